@@ -1,0 +1,50 @@
+"""What can go wrong between us and a container engine.
+
+* EngineError (has .engine)
+  x EngineUnavailable      no engine answers at the address, or it went away in the middle
+  x ImageNotFound          not in the local storage
+  x ImagePullError         the registry refused, is unreachable, or the disk is full
+  x ContainerNotFound
+  x ContainerConflict      the name or the port is taken
+  x ContainerStartError    created, but the engine could not start it
+  x UnsupportedOption      the engine cannot do what was asked, or would drop it without a word
+"""
+
+
+class EngineError(Exception):
+    """Any failure of a container engine.
+
+    *engine* names which one ("podman", "docker"); it is empty where none was reached.
+    """
+
+    def __init__(self, message: str, *, engine: str = "") -> None:
+        super().__init__(message)
+        self.engine = engine
+
+
+class EngineUnavailable(EngineError):
+    """No engine answers at the address, we may not talk to it, or it went away."""
+
+
+class ImageNotFound(EngineError):
+    """The image is not in the engine's local storage."""
+
+
+class ImagePullError(EngineError):
+    """The image could not be pulled; the message carries the registry's or the engine's words."""
+
+
+class ContainerNotFound(EngineError):
+    """No container has this name or ID."""
+
+
+class ContainerConflict(EngineError):
+    """The name is taken by another container, or the host port by another program."""
+
+
+class ContainerStartError(EngineError):
+    """The container was created, but the engine could not start its program."""
+
+
+class UnsupportedOption(EngineError):
+    """The engine cannot honour an option; nothing was left behind."""

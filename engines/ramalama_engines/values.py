@@ -1,0 +1,280 @@
+"""What an engine is told and what it answers, in the words of the OCI specifications.
+
+All values are frozen. Paths are paths on the *engine's* host, which is this machine unless the
+engine is remote.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+_CDI_NAME = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*"
+)
+_PERMISSIONS = re.compile(r"r?w?m?")
+
+
+class EngineKind(StrEnum):
+    """Which REST API the engine speaks."""
+
+    PODMAN = "podman"
+    DOCKER = "docker"
+
+
+class PullPolicy(StrEnum):
+    """When to ask the registry for the image; podman-run(1), `--pull`."""
+
+    ALWAYS = "always"
+    MISSING = "missing"
+    NEVER = "never"
+    NEWER = "newer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostDevice:
+    """A device node of the engine's host, as the container shall see it."""
+
+    source: str
+    target: str
+    permissions: str = "rwm"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``SRC[:DST[:PERMISSIONS]]``; podman-run(1) and docker-run(1), `--device`.
+
+        ``SRC:rw`` (two fields, the second made of permission letters) gives permissions, as both
+        command lines read it.
+
+        Raises:
+            ValueError: a path is not absolute, or the permissions are not made of r, w and m.
+        """
+        source, *rest = text.split(":")
+        if len(rest) == 1 and rest[0] and _PERMISSIONS.fullmatch(rest[0]):
+            rest = ["", rest[0]]
+        target, permissions = [*rest, "", ""][:2]
+        target, permissions = target or source, permissions or "rwm"
+        if len(rest) > 2 or not _PERMISSIONS.fullmatch(permissions):  # noqa: PLR2004 (DST and PERMISSIONS)
+            msg = f"{text!r} is not SRC[:DST[:PERMISSIONS]] with permissions made of r, w and m"
+            raise ValueError(msg)
+        for path in (source, target):
+            if not path.startswith("/") or "\0" in path:
+                msg = f"{path!r} in device {text!r} is not an absolute path"
+                raise ValueError(msg)
+        return cls(source=source, target=target, permissions=permissions)
+
+    def format(self) -> str:
+        """Write it as `parse` reads it, all three fields."""
+        return f"{self.source}:{self.target}:{self.permissions}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CdiDevice:
+    """A device by its Container Device Interface name, ``vendor.com/class=name`` (CDI 0.8)."""
+
+    name: str
+
+    @staticmethod
+    def is_name(text: str) -> bool:
+        """Tell whether *text* is a fully qualified CDI device name."""
+        return _CDI_NAME.fullmatch(text) is not None
+
+
+Device = HostDevice | CdiDevice
+
+
+def parse_device(text: str) -> Device:
+    """Read what a user gives to `--device`: a CDI name, or ``SRC[:DST[:PERMISSIONS]]``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if CdiDevice.is_name(text):
+        return CdiDevice(name=text)
+    return HostDevice.parse(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindMount:
+    """A file or directory of the engine's host; it must exist.
+
+    *relabel* asks for the shared SELinux label (`z` in podman-run(1), `--volume`); engines without
+    SELinux ignore it.
+    """
+
+    source: str
+    target: str
+    read_only: bool = True
+    relabel: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmpfsMount:
+    """A file system in memory: *size* in bytes (None: half the memory), *mode* as in chmod(2)."""
+
+    target: str
+    size: int | None = None
+    mode: int = 0o1777
+
+
+Mount = BindMount | TmpfsMount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortBinding:
+    """A TCP port of the container on the host; *host_port* 0 lets the engine pick one."""
+
+    container_port: int
+    host_port: int = 0
+    host_address: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """A resource limit of the container's processes, setrlimit(2); -1 means unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """All that an engine is told of a container. It says what, the adapters say how.
+
+    Attributes:
+        image: reference of a local image.
+        entrypoint: None keeps the image's.
+        command: arguments after the entrypoint; empty keeps the image's.
+        name: None lets the engine make one up.
+        network: "none", "host", "bridge" or another mode or network name of the engine.
+        oci_runtime: None is the engine's default.
+        selinux_options: label options in podman's short form: "disable", "type:…", "level:…".
+        user: "uid[:gid]" inside the container; None keeps the image's.
+        userns: user namespace mode, "keep-id", "host" …; None is the engine's default.
+        groups: supplementary group IDs or names inside the container.
+        keep_groups: keep the invoking user's supplementary groups (podman with crun only).
+        pids_limit: greatest number of processes; None is the engine's default.
+        memory_limit: bytes; None is unlimited.
+        stop_signal: name as in signal(7), "SIGTERM"; None keeps the image's.
+        stop_timeout: seconds between the stop signal and SIGKILL; None is the engine's default.
+    """
+
+    image: str
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] = ()
+    name: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    devices: tuple[Device, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[PortBinding, ...] = ()
+    network: str = "none"
+    oci_runtime: str | None = None
+    privileged: bool = False
+    selinux_options: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ("all",)
+    no_new_privileges: bool = True
+    read_only: bool = True
+    user: str | None = None
+    userns: str | None = None
+    groups: tuple[str, ...] = ()
+    keep_groups: bool = False
+    ulimits: tuple[Ulimit, ...] = ()
+    pids_limit: int | None = None
+    memory_limit: int | None = None
+    init: bool = False
+    stop_signal: str | None = None
+    stop_timeout: int | None = None
+
+
+class ContainerStatus(StrEnum):
+    """Where a container is in its life; OCI runtime-spec `status`, and the engines' additions."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EXITED = "exited"
+    REMOVING = "removing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerState:
+    """A container as the engine reports it.
+
+    *exit_code* is None until it has exited; 128 + n after signal n. *ports* are those that the
+    engine has bound, with the host port it picked.
+    """
+
+    id: str
+    name: str
+    image: str
+    status: ContainerStatus
+    exit_code: int | None = None
+    oom_killed: bool = False
+    created: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    ports: tuple[PortBinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalImage:
+    """An image in the engine's local storage, and the parts of its configuration that we need."""
+
+    id: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    user: str = ""
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullProgress:
+    """One step of a pull: *layer* is empty for the image as a whole, counts are bytes so far."""
+
+    layer: str
+    status: str
+    current: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryAuth:
+    """What a registry is told of us."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What the engine says of itself.
+
+    Attributes:
+        url: where we reached it.
+        oci_runtimes: names that a container may ask for (podman tells only its default).
+        selinux: the engine separates containers by SELinux.
+        user_namespace: root in a container is not root on the host (rootless, userns-remap).
+        cdi: whether the engine resolves CDI names; None where it does not tell.
+        cdi_devices: the CDI names that it lists; podman lists none.
+    """
+
+    kind: EngineKind
+    version: str
+    api_version: str
+    url: str
+    rootless: bool
+    user_namespace: bool
+    oci_runtime: str
+    oci_runtimes: tuple[str, ...]
+    selinux: bool
+    cgroup_version: int
+    cdi: bool | None = None
+    cdi_devices: tuple[str, ...] = ()
