@@ -1,1 +1,89 @@
-"""Placeholder."""
+"""Run AI models in locked-down containers, through the Podman and Docker REST APIs.
+
+    import ramalama
+
+    options = ramalama.ServeOptions(model=ramalama.ModelRef.parse("/models/granite.gguf"))
+    with ramalama.Ramalama() as engine_room, engine_room.serve(options) as server:
+        for piece in server.chat().ask("Why is the sky blue?"):
+            print(piece, end="")
+
+Importing this loads nothing else; a name's module is loaded when the name is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+
+if TYPE_CHECKING:
+    from ramalama.config import Config
+    from ramalama.errors import (
+        ConfigError,
+        EngineFailure,
+        InvalidReference,
+        ModelError,
+        ModelNotFound,
+        ModelUnreadable,
+        ModelUnsupported,
+        OptionRefused,
+        RamalamaError,
+        ServerError,
+        ServerExited,
+        ServerNotReady,
+        WrongEndianness,
+    )
+    from ramalama.options import ServeOptions
+    from ramalama.planning import LaunchPlan
+    from ramalama.reference import ModelRef
+    from ramalama.server import ModelServer
+    from ramalama.service import Ramalama
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "EngineFailure",
+    "InvalidReference",
+    "LaunchPlan",
+    "ModelError",
+    "ModelNotFound",
+    "ModelRef",
+    "ModelServer",
+    "ModelUnreadable",
+    "ModelUnsupported",
+    "OptionRefused",
+    "Ramalama",
+    "RamalamaError",
+    "ServeOptions",
+    "ServerError",
+    "ServerExited",
+    "ServerNotReady",
+    "WrongEndianness",
+    "__version__",
+]
+
+_ERRORS = "ramalama.errors"
+_HOMES = {
+    "Config": "ramalama.config",
+    "LaunchPlan": "ramalama.planning",
+    "ModelRef": "ramalama.reference",
+    "ModelServer": "ramalama.server",
+    "Ramalama": "ramalama.service",
+    "ServeOptions": "ramalama.options",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415 (the command line's fast paths need it not)
+
+    value: object = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

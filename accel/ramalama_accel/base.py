@@ -1,0 +1,128 @@
+"""What detection says: the accelerator, its cards, and why it was chosen or passed over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class AcceleratorKind(StrEnum):
+    """A family of accelerators that one image serves."""
+
+    CUDA = "cuda"
+    HIP = "hip"
+    ASAHI = "asahi"
+    INTEL = "intel"
+    ASCEND = "ascend"
+    MUSA = "musa"
+    VULKAN = "vulkan"
+    APPLE = "apple"
+    CPU = "cpu"
+
+
+class InvalidVisibleDevices(ValueError):
+    """A ``*_VISIBLE_DEVICES`` variable makes no sense, or not on this host."""
+
+    def __init__(self, variable: str, message: str) -> None:
+        super().__init__(message)
+        self.variable = variable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One card, or one chip of a card.
+
+    Attributes:
+        index: what a ``*_VISIBLE_DEVICES`` list calls it; cards are counted in PCI order.
+        name: None where the kernel does not tell.
+        uuid: ``GPU-…`` as the vendor's tools print it.
+        vendor_id: four hexadecimal digits, as lspci(8) `-nn` prints them.
+        architecture: ``gfx1100``, ``sm_87``, ``bmg`` …; None where the kernel does not tell.
+        memory: bytes of its own memory; None where the kernel does not tell.
+        nodes: its device nodes.
+        partitions: CDI names (the part after ``=``) of its MIG devices.
+    """
+
+    index: int
+    name: str | None = None
+    uuid: str | None = None
+    vendor_id: str | None = None
+    device_id: str | None = None
+    architecture: str | None = None
+    memory: int | None = None
+    nodes: tuple[str, ...] = ()
+    pci_address: str | None = None
+    partitions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """What a container needs in order to compute on this host.
+
+    Attributes:
+        gpus: the cards that it will see.
+        cdi_devices: CDI names to ask the engine for; they bring nodes and libraries by themselves.
+        device_paths: device nodes to map where CDI does not do it.
+        library_paths: files and directories to mount read-only at the same path (vendor drivers).
+        groups: group IDs that open the nodes to a process that is not root.
+        oci_runtime: the OCI runtime that injects the cards, instead of CDI.
+        env: what the container's environment must have.
+        reason: one sentence: why this one.
+    """
+
+    kind: AcceleratorKind
+    gpus: tuple[Gpu, ...] = ()
+    cdi_devices: tuple[str, ...] = ()
+    device_paths: tuple[str, ...] = ()
+    library_paths: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    oci_runtime: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    driver_version: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that was seen on the way: *message* says what, *remedy* what the user can do."""
+
+    kind: AcceleratorKind
+    usable: bool
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A probe's answer; empty where the host has no such card at all."""
+
+    accelerator: Accelerator | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, accelerator: Accelerator, *before: Finding) -> "Sighting":
+        """Return the answer that *accelerator* is usable, after what was found *before* it."""
+        good = Finding(kind=accelerator.kind, usable=True, message=accelerator.reason)
+        return cls(accelerator=accelerator, findings=(*before, good))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """The accelerator of a host, and what was found on the way, in the order of the probes.
+
+    *invalid* is set where the user's own ``*_VISIBLE_DEVICES`` cannot be met; *accelerator* is the
+    CPU then.
+    """
+
+    accelerator: Accelerator
+    findings: tuple[Finding, ...] = ()
+    invalid: InvalidVisibleDevices | None = None
+
+    def require(self) -> Accelerator:
+        """Return the accelerator to launch with.
+
+        Raises:
+            InvalidVisibleDevices: the user asked for devices that this host cannot give.
+        """
+        if self.invalid is not None:
+            raise self.invalid
+        return self.accelerator

@@ -1,0 +1,109 @@
+"""What the kernel lists: accelerators on the PCI bus, and DRM render nodes.
+
+Sources: Documentation/ABI/testing/sysfs-bus-pci (`vendor`, `device`, `class`, `driver`) and
+Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ramalama_accel.host import Host
+
+_PCI = "/sys/bus/pci/devices"
+_DRM = "/sys/class/drm"
+_CLASSES = ("0x03", "0x12")  # display controllers; processing accelerators
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PciDevice:
+    """An accelerator on the PCI bus; *driver* is None where none is bound."""
+
+    address: str
+    vendor_id: str
+    device_id: str
+    driver: str | None
+    render_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderNode:
+    """A DRM render node; *pci* is None for a GPU of the system on a chip."""
+
+    path: str
+    driver: str | None
+    pci: PciDevice | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """All that the kernel lists, in the order of PCI addresses and of render node numbers."""
+
+    pci: tuple[PciDevice, ...] = ()
+    render_nodes: tuple[RenderNode, ...] = ()
+
+    @classmethod
+    def scan(cls, host: Host) -> "Hardware":
+        """Read it from sysfs and /dev/dri."""
+        pci = tuple(_pci_devices(host))
+        owners = {node: device for device in pci for node in device.render_nodes}
+        numbers = {*host.numbers("/dev/dri", "renderD"), *host.numbers(_DRM, "renderD")}
+        nodes = [_render_node(host, number, owners) for number in sorted(numbers)]
+        return cls(pci=pci, render_nodes=tuple(nodes))
+
+    def of_vendor(self, vendor_id: str) -> tuple[PciDevice, ...]:
+        """Return the PCI devices of one vendor."""
+        return tuple(device for device in self.pci if device.vendor_id == vendor_id)
+
+    def without(self, vendor_ids: Collection[str]) -> "Hardware":
+        """Return the rest of it after these vendors' devices."""
+        return Hardware(
+            pci=tuple(device for device in self.pci if device.vendor_id not in vendor_ids),
+            render_nodes=tuple(
+                node
+                for node in self.render_nodes
+                if node.pci is None or node.pci.vendor_id not in vendor_ids
+            ),
+        )
+
+
+def device_tree(host: Host, name: str) -> tuple[str, ...]:
+    """Return the strings of a property of the device tree's root; none on a host without one."""
+    text = host.read(f"/proc/device-tree/{name}", limit=4096) or ""
+    return tuple(word for word in text.split("\0") if word.strip())
+
+
+def parse_id(text: str | None) -> str:
+    """Return a PCI ID as lspci(8) prints it, from ``0x10DE``; empty if it is none."""
+    digits = (text or "").lower().removeprefix("0x")
+    valid = len(digits) == 4 and all(digit in "0123456789abcdef" for digit in digits)  # noqa: PLR2004 (16 bits)
+    return digits if valid else ""
+
+
+def _pci_devices(host: Host) -> list[PciDevice]:
+    devices: list[PciDevice] = []
+    for address in host.names(_PCI):
+        place = f"{_PCI}/{address}"
+        if not (host.value(f"{place}/class") or "").startswith(_CLASSES):
+            continue
+        minors = host.numbers(f"{place}/drm", "renderD")
+        devices.append(
+            PciDevice(
+                address=address,
+                vendor_id=parse_id(host.value(f"{place}/vendor")),
+                device_id=parse_id(host.value(f"{place}/device")),
+                driver=host.link_name(f"{place}/driver"),
+                render_nodes=tuple(f"/dev/dri/renderD{minor}" for minor in minors),
+            )
+        )
+    return devices
+
+
+def _render_node(host: Host, number: int, owners: dict[str, PciDevice]) -> RenderNode:
+    path = f"/dev/dri/renderD{number}"
+    pci = owners.get(path)
+    if pci:
+        return RenderNode(path=path, driver=pci.driver, pci=pci)
+    device = f"{_DRM}/renderD{number}/device"
+    # A device without a driver is the driver's own invention (vgem): it goes by its name.
+    driver = host.link_name(f"{device}/driver") or host.link_name(device)
+    return RenderNode(path=path, driver=driver)

@@ -1,0 +1,167 @@
+"""The world as a probe may see it: files below a root, an environment, and nothing else.
+
+Every file is hostile: reads are bounded and never block, listings are bounded, and a symbolic
+link that leads out of a made-up root is as good as missing. Whatever cannot be read is absent.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+_READ_LIMIT = 64 * 1024
+_LIST_LIMIT = 4096
+_READ_WRITE = 0o6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceNode:
+    """Who may open a device node: *mode* is its permission bits, as in chmod(2)."""
+
+    mode: int
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Whose access counts: a user ID and all its groups."""
+
+    uid: int
+    gids: frozenset[int]
+
+    def may_use(self, node: DeviceNode) -> bool:
+        """Tell whether open(2) for reading and writing would be allowed, by the mode alone."""
+        if self.uid == 0:
+            return True
+        if self.uid == node.uid:
+            bits = node.mode >> 6
+        elif node.gid in self.gids:
+            bits = node.mode >> 3
+        else:
+            bits = node.mode
+        return bits & _READ_WRITE == _READ_WRITE
+
+
+def _this_machine() -> str:
+    return os.uname().machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One host, real or made up in a directory.
+
+    Attributes:
+        env: the user's environment.
+        machine: the processor, as uname(2) names it.
+        user: None is this process, and the kernel is asked, which knows access control lists too.
+            Where the engine opens the nodes as root, say so with ``User(uid=0, …)``.
+        nodes: permissions of made-up device nodes (plain files below *root*) by path; None is the
+            file system's own.
+        oci_runtimes: OCI runtimes that the engine has registered and may be asked for.
+    """
+
+    root: Path = Path("/")
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    machine: str = field(default_factory=_this_machine)
+    user: User | None = None
+    nodes: Mapping[str, DeviceNode] | None = None
+    oci_runtimes: tuple[str, ...] = ()
+
+    def read(self, path: str, *, limit: int = _READ_LIMIT) -> str | None:
+        """Return the text of a regular file, at most *limit* bytes of it; None if unreadable."""
+        place = self._locate(path)
+        if place is None:
+            return None
+        with suppress(OSError):
+            # O_NONBLOCK: a FIFO in the place of a file must not hold us up.
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor)
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return _read_up_to(file.read, limit).decode(errors="replace")
+        return None
+
+    def value(self, path: str) -> str | None:
+        """Return a file's text without the white space around it; None if empty or unreadable."""
+        return (self.read(path, limit=4096) or "").strip() or None
+
+    def names(self, directory: str) -> tuple[str, ...]:
+        """Return the sorted names in *directory*; none if it cannot be listed."""
+        place = self._locate(directory)
+        if place is None:
+            return ()
+        with suppress(OSError), os.scandir(place) as entries:
+            return tuple(sorted(entry.name for entry in islice(entries, _LIST_LIMIT)))
+        return ()
+
+    def numbers(self, directory: str, prefix: str = "") -> tuple[int, ...]:
+        """Return n of all names ``<prefix>n`` in *directory*, in ascending order."""
+        tails = [n.removeprefix(prefix) for n in self.names(directory) if n.startswith(prefix)]
+        return tuple(sorted({int(tail) for tail in tails if tail.isascii() and tail.isdigit()}))
+
+    def exists(self, path: str) -> bool:
+        """Tell whether *path* is there, whatever it is."""
+        place = self._locate(path)
+        with suppress(OSError):
+            return place is not None and place.exists()
+        return False
+
+    def link_name(self, path: str) -> str | None:
+        """Return the last part of what the symbolic link at *path* points to."""
+        directory, _, name = path.rpartition("/")
+        place = self._locate(directory)
+        if place is None:
+            return None
+        with suppress(OSError):
+            return (place / name).readlink().name or None
+        return None
+
+    def node(self, path: str) -> DeviceNode | None:
+        """Return the permissions of the character device at *path*; None if there is none."""
+        if self.nodes is not None:
+            return self.nodes.get(path)
+        with suppress(OSError, ValueError):
+            status = (self.root / path.lstrip("/")).stat()
+            if stat.S_ISCHR(status.st_mode):
+                mode = stat.S_IMODE(status.st_mode)
+                return DeviceNode(mode=mode, uid=status.st_uid, gid=status.st_gid)
+        return None
+
+    def may_use(self, path: str) -> bool:
+        """Tell whether the user may read and write the device node at *path*."""
+        node = self.node(path)
+        if node is None:
+            return False
+        if self.user is None:
+            return os.access(self.root / path.lstrip("/"), os.R_OK | os.W_OK)
+        return self.user.may_use(node)
+
+    def group_name(self, gid: int) -> str:
+        """Return the local name of group *gid*, or the number where /etc/group has none."""
+        for line in (self.read("/etc/group") or "").splitlines():
+            name, _, rest = line.partition(":")
+            if rest.split(":")[1:2] == [str(gid)]:
+                return name
+        return str(gid)
+
+    def _locate(self, path: str) -> Path | None:
+        place = self.root / path.lstrip("/")
+        if "\0" in path:
+            return None
+        if self.root == Path("/"):
+            return place
+        with suppress(OSError, RuntimeError):  # RuntimeError: a loop of symbolic links (to 3.12)
+            if place.resolve().is_relative_to(self.root.resolve()):
+                return place
+        return None
+
+
+def _read_up_to(read: Callable[[int], bytes | None], limit: int) -> bytes:
+    """Call *read* until the end or *limit*: files of procfs come in pieces."""
+    text = b""
+    while len(text) < limit and (piece := read(limit - len(text))):
+        text += piece
+    return text

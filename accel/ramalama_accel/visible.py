@@ -1,0 +1,117 @@
+"""The user's ``*_VISIBLE_DEVICES``: which family, and which of its cards.
+
+    VALUE := "" | "none" | "void" | "-1"        none of this family's cards
+           | "all"                              every card of the family, and no other family
+           | ITEM ("," ITEM)*                   these cards, and no other family
+    ITEM  := INDEX | UUID | MIG | RANGE
+    INDEX := a card's number, from 0
+    UUID  := "GPU-" or "MIG-" and the beginning of an identifier
+    MIG   := INDEX ":" INDEX                    a MIG device as nvidia-smi counts them
+    RANGE := INDEX "-" INDEX                    (ASCEND_VISIBLE_DEVICES only)
+
+A list ends before an item -1, as CUDA reads it (CUDA C++ Programming Guide, "CUDA Environment
+Variables").
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ramalama_accel.base import AcceleratorKind, Gpu, InvalidVisibleDevices
+
+VARIABLES: Mapping[AcceleratorKind, str] = {
+    AcceleratorKind.CUDA: "CUDA_VISIBLE_DEVICES",
+    AcceleratorKind.HIP: "HIP_VISIBLE_DEVICES",
+    AcceleratorKind.ASAHI: "ASAHI_VISIBLE_DEVICES",
+    AcceleratorKind.INTEL: "INTEL_VISIBLE_DEVICES",
+    AcceleratorKind.ASCEND: "ASCEND_VISIBLE_DEVICES",
+    AcceleratorKind.MUSA: "MUSA_VISIBLE_DEVICES",
+    AcceleratorKind.VULKAN: "GGML_VK_VISIBLE_DEVICES",
+}
+
+_NONE = ("none", "void")
+_ITEM = re.compile(r"\d{1,4}|\d{1,4}:\d{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}", re.ASCII)
+_RANGE = re.compile(r"(\d{1,4})-(\d{1,4})", re.ASCII)
+# The two variables that are no vendor's own: users set them to 1 for "on".
+_SWITCHES = (AcceleratorKind.ASAHI, AcceleratorKind.INTEL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisibleDevices:
+    """What one variable says; *items* None means every card, and no item means none."""
+
+    variable: str
+    text: str | None = None
+    items: tuple[str, ...] | None = None
+    switch: bool = False
+
+    @classmethod
+    def parse(cls, kind: AcceleratorKind, text: str | None) -> "VisibleDevices":
+        """Read the value of *kind*'s variable; None is a variable that is not set.
+
+        Raises:
+            InvalidVisibleDevices: it is not of the grammar above, or names a card twice.
+        """
+        variable = VARIABLES[kind]
+        if text is None or text.strip() == "all":
+            return cls(variable=variable, text=text)
+        items: list[str] = []
+        if text.strip() and text.strip() not in _NONE:
+            words = [word.strip() for word in text.split(",")]
+            end = words.index("-1") if "-1" in words else len(words)
+            for word in words[:end]:
+                items += _expand(word, kind, variable, text)
+        if len(set(items)) != len(items):
+            raise InvalidVisibleDevices(variable, f"{variable}={text!r} names a device twice")
+        return cls(variable=variable, text=text, items=tuple(items), switch=kind in _SWITCHES)
+
+    @property
+    def is_asked_for(self) -> bool:
+        """The user wants cards of this family, and therefore of no other."""
+        return self.text is not None and self.items != ()
+
+    @property
+    def is_hidden(self) -> bool:
+        """The user wants no card of this family."""
+        return self.items == ()
+
+    def select(self, gpus: Sequence[Gpu], *, items: Sequence[str] | None = None) -> tuple[Gpu, ...]:
+        """Return those of *gpus* that *items* (None: the whole list) name, in that order.
+
+        Raises:
+            InvalidVisibleDevices: one of them is not there, or a short UUID fits several.
+        """
+        wanted = self.items if items is None else items
+        if wanted is None or (self.switch and self.items == ("1",) and len(gpus) == 1):
+            return tuple(gpus)
+        return tuple(self._find(item, gpus) for item in wanted)
+
+    def _find(self, item: str, gpus: Sequence[Gpu]) -> Gpu:
+        if item.isdigit():
+            found = [gpu for gpu in gpus if gpu.index == int(item)]
+        else:
+            found = [gpu for gpu in gpus if gpu.uuid and gpu.uuid.startswith(item)]
+        if len(found) == 1:
+            return found[0]
+        available = [name for gpu in gpus for name in gpu.partitions or (str(gpu.index),)]
+        message = f"{self.variable}={self.text!r}: {item} is not one of {', '.join(available)}"
+        raise InvalidVisibleDevices(self.variable, message)
+
+
+def read_visible_devices(env: Mapping[str, str]) -> dict[AcceleratorKind, VisibleDevices]:
+    """Return what every variable says.
+
+    Raises:
+        InvalidVisibleDevices: one of them makes no sense.
+    """
+    return {kind: VisibleDevices.parse(kind, env.get(name)) for kind, name in VARIABLES.items()}
+
+
+def _expand(word: str, kind: AcceleratorKind, variable: str, text: str) -> list[str]:
+    if _ITEM.fullmatch(word):
+        return [word]
+    ends = _RANGE.fullmatch(word) if kind is AcceleratorKind.ASCEND else None
+    if ends and int(ends[1]) <= int(ends[2]):
+        return [str(number) for number in range(int(ends[1]), int(ends[2]) + 1)]
+    message = f"{variable}={text!r}: {word!r} is neither a device number nor a GPU-… or MIG-… name"
+    raise InvalidVisibleDevices(variable, message)

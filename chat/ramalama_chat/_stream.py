@@ -1,0 +1,162 @@
+"""The chat API as it goes over the wire: one streamed request, its events and its failures.
+
+The request goes through the SDK's `client.post`, not through `client.chat.completions`. It is the
+same request and the same stream, but the events stay plain JSON: the SDK's models check nothing
+of what a server sends, so we have to look anyway, and they take 30 ms to import and 60 µs a token.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import httpx2
+
+from ramalama_chat._openai import openai
+from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, one_line
+
+_SERVICE_UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one event adds: to the answer, to the reasoning before it, or why it ended."""
+
+    text: str = ""
+    reasoning: str = ""
+    finish_reason: str | None = None
+
+
+def open_stream(
+    client: openai.OpenAI, *, model: str, messages: Sequence[Mapping[str, str]]
+) -> openai.Stream[object]:
+    """Send the request and return the stream of its events once the server has accepted it.
+
+    A server that refuses the connection, or is still busy with its model, is asked again a few
+    times within about a second. It has not begun to answer then, so nothing is asked twice.
+    """
+    body = {"model": model, "messages": list(messages), "stream": True}
+
+    def send() -> openai.Stream[object]:
+        return client.post(
+            "/chat/completions",
+            cast_to=object,
+            body=body,
+            stream=True,
+            stream_cls=openai.Stream[object],
+        )
+
+    try:
+        return send()
+    except openai.APIError as exc:
+        if not _may_pass(exc):
+            raise
+    # Needed as good as never: its import is left out of the ordinary start.
+    from tenacity import (  # noqa: PLC0415
+        Retrying,
+        retry_if_exception,
+        stop_after_attempt,
+        wait_exponential,
+    )
+
+    retrying = Retrying(
+        retry=retry_if_exception(_may_pass),
+        wait=wait_exponential(multiplier=0.1, max=0.5),
+        stop=stop_after_attempt(4),
+        reraise=True,
+    )
+    return retrying(send)
+
+
+def _may_pass(exc: BaseException) -> bool:
+    """Tell whether the server did not even begin with the request, and may do so soon."""
+    if isinstance(exc, openai.APIStatusError):
+        return exc.status_code == _SERVICE_UNAVAILABLE
+    return isinstance(exc.__cause__, httpx2.ConnectError)
+
+
+def read_delta(event: object) -> Delta:
+    """Read one event of the stream, the object "chat.completion.chunk" of the OpenAI API.
+
+    What is absent or null adds nothing: vLLM sends a last event without choices, llama-server a
+    first one without content. `reasoning_content` is theirs, beyond the API; newer vLLM says
+    `reasoning`.
+
+    Raises:
+        ChatError: the event is something else.
+
+    """
+    if _is_object(event) and _is_array(choices := event.get("choices")):
+        if not choices:
+            return Delta()
+        if _is_object(choice := choices[0]) and _is_object(delta := choice.get("delta")):
+            return Delta(
+                text=_text(delta.get("content")),
+                reasoning=_text(delta.get("reasoning_content") or delta.get("reasoning")),
+                finish_reason=_text(choice.get("finish_reason")) or None,
+            )
+    msg = f"the server sent what is no part of a chat answer: {one_line(repr(event))}"
+    raise ChatError(msg)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    msg = f"the server sent {type(value).__name__} where text belongs"
+    raise ChatError(msg)
+
+
+@contextmanager
+def chat_errors() -> Generator[None]:
+    """Turn whatever the SDK and its HTTP client raise into a ChatError."""
+    try:
+        yield
+    except openai.APIStatusError as exc:
+        raise _refusal(exc) from exc
+    except openai.APIConnectionError as exc:
+        raise ServerGone(_absence(exc)) from exc
+    except openai.APIError as exc:  # an error that the server put into the stream
+        msg = f"the server failed in the middle of its answer: {one_line(exc.message)}"
+        raise RequestFailed(msg) from exc
+    except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
+        msg = f"the request failed: {one_line(str(exc))}"
+        raise ChatError(msg) from exc
+    except (ValueError, RecursionError) as exc:  # no JSON, no UTF-8, or JSON a mile deep
+        msg = "the server sent what is no JSON"
+        raise ChatError(msg) from exc
+
+
+def _absence(exc: openai.APIConnectionError) -> str:
+    match exc.__cause__:
+        case httpx2.ConnectError() | httpx2.ConnectTimeout():
+            return f"the model server cannot be reached: {one_line(str(exc.__cause__))}"
+        case httpx2.TimeoutException():
+            return "the model server fell silent"
+        case _:
+            return "the model server went away in the middle of the answer"
+
+
+def _refusal(exc: openai.APIStatusError) -> RequestFailed:
+    # The body is the server's: "error" is already unwrapped by the SDK where it was there.
+    answer: object = exc.body
+    body: Mapping[str, object] = answer if _is_object(answer) else {}
+    held, needed = body.get("n_ctx"), body.get("n_prompt_tokens")
+    if isinstance(held, int) and isinstance(needed, int):  # llama-server counts for us
+        msg = f"the conversation takes {needed} tokens, and the model's context holds {held}"
+        return ContextExceeded(msg, status=exc.status_code)
+    said = body.get("message")
+    words = one_line(said if isinstance(said, str) else exc.response.text)
+    msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a word'}"
+    # vLLM has the numbers in its sentence: "maximum context length is 2048 tokens. However, …"
+    too_long = "context length" in words
+    return (ContextExceeded if too_long else RequestFailed)(msg, status=exc.status_code)
+
+
+def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(value, dict)  # JSON's names are strings
+
+
+def _is_array(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, list)

@@ -1,0 +1,49 @@
+"""What can go wrong in a talk with a model server.
+
+* ChatError
+  x ServerGone          not reachable, or it went away in the middle of the answer
+  x RequestFailed       the server answered, and said no (has .status)
+    + ContextExceeded   the conversation is longer than the model's context
+  x PromptTooLarge      more on standard input than a prompt can be
+  x KeepAliveExpired    the time that the caller gave the talk is over
+
+Messages are one line, and safe to print: what a server said in them went through `one_line`.
+"""
+
+from ramalama_chat.terminal import ControlFilter
+
+_LONGEST_QUOTE = 500
+
+
+class ChatError(Exception):
+    """Any failure of a talk with a model server."""
+
+
+class ServerGone(ChatError):
+    """No server answers at the endpoint, or it stopped in the middle of its answer."""
+
+
+class RequestFailed(ChatError):
+    """The server refused the request, or failed at it; *status* is None in mid answer."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ContextExceeded(RequestFailed):
+    """The conversation with the new prompt has more tokens than the model's context."""
+
+
+class PromptTooLarge(ChatError):
+    """Standard input holds more than we are willing to send as a prompt."""
+
+
+class KeepAliveExpired(ChatError):
+    """The talk lasted as long as it was allowed to."""
+
+
+def one_line(text: str) -> str:
+    """Return *text*, which a stranger wrote, as one printable line of bounded length."""
+    line = " ".join(ControlFilter().feed(text[: 2 * _LONGEST_QUOTE]).split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

@@ -1,0 +1,50 @@
+r"""Messages out of the lines that a user types.
+
+message = line                        Enter ends it
+        | line "\" newline message   a trailing backslash: it goes on in the next line
+        | fence lines fence             everything in between, as it is; the fence is three quotes
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_FENCE = '"""'
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a user typed; *fenced* text is for the model, whatever it looks like."""
+
+    text: str
+    fenced: bool = False
+
+
+def read_message(read_line: Callable[[bool], str]) -> Message | None:
+    """Read one message; None at the end of the input.
+
+    *read_line* returns a line with its newline, or "" at the end; its argument says whether the
+    line continues a message. An end in the middle of a message ends the message.
+    """
+    first = read_line(False)  # noqa: FBT003 - a callable has no keywords
+    if not first:
+        return None
+    if first.lstrip().startswith(_FENCE):
+        return _read_fenced(first.lstrip().removeprefix(_FENCE), read_line)
+    lines = [_chomp(first)]
+    while lines[-1].endswith("\\"):
+        lines[-1] = lines[-1].removesuffix("\\")
+        lines.append(_chomp(read_line(True)))  # noqa: FBT003
+    return Message("\n".join(lines))
+
+
+def _read_fenced(first: str, read_line: Callable[[bool], str]) -> Message:
+    line, lines = first, list[str]()
+    while line and not line.rstrip().endswith(_FENCE):
+        lines.append(line)
+        line = read_line(True)  # noqa: FBT003
+    lines.append(line.rstrip().removesuffix(_FENCE))
+    return Message("".join(lines).strip("\r\n"), fenced=True)
+
+
+def _chomp(line: str) -> str:
+    return line.rstrip("\r\n")

@@ -1,0 +1,18 @@
+"""Read JSON that Go programs write: null where a list or a map is empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def members(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 (JSON)
+    """Return the JSON object *value*, empty for null."""
+    return value or {}
+
+
+def elements(value: Any) -> Sequence[Any]:  # noqa: ANN401 (JSON)
+    """Return the JSON array *value*, empty for null."""
+    return value or ()

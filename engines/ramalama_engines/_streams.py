@@ -1,0 +1,78 @@
+"""Read the byte streams that both engines send: framed logs, and JSON objects line by line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_HEADER = (
+    8  # stream number, three zeroes, payload length: Docker Engine API, "Attach to a container"
+)
+LONGEST_LINE = 65536
+
+
+def log_lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[str]:
+    """Yield the lines in the framed log *chunks*, however the chunks cut frames and lines.
+
+    A line goes on over frames of the same stream; one longer than *longest* bytes is yielded in
+    pieces. Bytes that are not UTF-8 are replaced.
+    """
+    pending: dict[int, bytes] = {}
+    for stream, payload in _frames(chunks):
+        *ended, rest = (pending.get(stream, b"") + payload).split(b"\n")
+        for line in ended:
+            yield from _pieces(line.removesuffix(b"\r"), longest)
+        while len(rest) > longest:
+            yield _text(rest[:longest])
+            rest = rest[longest:]
+        pending[stream] = rest
+    yield from (_text(rest) for rest in pending.values() if rest)
+
+
+def json_lines(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects in *chunks*, one a line; what is no object is passed over."""
+    pending = b""
+    for chunk in chunks:
+        *ended, pending = (pending + chunk).split(b"\n")
+        yield from _objects(ended)
+    yield from _objects([pending])
+
+
+def _frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield stream number and payload, the payload in as many parts as it arrives in."""
+    buffer = b""
+    stream = missing = 0
+    for chunk in chunks:
+        buffer += chunk
+        while buffer:
+            if not missing:
+                if len(buffer) < _HEADER:
+                    break
+                stream, missing = buffer[0], int.from_bytes(buffer[4:_HEADER], "big")
+                buffer = buffer[_HEADER:]
+                continue
+            payload, buffer = buffer[:missing], buffer[missing:]
+            missing -= len(payload)
+            yield stream, payload
+
+
+def _pieces(line: bytes, longest: int) -> Iterator[str]:
+    for start in range(0, max(len(line), 1), longest):
+        yield _text(line[start : start + longest])
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace")
+
+
+def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value

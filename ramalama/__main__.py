@@ -1,0 +1,7 @@
+"""``python -m ramalama``."""
+
+import sys
+
+from ramalama.cli import main
+
+sys.exit(main())

@@ -1,0 +1,21 @@
+"""The command line: a thin coat over `ramalama.Ramalama`.
+
+This module is what every command pays for, so it imports nothing that `version` does not need.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ramalama._version import __version__
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return its exit code; *words* default to the process's arguments."""
+    words = sys.argv[1:] if words is None else words
+    if words in (["version"], ["--version"], ["-v"]):
+        sys.stdout.write(f"ramalama version {__version__}\n")
+        return 0
+    from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)
+
+    return dispatch(words)

@@ -1,0 +1,82 @@
+"""From words to a command, and from its end to an exit code."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from ramalama.cli.verbs import VERBS, find_verb, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_USAGE_ERROR = 2
+_TAKES_VALUE = frozenset({"--engine"})
+
+
+class _Command(Protocol):
+    """A module of this package that is a command."""
+
+    def execute(self, words: Sequence[str]) -> int:
+        """Parse *words* and do it; return the exit code."""
+        ...
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run the command that *words* name."""
+    before, word, after = _split(words)
+    if word is None:
+        return _without_command(before)
+    name = find_verb(word)
+    if name is None:
+        return _unknown(word)
+    if name == "help":
+        return _help(after)
+    command = cast("_Command", import_module(f"ramalama.cli.{VERBS[name].module}"))
+    from ramalama.cli.border import guarded  # noqa: PLC0415 (help needs none of it)
+
+    return guarded(lambda: command.execute([*before, *after]), debug="--debug" in words)
+
+
+def _split(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
+    """Split at the command: global options may stand before it as well as after it."""
+    position = 0
+    while position < len(words) and words[position].startswith("-"):
+        position += 2 if words[position] in _TAKES_VALUE else 1
+    if position >= len(words):
+        return words, None, ()
+    return words[:position], words[position], words[position + 1 :]
+
+
+def _without_command(options: Sequence[str]) -> int:
+    if "-h" in options or "--help" in options or not options:
+        _print(usage())
+        return 0
+    sys.stderr.write("Error: which command? `ramalama --help` lists them\n")
+    return _USAGE_ERROR
+
+
+def _unknown(word: str) -> int:
+    near = difflib.get_close_matches(word, VERBS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "; `ramalama --help` lists them"
+    sys.stderr.write(f"Error: there is no command {word!r}{hint}\n")
+    return _USAGE_ERROR
+
+
+def _help(words: Sequence[str]) -> int:
+    if not words:
+        _print(usage())
+        return 0
+    return dispatch([words[0], "--help"])
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is left in the buffer must not fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

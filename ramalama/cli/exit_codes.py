@@ -1,0 +1,64 @@
+"""What a script learns from how we end.
+
+    0    success
+    1    a request failed, or the model has the wrong byte order
+    2    wrong usage, or no such model file
+    5    the model cannot be read
+    22   a value that makes no sense: reference, model file, setting
+    38   the engine cannot do what was asked
+    110  the server did not become ready in time
+    124  --keepalive ended the command
+    125  the engine is not there, refuses, or has no such image
+    130  Ctrl-C; 128 + n after another signal n
+    141  whoever read our output has gone
+
+A server that ends by itself passes its own exit code on.
+"""
+
+from __future__ import annotations
+
+from ramalama.errors import (
+    ConfigError,
+    EngineFailure,
+    InvalidReference,
+    ModelNotFound,
+    ModelUnreadable,
+    ModelUnsupported,
+    OptionRefused,
+    ServerExited,
+    ServerNotReady,
+    WrongEndianness,
+)
+from ramalama_chat.errors import KeepAliveExpired
+from ramalama_engines.errors import UnsupportedOption
+
+FAILED = 1
+USAGE = 2
+KEEPALIVE = 124
+ENGINE = 125
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+# The first class that fits; subclasses stand before their bases.
+_CODES: tuple[tuple[type[Exception], int], ...] = (
+    (KeepAliveExpired, KEEPALIVE),
+    (ModelNotFound, USAGE),
+    (ModelUnreadable, 5),
+    (WrongEndianness, FAILED),
+    (ModelUnsupported, 22),
+    (InvalidReference, 22),
+    (ConfigError, 22),
+    (OptionRefused, 22),
+    (ServerNotReady, 110),
+    (EngineFailure, ENGINE),
+)
+_UNSUPPORTED = 38
+
+
+def exit_code(error: Exception) -> int:
+    """Choose the exit code for an error of ours."""
+    if isinstance(error, EngineFailure) and isinstance(error.cause, UnsupportedOption):
+        return _UNSUPPORTED
+    if isinstance(error, ServerExited):
+        return error.exit_code or FAILED
+    return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)

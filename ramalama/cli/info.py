@@ -1,0 +1,82 @@
+"""`ramalama info`: engine, accelerator and settings, and why they were chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.verbs import VERBS
+from ramalama.config import config_files
+from ramalama.cores import default_threads, usable_cores
+from ramalama.errors import EngineFailure
+from ramalama.launch import name_of_image
+from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
+from ramalama.service import engine_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.config import Config
+    from ramalama.service import Ramalama
+    from ramalama_accel.base import Detection
+
+_NOT_SETTINGS = frozenset({"sources", "warnings"})
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and print one JSON object; an engine that is down is a part of it."""
+    arguments = parser("info", VERBS["info"].summary).parse_args(words, GlobalArguments())
+    if ensure_no_dryrun(arguments, ["info"]):
+        return 0
+    invocation = invoke(arguments)
+    with invocation.ramalama() as ramalama:
+        detection = ramalama.detect()
+        report = {
+            "Accelerator": _accelerator(detection),
+            "Config": _settings(invocation.config),
+            "ConfigFiles": [
+                str(file)
+                for file in config_files(invocation.user.env, invocation.user.home)
+                if file.exists()
+            ],
+            "Cores": {"Usable": usable_cores(), "DefaultThreads": default_threads()},
+            "Engine": _engine(ramalama),
+            "Image": name_of_image(invocation.config, None, detection.accelerator.kind),
+            "Runtimes": {"Available": sorted(RUNTIMES), "Default": DEFAULT_RUNTIME},
+            "Version": __version__,
+        }
+    json.dump(report, sys.stdout, indent=4, sort_keys=True, default=str)
+    sys.stdout.write("\n")
+    return 0
+
+
+def _engine(ramalama: Ramalama) -> dict[str, object]:
+    try:
+        with engine_errors():
+            info = ramalama.connect().info
+            ramalama.remove_orphans()
+    except EngineFailure as exc:
+        return {"Error": str(exc)}
+    facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
+    return {"Why": ramalama.engine_source, **facts}
+
+
+def _accelerator(detection: Detection) -> dict[str, object]:
+    report = dataclasses.asdict(detection.accelerator)
+    report["findings"] = [dataclasses.asdict(finding) for finding in detection.findings]
+    if detection.invalid is not None:
+        report["error"] = str(detection.invalid)
+    return report
+
+
+def _settings(config: Config) -> dict[str, object]:
+    names = (field.name for field in dataclasses.fields(config))
+    return {
+        name: {"value": getattr(config, name), "source": config.source(name)}
+        for name in names
+        if name not in _NOT_SETTINGS
+    }

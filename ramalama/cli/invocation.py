@@ -1,0 +1,101 @@
+"""What every command knows: the user, the settings, and the options that all share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.cli.output import complain
+from ramalama.config import Config, config_files
+from ramalama.service import Ramalama
+from ramalama_engines import EngineKind, User
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class GlobalArguments(argparse.Namespace):
+    """The options that every command takes."""
+
+    debug: bool
+    quiet: bool
+    dryrun: bool
+    engine: EngineKind | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One call of the command line."""
+
+    config: Config
+    user: User
+    quiet: bool
+
+    def ramalama(self) -> Ramalama:
+        """Make the library's handle; it asks nothing of the engine yet."""
+        return Ramalama(self.config, user=self.user)
+
+
+def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentParser:
+    """Make a command's parser, with the global options in it."""
+    result = argparse.ArgumentParser(
+        prog=f"ramalama {verb}",
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    group = result.add_argument_group("global options")
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument("--debug", action="store_true", help="log what is done to stderr")
+    loudness.add_argument(
+        "-q", "--quiet", action="store_true", help="say nothing but answers and errors"
+    )
+    group.add_argument(
+        *("--dryrun", "--dry-run"),
+        action="store_true",
+        help="show the equivalent engine command, and do nothing",
+    )
+    group.add_argument(
+        "--engine",
+        type=EngineKind,
+        choices=tuple(EngineKind),
+        metavar="{podman,docker}",
+        help="container engine (default: the first that answers)",
+    )
+    return result
+
+
+def invoke(arguments: GlobalArguments) -> Invocation:
+    """Load the settings, with the global options over them.
+
+    Raises:
+        ConfigError: a file or a variable makes no sense.
+    """
+    user = User(env=os.environ, home=_home(), uid=os.getuid())
+    config = Config.load(user.env, config_files(user.env, user.home))
+    if arguments.engine is not None:
+        config = replace(
+            config, engine=arguments.engine, sources={**config.sources, "engine": "--engine"}
+        )
+    if not arguments.quiet:
+        for warning in config.warnings:
+            complain(f"Warning: {warning}")
+    return Invocation(config=config, user=user, quiet=arguments.quiet)
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user ID that the system has no entry for
+        return Path("/")
+
+
+def ensure_no_dryrun(arguments: GlobalArguments, words: Sequence[str]) -> bool:
+    """Say what a dry run of a command without a plan would do: nothing."""
+    if arguments.dryrun:
+        complain(f"would do: ramalama {' '.join(words)}")
+    return arguments.dryrun

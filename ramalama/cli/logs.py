@@ -1,0 +1,43 @@
+"""`ramalama logs`: show what a model server wrote."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output import printable
+from ramalama.cli.verbs import VERBS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class LogsArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    follow: bool
+    name: str
+    tail: int | None
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = _parser().parse_args(words, LogsArguments())
+    if ensure_no_dryrun(arguments, ["logs", arguments.name]):
+        return 0
+    with invoke(arguments).ramalama() as ramalama:
+        for line in ramalama.logs(arguments.name, follow=arguments.follow, tail=arguments.tail):
+            sys.stdout.write(printable(line) + "\n")
+            if arguments.follow:
+                sys.stdout.flush()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("logs", VERBS["logs"].summary)
+    result.add_argument("name", metavar="NAME", help="name or container ID; see `ramalama ps`")
+    result.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
+    result.add_argument("--tail", type=int, metavar="LINES", help="the last lines only")
+    return result

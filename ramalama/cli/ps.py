@@ -1,0 +1,99 @@
+"""`ramalama ps`: list the model servers that run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output import printable
+from ramalama.cli.verbs import VERBS
+from ramalama.planning import LABEL, MODEL_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama_engines import ContainerState
+
+_SHORT_ID = 12
+_HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "NAMES")
+_UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
+class PsArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    format: str | None
+    noheading: bool
+    no_trunc: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = _parser().parse_args(words, PsArguments())
+    if ensure_no_dryrun(arguments, ["ps"]):
+        return 0
+    with invoke(arguments).ramalama() as ramalama:
+        ramalama.remove_orphans()
+        states = ramalama.servers()
+    if arguments.format == "json":
+        json.dump([_record(state) for state in states], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    rows = [_row(state, whole=arguments.no_trunc) for state in states]
+    sys.stdout.write(_table(rows if arguments.noheading else [_HEADING, *rows]))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("ps", VERBS["ps"].summary)
+    result.add_argument("--format", choices=("json",), help="print an array of objects")
+    result.add_argument("-n", "--noheading", action="store_true", help="leave the heading out")
+    result.add_argument("--no-trunc", action="store_true", help="show whole container IDs")
+    return result
+
+
+def _record(state: ContainerState) -> dict[str, object]:
+    return {
+        "id": state.id,
+        "name": state.name,
+        "model": state.labels.get(MODEL_LABEL, ""),
+        "runtime": state.labels.get(f"{LABEL}.runtime", ""),
+        "engine": state.labels.get(f"{LABEL}.engine", ""),
+        "image": state.image,
+        "status": str(state.status),
+        "created": state.created.isoformat() if state.created else None,
+        "ports": [f"{port.host_address}:{port.host_port}" for port in state.ports],
+    }
+
+
+def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
+    return (
+        state.id if whole else state.id[:_SHORT_ID],
+        printable(state.labels.get(MODEL_LABEL, "")),
+        printable(state.labels.get(f"{LABEL}.runtime", "")),
+        _age(state.created),
+        str(state.status),
+        ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
+        printable(state.name),
+    )
+
+
+def _age(created: datetime | None) -> str:
+    if created is None:
+        return ""
+    seconds = max(0, int((datetime.now(UTC) - created).total_seconds()))
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])
+    return f"{seconds // size} {unit} ago"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Align the columns; a line each."""
+    if not rows:
+        return ""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADING))]
+    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return "".join(f"{line}\n" for line in lines)

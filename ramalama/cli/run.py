@@ -1,0 +1,194 @@
+"""`ramalama run`: chat with a model, or ask it one thing."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ramalama.cli.engine_line import engine_line
+from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.progress import StartProgress
+from ramalama.cli.serve_options import ServeArguments, add_serve_options, serve_options, typed
+from ramalama.cli.signals import handled_signals
+from ramalama.cli.timings import Timings
+from ramalama.cli.verbs import VERBS
+from ramalama.events import ImageReady
+from ramalama_chat.answer import write_answer
+from ramalama_chat.color import ColorMode, default_prefix, use_color
+from ramalama_chat.errors import ChatError, ServerGone
+from ramalama_chat.keepalive import parse_duration
+from ramalama_chat.preload import preload
+from ramalama_chat.prompt import read_prompt
+from ramalama_chat.repl import Repl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.cli.signals import Signals
+    from ramalama.events import Event
+    from ramalama.options import ServeOptions
+    from ramalama.server import ModelServer
+
+_EPILOG = """\
+examples:
+  ramalama run ./granite.gguf                       chat; /bye leaves, Ctrl-C stops an answer
+  ramalama run ./granite.gguf "why is the sky blue?"
+  cat file.py | ramalama run ./granite.gguf "what does this do?"
+  ramalama run --keepalive 10m -c 8192 ./granite.gguf
+
+exit codes:
+  0 success, 124 --keepalive is over, 125 the engine failed, 130 Ctrl-C; see ramalama-run(1)
+"""
+
+
+class RunArguments(ServeArguments):
+    """What the parser fills in."""
+
+    args: list[str]
+    color: ColorMode | None
+    keepalive: float | None
+    prefix: str | None
+    timings: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = _parser().parse_intermixed_args(words, RunArguments())
+    invocation = invoke(arguments)
+    command = _Run(arguments, invocation)
+    if arguments.dryrun:
+        return command.print_plan()
+    with handled_signals() as signals:
+        command.chat(signals)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("run", VERBS["run"].summary, epilog=_EPILOG)
+    result.add_argument(
+        "model", metavar="MODEL", help="model file: /path, ./path, ~/path or file:///path"
+    )
+    result.add_argument(
+        "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
+    )
+    add_serve_options(result)
+    group = result.add_argument_group("chat options")
+    group.add_argument(
+        *("--color", "--colour"),
+        type=ColorMode,
+        choices=tuple(ColorMode),
+        metavar="{auto,always,never}",
+        help="colour the answers (default: auto)",
+    )
+    group.add_argument(
+        "--keepalive",
+        type=typed(parse_duration),
+        metavar="DURATION",
+        help="leave after so long, with exit code 124 (90, 5m, 1h30m)",
+    )
+    group.add_argument("--prefix", help="of the prompt (default: 🦭 > )")
+    group.add_argument(
+        "--timings", action="store_true", help="report on stderr where the time went"
+    )
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    arguments: RunArguments
+    invocation: Invocation
+
+    def print_plan(self) -> int:
+        """Show the engine's command line, and do nothing."""
+        with self.invocation.ramalama() as ramalama:
+            plan = ramalama.plan(self._options())
+            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+        return 0
+
+    def chat(self, signals: Signals) -> None:
+        """Start the server, talk, and clean up."""
+        timings = Timings()
+        progress = StartProgress(quiet=self.invocation.quiet)
+        options = self._options()
+        prompt = _PromptReader(self.arguments.args)
+
+        def follow(event: Event) -> None:
+            progress.follow(event)
+            timings.note(event)
+            if isinstance(event, ImageReady):
+                threading.Thread(target=preload, name="ramalama-preload", daemon=True).start()
+
+        with self.invocation.ramalama() as ramalama:
+            try:
+                with ramalama.serve(options, on_event=follow) as server:
+                    signals.start_keepalive(self.arguments.keepalive)
+                    self._talk(server, prompt.read(), signals, timings)
+                    timings.mark("answered")
+            finally:
+                progress.clear()
+        timings.mark("cleaned up")
+        if self.arguments.timings:
+            timings.report()
+
+    def _options(self) -> ServeOptions:
+        # One talk, one request at a time.
+        return serve_options(
+            self.arguments, self.invocation.config, self.invocation.user.env, parallel=1
+        )
+
+    def _talk(
+        self, server: ModelServer, prompt: str | None, signals: Signals, timings: Timings
+    ) -> None:
+        try:
+            if prompt is None:
+                self._loop(server, signals)
+            else:
+                pieces = timings.watch_first(server.chat().ask(prompt))
+                write_answer(pieces, sys.stdout, color=self._color())
+        except ServerGone as exc:
+            raise server.why_ended() or exc from exc
+
+    def _loop(self, server: ModelServer, signals: Signals) -> None:
+        config = self.invocation.config
+        prefix = self.arguments.prefix or config.prefix
+        Repl(
+            talk=server.chat(),
+            stdin=sys.stdin,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            prefix=prefix or default_prefix(self.invocation.user.env, sys.stderr.encoding),
+            color=self._color(),
+            on_stopped=signals.listen_again,
+        ).run()
+
+    def _color(self) -> bool:
+        mode = self.arguments.color or ColorMode(self.invocation.config.color)
+        return use_color(mode, isatty=sys.stdout.isatty(), env=self.invocation.user.env)
+
+
+class _PromptReader:
+    """Reads what is piped in while the server starts; a slow writer holds up nobody."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+        self._prompt: str | None = None
+        self._error: Exception | None = None
+        # A daemon: a writer that never ends must not keep us from leaving.
+        self._thread = threading.Thread(target=self._read, name="ramalama-stdin", daemon=True)
+        self._thread.start()
+
+    def read(self) -> str | None:
+        """Return the prompt; None if there is none, neither in the arguments nor piped in."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._prompt
+
+    def _read(self) -> None:
+        try:
+            self._prompt = read_prompt(self._words, sys.stdin)
+        except (ChatError, OSError) as exc:
+            self._error = exc

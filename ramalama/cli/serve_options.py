@@ -1,0 +1,260 @@
+"""The options that describe a server, and how they become `ServeOptions`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ramalama.cli.invocation import GlobalArguments
+from ramalama.config import parse_bool, parse_ctx_size, parse_ngl, parse_temp, parse_threads
+from ramalama.options import ServeOptions
+from ramalama.reference import ModelRef
+from ramalama_engines import PullPolicy
+from ramalama_engines.values import Device, parse_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ramalama.config import Config
+
+T = TypeVar("T")
+
+NO_DEVICE = "none"
+_HIGHEST_PORT = 65535
+
+
+class ServeArguments(GlobalArguments):
+    """What the parser fills in; None where the settings decide."""
+
+    authfile: Path | None
+    ctx_size: int | None
+    device: list[Device | None]
+    env: list[str]
+    image: str | None
+    keep_groups: bool | None
+    model: str
+    name: str | None
+    network: str | None
+    ngl: int | None
+    oci_runtime: str | None
+    port: int | None
+    privileged: bool
+    pull: PullPolicy | None
+    runtime_args: list[list[str]]
+    seed: int | None
+    selinux: bool | None
+    temp: float | None
+    threads: int | None
+    tls_verify: bool | None
+
+
+def add_serve_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the manual page's server and container."""
+    _add_model_options(parser.add_argument_group("model options"))
+    _add_container_options(parser.add_argument_group("container options"))
+    _add_image_options(parser.add_argument_group("image options"))
+
+
+def serve_options(
+    arguments: ServeArguments, config: Config, environ: Mapping[str, str], *, parallel: int | None
+) -> ServeOptions:
+    """Fold the command line over the settings.
+
+    Raises:
+        InvalidReference: the model is none.
+    """
+    return ServeOptions(
+        model=ModelRef.parse(arguments.model),
+        ctx_size=_first(arguments.ctx_size, config.ctx_size),
+        ngl=_first(arguments.ngl, config.ngl),
+        threads=_first(arguments.threads, config.threads),
+        temp=_first(arguments.temp, config.temp),
+        seed=arguments.seed,
+        parallel=parallel,
+        runtime_args=tuple(word for words in arguments.runtime_args for word in words),
+        image=arguments.image,
+        pull_policy=_first(arguments.pull, config.pull),
+        network=_first(arguments.network, config.network),
+        port=arguments.port,
+        name=arguments.name,
+        env=resolve_env((*config.env, *arguments.env), environ),
+        devices=_devices(arguments.device),
+        privileged=arguments.privileged,
+        keep_groups=_first(arguments.keep_groups, config.keep_groups),
+        selinux=_first(arguments.selinux, config.selinux),
+        oci_runtime=_first(arguments.oci_runtime, config.oci_runtime),
+        authfile=arguments.authfile,
+        tls_verify=_first(arguments.tls_verify, config.tls_verify),
+    )
+
+
+def resolve_env(items: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Read ``K=V``, and ``K`` as the host's value where the host has one."""
+    resolved: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if equals:
+            resolved[name] = value
+        elif name in environ:
+            resolved[name] = environ[name]
+    return resolved
+
+
+def _first(given: T | None, setting: T) -> T:
+    return setting if given is None else given
+
+
+def _devices(given: Sequence[Device | None]) -> tuple[Device, ...] | None:
+    if None in given:
+        return ()
+    return tuple(device for device in given if device) or None
+
+
+def _add_model_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        *("-c", "--ctx-size", "--max-model-len"),
+        type=typed(parse_ctx_size),
+        metavar="TOKENS",
+        dest="ctx_size",
+        help="size of the context (default: 2048, 0 = the model's own)",
+    )
+    group.add_argument(
+        "--ngl",
+        type=typed(parse_ngl),
+        metavar="LAYERS",
+        help="layers on the GPU (default: -1 = as many as fit; 0 = CPU, 999 = all)",
+    )
+    group.add_argument("--temp", type=typed(parse_temp), help="temperature (default: 0.8)")
+    group.add_argument("--seed", type=int, help="seed of the sampler (default: random)")
+    group.add_argument(
+        *("-t", "--threads"),
+        type=typed(parse_threads),
+        metavar="N",
+        help="CPU threads (default: half the cores)",
+    )
+    group.add_argument(
+        "--runtime-args",
+        type=typed(_shell_words),
+        action="append",
+        default=[],
+        metavar='"ARGS"',
+        help="further arguments for llama-server, split as a shell does; may be repeated",
+    )
+
+
+def _add_container_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("-n", "--name", type=_text, help="name of the container (default: random)")
+    group.add_argument(
+        *("--network", "--net"),
+        type=_text,
+        metavar="MODE",
+        help="network of the container (default: none; others publish a port on 127.0.0.1)",
+    )
+    group.add_argument(
+        *("-p", "--port"),
+        type=typed(_port),
+        help="port to publish on, with --network (default: the engine picks)",
+    )
+    group.add_argument(
+        "--device",
+        type=typed(_device),
+        action="append",
+        default=[],
+        metavar="SRC[:DST[:rwm]]",
+        help="add a host device, or a CDI device by name; `none` maps no device at all",
+    )
+    group.add_argument(
+        "--env",
+        type=typed(_env),
+        action="append",
+        default=[],
+        metavar="K[=V]",
+        help="set a variable in the container; without a value, the host's if it is set",
+    )
+    group.add_argument(
+        "--keep-groups",
+        action="store_const",
+        const=True,
+        help="keep your supplementary groups in the container (podman with crun)",
+    )
+    group.add_argument("--oci-runtime", type=_text, metavar="NAME", help="override the engine's")
+    group.add_argument(
+        "--privileged", action="store_true", help="switch off what isolates the container"
+    )
+    group.add_argument(
+        "--selinux",
+        type=typed(parse_bool),
+        metavar="BOOL",
+        help="keep SELinux separation on (default: true)",
+    )
+
+
+def _add_image_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--image", type=_text, help="OCI image (default: the accelerator's, see `ramalama info`)"
+    )
+    group.add_argument(
+        "--pull",
+        type=PullPolicy,
+        choices=tuple(PullPolicy),
+        metavar="{always,missing,never,newer}",
+        help="when to pull the image (default: missing)",
+    )
+    group.add_argument(
+        "--authfile", type=Path, metavar="PATH", help="credentials for the image's registry"
+    )
+    group.add_argument(
+        "--tls-verify",
+        type=typed(parse_bool),
+        metavar="BOOL",
+        help="require HTTPS with a valid certificate of it (default: true)",
+    )
+
+
+def typed(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Make a reader's ValueError argparse's own, so that its words reach the user."""
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as exc:
+            msg = f"{text!r} is not {exc}"
+            raise argparse.ArgumentTypeError(msg) from exc
+
+    return convert
+
+
+def _text(text: str) -> str:
+    if not text or "\0" in text:
+        msg = "expected a text"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def _device(text: str) -> Device | None:
+    return None if text == NO_DEVICE else parse_device(text)
+
+
+def _env(text: str) -> str:
+    if not text.partition("=")[0] or "\0" in text:
+        msg = "NAME or NAME=VALUE"
+        raise ValueError(msg)
+    return text
+
+
+def _port(text: str) -> int:
+    port = int(text) if text.isdecimal() else 0
+    if not 1 <= port <= _HIGHEST_PORT:
+        msg = f"a port from 1 to {_HIGHEST_PORT}"
+        raise ValueError(msg)
+    return port
+
+
+def _shell_words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as exc:
+        msg = f"something a shell could split ({str(exc).lower()})"
+        raise ValueError(msg) from exc

@@ -1,0 +1,61 @@
+"""`ramalama stop`: stop model servers and remove their containers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output import complain, printable
+from ramalama.cli.verbs import VERBS
+from ramalama.errors import EngineFailure
+from ramalama_engines import ContainerNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.service import Ramalama
+
+
+class StopArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    all: bool
+    ignore: bool
+    names: list[str]
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = _parser().parse_intermixed_args(words, StopArguments())
+    if arguments.all == bool(arguments.names):
+        complain("Error: name the servers to stop, or give --all; `ramalama ps` lists them")
+        return USAGE
+    if ensure_no_dryrun(arguments, ["stop", *arguments.names]):
+        return 0
+    with invoke(arguments).ramalama() as ramalama:
+        ramalama.remove_orphans()
+        names = arguments.names or [state.name for state in ramalama.servers()]
+        for name in names:
+            _stop(ramalama, name, ignore=arguments.ignore or arguments.all)
+    return 0
+
+
+def _stop(ramalama: Ramalama, name: str, *, ignore: bool) -> None:
+    try:
+        ramalama.stop(name)
+    except EngineFailure as exc:
+        if not (ignore and isinstance(exc.cause, ContainerNotFound)):
+            raise
+    else:
+        sys.stdout.write(printable(name) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("stop", VERBS["stop"].summary)
+    result.add_argument("names", metavar="NAME", nargs="*", help="name or container ID")
+    result.add_argument("-a", "--all", action="store_true", help="stop every model server")
+    result.add_argument("--ignore", action="store_true", help="no error if there is no such server")
+    return result

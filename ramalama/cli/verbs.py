@@ -1,0 +1,61 @@
+"""The commands: a new one is a file and a row here."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """A command: where it lives, what it is for in a line, and what else it is called."""
+
+    module: str
+    summary: str
+    aliases: tuple[str, ...] = ()
+
+
+VERBS = {
+    "run": Verb("run", "run a model in a container and chat with it, or ask it one thing"),
+    "ps": Verb("ps", "list the model servers that run", ("containers",)),
+    "stop": Verb("stop", "stop model servers and remove their containers"),
+    "logs": Verb("logs", "show what a model server wrote"),
+    "info": Verb("info", "show engine, accelerator and settings, and why they were chosen"),
+    "version": Verb("version", "show the version"),
+    "help": Verb("help", "show the help of a command"),
+}
+
+
+def find_verb(word: str) -> str | None:
+    """Return the name of the command that *word* is, or stands for."""
+    if word in VERBS:
+        return word
+    return next((name for name, verb in VERBS.items() if word in verb.aliases), None)
+
+
+def usage() -> str:
+    """Write what `ramalama --help` prints; by hand, since building parsers takes longer."""
+    rows = [
+        (", ".join((name, *verb.aliases)), verb.summary) for name, verb in VERBS.items()
+    ]
+    commands = "\n".join(f"  {names:18} {summary}" for names, summary in rows)
+    return f"""\
+usage: ramalama [-h] [-v] [--debug | --quiet] [--dryrun] [--engine {{podman,docker}}] command ...
+
+Run AI models in locked-down containers, with the accelerator that the host has.
+
+positional arguments:
+{commands}
+
+options:
+  -h, --help         show this help; `ramalama COMMAND --help` shows a command's
+  -v, --version      show the version
+  --debug            log what is done to stderr, and show where an error came from
+  -q, --quiet        say nothing but answers and errors
+  --dryrun           show the equivalent podman or docker command, and do nothing
+  --engine NAME      podman or docker (default: the first that answers)
+  These are understood before and after the command.
+
+examples:
+  ramalama run ./granite.gguf "why is the sky blue?"
+  cat notes.txt | ramalama run ./granite.gguf "what is this about?"
+  ramalama run ./granite.gguf
+"""

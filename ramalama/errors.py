@@ -1,0 +1,94 @@
+"""What can go wrong, for those who embed us; the command line prints the message and no more.
+
+* RamalamaError
+  x ConfigError            a setting in a file or in the environment makes no sense
+  x InvalidReference       what the user typed names no model
+  x ModelError
+    + ModelNotFound        no such file
+    + ModelUnreadable      it is there, but the server could not read it
+    + ModelUnsupported     it is there, but it is not a model that the runtime can load
+    + WrongEndianness      made for machines of the other byte order
+  x EngineFailure          the container engine refused or failed (.cause is its EngineError)
+  x ServerError
+    + ServerExited         the server's container ended (.exit_code, .log_tail)
+    + ServerNotReady       it runs, but did not become ready in time
+  x OptionRefused          two options contradict each other, or one makes no sense here
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ramalama_engines.errors import EngineError
+
+
+class RamalamaError(Exception):
+    """Anything that we raise on purpose; the message is one line, written for the user."""
+
+
+class ConfigError(RamalamaError):
+    """A setting of a configuration file or of the environment makes no sense."""
+
+
+class InvalidReference(RamalamaError):
+    """What the user typed names no model."""
+
+
+class OptionRefused(RamalamaError):
+    """Options contradict each other, or one makes no sense on this machine."""
+
+
+class ModelError(RamalamaError):
+    """The model cannot be used."""
+
+
+class ModelNotFound(ModelError):
+    """There is no such model."""
+
+
+class ModelUnreadable(ModelError):
+    """The model is there, but the server would not be allowed to read it."""
+
+
+class ModelUnsupported(ModelError):
+    """The file is there, but it is not a model that the runtime can load."""
+
+
+class WrongEndianness(ModelUnsupported):
+    """The model was made for machines of the other byte order."""
+
+
+class EngineFailure(RamalamaError):
+    """The container engine refused or failed; *cause* tells how."""
+
+    def __init__(self, cause: EngineError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class ServerError(RamalamaError):
+    """The model server does not serve."""
+
+
+class ServerExited(ServerError):
+    """The server's container ended by itself.
+
+    *exit_code* is the container's, 128 + n after signal n, None where the engine no longer knows
+    it; *log_tail* holds its last lines.
+    """
+
+    def __init__(
+        self, message: str, *, exit_code: int | None, log_tail: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.log_tail = log_tail
+
+
+class ServerNotReady(ServerError):
+    """The server runs, but did not become ready in time; *log_tail* holds its last lines."""
+
+    def __init__(self, message: str, *, log_tail: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.log_tail = log_tail

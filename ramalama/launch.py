@@ -1,0 +1,192 @@
+"""From a plan to a server that answers, with everything undone if that fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import string
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.cores import default_threads
+from ramalama.errors import ServerNotReady
+from ramalama.events import ContainerCreated, ContainerStarted, ServerReady, ignore
+from ramalama.instance import Instance
+from ramalama.lease import Lease
+from ramalama.orphans import remove_orphaned
+from ramalama.planning import Circumstances, make_plan
+from ramalama.ports import free_port
+from ramalama.readiness import ExitWatch, wait_until_ready
+from ramalama.rundir import new_instance
+from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
+from ramalama.server import ModelServer, PostMortem
+from ramalama_accel.images import default_image
+from ramalama_chat.endpoint import TcpEndpoint
+from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from ramalama.config import Config
+    from ramalama.events import EventHook
+    from ramalama.options import ServeOptions
+    from ramalama.planning import LaunchPlan
+    from ramalama.store.models import StoredModel
+    from ramalama_accel.base import Accelerator, AcceleratorKind
+    from ramalama_chat.endpoint import Endpoint
+    from ramalama_engines import Engine, LocalImage
+
+_log = logging.getLogger("ramalama.launch")
+
+_NAME_LETTERS = string.ascii_lowercase + string.digits
+_NAME_LENGTH = 10
+_API_KEY_BYTES = 32
+
+
+def name_of_image(config: Config, asked: str | None, kind: AcceleratorKind) -> str:
+    """Choose the image: the call's, else the host's, else the accelerator's."""
+    return (
+        asked
+        or config.image
+        or default_image(kind, version=__version__, overrides=config.images)
+    )
+
+
+class Launcher:
+    """Carries one plan out on one engine."""
+
+    def __init__(self, engine: Engine, run_dir: Path, *, on_event: EventHook = ignore) -> None:
+        self._engine = engine
+        self._run_dir = run_dir
+        self._on_event = on_event
+        self._runtime = RUNTIMES[DEFAULT_RUNTIME]
+        self._directory = new_instance(run_dir, Lease.of_this_process())
+
+    def plan(
+        self,
+        options: ServeOptions,
+        model: StoredModel,
+        accelerator: Accelerator,
+        *,
+        image_name: str,
+        image: LocalImage | None,
+    ) -> LaunchPlan:
+        """Gather the circumstances and make the plan; nothing is written."""
+        here = Circumstances(
+            engine=self._engine.kind,
+            runtime=self._runtime.name,
+            rootless=self._engine.rootless,
+            uid=os.getuid(),
+            gid=os.getgid(),
+            image_name=image_name,
+            image=image,
+            instance=self._directory,
+            lease=Lease.of_this_process(),
+            container_name=_random_name(),
+            threads=default_threads(),
+            api_key=secrets.token_urlsafe(_API_KEY_BYTES),
+            host_port=free_port() if options.network == "host" else None,
+        )
+        return make_plan(options, model, accelerator, self._runtime, here)
+
+    def launch(self, plan: LaunchPlan, *, ready_timeout: float | None) -> ModelServer:
+        """Create, start and wait; see `Ramalama.start`.
+
+        Raises:
+            EngineError: the engine refuses, or is gone.
+            ServerError: the server does not come up.
+        """
+        instance = Instance(self._engine, self._directory)
+        with ExitStack() as undo:
+            undo.callback(_remove_quietly, instance)
+            container = self._create(instance, plan)
+            self._on_event(ContainerCreated(container, plan.container.name or ""))
+            self._start(instance, plan)
+            self._on_event(ContainerStarted(container))
+            server = self._attach(instance, container, plan)
+            with self._sweeping():
+                self._wait(server, container, ready_timeout)
+            self._on_event(ServerReady(container))
+            undo.pop_all()
+            return server
+
+    def _create(self, instance: Instance, plan: LaunchPlan) -> str:
+        key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
+        instance.prepare(api_key=key)
+        try:
+            return instance.create(plan.container)
+        except ContainerConflict:
+            # The name may be a dead owner's, whom nobody has cleaned up after yet.
+            if not remove_orphaned(self._engine, self._run_dir):
+                raise
+            return instance.create(plan.container)
+
+    def _start(self, instance: Instance, plan: LaunchPlan) -> None:
+        try:
+            instance.start()
+        except ContainerStartError as exc:
+            msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
+            raise ContainerStartError(msg, engine=exc.engine) from exc
+
+    def _attach(self, instance: Instance, container: str, plan: LaunchPlan) -> ModelServer:
+        post_mortem = PostMortem(
+            engine=self._engine,
+            container=container,
+            runtime=self._runtime,
+            model=str(plan.model.reference),
+        )
+        return ModelServer(
+            plan,
+            self._endpoint(container, plan),
+            name=plan.container.name or container,
+            instance=instance,
+            watch=ExitWatch(self._engine, container),
+            post_mortem=post_mortem,
+        )
+
+    def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
+        """Fill in the port that the engine picked; a container that has died meanwhile has none."""
+        endpoint = plan.endpoint
+        if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
+            for port in self._engine.inspect(container).ports:
+                if port.container_port == plan.published_port:
+                    return replace(endpoint, port=port.host_port)
+        return endpoint
+
+    def _wait(self, server: ModelServer, container: str, timeout: float | None) -> None:
+        try:
+            server.wait_until_ready(timeout=timeout)
+        except TimeoutError as exc:
+            tail = tuple(self._engine.logs(container, tail=40))
+            msg = f"the {self._runtime.name} server did not become ready within {timeout:.0f} s"
+            raise ServerNotReady(msg, log_tail=tail) from exc
+
+    @contextmanager
+    def _sweeping(self) -> Generator[None]:
+        """Clean up after dead owners while our server loads its model."""
+        sweep = threading.Thread(
+            target=remove_orphaned, args=(self._engine, self._run_dir), name="ramalama-sweep"
+        )
+        sweep.start()
+        try:
+            yield
+        finally:
+            sweep.join()
+
+
+def _random_name() -> str:
+    letters = (secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
+    return "ramalama-" + "".join(letters)
+
+
+def _remove_quietly(instance: Instance) -> None:
+    """Undo a start that failed; that failure is what the user must hear of."""
+    try:
+        instance.remove()
+    except EngineError as exc:
+        _log.info("could not remove the container, the next command will: %s", exc)

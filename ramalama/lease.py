@@ -1,0 +1,96 @@
+"""Who owns a container or a directory, and whether that owner still lives.
+
+A lease is written ``HOST-PID-START``: HOST is a digest of the kernel's boot ID and of the PID
+namespace, since a process ID means something only there; START is the process's start time in
+clock ticks after boot, since process IDs are used again (proc(5), ``/proc/pid/stat``, field 22).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+_FORMAT = re.compile(r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})", re.ASCII)
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Owner(Enum):
+    """What we know of the owner of a lease."""
+
+    ALIVE = auto()
+    DEAD = auto()
+    UNKNOWN = auto()
+    """It lived under another kernel or in another PID namespace, where we cannot look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A process that owns something, in a form that outlives it."""
+
+    host: str
+    pid: int
+    start: int
+
+    @classmethod
+    def of_this_process(cls) -> Self:
+        """Return the lease of the process that calls."""
+        pid = os.getpid()
+        return cls(host=_this_host(), pid=pid, start=_start_time(pid) or 0)
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `format` wrote; None for anything else (labels are anybody's to write)."""
+        match = _FORMAT.fullmatch(text)
+        if match is None:
+            return None
+        host, pid, start = match.groups()
+        return cls(host=host, pid=int(pid), start=int(start))
+
+    def format(self) -> str:
+        """Write it as ``HOST-PID-START``."""
+        return f"{self.host}-{self.pid}-{self.start}"
+
+    def owner(self) -> Owner:
+        """Look whether the owning process still lives."""
+        if self.host != _this_host():
+            return Owner.UNKNOWN
+        return Owner.ALIVE if _start_time(self.pid) == self.start else Owner.DEAD
+
+
+@cache
+def _this_host() -> str:
+    try:
+        boot = _BOOT_ID.read_text(encoding="ascii").strip()
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:  # not Linux: one kernel, no namespaces
+        boot, namespace = os.uname().nodename, 0
+    return hashlib.sha256(f"{boot}/{namespace}".encode()).hexdigest()[:8]
+
+
+def _start_time(pid: int) -> int | None:
+    """Return a process's start time in clock ticks, None for no process, or for a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return _without_procfs(pid)
+    # The second field is the program's name in parentheses, which may hold anything.
+    state, *fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if state in b"ZX" else int(fields[18])
+
+
+def _without_procfs(pid: int) -> int | None:
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        return 0
+    return 0

@@ -1,0 +1,65 @@
+"""What one call asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ramalama.reference import ModelRef
+from ramalama_engines.values import Device, PullPolicy
+
+ALL_LAYERS = 999
+"""As `ngl`: every layer on the GPU."""
+
+AUTOMATIC_LAYERS = -1
+"""As `ngl`: as many layers on the GPU as the server finds right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """A model server to start; what is None is chosen for you.
+
+    Attributes:
+        model: what to serve.
+        ctx_size: tokens of context; 0 is the model's own size.
+        ngl: layers on the GPU; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the CPU alone.
+        threads: CPU threads; None is half the cores that this process may use.
+        temp: sampling temperature.
+        seed: of the sampler; None is random.
+        parallel: requests answered at the same time; None is the server's own choice.
+        runtime_args: further arguments of the inference server, after ours.
+        image: OCI image; None is the accelerator's.
+        network: "none" reaches the server through a UNIX socket, anything else through a port.
+        port: host port to publish on; None lets the engine pick, and makes no sense without network.
+        name: of the container; None makes one up.
+        env: environment of the container.
+        devices: further host devices; None maps those of the accelerator only, () none at all.
+        privileged: switch off what isolates the container.
+        selinux: keep SELinux separation on.
+        oci_runtime: None is the engine's default.
+        authfile: credentials for the image's registry.
+        tls_verify: require HTTPS of it, with a certificate that verifies.
+    """
+
+    model: ModelRef
+    ctx_size: int = 2048
+    ngl: int = AUTOMATIC_LAYERS
+    threads: int | None = None
+    temp: float = 0.8
+    seed: int | None = None
+    parallel: int | None = None
+    runtime_args: tuple[str, ...] = ()
+    image: str | None = None
+    pull_policy: PullPolicy = PullPolicy.MISSING
+    network: str = "none"
+    port: int | None = None
+    name: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    devices: tuple[Device, ...] | None = None
+    privileged: bool = False
+    keep_groups: bool = False
+    selinux: bool = True
+    oci_runtime: str | None = None
+    authfile: Path | None = None
+    tls_verify: bool = True

@@ -1,0 +1,124 @@
+"""The private directories through which a server's socket and key reach us.
+
+``RUN_DIR/LEASE-TOKEN/`` (mode 0700) belongs to one container; the lease in its name tells who
+may still need it, so a directory is never without an owner, not even for a moment.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ConfigError
+from ramalama.lease import Lease, Owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOCKET_NAME = "api.sock"
+API_KEY_NAME = "api-key"
+
+_TOKEN_BYTES = 4
+_LONGEST_SOCKET_PATH = 107  # bytes, sun_path less its NUL; unix(7)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceDir:
+    """The directory of one server."""
+
+    path: Path
+
+    @property
+    def socket(self) -> Path:
+        """Where the server listens."""
+        return self.path / SOCKET_NAME
+
+    def make(self) -> None:
+        """Create it, open to nobody else."""
+        _ensure_private(self.path.parent)
+        self.path.mkdir(mode=0o700)
+
+    def write_api_key(self, key: str) -> None:
+        """Put the key where the server reads it; a file, since argv and environment are public."""
+        descriptor = os.open(
+            self.path / API_KEY_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600
+        )
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(key + "\n")
+
+    def remove(self) -> None:
+        """Remove it and what is in it; gone already is no error."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.path)
+
+
+def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
+    """Choose where instance directories live: gone at boot, and the invoking user's alone.
+
+    Raises:
+        ConfigError: no such place, or a socket's path would be too long there.
+    """
+    if env.get("XDG_RUNTIME_DIR"):
+        run_dir = Path(env["XDG_RUNTIME_DIR"]) / "ramalama"
+    elif uid == 0:
+        run_dir = Path("/run/ramalama")
+    elif (user_dir := Path(f"/run/user/{uid}")).is_dir():
+        run_dir = user_dir / "ramalama"
+    else:
+        run_dir = Path(f"/tmp/ramalama-{uid}")  # noqa: S108 (checked by _ensure_private)
+    return run_dir
+
+
+def new_instance(run_dir: Path, lease: Lease) -> InstanceDir:
+    """Name a directory for one server; nothing is created yet.
+
+    Raises:
+        ConfigError: the path of a socket in it would be longer than the kernel allows.
+    """
+    token = secrets.token_hex(_TOKEN_BYTES)
+    instance = InstanceDir(run_dir.absolute() / f"{lease.format()}-{token}")
+    if len(os.fsencode(instance.socket)) > _LONGEST_SOCKET_PATH:
+        msg = f"{run_dir} is too long a path for a socket; set XDG_RUNTIME_DIR to a shorter one"
+        raise ConfigError(msg)
+    return instance
+
+
+def remove_orphans(run_dir: Path) -> int:
+    """Remove the directories of owners that are dead, and say how many there were."""
+    removed = 0
+    try:
+        names = os.listdir(run_dir)
+    except OSError:
+        return 0
+    for name in names:
+        lease = Lease.parse(name.rpartition("-")[0])
+        if lease is not None and lease.owner() is Owner.DEAD:
+            InstanceDir(run_dir / name).remove()
+            removed += 1
+    return removed
+
+
+def _ensure_private(directory: Path) -> None:
+    """Create *directory* for us alone, or make sure that the one that is there is.
+
+    Raises:
+        ConfigError: it belongs to somebody else, is a link, or others may write to it.
+    """
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+        status = directory.lstat()
+    except OSError as exc:
+        msg = f"cannot create {directory}: {exc.strerror}; set XDG_RUNTIME_DIR to a directory of yours"
+        raise ConfigError(msg) from exc
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if not ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        msg = f"{directory} is not a private directory of yours; remove it, or set XDG_RUNTIME_DIR"
+        raise ConfigError(msg)

@@ -1,0 +1,110 @@
+"""llama.cpp's `llama-server`; its options as of build 11669, all of them years old."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from ramalama.options import AUTOMATIC_LAYERS
+from ramalama.runtimes.base import ServerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ramalama.options import ServeOptions
+    from ramalama.runtimes.base import Listen, MountedModel
+    from ramalama_engines.values import LocalImage
+
+_PROGRAM = "llama-server"
+
+# llama.cpp's own "full" images start this script, which stands beside the programs.
+_UPSTREAM_SCRIPT = "tools.sh"
+
+# What a dead server said, and what it means; the first match of the earliest row wins, since
+# the rows go from the cause to its consequences.
+_CAUSES = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        (r"error: invalid argument: (?P<it>.+)", "it does not know the argument {it}"),
+        (r"error while handling argument \"?(?P<it>[^\":]+)", "it refused the value of {it}"),
+        (r"unknown model architecture: '(?P<it>[^']+)'", "its llama.cpp is too old for {it} models"),
+        (r"insufficient memory|failed to allocate|out of memory|cudaMalloc failed",
+         "there is not enough memory for the model and its context (try a smaller --ctx-size)"),
+        (r"is not within the file bounds|failed to read (?:key-value pairs|tensor|magic)",
+         "the model file is cut off or corrupt"),
+        (r"failed to open GGUF file '.*' \((?P<it>[^)]+)\)", "it cannot open the model: {it}"),
+        (r"couldn't bind HTTP server socket", "its address is already in use"),
+        (r"error loading model: (?P<it>.+)", "{it}"),
+        (r"(?P<it>GGML_ASSERT\(.+\) failed)", "it failed a check of its own: {it}"),
+        (r"error: (?P<it>.+)", "{it}"),
+    )
+)  # fmt: skip
+
+
+class LlamaCpp:
+    """llama.cpp's HTTP server."""
+
+    name = "llama.cpp"
+
+    def server(
+        self,
+        model: MountedModel,
+        options: ServeOptions,
+        *,
+        listen: Listen,
+        threads: int,
+        gpu: bool,
+        image: LocalImage | None,
+    ) -> ServerSpec:
+        """Write the command line; see `Runtime.server`."""
+        argv = [
+            *("--host", listen.host),
+            *_option("--port", listen.port),
+            *_option("--api-key-file", listen.api_key_file),
+            *("--model", model.weights),
+            *("--alias", model.alias),
+            *("--ctx-size", str(options.ctx_size)),
+            *("--temp", str(options.temp)),
+            *("--threads", str(threads)),
+            *_option("--seed", options.seed),
+            *_option("--n-gpu-layers", _layers(options.ngl)),
+            *_option("--parallel", options.parallel),
+            "--no-warmup",
+            *options.runtime_args,
+        ]
+        # Fitting layers into device memory costs a second look at the model, in vain without a
+        # device. By environment, since builds that do not know it must not stumble over it.
+        env = {} if gpu else {"LLAMA_ARG_FIT": "off"}
+        return ServerSpec(
+            entrypoint=_entrypoint(image), argv=tuple(argv), env=env, health_path="/health"
+        )
+
+    def explain(self, log: Sequence[str]) -> str | None:
+        """Find the cause of death in the log; see `Runtime.explain`."""
+        for pattern, meaning in _CAUSES:
+            for line in log:
+                if match := pattern.search(line):
+                    return meaning.format(**match.groupdict())
+        return None
+
+
+def _option(name: str, value: object | None) -> Iterator[str]:
+    if value is not None:
+        yield name
+        yield str(value)
+
+
+def _layers(ngl: int) -> int | None:
+    # Left alone, the server offloads what fits.
+    return None if ngl == AUTOMATIC_LAYERS else ngl
+
+
+def _entrypoint(image: LocalImage | None) -> tuple[str, ...]:
+    """Choose the program, whatever the image would start by itself."""
+    program = PurePosixPath(image.entrypoint[0]) if image and image.entrypoint else None
+    if program is not None and program.name == _PROGRAM:
+        return (str(program),)
+    if program is not None and program.name == _UPSTREAM_SCRIPT:
+        return (str(program.with_name(_PROGRAM)),)
+    return (_PROGRAM,)

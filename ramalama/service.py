@@ -1,0 +1,264 @@
+"""Start models, find them, stop them: what the command line and embedders stand on."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ramalama.config import Config
+from ramalama.errors import EngineFailure, InvalidReference, OptionRefused
+from ramalama.events import EngineConnected, ImagePulling, ImageReady, Notice, ignore
+from ramalama.launch import Launcher, name_of_image
+from ramalama.orphans import remove_orphaned
+from ramalama.planning import LABEL, check_options
+from ramalama.rundir import default_run_dir
+from ramalama.store.local import open_local
+from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
+from ramalama_accel.detect import detect
+from ramalama_accel.host import Host
+from ramalama_engines import (
+    ContainerNotFound,
+    EngineChoice,
+    EngineError,
+    ImagePull,
+    ImageReference,
+    User,
+    connect,
+    ensure_image,
+    find_auth,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from ramalama.events import EventHook
+    from ramalama.options import ServeOptions
+    from ramalama.planning import LaunchPlan
+    from ramalama.server import ModelServer
+    from ramalama_accel.base import Accelerator, Detection
+    from ramalama_engines import Connection, ContainerState, Engine, LocalImage
+
+READY_TIMEOUT = 600.0
+"""Seconds that a model may take to load; a large one from a slow disk takes minutes."""
+
+
+class Ramalama:
+    """Models in containers, on one engine; share one per process, and close it in the end.
+
+    Nothing is asked of the engine before it is needed. Every method blocks, and may be called from
+    any thread.
+
+    Attributes:
+        config: settings of this host; the defaults if none are given.
+        user: whose engine, credentials and directories; the invoking user if none is given.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        engine: Engine | None = None,
+        host: Host | None = None,
+        user: User | None = None,
+        run_dir: Path | None = None,
+    ) -> None:
+        self.config = config or Config()
+        self.user = user or User(env=os.environ, home=Path.home(), uid=os.getuid())
+        self._engine = engine
+        self._source = "given by the caller"
+        self._host = host or Host(env=self.user.env)
+        self._run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
+
+    def connect(self) -> Engine:
+        """Return the engine, found and opened at the first call.
+
+        Raises:
+            EngineFailure: none answers; the message says what was tried.
+        """
+        if self._engine is None:
+            with engine_errors():
+                connection = self._open()
+            self._engine = connection.engine
+            self._source = connection.candidate.source
+        return self._engine
+
+    @property
+    def engine_source(self) -> str:
+        """Say why it is this engine, once `connect` has been called."""
+        return self._source
+
+    def detect(self) -> Detection:
+        """Look what accelerator this host has."""
+        return detect(self._host)
+
+    def start(
+        self,
+        options: ServeOptions,
+        *,
+        ready_timeout: float | None = READY_TIMEOUT,
+        on_event: EventHook = ignore,
+    ) -> ModelServer:
+        """Start a server and wait until it answers; whoever calls closes it.
+
+        *ready_timeout* in seconds; None waits as long as the server lives. On any failure, and on
+        Ctrl-C, everything is undone before the exception leaves.
+
+        Raises:
+            OptionRefused: the options contradict each other.
+            ModelError: the model is missing, or none.
+            EngineFailure: the engine is not there, or refuses.
+            ServerExited: the server ended while it loaded the model.
+            ServerNotReady: *ready_timeout* passed.
+        """
+        check_options(options)
+        model = open_local(options.model)
+        engine = self.connect()
+        on_event(EngineConnected(engine.kind, engine.url))
+        accelerator = self.accelerator(options)
+        with engine_errors():
+            name = name_of_image(self.config, options.image, accelerator.kind)
+            image = self._ensure_image(name, options, on_event)
+            on_event(ImageReady(name))
+            launcher = Launcher(engine, self._run_dir, on_event=on_event)
+            plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
+            return launcher.launch(plan, ready_timeout=ready_timeout)
+
+    @contextmanager
+    def serve(
+        self,
+        options: ServeOptions,
+        *,
+        ready_timeout: float | None = READY_TIMEOUT,
+        on_event: EventHook = ignore,
+    ) -> Generator[ModelServer]:
+        """Serve a model for the length of a block; see `start`."""
+        server = self.start(options, ready_timeout=ready_timeout, on_event=on_event)
+        try:
+            yield server
+        finally:
+            with engine_errors():
+                server.close()
+
+    def plan(self, options: ServeOptions) -> LaunchPlan:
+        """Say what `start` would tell the engine; nothing is pulled, started or written.
+
+        Raises:
+            OptionRefused, ModelError, EngineFailure: as in `start`.
+        """
+        check_options(options)
+        model = open_local(options.model)
+        engine = self.connect()
+        accelerator = self.accelerator(options)
+        with engine_errors():
+            name = name_of_image(self.config, options.image, accelerator.kind)
+            launcher = Launcher(engine, self._run_dir)
+            image = engine.image(name)
+            return launcher.plan(options, model, accelerator, image_name=name, image=image)
+
+    def servers(self) -> Sequence[ContainerState]:
+        """List the model servers on the engine, whoever started them, newest first."""
+        with engine_errors():
+            states = self.connect().list({LABEL: ""})
+        return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
+
+    def find(self, name: str) -> ContainerState:
+        """Find a model server by its name, or by the beginning of its ID.
+
+        Raises:
+            EngineFailure: there is none; other containers are none of our business.
+        """
+        states = self.servers()
+        for state in states:
+            if name and (state.name == name or state.id.startswith(name)):
+                return state
+        msg = f"there is no model server {name!r}; `ramalama ps` lists those that are there"
+        raise EngineFailure(ContainerNotFound(msg, engine=self.connect().kind))
+
+    def stop(self, name: str) -> None:
+        """Stop a model server and remove its container.
+
+        Raises:
+            EngineFailure: there is none of that name.
+        """
+        state = self.find(name)
+        with engine_errors():
+            self.connect().remove(state.id, force=True)
+
+    def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
+        """Yield a model server's log line by line; see `Engine.logs`."""
+        state = self.find(name)
+        with engine_errors():
+            yield from self.connect().logs(state.id, follow=follow, tail=tail)
+
+    def remove_orphans(self) -> int:
+        """Remove what dead owners left, and say how many containers that were."""
+        return remove_orphaned(self.connect(), self._run_dir)
+
+    def close(self) -> None:
+        """Give the connection to the engine back."""
+        if self._engine is not None:
+            self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def accelerator(self, options: ServeOptions) -> Accelerator:
+        """Detect what a server with these *options* would compute on.
+
+        Raises:
+            OptionRefused: a ``*_VISIBLE_DEVICES`` of the user's makes no sense on this host.
+        """
+        detection = detect(self._host)
+        nvidia = any(finding.kind is AcceleratorKind.CUDA for finding in detection.findings)
+        if nvidia and options.oci_runtime is None:
+            # Asking the engine takes a while, so only those with such a card do.
+            with engine_errors():
+                runtimes = self.connect().info.oci_runtimes
+            detection = detect(replace(self._host, oci_runtimes=runtimes))
+        try:
+            return detection.require()
+        except InvalidVisibleDevices as exc:
+            raise OptionRefused(str(exc)) from exc
+
+    def _open(self) -> Connection:
+        engine = self.config.engine
+        choice = engine and EngineChoice(kind=engine, source=self.config.source("engine"))
+        return connect(self.user, choice=choice)
+
+    def _ensure_image(self, name: str, options: ServeOptions, on_event: EventHook) -> LocalImage:
+        try:
+            reference = ImageReference.parse(name)
+        except ValueError as exc:
+            raise InvalidReference(str(exc)) from exc
+        engine = self.connect()
+        found = find_auth(reference, self.user, authfile=options.authfile)
+        pull = ImagePull(
+            policy=options.pull_policy, auth=found.auth, tls_verify=options.tls_verify
+        )
+        try:
+            return ensure_image(
+                engine,
+                name,
+                pull,
+                on_progress=lambda progress: on_event(ImagePulling(name, progress)),
+                on_suppressed=lambda error: on_event(Notice(f"{error}; using the local image")),
+            )
+        except EngineError:
+            for notice in found.notices:
+                on_event(Notice(notice))
+            raise
+
+
+@contextmanager
+def engine_errors() -> Generator[None]:
+    """Turn what an engine raises into what we raise."""
+    try:
+        yield
+    except EngineError as exc:
+        raise EngineFailure(exc) from exc

@@ -1,0 +1,77 @@
+"""The first bytes of a GGUF file; GGUF specification, version 3.
+
+    offset  size  field
+    0       4     magic, "GGUF"
+    4       4     version, 2 or 3 (1 is obsolete), in the file's byte order
+    8       8     number of tensors
+    16      8     number of metadata entries
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Self
+
+from ramalama.errors import ModelUnsupported, WrongEndianness
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC = b"GGUF"
+_FIXED = struct.Struct("<4sIQQ")
+_NEWEST_VERSION = 0xFFFF  # a version in the other byte order is far beyond this
+_OLDEST_VERSION = 2
+
+ByteOrder = Literal["little", "big"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GGUFHeader:
+    """What the fixed part of the header says."""
+
+    version: int
+    byte_order: ByteOrder
+    tensor_count: int
+
+    @classmethod
+    def parse(cls, head: bytes, *, name: str) -> Self:
+        """Read the first bytes of the file *name*.
+
+        Raises:
+            ModelUnsupported: it is not GGUF, of a version that nobody reads any more, or cut off.
+        """
+        if not head:
+            msg = f"{name} is empty"
+            raise ModelUnsupported(msg)
+        if not head.startswith(_MAGIC):
+            msg = f"{name} is not a GGUF file (it begins with {head[:4]!r})"
+            raise ModelUnsupported(msg)
+        if len(head) < _FIXED.size:
+            msg = f"{name} is cut off after {len(head)} bytes"
+            raise ModelUnsupported(msg)
+        little = struct.unpack_from("<IQ", head, 4)
+        big = struct.unpack_from(">IQ", head, 4)
+        order: ByteOrder = "little" if little[0] <= _NEWEST_VERSION else "big"
+        version, tensors = little if order == "little" else big
+        if not _OLDEST_VERSION <= version <= _NEWEST_VERSION:
+            msg = f"{name} is GGUF of version {version}, which no server reads any more"
+            raise ModelUnsupported(msg)
+        return cls(version=version, byte_order=order, tensor_count=tensors)
+
+
+def check_header(path: Path) -> GGUFHeader:
+    """Read *path*'s header and make sure that this machine's server can load such a file.
+
+    Raises:
+        ModelUnsupported: see `GGUFHeader.parse`.
+        WrongEndianness: it was made for machines of the other byte order.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        header = GGUFHeader.parse(file.read(_FIXED.size), name=str(path))
+    if header.byte_order != sys.byteorder:
+        msg = f"{path} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"
+        raise WrongEndianness(msg)
+    return header

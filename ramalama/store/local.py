@@ -1,0 +1,83 @@
+"""Model files of the user's own, used where they lie."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
+from ramalama.store.gguf import check_header
+from ramalama.store.models import StoredModel
+
+if TYPE_CHECKING:
+    from ramalama.reference import ModelRef
+
+_PART = re.compile(r"(?P<stem>.*)-(?P<number>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf", re.DOTALL)
+_MOST_PARTS = 999
+
+
+def open_local(reference: ModelRef) -> StoredModel:
+    """Find the file that *reference* names, with the other parts of a split model.
+
+    Raises:
+        ModelNotFound: it, or a part of it, is not there.
+        ModelUnreadable: the server would not be allowed to read it.
+        ModelUnsupported: it is no model.
+    """
+    parts = _parts(Path(reference.location))
+    for part in parts:
+        _check(part)
+    return StoredModel(reference=reference, weights=parts)
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    match = _PART.fullmatch(path.name)
+    if match is None:
+        return (path,)
+    count = int(match["count"])
+    if not 1 <= count <= _MOST_PARTS:
+        msg = f"{path} says that it is part of {count} files"
+        raise ModelUnsupported(msg)
+    return tuple(
+        path.with_name(f"{match['stem']}-{number:05}-of-{count:05}.gguf")
+        for number in range(1, count + 1)
+    )
+
+
+def _check(path: Path) -> None:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            msg = f"{path} is a directory; name the .gguf file in it"
+            raise ModelUnsupported(msg)
+        if not stat.S_ISREG(status.st_mode):
+            msg = f"{path} is not a regular file"
+            raise ModelUnsupported(msg)
+        check_header(path)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        msg = f"no such model file: {path}"
+        raise ModelNotFound(msg) from exc
+    except PermissionError as exc:
+        msg = f"{path} may not be read by you; change its permissions"
+        raise ModelUnreadable(msg) from exc
+    except OSError as exc:
+        msg = f"{path} cannot be read: {exc.strerror}"
+        raise ModelUnreadable(msg) from exc
+    _check_readable_without_privilege(path, status)
+
+
+def _check_readable_without_privilege(path: Path, status: os.stat_result) -> None:
+    """Refuse what only root's privileges open: the server runs without any (capabilities(7))."""
+    if os.geteuid() != 0:
+        return
+    owner = status.st_uid == 0 and status.st_mode & stat.S_IRUSR
+    group = status.st_gid == 0 and status.st_mode & stat.S_IRGRP
+    if not (owner or group or status.st_mode & stat.S_IROTH):
+        msg = (
+            f"{path} belongs to user {status.st_uid} alone, and the server in the container has "
+            f"none of root's privileges; chmod a+r it, or run as that user"
+        )
+        raise ModelUnreadable(msg)

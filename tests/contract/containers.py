@@ -1,0 +1,95 @@
+"""The containers that one test of the contract makes, and that are gone after it."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import pytest
+
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.values import ContainerSpec, ContainerState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ramalama_engines.base import Engine
+
+LABEL = "test.ramalama-engines"
+SLEEP = ("sleep", "600")
+PATIENCE = 60.0  # seconds, for what takes a fraction of one
+
+
+@runtime_checkable
+class Closeable(Protocol):
+    """Lines of a log that may be closed."""
+
+    def close(self) -> None: ...
+
+
+def close(lines: Iterator[str]) -> None:
+    assert isinstance(lines, Closeable)
+    lines.close()
+
+
+class Containers:
+    """Makes containers that bear the test's own label."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.label = {LABEL: uuid.uuid4().hex}
+
+    def create(self, spec: ContainerSpec) -> str:
+        return self.engine.create(replace(spec, labels={**spec.labels, **self.label}))
+
+    def start(self, spec: ContainerSpec) -> str:
+        container = self.create(spec)
+        self.engine.start(container)
+        return container
+
+    def run(self, spec: ContainerSpec) -> tuple[int, list[str]]:
+        """Run its program to the end; return the exit code and all that it wrote."""
+        container = self.start(spec)
+        code = self.engine.wait(container, timeout=PATIENCE)
+        return code, list(self.engine.logs(container))
+
+    def output(self, spec: ContainerSpec) -> list[str]:
+        """Return what a program that succeeds wrote."""
+        code, lines = self.run(spec)
+        assert code == 0, lines
+        return lines
+
+    def all(self) -> dict[str, ContainerState]:
+        return {state.id: state for state in self.engine.list(self.label)}
+
+    def clear(self) -> None:
+        with suppress(EngineUnavailable):  # the test has closed it
+            for container in self.all():
+                self.engine.remove(container, force=True)
+
+
+class Contract:
+    """What the contract's classes of tests have in common."""
+
+    @pytest.fixture
+    def engine(self) -> Iterator[Engine]:
+        """The engine under test."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def image(self) -> str:
+        """An image in its storage, with busybox in it."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def containers(self, engine: Engine) -> Iterator[Containers]:
+        containers = Containers(engine)
+        yield containers
+        containers.clear()
+
+    @pytest.fixture
+    def sleeper(self, image: str) -> ContainerSpec:
+        """A container that runs until it is stopped."""
+        return ContainerSpec(image=image, command=SLEEP)

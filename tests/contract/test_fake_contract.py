@@ -1,0 +1,44 @@
+"""The engine in memory keeps the contract, too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama_engines.errors import ContainerStartError
+from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.values import ContainerSpec, EngineKind, LocalImage
+from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINES, EngineContract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ramalama_engines.base import Engine
+
+PROGRAMS: dict[tuple[str, ...], FakeProgram] = {
+    EXIT_3: FakeProgram(exit_code=3),
+    THREE_LINES: FakeProgram(logs=("one", "two", "three"), exit_code=0),
+    READY: FakeProgram(logs=("ready",)),
+    NO_PROGRAM: FakeProgram(start_error=ContainerStartError("no-such-program is not there")),
+}
+
+
+def play(spec: ContainerSpec) -> FakeProgram:
+    return PROGRAMS.get(spec.command, FakeProgram())
+
+
+class TestFakeEngine(EngineContract):
+    @pytest.fixture(params=EngineKind)
+    def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
+        images = {"localhost/fake:1": LocalImage(id="sha256:1")}
+        with FakeEngine(kind=request.param, images=images, script=play) as engine:
+            yield engine
+
+    @pytest.fixture
+    def second(self, engine: Engine) -> Engine:
+        return engine
+
+    @pytest.fixture
+    def image(self) -> str:
+        return "localhost/fake:1"

@@ -1,0 +1,46 @@
+"""A Docker daemon, beside the machine's own if there is one."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.lab.network import make_bridge
+from tests.lab.service import EngineService, program, running
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from tests.lab.network import Network
+
+
+@contextmanager
+def docker_daemon(directory: Path, *, network: Network, ca_file: Path) -> Generator[EngineService]:
+    """Run a daemon with everything of its own below *directory*.
+
+    It leaves the host's firewall alone: a second daemon would empty the first one's chains.
+    Published ports on 127.0.0.1 go through docker-proxy, which needs no rule.
+    """
+    directory.mkdir()
+    (directory / "daemon.json").write_text("{}")
+    make_bridge(directory.parent, network)
+    service = EngineService(
+        kind="docker", url=f"unix://{directory}/docker.sock", log=directory / "log"
+    )
+    command = (
+        program("dockerd"),
+        *("--config-file", f"{directory}/daemon.json"),
+        *("--data-root", f"{directory}/data"),
+        *("--exec-root", f"{directory}/exec"),
+        *("--pidfile", f"{directory}/pid"),
+        *("--host", service.url),
+        *("--bridge", network.bridge),
+        *("--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"),
+        # Some kernels let not even root raise a limit above the daemon's own.
+        *("--default-ulimit", "nofile=1024:4096"),
+    )
+    env = {"PATH": os.environ["PATH"], "HOME": str(directory), "SSL_CERT_FILE": str(ca_file)}
+    with running(command, log=service.log, ready=service.answers, env=env):
+        yield service

@@ -1,0 +1,36 @@
+from ramalama_chat import Conversation, Exchange
+
+
+def test_user_and_assistant_alternate_under_the_system_prompt():
+    conversation = Conversation(system="Be brief.")
+
+    conversation.record("Hi", "Hello.")
+
+    assert [message["role"] for message in conversation.messages("Ciao")] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
+
+
+def test_a_prompt_without_an_answer_is_not_kept():
+    conversation = Conversation()
+
+    conversation.record("Hi", "")
+
+    assert conversation.exchanges == ()
+    assert conversation.messages("Ciao") == [{"role": "user", "content": "Ciao"}]
+
+
+def test_clearing_forgets_what_was_said_but_not_the_system_prompt():
+    conversation = Conversation(system="Be brief.")
+    conversation.record("Hi", "Hello.")
+    assert conversation.exchanges == (Exchange("Hi", "Hello."),)
+
+    conversation.clear()
+
+    assert conversation.messages("Ciao") == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Ciao"},
+    ]

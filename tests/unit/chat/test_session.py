@@ -1,0 +1,248 @@
+import gc
+import json
+import socket
+from contextlib import closing
+from itertools import islice
+
+import pytest
+from ramalama_chat import (
+    ChatError,
+    ChatSession,
+    ContextExceeded,
+    Exchange,
+    RequestFailed,
+    ServerGone,
+    TcpEndpoint,
+    open_client,
+)
+
+from tests.unit.chat.scripted_server import Script, endless, event, refusal, stream, words
+
+
+def test_an_answer_comes_in_the_pieces_that_the_server_sends(script: Script, session: ChatSession):
+    script.add(words("Hel", "lo", "."))
+
+    assert list(session.ask("Hi")) == ["Hel", "lo", "."]
+    assert session.finish_reason == "stop"
+
+
+def test_the_next_request_carries_what_was_said(script: Script, session: ChatSession):
+    script.add(words("Hello."), words("Bye."))
+
+    list(session.ask("Hi"))
+    list(session.ask("Ciao"))
+
+    assert script.requests[1].path == "/v1/chat/completions"
+    assert script.requests[1].body == {
+        "model": "smollm2",
+        "stream": True,
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": "Ciao"},
+        ],
+    }
+
+
+def test_nothing_is_said_twice_after_clear(script: Script, session: ChatSession):
+    script.add(words("Hello."), words("Bye."))
+
+    list(session.ask("Hi"))
+    session.clear()
+    list(session.ask("Ciao"))
+
+    assert [exchange.prompt for exchange in session.conversation.exchanges] == ["Ciao"]
+
+
+def test_closing_an_answer_stops_the_server_and_keeps_what_was_heard(
+    script: Script, session: ChatSession
+):
+    script.add(endless("ha"))
+
+    with closing(session.ask("Laugh")) as answer:
+        heard = list(islice(answer, 3))
+
+    assert heard == ["ha", "ha", "ha"]
+    assert script.client_left.wait(10)
+    assert session.conversation.exchanges == (Exchange("Laugh", "hahaha"),)
+
+
+def test_an_answer_stopped_before_its_first_word_leaves_no_prompt_behind(
+    script: Script, session: ChatSession
+):
+    script.add(stream(event(None, reasoning_content="Hm."), end=b"", whole=False))
+
+    def interrupt(_thought: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(session.ask("Hi", on_reasoning=interrupt))
+
+    assert session.conversation.exchanges == ()
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_is_told_apart_from_the_answer(script: Script, session: ChatSession, name: str):
+    thought = {name: "Let me see."}
+    script.add(stream(event(None, **thought), event("42"), event(None, finish="stop")))
+    thoughts: list[str] = []
+
+    assert list(session.ask("6 x 7?", on_reasoning=thoughts.append)) == ["42"]
+    assert thoughts == ["Let me see."]
+    assert session.conversation.exchanges == (Exchange("6 x 7?", "42"),)
+
+
+def test_events_without_text_are_passed_over(script: Script, session: ChatSession):
+    script.add(
+        stream(
+            event(None, role="assistant", content=None),
+            b": a comment\n\n",
+            event("Yes"),
+            event(None, finish="length"),
+            {"choices": [], "usage": {"total_tokens": 3}},
+        )
+    )
+
+    assert list(session.ask("Hi")) == ["Yes"]
+    assert session.finish_reason == "length"
+
+
+BUSY = refusal(503, '{"error": {"message": "Loading model", "code": 503}}')
+FULL = {
+    "error": {
+        "code": 400,
+        "message": "request (5031 tokens) exceeds the available context size (2048 tokens)",
+        "type": "exceed_context_size_error",
+        "n_prompt_tokens": 5031,
+        "n_ctx": 2048,
+    }
+}
+VLLM_FULL = {
+    "error": {
+        "message": "This model's maximum context length is 2048 tokens. However, you requested "
+        "5031 tokens. Please reduce the length of the messages.",
+        "type": "BadRequestError",
+        "code": 400,
+    }
+}
+
+
+def test_a_server_that_is_still_busy_is_asked_again(script: Script, session: ChatSession):
+    script.add(BUSY, BUSY, words("Here."))
+
+    assert list(session.ask("Hi")) == ["Here."]
+    assert len(script.requests) == 3
+
+
+def test_a_server_that_stays_busy_is_not_asked_for_ever(script: Script, session: ChatSession):
+    script.add(*[BUSY] * 20)
+
+    with pytest.raises(RequestFailed, match="HTTP 503.*Loading model") as failure:
+        list(session.ask("Hi"))
+
+    assert failure.value.status == 503
+    assert 1 < len(script.requests) < 10
+
+
+# httpcore2 2.16 leaves a UNIX socket that it could not connect to the garbage collector, which
+# complains: let it do so here and not in the middle of another test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_no_server_at_all_is_a_server_gone(session: ChatSession):
+    with pytest.raises(ServerGone, match="cannot be reached"):
+        list(session.ask("Hi"))
+
+    gc.collect()
+
+
+def test_a_closed_port_is_a_server_gone():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+
+    with open_client(TcpEndpoint("127.0.0.1", port)) as client:
+        session = ChatSession(client, model="smollm2")
+        with pytest.raises(ServerGone, match="cannot be reached"):
+            list(session.ask("Hi"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        pytest.param(
+            refusal(400, json.dumps(FULL)),
+            ContextExceeded,
+            r"takes 5031 tokens, and the model's context holds 2048",
+            id="llama-server-counts-the-context",
+        ),
+        pytest.param(
+            refusal(400, json.dumps(VLLM_FULL)),
+            ContextExceeded,
+            r"maximum context length is 2048 tokens.*requested 5031",
+            id="vllm-says-so-in-words",
+        ),
+        pytest.param(
+            refusal(500, '{"error": {"message": "line\\none\\u001b[31m and two"}}'),
+            RequestFailed,
+            r"^the server refused the request \(HTTP 500\): line one and two$",
+            id="a-refusal-is-one-printable-line",
+        ),
+        pytest.param(
+            refusal(404, "<html>nothing here"),
+            RequestFailed,
+            r"\(HTTP 404\): <html>nothing here$",
+            id="a-refusal-without-json",
+        ),
+        pytest.param(refusal(502, ""), RequestFailed, r"without a word$", id="a-mute-refusal"),
+        pytest.param(refusal(302, ""), ChatError, r"HTTP 302", id="redirects-are-not-followed"),
+        pytest.param([b""], ServerGone, "went away", id="gone-without-an-answer"),
+        pytest.param([b"?!\r\n\r\n"], ServerGone, "went away", id="no-http-at-all"),
+        pytest.param(
+            stream(event("He"), end=b"", whole=False), ServerGone, "went away", id="cut-in-an-answer"
+        ),
+        pytest.param(
+            stream(event("He")), ServerGone, "in the middle of its answer", id="ended-without-a-reason"
+        ),
+        pytest.param(
+            stream(event("He"), {"error": {"message": "slot failed", "code": 500}}),
+            RequestFailed,
+            "failed in the middle of its answer: slot failed",
+            id="an-error-in-mid-answer",
+        ),
+        pytest.param(stream(b"data: {oops\n\n"), ChatError, "no JSON", id="garbage"),
+        pytest.param(stream(b"data: \xff\xfe\n\n"), ChatError, "no JSON", id="no-utf-8"),
+        pytest.param(
+            stream(b"data: " + b"[" * 100_000 + b"\n\n"), ChatError, "no JSON", id="a-mile-of-brackets"
+        ),
+        pytest.param(
+            stream(b"data: " + b"1" * 5_000 + b"\n\n"), ChatError, "no JSON", id="a-mile-of-digits"
+        ),
+        pytest.param(stream(["He"]), ChatError, "no part of a chat answer", id="a-list"),
+        pytest.param(stream({"choices": "He"}), ChatError, "no part of a chat", id="other-choices"),
+        pytest.param(stream({"choices": [{}]}), ChatError, "no part of a chat", id="no-delta"),
+        pytest.param(stream(event(None, content=7)), ChatError, "int where text", id="a-number"),
+    ],
+)
+def test_a_failed_request_raises_one_line_and_leaves_the_conversation_alone(
+    script: Script, session: ChatSession, answer: list[bytes], error: type[ChatError], message: str
+):
+    script.add(words("Hello."), answer)
+    list(session.ask("Hi"))
+
+    with pytest.raises(error, match=message) as failure:
+        list(session.ask("Go on"))
+
+    assert "\n" not in str(failure.value)
+    assert session.conversation.exchanges == (Exchange("Hi", "Hello."),)
+    assert len(script.requests) == 2, "a request that may have begun is never sent twice"
+
+
+def test_half_characters_and_odd_bytes_are_sent_as_something_readable(
+    script: Script, session: ChatSession
+):
+    script.add(words("Yes."))
+
+    list(session.ask("\udcff \ud83d\ude00 \ud83d"))
+
+    messages = script.requests[0].body["messages"]
+    assert isinstance(messages, list)
+    assert messages[-1] == {"role": "user", "content": "\ufffd \U0001f600 \ufffd"}
