@@ -15,7 +15,6 @@ environment, ``RAMALAMA_`` and the key in capitals; over that, the command line.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from ramalama.errors import ConfigError
 from ramalama_engines.values import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DEFAULT = "default"
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
@@ -32,11 +31,12 @@ _FALSE = frozenset({"0", "false", "off", "no", "n"})
 
 # Keys of upstream's files that this version has no use for (yet): no reason to complain.
 _FOREIGN = frozenset(
+    # As words, since a row each would be a page.
     """api api_key backend cache_reuse carimage container convert_type default_image
     default_pi_image default_rag_image default_stack_image default_tools_image dryrun
     gguf_quantization_mode host http_client log_level max_tokens ncmoe port provider pi_image
     rag_image runtime runtimes stack_image store summarize_after tempdir thinking tools_image
-    tools_images transport user verify benchmarks""".split()
+    tools_images transport user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
 
 

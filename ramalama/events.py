@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ramalama_engines.values import PullProgress
+if TYPE_CHECKING:
+    from ramalama_engines.values import PullProgress
 
 
 @dataclass(frozen=True, slots=True)

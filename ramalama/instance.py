@@ -76,4 +76,3 @@ class Instance:
                 self._container = None
         finally:
             self._directory.remove()
-

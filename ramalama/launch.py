@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
-import string
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,7 +18,7 @@ from ramalama.lease import Lease
 from ramalama.orphans import remove_orphaned
 from ramalama.planning import Circumstances, make_plan
 from ramalama.ports import free_port
-from ramalama.readiness import ExitWatch, wait_until_ready
+from ramalama.readiness import ExitWatch
 from ramalama.rundir import new_instance
 from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
 from ramalama.server import ModelServer, PostMortem
@@ -43,17 +41,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ramalama.launch")
 
-_NAME_LETTERS = string.ascii_lowercase + string.digits
-_NAME_LENGTH = 10
+_NAME_BYTES = 5
 _API_KEY_BYTES = 32
 
 
 def name_of_image(config: Config, asked: str | None, kind: AcceleratorKind) -> str:
     """Choose the image: the call's, else the host's, else the accelerator's."""
     return (
-        asked
-        or config.image
-        or default_image(kind, version=__version__, overrides=config.images)
+        asked or config.image or default_image(kind, version=__version__, overrides=config.images)
     )
 
 
@@ -87,9 +82,9 @@ class Launcher:
             image=image,
             instance=self._directory,
             lease=Lease.of_this_process(),
-            container_name=_random_name(),
+            container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
             threads=default_threads(),
-            api_key=secrets.token_urlsafe(_API_KEY_BYTES),
+            api_key=os.urandom(_API_KEY_BYTES).hex(),
             host_port=free_port() if options.network == "host" else None,
         )
         return make_plan(options, model, accelerator, self._runtime, here)
@@ -143,7 +138,6 @@ class Launcher:
         return ModelServer(
             plan,
             self._endpoint(container, plan),
-            name=plan.container.name or container,
             instance=instance,
             watch=ExitWatch(self._engine, container),
             post_mortem=post_mortem,
@@ -177,11 +171,6 @@ class Launcher:
             yield
         finally:
             sweep.join()
-
-
-def _random_name() -> str:
-    letters = (secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
-    return "ramalama-" + "".join(letters)
 
 
 def _remove_quietly(instance: Instance) -> None:

@@ -67,7 +67,7 @@ class Lease:
 def _this_host() -> str:
     try:
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
-        namespace = os.stat("/proc/self/ns/pid").st_ino
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
     except OSError:  # not Linux: one kernel, no namespaces
         boot, namespace = os.uname().nodename, 0
     return hashlib.sha256(f"{boot}/{namespace}".encode()).hexdigest()[:8]

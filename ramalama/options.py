@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ramalama.reference import ModelRef
-from ramalama_engines.values import Device, PullPolicy
+from ramalama_engines.values import PullPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ramalama.reference import ModelRef
+    from ramalama_engines.values import Device
 
 ALL_LAYERS = 999
 """As `ngl`: every layer on the GPU."""
@@ -31,7 +36,7 @@ class ServeOptions:
         runtime_args: further arguments of the inference server, after ours.
         image: OCI image; None is the accelerator's.
         network: "none" reaches the server through a UNIX socket, anything else through a port.
-        port: host port to publish on; None lets the engine pick, and makes no sense without network.
+        port: host port to publish on; None lets the engine pick. Needs a network.
         name: of the container; None makes one up.
         env: environment of the container.
         devices: further host devices; None maps those of the accelerator only, () none at all.

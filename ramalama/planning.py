@@ -11,31 +11,29 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
 from ramalama.rundir import API_KEY_NAME, SOCKET_NAME
-from ramalama.runtimes.base import Listen, MountedModel, ServerSpec
+from ramalama.runtimes.base import Listen, MountedModel, Surroundings
 from ramalama_accel.base import AcceleratorKind
 from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.values import (
     BindMount,
     CdiDevice,
     ContainerSpec,
-    Device,
     HostDevice,
-    LocalImage,
-    Mount,
     PortBinding,
     TmpfsMount,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ramalama.lease import Lease
     from ramalama.options import ServeOptions
     from ramalama.rundir import InstanceDir
-    from ramalama.runtimes.base import Runtime
+    from ramalama.runtimes.base import Runtime, ServerSpec
     from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator
     from ramalama_chat.endpoint import Endpoint
+    from ramalama_engines.values import Device, LocalImage, Mount
 
 LABEL = "ai.ramalama"
 OWNER_LABEL = f"{LABEL}.owner"
@@ -43,7 +41,9 @@ MODEL_LABEL = f"{LABEL}.model"
 
 _MODELS = "/mnt/models"
 _INSTANCE = "/run/ramalama"
+_TMP = "/tmp"  # noqa: S108 (the container's own)
 _PORT = 8080
+_LOOPBACK = "127.0.0.1"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
 _NETWORKLESS = ("container:", "ns:", "pod:", "service:")
 
@@ -105,27 +105,7 @@ def make_plan(
         OptionRefused: options contradict each other.
     """
     check_options(options)
-    model_mounts, mounted = _mount_model(options, model)
-    endpoint, listen, ports = _reach(options, here)
-    server = runtime.server(
-        mounted,
-        options,
-        listen=listen,
-        threads=options.threads or here.threads,
-        gpu=accelerator.kind is not AcceleratorKind.CPU,
-        image=here.image,
-    )
-    container = _container(
-        options, accelerator, here, server, mounts=_mounts(options, accelerator, here, model_mounts), ports=ports
-    )
-    return LaunchPlan(
-        model=model,
-        alias=mounted.alias,
-        server=server,
-        container=container,
-        endpoint=endpoint,
-        published_port=ports[0].container_port if ports else None,
-    )
+    return _Planner(options, model, accelerator, runtime, here).plan()
 
 
 def check_options(options: ServeOptions) -> None:
@@ -135,129 +115,130 @@ def check_options(options: ServeOptions) -> None:
         OptionRefused: see the message.
     """
     if options.network.startswith(_NETWORKLESS):
-        msg = f"network mode {options.network!r} cannot publish a port for the chat; use none or bridge"
+        msg = f"network mode {options.network!r} can publish no port for us; use none or bridge"
         raise OptionRefused(msg)
     if options.network == "none" and options.port is not None:
         msg = "--port makes no sense without a network; add --network bridge, or leave it out"
         raise OptionRefused(msg)
 
 
-def _container(
-    options: ServeOptions,
-    accelerator: Accelerator,
-    here: Circumstances,
-    server: ServerSpec,
-    *,
-    mounts: tuple[Mount, ...],
-    ports: tuple[PortBinding, ...],
-) -> ContainerSpec:
-    locked = not options.privileged
-    oci_runtime, devices, device_env = _accelerate(options, accelerator)
-    return ContainerSpec(
-        image=here.image_name,
-        entrypoint=server.entrypoint,
-        command=server.argv,
-        name=options.name or here.container_name,
-        labels=_labels(options, here, ports),
-        env={"HOME": "/tmp", **server.env, **device_env, **options.env},  # noqa: S108 (the container's)
-        devices=devices,
-        mounts=mounts,
-        ports=ports,
-        network=options.network,
-        oci_runtime=oci_runtime,
-        privileged=options.privileged,
-        selinux_options=() if options.selinux and locked else ("disable",),
-        cap_drop=("all",) if locked else (),
-        no_new_privileges=locked,
-        read_only=locked,
-        # The server's socket must be ours to connect to, and the model ours to read.
-        user="0:0" if here.rootless else f"{here.uid}:{here.gid}",
-        groups=() if here.rootless else tuple(str(gid) for gid in accelerator.groups),
-        keep_groups=options.keep_groups,
-    )
+@dataclass(frozen=True, slots=True)
+class _Planner:
+    options: ServeOptions
+    model: StoredModel
+    accelerator: Accelerator
+    runtime: Runtime
+    here: Circumstances
 
+    def plan(self) -> LaunchPlan:
+        listen, endpoint, ports = self._reach()
+        names = self._names_in_container()
+        mounted = MountedModel(
+            weights=f"{_MODELS}/{names[0]}", alias=self.model.weights[0].stem or "model"
+        )
+        surroundings = Surroundings(
+            listen=listen,
+            threads=self.options.threads or self.here.threads,
+            gpu=self.accelerator.kind is not AcceleratorKind.CPU,
+            image=self.here.image,
+        )
+        server = self.runtime.server(mounted, self.options, surroundings)
+        return LaunchPlan(
+            model=self.model,
+            alias=mounted.alias,
+            server=server,
+            container=self._container(server, (*self._mounts(names),), ports),
+            endpoint=endpoint,
+            published_port=ports[0].container_port if ports else None,
+        )
 
-def _mount_model(
-    options: ServeOptions, model: StoredModel
-) -> tuple[tuple[Mount, ...], MountedModel]:
-    names = tuple(path.name for path in model.weights)
-    if not all(_PLAIN_NAME.fullmatch(name) for name in names):
-        names = _plain_names(len(names))
-    mounts = tuple(
-        BindMount(source=str(path), target=f"{_MODELS}/{name}", relabel=_relabel(options))
-        for path, name in zip(model.weights, names, strict=True)
-    )
-    return mounts, MountedModel(alias=model.weights[0].stem, weights=f"{_MODELS}/{names[0]}")
+    def _container(
+        self, server: ServerSpec, mounts: tuple[Mount, ...], ports: tuple[PortBinding, ...]
+    ) -> ContainerSpec:
+        options, here = self.options, self.here
+        locked = not options.privileged
+        devices, device_env = self._devices()
+        return ContainerSpec(
+            image=here.image_name,
+            entrypoint=server.entrypoint,
+            command=server.argv,
+            name=options.name or here.container_name,
+            labels=self._labels(ports),
+            env={"HOME": _TMP, **server.env, **device_env, **options.env},
+            devices=devices,
+            mounts=mounts,
+            ports=ports,
+            network=options.network,
+            oci_runtime=options.oci_runtime or self.accelerator.oci_runtime,
+            privileged=options.privileged,
+            selinux_options=() if self._relabel else ("disable",),
+            cap_drop=("all",) if locked else (),
+            no_new_privileges=locked,
+            read_only=locked,
+            # The server's socket must be ours to connect to, and the model ours to read.
+            user="0:0" if here.rootless else f"{here.uid}:{here.gid}",
+            groups=() if here.rootless else tuple(map(str, self.accelerator.groups)),
+            keep_groups=options.keep_groups,
+        )
 
+    def _names_in_container(self) -> tuple[str, ...]:
+        names = tuple(path.name for path in self.model.weights)
+        if all(_PLAIN_NAME.fullmatch(name) for name in names):
+            return names
+        count = len(names)
+        if count == 1:
+            return ("model.gguf",)
+        # The server finds the other parts of a split model by this pattern.
+        return tuple(f"model-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1))
 
-def _plain_names(count: int) -> tuple[str, ...]:
-    """Name the files of a model whose own names are no good as arguments."""
-    if count == 1:
-        return ("model.gguf",)
-    return tuple(f"model-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1))
+    @property
+    def _relabel(self) -> bool:
+        return self.options.selinux and not self.options.privileged
 
+    def _mounts(self, names: tuple[str, ...]) -> Iterator[Mount]:
+        for path, name in zip(self.model.weights, names, strict=True):
+            yield BindMount(source=str(path), target=f"{_MODELS}/{name}", relabel=self._relabel)
+        yield BindMount(
+            source=str(self.here.instance.path),
+            target=_INSTANCE,
+            read_only=self.options.network != "none",  # it holds the socket, or else the key
+            relabel=self._relabel,
+        )
+        yield TmpfsMount(target=_TMP)
+        for library in self.accelerator.library_paths:
+            yield BindMount(source=library, target=library)
 
-def _relabel(options: ServeOptions) -> bool:
-    return options.selinux and not options.privileged
+    def _reach(self) -> tuple[Listen, Endpoint, tuple[PortBinding, ...]]:
+        """Decide where the server listens, where we find it, and what is published for that."""
+        key, key_file = self.here.api_key, f"{_INSTANCE}/{API_KEY_NAME}"
+        if self.options.network == "none":
+            listen = Listen(host=f"{_INSTANCE}/{SOCKET_NAME}")
+            return listen, UnixEndpoint(path=str(self.here.instance.socket)), ()
+        if self.options.network == "host":
+            port = self.options.port or self.here.host_port or _PORT
+            listen = Listen(host=_LOOPBACK, port=port, api_key_file=key_file)
+            return listen, TcpEndpoint(host=_LOOPBACK, port=port, api_key=key), ()
+        # In its own network namespace it listens everywhere; outside only loopback is bound.
+        listen = Listen(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
+        binding = PortBinding(container_port=_PORT, host_port=self.options.port or 0)
+        endpoint = TcpEndpoint(host=_LOOPBACK, port=binding.host_port, api_key=key)
+        return listen, endpoint, (binding,)
 
+    def _devices(self) -> tuple[tuple[Device, ...], Mapping[str, str]]:
+        if self.options.devices == ():
+            return (), {}
+        found: list[Device] = [CdiDevice(name=name) for name in self.accelerator.cdi_devices]
+        found += [HostDevice(source=node, target=node) for node in self.accelerator.device_paths]
+        return (*found, *(self.options.devices or ())), self.accelerator.env
 
-def _mounts(
-    options: ServeOptions,
-    accelerator: Accelerator,
-    here: Circumstances,
-    model: tuple[Mount, ...],
-) -> tuple[Mount, ...]:
-    instance = BindMount(
-        source=str(here.instance.path),
-        target=_INSTANCE,
-        read_only=options.network != "none",  # it holds the socket, or else the key
-        relabel=_relabel(options),
-    )
-    drivers = (BindMount(source=path, target=path) for path in accelerator.library_paths)
-    return (*model, instance, TmpfsMount(target="/tmp"), *drivers)  # noqa: S108 (the container's)
-
-
-def _reach(
-    options: ServeOptions, here: Circumstances
-) -> tuple[Endpoint, Listen, tuple[PortBinding, ...]]:
-    """Decide where the server listens, what is published, and where we shall find it."""
-    key_file = f"{_INSTANCE}/{API_KEY_NAME}"
-    if options.network == "none":
-        listen = Listen(host=f"{_INSTANCE}/{SOCKET_NAME}")
-        return UnixEndpoint(path=str(here.instance.socket)), listen, ()
-    if options.network == "host":
-        port = options.port or here.host_port or _PORT
-        listen = Listen(host="127.0.0.1", port=port, api_key_file=key_file)
-        return TcpEndpoint(host="127.0.0.1", port=port, api_key=here.api_key), listen, ()
-    # Inside its network namespace the server listens everywhere; outside only loopback is bound.
-    listen = Listen(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104
-    binding = PortBinding(container_port=_PORT, host_port=options.port or 0)
-    endpoint = TcpEndpoint(host="127.0.0.1", port=options.port or 0, api_key=here.api_key)
-    return endpoint, listen, (binding,)
-
-
-def _accelerate(
-    options: ServeOptions, accelerator: Accelerator
-) -> tuple[str | None, tuple[Device, ...], Mapping[str, str]]:
-    """Choose OCI runtime, devices and environment."""
-    runtime = options.oci_runtime or accelerator.oci_runtime
-    if options.devices == ():
-        return runtime, (), {}
-    devices: list[Device] = [CdiDevice(name=name) for name in accelerator.cdi_devices]
-    devices += [HostDevice(source=path, target=path) for path in accelerator.device_paths]
-    return runtime, (*devices, *(options.devices or ())), accelerator.env
-
-
-def _labels(
-    options: ServeOptions, here: Circumstances, ports: tuple[PortBinding, ...]
-) -> dict[str, str]:
-    labels = {
-        LABEL: "",
-        MODEL_LABEL: str(options.model),
-        f"{LABEL}.engine": here.engine,
-        f"{LABEL}.runtime": here.runtime,
-        OWNER_LABEL: here.lease.format(),
-    }
-    if ports and ports[0].host_port:
-        labels[f"{LABEL}.port"] = str(ports[0].host_port)
-    return labels
+    def _labels(self, ports: tuple[PortBinding, ...]) -> dict[str, str]:
+        labels = {
+            LABEL: "",
+            MODEL_LABEL: str(self.options.model),
+            f"{LABEL}.engine": self.here.engine,
+            f"{LABEL}.runtime": self.here.runtime,
+            OWNER_LABEL: self.here.lease.format(),
+        }
+        if ports and ports[0].host_port:
+            labels[f"{LABEL}.port"] = str(ports[0].host_port)
+        return labels

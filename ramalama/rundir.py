@@ -7,7 +7,6 @@ may still need it, so a directory is never without an owner, not even for a mome
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 from contextlib import suppress
@@ -81,7 +80,7 @@ def new_instance(run_dir: Path, lease: Lease) -> InstanceDir:
     Raises:
         ConfigError: the path of a socket in it would be longer than the kernel allows.
     """
-    token = secrets.token_hex(_TOKEN_BYTES)
+    token = os.urandom(_TOKEN_BYTES).hex()
     instance = InstanceDir(run_dir.absolute() / f"{lease.format()}-{token}")
     if len(os.fsencode(instance.socket)) > _LONGEST_SOCKET_PATH:
         msg = f"{run_dir} is too long a path for a socket; set XDG_RUNTIME_DIR to a shorter one"
@@ -93,13 +92,13 @@ def remove_orphans(run_dir: Path) -> int:
     """Remove the directories of owners that are dead, and say how many there were."""
     removed = 0
     try:
-        names = os.listdir(run_dir)
+        directories = tuple(run_dir.iterdir())
     except OSError:
         return 0
-    for name in names:
-        lease = Lease.parse(name.rpartition("-")[0])
+    for directory in directories:
+        lease = Lease.parse(directory.name.rpartition("-")[0])
         if lease is not None and lease.owner() is Owner.DEAD:
-            InstanceDir(run_dir / name).remove()
+            InstanceDir(directory).remove()
             removed += 1
     return removed
 
@@ -116,7 +115,7 @@ def _ensure_private(directory: Path) -> None:
             directory.mkdir(mode=0o700)
         status = directory.lstat()
     except OSError as exc:
-        msg = f"cannot create {directory}: {exc.strerror}; set XDG_RUNTIME_DIR to a directory of yours"
+        msg = f"cannot create {directory}: {exc.strerror}; set XDG_RUNTIME_DIR to one of yours"
         raise ConfigError(msg) from exc
     ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     if not ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -33,18 +33,21 @@ class ModelServer:
         plan: LaunchPlan,
         endpoint: Endpoint,
         *,
-        name: str,
         instance: Instance,
         watch: ExitWatch,
         post_mortem: PostMortem,
     ) -> None:
         self.plan = plan
         self.endpoint = endpoint
-        self.name = name
         self._instance = instance
         self._watch = watch
         self._post_mortem = post_mortem
         self._client: openai.OpenAI | None = None
+
+    @property
+    def name(self) -> str:
+        """The container's name."""
+        return self.plan.container.name or ""
 
     @property
     def model(self) -> str:

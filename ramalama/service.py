@@ -227,8 +227,10 @@ class Ramalama:
             raise OptionRefused(str(exc)) from exc
 
     def _open(self) -> Connection:
-        engine = self.config.engine
-        choice = engine and EngineChoice(kind=engine, source=self.config.source("engine"))
+        kind = self.config.engine
+        choice = None
+        if kind is not None:
+            choice = EngineChoice(kind=kind, source=self.config.source("engine"))
         return connect(self.user, choice=choice)
 
     def _ensure_image(self, name: str, options: ServeOptions, on_event: EventHook) -> LocalImage:
@@ -238,9 +240,7 @@ class Ramalama:
             raise InvalidReference(str(exc)) from exc
         engine = self.connect()
         found = find_auth(reference, self.user, authfile=options.authfile)
-        pull = ImagePull(
-            policy=options.pull_policy, auth=found.auth, tls_verify=options.tls_verify
-        )
+        pull = ImagePull(policy=options.pull_policy, auth=found.auth, tls_verify=options.tls_verify)
         try:
             return ensure_image(
                 engine,

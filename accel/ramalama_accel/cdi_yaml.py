@@ -57,6 +57,9 @@ def read_yaml(text: str) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _read_line(levels: list[_Level], indent: int, body: str) -> Iterator[tuple[KeyPath, str]]:
+    if body[0] == "\t":
+        msg = "a tab in the indentation"
+        raise YamlError(msg)
     in_sequence = False
     while body == "-" or body.startswith("- "):
         in_sequence = True

@@ -136,9 +136,7 @@ def _find_locked(host: Host, gpus: Sequence[Gpu]) -> Finding | None:
     return find_obstacle(host, _KIND, _label(gpus), nodes)
 
 
-def _accelerator(
-    host: Host, cards: NvidiaCards, gpus: tuple[Gpu, ...], how: str
-) -> Accelerator:
+def _accelerator(host: Host, cards: NvidiaCards, gpus: tuple[Gpu, ...], how: str) -> Accelerator:
     driver = f", driver {cards.driver_version}" if cards.driver_version else ""
     return Accelerator(
         kind=_KIND,

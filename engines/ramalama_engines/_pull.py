@@ -27,6 +27,7 @@ def _failure(words: str, advice: str) -> Meaning:
 
 
 _FAILURES = (
+    _failure(r"short-name", "its name leaves the registry open; write it in full, quay.io/…"),
     _failure(r"no space left on device", "the engine's disk is full; make room there"),
     _failure(
         r"x509|certificate|tls: |HTTP response to HTTPS client",

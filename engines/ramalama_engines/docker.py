@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     )
 
 _log = logging.getLogger(__name__)
+_RUNS = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
 
 
 class DockerEngine:
@@ -287,7 +288,7 @@ class DockerEngine:
             if before.exit_code is not None:
                 return before.exit_code
             answer = b"".join(self._api.chunks(response))
-        if before.status is ContainerStatus.CREATED and self.inspect(container).exit_code is None:
+        if before.status not in _RUNS and self.inspect(container).exit_code is None:
             raise no_such_container(container)  # removed before it ran; it "exits" with 0
         if not answer:
             raise self._api.failure(EOFError("the answer ended early"))

@@ -256,8 +256,13 @@ def _is_address(text: str) -> bool:
 
 
 def _same(name: str, sent: Any, made: Any) -> bool:  # noqa: ANN401 (JSON on both sides)
-    # A program's arguments are those and no others, in that order.
-    return sent == (made or []) if name in ("Cmd", "Entrypoint") else _kept(sent, made)
+    match name:
+        case "Cmd" | "Entrypoint":  # these arguments and no others, in this order
+            return sent == (made or [])
+        case "Labels":  # one with an empty value is there, too
+            return sent.items() <= (made or _NOTHING).items()
+        case _:
+            return _kept(sent, made)
 
 
 def _kept(sent: Any, made: Any) -> bool:  # noqa: ANN401 (JSON on both sides)

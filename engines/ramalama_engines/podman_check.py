@@ -199,11 +199,9 @@ def _ending(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     config = made["Config"]
     if spec.init and _annotations(made).get(_INIT) != "TRUE" and not made["HostConfig"].get("Init"):
         yield "init"
-    if spec.stop_signal is not None:
-        kept = config.get("StopSignal")  # a number on podman 4, a name on podman 5
-        number = kept if isinstance(kept, int) else signal_number(str(kept))
-        if number != signal_number(spec.stop_signal):
-            yield f"stop signal {spec.stop_signal}"
+    signal = spec.stop_signal  # shown as a number, by podman 5 too in the API that we speak
+    if signal is not None and config.get("StopSignal") != signal_number(signal):
+        yield f"stop signal {signal}"
     if spec.stop_timeout is not None and config.get("StopTimeout") != spec.stop_timeout:
         yield f"stop timeout {spec.stop_timeout}"
 

@@ -54,5 +54,7 @@ def _silence_stdout() -> None:
 
 def _log_to_stderr() -> None:
     logging.basicConfig(
-        level=logging.DEBUG, stream=sys.stderr, format="%(relativeCreated)6d ms %(name)s: %(message)s"
+        level=logging.DEBUG,
+        stream=sys.stderr,
+        format="%(relativeCreated)6d ms %(name)s: %(message)s",
     )

@@ -6,7 +6,7 @@ import argparse
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ramalama.cli.output import complain
 from ramalama.config import Config, config_files
@@ -15,6 +15,8 @@ from ramalama_engines import EngineKind, User
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_USAGE = 2
 
 
 class GlobalArguments(argparse.Namespace):
@@ -39,9 +41,17 @@ class Invocation:
         return Ramalama(self.config, user=self.user)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line; the whole usage is for `--help`."""
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"Error: {message}; see `{self.prog} --help`")
+        raise SystemExit(_USAGE)
+
+
 def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentParser:
     """Make a command's parser, with the global options in it."""
-    result = argparse.ArgumentParser(
+    result = _Parser(
         prog=f"ramalama {verb}",
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=epilog,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from ramalama.cli.output import printable
 from ramalama.cli.verbs import VERBS
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 

@@ -26,7 +26,9 @@ def quote_log(lines: Sequence[str]) -> None:
 def printable(text: str) -> str:
     """Escape what a terminal would act upon; newlines stay."""
     return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape", "replace").decode()
+        char
+        if char.isprintable() or char == "\n"
+        else char.encode("unicode_escape", "replace").decode()
         for char in text
     )
 

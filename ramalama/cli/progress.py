@@ -23,7 +23,7 @@ _MIB = 1024 * 1024
 
 
 class StartProgress:
-    """Follows the events of a start on stderr: one changing line on a terminal, else a few lines."""
+    """Follows the events of a start on stderr: one changing line on a terminal, else a few."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet

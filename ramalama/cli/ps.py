@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from ramalama.cli.verbs import VERBS
 from ramalama.planning import LABEL, MODEL_LABEL
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from ramalama_engines import ContainerState

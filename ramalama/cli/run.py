@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 from ramalama.cli.engine_line import engine_line
 from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.progress import StartProgress
-from ramalama.cli.serve_options import ServeArguments, add_serve_options, serve_options, typed
+from ramalama.cli.serve_options import (
+    ServeArguments,
+    add_serve_options,
+    join_dashed,
+    serve_options,
+    typed,
+)
 from ramalama.cli.signals import handled_signals
 from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
@@ -24,6 +30,7 @@ from ramalama_chat.prompt import read_prompt
 from ramalama_chat.repl import Repl
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from ramalama.cli.invocation import Invocation
@@ -56,7 +63,10 @@ class RunArguments(ServeArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_intermixed_args(words, RunArguments())
+    run_parser = _parser()
+    arguments = run_parser.parse_intermixed_args(join_dashed(words), RunArguments())
+    if not arguments.model:
+        run_parser.error("which MODEL?")
     invocation = invoke(arguments)
     command = _Run(arguments, invocation)
     if arguments.dryrun:
@@ -68,8 +78,13 @@ def execute(words: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     result = parser("run", VERBS["run"].summary, epilog=_EPILOG)
+    result.usage = "ramalama run [options] MODEL [ARGS ...]"
+    # Optional to argparse, which would otherwise call ARGS missing too.
     result.add_argument(
-        "model", metavar="MODEL", help="model file: /path, ./path, ~/path or file:///path"
+        *("model",),
+        metavar="MODEL",
+        nargs="?",
+        help="model file: /path, ./path, ~/path or file:///path",
     )
     result.add_argument(
         "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
     from ramalama.config import Config
 
+    # argparse gives what `add_argument_group` returns no public name.
+    ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
 T = TypeVar("T")
 
 NO_DEVICE = "none"
 _HIGHEST_PORT = 65535
+_DASHED = "--runtime-args"
 
 
 class ServeArguments(GlobalArguments):
@@ -90,6 +94,17 @@ def serve_options(
     )
 
 
+def join_dashed(words: Sequence[str]) -> list[str]:
+    """Join an option whose value begins with a dash by nature with it, as argparse wants it."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == _DASHED:
+            joined[-1] = f"{_DASHED}={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def resolve_env(items: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
     """Read ``K=V``, and ``K`` as the host's value where the host has one."""
     resolved: dict[str, str] = {}
@@ -112,7 +127,7 @@ def _devices(given: Sequence[Device | None]) -> tuple[Device, ...] | None:
     return tuple(device for device in given if device) or None
 
 
-def _add_model_options(group: argparse._ArgumentGroup) -> None:
+def _add_model_options(group: ArgumentGroup) -> None:
     group.add_argument(
         *("-c", "--ctx-size", "--max-model-len"),
         type=typed(parse_ctx_size),
@@ -144,7 +159,7 @@ def _add_model_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_container_options(group: argparse._ArgumentGroup) -> None:
+def _add_container_options(group: ArgumentGroup) -> None:
     group.add_argument("-n", "--name", type=_text, help="name of the container (default: random)")
     group.add_argument(
         *("--network", "--net"),
@@ -191,7 +206,7 @@ def _add_container_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_image_options(group: argparse._ArgumentGroup) -> None:
+def _add_image_options(group: ArgumentGroup) -> None:
     group.add_argument(
         "--image", type=_text, help="OCI image (default: the accelerator's, see `ramalama info`)"
     )

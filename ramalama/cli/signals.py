@@ -34,7 +34,7 @@ class Signals:
         self._deaf = False
 
     def start_keepalive(self, seconds: float | None) -> None:
-        """Raise KeepAliveExpired after *seconds*; None lets the command live as long as it likes."""
+        """Raise KeepAliveExpired after *seconds*; None sets no limit."""
         if seconds is not None:
             signal.setitimer(signal.ITIMER_REAL, seconds)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from ramalama.errors import EngineFailure
 from ramalama_engines import ContainerNotFound
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from ramalama.service import Ramalama

@@ -16,11 +16,11 @@ from ramalama.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from ramalama.events import Event
 
-_NAMES = {
+_NAMES: Mapping[type, str] = {
     EngineConnected: "engine answered",
     ImageReady: "image ready",
     ContainerCreated: "container created",

@@ -33,9 +33,7 @@ def find_verb(word: str) -> str | None:
 
 def usage() -> str:
     """Write what `ramalama --help` prints; by hand, since building parsers takes longer."""
-    rows = [
-        (", ".join((name, *verb.aliases)), verb.summary) for name, verb in VERBS.items()
-    ]
+    rows = [(", ".join((name, *verb.aliases)), verb.summary) for name, verb in VERBS.items()]
     commands = "\n".join(f"  {names:18} {summary}" for names, summary in rows)
     return f"""\
 usage: ramalama [-h] [-v] [--debug | --quiet] [--dryrun] [--engine {{podman,docker}}] command ...

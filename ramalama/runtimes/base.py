@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ramalama.options import ServeOptions
     from ramalama_engines.values import LocalImage
@@ -15,10 +14,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountedModel:
-    """A model as the container sees it: *weights* is the (first) file, *alias* what clients call it."""
+    """A model as the container sees it: the (first) file, and what clients call it."""
 
-    alias: str
     weights: str
+    alias: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +30,19 @@ class Listen:
     host: str
     port: int | None = None
     api_key_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a server finds in its container.
+
+    *gpu* tells whether there is any; *image* None (a dry run) stands for our own image.
+    """
+
+    listen: Listen
+    threads: int
+    gpu: bool
+    image: LocalImage | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +67,9 @@ class Runtime(Protocol):
         ...
 
     def server(
-        self,
-        model: MountedModel,
-        options: ServeOptions,
-        *,
-        listen: Listen,
-        threads: int,
-        gpu: bool,
-        image: LocalImage | None,
+        self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
     ) -> ServerSpec:
-        """Write the command line; pure. *image* None (a dry run) stands for our own image."""
+        """Write the command line; pure."""
         ...
 
     def explain(self, log: Sequence[str]) -> str | None:

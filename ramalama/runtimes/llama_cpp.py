@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ramalama.options import ServeOptions
-    from ramalama.runtimes.base import Listen, MountedModel
+    from ramalama.runtimes.base import MountedModel, Surroundings
     from ramalama_engines.values import LocalImage
 
 _PROGRAM = "llama-server"
@@ -28,7 +28,8 @@ _CAUSES = tuple(
     for pattern, meaning in (
         (r"error: invalid argument: (?P<it>.+)", "it does not know the argument {it}"),
         (r"error while handling argument \"?(?P<it>[^\":]+)", "it refused the value of {it}"),
-        (r"unknown model architecture: '(?P<it>[^']+)'", "its llama.cpp is too old for {it} models"),
+        (r"unknown model architecture: '(?P<it>[^']+)'",
+         "its llama.cpp does not know the architecture {it} (a newer image may)"),
         (r"insufficient memory|failed to allocate|out of memory|cudaMalloc failed",
          "there is not enough memory for the model and its context (try a smaller --ctx-size)"),
         (r"is not within the file bounds|failed to read (?:key-value pairs|tensor|magic)",
@@ -48,16 +49,10 @@ class LlamaCpp:
     name = "llama.cpp"
 
     def server(
-        self,
-        model: MountedModel,
-        options: ServeOptions,
-        *,
-        listen: Listen,
-        threads: int,
-        gpu: bool,
-        image: LocalImage | None,
+        self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
     ) -> ServerSpec:
         """Write the command line; see `Runtime.server`."""
+        listen = surroundings.listen
         argv = [
             *("--host", listen.host),
             *_option("--port", listen.port),
@@ -66,7 +61,7 @@ class LlamaCpp:
             *("--alias", model.alias),
             *("--ctx-size", str(options.ctx_size)),
             *("--temp", str(options.temp)),
-            *("--threads", str(threads)),
+            *("--threads", str(surroundings.threads)),
             *_option("--seed", options.seed),
             *_option("--n-gpu-layers", _layers(options.ngl)),
             *_option("--parallel", options.parallel),
@@ -75,9 +70,12 @@ class LlamaCpp:
         ]
         # Fitting layers into device memory costs a second look at the model, in vain without a
         # device. By environment, since builds that do not know it must not stumble over it.
-        env = {} if gpu else {"LLAMA_ARG_FIT": "off"}
+        env = {} if surroundings.gpu else {"LLAMA_ARG_FIT": "off"}
         return ServerSpec(
-            entrypoint=_entrypoint(image), argv=tuple(argv), env=env, health_path="/health"
+            entrypoint=_entrypoint(surroundings.image),
+            argv=tuple(argv),
+            env=env,
+            health_path="/health",
         )
 
     def explain(self, log: Sequence[str]) -> str | None:

@@ -1,10 +1,10 @@
 """The first bytes of a GGUF file; GGUF specification, version 3.
 
-    offset  size  field
-    0       4     magic, "GGUF"
-    4       4     version, 2 or 3 (1 is obsolete), in the file's byte order
-    8       8     number of tensors
-    16      8     number of metadata entries
+offset  size  field
+0       4     magic, "GGUF"
+4       4     version, 2 or 3 (1 is obsolete), in the file's byte order
+8       8     number of tensors
+16      8     number of metadata entries
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ def check_header(path: Path) -> GGUFHeader:
     with path.open("rb") as file:
         header = GGUFHeader.parse(file.read(_FIXED.size), name=str(path))
     if header.byte_order != sys.byteorder:
-        msg = f"{path} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"
+        msg = (
+            f"{path} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"
+        )
         raise WrongEndianness(msg)
     return header

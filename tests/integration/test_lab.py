@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.scratch import remove_abandoned
 from tests.lab.service import EngineService, program
 from tests.lab.tiny_image import publish
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.engines
@@ -26,12 +30,21 @@ def service(request: pytest.FixtureRequest) -> EngineService:
     return found
 
 
-def run_container(service: EngineService, *arguments: str) -> str:
-    """Run a container with the engine's own command-line client, and return what it prints."""
+def ask(service: EngineService, *arguments: str) -> str:
+    """Give a command to the engine's own command-line client, and return what it prints."""
     address = "--url" if service.kind == "podman" else "--host"
-    command = [program(service.kind), address, service.url, "run", "--rm", *arguments]
+    command = [program(service.kind), address, service.url, *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def read_all(host: str, port: int) -> bytes:
+    """Read what the server sends, trying again until it listens and says something."""
+    while True:
+        with suppress(ConnectionError), socket.create_connection((host, port)) as connection:
+            if received := connection.makefile("rb").read():
+                return received
+        time.sleep(0.05)
 
 
 def test_every_service_has_the_image(service: EngineService, llama_image: str) -> None:
@@ -44,15 +57,30 @@ def test_every_service_has_the_image(service: EngineService, llama_image: str) -
 def test_every_service_runs_llama_server_without_a_network(
     service: EngineService, llama_image: str
 ) -> None:
-    printed = run_container(service, "--network=none", llama_image, "sh", "-c", "llama-server -h")
+    printed = ask(service, "run", "--rm", "--network=none", llama_image, "llama-server", "--help")
 
     assert "--ctx-size" in printed
+
+
+def test_every_service_publishes_ports_on_loopback(
+    service: EngineService, llama_image: str
+) -> None:
+    server = ["sh", "-c", "while nc -l -p 8080 -e echo hello; do :; done"]
+    container = ask(service, "run", "--detach", "--publish=127.0.0.1::8080", llama_image, *server)
+    try:
+        port = ask(service, "port", container, "8080").rpartition(":")[2]
+        answer = read_all("127.0.0.1", int(port))
+    finally:
+        ask(service, "rm", "--force", container)
+
+    assert answer == b"hello\n"
 
 
 def test_the_rootless_services_run_as_the_account_and_not_as_root(
     rootless_podman_service: EngineService, llama_image: str
 ) -> None:
-    printed = run_container(rootless_podman_service, llama_image, "cat", "/proc/self/uid_map")
+    uid_map = "/proc/self/uid_map"
+    printed = ask(rootless_podman_service, "run", "--rm", llama_image, "cat", uid_map)
 
     assert rootless_podman_service.account is not None
     assert printed.split()[:3] == ["0", str(rootless_podman_service.account.uid), "1"]
@@ -95,3 +123,26 @@ def test_other_content_under_the_same_tag_is_another_image(registry: Registry) -
     digests = {publish(registry, "moving", "1", content=text) for text in (b"a", b"b", b"a")}
 
     assert len(digests) == 2
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    undone = tmp_path / "undone"
+    script = f"""
+import subprocess
+from tests.lab.scratch import scratch_directory, undo_at_the_end
+with scratch_directory() as directory:
+    undo_at_the_end(directory, "touch", {str(undone)!r})
+    child = subprocess.Popen(["sleep", "1000"], env={{"LAB": str(directory)}})
+    print(directory, child.pid, flush=True)
+    child.wait()
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        directory, child = run.stdout.readline().split()
+        run.kill()
+    remove_abandoned()
+
+    assert undone.exists()
+    assert not Path(directory).exists()
+    assert not Path("/proc", child, "cwd").exists()

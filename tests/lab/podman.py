@@ -26,7 +26,7 @@ default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]
 runtime = "{runtime}"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
-tmp_dir = "{directory}/tmp"
+tmp_dir = "{directory}/state"
 [network]
 network_config_dir = "{directory}/networks"
 """
@@ -104,7 +104,7 @@ def _command(directory: Path, service: EngineService) -> tuple[str, ...]:
 
 
 def _write_settings(directory: Path, *, runtime: str) -> None:
-    for name in ("tmp", "networks", "xdg", "tun"):
+    for name in ("state", "spool", "networks", "xdg", "tun"):
         (directory / name).mkdir(mode=0o700)
     settings = _SETTINGS.format(runtime=program(runtime), directory=directory)
     (directory / "containers.conf").write_text(settings)
@@ -119,7 +119,7 @@ def _environment(directory: Path, *, home: Path, ca_file: Path) -> Mapping[str, 
         "XDG_RUNTIME_DIR": f"{directory}/xdg",
         "CONTAINERS_CONF": f"{directory}/containers.conf",
         # Where Podman keeps, and forgets, the archives that it is sent.
-        "TMPDIR": f"{directory}/tmp",
+        "TMPDIR": f"{directory}/spool",
         "SSL_CERT_FILE": str(ca_file),
     }
 

@@ -1,10 +1,10 @@
 """Made-up hosts: one readable TOML file each, in hosts/, made into a directory tree for a test.
 
 Keys of a file: ``about`` and ``source`` for people; ``like`` names a file to start from; ``lspci``
-is text as lspci(8) `-nnk` prints it; ``dev`` as ls(1) `-l` prints device nodes; ``[drm]`` says which
-PCI address, or which driver outside PCI, owns a render node; ``[[kfd]]`` GPUs of AMD's compute
-driver; ``[files]`` and ``exists`` any other files; ``[host]`` the user, the machine and the engine's
-OCI runtimes; ``[env]`` the environment; ``[expect]`` what must be detected.
+is text as lspci(8) `-nnk` prints it; ``dev`` as ls(1) `-l` prints device nodes; ``[drm]`` says
+which PCI address, or which driver outside PCI, owns a render node; ``[[kfd]]`` GPUs of AMD's
+compute driver; ``[files]`` and ``exists`` any other files; ``[host]`` the user, the machine and
+the engine's OCI runtimes; ``[env]`` the environment; ``[expect]`` what must be detected.
 """
 
 import re
@@ -17,6 +17,8 @@ from ramalama_accel import DeviceNode, Host, User
 
 HOSTS = Path(__file__).with_name("hosts")
 NAMES = sorted(path.stem for path in HOSTS.glob("*.toml"))
+# Those that are not another one in different circumstances.
+ORIGINALS = [name for name in NAMES if "\nlike = " not in (HOSTS / f"{name}.toml").read_text()]
 
 _GROUP_IDS = {"root": 0, "video": 44, "render": 110, "HwHiAiUser": 1000}
 _PCI_LINE = re.compile(

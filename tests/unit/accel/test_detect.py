@@ -1,0 +1,125 @@
+"""Detection as a whole: what the user's variables do to it, and what it never does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ramalama_accel
+from ramalama_accel import AcceleratorKind, Host, InvalidVisibleDevices, detect
+from tests.unit.accel.made_up_hosts import ORIGINALS, make
+
+# Raised from inside the interpreter, so that no library call can get around it.
+_FORBIDDING = """
+import os, sys
+FORBIDDEN = ("subprocess.", "os.posix_spawn", "os.fork", "os.exec", "os.spawn", "os.system",
+             "socket.", "ctypes.dlopen", "os.putenv", "os.kill", "pty.")
+def refuse(event, args):
+    if event.startswith(FORBIDDEN) or (event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)):
+        raise SystemExit(f"detection did {event} {args}")
+sys.addaudithook(refuse)
+from pathlib import Path
+from ramalama_accel import Host, detect
+print(detect(Host(root=Path(sys.argv[1]), env=os.environ)).accelerator.kind)
+"""
+
+
+@pytest.mark.parametrize("name", ["two-geforces", "two-radeons-for-root", "asahi-m2"])
+def test_detection_starts_no_process_and_writes_nothing(tmp_path: Path, name: str) -> None:
+    make(name, tmp_path)
+
+    result = subprocess.run(
+        [sys.executable, "-I", "-B", "-c", _FORBIDDING, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.strip() in set(AcceleratorKind)
+
+
+def test_the_real_host_is_detected_without_an_error() -> None:
+    assert detect(Host()).accelerator.kind in set(AcceleratorKind)
+
+
+def test_a_list_that_makes_no_sense_is_found_before_any_card_is_looked_for(tmp_path: Path) -> None:
+    detection = detect(Host(root=tmp_path, env={"CUDA_VISIBLE_DEVICES": "banana"}))
+
+    assert detection.accelerator.kind is AcceleratorKind.CPU
+    assert [finding.usable for finding in detection.findings] == [False]
+    with pytest.raises(InvalidVisibleDevices, match="'banana' is neither"):
+        detection.require()
+
+
+@pytest.mark.parametrize("variable", list(ramalama_accel.VARIABLES.values()))
+def test_a_family_that_is_asked_for_in_vain_is_an_error(tmp_path: Path, variable: str) -> None:
+    detection = detect(Host(root=tmp_path, env={variable: "0"}))
+
+    with pytest.raises(InvalidVisibleDevices, match=f"^{variable}='0' cannot be met: no "):
+        detection.require()
+
+
+def test_asking_in_vain_says_why_the_card_cannot_be_used(tmp_path: Path) -> None:
+    host = make("laptop-nvidia-intel-without-cdi", tmp_path).host
+
+    detection = detect(Host(root=host.root, nodes=host.nodes, env={"CUDA_VISIBLE_DEVICES": "0"}))
+
+    with pytest.raises(InvalidVisibleDevices, match="cannot be met: .*no CDI specification"):
+        detection.require()
+
+
+def test_a_nonsensical_override_of_the_gfx_version_is_said_and_passed_over(tmp_path: Path) -> None:
+    host = make("two-radeons", tmp_path).host
+    env = {"HSA_OVERRIDE_GFX_VERSION": "banana"}
+
+    detection = detect(Host(root=host.root, nodes=host.nodes, user=host.user, env=env))
+
+    assert detection.accelerator.kind is AcceleratorKind.VULKAN
+    assert "HSA_OVERRIDE_GFX_VERSION='banana' is no version" in detection.findings[0].message
+
+
+_HOSTILE = [
+    b"",
+    b"\0" * 70_000,
+    b"\xff\xfe\xfd" * 1000,
+    b"-1\n",
+    b"9" * 5000,
+    b"gfx_target_version 99999999999999999999\nlocation_id 18446744073709551615\ndomain 9999999\n",
+    b"../../../../etc/passwd\n",
+    b"Device Minor: 0/../../sda\nModel: x\nGPU UUID: \x1b[2J\n",
+    b"kind: &a [*a, *a]\n",
+    b"[" * 60_000,
+]
+
+
+@pytest.mark.parametrize("content", _HOSTILE, ids=range(len(_HOSTILE)))
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_no_content_of_any_file_makes_detection_fail(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    host = make(name, tmp_path).host
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            path.write_bytes(content)
+
+    assert detect(host).accelerator.kind in set(AcceleratorKind)
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+def test_no_directory_in_a_file_s_place_makes_detection_fail(tmp_path: Path, name: str) -> None:
+    host = make(name, tmp_path).host
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+            path.mkdir()
+
+    assert detect(host).accelerator.kind in set(AcceleratorKind)
+
+
+def test_the_door_lists_what_it_exports_sorted() -> None:
+    names = ramalama_accel.__all__
+
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert all(hasattr(ramalama_accel, name) for name in names)
