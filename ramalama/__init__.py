@@ -12,10 +12,10 @@ Importing this loads nothing else; a name's module is loaded when the name is fi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ramalama._version import __version__
 
+# Type checkers know the name; importing `typing` for it would take half of `ramalama version`.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.errors import (

@@ -14,7 +14,6 @@ environment, ``RAMALAMA_`` and the key in capitals; over that, the command line.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,6 +158,8 @@ def _where(source: str, key: str) -> str:
 
 
 def _unknown(key: str, source: str) -> str:
+    import difflib  # noqa: PLC0415 (only for who has mistyped)
+
     near = difflib.get_close_matches(key, _READERS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{source} has an unknown key {key!r}{hint}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from ramalama.errors import InvalidReference
 
@@ -57,8 +57,8 @@ class ModelRef:
         return cls(Scheme.FILE, _absolute(path, home=home, cwd=cwd))
 
     def __str__(self) -> str:
-        """Write it in the form that `parse` reads everywhere."""
-        return f"{self.scheme}://{self.location}"
+        """Write it in the form that `parse` reads everywhere: one line, in any encoding."""
+        return f"{self.scheme}://{''.join(map(_in_url, self.location))}"
 
 
 def _path_of_url(text: str) -> str:
@@ -68,6 +68,11 @@ def _path_of_url(text: str) -> str:
         if text.startswith("file://localhost/"):
             rest = "/" + rest
     return os.fsdecode(unquote_to_bytes(os.fsencode(rest)))
+
+
+def _in_url(char: str) -> str:
+    """Percent-encode what would be read differently, or not be seen, and leave names readable."""
+    return char if char.isprintable() and char != "%" else quote(os.fsencode(char))
 
 
 def _absolute(path: str, *, home: Path | None, cwd: Path | None) -> str:

@@ -11,12 +11,19 @@ mkdir -p "$(dirname "$log")"
 : >"$log"
 current=
 
+# Find the line that tells why: the last that calls itself an error, other than pip's summary.
+reason() {
+  grep --extended-regexp --ignore-case '^ *(error|e|fatal|engine_api):' "$log" |
+    grep --invert-match subprocess-exited-with-error | tail --lines=1 | sed 's:^ *::'
+}
+
 # On the way out, name the step that failed and where its output is.
 report() {
-  local status=$?
+  local status=$? why
   [[ $status == 0 || -z $current ]] && return
-  printf '%s: failed at "%s": %s\n%s: see %s\n' \
-    "${0##*/}" "$current" "$(tail --lines=1 "$log")" "${0##*/}" "$log" >&2
+  why=$(reason) || true
+  printf '%s: "%s" failed: %s\n%s: all that it printed is in %s\n' \
+    "${0##*/}" "$current" "${why:-$(tail --lines=1 "$log")}" "${0##*/}" "$log" >&2
 }
 trap report EXIT
 

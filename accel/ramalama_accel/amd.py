@@ -6,7 +6,6 @@ ROCm documentation, "Running ROCm Docker containers" (/dev/kfd, and one render n
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ramalama_accel.access import find_driver_obstacle, find_obstacle, groups_for, sort_out
 from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
@@ -22,20 +21,12 @@ _KFD = "/dev/kfd"
 _OLDEST = (9, 0, 0)
 _LEAST_MEMORY = 1024**3
 _OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"
-_OVERRIDE_FORM = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{1,2})", re.ASCII)
+_OVERRIDE_FORM = r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{1,2})"
 _VRAM_HEAPS = (1, 2)  # HSA_MEM_HEAP_TYPE_FB_PUBLIC and _FB_PRIVATE
 _VULKAN_SERVES = "nothing to do: Vulkan serves it where it has a driver"
 _DRIVER_REMEDY = "load the amdgpu driver: `sudo modprobe amdgpu`"
 
 Version = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _KfdGpu:
-    """A GPU of the KFD topology, and the version that decides which code it runs."""
-
-    gpu: Gpu
-    version: Version
 
 
 def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
@@ -50,8 +41,8 @@ def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting
     found = list(_topology(host))
     if not found:
         return Sighting(findings=tuple(_without_kfd(hardware)))
-    gpus = wanted.select([kfd.gpu for kfd in found])
-    versions = {kfd.gpu.index: override or kfd.version for kfd in found}
+    gpus = wanted.select([gpu for gpu, _ in found])
+    versions = {gpu.index: override or version for gpu, version in found}
 
     def find(gpu: Gpu) -> Finding | None:
         unfit = None if wanted.is_asked_for else _find_unfit(gpu, versions[gpu.index])
@@ -100,7 +91,8 @@ def _label(gpu: Gpu) -> str:
     return f"AMD GPU {gpu.pci_address} ({gpu.architecture})"
 
 
-def _topology(host: Host) -> Iterator[_KfdGpu]:
+def _topology(host: Host) -> Iterator[tuple[Gpu, Version]]:
+    """Yield the GPUs that the compute driver lists, each with the version of its instructions."""
     index = 0
     for node in host.numbers(_TOPOLOGY):
         said = _properties(host, f"{_TOPOLOGY}/{node}/properties")
@@ -108,7 +100,7 @@ def _topology(host: Host) -> Iterator[_KfdGpu]:
         if not 0 < target < 1_000_000:  # noqa: PLR2004 (two digits each of major, minor, stepping)
             continue
         version = (target // 10000, target // 100 % 100, target % 100)
-        yield _KfdGpu(gpu=_gpu(host, index, node, said, version), version=version)
+        yield _gpu(host, index, node, said, version), version
         index += 1
 
 
@@ -154,7 +146,7 @@ def _override(host: Host) -> Version | Finding | None:
     text = host.env.get(_OVERRIDE)
     if not text:
         return None
-    match = _OVERRIDE_FORM.fullmatch(text)
+    match = re.fullmatch(_OVERRIDE_FORM, text)
     if match is None:
         return _unusable(
             f"{_OVERRIDE}={text!r} is no version such as 11.0.0", "correct or unset it"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ramalama_accel.access import find_obstacle, groups_for
 from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
 from ramalama_accel.hardware import Hardware
-from ramalama_accel.host import Host
+from ramalama_accel.host import Host, printable
 from ramalama_accel.visible import VisibleDevices
 
 VENDOR_ID = "19e5"
@@ -83,7 +83,7 @@ def _driver_version(host: Host) -> str | None:
     for key in _VERSION_KEYS:
         for line in lines:
             if line.startswith(key):
-                return line.removeprefix(key).strip() or None
+                return printable(line.removeprefix(key)) or None
     return None
 
 

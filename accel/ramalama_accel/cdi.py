@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ramalama_accel.cdi_yaml import KeyPath, YamlError, read_yaml
-from ramalama_accel.host import Host
+from ramalama_accel.host import Host, printable
 
 # By falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
@@ -61,7 +61,7 @@ def read_inventory(host: Host) -> CdiInventory:
             try:
                 offered = _read_spec(host, path)
             except (ValueError, RecursionError) as error:  # RecursionError: json on deep nesting
-                problems.append(f"the CDI specification {path} is not used: {error}")
+                problems.append(f"the CDI specification {printable(path)} is not used: {error}")
                 continue
             conflicts |= here.keys() & offered.keys()
             here |= offered
@@ -109,7 +109,7 @@ def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
         own = place[:2]
         devices[f"{kind}={name}"] = CdiDevice(
             name=f"{kind}={name}",
-            spec=path,
+            spec=printable(path),
             nodes=(*nodes.get((), ()), *nodes.get(own, ())),
             files=(*files.get((), ()), *files.get(own, ())),
         )

@@ -7,7 +7,7 @@ Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ramalama_accel.host import Host
+from ramalama_accel.host import Host, printable
 
 _PCI = "/sys/bus/pci/devices"
 _DRM = "/sys/class/drm"
@@ -69,7 +69,7 @@ class Hardware:
 def device_tree(host: Host, name: str) -> tuple[str, ...]:
     """Return the strings of a property of the device tree's root; none on a host without one."""
     text = host.read(f"/proc/device-tree/{name}", limit=4096) or ""
-    return tuple(word for word in text.split("\0") if word.strip())
+    return tuple(printable(word) for word in text.split("\0") if printable(word))
 
 
 def parse_id(text: str | None) -> str:

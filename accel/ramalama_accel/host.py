@@ -15,6 +15,7 @@ from pathlib import Path
 _READ_LIMIT = 64 * 1024
 _LIST_LIMIT = 4096
 _READ_WRITE = 0o6
+_REAL = Path("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +65,16 @@ class Host:
         oci_runtimes: OCI runtimes that the engine has registered and may be asked for.
     """
 
-    root: Path = Path("/")
+    root: Path = _REAL
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     machine: str = field(default_factory=_this_machine)
     user: User | None = None
     nodes: Mapping[str, DeviceNode] | None = None
     oci_runtimes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # Once and for all, so that what lies below it can be told from what does not.
+        object.__setattr__(self, "root", self.root.resolve())
 
     def read(self, path: str, *, limit: int = _READ_LIMIT) -> str | None:
         """Return the text of a regular file, at most *limit* bytes of it; None if unreadable."""
@@ -85,8 +90,8 @@ class Host:
         return None
 
     def value(self, path: str) -> str | None:
-        """Return a file's text without the white space around it; None if empty or unreadable."""
-        return (self.read(path, limit=4096) or "").strip() or None
+        """Return a file's text as `printable` leaves it; None if empty or unreadable."""
+        return printable(self.read(path, limit=4096) or "") or None
 
     def names(self, directory: str) -> tuple[str, ...]:
         """Return the sorted names in *directory*; none if it cannot be listed."""
@@ -144,19 +149,21 @@ class Host:
         for line in (self.read("/etc/group") or "").splitlines():
             name, _, rest = line.partition(":")
             if rest.split(":")[1:2] == [str(gid)]:
-                return name
+                return printable(name)
         return str(gid)
 
     def _locate(self, path: str) -> Path | None:
-        place = self.root / path.lstrip("/")
         if "\0" in path:
             return None
-        if self.root == Path("/"):
+        place = self.root / path.lstrip("/")
+        if self.root == _REAL or _REAL.joinpath(os.path.realpath(place)).is_relative_to(self.root):
             return place
-        with suppress(OSError, RuntimeError):  # RuntimeError: a loop of symbolic links (to 3.12)
-            if place.resolve().is_relative_to(self.root.resolve()):
-                return place
         return None
+
+
+def printable(text: str) -> str:
+    """Return *text* without white space around it, and without what could steer a terminal."""
+    return "".join(letter for letter in text.strip() if letter.isprintable())
 
 
 def _read_up_to(read: Callable[[int], bytes | None], limit: int) -> bytes:

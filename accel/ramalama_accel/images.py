@@ -21,7 +21,7 @@ IMAGES: Mapping[AcceleratorKind, str] = {
 }
 
 _NO_OVERRIDES: Mapping[str, str] = {}
-_VERSION = re.compile(r"(\d+\.\d+)(?:\D.*)?", re.ASCII)
+_VERSION = r"([0-9]+\.[0-9]+)(?:[^0-9].*)?"
 
 
 def default_image(
@@ -38,7 +38,7 @@ def default_image(
     override = overrides.get(VARIABLES.get(kind, ""))
     if override:
         return override
-    match = _VERSION.fullmatch(version)
+    match = re.fullmatch(_VERSION, version)
     if match is None:
         msg = f"{version!r} does not begin with major.minor"
         raise ValueError(msg)

@@ -1,27 +1,10 @@
-"""CUDA: which NVIDIA cards a container can be given, by the OCI runtime or by CDI."""
+"""CUDA: NVIDIA cards, and a way to give them to a container."""
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-from ramalama_accel.access import find_obstacle, groups_for
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
-from ramalama_accel.cdi import CdiDevice, read_inventory
+from ramalama_accel.base import Finding, Sighting
 from ramalama_accel.hardware import Hardware
 from ramalama_accel.host import Host
-from ramalama_accel.nvidia_cards import NvidiaCards, find_nvidia_cards
+from ramalama_accel.nvidia_cards import find_nvidia_cards
 from ramalama_accel.visible import VisibleDevices
-
-CDI_KIND = "nvidia.com/gpu"
-
-_KIND = AcceleratorKind.CUDA
-_RUNTIMES = ("nvidia-container-runtime", "nvidia")
-# Names of MIG devices: by index (0:1), by type and index (mig0:1).
-_PARTITION = re.compile(r"(?:mig)?(\d{1,4}):\d{1,4}", re.ASCII)
-_GENERATE = "run `sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
-_INSTALL = f"install nvidia-container-toolkit, then {_GENERATE}"
-_REFRESH = f"{_GENERATE}, after every driver update; if a node is missing, first load the driver"
-_ALL = "all"
 
 
 def find_nvidia(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
@@ -30,127 +13,13 @@ def find_nvidia(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
     Raises:
         InvalidVisibleDevices: *wanted* names a card or MIG device that is not there.
     """
-    cards = find_nvidia_cards(host, hardware)
-    if not cards.gpus:
-        return Sighting(findings=cards.findings)
-    inventory = read_inventory(host)
-    offered = inventory.of_kind(CDI_KIND)
-    cards = replace(cards, gpus=tuple(_with_partitions(gpu, offered) for gpu in cards.gpus))
-    runtime = next((name for name in _RUNTIMES if name in host.oci_runtimes), None)
-    if runtime:
-        result = _by_runtime(host, cards, wanted, runtime)
-    else:
-        result = _by_cdi(host, cards, wanted, offered)
-    findings = [*cards.findings, *(_unusable(text, _GENERATE) for text in inventory.problems)]
+    gpus, findings = find_nvidia_cards(host, hardware)
+    if not gpus:
+        return Sighting(findings=findings)
+    # Most hosts have no NVIDIA card, and do without the time that it takes to import this.
+    from ramalama_accel.nvidia_ways import choose_way  # noqa: PLC0415
+
+    result, problems = choose_way(host, gpus, wanted)
     if isinstance(result, Finding):
-        return Sighting(findings=(*findings, result))
-    return Sighting.of(result, *findings)
-
-
-def _by_runtime(
-    host: Host, cards: NvidiaCards, wanted: VisibleDevices, runtime: str
-) -> Accelerator | Finding:
-    items = wanted.items or ()
-    # Only the runtime can tell whether a MIG device is there.
-    whole = [item for item in items if not (_PARTITION.fullmatch(item) or item.startswith("MIG-"))]
-    gpus = cards.gpus if wanted.items is None else wanted.select(cards.gpus, items=whole)
-    obstacle = _find_locked(host, gpus)
-    if obstacle:
-        return obstacle
-    return replace(
-        _accelerator(host, cards, gpus, f"the OCI runtime {runtime}"),
-        oci_runtime=runtime,
-        env={
-            "NVIDIA_VISIBLE_DEVICES": ",".join(items) or _ALL,
-            "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
-        },
-    )
-
-
-def _by_cdi(
-    host: Host, cards: NvidiaCards, wanted: VisibleDevices, offered: Mapping[str, CdiDevice]
-) -> Accelerator | Finding:
-    label = _label(cards.gpus)
-    if not offered:
-        message = f"{label}: no CDI specification in /etc/cdi or /var/run/cdi offers {CDI_KIND}"
-        return _unusable(message, _INSTALL)
-    names = _choose_names(cards.gpus, wanted, offered)
-    if not names:
-        return _unusable(f"{label}: CDI offers only {', '.join(sorted(offered))}", _GENERATE)
-    devices = [offered[name] for name in names]
-    nodes = {node for device in devices for node in device.nodes}
-    gpus = tuple(gpu for gpu in cards.gpus if not gpu.nodes or nodes.intersection(gpu.nodes))
-    obstacle = _find_stale(host, label, devices) or _find_locked(host, gpus)
-    if obstacle:
-        return obstacle
-    return replace(
-        _accelerator(host, cards, gpus, f"CDI {', '.join(names)}"),
-        cdi_devices=tuple(f"{CDI_KIND}={name}" for name in names),
-    )
-
-
-def _choose_names(
-    gpus: Sequence[Gpu], wanted: VisibleDevices, offered: Mapping[str, CdiDevice]
-) -> tuple[str, ...]:
-    """Return the CDI names of what is wanted; none where some card has no name."""
-    if wanted.items is None and _ALL in offered:
-        return (_ALL,)
-    names: list[str] = []
-    for item in wanted.items or [str(gpu.index) for gpu in gpus]:
-        if item in offered:
-            names.append(item)
-            continue
-        (gpu,) = wanted.select(gpus, items=(item,))
-        own = _names_of(gpu, offered) or ((_ALL,) if _ALL in offered and len(gpus) == 1 else ())
-        if not own:
-            return ()
-        names += own
-    return tuple(dict.fromkeys(names))
-
-
-def _names_of(gpu: Gpu, offered: Mapping[str, CdiDevice]) -> tuple[str, ...]:
-    aliases = (str(gpu.index), f"gpu{gpu.index}", gpu.uuid or "")
-    whole = next((alias for alias in aliases if alias in offered), None)
-    return (whole,) if whole else gpu.partitions
-
-
-def _with_partitions(gpu: Gpu, offered: Mapping[str, CdiDevice]) -> Gpu:
-    matches = [_PARTITION.fullmatch(name) for name in sorted(offered)]
-    own = [match[0] for match in matches if match and int(match[1]) == gpu.index]
-    return replace(gpu, partitions=tuple(own))
-
-
-def _find_stale(host: Host, label: str, devices: Sequence[CdiDevice]) -> Finding | None:
-    """Return a finding if a specification was made for other devices, or another driver."""
-    for device in devices:
-        for path in (*device.nodes, *device.files):
-            if not host.exists(path):
-                message = f"{label}: {device.spec} is out of date: {path} does not exist"
-                return _unusable(message, _REFRESH)
-    return None
-
-
-def _find_locked(host: Host, gpus: Sequence[Gpu]) -> Finding | None:
-    # The OCI runtime makes missing nodes by itself: only those that are there can be refused.
-    nodes = [node for gpu in gpus for node in gpu.nodes if host.node(node)]
-    return find_obstacle(host, _KIND, _label(gpus), nodes)
-
-
-def _accelerator(host: Host, cards: NvidiaCards, gpus: tuple[Gpu, ...], how: str) -> Accelerator:
-    driver = f", driver {cards.driver_version}" if cards.driver_version else ""
-    return Accelerator(
-        kind=_KIND,
-        gpus=gpus,
-        groups=groups_for(host, [node for gpu in gpus for node in gpu.nodes]),
-        driver_version=cards.driver_version,
-        reason=f"{_label(gpus)}{driver}, through {how}",
-    )
-
-
-def _label(gpus: Sequence[Gpu]) -> str:
-    names = sorted({gpu.name for gpu in gpus if gpu.name})
-    return f"{len(gpus)} x {' and '.join(names)}" if names else f"{len(gpus)} NVIDIA GPU(s)"
-
-
-def _unusable(message: str, remedy: str) -> Finding:
-    return Finding(kind=_KIND, usable=False, message=message, remedy=remedy)
+        return Sighting(findings=(*findings, *problems, result))
+    return Sighting.of(result, *findings, *problems)

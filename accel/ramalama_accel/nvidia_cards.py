@@ -1,51 +1,49 @@
-"""NVIDIA hardware that the host has: PCI cards, a Tegra chip, or what WSL hands through.
+"""CUDA, first half: the NVIDIA hardware of the host: PCI cards, a Tegra chip, or WSL's.
 
 Sources: the NVIDIA driver's README ("/proc/driver/nvidia"), Tegra device tree bindings of the
 Linux kernel (Documentation/devicetree/bindings/arm/tegra.yaml), and the WSL user guide of CUDA.
 """
 
 import re
-from dataclasses import dataclass
 
 from ramalama_accel.access import find_driver_obstacle
 from ramalama_accel.base import AcceleratorKind, Finding, Gpu
 from ramalama_accel.hardware import Hardware, PciDevice, device_tree
-from ramalama_accel.host import Host
+from ramalama_accel.host import Host, printable
 
 VENDOR_ID = "10de"
 
 _PROC = "/proc/driver/nvidia"
-_VERSION = re.compile(r"\s(\d{3,4}\.\d{2,4}(?:\.\d{2,4})?)\s")
+_VERSION = r"\s([0-9]{3,4}\.[0-9]{2,4}(?:\.[0-9]{2,4})?)\s"
 _TEGRA = {"tegra210": "sm_53", "tegra186": "sm_62", "tegra194": "sm_72", "tegra234": "sm_87"}
 _WSL_DRIVER = "/usr/lib/wsl/lib/libcuda.so.1"
 _DRIVER_REMEDY = "install NVIDIA's driver and restart; nouveau must not be loaded"
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NvidiaCards:
-    """Cards that the driver has taken, and why it has not taken the others."""
-
-    gpus: tuple[Gpu, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    driver_version: str | None = None
+Cards = tuple[tuple[Gpu, ...], tuple[Finding, ...]]
 
 
-def find_nvidia_cards(host: Host, hardware: Hardware) -> NvidiaCards:
-    """Look where each kind of NVIDIA machine shows its GPUs; empty if it is none."""
+def find_nvidia_cards(host: Host, hardware: Hardware) -> Cards:
+    """Return the cards that the driver has taken, and why it has not taken the others."""
     cards = hardware.of_vendor(VENDOR_ID)
     if cards:
         return _pci_cards(host, cards)
     tegra = _tegra_chip(host)
     if tegra:
-        return NvidiaCards(gpus=(tegra,), driver_version=_driver_version(host))
+        return (tegra,), ()
     if host.node("/dev/dxg"):
         return _wsl(host)
     # A container sees the nodes that it was given, and often no sysfs or procfs for them.
-    gpus = [_gpu(host, index, n, None) for index, n in enumerate(host.numbers("/dev", "nvidia"))]
-    return NvidiaCards(gpus=tuple(gpus), driver_version=_driver_version(host))
+    minors = host.numbers("/dev", "nvidia")
+    return tuple(_gpu(host, index, minor, None) for index, minor in enumerate(minors)), ()
 
 
-def _pci_cards(host: Host, cards: tuple[PciDevice, ...]) -> NvidiaCards:
+def read_driver_version(host: Host) -> str | None:
+    """Return the version of the loaded kernel module; None if it is not there to tell."""
+    match = re.search(_VERSION, host.read(f"{_PROC}/version") or "")
+    return match[1] if match else None
+
+
+def _pci_cards(host: Host, cards: tuple[PciDevice, ...]) -> Cards:
     gpus: list[Gpu] = []
     findings: list[Finding] = []
     for card in cards:
@@ -54,12 +52,9 @@ def _pci_cards(host: Host, cards: tuple[PciDevice, ...]) -> NvidiaCards:
         )
         if obstacle:
             findings.append(obstacle)
-            continue
-        index = len(gpus)
-        gpus.append(_gpu(host, index, None, card))
-    return NvidiaCards(
-        gpus=tuple(gpus), findings=tuple(findings), driver_version=_driver_version(host)
-    )
+        else:
+            gpus.append(_gpu(host, len(gpus), None, card))
+    return tuple(gpus), tuple(findings)
 
 
 def _gpu(host: Host, index: int, minor: int | None, card: PciDevice | None) -> Gpu:
@@ -80,15 +75,10 @@ def _gpu(host: Host, index: int, minor: int | None, card: PciDevice | None) -> G
 def _information(host: Host, address: str) -> dict[str, str]:
     text = host.read(f"{_PROC}/gpus/{address}/information") or ""
     pairs = [line.partition(":") for line in text.splitlines()]
-    said = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
+    said = {key.strip(): printable(value) for key, _, value in pairs if printable(value)}
     if not said.get("Device Minor", "0").isdecimal():
         del said["Device Minor"]
     return said
-
-
-def _driver_version(host: Host) -> str | None:
-    match = _VERSION.search(host.read(f"{_PROC}/version") or "")
-    return match[1] if match else None
 
 
 def _tegra_chip(host: Host) -> Gpu | None:
@@ -105,13 +95,13 @@ def _tegra_chip(host: Host) -> Gpu | None:
     )
 
 
-def _wsl(host: Host) -> NvidiaCards:
+def _wsl(host: Host) -> Cards:
     if host.exists(_WSL_DRIVER):
-        return NvidiaCards(gpus=(Gpu(index=0, vendor_id=VENDOR_ID, nodes=("/dev/dxg",)),))
+        return (Gpu(index=0, vendor_id=VENDOR_ID, nodes=("/dev/dxg",)),), ()
     finding = Finding(
         kind=AcceleratorKind.CUDA,
         usable=False,
         message="Windows offers a GPU to WSL (/dev/dxg), but no NVIDIA driver comes with it",
         remedy="on an NVIDIA card, install NVIDIA's driver for Windows and run `wsl --shutdown`",
     )
-    return NvidiaCards(findings=(finding,))
+    return (), (finding,)

@@ -30,8 +30,9 @@ VARIABLES: Mapping[AcceleratorKind, str] = {
 }
 
 _NONE = ("none", "void")
-_ITEM = re.compile(r"\d{1,4}|\d{1,4}:\d{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}", re.ASCII)
-_RANGE = re.compile(r"(\d{1,4})-(\d{1,4})", re.ASCII)
+# Compiled on first use (by re): most users set no such variable, and compiling takes time.
+_ITEM = r"[0-9]{1,4}|[0-9]{1,4}:[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}"
+_RANGE = r"([0-9]{1,4})-([0-9]{1,4})"
 # The two variables that are no vendor's own: users set them to 1 for "on".
 _SWITCHES = (AcceleratorKind.ASAHI, AcceleratorKind.INTEL)
 
@@ -108,9 +109,9 @@ def read_visible_devices(env: Mapping[str, str]) -> dict[AcceleratorKind, Visibl
 
 
 def _expand(word: str, kind: AcceleratorKind, variable: str, text: str) -> list[str]:
-    if _ITEM.fullmatch(word):
+    if re.fullmatch(_ITEM, word):
         return [word]
-    ends = _RANGE.fullmatch(word) if kind is AcceleratorKind.ASCEND else None
+    ends = re.fullmatch(_RANGE, word) if kind is AcceleratorKind.ASCEND else None
     if ends and int(ends[1]) <= int(ends[2]):
         return [str(number) for number in range(int(ends[1]), int(ends[2]) + 1)]
     message = f"{variable}={text!r}: {word!r} is neither a device number nor a GPU-… or MIG-… name"

@@ -1,6 +1,6 @@
 """Get ready for a chat while something else has to be waited for."""
 
-from importlib import import_module
+from ramalama_chat.endpoint import UnixEndpoint
 
 
 def preload() -> None:
@@ -9,5 +9,7 @@ def preload() -> None:
     Meant for a thread, while the server's container starts. It may run at any time and more than
     once: whoever imports these modules meanwhile waits for them, as Python's import lock has it.
     """
-    for module in ("client", "session"):
-        import_module(f"ramalama_chat.{module}")
+    from ramalama_chat import session  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]
+    from ramalama_chat.client import open_client  # noqa: PLC0415 - late, that is the point
+
+    open_client(UnixEndpoint("")).close()  # httpx2 imports the rest of itself with its first client

@@ -13,13 +13,13 @@ from ramalama_chat.message import Message, read_message
 
 CONTINUATION_PREFIX = "... "
 
-_HELP = '''\
+_HELP = """\
 /clear      forget what was said so far
-/bye        leave (also: /exit, exit, quit, Ctrl-D)
+/bye        leave (as do /exit, exit, quit and Ctrl-D)
 /help, /?   this list
 //...       send a line that begins with one slash
-"""         begins and ends a message of several lines; so does \\ at the end of a line go on
-Ctrl-C      stop the answer; at the prompt: leave'''
+\\ at the end of a line goes on in the next; three quotes (\""") begin and end several lines.
+Ctrl-C stops the answer; at the prompt it leaves."""
 
 _LEAVE = frozenset({"/bye", "/exit", "exit", "quit"})
 _HELP_WORDS = frozenset({"/help", "/?"})

@@ -258,9 +258,9 @@ def _is_address(text: str) -> bool:
 def _same(name: str, sent: Any, made: Any) -> bool:  # noqa: ANN401 (JSON on both sides)
     match name:
         case "Cmd" | "Entrypoint":  # these arguments and no others, in this order
-            return sent == (made or [])
+            return bool(sent == (made or []))
         case "Labels":  # one with an empty value is there, too
-            return sent.items() <= (made or _NOTHING).items()
+            return bool(sent.items() <= (made or _NOTHING).items())
         case _:
             return _kept(sent, made)
 

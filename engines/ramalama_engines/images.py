@@ -68,7 +68,7 @@ def ensure_image(
             raise ImageNotFound(msg, engine=engine.kind)
         _pull_patiently(engine, image, pull, on_progress)
         return _pulled(engine, image)
-    if pull.policy is PullPolicy.NEWER:
+    if pull.policy is not PullPolicy.NEWER:
         return local
     try:
         _pull_once(engine, image, pull, on_progress)

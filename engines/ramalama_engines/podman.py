@@ -6,12 +6,12 @@ podman-py's own translation has silent failures in create, pull, list, stop and 
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import logging
 import math
 import re
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import quote
@@ -40,6 +40,7 @@ from ramalama_engines.podman_failures import (
     silently_dropped,
 )
 from ramalama_engines.podman_logs import LogStream
+from ramalama_engines.podman_pull import pull_request
 from ramalama_engines.podman_session import Request
 from ramalama_engines.podman_sessions import Sessions
 from ramalama_engines.podman_spec import libpod_spec
@@ -65,6 +66,7 @@ _NO_CONTENT = 204
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_START_POLL = 0.01  # seconds
 _SHORTEST_WAIT = 0.05  # seconds; enough for an answer that is there already
 
 
@@ -128,7 +130,7 @@ class PodmanEngine:
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> str:
         """Pull *image*; leaving the block early closes the connection, which ends the pull."""
-        request = self._pull_request(image, auth=auth, tls_verify=tls_verify)
+        request = pull_request(image, auth=auth, tls_verify=tls_verify)
         with self._sessions.spend() as session:
             answer, chunks = session.open_stream(request)
             if answer.status != _OK:
@@ -201,19 +203,31 @@ class PodmanEngine:
         return LogStream(self._sessions, request, failure=lambda text: failure(text, what))
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
+        """Wait for the end; podman also calls a container "exited" that has yet to start."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            code = self._wait_for_exit(container, deadline)
+            if code > 0:
+                return code
+            state = self.inspect(container)
+            if state.exit_code is not None:
+                return state.exit_code
+            _sleep_until(deadline, container)
+
+    def _wait_for_exit(self, container: str, deadline: float | None) -> int:
         """Let the service look every 10 ms: its default of 250 ms would be felt."""
+        left = None if deadline is None else deadline - time.monotonic()
         request = Request(
             method="post",
             path=_path(container, "wait"),
             query={"condition": "exited", "interval": "10ms"},
-            timeout=None if timeout is None else max(timeout, _SHORTEST_WAIT),
+            timeout=None if left is None else max(left, _SHORTEST_WAIT),
         )
         try:
             answer = self._exchange(request)
         except EngineUnavailable as exc:
-            if timeout is not None and has_timed_out(exc):
-                msg = f"the container {container} still runs after {timeout} s"
-                raise TimeoutError(msg) from exc
+            if left is not None and has_timed_out(exc):
+                raise TimeoutError(_still_runs(container)) from exc
             raise
         if answer.status != _OK:
             raise failure(answer.error, f"cannot wait for the container {container}")
@@ -263,22 +277,6 @@ class PodmanEngine:
         inspected: Mapping[str, Any] = answer.json
         return inspected
 
-    def _pull_request(self, image: str, *, auth: RegistryAuth | None, tls_verify: bool) -> Request:
-        query: dict[str, str | int] = {
-            "reference": image,
-            "policy": "always",
-            "compatMode": "true",  # podman 4.8 and later count bytes only in docker's style
-        }
-        if not tls_verify:  # to say "true" would overrule registries.conf, where it says insecure
-            query["tlsVerify"] = "false"
-        return Request(
-            method="post",
-            path="images/pull",
-            query=query,
-            timeout=None,  # a layer may take its time between two lines
-            headers=None if auth is None else {"X-Registry-Auth": _encode(auth)},
-        )
-
     def _call(
         self,
         method: Literal["get", "post", "delete"],
@@ -304,6 +302,12 @@ def _path(container: str, *rest: str) -> str:
     return "/".join(("containers", container, *rest))
 
 
-def _encode(auth: RegistryAuth) -> str:
-    credentials = {"username": auth.username, "password": auth.password}
-    return base64.urlsafe_b64encode(json.dumps(credentials).encode()).decode()
+def _sleep_until(deadline: float | None, container: str) -> None:
+    """Pause before a container that was not yet started is looked at again."""
+    if deadline is not None and time.monotonic() >= deadline:
+        raise TimeoutError(_still_runs(container))
+    time.sleep(_START_POLL)
+
+
+def _still_runs(container: str) -> str:
+    return f"the container {container} has not ended in time"

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Inspect = Mapping[str, Any]
 
-_INIT = "io.podman.annotations.init"
 _ANY_ADDRESS = frozenset({"", "0.0.0.0"})  # noqa: S104 (compared with, never bound)
 
 
@@ -197,7 +196,7 @@ def _same_limit(asked: int | None, kept: int | None) -> bool:
 
 def _ending(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     config = made["Config"]
-    if spec.init and _annotations(made).get(_INIT) != "TRUE" and not made["HostConfig"].get("Init"):
+    if spec.init and not made["HostConfig"].get("Init"):
         yield "init"
     signal = spec.stop_signal  # shown as a number, by podman 5 too in the API that we speak
     if signal is not None and config.get("StopSignal") != signal_number(signal):

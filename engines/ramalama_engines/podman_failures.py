@@ -36,11 +36,15 @@ def silently_dropped(dropped: Sequence[str], *, server: str) -> UnsupportedOptio
 
 
 def _meaning(words: str, error: type[EngineError], message: str) -> Meaning:
-    return Meaning(re.compile(words, re.IGNORECASE), error, message)
+    return Meaning(re.compile(words, re.IGNORECASE | re.DOTALL), error, message)
 
 
 # A 404, but a 500 while somebody else removes the container.
-_GONE = _meaning("no such container", ContainerNotFound, "there is no such container")
+_GONE = _meaning(
+    r"no such container|no such exit code \(container in state unknown\)",
+    ContainerNotFound,
+    "there is no such container",
+)
 
 CREATE_FAILURES = (
     _meaning(
@@ -84,6 +88,11 @@ CREATE_FAILURES = (
         r"\bstatfs (?P<path>/.*?): no such file",
         UnsupportedOption,
         "there is no {path} on the engine's host to mount",
+    ),
+    _meaning(
+        r"\bstat(?:fs)? (?P<path>/.*?): permission denied",
+        UnsupportedOption,
+        "the engine may not reach {path}: a rootless podman sees what its user sees",
     ),
     _meaning(
         r'invalid network "(?P<mode>[^"]*)"|network with name or ID (?P<name>[^\s:]+)',

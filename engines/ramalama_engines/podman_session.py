@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import urllib3
@@ -32,7 +32,7 @@ class Request:
     query: Mapping[str, str | int]
     timeout: float | None
     body: Mapping[str, Any] | None = None
-    headers: Mapping[str, str] | None = None
+    headers: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password
 
 
 @dataclass(frozen=True, slots=True)

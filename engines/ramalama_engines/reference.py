@@ -94,22 +94,6 @@ class ImageReference:
         found = re.fullmatch(_DOMAIN, self.domain)
         return found["host"].strip("[]") if found else self.domain
 
-    @property
-    def is_loopback(self) -> bool:
-        """Whether the registry is on this machine by its very name.
-
-        Docker speaks plain HTTP to such a registry without being told; dockerd(8),
-        `--insecure-registry`.
-        """
-        import ipaddress  # noqa: PLC0415 (few references ask)
-
-        if self.host.lower() == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
 
 def _split_tag(text: str) -> tuple[str, str | None]:
     """Split at the last colon that is not a port's: no slash follows it."""

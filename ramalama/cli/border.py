@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,7 +27,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         return _flushed(command())
     except (RamalamaError, ChatError) as exc:
         if debug:
-            traceback.print_exc()
+            _show_traceback()
         complain(f"Error: {exc}")
         if isinstance(exc, ServerExited | ServerNotReady):
             quote_log(exc.log_tail)
@@ -52,7 +50,15 @@ def _silence_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _show_traceback() -> None:
+    import traceback  # noqa: PLC0415 (only with --debug)
+
+    traceback.print_exc()
+
+
 def _log_to_stderr() -> None:
+    import logging  # noqa: PLC0415 (only with --debug)
+
     logging.basicConfig(
         level=logging.DEBUG,
         stream=sys.stderr,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from importlib import import_module
@@ -60,6 +59,8 @@ def _without_command(options: Sequence[str]) -> int:
 
 
 def _unknown(word: str) -> int:
+    import difflib  # noqa: PLC0415 (only for who has mistyped)
+
     near = difflib.get_close_matches(word, VERBS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "; `ramalama --help` lists them"
     sys.stderr.write(f"Error: there is no command {word!r}{hint}\n")

@@ -73,11 +73,15 @@ def _check_readable_without_privilege(path: Path, status: os.stat_result) -> Non
     """Refuse what only root's privileges open: the server runs without any (capabilities(7))."""
     if os.geteuid() != 0:
         return
-    owner = status.st_uid == 0 and status.st_mode & stat.S_IRUSR
-    group = status.st_gid == 0 and status.st_mode & stat.S_IRGRP
-    if not (owner or group or status.st_mode & stat.S_IROTH):
+    if status.st_uid == 0:
+        readable = status.st_mode & stat.S_IRUSR
+    elif status.st_gid == os.getegid():
+        readable = status.st_mode & stat.S_IRGRP
+    else:
+        readable = status.st_mode & stat.S_IROTH
+    if not readable:
         msg = (
-            f"{path} belongs to user {status.st_uid} alone, and the server in the container has "
-            f"none of root's privileges; chmod a+r it, or run as that user"
+            f"{path} may be read with root's privileges only, and the server in the container "
+            "has none of them; chmod a+r it"
         )
         raise ModelUnreadable(msg)

@@ -79,7 +79,7 @@ def test_a_listing_is_bounded(tmp_path: Path) -> None:
         (User(uid=1000, gids=frozenset({44})), False),
     ],
 )
-def test_the_mode_decides_who_may_use_a_made_up_node(user: User, allowed: bool) -> None:  # noqa: FBT001 (a row)
+def test_the_mode_decides_who_may_use_a_made_up_node(*, user: User, allowed: bool) -> None:
     host = Host(user=user, nodes={"/dev/kfd": NODE})
 
     assert host.may_use("/dev/kfd") is allowed
@@ -88,7 +88,7 @@ def test_the_mode_decides_who_may_use_a_made_up_node(user: User, allowed: bool) 
 @pytest.mark.parametrize(
     ("mode", "allowed"), [(0o600, True), (0o066, False), (0o400, False), (0o666, True)]
 )
-def test_an_owner_is_judged_by_the_owner_s_bits(mode: int, allowed: bool) -> None:  # noqa: FBT001 (a row)
+def test_an_owner_is_judged_by_the_owner_s_bits(*, mode: int, allowed: bool) -> None:
     owner = User(uid=7, gids=frozenset({110}))
 
     assert owner.may_use(DeviceNode(mode=mode, uid=7, gid=110)) is allowed

@@ -62,8 +62,8 @@ def test_nonsense_is_refused_by_the_variable_s_name(kind: AcceleratorKind, text:
     ],
 )
 def test_a_variable_asks_hides_or_is_silent(
-    text: str | None, asked_for: bool, hidden: bool
-) -> None:  # noqa: FBT001 (a row)
+    *, text: str | None, asked_for: bool, hidden: bool
+) -> None:
     visible = VisibleDevices.parse(CUDA, text)
 
     assert (visible.is_asked_for, visible.is_hidden) == (asked_for, hidden)

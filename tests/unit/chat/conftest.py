@@ -2,8 +2,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from ramalama_chat import ChatSession, UnixEndpoint, open_client
 
+from ramalama_chat import ChatSession, UnixEndpoint, open_client
 from tests.unit.chat.scripted_server import Script, serving
 
 

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from itertools import repeat
 from pathlib import Path
-from typing import BinaryIO
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ def event(text: str | None, *, finish: str | None = None, **delta: object) -> di
 
 def stream(*events: object, end: bytes = b"data: [DONE]\n\n", whole: bool = True) -> list[bytes]:
     """Answer 200 with *events*, bytes as they are and all else as JSON; cut off if not *whole*."""
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
     lines = [e if isinstance(e, bytes) else f"data: {json.dumps(e)}\n\n".encode() for e in events]
     chunks = [_chunk(line) for line in [*lines, end] if line]
     return [head, *chunks, *([b"0\r\n\r\n"] if whole else [])]
@@ -84,7 +86,7 @@ def serving(socket: Path, script: Script) -> Generator[None]:
             thread.join()
 
 
-def _read_request(stream: BinaryIO) -> Request:
+def _read_request(stream: BufferedIOBase) -> Request:
     _, path, _ = stream.readline().decode().split(" ")
     headers: dict[str, str] = {}
     while line := stream.readline().strip():

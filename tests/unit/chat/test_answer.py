@@ -2,6 +2,7 @@ import io
 from collections.abc import Generator
 
 import pytest
+
 from ramalama_chat import ServerGone, write_answer
 
 
@@ -20,7 +21,7 @@ class Recorder(io.StringIO):
         self.flushed.append(self.getvalue())
 
 
-def test_each_piece_is_visible_as_soon_as_it_comes():
+def test_each_piece_is_visible_as_soon_as_it_comes() -> None:
     out = Recorder()
 
     first = write_answer(pieces("Hel", "lo"), out)
@@ -40,7 +41,7 @@ def test_each_piece_is_visible_as_soon_as_it_comes():
         (("\x1b", "[31m", "red\r\n"), "red\n"),
     ],
 )
-def test_an_answer_is_clean_and_ends_with_a_newline(texts: tuple[str, ...], shown: str):
+def test_an_answer_is_clean_and_ends_with_a_newline(texts: tuple[str, ...], shown: str) -> None:
     out = io.StringIO()
 
     write_answer(pieces(*texts), out)
@@ -48,7 +49,7 @@ def test_an_answer_is_clean_and_ends_with_a_newline(texts: tuple[str, ...], show
     assert out.getvalue() == shown
 
 
-def test_colour_is_set_once_and_taken_back():
+def test_colour_is_set_once_and_taken_back() -> None:
     out = io.StringIO()
 
     write_answer(pieces("Hel", "lo"), out, color=True)
@@ -56,7 +57,7 @@ def test_colour_is_set_once_and_taken_back():
     assert out.getvalue() == "\x1b[33mHello\x1b[0m\n"
 
 
-def test_without_a_word_the_screen_is_left_alone():
+def test_without_a_word_the_screen_is_left_alone() -> None:
     out = io.StringIO()
 
     assert write_answer(pieces("", "\x1b[2J"), out, color=True) is None
@@ -64,7 +65,7 @@ def test_without_a_word_the_screen_is_left_alone():
 
 
 @pytest.mark.parametrize("failure", [ServerGone("gone"), KeyboardInterrupt()])
-def test_colour_and_line_end_even_if_the_answer_breaks_off(failure: BaseException):
+def test_colour_and_line_end_even_if_the_answer_breaks_off(failure: BaseException) -> None:
     def breaking() -> Generator[str, None, None]:
         yield "Hel"
         raise failure
@@ -76,7 +77,7 @@ def test_colour_and_line_end_even_if_the_answer_breaks_off(failure: BaseExceptio
     assert out.getvalue() == "\x1b[33mHel\x1b[0m\n"
 
 
-def test_an_answer_that_cannot_be_written_is_stopped_at_its_source():
+def test_an_answer_that_cannot_be_written_is_stopped_at_its_source() -> None:
     stopped: list[bool] = []
 
     def endless() -> Generator[str, None, None]:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import openai
 import pytest
-from ramalama_chat import TcpEndpoint, UnixEndpoint, open_async_client, open_client
 
+from ramalama_chat import TcpEndpoint, UnixEndpoint, open_async_client, open_client
 from tests.unit.chat.scripted_server import Script, refusal, words
 
 ALLOWED = {
@@ -29,7 +29,7 @@ def ask_for_models(endpoint: UnixEndpoint) -> None:
 
 def test_a_server_learns_nothing_that_is_meant_for_openai(
     script: Script, endpoint: UnixEndpoint, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
     monkeypatch.setenv("OPENAI_PROJECT_ID", "project-secret")
@@ -44,7 +44,7 @@ def test_a_server_learns_nothing_that_is_meant_for_openai(
 
 def test_no_proxy_stands_between_us_and_our_own_server(
     script: Script, endpoint: UnixEndpoint, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     script.add(refusal(404, ""))
@@ -54,7 +54,7 @@ def test_no_proxy_stands_between_us_and_our_own_server(
     assert len(script.requests) == 1
 
 
-def test_a_key_is_sent_and_never_shown():
+def test_a_key_is_sent_and_never_shown() -> None:
     endpoint = TcpEndpoint("127.0.0.1", 8080, "swordfish")
 
     with open_client(endpoint) as client:
@@ -71,11 +71,13 @@ def test_a_key_is_sent_and_never_shown():
         (TcpEndpoint("::1", 8080), "http://[::1]:8080/v1"),
     ],
 )
-def test_an_endpoint_has_a_base_url(endpoint: UnixEndpoint | TcpEndpoint, url: str):
+def test_an_endpoint_has_a_base_url(endpoint: UnixEndpoint | TcpEndpoint, url: str) -> None:
     assert endpoint.base_url == url
 
 
-def test_the_asynchronous_client_streams_over_the_socket_too(script: Script, endpoint: UnixEndpoint):
+def test_the_asynchronous_client_streams_over_the_socket_too(
+    script: Script, endpoint: UnixEndpoint
+) -> None:
     script.add(words("Hel", "lo"))
 
     async def ask() -> list[str | None]:
@@ -89,7 +91,7 @@ def test_the_asynchronous_client_streams_over_the_socket_too(script: Script, end
     assert script.requests[0].headers.keys() <= ALLOWED
 
 
-def test_the_whole_sdk_works_on_the_client(script: Script, endpoint: UnixEndpoint):
+def test_the_whole_sdk_works_on_the_client(script: Script, endpoint: UnixEndpoint) -> None:
     script.add(words("Hel", "lo"))
 
     with open_client(endpoint) as client:

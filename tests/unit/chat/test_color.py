@@ -1,4 +1,5 @@
 import pytest
+
 from ramalama_chat import ColorMode, default_prefix, use_color
 
 AUTO, ALWAYS, NEVER = ColorMode.AUTO, ColorMode.ALWAYS, ColorMode.NEVER
@@ -27,7 +28,7 @@ def test_the_option_rules_then_the_variables_then_the_terminal(
     isatty: bool,  # noqa: FBT001 - a row of the table
     env: dict[str, str],
     coloured: bool,  # noqa: FBT001
-):
+) -> None:
     assert use_color(mode, isatty=isatty, env=env) is coloured
 
 
@@ -45,5 +46,5 @@ def test_the_option_rules_then_the_variables_then_the_terminal(
 )
 def test_the_seal_shows_up_where_it_can_be_shown(
     env: dict[str, str], encoding: str | None, prefix: str
-):
+) -> None:
     assert default_prefix(env, encoding) == prefix

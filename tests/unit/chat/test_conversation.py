@@ -1,7 +1,7 @@
 from ramalama_chat import Conversation, Exchange
 
 
-def test_user_and_assistant_alternate_under_the_system_prompt():
+def test_user_and_assistant_alternate_under_the_system_prompt() -> None:
     conversation = Conversation(system="Be brief.")
 
     conversation.record("Hi", "Hello.")
@@ -14,7 +14,7 @@ def test_user_and_assistant_alternate_under_the_system_prompt():
     ]
 
 
-def test_a_prompt_without_an_answer_is_not_kept():
+def test_a_prompt_without_an_answer_is_not_kept() -> None:
     conversation = Conversation()
 
     conversation.record("Hi", "")
@@ -23,7 +23,7 @@ def test_a_prompt_without_an_answer_is_not_kept():
     assert conversation.messages("Ciao") == [{"role": "user", "content": "Ciao"}]
 
 
-def test_clearing_forgets_what_was_said_but_not_the_system_prompt():
+def test_clearing_forgets_what_was_said_but_not_the_system_prompt() -> None:
     conversation = Conversation(system="Be brief.")
     conversation.record("Hi", "Hello.")
     assert conversation.exchanges == (Exchange("Hi", "Hello."),)

@@ -1,4 +1,5 @@
 import pytest
+
 from ramalama_chat import parse_duration
 
 
@@ -17,20 +18,37 @@ from ramalama_chat import parse_duration
         ("0h5m", 300),
     ],
 )
-def test_a_duration_is_seconds_or_numbers_with_units(text: str, seconds: float):
+def test_a_duration_is_seconds_or_numbers_with_units(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "m", "5x", "5 m", "-5m", "+5", "1.5h", "5M", "30m1h", "1h1h", "1h30", "٥m", "٥", "²", "inf"],
+    [
+        "",
+        " ",
+        "m",
+        "5x",
+        "5 m",
+        "-5m",
+        "+5",
+        "1.5h",
+        "5M",
+        "30m1h",
+        "1h1h",
+        "1h30",
+        "\u0665m",
+        "\u0665",
+        "²",
+        "inf",
+    ],
 )
-def test_what_is_no_duration_is_refused_with_an_example(text: str):
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="1h30m"):
         parse_duration(text)
 
 
 @pytest.mark.parametrize("text", ["0", "0m", "11000d", "999999999w"])
-def test_no_time_and_more_than_a_decade_are_refused(text: str):
+def test_no_time_and_more_than_a_decade_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="at most ten years"):
         parse_duration(text)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+
 from ramalama_chat import PromptTooLarge, read_prompt
 from ramalama_chat.prompt import is_piped, read_piped
 
@@ -21,7 +22,10 @@ def piped(content: bytes, folder: Path) -> TextIO:
         pytest.param(["why", "is it", "so?"], b"", "why is it so?", id="arguments-only"),
         pytest.param([], b"why?\n", "why?", id="input-only"),
         pytest.param(
-            ["what does this do?"], b"x = 1\n", "what does this do?\n\nx = 1", id="input-below-arguments"
+            ["what does this do?"],
+            b"x = 1\n",
+            "what does this do?\n\nx = 1",
+            id="input-below-arguments",
         ),
         pytest.param(["why?"], b"\n \n", "why?", id="empty-input"),
         pytest.param([], b"", None, id="neither"),
@@ -34,22 +38,22 @@ def piped(content: bytes, folder: Path) -> TextIO:
 )
 def test_arguments_and_input_make_one_prompt(
     tmp_path: Path, arguments: list[str], content: bytes, prompt: str | None
-):
+) -> None:
     with piped(content, tmp_path) as stdin:
         assert read_prompt(arguments, stdin) == prompt
 
 
-def test_a_closed_stdin_says_nothing():
+def test_a_closed_stdin_says_nothing() -> None:
     assert read_prompt(["why?"], None) == "why?"
 
 
-def test_a_device_is_not_read():
+def test_a_device_is_not_read() -> None:
     with Path(os.devnull).open(encoding="utf-8") as stdin:
         assert not is_piped(stdin.fileno())
         assert read_prompt(["why?"], stdin) == "why?"
 
 
-def test_a_terminal_is_not_read():
+def test_a_terminal_is_not_read() -> None:
     ours, theirs = os.openpty()
     try:
         assert not is_piped(theirs)
@@ -58,7 +62,7 @@ def test_a_terminal_is_not_read():
         os.close(theirs)
 
 
-def test_pipes_files_and_sockets_are_read(tmp_path: Path):
+def test_pipes_files_and_sockets_are_read(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     left, right = socket.socketpair()
     with left, right, piped(b"", tmp_path) as file:
@@ -69,7 +73,7 @@ def test_pipes_files_and_sockets_are_read(tmp_path: Path):
     os.close(writing)
 
 
-def test_a_descriptor_that_is_closed_or_a_directory_is_not_read(tmp_path: Path):
+def test_a_descriptor_that_is_closed_or_a_directory_is_not_read(tmp_path: Path) -> None:
     directory = os.open(tmp_path, os.O_RDONLY)
 
     assert not is_piped(directory)
@@ -77,7 +81,7 @@ def test_a_descriptor_that_is_closed_or_a_directory_is_not_read(tmp_path: Path):
     assert not is_piped(directory)
 
 
-def test_too_much_input_is_refused_with_the_limit():
+def test_too_much_input_is_refused_with_the_limit() -> None:
     assert read_piped(io.BytesIO(b"x" * 2000), limit=2000) == "x" * 2000
     with pytest.raises(PromptTooLarge, match="more than 2,000 bytes"):
         read_piped(io.BytesIO(b"x" * 2001), limit=2000)

@@ -2,6 +2,7 @@ import io
 from collections.abc import Generator
 
 import pytest
+
 from ramalama_chat import ChatError, ContextExceeded, Repl, RequestFailed, ServerGone
 
 
@@ -25,27 +26,28 @@ class Parrot:
         self.cleared += 1
 
 
-class Interrupted(io.StringIO):
+class Interrupted(io.BytesIO):
     """A keyboard on which Ctrl-C is pressed once the text is typed."""
 
-    def readline(self, size: int | None = -1) -> str:
-        line = super().readline(-1 if size is None else size)
-        if not line:
+    def read1(self, size: int | None = -1, /) -> bytes:
+        content = super().read1(size)
+        if not content:
             raise KeyboardInterrupt
-        return line
+        return content
 
 
 def talk(
-    typed: str, parrot: Parrot | None = None, *, keyboard: type[io.StringIO] = io.StringIO
+    typed: str, parrot: Parrot | None = None, *, keyboard: type[io.BytesIO] = io.BytesIO
 ) -> tuple[Parrot, str, str]:
     heard, told = io.StringIO(), io.StringIO()
     parrot = parrot or Parrot()
-    repl = Repl(talk=parrot, stdin=keyboard(typed), stdout=heard, stderr=told, prefix="> ")
+    stdin = io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")
+    repl = Repl(talk=parrot, stdin=stdin, stdout=heard, stderr=told, prefix="> ")
     repl.run()
     return parrot, heard.getvalue(), told.getvalue()
 
 
-def test_answers_go_to_stdout_and_prompts_to_stderr():
+def test_answers_go_to_stdout_and_prompts_to_stderr() -> None:
     parrot, heard, told = talk("Hi\nCiao\n")
 
     assert parrot.asked == ["Hi", "Ciao"]
@@ -54,17 +56,17 @@ def test_answers_go_to_stdout_and_prompts_to_stderr():
 
 
 @pytest.mark.parametrize("word", ["/bye", "/exit", "exit", "quit", " /BYE ", "Quit"])
-def test_a_word_alone_on_its_line_leaves(word: str):
+def test_a_word_alone_on_its_line_leaves(word: str) -> None:
     parrot, _, _ = talk(f"Hi\n{word}\nnever asked\n")
 
     assert parrot.asked == ["Hi"]
 
 
-def test_the_end_of_the_input_leaves():
+def test_the_end_of_the_input_leaves() -> None:
     assert talk("Hi")[0].asked == ["Hi"]
 
 
-def test_ctrl_c_at_the_prompt_leaves():
+def test_ctrl_c_at_the_prompt_leaves() -> None:
     parrot, heard, told = talk("Hi\n", keyboard=Interrupted)
 
     assert parrot.asked == ["Hi"]
@@ -83,12 +85,12 @@ def test_ctrl_c_at_the_prompt_leaves():
         "?",
     ],
 )
-def test_only_a_command_is_a_command(line: str):
+def test_only_a_command_is_a_command(line: str) -> None:
     assert talk(f"{line}\n")[0].asked == [line]
 
 
 @pytest.mark.parametrize("typed", ["\n", "   \n", "\t\n", "\r\n", '""""""\n'])
-def test_an_empty_line_does_nothing(typed: str):
+def test_an_empty_line_does_nothing(typed: str) -> None:
     parrot, heard, told = talk(typed)
 
     assert parrot.asked == []
@@ -96,7 +98,7 @@ def test_an_empty_line_does_nothing(typed: str):
     assert told == "> > \n"
 
 
-def test_clear_forgets_and_says_so():
+def test_clear_forgets_and_says_so() -> None:
     parrot, heard, told = talk("Hi\n/clear\n")
 
     assert parrot.cleared == 1
@@ -105,7 +107,7 @@ def test_clear_forgets_and_says_so():
 
 
 @pytest.mark.parametrize("word", ["/help", "/?"])
-def test_help_lists_the_commands_on_stderr(word: str):
+def test_help_lists_the_commands_on_stderr(word: str) -> None:
     parrot, heard, told = talk(f"{word}\n")
 
     assert parrot.asked == []
@@ -114,14 +116,14 @@ def test_help_lists_the_commands_on_stderr(word: str):
     assert "/clear" in told
 
 
-def test_an_unknown_command_is_named_and_not_sent():
+def test_an_unknown_command_is_named_and_not_sent() -> None:
     parrot, _, told = talk("/Frobnicate the lot\n")
 
     assert parrot.asked == []
     assert "There is no command /Frobnicate" in told
 
 
-def test_two_slashes_send_a_line_that_begins_with_one():
+def test_two_slashes_send_a_line_that_begins_with_one() -> None:
     assert talk("//etc/passwd, what is it?\n")[0].asked == ["/etc/passwd, what is it?"]
 
 
@@ -140,15 +142,15 @@ def test_two_slashes_send_a_line_that_begins_with_one():
         pytest.param('say """hi"""\n', 'say """hi"""', id="no-fence-in-the-middle"),
     ],
 )
-def test_a_message_may_have_several_lines(typed: str, prompt: str):
+def test_a_message_may_have_several_lines(typed: str, prompt: str) -> None:
     assert talk(typed)[0].asked == [prompt]
 
 
-def test_a_line_that_continues_shows_another_prompt():
+def test_a_line_that_continues_shows_another_prompt() -> None:
     assert talk("one\\\ntwo\n")[2] == "> ... > \n"
 
 
-def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on():
+def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
     parrot, heard, told = talk("Hi\nCiao\n", Parrot(KeyboardInterrupt()))
 
     assert parrot.asked == ["Hi", "Ciao"]
@@ -164,14 +166,14 @@ def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on():
         (ContextExceeded("too long", status=400), "Error: too long (/clear forgets"),
     ],
 )
-def test_a_failed_request_is_one_line_and_the_talk_goes_on(failure: ChatError, note: str):
+def test_a_failed_request_is_one_line_and_the_talk_goes_on(failure: ChatError, note: str) -> None:
     parrot, _, told = talk("Hi\nCiao\n", Parrot(failure))
 
     assert parrot.asked == ["Hi", "Ciao"]
     assert note in told
 
 
-def test_a_server_gone_ends_the_talk():
+def test_a_server_gone_ends_the_talk() -> None:
     parrot = Parrot(ServerGone("gone"))
 
     with pytest.raises(ServerGone):
@@ -180,5 +182,5 @@ def test_a_server_gone_ends_the_talk():
     assert parrot.asked == ["Hi"]
 
 
-def test_an_answer_cut_off_by_the_context_says_so():
+def test_an_answer_cut_off_by_the_context_says_so() -> None:
     assert "cut off" in talk("Hi\n", Parrot(finish_reason="length"))[2]

@@ -5,6 +5,7 @@ from contextlib import closing
 from itertools import islice
 
 import pytest
+
 from ramalama_chat import (
     ChatError,
     ChatSession,
@@ -15,18 +16,19 @@ from ramalama_chat import (
     TcpEndpoint,
     open_client,
 )
-
 from tests.unit.chat.scripted_server import Script, endless, event, refusal, stream, words
 
 
-def test_an_answer_comes_in_the_pieces_that_the_server_sends(script: Script, session: ChatSession):
+def test_an_answer_comes_in_the_pieces_that_the_server_sends(
+    script: Script, session: ChatSession
+) -> None:
     script.add(words("Hel", "lo", "."))
 
     assert list(session.ask("Hi")) == ["Hel", "lo", "."]
     assert session.finish_reason == "stop"
 
 
-def test_the_next_request_carries_what_was_said(script: Script, session: ChatSession):
+def test_the_next_request_carries_what_was_said(script: Script, session: ChatSession) -> None:
     script.add(words("Hello."), words("Bye."))
 
     list(session.ask("Hi"))
@@ -45,7 +47,7 @@ def test_the_next_request_carries_what_was_said(script: Script, session: ChatSes
     }
 
 
-def test_nothing_is_said_twice_after_clear(script: Script, session: ChatSession):
+def test_nothing_is_said_twice_after_clear(script: Script, session: ChatSession) -> None:
     script.add(words("Hello."), words("Bye."))
 
     list(session.ask("Hi"))
@@ -57,7 +59,7 @@ def test_nothing_is_said_twice_after_clear(script: Script, session: ChatSession)
 
 def test_closing_an_answer_stops_the_server_and_keeps_what_was_heard(
     script: Script, session: ChatSession
-):
+) -> None:
     script.add(endless("ha"))
 
     with closing(session.ask("Laugh")) as answer:
@@ -70,7 +72,7 @@ def test_closing_an_answer_stops_the_server_and_keeps_what_was_heard(
 
 def test_an_answer_stopped_before_its_first_word_leaves_no_prompt_behind(
     script: Script, session: ChatSession
-):
+) -> None:
     script.add(stream(event(None, reasoning_content="Hm."), end=b"", whole=False))
 
     def interrupt(_thought: str) -> None:
@@ -83,7 +85,9 @@ def test_an_answer_stopped_before_its_first_word_leaves_no_prompt_behind(
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
-def test_reasoning_is_told_apart_from_the_answer(script: Script, session: ChatSession, name: str):
+def test_reasoning_is_told_apart_from_the_answer(
+    script: Script, session: ChatSession, name: str
+) -> None:
     thought = {name: "Let me see."}
     script.add(stream(event(None, **thought), event("42"), event(None, finish="stop")))
     thoughts: list[str] = []
@@ -93,7 +97,7 @@ def test_reasoning_is_told_apart_from_the_answer(script: Script, session: ChatSe
     assert session.conversation.exchanges == (Exchange("6 x 7?", "42"),)
 
 
-def test_events_without_text_are_passed_over(script: Script, session: ChatSession):
+def test_events_without_text_are_passed_over(script: Script, session: ChatSession) -> None:
     script.add(
         stream(
             event(None, role="assistant", content=None),
@@ -128,17 +132,19 @@ VLLM_FULL = {
 }
 
 
-def test_a_server_that_is_still_busy_is_asked_again(script: Script, session: ChatSession):
+def test_a_server_that_is_still_busy_is_asked_again(script: Script, session: ChatSession) -> None:
     script.add(BUSY, BUSY, words("Here."))
 
     assert list(session.ask("Hi")) == ["Here."]
     assert len(script.requests) == 3
 
 
-def test_a_server_that_stays_busy_is_not_asked_for_ever(script: Script, session: ChatSession):
+def test_a_server_that_stays_busy_is_not_asked_for_ever(
+    script: Script, session: ChatSession
+) -> None:
     script.add(*[BUSY] * 20)
 
-    with pytest.raises(RequestFailed, match="HTTP 503.*Loading model") as failure:
+    with pytest.raises(RequestFailed, match=r"HTTP 503.*Loading model") as failure:
         list(session.ask("Hi"))
 
     assert failure.value.status == 503
@@ -147,15 +153,15 @@ def test_a_server_that_stays_busy_is_not_asked_for_ever(script: Script, session:
 
 # httpcore2 2.16 leaves a UNIX socket that it could not connect to the garbage collector, which
 # complains: let it do so here and not in the middle of another test.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_no_server_at_all_is_a_server_gone(session: ChatSession):
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_no_server_at_all_is_a_server_gone(session: ChatSession) -> None:
     with pytest.raises(ServerGone, match="cannot be reached"):
         list(session.ask("Hi"))
 
     gc.collect()
 
 
-def test_a_closed_port_is_a_server_gone():
+def test_a_closed_port_is_a_server_gone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
 
@@ -197,10 +203,16 @@ def test_a_closed_port_is_a_server_gone():
         pytest.param([b""], ServerGone, "went away", id="gone-without-an-answer"),
         pytest.param([b"?!\r\n\r\n"], ServerGone, "went away", id="no-http-at-all"),
         pytest.param(
-            stream(event("He"), end=b"", whole=False), ServerGone, "went away", id="cut-in-an-answer"
+            stream(event("He"), end=b"", whole=False),
+            ServerGone,
+            "went away",
+            id="cut-in-an-answer",
         ),
         pytest.param(
-            stream(event("He")), ServerGone, "in the middle of its answer", id="ended-without-a-reason"
+            stream(event("He")),
+            ServerGone,
+            "in the middle of its answer",
+            id="ended-without-a-reason",
         ),
         pytest.param(
             stream(event("He"), {"error": {"message": "slot failed", "code": 500}}),
@@ -211,20 +223,25 @@ def test_a_closed_port_is_a_server_gone():
         pytest.param(stream(b"data: {oops\n\n"), ChatError, "no JSON", id="garbage"),
         pytest.param(stream(b"data: \xff\xfe\n\n"), ChatError, "no JSON", id="no-utf-8"),
         pytest.param(
-            stream(b"data: " + b"[" * 100_000 + b"\n\n"), ChatError, "no JSON", id="a-mile-of-brackets"
+            stream(b"data: " + b"[" * 100_000 + b"\n\n"),
+            ChatError,
+            "no JSON",
+            id="a-mile-of-brackets",
         ),
         pytest.param(
             stream(b"data: " + b"1" * 5_000 + b"\n\n"), ChatError, "no JSON", id="a-mile-of-digits"
         ),
         pytest.param(stream(["He"]), ChatError, "no part of a chat answer", id="a-list"),
         pytest.param(stream({"choices": "He"}), ChatError, "no part of a chat", id="other-choices"),
-        pytest.param(stream({"choices": [{}]}), ChatError, "no part of a chat", id="no-delta"),
+        pytest.param(
+            stream({"choices": [{"index": 0}]}), ChatError, "no part of a chat", id="no-delta"
+        ),
         pytest.param(stream(event(None, content=7)), ChatError, "int where text", id="a-number"),
     ],
 )
 def test_a_failed_request_raises_one_line_and_leaves_the_conversation_alone(
     script: Script, session: ChatSession, answer: list[bytes], error: type[ChatError], message: str
-):
+) -> None:
     script.add(words("Hello."), answer)
     list(session.ask("Hi"))
 
@@ -238,7 +255,7 @@ def test_a_failed_request_raises_one_line_and_leaves_the_conversation_alone(
 
 def test_half_characters_and_odd_bytes_are_sent_as_something_readable(
     script: Script, session: ChatSession
-):
+) -> None:
     script.add(words("Yes."))
 
     list(session.ask("\udcff \ud83d\ude00 \ud83d"))

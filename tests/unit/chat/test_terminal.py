@@ -1,8 +1,10 @@
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ramalama_chat import ControlFilter
 
 # What sequences are made of comes up far more often than chance would have it.
@@ -38,23 +40,23 @@ def filtered(pieces: Sequence[str]) -> str:
 
 def cut(text: str, at: Sequence[int]) -> list[str]:
     places = [0, *sorted(at), len(text)]
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(places)]
 
 
 @given(text=HOSTILE_TEXT, at=CUTS)
-def test_nothing_that_a_terminal_obeys_comes_through(text: str, at: list[int]):
+def test_nothing_that_a_terminal_obeys_comes_through(text: str, at: list[int]) -> None:
     assert not any(is_hostile(char) for char in filtered(cut(text, at)))
 
 
 @given(text=HOSTILE_TEXT, at=CUTS)
-def test_it_makes_no_difference_where_the_text_was_cut(text: str, at: list[int]):
+def test_it_makes_no_difference_where_the_text_was_cut(text: str, at: list[int]) -> None:
     pieces = cut(text, at)
 
     assert filtered(pieces) == filtered(["".join(pieces)])
 
 
 @given(text=PRINTABLE, at=CUTS)
-def test_honest_text_comes_through_as_it_is_and_at_once(text: str, at: list[int]):
+def test_honest_text_comes_through_as_it_is_and_at_once(text: str, at: list[int]) -> None:
     cleaner = ControlFilter()
 
     for piece in cut(text, at):
@@ -86,18 +88,22 @@ def test_honest_text_comes_through_as_it_is_and_at_once(text: str, at: list[int]
         pytest.param("if (\u202e true \u2066", "if ( true ", id="bidi-override"),
         pytest.param("hi\U000e0049\U000e0050", "hi", id="invisible-tags"),
         pytest.param("a\ud83db", "ab", id="half-a-character"),
-        pytest.param("👩\u200d👩\u200d👧 שלום\u200f!", "👩\u200d👩\u200d👧 שלום\u200f!", id="emoji-and-hebrew"),
+        pytest.param(
+            "👩\u200d👩\u200d👧 שלום\u200f!",
+            "👩\u200d👩\u200d👧 שלום\u200f!",
+            id="emoji-and-hebrew",
+        ),
         pytest.param("a\x1b[\u00e9b", "a\u00e9b", id="no-sequence-after-all"),
         pytest.param("a\x1b]0;never ended\nb", "a\nb", id="a-string-ends-with-the-line"),
     ],
 )
-def test_sequences_go_whole_and_text_stays(text: str, shown: str):
+def test_sequences_go_whole_and_text_stays(text: str, shown: str) -> None:
     assert filtered([text]) == shown
     assert filtered(list(text)) == shown
 
 
 @pytest.mark.parametrize("opening", ["\x1b]", "\x1bP", "\x9d", "\x1b[", "\x9b", "\x1b("])
-def test_a_sequence_without_an_end_does_not_swallow_the_answer(opening: str):
+def test_a_sequence_without_an_end_does_not_swallow_the_answer(opening: str) -> None:
     shown = filtered([opening, "0" * 5_000, "the answer"])
 
     assert shown.endswith("the answer")

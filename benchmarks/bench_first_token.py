@@ -1,0 +1,219 @@
+"""From the start of the command to the first token, against two floors in the same run.
+
+* floor: the engine's raw API from a process that is warm: create and start the same container,
+  wait for the server, stream one request. What remains above it is ours.
+* engine command line: `podman run -p` (or docker), polled and asked with curl.
+
+Also the way back: from the last byte of the answer to the shell's prompt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.rounds import report, run_rounds
+from ramalama import ModelRef, Ramalama, ServeOptions
+from ramalama_engines import EngineKind, User
+from ramalama_engines.docker_spec import create_body
+from ramalama_engines.podman_spec import libpod_spec
+from ramalama_engines.values import BindMount, ContainerSpec
+
+_COMMAND = str(Path(sys.executable).with_name("ramalama"))
+_PROMPT = "Write one sentence about the sea."
+_TOKENS = 24
+_PORT = 18431
+_BODY = json.dumps(
+    {"messages": [{"role": "user", "content": _PROMPT}], "stream": True, "max_tokens": _TOKENS}
+)
+
+
+class _Http(http.client.HTTPConnection):
+    """HTTP over a UNIX socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+    def ask(self, method: str, path: str, body: object = None) -> bytes:
+        """Send one request and return the answer's body."""
+        payload = None if body is None else json.dumps(body)
+        self.request(method, path, payload, {"Content-Type": "application/json"} if body else {})
+        answer = self.getresponse()
+        content = answer.read()
+        if answer.status >= http.HTTPStatus.BAD_REQUEST and not path.endswith("/health"):
+            raise SystemExit(content.decode())
+        return content if answer.status == http.HTTPStatus.OK or body is not None else b""
+
+
+class Bench:
+    """The contenders, for one engine."""
+
+    def __init__(self, kind: EngineKind, socket_path: str, model: str) -> None:
+        self.kind = kind
+        self.socket = socket_path
+        self.model = model
+        self.after: list[float] = []
+        variable = "CONTAINER_HOST" if kind is EngineKind.PODMAN else "DOCKER_HOST"
+        self.env = {**os.environ, variable: f"unix://{socket_path}"}
+        user = User(env=self.env, home=Path.home(), uid=os.getuid())
+        options = ServeOptions(
+            model=ModelRef.parse(model), temp=0, parallel=1, runtime_args=("-n", str(_TOKENS))
+        )
+        with Ramalama(user=user) as ramalama:
+            self.spec = ramalama.plan(options).container
+
+    def ours(self) -> float:
+        """Run the command; remember how long it took to leave after the answer."""
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [
+                *(_COMMAND, "--engine", self.kind, "run", "--temp", "0"),
+                *(f"--runtime-args=-n {_TOKENS}", self.model, _PROMPT),
+            ],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        )
+        with process:
+            descriptor = process.stdout.fileno() if process.stdout else -1
+            if not os.read(descriptor, 1):
+                raise SystemExit("no answer")
+            first = time.perf_counter()
+            last = first
+            while os.read(descriptor, 4096).strip(b"\n"):
+                last = time.perf_counter()
+        self.after.append((time.perf_counter() - last) * 1000)
+        return (first - began) * 1000
+
+    def raw(self) -> float:
+        """Do the same through the engine's API, from this process."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+            spec = self._spec_in(directory)
+            engine = _Http(self.socket)
+            began = time.perf_counter()
+            container = self._start(engine, spec)
+            first = _first_token(_until_healthy(f"{directory}/api.sock"))
+            elapsed = (first - began) * 1000
+            self._remove(engine, container)
+        return elapsed
+
+    def command_line(self) -> float:
+        """Do it with the engine's own program, a published port and curl."""
+        tool = [self.kind, *self._remote()]
+        server = [word for word in self.spec.command if not word.endswith("api.sock")]
+        server[server.index("--host") : server.index("--host") + 1] = ["--host", "0.0.0.0"]
+        began = time.perf_counter()
+        container = subprocess.run(
+            [
+                *(*tool, "run", "-d", "-p", f"127.0.0.1:{_PORT}:8080", "--cap-drop=all"),
+                *("--security-opt=no-new-privileges", "--read-only", "-v"),
+                *(f"{self.model}:/mnt/models/{Path(self.model).name}:ro", "--entrypoint"),
+                *("llama-server", "--env=LLAMA_ARG_FIT=off", self.spec.image, *server),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        url = f"http://127.0.0.1:{_PORT}"
+        while subprocess.run(["curl", "-sf", f"{url}/health"], capture_output=True, check=False).returncode:
+            time.sleep(0.005)
+        curl = ["curl", "-sN", "-d", _BODY, f"{url}/v1/chat/completions"]
+        with subprocess.Popen(curl, stdout=subprocess.PIPE) as process:
+            for line in process.stdout or ():
+                if b'"content":"' in line:
+                    break
+            elapsed = (time.perf_counter() - began) * 1000
+            process.terminate()
+        subprocess.run([*tool, "rm", "-f", container], capture_output=True, check=True)
+        return elapsed
+
+    def _remote(self) -> list[str]:
+        if self.kind is EngineKind.DOCKER:
+            return ["-H", f"unix://{self.socket}"]
+        return ["--remote", "--url", f"unix://{self.socket}"]
+
+    def _spec_in(self, directory: str) -> ContainerSpec:
+        mounts = tuple(
+            replace(mount, source=directory)
+            if isinstance(mount, BindMount) and mount.target == "/run/ramalama"
+            else mount
+            for mount in self.spec.mounts
+        )
+        return replace(self.spec, mounts=mounts, name=f"bench-{os.urandom(4).hex()}", labels={})
+
+    def _start(self, engine: _Http, spec: ContainerSpec) -> str:
+        if self.kind is EngineKind.PODMAN:
+            body = libpod_spec(spec)
+            prefix = "/v4.0.0/libpod"
+            made = engine.ask("POST", f"{prefix}/containers/create", body)
+        else:
+            prefix = "/v1.41"
+            body = create_body(spec, relabel=False)
+            made = engine.ask("POST", f"{prefix}/containers/create?name={spec.name}", body)
+        container: str = json.loads(made)["Id"]
+        engine.ask("POST", f"{prefix}/containers/{container}/start")
+        return container
+
+    def _remove(self, engine: _Http, container: str) -> None:
+        prefix = "/v4.0.0/libpod" if self.kind is EngineKind.PODMAN else "/v1.41"
+        engine.ask("DELETE", f"{prefix}/containers/{container}?force=true&v=true")
+
+
+def _until_healthy(path: str) -> str:
+    while True:
+        connection = _Http(path)
+        try:
+            if connection.ask("GET", "/health"):
+                return path
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.005)
+
+
+def _first_token(path: str) -> float:
+    connection = _Http(path)
+    connection.request("POST", "/v1/chat/completions", _BODY, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    while b'"content":"' not in answer.readline():
+        pass
+    first = time.perf_counter()
+    connection.close()
+    return first
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", type=EngineKind, required=True)
+    parser.add_argument("--socket", required=True, help="path of the engine's socket")
+    parser.add_argument("--model", required=True, help="path of a GGUF file")
+    parser.add_argument("--rounds", type=int, default=10)
+    arguments = parser.parse_args()
+    bench = Bench(arguments.engine, arguments.socket, arguments.model)
+    contenders = {"floor": bench.raw, "ramalama run": bench.ours}
+    if shutil.which(arguments.engine):
+        contenders[f"{arguments.engine} run -p + curl"] = bench.command_line
+    report(run_rounds(contenders, arguments.rounds), "floor")
+    after = sorted(bench.after[1:])
+    print(f"last token to the prompt: median {after[len(after) // 2]:.1f} ms, max {after[-1]:.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

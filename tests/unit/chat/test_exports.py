@@ -1,0 +1,41 @@
+import threading
+
+import pytest
+
+import ramalama_chat
+from ramalama_chat import ChatSession, errors, preload
+from ramalama_chat.repl import Talk
+
+
+def test_the_door_lists_what_it_offers() -> None:
+    assert ramalama_chat.__all__ == sorted(ramalama_chat.__all__)
+    for name in ramalama_chat.__all__:
+        assert getattr(ramalama_chat, name) is not None
+
+
+def test_the_door_offers_nothing_else() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = ramalama_chat.Nonsense
+
+
+def test_every_error_is_a_chat_error_and_stands_in_the_tree() -> None:
+    tree = errors.__doc__ or ""
+    for name, error in vars(errors).items():
+        if isinstance(error, type) and issubclass(error, Exception):
+            assert issubclass(error, ramalama_chat.ChatError)
+            assert name in tree
+            assert name in ramalama_chat.__all__
+
+
+def test_preload_may_run_in_several_threads_at_once() -> None:
+    threads = [threading.Thread(target=preload) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert ramalama_chat.open_client is not None
+
+
+def a_session_can_talk_in_the_loop(session: ChatSession) -> Talk:
+    return session  # held by the type checkers

@@ -1,0 +1,126 @@
+"""A Docker daemon that answers what a test tells it to, at a UNIX socket."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request that arrived."""
+
+    version: str
+    query: Mapping[str, str]
+    body: Any
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What the daemon answers; *cut* ends the connection in the middle of the body."""
+
+    status: int = 200
+    body: Any = None
+    lines: tuple[Any, ...] = ()
+    cut: bool = False
+
+    def encode(self) -> bytes:
+        """Return the body: the *lines* as JSON one a line, or *body*, as JSON unless bytes."""
+        if self.lines:
+            return b"".join(json.dumps(line).encode() + b"\r\n" for line in self.lines)
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+@dataclass(kw_only=True)
+class Dockerd:
+    """Its replies by ``"METHOD /path"``; the last one of a path is repeated."""
+
+    url: str
+    replies: dict[str, list[Reply]] = field(default_factory=dict[str, list[Reply]])
+    asked: list[tuple[str, Asked]] = field(default_factory=list[tuple[str, Asked]])
+
+    def answer(self, route: str, *replies: Reply) -> None:
+        self.replies[route] = list(replies)
+
+    def routes(self) -> list[str]:
+        """Return what was asked for, in that order."""
+        return [route for route, _ in self.asked]
+
+    def about(self, route: str) -> list[Asked]:
+        """Return the requests of one route."""
+        return [asked for name, asked in self.asked if name == route]
+
+    def take(self, route: str, asked: Asked) -> Reply:
+        self.asked.append((route, asked))
+        replies = self.replies.get(route)
+        if not replies:
+            return Reply(status=404, body={"message": f"page not found: {route}"})
+        return replies.pop(0) if len(replies) > 1 else replies[0]
+
+
+@contextmanager
+def serving(directory: Path) -> Generator[Dockerd]:
+    path = directory / "docker.sock"
+    dockerd = Dockerd(url=f"unix://{path}")
+
+    class Handler(_Handler):
+        daemon = dockerd
+
+    with _Server(str(path), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield dockerd
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    daemon: Dockerd
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        version, _, path = parts.path.removeprefix("/v").partition("/")
+        length = int(self.headers.get("Content-Length") or 0)
+        asked = Asked(
+            version=version,
+            query=dict(parse_qsl(parts.query)),
+            body=json.loads(self.rfile.read(length) or b"null"),
+            headers=dict(self.headers),
+        )
+        self._send(self.daemon.take(f"{self.command} /{path}", asked))
+
+    do_POST = do_DELETE = do_GET  # noqa: N815 (http.server's names)
+
+    def _send(self, reply: Reply) -> None:
+        body = reply.encode()
+        self.send_response(reply.status)
+        self.send_header("Api-Version", "1.51")
+        if reply.cut:
+            self.send_header("Transfer-Encoding", "chunked")  # and no last chunk
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's name)
+        """Keep quiet."""

@@ -1,0 +1,37 @@
+"""Values that many of these tests start from."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from ramalama.lease import Lease
+from ramalama.options import ServeOptions
+from ramalama.planning import Circumstances
+from ramalama.reference import ModelRef, Scheme
+from ramalama.rundir import InstanceDir
+from ramalama.store.models import StoredModel
+from ramalama_accel import Accelerator, AcceleratorKind
+from ramalama_engines import LocalImage
+
+GGUF = struct.pack("<4sIQQ", b"GGUF", 3, 272, 30)
+MODEL = ModelRef(Scheme.FILE, "/models/granite.gguf")
+STORED = StoredModel(reference=MODEL, weights=(Path("/models/granite.gguf"),))
+OPTIONS = ServeOptions(model=MODEL)
+IMAGE = LocalImage(id="sha256:1", entrypoint=("llama-server",))
+CPU = Accelerator(kind=AcceleratorKind.CPU)
+LEASE = Lease(host="0123abcd", pid=42, start=4711)
+HERE = Circumstances(
+    engine="podman",
+    runtime="llama.cpp",
+    rootless=False,
+    uid=1000,
+    gid=1001,
+    image_name="quay.io/ramalama/ramalama:0.25",
+    image=IMAGE,
+    instance=InstanceDir(Path("/run/user/1000/ramalama/0123abcd-42-4711-00ff")),
+    lease=LEASE,
+    container_name="ramalama-0a1b2c3d4e",
+    threads=4,
+    api_key="the-secret-key",
+)

@@ -1,0 +1,286 @@
+"""Settings: which of them hold, and where each came from."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.config import Config, config_files
+from ramalama.errors import ConfigError
+from ramalama_engines import EngineKind, PullPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(path: Path, settings: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"[ramalama]\n{settings}\n", encoding="utf-8")
+    return path
+
+
+def load_file(tmp_path: Path, settings: str) -> Config:
+    return Config.load({}, [write(tmp_path / "ramalama.conf", settings)])
+
+
+def test_without_files_and_variables_the_manual_pages_defaults_hold() -> None:
+    config = Config.load({"PATH": "/bin", "RAMALAMA_UNHEARD_OF": "1"}, [])
+
+    assert config == Config()
+    assert (config.ctx_size, config.temp, config.ngl, config.network) == (2048, 0.8, -1, "none")
+    assert (config.pull, config.selinux, config.keep_groups) == (PullPolicy.MISSING, True, False)
+    assert config.source("temp") == "default"
+
+
+def test_a_later_file_wins_over_an_earlier_one_and_the_environment_over_both(
+    tmp_path: Path,
+) -> None:
+    system = write(tmp_path / "system.conf", 'temp = 0.1\nctx_size = 1\nimage = "a"')
+    user = write(tmp_path / "user.conf", "temp = 0.2\nctx_size = 2")
+
+    config = Config.load({"RAMALAMA_TEMP": "0.3"}, [system, user])
+
+    assert (config.temp, config.ctx_size, config.image) == (0.3, 2, "a")
+
+
+def test_every_setting_tells_where_it_came_from(tmp_path: Path) -> None:
+    file = write(tmp_path / "ramalama.conf", "temp = 0.1\nngl = 3")
+    env = {"RAMALAMA_TEMP": "0.3", "RAMALAMA_CONTAINER_ENGINE": "docker"}
+
+    config = Config.load(env, [file])
+
+    assert {key: config.source(key) for key in ("temp", "ngl", "engine", "image")} == {
+        "temp": "RAMALAMA_TEMP",
+        "ngl": f"ngl in {file}",
+        "engine": "RAMALAMA_CONTAINER_ENGINE",
+        "image": "default",
+    }
+
+
+ALL_SETTINGS = """
+engine = "docker"
+image = "quay.io/me/img:1"
+images = { CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }
+pull = "never"
+network = "bridge"
+oci_runtime = "crun"
+selinux = false
+keep_groups = true
+tls_verify = false
+env = ["A=1", "HF_TOKEN"]
+ctx_size = 0
+temp = 0
+threads = 3
+ngl = "all"
+prefix = "you> "
+color = "never"
+"""
+ALL_VARIABLES = {
+    "RAMALAMA_CONTAINER_ENGINE": "docker",
+    "RAMALAMA_IMAGE": "quay.io/me/img:1",
+    "RAMALAMA_IMAGES": '{"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"}',
+    "RAMALAMA_PULL": "never",
+    "RAMALAMA_NETWORK": "bridge",
+    "RAMALAMA_OCI_RUNTIME": "crun",
+    "RAMALAMA_SELINUX": "false",
+    "RAMALAMA_KEEP_GROUPS": "1",
+    "RAMALAMA_TLS_VERIFY": "no",
+    "RAMALAMA_ENV": "A=1,HF_TOKEN",
+    "RAMALAMA_CTX_SIZE": "0",
+    "RAMALAMA_TEMP": "0",
+    "RAMALAMA_THREADS": "3",
+    "RAMALAMA_NGL": "999",
+    "RAMALAMA_PREFIX": "you> ",
+    "RAMALAMA_COLOR": "never",
+}
+SETTINGS = {field.name for field in fields(Config)} - {"sources", "warnings"}
+
+
+def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: Path) -> None:
+    by_file = load_file(tmp_path, ALL_SETTINGS)
+    by_environment = Config.load(ALL_VARIABLES, [])
+
+    expected = Config(
+        engine=EngineKind.DOCKER,
+        image="quay.io/me/img:1",
+        images={"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"},
+        pull=PullPolicy.NEVER,
+        network="bridge",
+        oci_runtime="crun",
+        selinux=False,
+        keep_groups=True,
+        tls_verify=False,
+        env=("A=1", "HF_TOKEN"),
+        ctx_size=0,
+        temp=0.0,
+        threads=3,
+        ngl=999,
+        prefix="you> ",
+        color="never",
+    )
+    for key in SETTINGS:
+        assert getattr(by_file, key) == getattr(expected, key) == getattr(by_environment, key)
+        assert getattr(expected, key) != getattr(Config(), key)
+    assert set(by_file.sources) == set(by_environment.sources) == SETTINGS
+
+
+@pytest.mark.parametrize("word", ["false", "False", "0", "off", "no", "n", "NO"])
+def test_a_boolean_variable_that_says_no_means_no(word: str) -> None:
+    assert Config.load({"RAMALAMA_SELINUX": word}, []).selinux is False
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "1", "on", "yes", "y"])
+def test_a_boolean_variable_that_says_yes_means_yes(word: str) -> None:
+    assert Config.load({"RAMALAMA_KEEP_GROUPS": word}, []).keep_groups is True
+
+
+@pytest.mark.parametrize("name", ALL_VARIABLES)
+def test_a_variable_that_is_set_to_nothing_counts_as_unset(name: str) -> None:
+    assert Config.load({name: ""}, []) == Config()
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("ctx_size = -1", "is -1, which is not a whole number of 0 or more"),
+        ("ctx_size = 1.5", "is 1.5, which is not a whole number of 0 or more"),
+        ("ctx_size = true", "is True, which is not a whole number of 0 or more"),
+        ("threads = 0", "is 0, which is not a whole number of 1 or more"),
+        ("ngl = -2", "is -2, which is not a whole number of -1 or more"),
+        ("temp = -0.1", "is -0.1, which is not a temperature of 0 or more"),
+        ("temp = inf", "is inf, which is not a temperature of 0 or more"),
+        ("temp = nan", "is nan, which is not a temperature of 0 or more"),
+        ('selinux = "maybe"', "is 'maybe', which is not true or false"),
+        ('engine = "lxc"', "is 'lxc', which is not one of podman, docker"),
+        ('pull = "often"', "which is not one of always, missing, never, newer"),
+        ('color = "red"', "is 'red', which is not auto, always or never"),
+        ("color = []", "which is not auto, always or never"),
+        ("image = 5", "is 5, which is not a text"),
+        ('image = ""', "is '', which is not a text"),
+        ('image = "a\\u0000"', "which is not a text"),
+        ("env = 5", "is 5, which is not a list of texts"),
+        ("env = [5]", "which is not a"),
+        ('env = ["=x"]', "which is not"),
+        ("images = 5", "is 5, which is not a table of texts"),
+        ("images = { CUDA_VISIBLE_DEVICES = 5 }", "which is not a"),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_file_and_what_it_should_have_been(
+    tmp_path: Path, setting: str, complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_file(tmp_path, setting)
+
+    key = setting.partition(" ")[0]
+    assert str(caught.value).startswith(f"{key} in {tmp_path / 'ramalama.conf'} is ")
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RAMALAMA_SELINUX", "maybe"),
+        ("RAMALAMA_CTX_SIZE", "many"),
+        ("RAMALAMA_CTX_SIZE", "9" * 5000),
+        ("RAMALAMA_CONTAINER_ENGINE", "lxc"),
+        ("RAMALAMA_IMAGES", "{"),
+        ("RAMALAMA_IMAGES", "[]"),
+        ("RAMALAMA_IMAGES", "[" * 100_000),
+        ("RAMALAMA_ENV", "A=1,,B=2"),
+        ("RAMALAMA_ENV", "=x"),
+    ],
+)
+def test_a_bad_variable_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} is .* which is not an? |^{name} .* one of"):
+        Config.load({name: value}, [])
+
+
+def test_the_engine_has_one_variable_only() -> None:
+    assert Config.load({"RAMALAMA_ENGINE": "docker"}, []) == Config()
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [("ctx_sise", "; did you mean 'ctx_size'?"), ("Image", "; did you mean 'image'?"), ("xyz", "")],
+)
+def test_an_unknown_key_is_a_warning_with_the_nearest_known_one(
+    tmp_path: Path, key: str, hint: str
+) -> None:
+    config = load_file(tmp_path, f"{key} = 1\ntemp = 0.5")
+
+    assert config.warnings == (f"{tmp_path / 'ramalama.conf'} has an unknown key {key!r}{hint}",)
+    assert config.temp == 0.5
+
+
+def test_keys_and_tables_of_upstreams_files_are_no_reason_to_complain(tmp_path: Path) -> None:
+    config = load_file(tmp_path, 'port = "8080"\nstore = "/x"\n[ramalama.http_client]\nmax = 5')
+
+    assert config == Config()
+
+
+def test_a_file_without_our_table_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ramalama.conf").write_text("[containers]\nimage = 5\n")
+
+    assert Config.load({}, [tmp_path / "ramalama.conf"]) == Config()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"[ramalama\n", "is not TOML"),
+        (b"ramalama = 5\n", r"\[ramalama\] is not a table"),
+        (b'[ramalama]\nprefix = "\xff"\n', "^cannot read"),
+        (b"[ramalama]\nenv = " + b"[" * 100_000, "is not TOML"),
+        (b"[ramalama]\nenv = " + b"{a=" * 100_000, "is not TOML"),
+    ],
+    ids=["broken", "no-table", "not-utf-8", "nested-lists", "nested-tables"],
+)
+def test_a_file_that_makes_no_sense_is_named(
+    tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    file = tmp_path / "ramalama.conf"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        Config.load({}, [file])
+
+    assert str(file) in str(caught.value)
+
+
+def test_a_directory_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"cannot read {tmp_path}"):
+        Config.load({}, [tmp_path])
+
+
+def test_ramalama_config_names_the_only_file(tmp_path: Path) -> None:
+    env = {"RAMALAMA_CONFIG": str(tmp_path / "mine.conf"), "XDG_CONFIG_HOME": str(tmp_path)}
+
+    assert config_files(env, tmp_path) == (tmp_path / "mine.conf",)
+
+
+@pytest.mark.parametrize("env", [{}, {"XDG_CONFIG_HOME": ""}, {"RAMALAMA_CONFIG": ""}])
+def test_the_users_file_comes_after_the_systems(tmp_path: Path, env: dict[str, str]) -> None:
+    files = [str(file) for file in config_files(env, tmp_path)]
+
+    assert [file for file in files if not file.endswith(".d")][-1] == str(
+        tmp_path / ".config/ramalama/ramalama.conf"
+    )
+    assert files.index("/usr/share/ramalama/ramalama.conf") < files.index(
+        "/etc/ramalama/ramalama.conf"
+    )
+
+
+def test_drop_ins_follow_their_file_in_the_order_of_their_names(tmp_path: Path) -> None:
+    base = tmp_path / "ramalama"
+    for name in ("20-b.conf", "10-a.conf", "ignored.txt"):
+        write(base / "ramalama.conf.d" / name, "temp = 0.5")
+
+    files = config_files({"XDG_CONFIG_HOME": str(tmp_path)}, tmp_path)
+
+    assert files[-3:] == (
+        base / "ramalama.conf",
+        base / "ramalama.conf.d/10-a.conf",
+        base / "ramalama.conf.d/20-b.conf",
+    )
