@@ -116,7 +116,7 @@ class Bench:
         """Do it with the engine's own program, a published port and curl."""
         tool = [self.kind, *self._remote()]
         server = [word for word in self.spec.command if not word.endswith("api.sock")]
-        server[server.index("--host") : server.index("--host") + 1] = ["--host", "0.0.0.0"]
+        server[server.index("--host") : server.index("--host") + 1] = ["--host", "0.0.0.0", "--port", "8080"]
         began = time.perf_counter()
         container = subprocess.run(
             [

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 DEFAULT = "default"
+_ENVIRONMENT = "the environment"
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
 _FALSE = frozenset({"0", "false", "off", "no", "n"})
 
@@ -82,12 +83,9 @@ class Config:
         config = cls()
         for file in files:
             config = _with_settings(config, _read(file), str(file))
-        variables = {
-            key: env[name] for key in _READERS if (name := f"RAMALAMA_{key.upper()}") in env
-        }
-        if "RAMALAMA_CONTAINER_ENGINE" in env:  # the name that this one key has always had
-            variables["engine"] = env["RAMALAMA_CONTAINER_ENGINE"]
-        return _with_settings(config, variables, "the environment")
+        # A variable that is set to nothing counts as unset.
+        variables = {key: value for key in _READERS if (value := env.get(_variable(key)))}
+        return _with_settings(config, variables, _ENVIRONMENT)
 
     def source(self, key: str) -> str:
         """Tell where the setting *key* came from."""
@@ -139,7 +137,7 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
             try:
                 changes[key] = _READERS[key](value)
             except ValueError as exc:
-                msg = f"{_where(source, key)} is {value!r}, which is not {exc}"
+                msg = f"{_where(source, key)} is {value!r:.100}, which is not {exc}"
                 raise ConfigError(msg) from exc
         elif key not in _FOREIGN:
             warnings.append(_unknown(key, source))
@@ -152,8 +150,11 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
 
 
 def _where(source: str, key: str) -> str:
-    if source != "the environment":
-        return f"{key} in {source}"
+    return _variable(key) if source == _ENVIRONMENT else f"{key} in {source}"
+
+
+def _variable(key: str) -> str:
+    # The engine's has always had a name of its own.
     return "RAMALAMA_CONTAINER_ENGINE" if key == "engine" else f"RAMALAMA_{key.upper()}"
 
 
@@ -245,19 +246,31 @@ def _color(value: object) -> str:
     return str(value)
 
 
-def _texts(value: object) -> tuple[str, ...]:
+def parse_env(value: object) -> str:
+    """Read a variable for the container, ``NAME=VALUE`` or ``NAME``."""
+    text = _text(value)
+    if text.startswith("="):
+        msg = "NAME or NAME=VALUE"
+        raise ValueError(msg)
+    return text
+
+
+def _environment(value: object) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
         msg = "a list of texts"
         raise ValueError(msg)  # noqa: TRY004 (a reader's one error)
-    return tuple(_text(item) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's list is untyped)
+    return tuple(parse_env(item) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's list is untyped)
 
 
 def _table(value: object) -> Mapping[str, str]:
     if isinstance(value, str):
         import json  # noqa: PLC0415 (RAMALAMA_IMAGES alone is JSON)
 
-        value = json.loads(value)
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
     if not isinstance(value, dict):
         msg = "a table of texts"
         raise ValueError(msg)  # noqa: TRY004 (a reader's one error)
@@ -274,7 +287,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "selinux": parse_bool,
     "keep_groups": parse_bool,
     "tls_verify": parse_bool,
-    "env": _texts,
+    "env": _environment,
     "ctx_size": parse_ctx_size,
     "temp": parse_temp,
     "threads": parse_threads,

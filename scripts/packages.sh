@@ -2,7 +2,7 @@
 # Install Debian packages, as root or through sudo. Sourced.
 
 fail() {
-  printf '%s\n' "$*"
+  printf 'error: %s\n' "$*"
   exit 1
 }
 

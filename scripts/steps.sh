@@ -23,8 +23,10 @@ report() {
   [[ $status == 0 || -z $current ]] && return
   why=$(reason) || true
   printf '%s: "%s" failed: %s\n%s: all that it printed is in %s\n' \
-    "${0##*/}" "$current" "${why:-$(tail --lines=1 "$log")}" "${0##*/}" "$log" >&2
+    "${0##*/}" "$current" "${why:-$(tail --lines=1 "$log")}" "${0##*/}" "$log" >&3
 }
+# A step that exits does so while its output goes to the log, so the terminal is kept at hand.
+exec 3>&2
 trap report EXIT
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -43,9 +45,10 @@ have_python() { python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; }
 make_venv() {
   local stamp wanted
   have_python || fail "Python 3.11 or later is needed, this is $(python3 --version)"
-  wanted="$(sha256sum <"$root/pyproject.toml") $*"
+  wanted="$root $(sha256sum <"$root/pyproject.toml") $*"
   stamp=$root/.venv/.installed
-  [[ -f $stamp && $(<"$stamp") == "$wanted" && -x $root/.venv/bin/ramalama ]] && return
+  # More than is wanted is fine, too.
+  [[ -f $stamp && $(<"$stamp") == "$wanted"* && -x $root/.venv/bin/ramalama ]] && return
   if [[ ! -x $root/.venv/bin/python ]]; then
     python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
     python3 -m venv "$root/.venv"

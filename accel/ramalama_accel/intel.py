@@ -85,7 +85,7 @@ def _accelerator(host: Host, gpus: tuple[Gpu, ...]) -> Accelerator:
 def _discrete_first(gpus: list[Gpu]) -> tuple[Gpu, ...]:
     # Layers that are split between a card and the processor's own GPU run at the latter's speed.
     discrete = tuple(gpu for gpu in gpus if gpu.architecture in _DISCRETE)
-    return tuple(gpus)
+    return discrete or tuple(gpus)
 
 
 def _platform(card: PciDevice) -> str | None:

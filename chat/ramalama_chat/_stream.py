@@ -71,7 +71,7 @@ def open_stream(
 def _may_pass(exc: BaseException) -> bool:
     """Tell whether the server did not even begin with the request, and may do so soon."""
     if isinstance(exc, openai.APIStatusError):
-        return exc.status_code >= 500
+        return exc.status_code == _SERVICE_UNAVAILABLE
     return isinstance(exc.__cause__, httpx2.ConnectError)
 
 

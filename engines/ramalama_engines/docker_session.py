@@ -95,7 +95,9 @@ class DockerSession:
         headers: Mapping[str, str] | None = None,
         read_timeout: float | None = None,
     ) -> Response:
-        """Send a request and read only the head of the answer; the caller closes it.
+        """Send a request and read only the head of the answer, unless it is a refusal.
+
+        The caller closes the answer.
 
         *read_timeout* is how long the daemon may be silent, in seconds; None is for ever.
         """
@@ -112,7 +114,8 @@ class DockerSession:
                 stream=True,
                 allow_redirects=False,
             )
-            too_old = response.status_code == BAD_REQUEST and _TOO_OLD.search(response.text)
+            refusal = "" if response.ok else response.text  # read now, while failures are ours
+        too_old = response.status_code == BAD_REQUEST and _TOO_OLD.search(refusal)
         if not too_old or too_old[1] == self._api_version:
             return response
         self._api_version = too_old[1]  # Docker 29 begins at 1.44

@@ -154,7 +154,7 @@ def _devices(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 def _groups(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     kept = frozenset[str](elements(made["HostConfig"].get("GroupAdd")))
     yield from (f"group {group!r}" for group in spec.groups if group not in kept)
-    runtime = _oci_runtime(made)
+    runtime = posixpath.basename(_oci_runtime(made))
     if spec.keep_groups and runtime != "crun":
         yield f"kept groups (only the OCI runtime crun keeps them, and this engine uses {runtime})"
     elif spec.keep_groups and _annotations(made).get(KEEP_GROUPS) != "1":
@@ -168,7 +168,8 @@ def _user_namespace(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 def _runtime(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     runtime = _oci_runtime(made)
-    if spec.oci_runtime not in {None, runtime}:
+    # A path where the service was told one; its last part names it as well.
+    if spec.oci_runtime not in {None, runtime, posixpath.basename(runtime)}:
         yield (
             f"OCI runtime {spec.oci_runtime!r} (before podman 6 its API takes none, and it would be"
             f" {runtime!r}: set runtime in the [engine] table of the service's containers.conf,"
@@ -215,7 +216,7 @@ def _annotations(made: Inspect) -> Mapping[str, str]:
 
 
 def _oci_runtime(made: Inspect) -> str:
-    return posixpath.basename(str(made.get("OCIRuntime") or ""))
+    return str(made.get("OCIRuntime") or "")
 
 
 _CHECKS = (

@@ -7,9 +7,9 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, exit_code
+from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
 from ramalama.cli.output import complain, quote_log
-from ramalama.errors import RamalamaError, ServerExited, ServerNotReady
+from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
 from ramalama_chat.errors import ChatError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
 
     Anything else is a bug, and shows its traceback.
     """
+    _open_missing_streams()
     if debug:
         _log_to_stderr()
     try:
@@ -28,7 +29,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     except (RamalamaError, ChatError) as exc:
         if debug:
             _show_traceback()
-        complain(f"Error: {exc}")
+        complain(f"Error: {_message(exc)}")
         if isinstance(exc, ServerExited | ServerNotReady):
             quote_log(exc.log_tail)
         return exit_code(exc)
@@ -37,6 +38,26 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return BROKEN_PIPE
+    except OSError as exc:
+        # The engine's and the server's have become errors of ours: this is our output or run_dir.
+        if debug:
+            _show_traceback()
+        _silence_stdout()
+        complain(f"Error: {exc.filename or 'standard output'}: {exc.strerror or exc}")
+        return IO_FAILED
+
+
+def _message(exc: Exception) -> str:
+    """Keep an error on its line, whatever file name is in it."""
+    # Only the list of engines that were tried has lines of its own.
+    return str(exc) if isinstance(exc, EngineFailure) else str(exc).replace("\n", "\\n")
+
+
+def _open_missing_streams() -> None:
+    """Open nothing in place of what our caller has closed (``>&-``): Python has None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (for good)
 
 
 def _flushed(code: int) -> int:

@@ -3,7 +3,7 @@
     0    success
     1    a request failed, or the model has the wrong byte order
     2    wrong usage, or no such model file
-    5    the model cannot be read
+    5    the model cannot be read, or the output not be written
     22   a value that makes no sense: reference, model file, setting
     38   the engine cannot do what was asked
     110  the server did not become ready in time
@@ -34,6 +34,7 @@ from ramalama_engines.errors import UnsupportedOption
 
 FAILED = 1
 USAGE = 2
+IO_FAILED = 5
 KEEPALIVE = 124
 ENGINE = 125
 INTERRUPTED = 130
@@ -43,7 +44,7 @@ BROKEN_PIPE = 141
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (KeepAliveExpired, KEEPALIVE),
     (ModelNotFound, USAGE),
-    (ModelUnreadable, 5),
+    (ModelUnreadable, IO_FAILED),
     (WrongEndianness, FAILED),
     (ModelUnsupported, 22),
     (InvalidReference, 22),

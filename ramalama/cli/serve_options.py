@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.cli.invocation import GlobalArguments
-from ramalama.config import parse_bool, parse_ctx_size, parse_ngl, parse_temp, parse_threads
+from ramalama.config import (
+    parse_bool,
+    parse_ctx_size,
+    parse_env,
+    parse_ngl,
+    parse_temp,
+    parse_threads,
+)
 from ramalama.options import ServeOptions
 from ramalama.reference import ModelRef
 from ramalama_engines import PullPolicy
@@ -182,7 +189,7 @@ def _add_container_options(group: ArgumentGroup) -> None:
     )
     group.add_argument(
         "--env",
-        type=typed(_env),
+        type=typed(parse_env),
         action="append",
         default=[],
         metavar="K[=V]",
@@ -229,13 +236,17 @@ def _add_image_options(group: ArgumentGroup) -> None:
 
 
 def typed(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Make a reader's ValueError argparse's own, so that its words reach the user."""
+    """Make a reader's ValueError argparse's own, so that its words reach the user.
+
+    A reader that names the text makes a whole sentence; others only say what they expected.
+    """
 
     def convert(text: str) -> T:
         try:
             return read(text)
         except ValueError as exc:
-            msg = f"{text!r} is not {exc}"
+            words = str(exc)
+            msg = words if repr(text) in words else f"{text!r} is not {words}"
             raise argparse.ArgumentTypeError(msg) from exc
 
     return convert
@@ -250,13 +261,6 @@ def _text(text: str) -> str:
 
 def _device(text: str) -> Device | None:
     return None if text == NO_DEVICE else parse_device(text)
-
-
-def _env(text: str) -> str:
-    if not text.partition("=")[0] or "\0" in text:
-        msg = "NAME or NAME=VALUE"
-        raise ValueError(msg)
-    return text
 
 
 def _port(text: str) -> int:

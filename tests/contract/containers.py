@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 import pytest
 
@@ -13,9 +15,11 @@ from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.values import ContainerSpec, ContainerState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ramalama_engines.base import Engine
+
+T = TypeVar("T")
 
 LABEL = "test.ramalama-engines"
 SLEEP = ("sleep", "600")
@@ -32,6 +36,20 @@ class Closeable(Protocol):
 def close(lines: Iterator[str]) -> None:
     assert isinstance(lines, Closeable)
     lines.close()
+
+
+def background(call: Callable[[], T]) -> Future[T]:
+    """Make *call* in a thread that nobody waits for, should it never end."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as exc:  # noqa: BLE001 (it belongs to who asks for the result)
+            future.set_exception(exc)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 class Containers:

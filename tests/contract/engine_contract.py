@@ -20,7 +20,15 @@ from ramalama_engines.errors import (
     UnsupportedOption,
 )
 from ramalama_engines.values import ContainerSpec, ContainerStatus, PortBinding, PullProgress
-from tests.contract.containers import LABEL, PATIENCE, SLEEP, Containers, Contract, close
+from tests.contract.containers import (
+    LABEL,
+    PATIENCE,
+    SLEEP,
+    Containers,
+    Contract,
+    background,
+    close,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -278,11 +286,10 @@ class EngineContract(Contract):
     ) -> None:
         container = containers.create(replace(sleeper, command=EXIT_3))
 
-        with ThreadPoolExecutor() as pool:
-            code = pool.submit(engine.wait, container, timeout=PATIENCE)
-            engine.start(container)
+        code = background(lambda: engine.wait(container, timeout=PATIENCE))
+        engine.start(container)
 
-            assert code.result() == 3
+        assert code.result(PATIENCE) == 3
 
     @pytest.mark.parametrize("started", [False, True])
     def test_wait_ends_when_the_container_is_removed(
@@ -300,11 +307,11 @@ class EngineContract(Contract):
             except ContainerNotFound:
                 return "gone"
 
-        with ThreadPoolExecutor() as pool:
-            ends = [pool.submit(end) for _ in range(2)]
-            engine.remove(container, force=True)
+        ends = [background(end) for _ in range(2)]
+        engine.remove(container, force=True)
 
-            assert {future.result() for future in ends} <= ({137, "gone"} if started else {"gone"})
+        possible = {137, "gone"} if started else {"gone"}
+        assert {future.result(PATIENCE) for future in ends} <= possible
 
     # Logs
 
@@ -346,11 +353,10 @@ class EngineContract(Contract):
         container = containers.start(replace(sleeper, command=command))
         lines = engine.logs(container, follow=True)
 
-        with ThreadPoolExecutor() as pool:
-            rest = pool.submit(list, lines)
-            close(lines)
+        rest = background(lambda: list(lines))
+        close(lines)
 
-            assert rest.result(PATIENCE) in ([], ["ready"])
+        assert rest.result(PATIENCE) in ([], ["ready"])
         close(lines)
         assert list(lines) == []
         assert engine.inspect(container).status is ContainerStatus.RUNNING
@@ -450,14 +456,13 @@ class EngineContract(Contract):
                 return list(second.logs(container, follow=True))
             return VERBS[call](second, container)
 
-        with ThreadPoolExecutor() as pool:
-            blocked = pool.submit(block)
-            with pytest.raises(TimeoutError):
-                blocked.result(0.2)
-            second.close()
+        blocked = background(block)
+        with pytest.raises(TimeoutError):
+            blocked.result(0.2)
+        second.close()
 
-            with pytest.raises(EngineUnavailable):
-                blocked.result(PATIENCE)
+        with pytest.raises(EngineUnavailable):
+            blocked.result(PATIENCE)
 
     def test_eight_threads_may_use_it_at_once(
         self, engine: Engine, containers: Containers, sleeper: ContainerSpec

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,13 +17,13 @@ from ramalama_engines.values import (
     PullProgress,
     RegistryAuth,
 )
+from tests.contract.containers import PATIENCE, background
 
 if TYPE_CHECKING:
     from ramalama_engines.base import Engine
 
 IMAGE = LocalImage(id="sha256:1")
 SPEC = ContainerSpec(image="img", labels={"a": "b"})
-PATIENCE = 30.0
 
 
 def playing(program: FakeProgram) -> FakeEngine:
@@ -65,14 +64,13 @@ def test_a_test_may_end_a_program_and_write_to_its_log() -> None:
     container = engine.create(SPEC)
     engine.start(container)
 
-    with ThreadPoolExecutor() as pool:
-        lines = pool.submit(list, engine.logs(container, follow=True))
-        code = pool.submit(engine.wait, container)
-        engine.write(container, "out of memory", "bye")
-        engine.end(container, 137, oom_killed=True)
+    lines = background(lambda: list(engine.logs(container, follow=True)))
+    code = background(lambda: engine.wait(container))
+    engine.write(container, "out of memory", "bye")
+    engine.end(container, 137, oom_killed=True)
 
-        assert lines.result(PATIENCE) == ["out of memory", "bye"]
-        assert code.result(PATIENCE) == 137
+    assert lines.result(PATIENCE) == ["out of memory", "bye"]
+    assert code.result(PATIENCE) == 137
     assert engine.inspect(container).oom_killed
 
 

@@ -190,10 +190,27 @@ def test_another_oci_runtime_is_named_with_its_remedies_and_loses_the_groups() -
     assert "containers.conf" in runtime
 
 
-def test_the_oci_runtime_that_podman_uses_anyway_may_be_asked_for() -> None:
-    spec = replace(EVERYTHING, oci_runtime="runc")
+@pytest.mark.parametrize(
+    ("asked", "used", "kept"),
+    [
+        ("runc", "runc", True),
+        ("runc", "/usr/sbin/runc", True),
+        ("/usr/sbin/runc", "/usr/sbin/runc", True),
+        ("/opt/runc", "/usr/sbin/runc", False),
+        ("/opt/runc", "runc", False),
+        ("crun", "runc", False),
+        ("crun", None, False),
+    ],
+)
+def test_only_the_oci_runtime_that_podman_uses_anyway_may_be_asked_for(
+    asked: str,
+    used: str | None,
+    kept: bool,  # noqa: FBT001 (a row of the table)
+) -> None:
+    made = inspect("4.3.1")
+    put(made, "OCIRuntime", used)
 
-    assert dropped(spec, inspect("4.3.1")) == ""
+    assert (dropped(replace(EVERYTHING, oci_runtime=asked), made) == "") == kept
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_a_variable_that_is_set_to_nothing_counts_as_unset(name: str) -> None:
         ("color = []", "which is not auto, always or never"),
         ("image = 5", "is 5, which is not a text"),
         ('image = ""', "is '', which is not a text"),
-        ('image = "a\\u0000"', "which is not a text"),
+        (r'image = "a\u0000"', "which is not a text"),
         ("env = 5", "is 5, which is not a list of texts"),
         ("env = [5]", "which is not a"),
         ('env = ["=x"]', "which is not"),
@@ -193,8 +193,10 @@ def test_a_bad_value_is_refused_with_its_file_and_what_it_should_have_been(
     ],
 )
 def test_a_bad_variable_is_refused_by_its_name(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=rf"^{name} is .* which is not an? |^{name} .* one of"):
+    with pytest.raises(ConfigError, match=f"^{name} is .*, which is not ") as caught:
         Config.load({name: value}, [])
+
+    assert len(str(caught.value)) < 200
 
 
 def test_the_engine_has_one_variable_only() -> None:

@@ -1,0 +1,175 @@
+"""llama-server's command line, and the last words in its log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ramalama.runtimes.base import Listen, MountedModel, Surroundings
+from ramalama.runtimes.llama_cpp import LlamaCpp
+from ramalama_engines import LocalImage
+from tests.unit.ramalama.made_up import IMAGE, OPTIONS
+
+MODEL = MountedModel(weights="/mnt/models/granite.gguf", alias="granite")
+HERE = Surroundings(
+    listen=Listen(host="/run/ramalama/api.sock"), threads=4, gpu=False, image=IMAGE
+)
+
+ORDINARY = (
+    "--host /run/ramalama/api.sock --model /mnt/models/granite.gguf --alias granite "
+    "--ctx-size 2048 --temp 0.8 --threads 4 --no-warmup"
+)
+
+
+def argv(surroundings: Surroundings = HERE, **options: object) -> str:
+    asked = replace(OPTIONS, **options)  # type: ignore[arg-type]  # each row names its fields
+    return " ".join(LlamaCpp().server(MODEL, asked, surroundings).argv)
+
+
+def test_without_options_the_manual_pages_defaults_are_passed() -> None:
+    assert argv() == ORDINARY
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ctx_size": 0}, "--ctx-size 0"),
+        ({"ctx_size": 8192}, "--ctx-size 8192"),
+        ({"temp": 0.0}, "--temp 0.0"),
+        ({"seed": 0}, "--seed 0"),
+        ({"seed": -1}, "--seed -1"),
+        ({"ngl": 0}, "--n-gpu-layers 0"),
+        ({"ngl": 999}, "--n-gpu-layers 999"),
+        ({"parallel": 1}, "--parallel 1"),
+    ],
+)
+def test_each_option_is_passed_on(options: dict[str, object], words: str) -> None:
+    assert f" {words} " in argv(**options)
+
+
+@pytest.mark.parametrize("absent", ["--seed", "--n-gpu-layers", "--parallel", "--port", "--api-key"])
+def test_what_the_server_decides_by_itself_is_not_passed(absent: str) -> None:
+    assert absent not in argv()
+
+
+def test_arguments_of_the_users_own_come_last_and_win() -> None:
+    assert argv(runtime_args=("--ctx-size", "512", "--jinja")) == f"{ORDINARY} --ctx-size 512 --jinja"
+
+
+def test_a_server_on_a_port_is_given_the_file_of_its_key() -> None:
+    listen = Listen(host="0.0.0.0", port=8080, api_key_file="/run/ramalama/api-key")  # noqa: S104 (in a container)
+
+    words = argv(replace(HERE, listen=listen))
+
+    assert words.startswith("--host 0.0.0.0 --port 8080 --api-key-file /run/ramalama/api-key ")
+
+
+@pytest.mark.parametrize(("gpu", "env"), [(False, {"LLAMA_ARG_FIT": "off"}), (True, {})])
+def test_layers_are_fitted_into_device_memory_only_where_there_is_a_device(
+    gpu: bool,  # noqa: FBT001 (a row of the table)
+    env: dict[str, str],
+) -> None:
+    assert LlamaCpp().server(MODEL, OPTIONS, replace(HERE, gpu=gpu)).env == env
+
+
+@pytest.mark.parametrize(
+    ("image", "entrypoint"),
+    [
+        (None, "llama-server"),
+        (LocalImage(id="1"), "llama-server"),
+        (LocalImage(id="1", entrypoint=("llama-server",)), "llama-server"),
+        (LocalImage(id="1", entrypoint=("/app/llama-server",)), "/app/llama-server"),
+        (LocalImage(id="1", entrypoint=("/app/llama-server", "--flag")), "/app/llama-server"),
+        (LocalImage(id="1", entrypoint=("/app/tools.sh",)), "/app/llama-server"),
+        (LocalImage(id="1", entrypoint=("/bin/sh", "-c")), "llama-server"),
+        (LocalImage(id="1", entrypoint=("/usr/bin/entrypoint.sh",)), "llama-server"),
+        (LocalImage(id="1", entrypoint=("",)), "llama-server"),
+    ],
+)
+def test_the_right_program_starts_whatever_the_image_would_start(
+    image: LocalImage | None, entrypoint: str
+) -> None:
+    server = LlamaCpp().server(MODEL, OPTIONS, replace(HERE, image=image))
+
+    assert server.entrypoint == (entrypoint,)
+
+
+# As build 11669 wrote them.
+NO_FILE = """\
+0.00.011.328 I srv    load_model: loading model '/nope.gguf'
+0.00.011.435 E gguf_init_from_file: failed to open GGUF file '/nope.gguf' (Permission denied)
+0.00.011.541 E llama_model_load: error loading model: llama_model_loader: failed to load model from /nope.gguf
+0.00.011.639 I srv    operator(): operator(): cleaning up before exit...
+0.00.012.009 E srv  llama_server: exiting due to model loading error
+"""
+CUT_OFF_DATA = """\
+0.00.107.028 E llama_model_load: error loading model: tensor 'blk.16.ffn_down.weight' data is not within the file bounds, model is corrupted or incomplete
+0.00.111.154 E llama_model_load_from_file_impl: failed to load model
+0.00.112.846 E srv  llama_server: exiting due to model loading error
+"""
+CUT_OFF_METADATA = """\
+0.00.081.994 E gguf_init_from_reader: failed to read key-value pairs
+0.00.082.128 E llama_model_load: error loading model: llama_model_loader: failed to load model from /tmp/kv.gguf
+0.00.082.546 E srv  llama_server: exiting due to model loading error
+"""
+UNKNOWN_ARCHITECTURE = """\
+0.00.012.644 I srv    load_model: loading model '/tmp/unknown.gguf'
+0.00.029.002 E llama_model_load: error loading model: unknown model architecture: 'ilama'
+0.00.029.588 E srv  llama_server: exiting due to model loading error
+"""
+NO_MEMORY = """\
+0.00.450.136 W llama_context: n_ctx_seq (80128) > n_ctx_train (8192) -- possible training context overflow
+0.00.454.725 E ggml_aligned_malloc: insufficient memory (attempted to allocate 1760.62 MB)
+0.00.457.244 E llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv cache
+0.00.457.726 E srv  llama_server: exiting due to model loading error
+"""
+NO_ADDRESS = """\
+0.00.042.920 E srv         start: couldn't bind HTTP server socket, hostname: /tmp/u.sock, port: 9931
+0.00.043.302 E srv  llama_server: exiting due to HTTP server error
+"""
+BAD_VALUE = """\
+error while handling argument "--ctx-size": stoi
+
+usage:
+-c,    --ctx-size N                     size of the prompt context (default: 0, 0 = loaded from model)
+"""
+HEALTHY = """\
+0.02.114.222 I srv    load_model: initializing, n_slots = 4, n_ctx_slot = 8192, kv_unified = 'true'
+0.02.117.173 I srv  llama_server: model loaded
+0.02.117.177 I srv  llama_server: listening on unix:///run/ramalama/api.sock
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        (NO_FILE, "it cannot open the model: Permission denied"),
+        (CUT_OFF_DATA, "the model file is cut off or corrupt"),
+        (CUT_OFF_METADATA, "the model file is cut off or corrupt"),
+        (
+            UNKNOWN_ARCHITECTURE,
+            "its llama.cpp does not know the architecture ilama (a newer image may)",
+        ),
+        (
+            NO_MEMORY,
+            "there is not enough memory for the model and its context (try a smaller --ctx-size)",
+        ),
+        (NO_ADDRESS, "it may not listen at its address, or somebody else does"),
+        (BAD_VALUE, "it refused the value of --ctx-size"),
+        ("error: invalid argument: --nope", "it does not know the argument --nope"),
+        (
+            "0.1 E llama_model_load: error loading model: missing tensor 'output.weight'",
+            "missing tensor 'output.weight'",
+        ),
+        (
+            "ggml.c:1234: GGML_ASSERT(n_dims <= 4) failed",
+            "it failed a check of its own: GGML_ASSERT(n_dims <= 4) failed",
+        ),
+        ("error: {0} {it} {braces}", "{0} {it} {braces}"),
+        (HEALTHY, None),
+        ("", None),
+    ],
+)
+def test_the_cause_of_death_is_found_in_the_log(log: str, cause: str | None) -> None:
+    assert LlamaCpp().explain(log.splitlines()) == cause
