@@ -26,7 +26,7 @@ class Owner(Enum):
     ALIVE = auto()
     DEAD = auto()
     UNKNOWN = auto()
-    """It lived under another kernel or in another PID namespace, where we cannot look."""
+    """It lived under another kernel, in another PID namespace or hidden, where we cannot look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,11 @@ class Lease:
         """Look whether the owning process still lives."""
         if self.host != _this_host():
             return Owner.UNKNOWN
-        return Owner.ALIVE if _start_time(self.pid) == self.start else Owner.DEAD
+        try:
+            alive = _start_time(self.pid) == self.start
+        except PermissionError:
+            return Owner.UNKNOWN
+        return Owner.ALIVE if alive else Owner.DEAD
 
 
 @cache
@@ -85,12 +89,13 @@ def _start_time(pid: int) -> int | None:
 
 
 def _without_procfs(pid: int) -> int | None:
-    if Path("/proc/self/stat").exists():
-        return None
+    """Ask the kernel for a process that procfs does not show.
+
+    Raises:
+        PermissionError: it lives, and is somebody else's (proc(5), `hidepid`).
+    """
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return None
-    except PermissionError:
-        return 0
-    return 0
+    return None if Path("/proc/self/stat").exists() else 0

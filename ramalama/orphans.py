@@ -32,15 +32,25 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
     """
     removed = 0
     try:
-        for state in engine.list({LABEL: ""}):
-            if is_orphaned(state, now=datetime.now(UTC)):
-                engine.remove(state.id, force=True)
-                _log.info("removed %s, whose owner is gone", state.name)
-                removed += 1
-        remove_orphans(run_dir)
-    except (EngineError, OSError) as exc:
-        _log.info("could not remove what dead owners left: %s", exc)
+        states = engine.list({LABEL: ""})
+    except EngineError as exc:
+        _log.info("could not look for what dead owners left: %s", exc)
+        states = ()
+    for state in states:
+        if is_orphaned(state, now=datetime.now(UTC)):
+            removed += _remove(engine, state)
+    remove_orphans(run_dir)
     return removed
+
+
+def _remove(engine: Engine, state: ContainerState) -> bool:
+    try:
+        engine.remove(state.id, force=True)
+    except EngineError as exc:
+        _log.info("could not remove %s, whose owner is gone: %s", state.name, exc)
+        return False
+    _log.info("removed %s, whose owner is gone", state.name)
+    return True
 
 
 def is_orphaned(state: ContainerState, *, now: datetime) -> bool:

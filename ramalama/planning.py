@@ -6,7 +6,7 @@ The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
@@ -73,7 +73,7 @@ class Circumstances:
     lease: Lease
     container_name: str
     threads: int
-    api_key: str
+    api_key: str = field(repr=False)
     host_port: int | None = None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from ramalama.errors import ConfigError
 from ramalama.lease import Lease, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 SOCKET_NAME = "api.sock"
 API_KEY_NAME = "api-key"
@@ -39,17 +39,26 @@ class InstanceDir:
         return self.path / SOCKET_NAME
 
     def make(self) -> None:
-        """Create it, open to nobody else."""
+        """Create it, open to nobody else.
+
+        Raises:
+            ConfigError: it cannot be created, or others could get at it.
+        """
         _ensure_private(self.path.parent)
-        self.path.mkdir(mode=0o700)
+        with _writing(self.path):
+            self.path.mkdir(mode=0o700)
 
     def write_api_key(self, key: str) -> None:
-        """Put the key where the server reads it; a file, since argv and environment are public."""
-        descriptor = os.open(
-            self.path / API_KEY_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600
-        )
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(key + "\n")
+        """Put the key where the server reads it; a file, since argv and environment are public.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        path = self.path / API_KEY_NAME
+        with _writing(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(key + "\n")
 
     def remove(self) -> None:
         """Remove it and what is in it; gone already is no error."""
@@ -58,11 +67,7 @@ class InstanceDir:
 
 
 def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
-    """Choose where instance directories live: gone at boot, and the invoking user's alone.
-
-    Raises:
-        ConfigError: no such place, or a socket's path would be too long there.
-    """
+    """Choose where instance directories live: gone at boot, and the invoking user's alone."""
     if env.get("XDG_RUNTIME_DIR"):
         run_dir = Path(env["XDG_RUNTIME_DIR"]) / "ramalama"
     elif uid == 0:
@@ -89,7 +94,7 @@ def new_instance(run_dir: Path, lease: Lease) -> InstanceDir:
 
 
 def remove_orphans(run_dir: Path) -> int:
-    """Remove the directories of owners that are dead, and say how many there were."""
+    """Remove the directories of dead owners, as far as that goes, and say how many those were."""
     removed = 0
     try:
         directories = tuple(run_dir.iterdir())
@@ -98,8 +103,9 @@ def remove_orphans(run_dir: Path) -> int:
     for directory in directories:
         lease = Lease.parse(directory.name.rpartition("-")[0])
         if lease is not None and lease.owner() is Owner.DEAD:
-            InstanceDir(directory).remove()
-            removed += 1
+            with suppress(OSError):  # one that cannot be removed must not keep the others
+                InstanceDir(directory).remove()
+                removed += 1
     return removed
 
 
@@ -109,15 +115,21 @@ def _ensure_private(directory: Path) -> None:
     Raises:
         ConfigError: it belongs to somebody else, is a link, or others may write to it.
     """
-    try:
+    with _writing(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
         status = directory.lstat()
-    except OSError as exc:
-        msg = f"cannot create {directory}: {exc.strerror}; set XDG_RUNTIME_DIR to one of yours"
-        raise ConfigError(msg) from exc
     ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     if not ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         msg = f"{directory} is not a private directory of yours; remove it, or set XDG_RUNTIME_DIR"
         raise ConfigError(msg)
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as exc:
+        msg = f"cannot create {path}: {exc.strerror}; set XDG_RUNTIME_DIR to a directory of yours"
+        raise ConfigError(msg) from exc

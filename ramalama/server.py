@@ -99,9 +99,11 @@ class ModelServer:
         Raises:
             EngineError: the engine does not answer; the next command removes what is left.
         """
-        if self._client is not None:
-            self._client.close()
-        self._instance.remove()
+        try:
+            if self._client is not None:
+                self._client.close()
+        finally:
+            self._instance.remove()
         self._watch.join(_JOIN)
 
     def __enter__(self) -> Self:

@@ -169,11 +169,16 @@ class Ramalama:
 
         Raises:
             EngineFailure: there is none; other containers are none of our business.
+            OptionRefused: it is the beginning of several IDs.
         """
         states = self.servers()
-        for state in states:
-            if name and (state.name == name or state.id.startswith(name)):
-                return state
+        named = [state for state in states if state.name == name]
+        found = named or [state for state in states if name and state.id.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            msg = f"{name!r} is the beginning of {len(found)} model servers' IDs; give more of it"
+            raise OptionRefused(msg)
         msg = f"there is no model server {name!r}; `ramalama ps` lists those that are there"
         raise EngineFailure(ContainerNotFound(msg, engine=self.connect().kind))
 

@@ -83,7 +83,7 @@ class Host:
             return None
         with suppress(OSError):
             # O_NONBLOCK: a FIFO in the place of a file must not hold us up.
-            descriptor = os.open(place, os.O_RDONLY | 0 | os.O_CLOEXEC)
+            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor)
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
                     return _read_up_to(file.read, limit).decode(errors="replace")

@@ -1,33 +1,34 @@
 """Talk to an OpenAI-compatible model server: llama.cpp's, vLLM's.
 
-Nothing here knows where the server came from. Importing this package is cheap; the OpenAI SDK is
-imported with the first of `ChatSession`, `open_client` and `open_async_client` that is asked for,
-or by `preload`.
+Nothing here knows where the server came from. Importing this loads next to nothing; a name's module
+is loaded when the name is first used, and the OpenAI SDK with the first of `ChatSession`,
+`open_client` and `open_async_client`, or by `preload`.
 """
 
-from typing import TYPE_CHECKING
-
-from ramalama_chat.answer import write_answer
-from ramalama_chat.color import ColorMode, default_prefix, use_color
-from ramalama_chat.conversation import Conversation, Exchange
-from ramalama_chat.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
-from ramalama_chat.errors import (
-    ChatError,
-    ContextExceeded,
-    KeepAliveExpired,
-    PromptTooLarge,
-    RequestFailed,
-    ServerGone,
-)
-from ramalama_chat.keepalive import parse_duration
+# Not when first used, like the rest: the module bears the same name and would take its place.
 from ramalama_chat.preload import preload
-from ramalama_chat.prompt import read_prompt
-from ramalama_chat.repl import Repl
-from ramalama_chat.terminal import ControlFilter
 
+# Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ramalama_chat.answer import write_answer
     from ramalama_chat.client import open_async_client, open_client
+    from ramalama_chat.color import ColorMode, default_prefix, use_color
+    from ramalama_chat.conversation import Conversation, Exchange
+    from ramalama_chat.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
+    from ramalama_chat.errors import (
+        ChatError,
+        ContextExceeded,
+        KeepAliveExpired,
+        PromptTooLarge,
+        RequestFailed,
+        ServerGone,
+    )
+    from ramalama_chat.keepalive import parse_duration
+    from ramalama_chat.prompt import read_prompt
+    from ramalama_chat.repl import Repl
     from ramalama_chat.session import ChatSession
+    from ramalama_chat.terminal import ControlFilter
 
 __all__ = [
     "ChatError",
@@ -55,18 +56,38 @@ __all__ = [
     "write_answer",
 ]
 
-_NEEDS_OPENAI = {
+_ERRORS = "errors"
+_HOMES = {
     "ChatSession": "session",
+    "ColorMode": "color",
+    "ControlFilter": "terminal",
+    "Conversation": "conversation",
+    "Endpoint": "endpoint",
+    "Exchange": "conversation",
+    "Repl": "repl",
+    "TcpEndpoint": "endpoint",
+    "UnixEndpoint": "endpoint",
+    "default_prefix": "color",
     "open_async_client": "client",
     "open_client": "client",
+    "parse_duration": "keepalive",
+    "read_prompt": "prompt",
+    "use_color": "color",
+    "write_answer": "answer",
 }
 
 
 def __getattr__(name: str) -> object:
-    """Import the part that needs the SDK (PEP 562)."""
-    if name not in _NEEDS_OPENAI:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     from importlib import import_module  # noqa: PLC0415 - late, like what it imports
 
-    return getattr(import_module(f"{__name__}.{_NEEDS_OPENAI[name]}"), name)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, _ERRORS)}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -6,8 +6,8 @@ While `import_lightly` imports the SDK, such packages become modules which impor
 when the name is first asked for (PEP 562). Every other file is executed as always, nothing is
 copied or changed, and whoever uses the SDK later finds each name where it was, the same object.
 
-`import openai` 3.54 costs 350 ms that way around and 145 ms this way around; of the 300 modules
-that it saves, a chat needs none.
+Of the 520 modules that `import openai` 3.54 loads, this leaves 59; it takes less than half as long.
+A chat needs none of the others.
 """
 
 import ast
@@ -28,21 +28,23 @@ def import_lightly(package: str) -> ModuleType:
     A package that is imported already, by the application that we are part of, is left alone.
     Should anything go wrong, the package is imported in the ordinary way.
     """
-    if package in sys.modules:
-        return sys.modules[package]
+    if package not in sys.modules:
+        _import_with(_ReexportFinder(package), package)
+    return import_module(package)
+
+
+def _import_with(finder: "_ReexportFinder", package: str) -> None:
     before = set(sys.modules)
-    finder = _ReexportFinder(package)
     try:
         # Behind the finders that tracers and test tools put in front, which then see it all.
         sys.meta_path.insert(sys.meta_path.index(PathFinder), finder)
-        return import_module(package)
+        import_module(package)
     except Exception:  # noqa: BLE001 - whatever it is, the ordinary import has the last word
         _log.debug("light import of %s failed, importing it whole", package, exc_info=True)
         _forget(package, before)
     finally:
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
-    return import_module(package)
 
 
 def _forget(package: str, before: set[str]) -> None:
@@ -69,7 +71,7 @@ class _ReexportFinder:
             return spec
         if spec.submodule_search_locations:
             source = spec.loader.get_source(fullname) or ""
-            reexports = parse_reexports(source, siblings(spec.loader.path))
+            reexports = parse_reexports(source, _siblings(spec.loader.path))
             if reexports:
                 spec.loader = _ReexportLoader(fullname, spec.loader.path, reexports)
         return spec
@@ -140,6 +142,6 @@ def parse_reexports(source: str, siblings: frozenset[str]) -> dict[str, tuple[st
     return None if "*" in names or names.keys() & siblings else names
 
 
-def siblings(init: str) -> frozenset[str]:
+def _siblings(init: str) -> frozenset[str]:
     """Name what lies beside the `__init__` file at *init*, without suffixes."""
     return frozenset(entry.partition(".")[0] for entry in os.listdir(os.path.dirname(init)))  # noqa: PTH120, PTH208 - pathlib is an import of its own

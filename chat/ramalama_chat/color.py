@@ -23,7 +23,7 @@ def use_color(mode: ColorMode, *, isatty: bool, env: Mapping[str, str]) -> bool:
     """
     if mode is not ColorMode.AUTO:
         return mode is ColorMode.ALWAYS
-    if "NO_COLOR" in env:
+    if env.get("NO_COLOR"):
         return False
     if any(env.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
         return True

@@ -1,7 +1,5 @@
 """Get ready for a chat while something else has to be waited for."""
 
-from ramalama_chat.endpoint import UnixEndpoint
-
 
 def preload() -> None:
     """Import what a chat needs, the OpenAI SDK above all.
@@ -11,5 +9,6 @@ def preload() -> None:
     """
     from ramalama_chat import session  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]
     from ramalama_chat.client import open_client  # noqa: PLC0415 - late, that is the point
+    from ramalama_chat.endpoint import UnixEndpoint  # noqa: PLC0415
 
     open_client(UnixEndpoint("")).close()  # httpx2 imports the rest of itself with its first client

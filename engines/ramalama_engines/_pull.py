@@ -35,7 +35,8 @@ _FAILURES = (
         " install its CA, or give --tls-verify=false",
     ),
     _failure(
-        r"unauthorized|authentication required|access .*denied|invalid username/password",
+        r"unauthorized|authentication required|no basic auth credentials"
+        r"|access .*denied|invalid username/password",
         "the registry wants other credentials; log in, or give --authfile",
     ),
     _failure(

@@ -87,6 +87,7 @@ class PodmanSession:
         self._path = path
         self._is_cut = threading.Event()
         self._connection: _Connection | None = None
+        self._response: Any = None
         self._client: Any = APIClient(base_url=f"unix://{path}", version=_API)
         adapter: Any = UDSAdapter(self._client.base_url.geturl())
         adapter.poolmanager.pool_classes_by_scheme = {"http": self._pool}
@@ -111,7 +112,7 @@ class PodmanSession:
             EngineUnavailable: as `exchange`; the iterator raises it as well.
         """
         with self._translated():
-            response = self._send(request, stream=True)
+            self._response = response = self._send(request, stream=True)
             is_error = response.status_code >= 400  # noqa: PLR2004 (HTTP)
             body = response.content if is_error else b""
         return Answer(response.status_code, body, _server(response)), self._chunks(response)
@@ -127,7 +128,9 @@ class PodmanSession:
                 self._connection.wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Give the connection back, if there is one."""
+        """Close the connection, also one whose answer is not read to its end."""
+        if self._response is not None:  # its connection is not the client's while it is read
+            self._response.close()
         self._client.close()
 
     def _send(self, request: Request, *, stream: bool) -> Any:  # noqa: ANN401 (podman-py's)

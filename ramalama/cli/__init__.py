@@ -16,6 +16,9 @@ def main(words: list[str] | None = None) -> int:
     if words in (["version"], ["--version"], ["-v"]):
         sys.stdout.write(f"ramalama version {__version__}\n")
         return 0
-    from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)
+    try:
+        from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)
 
-    return dispatch(words)
+        return dispatch(words)
+    except KeyboardInterrupt:  # while modules were imported; a command deals with its own
+        return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -21,7 +22,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
 
     Anything else is a bug, and shows its traceback.
     """
-    _open_missing_streams()
+    _prepare_streams()
     if debug:
         _log_to_stderr()
     try:
@@ -53,11 +54,16 @@ def _message(exc: Exception) -> str:
     return str(exc) if isinstance(exc, EngineFailure) else str(exc).replace("\n", "\\n")
 
 
-def _open_missing_streams() -> None:
-    """Open nothing in place of what our caller has closed (``>&-``): Python has None there."""
+def _prepare_streams() -> None:
+    """Stand nothing in for what our caller has closed (``>&-``); Python has None there.
+
+    And what a locale cannot write is no reason to break off an answer.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (for good)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _flushed(code: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, assert_never
 
+from ramalama.planning import OWNER_LABEL
 from ramalama_engines import EngineKind
 from ramalama_engines.values import BindMount, CdiDevice, HostDevice, TmpfsMount
 
@@ -46,7 +47,8 @@ def _identity(spec: ContainerSpec) -> Iterator[str]:
     if spec.name:
         yield f"--name={spec.name}"
     for name, value in spec.labels.items():
-        yield f"--label={name}={value}"
+        if name != OWNER_LABEL:  # it would name this process, which is about to end
+            yield f"--label={name}={value}"
     for name, value in spec.env.items():
         yield f"--env={name}={value}"
 

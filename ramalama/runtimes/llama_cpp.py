@@ -35,7 +35,7 @@ _CAUSES = tuple(
         (r"is not within the file bounds|failed to read (?:key-value pairs|tensor|magic)",
          "the model file is cut off or corrupt"),
         (r"failed to open GGUF file '.*' \((?P<it>[^)]+)\)", "it cannot open the model: {it}"),
-        (r"couldn't bind HTTP server socket", "it may not listen at its address, or somebody else does"),
+        (r"couldn't bind HTTP server socket", "it cannot listen at its address"),
         (r"error loading model: (?P<it>.+)", "{it}"),
         (r"(?P<it>GGML_ASSERT\(.+\) failed)", "it failed a check of its own: {it}"),
         (r"error: (?P<it>.+)", "{it}"),

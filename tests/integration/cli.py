@@ -1,31 +1,31 @@
-"""The installed command, run as its users run it: in a pipe, or at a terminal.
-
-A test module says ``pytest_plugins = ["tests.integration.cli"]`` and asks for `cli`.
-"""
+"""The installed command, run as its users run it: in a pipe, or at a terminal."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import httpx2
 import pexpect
-import pytest
 
 from ramalama.lease import Lease, Owner
 from tests.lab.service import program
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from typing import IO
 
     from tests.lab.service import EngineService
+
+T = TypeVar("T")
 
 RAMALAMA: Final = str(Path(sys.executable).with_name("ramalama"))
 
@@ -35,8 +35,14 @@ PATIENCE: Final = 60.0
 ROOTFUL: Final = ("podman", "docker")
 EVERYWHERE: Final = (*ROOTFUL, "rootless_podman")
 
+# Options that make a small server, one that goes on until its context is full, and a prompt loop
+# whose prompt is not to be mistaken for anything else.
+SMALL: Final = ("--ctx-size=256", "--temp=0")
+ENDLESS: Final = ("--ctx-size=2048", "--temp=0", "--runtime-args=--ignore-eos")
+PROMPT: Final = "me> "
+LOOP: Final = (f"--prefix={PROMPT}", "--color=never")
+
 _HOST_VARIABLE: Final = {"podman": "CONTAINER_HOST", "docker": "DOCKER_HOST"}
-_SERIAL: Final = count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +50,13 @@ class Done:
     """A command that has ended."""
 
     code: int
-    out: str
-    err: str
+    out: str = ""
+    err: str = ""
 
     @property
     def complaint(self) -> str:
-        """What it wrote to stderr, which is one line that begins with ``Error:``."""
+        """What stderr says, which is one line that begins with ``Error:``, and stdout nothing."""
+        assert self.out == ""
         assert self.err.startswith("Error: "), self.err
         assert self.err.endswith("\n"), self.err
         assert self.err.count("\n") == 1, self.err
@@ -62,6 +69,7 @@ class Cli:
 
     service: EngineService
     home: Path
+    url: str
 
     @property
     def run_dir(self) -> Path:
@@ -78,8 +86,17 @@ class Cli:
             "TERM": "xterm-256color",
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "XDG_RUNTIME_DIR": str(self.home / "run"),
-            _HOST_VARIABLE[self.service.kind]: self.service.url,
+            _HOST_VARIABLE[self.service.kind]: self.url,
         }
+
+    @property
+    def uid(self) -> int:
+        """Who runs the command."""
+        return os.getuid() if self.service.account is None else self.service.account.uid
+
+    def at(self, url: str) -> Cli:
+        """Return the same user, who finds the engine at *url*."""
+        return replace(self, url=url)
 
     def command(self, *words: str) -> list[str]:
         """Return what to execute; a rootless engine's user runs it."""
@@ -92,57 +109,72 @@ class Cli:
         env: Mapping[str, str] | None = None,
     ) -> Done:
         """Run the command to its end; *stdin* is a descriptor, or text to pipe in."""
-        with self.start(*words, stdin=stdin, env=env) as process:
-            text = stdin if isinstance(stdin, str) else None
-            out, err = process.communicate(text, timeout=PATIENCE)
-        return Done(code=process.returncode, out=out, err=err)
+        pipe = subprocess.PIPE if isinstance(stdin, str) else stdin
+        with self.start(*words, stdin=pipe, env=env) as process:
+            return finish(process, stdin if isinstance(stdin, str) else None)
 
     @contextmanager
     def start(
         self,
         *words: str,
-        stdin: str | int = subprocess.DEVNULL,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.PIPE,
         env: Mapping[str, str] | None = None,
     ) -> Generator[subprocess.Popen[str]]:
-        """Start the command with pipes as its output, and kill it if the block leaves it running."""
+        """Start the command; it is told to end if the block leaves it running."""
         with subprocess.Popen(
             self.command(*words),
-            stdin=subprocess.PIPE if isinstance(stdin, str) else stdin,
-            stdout=subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             env={**self.env, **(env or {})},
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         ) as process:
             try:
                 yield process
             finally:
                 if process.poll() is None:
-                    process.kill()
+                    process.terminate()
 
     @contextmanager
     def terminal(
         self, *words: str, env: Mapping[str, str] | None = None
     ) -> Generator[pexpect.spawn[str]]:
-        """Start the command at a terminal of its own."""
-        file, *arguments = self.command(*words)
-        child = pexpect.spawn(
-            file,
-            arguments,
-            env=cast("os._Environ[str]", {**self.env, **(env or {})}),
-            encoding="utf-8",
-            timeout=PATIENCE,
-            echo=False,
+        """Start the command at a terminal of its own; it is told to end if it is left running."""
+        variables = [f"{name}={value}" for name, value in {**self.env, **(env or {})}.items()]
+        command = ["--ignore-environment", *variables, *self.command(*words)]
+        child: pexpect.spawn[str] = pexpect.spawn(
+            program("env"), command, encoding="utf-8", timeout=PATIENCE, echo=False
         )
         try:
             yield child
         finally:
-            child.close(force=True)
+            if child.isalive():
+                child.kill(signal.SIGTERM)
+                child.expect(pexpect.EOF)
+            child.close()
+
+    @contextmanager
+    def prompt_loop(self, *words: str) -> Generator[pexpect.spawn[str]]:
+        """Run the command until it asks for a prompt, and let it go when the block ends."""
+        with self.terminal("run", *LOOP, *words) as child:
+            child.expect_exact(PROMPT)
+            yield child
+            if child.isalive():
+                child.sendline("/bye")
+                assert exit_code(child) == 0
 
     def engine(self, *arguments: str) -> str:
         """Give a command to the engine's own client, and return what it prints."""
         address = "--url" if self.service.kind == "podman" else "--host"
         command = [program(self.service.kind), address, self.service.url, *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def server(self) -> httpx2.Client:
+        """Open a connection to the one server that listens for this user."""
+        (socket,) = self.run_dir.glob("*/api.sock")
+        return httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://x")
 
     def containers(self) -> Sequence[Mapping[str, Any]]:
         """Inspect every container that bears our label, whoever started it."""
@@ -152,10 +184,18 @@ class Cli:
             answers = [client.get(f"/containers/{one['Id']}/json") for one in found]
         return [answer.json() for answer in answers if answer.is_success]
 
+    def container_of(self, pid: int) -> Mapping[str, Any] | None:
+        """Inspect the container that the command with this process ID owns."""
+        for container in self.containers():
+            lease = _lease(container)
+            if lease is not None and lease.pid == pid:
+                return container
+        return None
+
     def leftovers(self) -> list[str]:
         """List what dead commands have left: containers, sockets, keys, directories."""
-        containers = [c["Name"] for c in self.containers() if _owner(c) is not Owner.ALIVE]
-        return [*containers, *(str(path) for path in self.run_dir.rglob("*"))]
+        left = [one["Name"] for one in self.containers() if _is_left(_lease(one))]
+        return [*left, *(str(path) for path in self.run_dir.rglob("*"))]
 
     def _become(self) -> Sequence[str]:
         account = self.service.account
@@ -167,28 +207,39 @@ class Cli:
         return (program("setpriv"), *who, *read)
 
 
-def _owner(container: Mapping[str, Any]) -> Owner:
-    lease = Lease.parse(container["Config"]["Labels"].get("ai.ramalama.owner", ""))
-    return Owner.UNKNOWN if lease is None else lease.owner()
+def saying(text: str) -> tuple[str, str]:
+    """Return options under which the model says *text*, whatever it is asked."""
+    escaped = "".join(
+        char if char.isprintable() and char not in '"\\' else f"\\x{ord(char):02x}" for char in text
+    )
+    return ("--runtime-args", f"""--grammar 'root ::= "{escaped}"'""")
 
 
-@contextmanager
-def command_line(service: EngineService, lab: Path) -> Generator[Cli]:
-    """Make a user of *service*; complain if commands have left anything behind."""
-    home = lab / f"user-{next(_SERIAL)}"
-    for directory in (home, home / "run", home / "config"):
-        directory.mkdir(mode=0o700)
-        if service.account is not None:
-            os.chown(directory, service.account.uid, service.account.gid)
-    cli = Cli(service=service, home=home)
-    yield cli
-    assert cli.leftovers() == []
-    shutil.rmtree(home)
+def finish(process: subprocess.Popen[str], text: str | None = None) -> Done:
+    """Pipe *text* in, and wait for the end."""
+    out, err = process.communicate(text, timeout=PATIENCE)
+    return Done(code=process.returncode, out=out or "", err=err or "")
 
 
-@pytest.fixture(params=ROOTFUL)
-def cli(request: pytest.FixtureRequest, lab: Path) -> Generator[Cli]:
-    """A user of each rootful engine in turn; parametrize it for others."""
-    service: EngineService = request.getfixturevalue(f"{request.param}_service")
-    with command_line(service, lab) as user:
-        yield user
+def exit_code(child: pexpect.spawn[str]) -> int | None:
+    """Wait for the end of a command at a terminal; None if a signal killed it."""
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+def eventually(condition: Callable[[], T]) -> T:
+    """Wait until *condition* holds, and return what it returned."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.005)
+    return value
+
+
+def _lease(container: Mapping[str, Any]) -> Lease | None:
+    return Lease.parse(container["Config"]["Labels"].get("ai.ramalama.owner", ""))
+
+
+def _is_left(lease: Lease | None) -> bool:
+    return lease is None or lease.owner() is not Owner.ALIVE

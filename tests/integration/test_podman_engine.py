@@ -49,7 +49,7 @@ def containers(podman_service: EngineService) -> Generator[Containers]:
 def test_an_oci_runtime_that_podman_would_ignore_is_refused_with_the_remedy(
     containers: Containers, sleeper: ContainerSpec
 ) -> None:
-    with pytest.raises(UnsupportedOption, match=r"'crun'.*'runc'.*containers\.conf"):
+    with pytest.raises(UnsupportedOption, match=r"'crun'.*runc'.*containers\.conf"):
         containers.create(replace(sleeper, oci_runtime="crun"))
 
     assert containers.all() == {}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.lab import firewall
 from tests.lab.scratch import undo_at_the_end
 from tests.lab.service import EngineService, program, running
 
@@ -48,6 +50,9 @@ _ONLY_CGROUP_2: Final = (
 def rootful_podman(directory: Path, *, network: Network, ca_file: Path) -> Generator[EngineService]:
     """Run a rootful service with everything of its own below *directory*."""
     directory.mkdir()
+    # Podman does both itself, unless it is killed with a container on the network.
+    undo_at_the_end(directory.parent, sys.executable, firewall.__file__, network.subnet)
+    undo_at_the_end(directory.parent, program("ip"), "link", "delete", network.bridge)
     _write_settings(directory, runtime="runc")
     (directory / "networks/podman.json").write_text(_default_network(network))
     service = EngineService(

@@ -96,7 +96,9 @@ def _remove(directory: Path) -> None:
 
 
 def _run(program: str, *arguments: str) -> None:
-    subprocess.run([shutil.which(program) or program, *arguments], check=False)
+    """Run a command whose work may be done already; what it then says is of no interest."""
+    command = [shutil.which(program) or program, *arguments]
+    subprocess.run(command, check=False, capture_output=True)
 
 
 def _mounts(directory: Path) -> Sequence[str]:

@@ -91,7 +91,8 @@ def test_an_answer_that_cannot_be_written_is_stopped_at_its_source() -> None:
         def write(self, _text: str) -> int:
             raise BrokenPipeError
 
+    laughter = endless()  # held on to, so that nothing but a close ends it
     with pytest.raises(BrokenPipeError):
-        write_answer(endless(), Closed())
+        write_answer(laughter, Closed())
 
     assert stopped == [True]

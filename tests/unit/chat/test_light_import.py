@@ -110,6 +110,14 @@ def test_an_application_that_has_imported_openai_keeps_its_own() -> None:
     run(f"import openai as theirs\n{LIGHTLY}assert openai is theirs; vars(openai.types)['Batch']")
 
 
+def test_after_a_preload_a_client_has_nothing_left_to_import() -> None:
+    run(
+        "import sys; from ramalama_chat import UnixEndpoint, open_client, preload\n"
+        "preload(); before = set(sys.modules)\n"
+        "open_client(UnixEndpoint('/nowhere')).close(); assert set(sys.modules) == before"
+    )
+
+
 def test_importing_the_leaf_imports_no_sdk() -> None:
     heavy = run(
         "import sys, ramalama_chat\n"

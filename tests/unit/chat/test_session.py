@@ -199,7 +199,12 @@ def test_a_closed_port_is_a_server_gone() -> None:
             id="a-refusal-without-json",
         ),
         pytest.param(refusal(502, ""), RequestFailed, r"without a word$", id="a-mute-refusal"),
-        pytest.param(refusal(302, ""), ChatError, r"HTTP 302", id="redirects-are-not-followed"),
+        pytest.param(
+            [b"HTTP/1.1 307 No\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"],
+            RequestFailed,
+            "HTTP 307",
+            id="redirects-are-not-followed",
+        ),
         pytest.param([b""], ServerGone, "went away", id="gone-without-an-answer"),
         pytest.param([b"?!\r\n\r\n"], ServerGone, "went away", id="no-http-at-all"),
         pytest.param(

@@ -7,6 +7,7 @@ import socketserver
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -37,6 +38,8 @@ class Reply:
 
     def encode(self) -> bytes:
         """Return the body: the *lines* as JSON one a line, or *body*, as JSON unless bytes."""
+        if self.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            return b""
         if self.lines:
             return b"".join(json.dumps(line).encode() + b"\r\n" for line in self.lines)
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()

@@ -7,6 +7,7 @@ import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,6 @@ from ramalama_engines.podman_sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
 REQUEST = Request(method="get", path="info", query={"a": "b c"}, timeout=None)
 HEAD = b"HTTP/1.1 200 OK\r\nServer: Libpod/9 (linux)\r\n"
@@ -224,3 +224,19 @@ def test_a_log_of_no_container_fails_with_podmans_words(tmp_path: Path) -> None:
         pytest.raises(EngineError, match="none"),
     ):
         next(follow(sessions))
+
+
+def test_a_stream_that_is_left_early_leaves_no_socket_open(tmp_path: Path) -> None:
+    with serving(tmp_path, ENDLESS) as service, opened(service) as sessions:
+        before = open_files()
+        with sessions.spend() as session:
+            _, chunks = session.open_stream(REQUEST)
+            assert next(chunks) == LINE
+
+        assert service.ended.acquire(timeout=60)
+        assert open_files() == before
+        del chunks  # not earlier: the socket is not to wait for it
+
+
+def open_files() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])

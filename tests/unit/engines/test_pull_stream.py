@@ -80,6 +80,7 @@ def test_an_error_in_the_middle_of_a_pull_ends_it() -> None:
     [
         ("reading manifest 1 in x: unauthorized: authentication required", "--authfile"),
         ("pull access denied for x", "--authfile"),
+        ('Head "http://127.0.0.1:1/v2/x/manifests/1": no basic auth credentials', "--authfile"),
         ("reading manifest 1 in x: manifest unknown", "no such image"),
         ("dial tcp 127.0.0.1:1: connect: connection refused", "cannot be reached"),
         ("lookup nowhere.example: no such host", "cannot be reached"),

@@ -155,7 +155,7 @@ HEALTHY = """\
             NO_MEMORY,
             "there is not enough memory for the model and its context (try a smaller --ctx-size)",
         ),
-        (NO_ADDRESS, "it may not listen at its address, or somebody else does"),
+        (NO_ADDRESS, "it cannot listen at its address"),
         (BAD_VALUE, "it refused the value of --ctx-size"),
         ("error: invalid argument: --nope", "it does not know the argument --nope"),
         (

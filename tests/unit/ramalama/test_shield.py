@@ -1,0 +1,99 @@
+"""Calls that a signal must not cut in two."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.shield import shielded
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import FrameType
+
+
+def interrupt() -> None:
+    """Press Ctrl-C, and give the main thread the time to notice."""
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.01)
+
+
+@contextmanager
+def handled(handler: signal._HANDLER) -> Generator[None]:
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_the_calls_value_is_returned() -> None:
+    assert shielded(lambda: "container") == "container"
+
+
+def test_what_the_call_raises_is_raised() -> None:
+    def fail() -> None:
+        msg = "the engine refuses"
+        raise ValueError(msg)
+
+    with pytest.raises(ValueError, match="the engine refuses"):
+        shielded(fail)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_lets_the_call_finish_and_is_raised_after_it(times: int) -> None:
+    done: list[str] = []
+
+    def create() -> None:
+        done.append("begun")
+        for _ in range(times):
+            interrupt()
+        done.append("finished")
+
+    with pytest.raises(KeyboardInterrupt):
+        shielded(create)
+
+    assert done == ["begun", "finished"]
+
+
+def test_ctrl_c_is_not_lost_if_the_call_fails_too() -> None:
+    def fail() -> None:
+        interrupt()
+        raise ValueError
+
+    with pytest.raises(KeyboardInterrupt):
+        shielded(fail)
+
+
+def test_whatever_a_handler_raises_waits_in_the_same_way() -> None:
+    done: list[str] = []
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(143)
+
+    def create() -> None:
+        interrupt()
+        done.append("finished")
+
+    with handled(leave), pytest.raises(SystemExit, match="143"):
+        shielded(create)
+
+    assert done == ["finished"]
+
+
+def test_a_signal_that_raises_nothing_changes_nothing() -> None:
+    heard: list[int] = []
+
+    def create() -> str:
+        interrupt()
+        return "container"
+
+    with handled(lambda number, _: heard.append(number)):
+        value = shielded(create)
+
+    assert (value, heard) == ("container", [signal.SIGINT])
