@@ -21,7 +21,7 @@ from ramalama.ports import free_port
 from ramalama.readiness import ExitWatch
 from ramalama.rundir import new_instance
 from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
-from ramalama.server import ModelServer, PostMortem
+from ramalama.server import LOG_TAIL, ModelServer, PostMortem
 from ramalama_accel.images import default_image
 from ramalama_chat.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
@@ -156,8 +156,8 @@ class Launcher:
         try:
             server.wait_until_ready(timeout=timeout)
         except TimeoutError as exc:
-            tail = tuple(self._engine.logs(container, tail=40))
-            msg = f"the {self._runtime.name} server did not become ready within {timeout:.0f} s"
+            tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
+            msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
 
     @contextmanager

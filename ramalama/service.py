@@ -19,16 +19,19 @@ from ramalama.store.local import open_local
 from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
 from ramalama_accel.detect import detect
 from ramalama_accel.host import Host
+from ramalama_accel.host import User as HostUser
 from ramalama_engines import (
     ContainerNotFound,
     EngineChoice,
     EngineError,
+    FoundAuth,
     ImagePull,
     ImageReference,
     User,
     connect,
     ensure_image,
     find_auth,
+    is_image_id,
 )
 
 if TYPE_CHECKING:
@@ -154,6 +157,7 @@ class Ramalama:
         accelerator = self.accelerator(options)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind)
+            _parse_image(name)
             launcher = Launcher(engine, self._run_dir)
             image = engine.image(name)
             return launcher.plan(options, model, accelerator, image_name=name, image=image)
@@ -219,13 +223,17 @@ class Ramalama:
         Raises:
             OptionRefused: a ``*_VISIBLE_DEVICES`` of the user's makes no sense on this host.
         """
-        detection = detect(self._host)
+        host = self._host
+        if not self.connect().rootless:
+            # The engine opens the nodes, and gives the container the groups that they need.
+            host = replace(host, user=HostUser(uid=0, gids=frozenset()))
+        detection = detect(host)
         nvidia = any(finding.kind is AcceleratorKind.CUDA for finding in detection.findings)
         if nvidia and options.oci_runtime is None:
             # Asking the engine takes a while, so only those with such a card do.
             with engine_errors():
                 runtimes = self.connect().info.oci_runtimes
-            detection = detect(replace(self._host, oci_runtimes=runtimes))
+            detection = detect(replace(host, oci_runtimes=runtimes))
         try:
             return detection.require()
         except InvalidVisibleDevices as exc:
@@ -239,12 +247,10 @@ class Ramalama:
         return connect(self.user, choice=choice)
 
     def _ensure_image(self, name: str, options: ServeOptions, on_event: EventHook) -> LocalImage:
-        try:
-            reference = ImageReference.parse(name)
-        except ValueError as exc:
-            raise InvalidReference(str(exc)) from exc
         engine = self.connect()
-        found = find_auth(reference, self.user, authfile=options.authfile)
+        found = FoundAuth()
+        if reference := _parse_image(name):
+            found = find_auth(reference, self.user, authfile=options.authfile)
         pull = ImagePull(policy=options.pull_policy, auth=found.auth, tls_verify=options.tls_verify)
         try:
             return ensure_image(
@@ -258,6 +264,16 @@ class Ramalama:
             for notice in found.notices:
                 on_event(Notice(notice))
             raise
+
+
+def _parse_image(name: str) -> ImageReference | None:
+    """Read the name of an image; None for the ID of a local one, which is in no registry."""
+    if is_image_id(name):
+        return None
+    try:
+        return ImageReference.parse(name)
+    except ValueError as exc:
+        raise InvalidReference(str(exc)) from exc
 
 
 @contextmanager

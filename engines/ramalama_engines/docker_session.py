@@ -56,7 +56,7 @@ class DockerSession:
         self._closed = False
         self._pool = _Pool(path)
         self._client = _client()
-        self._client.trust_env = False
+        self._client.trust_env = False  # neither .netrc nor proxies
         self._client.mount(_BASE_URL, _Adapter(self._pool))
 
     def send(  # noqa: PLR0913 (what an HTTP request is made of)
@@ -112,7 +112,6 @@ class DockerSession:
                 headers=headers,
                 timeout=(self._timeout, read_timeout),
                 stream=True,
-                allow_redirects=False,
             )
             refusal = "" if response.ok else response.text  # read now, while failures are ours
         too_old = response.status_code == BAD_REQUEST and _TOO_OLD.search(refusal)

@@ -41,6 +41,7 @@ from ramalama_engines.podman_failures import (
 )
 from ramalama_engines.podman_logs import LogStream
 from ramalama_engines.podman_pull import pull_request
+from ramalama_engines.podman_rootless import has_limits, rootless_drops
 from ramalama_engines.podman_session import Request
 from ramalama_engines.podman_sessions import Sessions
 from ramalama_engines.podman_spec import libpod_spec
@@ -105,10 +106,7 @@ class PodmanEngine:
     @cached_property
     def info(self) -> EngineInfo:
         """What the service says of itself; podman 4.3 takes 0.3 s for it."""
-        answer = self._call("get", "info")
-        if answer.status != _OK:
-            raise failure(answer.error, "cannot tell about itself")
-        return engine_info(answer.json, url=self._url)
+        return engine_info(self._info, url=self._url)
 
     def image(self, image: str) -> LocalImage | None:
         """Inspect *image*."""
@@ -146,6 +144,10 @@ class PodmanEngine:
 
     def create(self, spec: ContainerSpec) -> str:
         """Create, inspect and compare."""
+        if self.rootless:
+            controllers = self._controllers if has_limits(spec) else ()
+            if dropped := rootless_drops(spec, controllers=controllers):
+                raise silently_dropped(dropped)
         answer = self._call("post", "containers/create", body=libpod_spec(spec))
         if answer.status != _CREATED:
             raise failure(answer.error, "cannot create the container", CREATE_FAILURES)
@@ -269,6 +271,18 @@ class PodmanEngine:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @cached_property
+    def _info(self) -> Mapping[str, Any]:
+        answer = self._call("get", "info")
+        if answer.status != _OK:
+            raise failure(answer.error, "cannot tell about itself")
+        info: Mapping[str, Any] = answer.json
+        return info
+
+    @property
+    def _controllers(self) -> Sequence[str]:
+        return elements(self._info["host"].get("cgroupControllers"))
 
     def _inspect(self, container: str) -> Mapping[str, Any]:
         answer = self._call("get", _path(container, "json"))

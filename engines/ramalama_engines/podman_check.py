@@ -179,11 +179,10 @@ def _runtime(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 def _limits(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     host = made["HostConfig"]
-    remedy = "(a rootless podman needs cgroup v2 and the controller delegated to it)"
     if not _same_limit(spec.pids_limit, host.get("PidsLimit")):
-        yield f"pids limit {spec.pids_limit} {remedy}"
+        yield f"pids limit {spec.pids_limit}"
     if not _same_limit(spec.memory_limit, host.get("Memory")):
-        yield f"memory limit {spec.memory_limit} {remedy}"
+        yield f"memory limit {spec.memory_limit}"
     kept = {(u["Name"], u["Soft"], u["Hard"]) for u in elements(host.get("Ulimits"))}
     for limit in spec.ulimits:
         if (f"RLIMIT_{limit.name.upper()}", limit.soft, limit.hard) not in kept:

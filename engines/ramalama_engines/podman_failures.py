@@ -28,8 +28,8 @@ def failure(text: str, what: str, meanings: Sequence[Meaning] = ()) -> EngineErr
     return explain(text, (*meanings, _GONE), engine="podman") or unexplained
 
 
-def silently_dropped(dropped: Sequence[str], *, server: str) -> UnsupportedOption:
-    """Refuse for the options that the *server* ("Libpod/4.3.1 (linux)") took and did without."""
+def silently_dropped(dropped: Sequence[str], *, server: str = "") -> UnsupportedOption:
+    """Refuse options that the *server*, "Libpod/4.3.1 (linux)", takes and does without."""
     version = re.search(r"[0-9][0-9.]*", server)
     msg = f"podman {version[0] if version else ''} would silently do without {'; '.join(dropped)}"
     return UnsupportedOption(one_line(msg), engine="podman")

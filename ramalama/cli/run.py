@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ def execute(words: Sequence[str]) -> int:
     command = _Run(arguments, invocation)
     if arguments.dryrun:
         return command.print_plan()
+    # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
+    gc.disable()
     with handled_signals() as signals:
         command.chat(signals)
     return 0
@@ -139,6 +142,7 @@ class _Run:
         with self.invocation.ramalama() as ramalama:
             try:
                 with ramalama.serve(options, on_event=follow) as server:
+                    gc.enable()
                     signals.start_keepalive(self.arguments.keepalive)
                     self._talk(server, prompt.read(), signals, timings)
                     timings.mark("answered")

@@ -221,6 +221,12 @@ def finish(process: subprocess.Popen[str], text: str | None = None) -> Done:
     return Done(code=process.returncode, out=out or "", err=err or "")
 
 
+def before(child: pexpect.spawn[str]) -> str:
+    """Return what came at the terminal before that which was last expected."""
+    assert isinstance(child.before, str)
+    return child.before
+
+
 def exit_code(child: pexpect.spawn[str]) -> int | None:
     """Wait for the end of a command at a terminal; None if a signal killed it."""
     child.expect(pexpect.EOF)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
 
 from tests.integration.cli import (
@@ -15,6 +13,7 @@ from tests.integration.cli import (
     PROMPT,
     SMALL,
     Cli,
+    before,
     eventually,
     exit_code,
     saying,
@@ -74,32 +73,37 @@ def test_ctrl_c_stops_the_answer_and_the_server_and_the_talk_goes_on(cli: Cli, m
 
 
 @pytest.mark.parametrize(
-    ("options", "env", "prefix", "coloured"),
+    ("options", "env", "shown"),
     [
-        pytest.param((), {}, SEAL, True, id="as it comes"),
-        pytest.param(("--prefix=ask: ",), {"NO_COLOR": "1"}, "ask: ", False, id="NO_COLOR"),
-        pytest.param(("--color=never",), {"TERM": "linux"}, "> ", False, id="--color=never"),
-        pytest.param(("--color=always",), {"TERM": "dumb"}, "> ", True, id="--color=always"),
-        pytest.param((), {"PYTHONIOENCODING": "latin-1"}, "> ", True, id="no UTF-8"),
+        pytest.param((), {}, f"{SEAL}{YELLOW}Blue.{RESET}\r\n{SEAL}", id="as it comes"),
+        pytest.param(("--prefix=ask: ",), {"NO_COLOR": "1"}, "ask: Blue.\r\nask: ", id="NO_COLOR"),
+        pytest.param(
+            ("--color=never",), {"TERM": "linux"}, "> Blue.\r\n> ", id="the Linux console"
+        ),
+        pytest.param(
+            ("--color=always",),
+            {"TERM": "dumb"},
+            f"> {YELLOW}Blue.{RESET}\r\n> ",
+            id="a dumb terminal",
+        ),
+        pytest.param(
+            (),
+            {"PYTHONIOENCODING": "latin-1"},
+            f"> {YELLOW}Blue.{RESET}\r\n> ",
+            id="a terminal without UTF-8",
+        ),
     ],
 )
 @on_podman
 def test_prefix_and_colour_follow_the_options_and_the_terminal(
-    cli: Cli,
-    model: Path,
-    options: tuple[str, ...],
-    env: Mapping[str, str],
-    prefix: str,
-    coloured: bool,  # noqa: FBT001
+    cli: Cli, model: Path, options: tuple[str, ...], env: Mapping[str, str], shown: str
 ) -> None:
     words = (*options, *SMALL, *saying("Blue."), str(model))
     with cli.terminal("run", *words, env=env) as terminal:
-        terminal.expect_exact(f"{ERASE_LINE}{prefix}")
         terminal.sendline("Which colour?")
-        terminal.expect_exact(prefix)
+        terminal.expect_exact(shown)
 
-    answer = f"{YELLOW}Blue.{RESET}" if coloured else "Blue."
-    assert terminal.before == f"{answer}\r\n"
+        assert before(terminal).endswith(ERASE_LINE)
 
 
 def test_control_sequences_of_the_model_never_reach_the_terminal(cli: Cli, model: Path) -> None:
@@ -108,17 +112,7 @@ def test_control_sequences_of_the_model_never_reach_the_terminal(cli: Cli, model
         terminal.sendline("Attack!")
         terminal.expect_exact(PROMPT)
 
-    assert terminal.before == "abcdEf\r\n"
-
-
-def test_what_stderr_says_of_the_start_is_gone_from_the_line_when_the_prompt_comes(
-    cli: Cli, model: Path
-) -> None:
-    with cli.terminal("run", *LOOP, *SMALL, str(model)) as terminal:
-        terminal.expect_exact(PROMPT)
-
-    assert terminal.before is not None
-    assert re.fullmatch(r"(\r\x1b\[K[^\r\n]*)*\r\x1b\[K", terminal.before)
+        assert before(terminal) == "abcdEf\r\n"
 
 
 def test_a_server_that_another_command_stops_ends_the_talk_at_the_next_prompt(
@@ -129,10 +123,6 @@ def test_a_server_that_another_command_stops_ends_the_talk_at_the_next_prompt(
         terminal.expect_exact(PROMPT)
         assert cli.run("stop", "stopped-by-another").code == 0
         terminal.sendline("Are you there?")
-        terminal.expect(pexpect.EOF)
-        said = terminal.before
-        terminal.close()
 
-    assert terminal.exitstatus == 1
-    assert said is not None
-    assert said.startswith(f"Error: the llama.cpp server of file://{model} ended: ")
+        assert exit_code(terminal) == 1
+        assert before(terminal).startswith(f"Error: the llama.cpp server of file://{model} ended")

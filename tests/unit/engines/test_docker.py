@@ -176,15 +176,18 @@ def test_a_docker_client_configuration_that_docker_py_cannot_read_is_named(
         DockerEngine("unix:///run/docker.sock")
 
 
-def test_proxies_of_the_environment_are_not_asked(
-    dockerd: Dockerd, monkeypatch: pytest.MonkeyPatch
+def test_neither_proxies_nor_netrc_of_the_environment_have_a_say(
+    dockerd: Dockerd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "netrc").write_text("machine localhost login me password s3cret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     dockerd.answer("GET /containers/json", Reply(body=[]))
 
     with DockerEngine(dockerd.url) as engine:
-        assert list(engine.list({})) == []
+        engine.list({})
+
+    assert "Authorization" not in dockerd.about("GET /containers/json")[0].headers
 
 
 # Create

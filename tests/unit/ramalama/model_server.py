@@ -57,7 +57,7 @@ class FakeModelServer:
                 server.asked.append(self.rfile.readline().decode().strip())
                 while self.rfile.readline().strip():
                     pass
-                answers = server._answers  # noqa: SLF001 (its other half)
+                answers = server._answers
                 self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
 
         return Handler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,10 +12,11 @@ from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama_engines import LocalImage
 from tests.unit.ramalama.made_up import IMAGE, OPTIONS
 
+if TYPE_CHECKING:
+    from ramalama.options import ServeOptions
+
 MODEL = MountedModel(weights="/mnt/models/granite.gguf", alias="granite")
-HERE = Surroundings(
-    listen=Listen(host="/run/ramalama/api.sock"), threads=4, gpu=False, image=IMAGE
-)
+HERE = Surroundings(listen=Listen(host="/run/ramalama/api.sock"), threads=4, gpu=False, image=IMAGE)
 
 ORDINARY = (
     "--host /run/ramalama/api.sock --model /mnt/models/granite.gguf --alias granite "
@@ -22,9 +24,8 @@ ORDINARY = (
 )
 
 
-def argv(surroundings: Surroundings = HERE, **options: object) -> str:
-    asked = replace(OPTIONS, **options)  # type: ignore[arg-type]  # each row names its fields
-    return " ".join(LlamaCpp().server(MODEL, asked, surroundings).argv)
+def argv(options: ServeOptions = OPTIONS, surroundings: Surroundings = HERE) -> str:
+    return " ".join(LlamaCpp().server(MODEL, options, surroundings).argv)
 
 
 def test_without_options_the_manual_pages_defaults_are_passed() -> None:
@@ -45,22 +46,28 @@ def test_without_options_the_manual_pages_defaults_are_passed() -> None:
     ],
 )
 def test_each_option_is_passed_on(options: dict[str, object], words: str) -> None:
-    assert f" {words} " in argv(**options)
+    asked = replace(OPTIONS, **options)  # type: ignore[arg-type]  # each row names its fields
+
+    assert f" {words} " in argv(asked)
 
 
-@pytest.mark.parametrize("absent", ["--seed", "--n-gpu-layers", "--parallel", "--port", "--api-key"])
+@pytest.mark.parametrize(
+    "absent", ["--seed", "--n-gpu-layers", "--parallel", "--port", "--api-key"]
+)
 def test_what_the_server_decides_by_itself_is_not_passed(absent: str) -> None:
     assert absent not in argv()
 
 
 def test_arguments_of_the_users_own_come_last_and_win() -> None:
-    assert argv(runtime_args=("--ctx-size", "512", "--jinja")) == f"{ORDINARY} --ctx-size 512 --jinja"
+    asked = replace(OPTIONS, runtime_args=("--ctx-size", "512", "--jinja"))
+
+    assert argv(asked) == f"{ORDINARY} --ctx-size 512 --jinja"
 
 
 def test_a_server_on_a_port_is_given_the_file_of_its_key() -> None:
     listen = Listen(host="0.0.0.0", port=8080, api_key_file="/run/ramalama/api-key")  # noqa: S104 (in a container)
 
-    words = argv(replace(HERE, listen=listen))
+    words = argv(surroundings=replace(HERE, listen=listen))
 
     assert words.startswith("--host 0.0.0.0 --port 8080 --api-key-file /run/ramalama/api-key ")
 
@@ -102,17 +109,17 @@ NO_FILE = """\
 0.00.011.541 E llama_model_load: error loading model: llama_model_loader: failed to load model from /nope.gguf
 0.00.011.639 I srv    operator(): operator(): cleaning up before exit...
 0.00.012.009 E srv  llama_server: exiting due to model loading error
-"""
+"""  # noqa: E501 (as it was written)
 CUT_OFF_DATA = """\
 0.00.107.028 E llama_model_load: error loading model: tensor 'blk.16.ffn_down.weight' data is not within the file bounds, model is corrupted or incomplete
 0.00.111.154 E llama_model_load_from_file_impl: failed to load model
 0.00.112.846 E srv  llama_server: exiting due to model loading error
-"""
+"""  # noqa: E501 (as it was written)
 CUT_OFF_METADATA = """\
 0.00.081.994 E gguf_init_from_reader: failed to read key-value pairs
 0.00.082.128 E llama_model_load: error loading model: llama_model_loader: failed to load model from /tmp/kv.gguf
 0.00.082.546 E srv  llama_server: exiting due to model loading error
-"""
+"""  # noqa: E501 (as it was written)
 UNKNOWN_ARCHITECTURE = """\
 0.00.012.644 I srv    load_model: loading model '/tmp/unknown.gguf'
 0.00.029.002 E llama_model_load: error loading model: unknown model architecture: 'ilama'
@@ -123,17 +130,17 @@ NO_MEMORY = """\
 0.00.454.725 E ggml_aligned_malloc: insufficient memory (attempted to allocate 1760.62 MB)
 0.00.457.244 E llama_init_from_model: failed to initialize the context: failed to allocate buffer for kv cache
 0.00.457.726 E srv  llama_server: exiting due to model loading error
-"""
+"""  # noqa: E501 (as it was written)
 NO_ADDRESS = """\
 0.00.042.920 E srv         start: couldn't bind HTTP server socket, hostname: /tmp/u.sock, port: 9931
 0.00.043.302 E srv  llama_server: exiting due to HTTP server error
-"""
+"""  # noqa: E501 (as it was written)
 BAD_VALUE = """\
 error while handling argument "--ctx-size": stoi
 
 usage:
 -c,    --ctx-size N                     size of the prompt context (default: 0, 0 = loaded from model)
-"""
+"""  # noqa: E501 (as it was written)
 HEALTHY = """\
 0.02.114.222 I srv    load_model: initializing, n_slots = 4, n_ctx_slot = 8192, kv_unified = 'true'
 0.02.117.173 I srv  llama_server: model loaded

@@ -35,7 +35,8 @@ def test_a_file_is_used_where_it_lies(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["model", "two words", '"quoted".gguf', "-n.gguf", "new\nline.gguf", "naïve 🦭", "a:b,c=d"]
+    "name",
+    ["model", "two words", '"quoted".gguf', "-n.gguf", "new\nline.gguf", "naïve 🦭", "a:b,c=d"],
 )
 def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert open_local(write(tmp_path / name)).weights == (tmp_path / name,)
@@ -89,9 +90,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
         (b"hello", "is not a GGUF file"),
     ],
 )
-def test_a_file_that_is_no_model_is_refused(
-    tmp_path: Path, content: bytes, complaint: str
-) -> None:
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
     with pytest.raises(ModelUnsupported, match=complaint):
         open_local(write(tmp_path / "granite.gguf", content))
 

@@ -42,6 +42,7 @@ ASCEND = Accelerator(
     groups=(44, 109),
     env={"ASCEND_VISIBLE_DEVICES": "0"},
 )
+TMP = "/tmp"  # noqa: S108 (the container's own)
 BRIDGE = replace(OPTIONS, network="bridge")
 HOST = replace(OPTIONS, network="host")
 
@@ -81,7 +82,7 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
             "ai.ramalama.runtime": "llama.cpp",
             "ai.ramalama.owner": "0123abcd-42-4711",
         },
-        env={"HOME": "/tmp", "LLAMA_ARG_FIT": "off"},
+        env={"HOME": TMP, "LLAMA_ARG_FIT": "off"},
         devices=(),
         mounts=(
             BindMount(
@@ -93,7 +94,7 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
                 read_only=False,
                 relabel=True,
             ),
-            TmpfsMount(target="/tmp"),
+            TmpfsMount(target=TMP),
         ),
         ports=(),
         network="none",
@@ -275,7 +276,7 @@ def test_cards_come_by_cdi_name_with_their_environment() -> None:
     made = container(accelerator=CUDA)
 
     assert made.devices == (CdiDevice(name="nvidia.com/gpu=all"),)
-    assert made.env == {"HOME": "/tmp", "CUDA_VISIBLE_DEVICES": "0"}
+    assert made.env == {"HOME": TMP, "CUDA_VISIBLE_DEVICES": "0"}
 
 
 def test_cards_come_by_device_node_with_groups_and_the_vendors_libraries() -> None:
@@ -300,7 +301,9 @@ def test_a_rootless_engine_is_asked_for_no_groups_since_it_could_not_grant_them(
     assert container(accelerator=ASCEND, rootless=True).groups == ()
 
 
-@pytest.mark.parametrize(("asked", "runtime"), [(None, "nvidia-container-runtime"), ("crun", "crun")])
+@pytest.mark.parametrize(
+    ("asked", "runtime"), [(None, "nvidia-container-runtime"), ("crun", "crun")]
+)
 def test_the_accelerators_oci_runtime_holds_unless_the_user_names_one(
     asked: str | None, runtime: str
 ) -> None:

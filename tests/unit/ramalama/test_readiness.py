@@ -114,9 +114,7 @@ def test_a_server_that_takes_too_long_is_given_up(listen: Listen, watch: ExitWat
         wait_until_ready(listen(FakeModelServer(LOADING)), "/health", watch, timeout=0.05)
 
 
-def test_a_server_is_asked_once_even_without_any_patience(
-    listen: Listen, watch: ExitWatch
-) -> None:
+def test_a_server_is_asked_once_even_without_any_patience(listen: Listen, watch: ExitWatch) -> None:
     assert wait_until_ready(listen(FakeModelServer()), "/health", watch, timeout=0.0)
 
 

@@ -40,21 +40,21 @@ def test_what_begins_like_a_path_is_a_file_of_this_machine(text: str, location: 
 @pytest.mark.parametrize(
     ("text", "location"),
     [
-        ("file:///tmp/mymodel", "/tmp/mymodel"),
+        ("file:///data/mymodel", "/data/mymodel"),
         ("file://tmp/ai.model", "/home/me/work/tmp/ai.model"),
-        ("file://localhost/tmp/mymodel", "/tmp/mymodel"),
-        ("file:/tmp/mymodel", "/tmp/mymodel"),
+        ("file://localhost/data/mymodel", "/data/mymodel"),
+        ("file:/data/mymodel", "/data/mymodel"),
         ("file:dir/mymodel", "/home/me/work/dir/mymodel"),
         ("file:mymodel", "/home/me/work/mymodel"),
         ("file:~/mymodel", "/home/me/mymodel"),
-        ("file:///tmp/two%20words.gguf", "/tmp/two words.gguf"),
-        ("file:///tmp/two words.gguf", "/tmp/two words.gguf"),
-        ("file:///tmp/100%25.gguf", "/tmp/100%.gguf"),
-        ("file:///tmp/100%.gguf", "/tmp/100%.gguf"),
-        ("file:///tmp/%F0%9F%A6%AD.gguf", "/tmp/🦭.gguf"),
-        ("file:///tmp/a%2Fb.gguf", "/tmp/a/b.gguf"),
-        ("file:///tmp/what?.gguf#1", "/tmp/what?.gguf#1"),
-        ("file:///tmp/localhost/m", "/tmp/localhost/m"),
+        ("file:///data/two%20words.gguf", "/data/two words.gguf"),
+        ("file:///data/two words.gguf", "/data/two words.gguf"),
+        ("file:///data/100%25.gguf", "/data/100%.gguf"),
+        ("file:///data/100%.gguf", "/data/100%.gguf"),
+        ("file:///data/%F0%9F%A6%AD.gguf", "/data/🦭.gguf"),
+        ("file:///data/a%2Fb.gguf", "/data/a/b.gguf"),
+        ("file:///data/what?.gguf#1", "/data/what?.gguf#1"),
+        ("file:///data/localhost/m", "/data/localhost/m"),
     ],
 )
 def test_all_forms_of_file_urls_in_use_are_read(text: str, location: str) -> None:
@@ -62,9 +62,9 @@ def test_all_forms_of_file_urls_in_use_are_read(text: str, location: str) -> Non
 
 
 def test_a_name_that_is_not_utf_8_keeps_its_bytes() -> None:
-    reference = parse("file:///tmp/na%EFve.gguf")
+    reference = parse("file:///data/na%EFve.gguf")
 
-    assert os.fsencode(reference.location) == b"/tmp/na\xefve.gguf"
+    assert os.fsencode(reference.location) == b"/data/na\xefve.gguf"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,8 @@ def test_names_stay_readable_when_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["granite", "granite:7b", "ollama://granite", "hf://org/repo", "oci://quay.io/x", "~me/x"]
+    "text",
+    ["granite", "granite:7b", "ollama://granite", "hf://org/repo", "oci://quay.io/x", "~me/x"],
 )
 def test_a_model_of_a_registry_is_refused_with_what_works(text: str) -> None:
     with pytest.raises(InvalidReference, match=r"file:///PATH, /PATH or \./PATH"):

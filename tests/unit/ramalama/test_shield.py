@@ -13,7 +13,7 @@ import pytest
 from ramalama.shield import shielded
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from types import FrameType
 
 
@@ -24,7 +24,7 @@ def interrupt() -> None:
 
 
 @contextmanager
-def handled(handler: signal._HANDLER) -> Generator[None]:
+def handled(handler: Callable[[int, FrameType | None], object]) -> Generator[None]:
     before = signal.signal(signal.SIGINT, handler)
     try:
         yield
