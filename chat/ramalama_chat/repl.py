@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from ramalama_chat.answer import write_answer
-from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
+from ramalama_chat.errors import ChatError, ContextExceeded, KeepAliveExpired, ServerGone
 from ramalama_chat.message import Message, read_message
 
 CONTINUATION_PREFIX = "... "
@@ -64,6 +64,7 @@ class Repl:
         Raises:
             ServerGone: there is nobody left to talk to. Any other failed request is told in a
                 line, and the loop goes on.
+            KeepAliveExpired: whoever watches the clock has raised it.
 
         """
         while True:
@@ -107,7 +108,7 @@ class Repl:
         except KeyboardInterrupt:
             self.on_stopped()
             self._tell("(stopped)")
-        except ServerGone:
+        except (ServerGone, KeepAliveExpired):
             raise
         except ContextExceeded as exc:
             self._tell(f"Error: {exc} (/clear forgets what was said so far)")

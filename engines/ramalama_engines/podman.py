@@ -251,7 +251,7 @@ class PodmanEngine:
     def remove(self, container: str, *, force: bool = False) -> None:
         """Remove it; *force* kills it by a request of its own.
 
-        Podman 4.3 takes 155 ms to kill and remove by one request, 70 ms by two.
+        Podman 4.3 removes a running llama-server in 75 ms by two requests, in 125 ms by one.
         """
         query = {"v": "true"}
         with contextlib.suppress(ContainerNotFound):  # gone already is what was wanted

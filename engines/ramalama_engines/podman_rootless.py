@@ -16,19 +16,24 @@ _REMEDY = "(its user needs cgroup v2 with this controller delegated, or leave th
 
 def has_limits(spec: ContainerSpec) -> bool:
     """Tell whether *spec* asks for anything that takes a cgroup controller."""
-    return spec.pids_limit is not None or spec.memory_limit is not None
+    return _is_limit(spec.pids_limit) or _is_limit(spec.memory_limit)
 
 
 def rootless_drops(spec: ContainerSpec, *, controllers: Collection[str]) -> tuple[str, ...]:
     """Name the options of *spec* that have no effect; *controllers* are those of its cgroup."""
-    return tuple((*_limits(spec, controllers), *_permissions(spec)))
+    return (*_limits(spec, controllers), *_permissions(spec))
 
 
 def _limits(spec: ContainerSpec, controllers: Collection[str]) -> Iterator[str]:
-    if spec.pids_limit is not None and "pids" not in controllers:
+    if _is_limit(spec.pids_limit) and "pids" not in controllers:
         yield f"pids limit {spec.pids_limit} {_REMEDY}"
-    if spec.memory_limit is not None and "memory" not in controllers:
+    if _is_limit(spec.memory_limit) and "memory" not in controllers:
         yield f"memory limit {spec.memory_limit} {_REMEDY}"
+
+
+def _is_limit(value: int | None) -> bool:
+    """Tell whether *value* limits anything; 0 and -1 stand for no limit."""
+    return value is not None and value > 0
 
 
 def _permissions(spec: ContainerSpec) -> Iterator[str]:

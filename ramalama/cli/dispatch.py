@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _USAGE_ERROR = 2
 _TAKES_VALUE = frozenset({"--engine"})
+_VERSION = frozenset({"-v", "--version"})
 
 
 class _Command(Protocol):
@@ -54,6 +55,8 @@ def _without_command(options: Sequence[str]) -> int:
     if "-h" in options or "--help" in options or not options:
         _print(usage())
         return 0
+    if not _VERSION.isdisjoint(options):
+        return dispatch(["version", *(word for word in options if word not in _VERSION)])
     sys.stderr.write("Error: which command? `ramalama --help` lists them\n")
     return _USAGE_ERROR
 

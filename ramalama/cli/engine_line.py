@@ -31,7 +31,7 @@ def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     for device in spec.devices:
         yield from _device(kind, device)
     for mount in spec.mounts:
-        yield from _mount(mount)
+        yield from _mount(kind, mount)
     for port in spec.ports:
         yield _port(port)
     yield from _limits(spec)
@@ -87,13 +87,15 @@ def _device(kind: EngineKind, device: Device) -> Iterator[str]:
             assert_never(device)
 
 
-def _mount(mount: Mount) -> Iterator[str]:
+def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
     match mount:
         case BindMount(relabel=True) if ":" not in mount.source:
             mode = "ro,z" if mount.read_only else "z"
             yield f"--volume={mount.source}:{mount.target}:{mode}"
         case BindMount():
             mode = ",readonly" if mount.read_only else ""
+            if mount.relabel and kind is EngineKind.PODMAN:  # docker knows it for --volume alone
+                mode += ",relabel=shared"
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
         case TmpfsMount():
             size = "" if mount.size is None else f",size={mount.size}"
@@ -110,7 +112,8 @@ def _csv(key: str, value: str) -> str:
 
 def _port(port: PortBinding) -> str:
     host_port = port.host_port or ""
-    return f"--publish={port.host_address}:{host_port}:{port.container_port}"
+    address = f"[{port.host_address}]" if ":" in port.host_address else port.host_address
+    return f"--publish={address}:{host_port}:{port.container_port}"
 
 
 def _limits(spec: ContainerSpec) -> Iterator[str]:

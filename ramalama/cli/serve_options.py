@@ -104,9 +104,11 @@ def serve_options(
 def join_dashed(words: Sequence[str]) -> list[str]:
     """Join an option whose value begins with a dash by nature with it, as argparse wants it."""
     joined: list[str] = []
-    for word in words:
+    for position, word in enumerate(words):
         if joined and joined[-1] == _DASHED:
             joined[-1] = f"{_DASHED}={word}"
+        elif word == "--":
+            return [*joined, *words[position:]]
         else:
             joined.append(word)
     return joined

@@ -53,10 +53,19 @@ class Signals:
 
 @contextmanager
 def handled_signals() -> Generator[Signals]:
-    """Handle SIGINT, SIGTERM, SIGHUP and the keep-alive's alarm for the length of a block."""
+    """Handle SIGINT, SIGTERM, SIGHUP and the keep-alive's alarm for the length of a block.
+
+    What our caller has us ignore (`nohup`, a shell's ``&``) stays ignored.
+    """
     signals = Signals()
-    numbers = (signal.SIGINT, signal.SIGALRM, *_TERMINATING)
-    before = {number: signal.signal(number, signals.handle) for number in numbers}
+    numbers = [
+        number
+        for number in (signal.SIGINT, *_TERMINATING)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {
+        number: signal.signal(number, signals.handle) for number in (*numbers, signal.SIGALRM)
+    }
     try:
         yield signals
     finally:

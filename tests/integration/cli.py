@@ -150,10 +150,12 @@ class Cli:
         try:
             yield child
         finally:
-            if child.isalive():
-                child.kill(signal.SIGTERM)
-                child.expect(pexpect.EOF)
-            child.close()
+            try:
+                if child.isalive():
+                    child.kill(signal.SIGTERM)
+                    child.expect(pexpect.EOF)
+            finally:
+                child.close(force=True)
 
     @contextmanager
     def prompt_loop(self, *words: str) -> Generator[pexpect.spawn[str]]:
@@ -184,8 +186,8 @@ class Cli:
             answers = [client.get(f"/containers/{one['Id']}/json") for one in found]
         return [answer.json() for answer in answers if answer.is_success]
 
-    def container_of(self, pid: int) -> Mapping[str, Any] | None:
-        """Inspect the container that the command with this process ID owns."""
+    def container_of(self, pid: int | None) -> Mapping[str, Any] | None:
+        """Inspect the container that the command with this process ID owns, if there is one."""
         for container in self.containers():
             lease = _lease(container)
             if lease is not None and lease.pid == pid:

@@ -150,3 +150,14 @@ def test_a_rootless_podman_has_the_devices_that_were_asked_for(
         spec = replace(sleeper, command=("ls", "/dev/accel0"), devices=(device,))
 
         assert containers.output(spec) == ["/dev/accel0"]
+
+
+def test_permissions_that_a_rootless_podman_cannot_enforce_are_refused(
+    rootless_podman_service: EngineService, sleeper: ContainerSpec
+) -> None:
+    with on(rootless_podman_service) as containers:
+        spec = replace(sleeper, devices=(HostDevice.parse("/dev/zero:/dev/accel0:r"),))
+
+        with pytest.raises(UnsupportedOption, match=r"permissions 'r' of device /dev/accel0"):
+            containers.create(spec)
+        assert containers.all() == {}

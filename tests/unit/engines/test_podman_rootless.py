@@ -21,6 +21,7 @@ ALL = ("cpu", "memory", "pids")
         ({"pids_limit": 9, "memory_limit": 8}, ALL, []),
         ({"pids_limit": 9, "memory_limit": 8}, (), ["pids limit 9 ", "memory limit 8 "]),
         ({"pids_limit": 9, "memory_limit": 8}, ("pids",), ["memory limit 8 "]),
+        ({"pids_limit": -1, "memory_limit": 0}, (), []),
         ({"devices": (HostDevice.parse("/dev/a"),)}, ALL, []),
         ({"devices": (HostDevice.parse("/dev/a::rw"),)}, ALL, []),
         ({"devices": (CdiDevice(name="a.b/c=d"),)}, ALL, []),
@@ -41,7 +42,12 @@ def test_options_without_effect_are_named_with_their_remedy(
 
 @pytest.mark.parametrize(
     ("asked", "has"),
-    [({}, False), ({"pids_limit": 0}, True), ({"memory_limit": 1}, True)],
+    [
+        ({}, False),
+        ({"pids_limit": -1}, False),
+        ({"pids_limit": 1}, True),
+        ({"memory_limit": 1}, True),
+    ],
 )
 def test_only_limits_of_cgroups_make_it_worth_asking_for_controllers(
     asked: dict[str, int],

@@ -1,0 +1,130 @@
+"""What a model server can and cannot do, by what the kernel and the engine say of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.cli import EVERYWHERE, PROMPT, ROOTFUL
+from tests.integration.served import Served, serving
+from tests.lab.service import program
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+pytestmark = pytest.mark.engines
+
+SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+
+
+@pytest.fixture(scope="module", params=EVERYWHERE)
+def locked(request: pytest.FixtureRequest) -> Generator[Served]:
+    """A server as it is by default."""
+    with serving(request, request.param) as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=ROOTFUL)
+def privileged(request: pytest.FixtureRequest) -> Generator[Served]:
+    """A server that is locked in by nothing."""
+    with serving(request, request.param, "--privileged") as server:
+        yield server
+
+
+def test_it_has_no_capability_and_gets_none(locked: Served) -> None:
+    assert {name: int(locked.status(name)[0], 16) for name in SETS} == dict.fromkeys(SETS, 0)
+    assert locked.status("NoNewPrivs") == ["1"]
+
+
+def test_its_system_calls_are_filtered(locked: Served) -> None:
+    assert locked.status("Seccomp") == ["2"]
+
+
+def test_it_runs_as_the_user_who_started_it(locked: Served) -> None:
+    assert set(locked.status("Uid")) == {str(locked.cli.uid)}
+
+
+def test_its_root_file_system_is_read_only(locked: Served) -> None:
+    assert locked.container["HostConfig"]["ReadonlyRootfs"] is True
+    assert "Read-only" in locked.inside("touch /usr/bin/evil 2>&1; true")
+
+
+def test_it_can_only_read_the_model(locked: Served, model: Path) -> None:
+    inside = f"/mnt/models/{model.name}"
+
+    assert locked.inside(f"head -c4 {inside}") == "GGUF"
+    assert "Read-only" in locked.inside(f"echo >>{inside} 2>&1; true")
+    assert "Read-only" in locked.inside(f"touch {inside} 2>&1; true")
+
+
+def test_it_sees_nothing_else_of_the_host(locked: Served, model: Path) -> None:
+    sources = {mount["Source"] for mount in locked.container["Mounts"] if mount["Type"] == "bind"}
+
+    assert sources == {str(model), str(locked.directory())}
+
+
+def test_it_may_write_to_its_own_tmp(locked: Served) -> None:
+    assert locked.inside("echo yes >/tmp/x && cat /tmp/x && rm /tmp/x") == "yes"
+
+
+def test_its_only_network_is_its_own_loopback(locked: Served) -> None:
+    assert locked.container["HostConfig"]["NetworkMode"] == "none"
+    assert locked.inside("ls /sys/class/net") == "lo"
+    assert not locked.container["NetworkSettings"]["Ports"]
+
+
+def test_it_listens_on_no_port(locked: Served) -> None:
+    tables = [(locked.proc / "net" / name).read_text() for name in ("tcp", "tcp6", "udp", "udp6")]
+
+    assert [table.count("\n") for table in tables] == [1, 1, 1, 1]  # their headings
+
+
+def test_its_socket_is_in_a_directory_of_the_caller_alone(locked: Served) -> None:
+    for directory in (locked.directory(), locked.cli.run_dir):
+        status = directory.stat()
+        assert (stat.S_IMODE(status.st_mode), status.st_uid) == (0o700, locked.cli.uid)
+    assert [path.name for path in locked.directory().iterdir()] == ["api.sock"]
+
+
+def test_the_caller_reaches_it_and_no_other_user_does(locked: Served) -> None:
+    path = str(locked.directory() / "api.sock")
+    with locked.cli.server() as client:
+        assert client.get("/health").status_code == 200
+
+    nobody = (program("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
+    connect = f"import socket; socket.socket(socket.AF_UNIX).connect({path!r})"
+    done = subprocess.run(
+        [*nobody, "/usr/bin/python3", "-c", connect], capture_output=True, check=False
+    )
+    assert b"PermissionError" in done.stderr
+
+
+def test_it_keeps_selinux_separation_and_its_labels_say_whose_it_is(locked: Served) -> None:
+    assert "label=disable" not in (locked.container["HostConfig"]["SecurityOpt"] or [])
+    assert locked.container["Config"]["Labels"]["ai.ramalama.engine"] == locked.cli.service.kind
+
+
+def test_privileged_takes_the_locks_away_and_still_answers(privileged: Served) -> None:
+    assert privileged.container["HostConfig"]["Privileged"] is True
+    assert privileged.container["HostConfig"]["ReadonlyRootfs"] is False
+    assert int(privileged.status("CapBnd")[0], 16) == _all_capabilities()
+    assert privileged.status("NoNewPrivs") == ["0"]
+    assert privileged.status("Seccomp") == ["0"]
+    privileged.terminal.sendline("Hello!")
+    privileged.terminal.expect_exact(PROMPT)
+
+
+def test_privileged_is_not_a_way_to_the_network(privileged: Served) -> None:
+    assert privileged.container["HostConfig"]["NetworkMode"] == "none"
+
+
+def _all_capabilities() -> int:
+    """Return those that this process may ever have, which is all that an engine can give."""
+    with open("/proc/self/status", encoding="ascii") as file:  # noqa: PTH123 (one line of it)
+        return int(next(line for line in file if line.startswith("CapBnd:")).split()[1], 16)

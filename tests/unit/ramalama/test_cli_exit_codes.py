@@ -1,0 +1,129 @@
+"""What a script learns from how we end."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+import pytest
+
+import ramalama.errors
+import ramalama_chat.errors
+import ramalama_engines.errors
+from ramalama.cli.exit_codes import exit_code
+from ramalama.errors import (
+    ConfigError,
+    EngineFailure,
+    InvalidReference,
+    ModelError,
+    ModelNotFound,
+    ModelUnreadable,
+    ModelUnsupported,
+    OptionRefused,
+    RamalamaError,
+    ServerError,
+    ServerExited,
+    ServerNotReady,
+    WrongEndianness,
+)
+from ramalama_chat.errors import (
+    ChatError,
+    ContextExceeded,
+    KeepAliveExpired,
+    PromptTooLarge,
+    RequestFailed,
+    ServerGone,
+)
+from ramalama_engines.errors import (
+    ContainerConflict,
+    ContainerNotFound,
+    ContainerStartError,
+    EngineError,
+    EngineUnavailable,
+    ImageNotFound,
+    ImagePullError,
+    UnsupportedOption,
+)
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+CODES: dict[type[Exception], int] = {
+    RamalamaError: 1,
+    ConfigError: 22,
+    InvalidReference: 22,
+    OptionRefused: 22,
+    ModelError: 1,
+    ModelNotFound: 2,
+    ModelUnreadable: 5,
+    ModelUnsupported: 22,
+    WrongEndianness: 1,
+    ServerError: 1,
+    ServerNotReady: 110,
+    ChatError: 1,
+    ServerGone: 1,
+    RequestFailed: 1,
+    ContextExceeded: 1,
+    PromptTooLarge: 1,
+    KeepAliveExpired: 124,
+}
+CODES_OF_ENGINES: dict[type[EngineError], int] = {
+    EngineError: 125,
+    EngineUnavailable: 125,
+    ImageNotFound: 125,
+    ImagePullError: 125,
+    ContainerNotFound: 125,
+    ContainerConflict: 125,
+    ContainerStartError: 125,
+    UnsupportedOption: 38,
+}
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES.items())
+def test_each_error_has_its_code(kind: type[Exception], code: int) -> None:
+    assert exit_code(kind("what happened")) == code
+
+
+@pytest.mark.parametrize(("kind", "code"), CODES_OF_ENGINES.items())
+def test_each_failure_of_an_engine_has_its_code(kind: type[EngineError], code: int) -> None:
+    assert exit_code(EngineFailure(kind("what happened"))) == code
+
+
+@pytest.mark.parametrize(("code", "expected"), [(1, 1), (137, 137), (139, 139), (0, 1), (None, 1)])
+def test_a_server_passes_its_own_code_on_unless_that_would_mean_success(
+    code: int | None, expected: int
+) -> None:
+    assert exit_code(ServerExited("it ended", exit_code=code)) == expected
+
+
+def classes(module: ModuleType) -> set[type]:
+    return {
+        value
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if value.__module__ == module.__name__ and issubclass(value, Exception)
+    }
+
+
+def test_no_error_was_forgotten() -> None:
+    ours = classes(ramalama.errors) | classes(ramalama_chat.errors)
+
+    assert ours == CODES.keys() | {EngineFailure, ServerExited}
+    assert classes(ramalama_engines.errors) == CODES_OF_ENGINES.keys()
+
+
+@pytest.mark.parametrize(
+    "module",
+    [ramalama.errors, ramalama_chat.errors, ramalama_engines.errors],
+    ids=["ramalama", "chat", "engines"],
+)
+def test_the_tree_of_errors_in_the_documentation_is_the_real_one(module: ModuleType) -> None:
+    lines = (module.__doc__ or "").splitlines()
+    drawn = {line.split()[1] for line in lines if line.lstrip().startswith(("* ", "x ", "+ "))}
+
+    assert drawn == {kind.__name__ for kind in classes(module)}
+
+
+def test_every_error_of_ours_is_public() -> None:
+    import ramalama as door  # noqa: PLC0415 (the name is taken by its submodule above)
+
+    assert {kind.__name__ for kind in classes(ramalama.errors)} <= set(door.__all__)
