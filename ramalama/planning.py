@@ -124,6 +124,8 @@ def check_options(options: ServeOptions) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Planner:
+    """The decisions, each a method."""
+
     options: ServeOptions
     model: StoredModel
     accelerator: Accelerator

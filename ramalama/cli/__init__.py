@@ -5,6 +5,7 @@ This module is what every command pays for, so it imports nothing that `version`
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from ramalama._version import __version__
@@ -13,6 +14,8 @@ from ramalama._version import __version__
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code; *words* default to the process's arguments."""
     words = sys.argv[1:] if words is None else words
+    # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
+    gc.disable()
     if words in (["version"], ["--version"], ["-v"]):
         sys.stdout.write(f"ramalama version {__version__}\n")
         return 0

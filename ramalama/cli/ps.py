@@ -73,13 +73,18 @@ def _record(state: ContainerState) -> dict[str, object]:
 def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
     return (
         state.id if whole else state.id[:_SHORT_ID],
-        printable(state.labels.get(MODEL_LABEL, "")),
-        printable(state.labels.get(f"{LABEL}.runtime", "")),
+        _cell(state.labels.get(MODEL_LABEL, "")),
+        _cell(state.labels.get(f"{LABEL}.runtime", "")),
         _age(state.created),
         str(state.status),
         ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
-        printable(state.name),
+        _cell(state.name),
     )
+
+
+def _cell(text: str) -> str:
+    """Keep what anybody may have written into a label on its line."""
+    return printable(text).replace("\n", "\\n")
 
 
 def _age(created: datetime | None) -> str:

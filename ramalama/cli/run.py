@@ -72,8 +72,6 @@ def execute(words: Sequence[str]) -> int:
     command = _Run(arguments, invocation)
     if arguments.dryrun:
         return command.print_plan()
-    # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
-    gc.disable()
     with handled_signals() as signals:
         command.chat(signals)
     return 0
@@ -116,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
+    """One call of the command."""
+
     arguments: RunArguments
     invocation: Invocation
 
@@ -142,7 +142,7 @@ class _Run:
         with self.invocation.ramalama() as ramalama:
             try:
                 with ramalama.serve(options, on_event=follow) as server:
-                    gc.enable()
+                    gc.enable()  # a talk may last
                     signals.start_keepalive(self.arguments.keepalive)
                     self._talk(server, prompt.read(), signals, timings)
                     timings.mark("answered")

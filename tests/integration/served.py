@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.integration.cli import Cli
 from tests.integration.users import user_of
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
     import pexpect
     import pytest
+
+    from tests.integration.cli import Cli
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
