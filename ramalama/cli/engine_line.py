@@ -28,6 +28,7 @@ def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     yield from ("run", "--detach")
     yield from _identity(spec)
     yield from _isolation(kind, spec)
+    yield from _user(spec)
     for device in spec.devices:
         yield from _device(kind, device)
     for mount in spec.mounts:
@@ -67,6 +68,11 @@ def _isolation(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
         yield f"--security-opt=label={option}"
     if spec.read_only:
         yield "--read-only"
+        if kind is EngineKind.PODMAN:
+            yield "--read-only-tmpfs=false"  # its command line adds some, its API does not
+
+
+def _user(spec: ContainerSpec) -> Iterator[str]:
     if spec.user:
         yield f"--user={spec.user}"
     if spec.userns:

@@ -64,7 +64,9 @@ class ServeArguments(GlobalArguments):
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the manual page's server and container."""
     _add_model_options(parser.add_argument_group("model options"))
-    _add_container_options(parser.add_argument_group("container options"))
+    container = parser.add_argument_group("container options")
+    _add_container_options(container)
+    _add_isolation_options(container)
     _add_image_options(parser.add_argument_group("image options"))
 
 
@@ -197,6 +199,9 @@ def _add_container_options(group: ArgumentGroup) -> None:
         metavar="K[=V]",
         help="set a variable in the container; without a value, the host's if it is set",
     )
+
+
+def _add_isolation_options(group: ArgumentGroup) -> None:
     group.add_argument(
         "--keep-groups",
         action="store_const",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -42,6 +44,7 @@ ENDLESS: Final = ("--ctx-size=2048", "--temp=0", "--runtime-args=--ignore-eos")
 PROMPT: Final = "me> "
 LOOP: Final = (f"--prefix={PROMPT}", "--color=never")
 
+_SERIAL: Final = count()
 _HOST_VARIABLE: Final = {"podman": "CONTAINER_HOST", "docker": "DOCKER_HOST"}
 
 
@@ -207,6 +210,20 @@ class Cli:
         read = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
         who = (f"--reuid={account.uid}", f"--regid={account.gid}", "--init-groups")
         return (program("setpriv"), *who, *read)
+
+
+@contextmanager
+def user_of(service: EngineService, lab: Path) -> Generator[Cli]:
+    """Make a user of *service*; complain if commands have left anything behind."""
+    home = lab / f"user-{next(_SERIAL)}"
+    for directory in (home, home / "run", home / "config"):
+        directory.mkdir(mode=0o700)
+        if service.account is not None:
+            os.chown(directory, service.account.uid, service.account.gid)
+    cli = Cli(service=service, home=home, url=service.url)
+    yield cli
+    assert cli.leftovers() == []
+    shutil.rmtree(home)
 
 
 def saying(text: str) -> tuple[str, str]:

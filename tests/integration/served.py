@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.integration.users import user_of
+from tests.integration.cli import user_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -56,6 +56,12 @@ class Served:
         lines = (self.proc / "status").read_text().splitlines()
         (found,) = (line for line in lines if line.startswith(f"{field}:"))
         return found.split()[1:]
+
+    def mount_options(self, target: str) -> list[str]:
+        """Return the options of the mount at *target* in the container; proc_pid_mountinfo(5)."""
+        lines = (self.proc / "mountinfo").read_text().splitlines()
+        (found,) = (fields for fields in map(str.split, lines) if fields[4] == target)
+        return found[5].split(",")
 
     def inside(self, script: str) -> str:
         """Run a shell script in the container, and return what it prints."""

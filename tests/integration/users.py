@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from contextlib import contextmanager
-from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.cli import ROOTFUL, Cli
+from tests.integration.cli import ROOTFUL, Cli, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from tests.lab.service import EngineService
-
-_SERIAL: Final = count()
-
-
-@contextmanager
-def user_of(service: EngineService, lab: Path) -> Generator[Cli]:
-    """Make a user of *service*; complain if commands have left anything behind."""
-    home = lab / f"user-{next(_SERIAL)}"
-    for directory in (home, home / "run", home / "config"):
-        directory.mkdir(mode=0o700)
-        if service.account is not None:
-            os.chown(directory, service.account.uid, service.account.gid)
-    cli = Cli(service=service, home=home, url=service.url)
-    yield cli
-    assert cli.leftovers() == []
-    shutil.rmtree(home)
 
 
 @pytest.fixture(params=ROOTFUL)

@@ -46,7 +46,8 @@ def test_a_quiet_version_is_the_number_alone(capsys: Capture, words: list[str]) 
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["-h"], ["--help"], ["help"], ["help", "--help"], ["--debug", "-h"], ["help", "help"]]
+    "words",
+    [[], ["-h"], ["--help"], ["help"], ["help", "--help"], ["--debug", "-h"], ["help", "help"]],
 )
 def test_help_goes_to_stdout(capsys: Capture, words: list[str]) -> None:
     assert run(capsys, *words) == (0, usage(), "")

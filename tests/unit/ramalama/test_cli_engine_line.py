@@ -96,7 +96,10 @@ def test_the_same_container_as_a_line_for_docker_names_the_runtime_elsewhere() -
             {"devices": (HostDevice(source="/dev/fuse", target="/dev/x", permissions="r"),)},
             ["--device=/dev/fuse:/dev/x:r"],
         ),
-        ({"mounts": (TmpfsMount(target="/t", size=64, mode=0o700),)}, ["--tmpfs=/t:mode=700,size=64"]),
+        (
+            {"mounts": (TmpfsMount(target="/t", size=64, mode=0o700),)},
+            ["--tmpfs=/t:mode=700,size=64"],
+        ),
         (
             {"mounts": (BindMount(source="/a", target="/b"),)},
             ["--mount=type=bind,source=/a,target=/b,readonly"],
@@ -133,7 +136,10 @@ def test_each_part_of_a_container_has_its_words(
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(PODMAN, "--device=nvidia.com/gpu=all"), (DOCKER, "--gpus=driver=cdi,device=nvidia.com/gpu=all")],
+    [
+        (PODMAN, "--device=nvidia.com/gpu=all"),
+        (DOCKER, "--gpus=driver=cdi,device=nvidia.com/gpu=all"),
+    ],
 )
 def test_a_cdi_device_is_asked_for_as_each_engine_wants_it(kind: EngineKind, words: str) -> None:
     spec = replace(BARE, devices=(CdiDevice(name="nvidia.com/gpu=all"),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,9 +18,11 @@ from ramalama.cli.serve_options import (
 )
 from ramalama.config import Config
 from ramalama.errors import InvalidReference
-from ramalama.options import ServeOptions
 from ramalama_engines import CdiDevice, EngineKind, HostDevice, PullPolicy
 from tests.unit.ramalama.made_up import OPTIONS
+
+if TYPE_CHECKING:
+    from ramalama.options import ServeOptions
 
 HOST = {"SET": "host's", "EMPTY": ""}
 FUSE = HostDevice(source="/dev/fuse", target="/dev/fuse")
@@ -30,9 +33,7 @@ def read(*words: str) -> ServeArguments:
     arguments = parser("run", "run a model")
     arguments.add_argument("model")
     add_serve_options(arguments)
-    return arguments.parse_args(
-        join_dashed([*words, "/models/granite.gguf"]), ServeArguments()
-    )
+    return arguments.parse_args(join_dashed([*words, "/models/granite.gguf"]), ServeArguments())
 
 
 def options(*words: str, config: Config | None = None) -> ServeOptions:

@@ -1,0 +1,43 @@
+"""What an embedder's type checker infers of us: never run, only read by ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+import ramalama
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    import openai
+
+    from ramalama_chat import ChatSession, Endpoint
+    from ramalama_engines import ContainerSpec, ContainerState, Engine
+
+
+def serve(engine: Engine) -> None:
+    options = ramalama.ServeOptions(model=ramalama.ModelRef.parse("/models/granite.gguf"))
+    assert_type(options.model, ramalama.ModelRef)
+    with ramalama.Ramalama(ramalama.Config(), engine=engine) as room:
+        assert_type(room, ramalama.Ramalama)
+        assert_type(room.plan(options), ramalama.LaunchPlan)
+        assert_type(room.plan(options).container, "ContainerSpec")
+        assert_type(room.servers(), "Sequence[ContainerState]")
+        with room.serve(options) as server:
+            talk(server)
+
+
+def talk(server: ramalama.ModelServer) -> None:
+    assert_type(server.endpoint, "Endpoint")
+    assert_type(server.client(), "openai.OpenAI")
+    assert_type(server.chat(), "ChatSession")
+    assert_type(server.chat().ask("why?"), "Generator[str, None, None]")
+
+
+def fail(error: ramalama.RamalamaError) -> int | None:
+    if isinstance(error, ramalama.EngineFailure):
+        assert_type(error.cause.engine, str)
+    if isinstance(error, ramalama.ServerExited):
+        assert_type(error.log_tail, tuple[str, ...])
+        return error.exit_code
+    return None

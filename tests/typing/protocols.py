@@ -1,0 +1,35 @@
+"""Who keeps which contract: never run, only read by the type checkers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ramalama.runtimes.base import Runtime
+    from ramalama.runtimes.llama_cpp import LlamaCpp
+    from ramalama_chat import ChatSession
+    from ramalama_chat.repl import Talk
+    from ramalama_engines import Engine
+    from ramalama_engines.docker import DockerEngine
+    from ramalama_engines.fake import FakeEngine
+    from ramalama_engines.podman import PodmanEngine
+
+
+def the_fake_is_an_engine(engine: FakeEngine) -> Engine:
+    return engine
+
+
+def podman_is_an_engine(engine: PodmanEngine) -> Engine:
+    return engine
+
+
+def docker_is_an_engine(engine: DockerEngine) -> Engine:
+    return engine
+
+
+def llama_cpp_is_a_runtime(runtime: LlamaCpp) -> Runtime:
+    return runtime
+
+
+def a_session_is_a_talk(session: ChatSession) -> Talk:
+    return session

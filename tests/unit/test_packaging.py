@@ -1,0 +1,136 @@
+"""What is shipped, and whether it stands on its own."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import pytest
+
+from ramalama import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+ROOT = Path(__file__).parents[2]
+HOMES = {
+    "ramalama": ROOT,
+    "ramalama_engines": ROOT / "engines",
+    "ramalama_accel": ROOT / "accel",
+    "ramalama_chat": ROOT / "chat",
+}
+WHEEL = f"ramalama-{__version__}-py3-none-any.whl"
+DIST_INFO = f"ramalama-{__version__}.dist-info"
+
+
+def run(*words: str | Path) -> str:
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def build(directory: Path, *options: str) -> Path:
+    """Build below *directory*, with the backend of this environment if there is one."""
+    isolation = ["--no-isolation"] if find_spec("hatchling") else []
+    run(sys.executable, "-m", "build", *isolation, *options, "--outdir", directory, ROOT)
+    return directory / WHEEL
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the working tree."""
+    return build(tmp_path_factory.mktemp("direct"), "--wheel")
+
+
+@pytest.fixture(scope="module")
+def wheel_of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the source distribution."""
+    return build(tmp_path_factory.mktemp("sdist"))
+
+
+def files(wheel: Path) -> list[str]:
+    with ZipFile(wheel) as archive:
+        return sorted(archive.namelist())
+
+
+def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(
+    wheel: Path, wheel_of_sdist: Path
+) -> None:
+    shipped = files(wheel)
+
+    assert files(wheel_of_sdist) == shipped
+    assert [name for name in shipped if not name.startswith(DIST_INFO)] == sorted(
+        str(path.relative_to(home))
+        for package, home in HOMES.items()
+        for path in (home / package).rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"
+    )
+
+
+def test_the_wheel_says_who_may_use_it_and_that_it_is_typed(wheel: Path) -> None:
+    shipped = set(files(wheel))
+
+    assert {f"{package}/py.typed" for package in HOMES} <= shipped
+    assert f"{DIST_INFO}/licenses/LICENSE" in shipped
+
+
+@pytest.fixture(scope="module")
+def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that has the wheel and nothing else."""
+    root = tmp_path_factory.mktemp("clean")
+    venv.create(root, with_pip=True)
+    programs = root / "bin"
+    options = ("--quiet", "--no-index", "--no-deps", "--disable-pip-version-check")
+    run(programs / "python", "-m", "pip", "install", *options, wheel)
+    return programs
+
+
+@pytest.mark.parametrize(
+    "words", [["ramalama"], ["python", "-m", "ramalama"], ["python", "-I", "-m", "ramalama"]]
+)
+def test_an_environment_with_the_wheel_alone_knows_version_and_help(
+    clean: Path, words: Sequence[str]
+) -> None:
+    command = [clean / words[0], *words[1:]]
+
+    assert run(*command, "version") == f"ramalama version {__version__}\n"
+    assert run(*command, "--help").startswith("usage: ramalama ")
+
+
+def test_an_environment_with_the_wheel_alone_can_import_it_and_make_options(clean: Path) -> None:
+    program = (
+        "import ramalama; "
+        "model = ramalama.ModelRef.parse('/m.gguf'); "
+        "print(ramalama.ServeOptions(model=model).model)"
+    )
+
+    assert run(clean / "python", "-I", "-c", program) == "file:///m.gguf\n"
+
+
+def test_every_package_that_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {words.partition(">")[0].replace("-", "_") for words in project["dependencies"]}
+    imported = {
+        name
+        for package, home in HOMES.items()
+        for source in (home / package).rglob("*.py")
+        for name in imports(source)
+    }
+
+    assert imported - sys.stdlib_module_names - HOMES.keys() <= declared
+
+
+def imports(source: Path) -> Generator[str]:
+    """Yield the packages that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
