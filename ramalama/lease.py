@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-_FORMAT = re.compile(r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})", re.ASCII)
+_FORMAT = r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -46,7 +46,7 @@ class Lease:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Read what `format` wrote; None for anything else (labels are anybody's to write)."""
-        match = _FORMAT.fullmatch(text)
+        match = re.fullmatch(_FORMAT, text)
         if match is None:
             return None
         host, pid, start = match.groups()

@@ -44,7 +44,7 @@ _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _PORT = 8080
 _LOOPBACK = "127.0.0.1"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}")
+_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}"
 _NETWORKLESS = ("container:", "ns:", "pod:", "service:")
 
 
@@ -185,7 +185,7 @@ class _Planner:
 
     def _names_in_container(self) -> tuple[str, ...]:
         names = tuple(path.name for path in self.model.weights)
-        if all(_PLAIN_NAME.fullmatch(name) for name in names):
+        if all(re.fullmatch(_PLAIN_NAME, name) for name in names):
             return names
         count = len(names)
         if count == 1:

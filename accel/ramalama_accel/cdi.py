@@ -19,8 +19,8 @@ DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
 Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
 _SIZE_LIMIT = 1024 * 1024
-_KIND = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
+_KIND = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.:-]*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def _read_spec(host: Host, path: str) -> dict[str, CdiDevice]:
 
 def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
     kind = scalars.get(("kind",), "")
-    if not _KIND.fullmatch(kind):
+    if not re.fullmatch(_KIND, kind):
         msg = f"its kind is {kind!r}, not vendor/class"
         raise ValueError(msg)
     nodes, files = _needs(scalars)
@@ -103,7 +103,7 @@ def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
     for place, name in scalars.items():
         if len(place) != 3 or place[0] != "devices" or place[2] != "name":  # noqa: PLR2004 (devices[i].name)
             continue
-        if not _NAME.fullmatch(name):
+        if not re.fullmatch(_NAME, name):
             msg = f"{name!r} is no device name"
             raise ValueError(msg)
         own = place[:2]

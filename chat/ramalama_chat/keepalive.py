@@ -7,7 +7,7 @@ part     = digits unit              units from large to small, each once: w d h 
 import re
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_PARTS = re.compile("".join(rf"(?:([0-9]{{1,9}}){unit})?" for unit in _SECONDS))
+_PARTS = "".join(rf"(?:([0-9]{{1,9}}){unit})?" for unit in _SECONDS)
 
 # A timer of any kind can still count it: threading.TIMEOUT_MAX is 292 years.
 _LONGEST = 10 * 365 * _SECONDS["d"]
@@ -21,7 +21,7 @@ def parse_duration(text: str) -> float:
 
     """
     spelled = text.strip()
-    found = _PARTS.fullmatch(f"{spelled}s" if spelled.isdecimal() else spelled)
+    found = re.fullmatch(_PARTS, f"{spelled}s" if spelled.isdecimal() else spelled)
     if not spelled or found is None:
         msg = f"{text!r} is not a duration: write seconds (90) or numbers with units (10m, 1h30m)"
         raise ValueError(msg)

@@ -11,7 +11,7 @@ from ramalama_chat.errors import PromptTooLarge
 # Far more than any model's context, far less than memory: a tarball sent by mistake is refused.
 MAX_PIPED_BYTES = 16 * 1024 * 1024
 
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_NO_TEXT = "[\0\ud800-\udfff]"
 
 
 def read_prompt(arguments: Sequence[str], stdin: TextIO | None) -> str | None:
@@ -58,4 +58,4 @@ def read_piped(stream: BinaryIO, *, limit: int = MAX_PIPED_BYTES) -> str:
 
 def _sendable(text: str) -> str:
     """Replace what is no text: NULs, and the surrogates that stand for an argument's odd bytes."""
-    return _NO_TEXT.sub("\ufffd", text)
+    return re.sub(_NO_TEXT, "\ufffd", text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import struct
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from ramalama_engines.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable, Iterator
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
@@ -22,10 +22,12 @@ _LONGEST_TEXT = 1000
 class Meaning:
     """A failure that an engine reports: the words that betray it, what it is, what to do.
 
-    *message* may name groups of *words* in braces; the engine's own text is added to it.
+    *words* is a regular expression, compiled when something has failed; its case does not matter,
+    and ``.`` stands for a line's end too. *message* may name its groups in braces; the engine's
+    own text is added to it.
     """
 
-    words: re.Pattern[str]
+    words: str
     error: type[EngineError]
     message: str
 
@@ -60,7 +62,7 @@ def one_line(text: str) -> str:
 def explain(text: str, meanings: Iterable[Meaning], *, engine: str) -> EngineError | None:
     """Find what an engine's error *text* means; the first that matches, None for none."""
     for meaning in meanings:
-        if found := meaning.words.search(text):
+        if found := re.search(meaning.words, text, re.IGNORECASE | re.DOTALL):
             named = {name: one_line(words or "") for name, words in found.groupdict().items()}
             message = f"{meaning.message.format(**named)} ({engine}: {one_line(text)})"
             return meaning.error(message, engine=engine)

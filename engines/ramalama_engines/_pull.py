@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from ramalama_engines.errors import EngineError
 
-_COPYING = re.compile(r"Copying (?:blob|config) (?:sha256:)?(?P<digest>[0-9a-f]{12})[0-9a-f]*")
+_COPYING = r"Copying (?:blob|config) (?:sha256:)?(?P<digest>[0-9a-f]{12})[0-9a-f]*"
 
 
 def _failure(words: str, advice: str) -> Meaning:
-    return Meaning(re.compile(words, re.IGNORECASE), ImagePullError, advice)
+    return Meaning(words, ImagePullError, advice)
 
 
 _FAILURES = (
@@ -74,7 +74,7 @@ def pull_error(text: str, *, image: str, engine: str) -> EngineError:
 
 
 def _step_of_text(text: str) -> PullProgress:
-    blob = _COPYING.match(text)
+    blob = re.match(_COPYING, text)
     return PullProgress(layer=blob["digest"] if blob else "", status=text)
 
 

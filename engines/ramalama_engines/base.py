@@ -39,7 +39,7 @@ class Engine(Protocol):
 
     @property
     def rootless(self) -> bool:
-        """Whether the engine runs as an ordinary user; asked at most once, as cheaply as it goes."""
+        """Whether the engine runs as an ordinary user; asked once, as cheaply as it goes."""
         ...
 
     @property
@@ -99,7 +99,7 @@ class Engine(Protocol):
         ...
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
-        """Report the containers, in any state, that bear all *labels*; an empty value matches any."""
+        """Report the containers that bear all *labels*, in any state; "" matches any value."""
         ...
 
     def logs(

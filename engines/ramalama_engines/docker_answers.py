@@ -32,7 +32,7 @@ _STATUS = {
     "removing": ContainerStatus.REMOVING,
     "dead": ContainerStatus.REMOVING,  # its removal failed half way
 }
-_EXITED = re.compile(r"Exited \((\d+)\)")
+_EXITED = r"Exited \((\d+)\)"
 
 
 def inspected_container(answer: Json) -> ContainerState:
@@ -56,7 +56,7 @@ def inspected_container(answer: Json) -> ContainerState:
 def listed_container(answer: Json) -> ContainerState:
     """Read one item of ``GET /containers/json``, which does not tell who ran out of memory."""
     status = _STATUS.get(answer["State"], ContainerStatus.UNKNOWN)
-    exited = _EXITED.match(answer.get("Status", ""))
+    exited = re.match(_EXITED, answer.get("Status", ""))
     return ContainerState(
         id=answer["Id"],
         name=_own_name(answer.get("Names") or ()),

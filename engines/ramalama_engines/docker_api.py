@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # a name or an ID; anything else is neither
+_CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # a name or an ID; anything else is neither
 
 
 class DockerApi(DockerSession):
@@ -72,7 +72,7 @@ def checked(response: Response) -> Response:
 
 def _path(container: str, verb: str) -> str:
     """Return the path of *container*; what no container is called must not become another path."""
-    if not _CONTAINER.fullmatch(container):
+    if not re.fullmatch(_CONTAINER, container):
         raise no_such_container(container)
     return f"/containers/{container}{verb}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from ramalama_engines._http import Meaning, explain, one_line
@@ -26,17 +25,17 @@ NO_CDI = (
 
 _CREATE = (
     Meaning(
-        re.compile(r"no such image: (?P<image>.+)", re.IGNORECASE),
+        r"no such image: (?P<image>.+)",
         ImageNotFound,
         "there is no local image {image}",
     ),
     Meaning(
-        re.compile(r'container name "/?(?P<name>[^"]+)" is already in use'),
+        r'container name "/?(?P<name>[^"]+)" is already in use',
         ContainerConflict,
         "the name {name} is taken by another container",
     ),
     Meaning(
-        re.compile(r"bind source path does not exist: (?P<path>.+)", re.DOTALL),
+        r"bind source path does not exist: (?P<path>.+)",
         UnsupportedOption,
         "there is no {path} on the engine's host to mount",
     ),
@@ -46,32 +45,32 @@ _EXEC = r'exec: "(?P<program>(?:[^"\\]|\\.)*)": '
 
 _START = (
     Meaning(
-        re.compile(_EXEC + r"(?:executable file not found|.*no such file or directory)"),
+        _EXEC + r"(?:executable file not found|.*no such file or directory)",
         ContainerStartError,
         "the image has no program {program}",
     ),
     Meaning(
-        re.compile(_EXEC + r"permission denied"),
+        _EXEC + r"permission denied",
         ContainerStartError,
         "{program} in the image cannot be executed",
     ),
     Meaning(
-        re.compile(r"Bind for (?P<address>\S+) failed: port is already allocated"),
+        r"Bind for (?P<address>\S+) failed: port is already allocated",
         ContainerConflict,
         "{address} is taken by another container",
     ),
     Meaning(
-        re.compile(r"listen tcp\d? (?P<address>\S+): bind: address already in use"),
+        r"listen tcp\d? (?P<address>\S+): bind: address already in use",
         ContainerConflict,
         "{address} is taken by another program",
     ),
     Meaning(
-        re.compile(r'custom device "(?P<device>[^"]+)": (?P<reason>.+)'),
+        r'custom device "(?P<device>[^"]+)": (?P<reason>.+)',
         ContainerStartError,
         "the container cannot have the device {device}",
     ),
     Meaning(
-        re.compile(r"unresolvable CDI devices (?P<names>[^:\n]+)"),
+        r"unresolvable CDI devices (?P<names>[^:\n]+)",
         ContainerStartError,
         "no CDI specification on the engine's host describes {names}",
     ),

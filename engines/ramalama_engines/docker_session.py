@@ -33,7 +33,7 @@ BAD_REQUEST, NOT_FOUND, CONFLICT = 400, 404, 409
 
 _BASE_URL = "http+docker://localhost"
 _OLDEST_API = "1.41"  # Docker 20.10
-_TOO_OLD = re.compile(r"Minimum supported API version is (\d+\.\d+)")
+_TOO_OLD = r"Minimum supported API version is (\d+\.\d+)"
 _IDLE_CONNECTIONS = 64  # urllib3 warns on stderr when it must throw one away
 _CHUNK = 65536
 
@@ -114,7 +114,7 @@ class DockerSession:
                 stream=True,
             )
             refusal = "" if response.ok else response.text  # read now, while failures are ours
-        too_old = response.status_code == BAD_REQUEST and _TOO_OLD.search(refusal)
+        too_old = response.status_code == BAD_REQUEST and re.search(_TOO_OLD, refusal)
         if not too_old or too_old[1] == self._api_version:
             return response
         self._api_version = too_old[1]  # Docker 29 begins at 1.44

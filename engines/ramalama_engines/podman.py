@@ -66,7 +66,7 @@ _CREATED = 201
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
 _NOT_FOUND = 404
-_CONTAINER = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+_CONTAINER = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 _START_POLL = 0.01  # seconds
 _SHORTEST_WAIT = 0.05  # seconds; enough for an answer that is there already
 
@@ -93,9 +93,13 @@ class PodmanEngine:
         """As it was given."""
         return self._url
 
-    @cached_property
+    @property
     def rootless(self) -> bool:
         """Whose socket it is; the kernel knows without a request."""
+        return self._rootless
+
+    @cached_property
+    def _rootless(self) -> bool:
         path = socket_path(self._url)
         try:
             uid = peer_uid(path) if path is not None else None
@@ -103,7 +107,7 @@ class PodmanEngine:
             raise unavailable(exc, engine="podman", url=self._url) from exc
         return self.info.rootless if uid is None else uid != 0
 
-    @cached_property
+    @property
     def info(self) -> EngineInfo:
         """What the service says of itself; podman 4.3 takes 0.3 s for it."""
         return engine_info(self._info, url=self._url)
@@ -310,7 +314,7 @@ class PodmanEngine:
 
 def _path(container: str, *rest: str) -> str:
     """Return the path of *container*; a name that none can have must not become another path."""
-    if not _CONTAINER.fullmatch(container):
+    if not re.fullmatch(_CONTAINER, container):
         msg = f"there is no container {container!r}"
         raise ContainerNotFound(msg, engine="podman")
     return "/".join(("containers", container, *rest))

@@ -36,7 +36,7 @@ def silently_dropped(dropped: Sequence[str], *, server: str = "") -> Unsupported
 
 
 def _meaning(words: str, error: type[EngineError], message: str) -> Meaning:
-    return Meaning(re.compile(words, re.IGNORECASE | re.DOTALL), error, message)
+    return Meaning(words, error, message)
 
 
 # A 404, but a 500 while somebody else removes the container.

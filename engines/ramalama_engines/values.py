@@ -7,16 +7,17 @@ engine is remote.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-_CDI_NAME = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*"
-)
-_PERMISSIONS = re.compile(r"r?w?m?")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+# Regular expressions stay text until they are needed: compiling takes longer than loading.
+_CDI_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*"
+_PERMISSIONS = r"r?w?m?"
 
 
 class EngineKind(StrEnum):
@@ -54,11 +55,11 @@ class HostDevice:
             ValueError: a path is not absolute, or the permissions are not made of r, w and m.
         """
         source, *rest = text.split(":")
-        if len(rest) == 1 and rest[0] and _PERMISSIONS.fullmatch(rest[0]):
+        if len(rest) == 1 and rest[0] and re.fullmatch(_PERMISSIONS, rest[0]):
             rest = ["", rest[0]]
         target, permissions = [*rest, "", ""][:2]
         target, permissions = target or source, permissions or "rwm"
-        if len(rest) > 2 or not _PERMISSIONS.fullmatch(permissions):  # noqa: PLR2004 (DST and PERMISSIONS)
+        if len(rest) > 2 or not re.fullmatch(_PERMISSIONS, permissions):  # noqa: PLR2004 (DST and PERMISSIONS)
             msg = f"{text!r} is not SRC[:DST[:PERMISSIONS]] with permissions made of r, w and m"
             raise ValueError(msg)
         for path in (source, target):
@@ -81,7 +82,7 @@ class CdiDevice:
     @staticmethod
     def is_name(text: str) -> bool:
         """Tell whether *text* is a fully qualified CDI device name."""
-        return _CDI_NAME.fullmatch(text) is not None
+        return re.fullmatch(_CDI_NAME, text) is not None
 
 
 Device = HostDevice | CdiDevice

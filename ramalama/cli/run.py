@@ -21,7 +21,7 @@ from ramalama.cli.serve_options import (
 from ramalama.cli.signals import handled_signals
 from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
-from ramalama.events import ImageReady
+from ramalama.events import ContainerCreated
 from ramalama_chat.answer import write_answer
 from ramalama_chat.color import ColorMode, default_prefix, use_color
 from ramalama_chat.errors import ChatError, ServerGone
@@ -136,13 +136,15 @@ class _Run:
         def follow(event: Event) -> None:
             progress.follow(event)
             timings.note(event)
-            if isinstance(event, ImageReady):
+            # Not before: the container's creation would have to share the interpreter with it.
+            if isinstance(event, ContainerCreated):
                 threading.Thread(target=preload, name="ramalama-preload", daemon=True).start()
 
         with self.invocation.ramalama() as ramalama:
             try:
                 with ramalama.serve(options, on_event=follow) as server:
-                    gc.enable()  # a talk may last
+                    gc.freeze()  # what was imported is there to stay, and need not be looked at
+                    gc.enable()
                     signals.start_keepalive(self.arguments.keepalive)
                     self._talk(server, prompt.read(), signals, timings)
                     timings.mark("answered")

@@ -23,23 +23,20 @@ _UPSTREAM_SCRIPT = "tools.sh"
 
 # What a dead server said, and what it means; the first match of the earliest row wins, since
 # the rows go from the cause to its consequences.
-_CAUSES = tuple(
-    (re.compile(pattern), meaning)
-    for pattern, meaning in (
-        (r"error: invalid argument: (?P<it>.+)", "it does not know the argument {it}"),
-        (r"error while handling argument \"?(?P<it>[^\":]+)", "it refused the value of {it}"),
-        (r"unknown model architecture: '(?P<it>[^']+)'",
-         "its llama.cpp does not know the architecture {it} (a newer image may)"),
-        (r"insufficient memory|failed to allocate|out of memory|cudaMalloc failed",
-         "there is not enough memory for the model and its context (try a smaller --ctx-size)"),
-        (r"is not within the file bounds|failed to read (?:key-value pairs|tensor|magic)",
-         "the model file is cut off or corrupt"),
-        (r"failed to open GGUF file '.*' \((?P<it>[^)]+)\)", "it cannot open the model: {it}"),
-        (r"couldn't bind HTTP server socket", "it cannot listen at its address"),
-        (r"error loading model: (?P<it>.+)", "{it}"),
-        (r"(?P<it>GGML_ASSERT\(.+\) failed)", "it failed a check of its own: {it}"),
-        (r"error: (?P<it>.+)", "{it}"),
-    )
+_CAUSES = (
+    (r"error: invalid argument: (?P<it>.+)", "it does not know the argument {it}"),
+    (r"error while handling argument \"?(?P<it>[^\":]+)", "it refused the value of {it}"),
+    (r"unknown model architecture: '(?P<it>[^']+)'",
+     "its llama.cpp does not know the architecture {it} (a newer image may)"),
+    (r"insufficient memory|failed to allocate|out of memory|cudaMalloc failed",
+     "there is not enough memory for the model and its context (try a smaller --ctx-size)"),
+    (r"is not within the file bounds|failed to read (?:key-value pairs|tensor|magic)",
+     "the model file is cut off or corrupt"),
+    (r"failed to open GGUF file '.*' \((?P<it>[^)]+)\)", "it cannot open the model: {it}"),
+    (r"couldn't bind HTTP server socket", "it cannot listen at its address"),
+    (r"error loading model: (?P<it>.+)", "{it}"),
+    (r"(?P<it>GGML_ASSERT\(.+\) failed)", "it failed a check of its own: {it}"),
+    (r"error: (?P<it>.+)", "{it}"),
 )  # fmt: skip
 
 
@@ -82,7 +79,7 @@ class LlamaCpp:
         """Find the cause of death in the log; see `Runtime.explain`."""
         for pattern, meaning in _CAUSES:
             for line in log:
-                if match := pattern.search(line):
+                if match := re.search(pattern, line):
                     return meaning.format(**match.groupdict())
         return None
 

@@ -15,7 +15,7 @@ from ramalama.store.models import StoredModel
 if TYPE_CHECKING:
     from ramalama.reference import ModelRef
 
-_PART = re.compile(r"(?P<stem>.*)-(?P<number>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf", re.DOTALL)
+_PART = r"(?s)(?P<stem>.*)-(?P<number>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf"
 _MOST_PARTS = 999
 
 
@@ -34,7 +34,7 @@ def open_local(reference: ModelRef) -> StoredModel:
 
 
 def _parts(path: Path) -> tuple[Path, ...]:
-    match = _PART.fullmatch(path.name)
+    match = re.fullmatch(_PART, path.name)
     if match is None:
         return (path,)
     count = int(match["count"])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_type
+from collections.abc import Generator, Sequence
+from typing import assert_type
+
+import openai
 
 import ramalama
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-
-    import openai
-
-    from ramalama_chat import ChatSession, Endpoint
-    from ramalama_engines import ContainerSpec, ContainerState, Engine
+from ramalama_chat import ChatSession, Endpoint
+from ramalama_engines import ContainerSpec, ContainerState, Engine
 
 
 def serve(engine: Engine) -> None:
@@ -21,17 +18,17 @@ def serve(engine: Engine) -> None:
     with ramalama.Ramalama(ramalama.Config(), engine=engine) as room:
         assert_type(room, ramalama.Ramalama)
         assert_type(room.plan(options), ramalama.LaunchPlan)
-        assert_type(room.plan(options).container, "ContainerSpec")
-        assert_type(room.servers(), "Sequence[ContainerState]")
+        assert_type(room.plan(options).container, ContainerSpec)
+        assert_type(room.servers(), Sequence[ContainerState])
         with room.serve(options) as server:
             talk(server)
 
 
 def talk(server: ramalama.ModelServer) -> None:
-    assert_type(server.endpoint, "Endpoint")
-    assert_type(server.client(), "openai.OpenAI")
-    assert_type(server.chat(), "ChatSession")
-    assert_type(server.chat().ask("why?"), "Generator[str, None, None]")
+    assert_type(server.endpoint, Endpoint)
+    assert_type(server.client(), openai.OpenAI)
+    assert_type(server.chat(), ChatSession)
+    assert_type(server.chat().ask("why?"), Generator[str, None, None])
 
 
 def fail(error: ramalama.RamalamaError) -> int | None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEANINGS = (
-    Meaning(re.compile(r'name "(?P<name>.*)" is taken'), ContainerConflict, "rename {name}"),
-    Meaning(re.compile("taken"), EngineError, "something is taken"),
-    Meaning(re.compile("a(?P<first>x)?|b(?P<second>y)?"), UnsupportedOption, "<{first}{second}>"),
+    Meaning(r'name "(?P<name>.*)" is taken', ContainerConflict, "rename {name}"),
+    Meaning("taken", EngineError, "something is taken"),
+    Meaning("a(?P<first>x)?|b(?P<second>y)?", UnsupportedOption, "<{first}{second}>"),
 )
 
 

@@ -43,7 +43,7 @@ def test_a_locked_down_container_as_a_line_for_podman() -> None:
     assert engine_line(PODMAN, LOCKED_DOWN) == (
         "podman --runtime=crun run --detach --name=ramalama-0a1b2c3d4e --label=ai.ramalama="
         " --env=HOME=/home '--env=PROMPT=it'\"'\"'s $HOME' --network=none --cap-drop=all"
-        " --security-opt=no-new-privileges --read-only --user=1000:1000"
+        " --security-opt=no-new-privileges --read-only --read-only-tmpfs=false --user=1000:1000"
         " '--volume=/models/two words.gguf:/mnt/models/model.gguf:ro,z'"
         " --volume=/run/x:/run/ramalama:z --tmpfs=/scratch:mode=1777 --entrypoint=llama-server"
         " quay.io/ramalama/ramalama:0.25"
@@ -56,7 +56,7 @@ def test_the_same_container_as_a_line_for_docker_names_the_runtime_elsewhere() -
 
     assert docker[:3] == ["docker", "run", "--detach"]
     assert "--runtime=crun" in docker[3:]
-    assert sorted(docker[1:]) == sorted(podman[1:])
+    assert sorted([*docker[1:], "--read-only-tmpfs=false"]) == sorted(podman[1:])
 
 
 @pytest.mark.parametrize(
