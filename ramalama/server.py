@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LOG_TAIL = 40
 _KILLED = 137
-_JOIN = 2.0
 
 
 class ModelServer:
@@ -103,8 +102,7 @@ class ModelServer:
             if self._client is not None:
                 self._client.close()
         finally:
-            self._instance.remove()
-        self._watch.join(_JOIN)
+            self._instance.remove()  # which ends the watch too, when the engine looks next
 
     def __enter__(self) -> Self:
         return self

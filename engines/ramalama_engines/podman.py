@@ -32,7 +32,7 @@ from ramalama_engines.errors import (
     EngineUnavailable,
 )
 from ramalama_engines.podman_answers import container_state, engine_info, listed_state, local_image
-from ramalama_engines.podman_check import dropped_options
+from ramalama_engines.podman_check import dropped_options, ignored_runtime
 from ramalama_engines.podman_failures import (
     CREATE_FAILURES,
     START_FAILURES,
@@ -49,7 +49,9 @@ from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from ramalama_engines.image_list import ImageSummary
     from ramalama_engines.podman_session import Answer
     from ramalama_engines.values import (
         ContainerSpec,
@@ -68,6 +70,8 @@ _NOT_MODIFIED = 304
 _NOT_FOUND = 404
 _CONTAINER = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 _START_POLL = 0.01  # seconds
+_WAIT_INTERVAL = "100ms"
+_TAKES_RUNTIME = 6  # the major version whose API first honours an OCI runtime
 _SHORTEST_WAIT = 0.05  # seconds; enough for an answer that is there already
 
 
@@ -123,6 +127,15 @@ class PodmanEngine:
             raise failure(answer.error, f"cannot inspect the image {image}")
         return local_image(answer.json)
 
+    def images(self) -> Sequence[ImageSummary]:
+        """List all."""
+        from ramalama_engines._images import image_summaries  # noqa: PLC0415 (few commands list)
+
+        answer = self._call("get", "images/json")
+        if answer.status != _OK:
+            raise failure(answer.error, "cannot list images")
+        return image_summaries(answer.json)
+
     def pull(
         self,
         image: str,
@@ -146,12 +159,34 @@ class PodmanEngine:
             raise pull_error(msg, image=image, engine="podman")
         return pulled.id
 
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Build *tag*; leaving early closes the connection, which ends the build."""
+        from ramalama_engines._build import built_id  # noqa: PLC0415 (few commands build)
+        from ramalama_engines.podman_build import build  # noqa: PLC0415 (see above)
+
+        with self._sessions.spend() as session:
+            build(
+                session,
+                context,
+                tag=tag,
+                containerfile=containerfile,
+                build_args=build_args,
+                on_progress=on_progress,
+            )
+        return built_id(self.image(tag), tag=tag, engine="podman")
+
     def create(self, spec: ContainerSpec) -> str:
         """Create, inspect and compare."""
-        if self.rootless:
-            controllers = self._controllers if has_limits(spec) else ()
-            if dropped := rootless_drops(spec, controllers=controllers):
-                raise silently_dropped(dropped)
+        if dropped := tuple(self._known_drops(spec)):
+            raise silently_dropped(dropped)
         answer = self._call("post", "containers/create", body=libpod_spec(spec))
         if answer.status != _CREATED:
             raise failure(answer.error, "cannot create the container", CREATE_FAILURES)
@@ -165,6 +200,14 @@ class PodmanEngine:
                 self.remove(container, force=True)
             raise
         return container
+
+    def _known_drops(self, spec: ContainerSpec) -> Iterator[str]:
+        """Name what is in vain to try; asks for the service's information only where it matters."""
+        if self.rootless:
+            controllers = self._controllers if has_limits(spec) else ()
+            yield from rootless_drops(spec, controllers=controllers)
+        if spec.oci_runtime is not None and _major(self.info.version) < _TAKES_RUNTIME:
+            yield from ignored_runtime(spec, default=self.info.oci_runtime)
 
     def _verify(self, spec: ContainerSpec, container: str, created: Answer) -> None:
         inspect = self._inspect(container)
@@ -221,12 +264,12 @@ class PodmanEngine:
             _sleep_until(deadline, container)
 
     def _wait_for_exit(self, container: str, deadline: float | None) -> int:
-        """Let the service look every 10 ms: its default of 250 ms would be felt."""
+        """Let the service look at its own pace; the more often, the more of a core it takes."""
         left = None if deadline is None else deadline - time.monotonic()
         request = Request(
             method="post",
             path=_path(container, "wait"),
-            query={"condition": "exited", "interval": "10ms"},
+            query={"condition": "exited", "interval": _WAIT_INTERVAL},
             timeout=None if left is None else max(left, _SHORTEST_WAIT),
         )
         try:
@@ -310,6 +353,12 @@ class PodmanEngine:
     def _exchange(self, request: Request) -> Answer:
         with self._sessions.borrow() as session:
             return session.exchange(request)
+
+
+def _major(version: str) -> int:
+    """Read the first number of a version; 0 for one that has none."""
+    digits = version.partition(".")[0]
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _path(container: str, *rest: str) -> str:

@@ -167,12 +167,16 @@ def _user_namespace(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _runtime(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
-    runtime = _oci_runtime(made)
+    return ignored_runtime(spec, default=_oci_runtime(made))
+
+
+def ignored_runtime(spec: ContainerSpec, *, default: str) -> Iterator[str]:
+    """Name the OCI runtime that *spec* asks for and a service with another *default* ignores."""
     # A path where the service was told one; its last part names it as well.
-    if spec.oci_runtime not in {None, runtime, posixpath.basename(runtime)}:
+    if spec.oci_runtime not in {None, default, posixpath.basename(default)}:
         yield (
             f"OCI runtime {spec.oci_runtime!r} (before podman 6 its API takes none, and it would be"
-            f" {runtime!r}: set runtime in the [engine] table of the service's containers.conf,"
+            f" {default!r}: set runtime in the [engine] table of the service's containers.conf,"
             " start the service with --runtime, or use CDI devices, which need no special runtime)"
         )
 
