@@ -20,11 +20,11 @@ def _milliseconds(*words: str) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    rounds = parser.parse_args(words).rounds
     python = sys.executable
     contenders = {
         "python -c pass": partial(_milliseconds, python, "-c", "pass"),
@@ -32,7 +32,9 @@ def main() -> None:
         "ramalama --help": partial(_milliseconds, _COMMAND, "--help"),
         "ramalama run --help": partial(_milliseconds, _COMMAND, "run", "--help"),
         "import ramalama": partial(_milliseconds, python, "-c", "import ramalama"),
-        "ramalama.Ramalama": partial(_milliseconds, python, "-c", "import ramalama as r; r.Ramalama"),
+        "ramalama.Ramalama": partial(
+            _milliseconds, python, "-c", "import ramalama as r; r.Ramalama"
+        ),
     }
     report(run_rounds(contenders, rounds), "python -c pass")
 

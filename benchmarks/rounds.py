@@ -23,7 +23,7 @@ def run_rounds(contenders: Mapping[str, Callable[[], float]], rounds: int) -> Ti
 
 
 def report(times: Times, floor: str) -> None:
-    """Print the median of each contender, and the median of its ratios to *floor*, per round."""
+    """Print each contender's median, and the median of its ratios to *floor*, round by round."""
     for name, values in times.items():
         ratio = statistics.median(a / b for a, b in zip(values, times[floor], strict=True))
         print(
