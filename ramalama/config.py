@@ -19,15 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
+from ramalama.readers import READERS
 from ramalama_engines.values import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 DEFAULT = "default"
 _ENVIRONMENT = "the environment"
-_TRUE = frozenset({"1", "true", "on", "yes", "y"})
-_FALSE = frozenset({"0", "false", "off", "no", "n"})
 
 # Keys of upstream's files that this version has no use for (yet): no reason to complain.
 _FOREIGN = frozenset(
@@ -84,7 +83,7 @@ class Config:
         for file in files:
             config = _with_settings(config, _read(file), str(file))
         # A variable that is set to nothing counts as unset.
-        variables = {key: value for key in _READERS if (value := env.get(_variable(key)))}
+        variables = {key: value for key in READERS if (value := env.get(_variable(key)))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
     def source(self, key: str) -> str:
@@ -133,9 +132,9 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
     changes: dict[str, object] = {}
     warnings: list[str] = []
     for key, value in settings.items():
-        if key in _READERS:
+        if key in READERS:
             try:
-                changes[key] = _READERS[key](value)
+                changes[key] = READERS[key](value)
             except ValueError as exc:
                 msg = f"{_where(source, key)} is {value!r:.100}, which is not {exc}"
                 raise ConfigError(msg) from exc
@@ -143,7 +142,7 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
             warnings.append(_unknown(key, source))
     return replace(
         config,
-        **changes,  # type: ignore[arg-type]  # _READERS gives each field its own type
+        **changes,  # type: ignore[arg-type]  # READERS gives each field its own type
         sources={**config.sources, **{key: _where(source, key) for key in changes}},
         warnings=(*config.warnings, *warnings),
     )
@@ -161,137 +160,6 @@ def _variable(key: str) -> str:
 def _unknown(key: str, source: str) -> str:
     import difflib  # noqa: PLC0415 (only for who has mistyped)
 
-    near = difflib.get_close_matches(key, _READERS, n=1)
+    near = difflib.get_close_matches(key, READERS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{source} has an unknown key {key!r}{hint}"
-
-
-# A reader turns what a file or a variable holds into the setting's own type; the message of its
-# ValueError says what the value should have been.
-
-
-def parse_bool(value: object) -> bool:
-    """Read true, 1, on, yes, y and their opposites, as every boolean option takes them."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word not in _TRUE | _FALSE:
-        msg = "true or false"
-        raise ValueError(msg)
-    return word in _TRUE
-
-
-def parse_ngl(value: object) -> int:
-    """Read a number of layers, ``auto`` or ``all``."""
-    words = {"auto": -1, "all": 999}
-    if str(value) in words:
-        return words[str(value)]
-    return _whole(at_least=-1)(value)
-
-
-def parse_temp(value: object) -> float:
-    """Read a temperature."""
-    import math  # noqa: PLC0415 (keeps the common import light)
-
-    try:
-        temp = float(str(value))
-    except ValueError:
-        temp = -1.0
-    if not (math.isfinite(temp) and temp >= 0):
-        msg = "a temperature of 0 or more"
-        raise ValueError(msg)
-    return temp
-
-
-def _whole(*, at_least: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = at_least - 1
-        if number < at_least:
-            msg = f"a whole number of {at_least} or more"
-            raise ValueError(msg)
-        return number
-
-    return read
-
-
-parse_ctx_size = _whole(at_least=0)
-parse_threads = _whole(at_least=1)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        msg = "a text"
-        raise ValueError(msg)
-    return value
-
-
-def _member(words: type[EngineKind | PullPolicy]) -> Callable[[object], object]:
-    def read(value: object) -> object:
-        try:
-            return words(str(value))
-        except ValueError:
-            msg = "one of " + ", ".join(words)
-            raise ValueError(msg) from None
-
-    return read
-
-
-def _color(value: object) -> str:
-    if value not in ("auto", "always", "never"):
-        msg = "auto, always or never"
-        raise ValueError(msg)
-    return str(value)
-
-
-def parse_env(value: object) -> str:
-    """Read a variable for the container, ``NAME=VALUE`` or ``NAME``."""
-    text = _text(value)
-    if text.startswith("="):
-        msg = "NAME or NAME=VALUE"
-        raise ValueError(msg)
-    return text
-
-
-def _environment(value: object) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list):
-        msg = "a list of texts"
-        raise ValueError(msg)  # noqa: TRY004 (a reader's one error)
-    return tuple(parse_env(item) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's list is untyped)
-
-
-def _table(value: object) -> Mapping[str, str]:
-    if isinstance(value, str):
-        import json  # noqa: PLC0415 (RAMALAMA_IMAGES alone is JSON)
-
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            value = None
-    if not isinstance(value, dict):
-        msg = "a table of texts"
-        raise ValueError(msg)  # noqa: TRY004 (a reader's one error)
-    return {_text(key): _text(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
-
-
-_READERS: Mapping[str, Callable[[object], object]] = {
-    "engine": _member(EngineKind),
-    "image": _text,
-    "images": _table,
-    "pull": _member(PullPolicy),
-    "network": _text,
-    "oci_runtime": _text,
-    "selinux": parse_bool,
-    "keep_groups": parse_bool,
-    "tls_verify": parse_bool,
-    "env": _environment,
-    "ctx_size": parse_ctx_size,
-    "temp": parse_temp,
-    "threads": parse_threads,
-    "ngl": parse_ngl,
-    "prefix": _text,
-    "color": _color,
-}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ramalama._version import __version__
 from ramalama.cores import default_threads
 from ramalama.errors import ServerNotReady
-from ramalama.events import ContainerCreated, ContainerStarted, ServerReady, ignore
+from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady, ignore
 from ramalama.instance import Instance
 from ramalama.lease import Lease
 from ramalama.orphans import remove_orphaned
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
+    from ramalama.runtimes.base import ServerSpec
     from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator, AcceleratorKind
     from ramalama_chat.endpoint import Endpoint
@@ -43,6 +44,10 @@ _log = logging.getLogger("ramalama.launch")
 
 _NAME_BYTES = 5
 _API_KEY_BYTES = 32
+_FALLBACK = (
+    "the server computes on the CPU although this host has a GPU; the answer will be slow; "
+    "run `ramalama doctor` to find out why"
+)
 
 
 def name_of_image(config: Config, asked: str | None, kind: AcceleratorKind) -> str:
@@ -85,7 +90,7 @@ class Launcher:
             container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
             threads=default_threads(),
             api_key=os.urandom(_API_KEY_BYTES).hex(),
-            host_port=free_port() if options.network == "host" else None,
+            host_port=free_port(options.port) if options.network == "host" else None,
         )
         return make_plan(options, model, accelerator, self._runtime, here)
 
@@ -107,6 +112,7 @@ class Launcher:
             with self._sweeping():
                 self._wait(server, container, ready_timeout)
             self._on_event(ServerReady(container))
+            self._look_for_fallback(container, plan.server)
             undo.pop_all()
             return server
 
@@ -159,6 +165,19 @@ class Launcher:
             tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
+
+    def _look_for_fallback(self, container: str, server: ServerSpec) -> None:
+        """Tell whoever has a GPU if the server does without; nobody else waits for the answer."""
+        if not (server.wants_gpu or _log.isEnabledFor(logging.DEBUG)):
+            return
+        try:
+            report = self._runtime.report(tuple(self._engine.logs(container)))
+        except EngineError as exc:
+            _log.info("could not read what the server computes with: %s", exc)
+            return
+        _log.debug("the server computes %s", report)
+        if server.wants_gpu and report.on_cpu:
+            self._on_event(Notice(_FALLBACK))
 
     @contextmanager
     def _sweeping(self) -> Generator[None]:

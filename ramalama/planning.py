@@ -141,7 +141,7 @@ class _Planner:
         surroundings = Surroundings(
             listen=listen,
             threads=self.options.threads or self.here.threads,
-            gpu=self.accelerator.kind is not AcceleratorKind.CPU,
+            gpu=self.accelerator.kind is not AcceleratorKind.CPU and self.options.devices != (),
             image=self.here.image,
         )
         server = self.runtime.server(mounted, self.options, surroundings)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from ramalama_engines.image_list import ImageSummary
     from ramalama_engines.values import (
         ContainerSpec,
         ContainerState,
@@ -54,6 +56,10 @@ class Engine(Protocol):
         """Look *image* up in the local storage; None when it is not there. Never pulls."""
         ...
 
+    def images(self) -> Sequence[ImageSummary]:
+        """Report the images in the local storage."""
+        ...
+
     def pull(
         self,
         image: str,
@@ -69,6 +75,25 @@ class Engine(Protocol):
         Raises:
             ImagePullError: whatever the reason; its text is the registry's or the engine's.
             UnsupportedOption: the engine cannot skip TLS verification for this registry.
+        """
+        ...
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Build an image from the folder *context* of this machine, and return its ID.
+
+        *containerfile* is a path in *context*. *on_progress* is told what a person would read,
+        line by line; an exception out of it (or Ctrl-C) ends the build.
+
+        Raises:
+            ImageBuildError: a step failed, *context* is unreadable, or *tag* is no reference.
         """
         ...
 

@@ -47,7 +47,9 @@ from ramalama_engines.values import ContainerStatus, EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from ramalama_engines.image_list import ImageSummary
     from ramalama_engines.values import (
         ContainerSpec,
         ContainerState,
@@ -109,6 +111,12 @@ class DockerEngine:
         response = self._api.send("GET", f"/images/{image}/json")
         return None if response.status_code == NOT_FOUND else local_image(checked(response).json())
 
+    def images(self) -> Sequence[ImageSummary]:
+        """List all."""
+        from ramalama_engines._images import image_summaries  # noqa: PLC0415 (few commands list)
+
+        return image_summaries(self._api.ask("/images/json"))
+
     def pull(
         self,
         image: str,
@@ -144,6 +152,29 @@ class DockerEngine:
             text = "the pull ended without an image"
             raise pull_error(text, image=image, engine=ENGINE)
         return pulled.id
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Build *tag*; leaving early closes the connection, which ends the build."""
+        from ramalama_engines._build import built_id  # noqa: PLC0415 (few commands build)
+        from ramalama_engines.docker_build import build  # noqa: PLC0415 (see above)
+
+        build(
+            self._api,
+            context,
+            tag=tag,
+            containerfile=containerfile,
+            build_args=build_args,
+            on_progress=on_progress,
+        )
+        return built_id(self.image(tag), tag=tag, engine=ENGINE)
 
     def create(self, spec: ContainerSpec) -> str:
         """Refuse what Docker would not do, create, inspect and compare."""

@@ -24,6 +24,7 @@ from ramalama_engines.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
+    from typing import BinaryIO
 
     from requests import PreparedRequest, Response
     from urllib3._base_connection import BaseHTTPConnection
@@ -93,22 +94,28 @@ class DockerSession:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        upload: BinaryIO | None = None,
         read_timeout: float | None = None,
     ) -> Response:
         """Send a request and read only the head of the answer, unless it is a refusal.
 
         The caller closes the answer.
 
-        *read_timeout* is how long the daemon may be silent, in seconds; None is for ever.
+        *upload* is a tar archive, sent instead of a body. *read_timeout* is how long the daemon
+        may be silent, in seconds; None is for ever.
         """
         if self._closed:
             raise self.failure(None)
+        if upload is not None:
+            upload.seek(0)  # it may be the second time, see below
+            headers = {**(headers or {}), "Content-Type": "application/x-tar"}
         with self._failures():
             response = self._client.request(
                 method,
                 f"{_BASE_URL}/v{self._api_version}{path}",
                 params=params,
                 json=body,
+                data=upload,
                 headers=headers,
                 timeout=(self._timeout, read_timeout),
                 stream=True,
@@ -119,7 +126,13 @@ class DockerSession:
             return response
         self._api_version = too_old[1]  # Docker 29 begins at 1.44
         return self.open(
-            method, path, params=params, body=body, headers=headers, read_timeout=read_timeout
+            method,
+            path,
+            params=params,
+            body=body,
+            headers=headers,
+            upload=upload,
+            read_timeout=read_timeout,
         )
 
     def chunks(self, response: Response) -> Iterator[bytes]:

@@ -4,6 +4,7 @@
   x EngineUnavailable      no engine answers at the address, or it went away in the middle
   x ImageNotFound          not in the local storage
   x ImagePullError         the registry refused, is unreachable, or the disk is full
+  x ImageBuildError        a step of the build failed, or the folder to build from is unreadable
   x ContainerNotFound
   x ContainerConflict      the name or the port is taken
   x ContainerStartError    created, but the engine could not start it
@@ -32,6 +33,10 @@ class ImageNotFound(EngineError):
 
 class ImagePullError(EngineError):
     """The image could not be pulled; the message carries the registry's or the engine's words."""
+
+
+class ImageBuildError(EngineError):
+    """The image could not be built; the message carries the engine's words."""
 
 
 class ContainerNotFound(EngineError):

@@ -27,6 +27,7 @@ from ramalama_engines.errors import (
     ImagePullError,
     UnsupportedOption,
 )
+from ramalama_engines.fake_build import FakeBuild, build_anything, summaries
 from ramalama_engines.fake_container import FakeContainer, FakeLog, FakeProgram
 from ramalama_engines.values import (
     ContainerState,
@@ -38,10 +39,12 @@ from ramalama_engines.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from ramalama_engines.image_list import ImageSummary
     from ramalama_engines.values import ContainerSpec, LocalImage, PortBinding, RegistryAuth
 
-__all__ = ["FakeEngine", "FakeProgram", "FakePull"]
+__all__ = ["FakeBuild", "FakeEngine", "FakeProgram", "FakePull"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _KILLED = 137  # 128 + SIGKILL
@@ -64,24 +67,28 @@ def _runs_until_stopped(_: ContainerSpec) -> FakeProgram:
 class FakeEngine:
     """An `Engine` whose images and programs are what the test says.
 
-    *registry* tells what a pull of an image brings: the image, or why it fails. *script* tells
+    *registry* tells what a pull of an image brings: the image, or why it fails. *builder* makes
+    the image of a build, or raises why it cannot; without one, every build succeeds. *script* tells
     what the program of a container does; without one, all run until they are stopped.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a test may want to set)
         self,
         *,
         kind: EngineKind = EngineKind.PODMAN,
         images: Mapping[str, LocalImage] | None = None,
         registry: Mapping[str, LocalImage | EngineError] | None = None,
+        builder: Callable[[FakeBuild], LocalImage] = build_anything,
         script: Callable[[ContainerSpec], FakeProgram] = _runs_until_stopped,
         info: EngineInfo | None = None,
     ) -> None:
         self._info = info or _plain_info(kind)
         self._images = dict(images or {})
         self._registry = dict(registry or {})
+        self._builder = builder
         self._script = script
         self._pulls: list[FakePull] = []
+        self._builds: list[FakeBuild] = []
         self._containers: list[FakeContainer] = []
         self._numbers = count(1)
         self._ports = count(_FIRST_PORT)
@@ -113,6 +120,11 @@ class FakeEngine:
         """What was pulled or should have been, in that order."""
         return tuple(self._pulls)
 
+    @property
+    def builds(self) -> Sequence[FakeBuild]:
+        """What was built or should have been, in that order."""
+        return tuple(self._builds)
+
     def spec(self, container: str) -> ContainerSpec:
         """Return what *container* was created from."""
         with self._open():
@@ -134,6 +146,11 @@ class FakeEngine:
         with self._open():
             by_id = {local.id: local for local in self._images.values()}
             return self._images.get(image) or by_id.get(image)
+
+    def images(self) -> Sequence[ImageSummary]:
+        """Report those that were given, pulled and built; they have no size."""
+        with self._open():
+            return summaries(self._images)
 
     def pull(
         self,
@@ -159,6 +176,30 @@ class FakeEngine:
         with self._open():
             self._images[image] = found
         return found.id
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Let the builder that was given make it; the lines of the Containerfile are the steps."""
+        asked = FakeBuild(
+            context=context, tag=tag, containerfile=containerfile, build_args=dict(build_args)
+        )
+        with self._open():
+            self._builds.append(asked)
+        steps = asked.steps(self.kind)
+        built = self._builder(asked)
+        for step in steps:
+            if on_progress is not None:
+                on_progress(step)
+        with self._open():
+            self._images[tag] = built
+        return built.id
 
     def create(self, spec: ContainerSpec) -> str:
         """Remember it; what no engine would accept is refused."""

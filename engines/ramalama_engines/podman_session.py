@@ -18,6 +18,7 @@ from ramalama_engines.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
+    from typing import BinaryIO
 
 _API = "4.0.0"  # the libpod API that we speak; podman 4 and 5 answer to it alike
 _CHUNK = 65536
@@ -33,6 +34,7 @@ class Request:
     timeout: float | None
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password
+    upload: BinaryIO | None = None  # a tar archive, instead of a body
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,9 @@ class PodmanSession:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
             options["data"] = json.dumps(request.body)
+        elif request.upload is not None:
+            headers["Content-Type"] = "application/x-tar"
+            options["data"] = request.upload
         send = getattr(self._client, request.method)
         return send(request.path, headers=headers, stream=stream, **options)
 

@@ -26,7 +26,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     if debug:
         _log_to_stderr()
     try:
-        return _flushed(command())
+        return _flushed(command)
     except (RamalamaError, ChatError) as exc:
         if debug:
             _show_traceback()
@@ -66,7 +66,13 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="replace")
 
 
-def _flushed(code: int) -> int:
+def _flushed(command: Callable[[], int]) -> int:
+    """Run *command* and write out what it printed, while an error in that can still be handled."""
+    try:
+        code = command()
+    except SystemExit:  # how argparse leaves after --help
+        sys.stdout.flush()
+        raise
     sys.stdout.flush()
     return code
 

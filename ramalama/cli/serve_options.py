@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.cli.invocation import GlobalArguments
-from ramalama.config import (
+from ramalama.options import ServeOptions
+from ramalama.readers import (
     parse_bool,
     parse_ctx_size,
     parse_env,
@@ -16,7 +17,6 @@ from ramalama.config import (
     parse_temp,
     parse_threads,
 )
-from ramalama.options import ServeOptions
 from ramalama.reference import ModelRef
 from ramalama_engines import PullPolicy
 from ramalama_engines.values import Device, parse_device

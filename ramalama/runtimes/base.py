@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from ramalama.options import ServeOptions
     from ramalama_engines.values import LocalImage
 
+CPU = "CPU"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountedModel:
@@ -49,13 +51,45 @@ class Surroundings:
 class ServerSpec:
     """How the server is started and asked.
 
-    *entrypoint* None keeps the image's, *health_path* answers 200 once the model is loaded.
+    *entrypoint* None keeps the image's, *health_path* answers 200 once the model is loaded,
+    *wants_gpu* tells whether it would be a pity if it computed on the CPU alone.
     """
 
     entrypoint: tuple[str, ...] | None
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     health_path: str
+    wants_gpu: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerReport:
+    """What a server says that it computes with; None is what it does not say.
+
+    Attributes:
+        device: where the model's layers are, in the server's words (``CUDA0``), several with
+            commas; "CPU" where none is on a GPU.
+        context: tokens.
+    """
+
+    device: str | None = None
+    layers_offloaded: int | None = None
+    layers_total: int | None = None
+    context: int | None = None
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the server says that it computes on the CPU alone."""
+        return self.device == CPU
+
+    def __str__(self) -> str:
+        layers = f"{self.layers_offloaded}/{self.layers_total} layers"
+        parts = (
+            f"on {self.device}" if self.device else "on what it does not say",
+            layers if self.layers_total else "",
+            f"context {self.context}" if self.context else "",
+        )
+        return ", ".join(part for part in parts if part)
 
 
 class Runtime(Protocol):
@@ -74,4 +108,8 @@ class Runtime(Protocol):
 
     def explain(self, log: Sequence[str]) -> str | None:
         """Find in a dead server's log why it died, in a few words; None when it does not say."""
+        ...
+
+    def report(self, log: Sequence[str]) -> ServerReport:
+        """Find in the log of a server that is ready what it computes with."""
         ...

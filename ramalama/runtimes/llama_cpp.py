@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ramalama.options import ServeOptions
-    from ramalama.runtimes.base import MountedModel, Surroundings
+    from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
     from ramalama_engines.values import LocalImage
 
 _PROGRAM = "llama-server"
@@ -67,12 +67,14 @@ class LlamaCpp:
         ]
         # Fitting layers into device memory costs a second look at the model, in vain without a
         # device. By environment, since builds that do not know it must not stumble over it.
-        env = {} if surroundings.gpu else {"LLAMA_ARG_FIT": "off"}
+        # With one, the log shall tell whether it is used: see `llama_log`.
+        env = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if surroundings.gpu else {"LLAMA_ARG_FIT": "off"}
         return ServerSpec(
             entrypoint=_entrypoint(surroundings.image),
             argv=tuple(argv),
             env=env,
             health_path="/health",
+            wants_gpu=surroundings.gpu and options.ngl != 0,
         )
 
     def explain(self, log: Sequence[str]) -> str | None:
@@ -82,6 +84,12 @@ class LlamaCpp:
                 if match := re.search(pattern, line):
                     return meaning.format(**match.groupdict())
         return None
+
+    def report(self, log: Sequence[str]) -> ServerReport:
+        """Find the device, its layers and the context; see `Runtime.report`."""
+        from ramalama.runtimes.llama_log import read_report  # noqa: PLC0415 (few starts need it)
+
+        return read_report(log)
 
 
 def _option(name: str, value: object | None) -> Iterator[str]:

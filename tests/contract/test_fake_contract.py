@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.errors import ContainerStartError
-from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.errors import ContainerStartError, ImageBuildError
+from ramalama_engines.fake import FakeBuild, FakeEngine, FakeProgram
 from ramalama_engines.values import ContainerSpec, EngineKind, LocalImage
 from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINES, EngineContract
+from tests.contract.image_contract import FAILING_STEP, ImageContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,17 +29,30 @@ def play(spec: ContainerSpec) -> FakeProgram:
     return PROGRAMS.get(spec.command, FakeProgram())
 
 
-class TestFakeEngine(EngineContract):
+def build(asked: FakeBuild) -> LocalImage:
+    if f"RUN {FAILING_STEP}" in (asked.context / asked.containerfile).read_text():
+        msg = f"{FAILING_STEP} has failed"
+        raise ImageBuildError(msg)
+    return LocalImage(id=f"sha256:{asked.tag}", labels={"word": asked.build_args["WORD"]})
+
+
+class _OnFake:
     @pytest.fixture(params=EngineKind)
     def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
         images = {"localhost/fake:1": LocalImage(id="sha256:1")}
-        with FakeEngine(kind=request.param, images=images, script=play) as engine:
+        with FakeEngine(kind=request.param, images=images, builder=build, script=play) as engine:
             yield engine
-
-    @pytest.fixture
-    def second(self, engine: Engine) -> Engine:
-        return engine
 
     @pytest.fixture
     def image(self) -> str:
         return "localhost/fake:1"
+
+
+class TestFakeEngine(_OnFake, EngineContract):
+    @pytest.fixture
+    def second(self, engine: Engine) -> Engine:
+        return engine
+
+
+class TestFakeImages(_OnFake, ImageContract):
+    pass

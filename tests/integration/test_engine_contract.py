@@ -8,6 +8,7 @@ import pytest
 
 from ramalama_engines.connect import open_engine
 from tests.contract.engine_contract import EngineContract
+from tests.contract.image_contract import ImageContract
 from tests.contract.sandbox_contract import SandboxContract
 
 if TYPE_CHECKING:
@@ -59,4 +60,12 @@ class TestPodmanSandbox(_OnPodman, SandboxContract):
 
 
 class TestDockerSandbox(_OnDocker, SandboxContract):
+    pass
+
+
+class TestPodmanImages(_OnPodman, ImageContract):
+    pass
+
+
+class TestDockerImages(_OnDocker, ImageContract):
     pass

@@ -136,9 +136,10 @@ def test_a_prompt_that_is_longer_than_the_context(cli: Cli, model: Path) -> None
 
 
 def test_an_engine_that_is_gone_when_the_answer_ends(cli: Cli, model: Path) -> None:
+    words = (*SMALL, "--runtime-args=--ignore-eos -n 100")
     with (
         proxied(cli.home / "engine.sock", cli.service.socket) as engine,
-        cli.at(engine.url).start("run", *ENDLESS, str(model), "Count.") as process,
+        cli.at(engine.url).start("run", *words, str(model), "Count.") as process,
     ):
         assert process.stdout is not None
         process.stdout.read(1)

@@ -106,11 +106,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         version, _, path = parts.path.removeprefix("/v").partition("/")
-        length = int(self.headers.get("Content-Length") or 0)
+        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        is_tar = self.headers.get("Content-Type") == "application/x-tar"
         asked = Asked(
             version=version,
             query=dict(parse_qsl(parts.query)),
-            body=json.loads(self.rfile.read(length) or b"null"),
+            body=sent if is_tar else json.loads(sent or b"null"),
             headers=dict(self.headers),
         )
         self._send(self.daemon.take(f"{self.command} /{path}", asked))

@@ -72,8 +72,11 @@ def test_a_server_on_a_port_is_given_the_file_of_its_key() -> None:
     assert words.startswith("--host 0.0.0.0 --port 8080 --api-key-file /run/ramalama/api-key ")
 
 
-@pytest.mark.parametrize(("gpu", "env"), [(False, {"LLAMA_ARG_FIT": "off"}), (True, {})])
-def test_layers_are_fitted_into_device_memory_only_where_there_is_a_device(
+@pytest.mark.parametrize(
+    ("gpu", "env"),
+    [(False, {"LLAMA_ARG_FIT": "off"}), (True, {"LLAMA_ARG_LOG_VERBOSITY": "4"})],
+)
+def test_only_where_there_is_a_device_are_layers_fitted_into_its_memory_and_reported(
     gpu: bool,  # noqa: FBT001 (a row of the table)
     env: dict[str, str],
 ) -> None:

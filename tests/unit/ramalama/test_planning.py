@@ -276,7 +276,7 @@ def test_cards_come_by_cdi_name_with_their_environment() -> None:
     made = container(accelerator=CUDA)
 
     assert made.devices == (CdiDevice(name="nvidia.com/gpu=all"),)
-    assert made.env == {"HOME": TMP, "CUDA_VISIBLE_DEVICES": "0"}
+    assert made.env == {"HOME": TMP, "LLAMA_ARG_LOG_VERBOSITY": "4", "CUDA_VISIBLE_DEVICES": "0"}
 
 
 def test_cards_come_by_device_node_with_groups_and_the_vendors_libraries() -> None:

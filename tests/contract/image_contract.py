@@ -1,0 +1,127 @@
+"""What every Engine must do with images: list them, and build them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama_engines.errors import ImageBuildError
+from tests.contract.containers import Contract
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ramalama_engines.base import Engine
+
+FAILING_STEP = "exit 3"
+RECIPE = """\
+ARG BASE
+FROM ${BASE}
+ARG WORD
+LABEL word="${WORD}"
+"""
+
+
+class Interrupted(Exception):
+    """What somebody's progress bar may raise."""
+
+
+class ImageContract(Contract):
+    """Subclasses bring the engine and the image."""
+
+    @pytest.fixture
+    def tag(self) -> str:
+        """A name that no image has."""
+        return f"localhost/contract/{uuid.uuid4().hex}:1"
+
+    def build(self, engine: Engine, context: Path, tag: str, base: str) -> tuple[str, list[str]]:
+        lines: list[str] = []
+        arguments = {"BASE": base, "WORD": "naïve $(id)"}
+        built = engine.build(context, tag=tag, build_args=arguments, on_progress=lines.append)
+        return built, lines
+
+    def test_a_local_image_is_listed_by_its_name(self, engine: Engine, image: str) -> None:
+        (listed,) = (summary for summary in engine.images() if image in summary.names)
+
+        local = engine.image(image)
+        assert local is not None
+        assert local.id == listed.id
+        assert listed.size >= 0
+        assert listed.created is None or listed.created.tzinfo is not None
+
+    def test_a_build_makes_an_image_of_its_name_and_arguments(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "Containerfile").write_text(RECIPE)
+
+        built, lines = self.build(engine, tmp_path, tag, image)
+
+        local = engine.image(tag)
+        assert local is not None
+        assert (local.id, local.labels["word"]) == (built, "naïve $(id)")
+        assert [summary.id for summary in engine.images() if tag in summary.names] == [built]
+        assert any("LABEL" in line for line in lines)
+        assert all(line == " ".join(line.split()) for line in lines)
+
+    def test_the_recipe_may_have_another_name_and_a_folder(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "sub").mkdir()
+        (tmp_path / "sub/Recipe").write_text(RECIPE)
+        arguments = {"BASE": image, "WORD": "x"}
+
+        built = engine.build(tmp_path, tag=tag, containerfile="sub/Recipe", build_args=arguments)
+
+        local = engine.image(tag)
+        assert local is not None
+        assert local.id == built
+
+    def test_a_step_that_fails_is_named_and_leaves_no_image(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "Containerfile").write_text(f"{RECIPE}RUN {FAILING_STEP}\n")
+
+        with pytest.raises(ImageBuildError, match=FAILING_STEP):
+            self.build(engine, tmp_path, tag, image)
+
+        assert engine.image(tag) is None
+
+    def test_an_exception_out_of_the_progress_ends_the_build(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "Containerfile").write_text(f"{RECIPE}RUN sleep 600\n")
+
+        def interrupt(line: str) -> None:
+            raise Interrupted(line)
+
+        arguments = {"BASE": image, "WORD": "x"}
+        with pytest.raises(Interrupted):
+            engine.build(tmp_path, tag=tag, build_args=arguments, on_progress=interrupt)
+
+        assert engine.image(tag) is None
+
+    def test_without_a_recipe_nothing_is_built(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ImageBuildError, match="Containerfile"):
+            self.build(engine, tmp_path, tag, image)
+
+    def test_a_folder_that_is_not_there_is_named(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ImageBuildError, match="no-such-folder"):
+            self.build(engine, tmp_path / "no-such-folder", tag, image)
+
+    @pytest.mark.parametrize("tag", ["", "A", "a b", "../x", "-x", "x:y:z", "é", "x\n"])
+    def test_a_name_that_no_image_can_have_is_refused(
+        self, engine: Engine, image: str, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "Containerfile").write_text(RECIPE)
+        before = engine.images()
+
+        with pytest.raises(ImageBuildError, match="no image reference"):
+            self.build(engine, tmp_path, tag, image)
+
+        assert engine.images() == before
