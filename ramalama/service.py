@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.server import ModelServer
+    from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator, Detection
     from ramalama_engines import Connection, ContainerState, Engine, LocalImage
 
@@ -57,6 +58,7 @@ class Ramalama:
     Attributes:
         config: settings of this host; the defaults if none are given.
         user: whose engine, credentials and directories; the invoking user if none is given.
+        run_dir: where the sockets and keys of running servers are.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Ramalama:
         self._engine = engine
         self._source = "given by the caller"
         self._host = host or Host(env=self.user.env)
-        self._run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
+        self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
 
     def connect(self) -> Engine:
         """Return the engine, found and opened at the first call.
@@ -123,9 +125,9 @@ class Ramalama:
         accelerator = self.accelerator(options)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind)
-            image = self._ensure_image(name, options, on_event)
+            image = self.ensure_image(name, options, on_event)
             on_event(ImageReady(name))
-            launcher = Launcher(engine, self._run_dir, on_event=on_event)
+            launcher = Launcher(engine, self.run_dir, on_event=on_event)
             plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
             return launcher.launch(plan, ready_timeout=ready_timeout)
 
@@ -145,20 +147,22 @@ class Ramalama:
             with engine_errors():
                 server.close()
 
-    def plan(self, options: ServeOptions) -> LaunchPlan:
+    def plan(self, options: ServeOptions, *, model: StoredModel | None = None) -> LaunchPlan:
         """Say what `start` would tell the engine; nothing is pulled, started or written.
+
+        *model* stands in for the one that *options* name, where that is not to be looked for.
 
         Raises:
             OptionRefused, ModelError, EngineFailure: as in `start`.
         """
         check_options(options)
-        model = open_local(options.model)
+        model = model or open_local(options.model)
         engine = self.connect()
         accelerator = self.accelerator(options)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind)
             _parse_image(name)
-            launcher = Launcher(engine, self._run_dir)
+            launcher = Launcher(engine, self.run_dir)
             image = engine.image(name)
             return launcher.plan(options, model, accelerator, image_name=name, image=image)
 
@@ -204,7 +208,7 @@ class Ramalama:
 
     def remove_orphans(self) -> int:
         """Remove what dead owners left, and say how many containers that were."""
-        return remove_orphaned(self.connect(), self._run_dir)
+        return remove_orphaned(self.connect(), self.run_dir)
 
     def close(self) -> None:
         """Give the connection to the engine back."""
@@ -223,6 +227,13 @@ class Ramalama:
         Raises:
             OptionRefused: a ``*_VISIBLE_DEVICES`` of the user's makes no sense on this host.
         """
+        try:
+            return self.detect_for(options).require()
+        except InvalidVisibleDevices as exc:
+            raise OptionRefused(str(exc)) from exc
+
+    def detect_for(self, options: ServeOptions) -> Detection:
+        """Look what accelerator a server with these *options* would have, on this engine."""
         host = self._host
         if not self.connect().rootless:
             # The engine opens the nodes, and gives the container the groups that they need.
@@ -234,10 +245,7 @@ class Ramalama:
             with engine_errors():
                 runtimes = self.connect().info.oci_runtimes
             detection = detect(replace(host, oci_runtimes=runtimes))
-        try:
-            return detection.require()
-        except InvalidVisibleDevices as exc:
-            raise OptionRefused(str(exc)) from exc
+        return detection
 
     def _open(self) -> Connection:
         kind = self.config.engine
@@ -246,7 +254,15 @@ class Ramalama:
             choice = EngineChoice(kind=kind, source=self.config.source("engine"))
         return connect(self.user, choice=choice)
 
-    def _ensure_image(self, name: str, options: ServeOptions, on_event: EventHook) -> LocalImage:
+    def ensure_image(
+        self, name: str, options: ServeOptions, on_event: EventHook = ignore
+    ) -> LocalImage:
+        """Pull the image *name* where the *options* say so, and return it.
+
+        Raises:
+            InvalidReference: *name* is no name of an image.
+            EngineError: it is not local, and was not or could not be pulled.
+        """
         engine = self.connect()
         found = FoundAuth()
         if reference := _parse_image(name):

@@ -16,7 +16,7 @@ from ramalama_engines.errors import ImageBuildError
 from ramalama_engines.reference import ImageReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -68,14 +68,19 @@ def follow_build(
     Raises:
         ImageBuildError: the stream says that the build failed.
     """
+    for line in map(_clean, _lines(answers, tag=tag, engine=engine)):
+        if line and on_progress is not None:
+            on_progress(line)
+
+
+def _lines(answers: Iterable[Mapping[str, Any]], *, tag: str, engine: str) -> Iterator[str]:
     pending = ""
     for answer in answers:
         if error := answer.get("error"):
             raise build_error(str(error), tag=tag, engine=engine)
         *lines, pending = (pending + _text(answer)).split("\n")
-        for line in map(_clean, lines):
-            if line and on_progress is not None:
-                on_progress(line)
+        yield from lines
+    yield pending
 
 
 def built_id(image: LocalImage | None, *, tag: str, engine: str) -> str:

@@ -35,6 +35,7 @@ BAD_REQUEST, NOT_FOUND, CONFLICT = 400, 404, 409
 _BASE_URL = "http+docker://localhost"
 _OLDEST_API = "1.41"  # Docker 20.10
 _TOO_OLD = r"Minimum supported API version is (\d+\.\d+)"
+_TAR = {"Content-Type": "application/x-tar"}
 _IDLE_CONNECTIONS = 64  # urllib3 warns on stderr when it must throw one away
 _CHUNK = 65536
 
@@ -104,36 +105,32 @@ class DockerSession:
         *upload* is a tar archive, sent instead of a body. *read_timeout* is how long the daemon
         may be silent, in seconds; None is for ever.
         """
+        options: dict[str, Any] = {
+            "params": params,
+            "json": body,
+            "data": upload,
+            "headers": headers if upload is None else {**(headers or {}), **_TAR},
+            "timeout": (self._timeout, read_timeout),
+        }
+        response = self._request(method, path, options)
+        if response.status_code == BAD_REQUEST:
+            too_old = re.search(_TOO_OLD, response.text)
+            if too_old and too_old[1] != self._api_version:
+                self._api_version = too_old[1]  # Docker 29 begins at 1.44
+                return self._request(method, path, options)
+        return response
+
+    def _request(self, method: str, path: str, options: Mapping[str, Any]) -> Response:
         if self._closed:
             raise self.failure(None)
-        if upload is not None:
-            upload.seek(0)  # it may be the second time, see below
-            headers = {**(headers or {}), "Content-Type": "application/x-tar"}
+        if upload := options["data"]:
+            upload.seek(0)  # it may be the second time
         with self._failures():
-            response = self._client.request(
-                method,
-                f"{_BASE_URL}/v{self._api_version}{path}",
-                params=params,
-                json=body,
-                data=upload,
-                headers=headers,
-                timeout=(self._timeout, read_timeout),
-                stream=True,
-            )
-            refusal = "" if response.ok else response.text  # read now, while failures are ours
-        too_old = response.status_code == BAD_REQUEST and re.search(_TOO_OLD, refusal)
-        if not too_old or too_old[1] == self._api_version:
-            return response
-        self._api_version = too_old[1]  # Docker 29 begins at 1.44
-        return self.open(
-            method,
-            path,
-            params=params,
-            body=body,
-            headers=headers,
-            upload=upload,
-            read_timeout=read_timeout,
-        )
+            url = f"{_BASE_URL}/v{self._api_version}{path}"
+            response = self._client.request(method, url, stream=True, **options)
+            if not response.ok:
+                _ = response.content  # read now, while failures are ours
+        return response
 
     def chunks(self, response: Response) -> Iterator[bytes]:
         """Yield the answer's body as it arrives."""

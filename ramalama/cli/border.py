@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
 from ramalama.cli.output import complain, quote_log
@@ -57,13 +57,14 @@ def _message(exc: Exception) -> str:
 def _prepare_streams() -> None:
     """Stand nothing in for what our caller has closed (``>&-``); Python has None there.
 
-    And what a locale cannot write is no reason to break off an answer.
+    And what a locale cannot read or write is no reason to break off a talk.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (for good)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, io.TextIOWrapper):
+            cast("io.TextIOWrapper", stream).reconfigure(errors="replace")
 
 
 def _flushed(command: Callable[[], int]) -> int:

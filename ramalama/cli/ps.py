@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output import printable
+from ramalama.cli.table import age, cell, short_id, table
 from ramalama.cli.verbs import VERBS
 from ramalama.planning import LABEL, MODEL_LABEL
 
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
 
     from ramalama_engines import ContainerState
 
-_SHORT_ID = 12
 _HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "NAMES")
-_UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 class PsArguments(GlobalArguments):
@@ -44,7 +41,7 @@ def execute(words: Sequence[str]) -> int:
         sys.stdout.write("\n")
         return 0
     rows = [_row(state, whole=arguments.no_trunc) for state in states]
-    sys.stdout.write(_table(rows if arguments.noheading else [_HEADING, *rows]))
+    sys.stdout.write(table(rows if arguments.noheading else [_HEADING, *rows]))
     return 0
 
 
@@ -72,33 +69,11 @@ def _record(state: ContainerState) -> dict[str, object]:
 
 def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
     return (
-        state.id if whole else state.id[:_SHORT_ID],
-        _cell(state.labels.get(MODEL_LABEL, "")),
-        _cell(state.labels.get(f"{LABEL}.runtime", "")),
-        _age(state.created),
+        state.id if whole else short_id(state.id),
+        cell(state.labels.get(MODEL_LABEL, "")),
+        cell(state.labels.get(f"{LABEL}.runtime", "")),
+        age(state.created),
         str(state.status),
         ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
-        _cell(state.name),
+        cell(state.name),
     )
-
-
-def _cell(text: str) -> str:
-    """Keep what anybody may have written into a label on its line."""
-    return printable(text).replace("\n", "\\n")
-
-
-def _age(created: datetime | None) -> str:
-    if created is None:
-        return ""
-    seconds = max(0, int((datetime.now(UTC) - created).total_seconds()))
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= size), _UNITS[-1])
-    return f"{seconds // size} {unit} ago"
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Align the columns; a line each."""
-    if not rows:
-        return ""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADING))]
-    lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-    return "".join(f"{line}\n" for line in lines)

@@ -18,7 +18,9 @@ VERBS = {
     "ps": Verb("ps", "list the model servers that run", ("containers",)),
     "stop": Verb("stop", "stop model servers and remove their containers"),
     "logs": Verb("logs", "show what a model server wrote"),
+    "image": Verb("image", "build, list or pull the images that model servers run in"),
     "info": Verb("info", "show engine, accelerator and settings, and why they were chosen"),
+    "doctor": Verb("doctor", "look from inside a container whether the accelerator can be used"),
     "version": Verb("version", "show the version"),
     "help": Verb("help", "show the help of a command"),
 }

@@ -28,6 +28,7 @@ def open_local(reference: ModelRef) -> StoredModel:
         ModelUnsupported: it is no model.
     """
     parts = _parts(Path(reference.location))
+    _check_name(reference.location)
     for part in parts:
         _check(part)
     return StoredModel(reference=reference, weights=parts)
@@ -45,6 +46,14 @@ def _parts(path: Path) -> tuple[Path, ...]:
         path.with_name(f"{match['stem']}-{number:05}-of-{count:05}.gguf")
         for number in range(1, count + 1)
     )
+
+
+def _check_name(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError as exc:
+        msg = f"the name of {path!r} is not UTF-8, which engines insist on; rename it or link to it"
+        raise ModelUnreadable(msg) from exc
 
 
 def _check(path: Path) -> None:

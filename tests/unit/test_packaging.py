@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tomllib
 import venv
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,16 +45,20 @@ def build(directory: Path, *options: str) -> Path:
     return directory / WHEEL
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the working tree."""
-    return build(tmp_path_factory.mktemp("direct"), "--wheel")
+@dataclass(frozen=True, kw_only=True)
+class Wheels:
+    """The wheel from the working tree, and from the source distribution made of that."""
+
+    direct: Path
+    of_sdist: Path
 
 
 @pytest.fixture(scope="module")
-def wheel_of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the source distribution."""
-    return build(tmp_path_factory.mktemp("sdist"))
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
+    with ThreadPoolExecutor() as pool:
+        direct = pool.submit(build, tmp_path_factory.mktemp("direct"), "--wheel")
+        of_sdist = pool.submit(build, tmp_path_factory.mktemp("sdist"))
+    return Wheels(direct=direct.result(), of_sdist=of_sdist.result())
 
 
 def files(wheel: Path) -> list[str]:
@@ -65,12 +71,10 @@ def is_cache(path: Path) -> bool:
     return any(part == "__pycache__" or part.endswith("_cache") for part in path.parts)
 
 
-def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(
-    wheel: Path, wheel_of_sdist: Path
-) -> None:
-    shipped = files(wheel)
+def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(wheels: Wheels) -> None:
+    shipped = files(wheels.direct)
 
-    assert files(wheel_of_sdist) == shipped
+    assert files(wheels.of_sdist) == shipped
     assert [name for name in shipped if not name.startswith(DIST_INFO)] == sorted(
         str(path.relative_to(home))
         for package, home in HOMES.items()
@@ -79,21 +83,21 @@ def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(
     )
 
 
-def test_the_wheel_says_who_may_use_it_and_that_it_is_typed(wheel: Path) -> None:
-    shipped = set(files(wheel))
+def test_the_wheel_says_who_may_use_it_and_that_it_is_typed(wheels: Wheels) -> None:
+    shipped = set(files(wheels.direct))
 
     assert {f"{package}/py.typed" for package in HOMES} <= shipped
     assert f"{DIST_INFO}/licenses/LICENSE" in shipped
 
 
 @pytest.fixture(scope="module")
-def clean(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clean(wheels: Wheels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment that has the wheel and nothing else."""
     root = tmp_path_factory.mktemp("clean")
     venv.create(root, with_pip=True)
     programs = root / "bin"
     options = ("--quiet", "--no-index", "--no-deps", "--disable-pip-version-check")
-    run(programs / "python", "-m", "pip", "install", *options, wheel)
+    run(programs / "python", "-m", "pip", "install", *options, wheels.direct)
     return programs
 
 

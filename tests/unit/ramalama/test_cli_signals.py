@@ -5,29 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ramalama.cli.signals import Terminated, handled_signals
 from ramalama_chat import KeepAliveExpired
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
 # The alarm is pytest-timeout's too, unless it uses a thread.
 pytestmark = pytest.mark.timeout(60, method="thread")
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Generator[None]:
-    """Leave the handlers as they were, whatever a test does to them."""
-    before = {number: signal.getsignal(number) for number in NUMBERS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def send(number: int) -> None:

@@ -251,6 +251,12 @@ def test_a_file_that_makes_no_sense_is_named(
     assert str(file) in str(caught.value)
 
 
+def test_a_file_below_a_file_is_absent(tmp_path: Path) -> None:
+    below = write(tmp_path / "ramalama.conf", "temp = 0.5") / "ramalama.conf"
+
+    assert Config.load({}, [tmp_path / "absent", below]) == Config()
+
+
 def test_a_directory_in_the_place_of_a_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"cannot read {tmp_path}"):
         Config.load({}, [tmp_path])

@@ -87,11 +87,12 @@ def test_a_process_of_another_machine_or_container_is_unknown() -> None:
     assert replace(mine, host=elsewhere).owner() is Owner.UNKNOWN
 
 
-def test_a_forked_child_has_a_lease_of_its_own() -> None:
-    child = lease_of_a_dead_process()
+def test_a_later_process_of_this_machine_has_a_later_start() -> None:
+    mine, child = Lease.of_this_process(), lease_of_a_dead_process()
 
-    assert child.host == Lease.of_this_process().host
-    assert child.pid != os.getpid()
+    assert child.host == mine.host
+    assert child.pid != mine.pid
+    assert child.start > mine.start > 0
 
 
 @pytest.mark.parametrize(

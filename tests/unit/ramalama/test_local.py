@@ -42,6 +42,14 @@ def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert open_local(write(tmp_path / name)).weights == (tmp_path / name,)
 
 
+def test_a_name_that_no_engine_can_be_told_is_refused(tmp_path: Path) -> None:
+    """Their APIs speak JSON, whose texts are UTF-8."""
+    with pytest.raises(ModelUnreadable, match="is not UTF-8") as caught:
+        open_local(write(tmp_path / "na\udcefve.gguf"))
+
+    assert str(caught.value).isprintable()
+
+
 def test_a_link_is_followed_and_keeps_its_name(tmp_path: Path) -> None:
     write(tmp_path / "blob")
     link = tmp_path / "granite.gguf"

@@ -1,0 +1,240 @@
+"""`ramalama image`: build, list and pull the images that model servers run in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output import Status, complain, printable
+from ramalama.cli.progress import StartProgress
+from ramalama.cli.table import age, cell, short_id, table
+from ramalama.cli.verbs import VERBS
+from ramalama.errors import InvalidReference
+from ramalama.events import ImagePulling, Notice
+from ramalama.launch import name_of_image
+from ramalama.service import engine_errors
+from ramalama_accel.images import IMAGES
+from ramalama_engines import (
+    EngineError,
+    ImagePull,
+    ImageReference,
+    PullPolicy,
+    ensure_image,
+    find_auth,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.config import Config
+    from ramalama.service import Ramalama
+    from ramalama_engines.image_list import ImageSummary
+
+_HEADING = ("IMAGE", "IMAGE ID", "CREATED", "SIZE")
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_WIDEST = 120
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+class ImageArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    action: str
+    name: str | None
+    base: str | None
+    format: str | None
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = _parser().parse_intermixed_args(words, ImageArguments())
+    if complaint := _misuse(arguments):
+        complain(f"Error: {complaint}")
+        return USAGE
+    if ensure_no_dryrun(arguments, _shown(arguments)):
+        return 0
+    invocation = invoke(arguments)
+    with invocation.ramalama() as ramalama:
+        match arguments.action:
+            case "build":
+                _build(ramalama, arguments.name or "", arguments.base, quiet=invocation.quiet)
+            case "pull":
+                _pull(ramalama, arguments.name, quiet=invocation.quiet)
+            case _:
+                _list(ramalama, invocation, as_json=arguments.format == "json")
+    return 0
+
+
+def recipes() -> Path:
+    """Return the folder of Containerfiles: in an installed package, or in the source tree."""
+    package = Path(__file__).parents[1]
+    installed = package / "_containerfiles"
+    return installed if installed.is_dir() else package.parent / "containerfiles"
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("image", VERBS["image"].summary)
+    result.add_argument("action", choices=("build", "ls", "pull"), help="what to do")
+    result.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="build: which of RamaLama's images; pull: one of these, or any reference"
+        " (default: the one that `run` would use)",
+    )
+    result.add_argument(
+        "--base", metavar="IMAGE", help="build: start from this image instead of the usual one"
+    )
+    result.add_argument("--format", choices=("json",), help="ls: print an array of objects")
+    return result
+
+
+def _misuse(arguments: ImageArguments) -> str | None:
+    """Say what does not go together."""
+    action, name = arguments.action, arguments.name
+    if arguments.base is not None and action != "build":
+        return "--base is for `image build`"
+    if arguments.format is not None and action != "ls":
+        return "--format is for `image ls`"
+    if name is not None and action == "ls":
+        return "`image ls` takes no name"
+    if action == "build" and name not in _buildable():
+        known = ", ".join(_buildable())
+        return (
+            f"there is no image {name!r} to build; there are {known}"
+            if name
+            else (f"name the image to build: {known}")
+        )
+    return None
+
+
+def _shown(arguments: ImageArguments) -> list[str]:
+    base = [] if arguments.base is None else ["--base", arguments.base]
+    return ["image", arguments.action, *base, *([arguments.name] if arguments.name else [])]
+
+
+def _buildable() -> Sequence[str]:
+    return sorted(file.parent.name for file in recipes().glob("*/Containerfile"))
+
+
+def _reference(name: str) -> str:
+    """Write the whole reference of one of our images, in the generation that we drive."""
+    for repository in IMAGES.values():
+        if repository.endswith(f"/{name}"):
+            return f"{repository}:{'.'.join(__version__.split('.')[:2])}"
+    return name
+
+
+def _build(ramalama: Ramalama, name: str, base: str | None, *, quiet: bool) -> None:
+    tag = _reference(name)
+    arguments = {proxy: os.environ[proxy] for proxy in _PROXIES if proxy in os.environ}
+    if base is not None:
+        arguments["BASE"] = base
+    engine = ramalama.connect()
+    status = Status(quiet=quiet)
+    # A terminal shows the step under way, a log file all of them.
+    show = status.show if sys.stderr.isatty() else complain
+    with engine_errors():
+        try:
+            engine.build(
+                recipes(),
+                tag=tag,
+                containerfile=f"{name}/Containerfile",
+                build_args=arguments,
+                on_progress=None if quiet else lambda line: show(line[:_WIDEST]),
+            )
+        finally:
+            status.clear()
+    sys.stdout.write(f"{tag}\n")
+
+
+def _pull(ramalama: Ramalama, name: str | None, *, quiet: bool) -> None:
+    image = _reference(name) if name else _image_of_this_host(ramalama)
+    try:
+        reference = ImageReference.parse(image)
+    except ValueError as exc:
+        raise InvalidReference(str(exc)) from exc
+    progress = StartProgress(quiet=quiet)
+    try:
+        with engine_errors():
+            _fetch(ramalama, reference, image, progress)
+    finally:
+        progress.clear()
+    sys.stdout.write(printable(image) + "\n")
+
+
+def _image_of_this_host(ramalama: Ramalama) -> str:
+    return name_of_image(ramalama.config, None, ramalama.detect().accelerator.kind)
+
+
+def _fetch(
+    ramalama: Ramalama, reference: ImageReference, image: str, progress: StartProgress
+) -> None:
+    engine = ramalama.connect()
+    found = find_auth(reference, ramalama.user)
+    pull = ImagePull(policy=PullPolicy.ALWAYS, auth=found.auth)
+    try:
+        ensure_image(
+            engine,
+            image,
+            pull,
+            on_progress=lambda step: progress.follow(ImagePulling(image, step)),
+        )
+    except EngineError:
+        for notice in found.notices:
+            progress.follow(Notice(notice))
+        raise
+
+
+def _list(ramalama: Ramalama, invocation: Invocation, *, as_json: bool) -> None:
+    with engine_errors():
+        images = ramalama.connect().images()
+    ours = _repositories(invocation.config)
+    found = sorted(
+        ((name, image) for image in images for name in image.names if _repository(name) in ours),
+        key=lambda pair: pair[0],
+    )
+    if as_json:
+        json.dump([_record(name, image) for name, image in found], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        sys.stdout.write(table([_HEADING, *(_row(name, image) for name, image in found)]))
+
+
+def _repositories(config: Config) -> set[str | None]:
+    named = (config.image, *config.images.values())
+    return {*IMAGES.values(), *(_repository(name) for name in named if name)} - {None}
+
+
+def _repository(name: str) -> str | None:
+    """Name the repository in full; None for what is no reference."""
+    try:
+        return ImageReference.parse(name).repository
+    except ValueError:
+        return None
+
+
+def _record(name: str, image: ImageSummary) -> dict[str, object]:
+    return {
+        "name": name,
+        "id": image.id.removeprefix("sha256:"),
+        "created": image.created.isoformat() if image.created else None,
+        "size": image.size,
+    }
+
+
+def _row(name: str, image: ImageSummary) -> tuple[str, ...]:
+    return cell(name), short_id(image.id), age(image.created), _size(image.size)
+
+
+def _size(size: int) -> str:
+    unit, name = next(((unit, name) for unit, name in _UNITS if size >= unit), (1, "B"))
+    return f"{size / unit:.3g} {name}"

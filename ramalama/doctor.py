@@ -1,0 +1,147 @@
+"""Why is the GPU not used? Compare what was detected with what a container really gets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.lease import Lease
+from ramalama.mismatch import Problem, find_mismatches
+from ramalama.planning import MODEL_LABEL
+from ramalama.probe import look
+from ramalama.rundir import new_instance
+from ramalama.service import engine_errors
+from ramalama.store.models import StoredModel
+from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.host import Host, User
+from ramalama_accel.images import default_image
+from ramalama_accel.visible import VARIABLES
+from ramalama_engines.errors import EngineError, EngineUnavailable
+from ramalama_engines.values import HostDevice, PullPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ramalama.events import EventHook
+    from ramalama.options import ServeOptions
+    from ramalama.probe import Sight
+    from ramalama.service import Ramalama
+    from ramalama_accel.base import Accelerator, Detection
+    from ramalama_engines.values import ContainerSpec
+
+# Cards of these families serve by their own driver or not at all.
+_WITHOUT_VULKAN = (AcceleratorKind.CUDA, AcceleratorKind.ASCEND, AcceleratorKind.MUSA)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What was detected, what the engine was asked for, and what came of it.
+
+    Attributes:
+        container: what `run` would ask the engine for.
+        looked_from: the image that was there to look from, another one where that of *container*
+            is not local; None if there was none.
+        sight: what was there; None if no container could be started.
+    """
+
+    detection: Detection
+    container: ContainerSpec
+    looked_from: str | None
+    sight: Sight | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -> Diagnosis:
+    """Start containers as a server with these *options* would have them, and look around.
+
+    The model that *options* name is not looked for. An image is pulled only if their `pull_policy`
+    is not NEVER; without the accelerator's image, that of the CPU is looked from.
+
+    Raises:
+        OptionRefused, EngineFailure: as in `Ramalama.start`, up to the image.
+    """
+    accelerator = ramalama.accelerator(options)
+    detection = ramalama.detect_for(options)
+    spec = _container(ramalama, options)
+    image = _find_image(ramalama, options, spec.image, on_event)
+    sight: Sight | None = None
+    problems: tuple[Problem, ...]
+    if image is None:
+        message = f"the image {spec.image} is not local, so there is nothing to look from"
+        problems = (Problem(message=message, remedy="repeat this with --pull=missing"),)
+    else:
+        sight, problems = _look(ramalama, replace(spec, image=image), accelerator)
+    return Diagnosis(
+        detection=detection,
+        container=spec,
+        looked_from=image,
+        sight=sight,
+        problems=(*_passed_over(detection, ramalama.user.env), *problems),
+    )
+
+
+def _passed_over(detection: Detection, env: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield why a GPU is not used that the user has not hidden, if nothing serves in its place."""
+    chosen = detection.accelerator.kind
+    for finding in detection.findings:
+        served = finding.kind is chosen or (
+            chosen is not AcceleratorKind.CPU and finding.kind not in _WITHOUT_VULKAN
+        )
+        hidden = VARIABLES.get(finding.kind, "") in env
+        # A card for Vulkan alone is some other family's too, or a mere display.
+        if not (finding.usable or served or hidden or finding.kind is AcceleratorKind.VULKAN):
+            yield Problem(message=finding.message, remedy=finding.remedy)
+
+
+def _find_image(
+    ramalama: Ramalama, options: ServeOptions, wanted: str, on_event: EventHook
+) -> str | None:
+    with engine_errors():
+        if options.pull_policy is not PullPolicy.NEVER:
+            ramalama.ensure_image(wanted, options, on_event)
+            return wanted
+        names = (wanted, default_image(AcceleratorKind.CPU, version=__version__))
+        return next((name for name in names if ramalama.connect().image(name)), None)
+
+
+def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
+    """Return a server's container; there is a model in it that nobody looks for."""
+    nothing = StoredModel(reference=options.model, weights=(Path("/nothing.gguf"),))
+    spec = ramalama.plan(options, model=nothing).container
+    return replace(spec, labels={**spec.labels, MODEL_LABEL: ""})
+
+
+def _look(
+    ramalama: Ramalama, spec: ContainerSpec, accelerator: Accelerator
+) -> tuple[Sight | None, tuple[Problem, ...]]:
+    engine = ramalama.connect()
+    directory = new_instance(ramalama.run_dir, Lease.of_this_process())
+    with engine_errors():
+        try:
+            sight = look(engine, spec, directory, mounts=accelerator.library_paths)
+        except EngineUnavailable:
+            raise
+        except EngineError as exc:
+            return None, (Problem(message=str(exc)),)
+    granted = _granted_by_list(spec) if engine.rootless else frozenset[str]()
+    return sight, find_mismatches(
+        spec, accelerator, sight, rootless=engine.rootless, granted=granted
+    )
+
+
+def _granted_by_list(spec: ContainerSpec) -> frozenset[str]:
+    """Return the nodes that an access control list opens to us, wherever we go; acl(5).
+
+    A group of ours is left behind on the way into a rootless container, a list is not.
+    """
+    host = Host()
+    user = User(uid=os.getuid(), gids=frozenset((os.getgid(), *os.getgroups())))
+    sources = [device.source for device in spec.devices if isinstance(device, HostDevice)]
+    return frozenset(
+        path
+        for path in sources
+        if (node := host.node(path)) and host.may_use(path) and not user.may_use(node)
+    )
