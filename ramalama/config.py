@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 DEFAULT = "default"
+_FILE_VARIABLE = "RAMALAMA_CONFIG"
+_LONGEST_FILE = 64 * 1024  # characters; the TOML reader takes time by the square of them
 _ENVIRONMENT = "the environment"
 
 # Keys of upstream's files that this version has no use for (yet): no reason to complain.
@@ -77,11 +79,13 @@ class Config:
         """Fold *files*, in this order, and then *env* over the defaults; absent files are none.
 
         Raises:
-            ConfigError: a value makes no sense; the message names file or variable.
+            ConfigError: a value makes no sense, or the file that the user named is not there;
+                the message names file or variable.
         """
         config = cls()
+        named = env.get(_FILE_VARIABLE)
         for file in files:
-            config = _with_settings(config, _read(file), str(file))
+            config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
         # A variable that is set to nothing counts as unset.
         variables = {key: value for key in READERS if (value := env.get(_variable(key)))}
         return _with_settings(config, variables, _ENVIRONMENT)
@@ -93,7 +97,7 @@ class Config:
 
 def config_files(env: Mapping[str, str], home: Path) -> tuple[Path, ...]:
     """List the files to read, the most general first."""
-    if named := env.get("RAMALAMA_CONFIG"):
+    if named := env.get(_FILE_VARIABLE):
         return (Path(named),)
     user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
     directories = (Path("/usr/share"), Path("/usr/local/share"), Path("/etc"), user)
@@ -107,14 +111,21 @@ def _with_drop_ins(directories: Sequence[Path]) -> Iterator[Path]:
         yield from sorted(file.with_name("ramalama.conf.d").glob("*.conf"))
 
 
-def _read(file: Path) -> Mapping[str, object]:
+def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
+        with file.open(encoding="utf-8") as stream:
+            text = stream.read(_LONGEST_FILE + 1)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        if must_exist:
+            msg = f"{_FILE_VARIABLE} names {file}, which is not there"
+            raise ConfigError(msg) from exc
         return {}
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"cannot read {file}: {exc}"
         raise ConfigError(msg) from exc
+    if len(text) > _LONGEST_FILE:
+        msg = f"{file} is longer than {_LONGEST_FILE} characters"
+        raise ConfigError(msg)
     import tomllib  # noqa: PLC0415 (few users have a file)
 
     try:

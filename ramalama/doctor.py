@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
+from ramalama.engine_errors import engine_errors
 from ramalama.lease import Lease
 from ramalama.mismatch import Problem, find_mismatches
 from ramalama.planning import MODEL_LABEL
 from ramalama.probe import look
 from ramalama.rundir import new_instance
-from ramalama.service import engine_errors
 from ramalama.store.models import StoredModel
 from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.host import Host, User

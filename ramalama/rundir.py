@@ -67,9 +67,13 @@ class InstanceDir:
 
 
 def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
-    """Choose where instance directories live: gone at boot, and the invoking user's alone."""
-    if env.get("XDG_RUNTIME_DIR"):
-        run_dir = Path(env["XDG_RUNTIME_DIR"]) / "ramalama"
+    """Choose where instance directories live: gone at boot, and the invoking user's alone.
+
+    Whom sudo has left another user's `XDG_RUNTIME_DIR`, leaves nothing of root's in it.
+    """
+    named = env.get("XDG_RUNTIME_DIR")
+    if named and _may_be_ours(Path(named), uid):
+        run_dir = Path(named) / "ramalama"
     elif uid == 0:
         run_dir = Path("/run/ramalama")
     elif (user_dir := Path(f"/run/user/{uid}")).is_dir():
@@ -77,6 +81,13 @@ def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
     else:
         run_dir = Path(f"/tmp/ramalama-{uid}")  # noqa: S108 (checked by _ensure_private)
     return run_dir
+
+
+def _may_be_ours(directory: Path, uid: int) -> bool:
+    try:
+        return directory.stat().st_uid == uid
+    except OSError:
+        return True  # what is wrong with it shows when it is used
 
 
 def new_instance(run_dir: Path, lease: Lease) -> InstanceDir:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from ramalama.engine_errors import engine_errors
 from ramalama.errors import ServerExited
 from ramalama.readiness import wait_until_ready
 from ramalama_engines.errors import EngineError
@@ -96,13 +97,14 @@ class ModelServer:
         """Stop the server and remove all that belongs to it; a second time does nothing.
 
         Raises:
-            EngineError: the engine does not answer; the next command removes what is left.
+            EngineFailure: the engine does not answer; the next command removes what is left.
         """
         try:
             if self._client is not None:
                 self._client.close()
         finally:
-            self._instance.remove()  # which ends the watch too, when the engine looks next
+            with engine_errors():
+                self._instance.remove()  # which ends the watch too, when the engine looks next
 
     def __enter__(self) -> Self:
         return self

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ramalama.config import Config
+from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, InvalidReference, OptionRefused
 from ramalama.events import EngineConnected, ImagePulling, ImageReady, Notice, ignore
 from ramalama.launch import Launcher, name_of_image
@@ -73,6 +75,7 @@ class Ramalama:
         self.config = config or Config()
         self.user = user or User(env=os.environ, home=Path.home(), uid=os.getuid())
         self._engine = engine
+        self._opening = threading.Lock()
         self._source = "given by the caller"
         self._host = host or Host(env=self.user.env)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
@@ -83,12 +86,13 @@ class Ramalama:
         Raises:
             EngineFailure: none answers; the message says what was tried.
         """
-        if self._engine is None:
-            with engine_errors():
-                connection = self._open()
-            self._engine = connection.engine
-            self._source = connection.candidate.source
-        return self._engine
+        with self._opening:
+            if self._engine is None:
+                with engine_errors():
+                    connection = self._open()
+                self._engine = connection.engine
+                self._source = connection.candidate.source
+            return self._engine
 
     @property
     def engine_source(self) -> str:
@@ -140,12 +144,8 @@ class Ramalama:
         on_event: EventHook = ignore,
     ) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
-        server = self.start(options, ready_timeout=ready_timeout, on_event=on_event)
-        try:
+        with self.start(options, ready_timeout=ready_timeout, on_event=on_event) as server:
             yield server
-        finally:
-            with engine_errors():
-                server.close()
 
     def plan(self, options: ServeOptions, *, model: StoredModel | None = None) -> LaunchPlan:
         """Say what `start` would tell the engine; nothing is pulled, started or written.
@@ -290,12 +290,3 @@ def _parse_image(name: str) -> ImageReference | None:
         return ImageReference.parse(name)
     except ValueError as exc:
         raise InvalidReference(str(exc)) from exc
-
-
-@contextmanager
-def engine_errors() -> Generator[None]:
-    """Turn what an engine raises into what we raise."""
-    try:
-        yield
-    except EngineError as exc:
-        raise EngineFailure(exc) from exc

@@ -15,10 +15,10 @@ from ramalama.cli.output import Status, complain, printable
 from ramalama.cli.progress import StartProgress
 from ramalama.cli.table import age, cell, short_id, table
 from ramalama.cli.verbs import VERBS
+from ramalama.engine_errors import engine_errors
 from ramalama.errors import InvalidReference
 from ramalama.events import ImagePulling, Notice
 from ramalama.launch import name_of_image
-from ramalama.service import engine_errors
 from ramalama_accel.images import IMAGES
 from ramalama_engines import (
     EngineError,

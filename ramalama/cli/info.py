@@ -12,10 +12,10 @@ from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, p
 from ramalama.cli.verbs import VERBS
 from ramalama.config import config_files
 from ramalama.cores import default_threads, usable_cores
+from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure
 from ramalama.launch import name_of_image
 from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
-from ramalama.service import engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,9 +74,11 @@ def _accelerator(detection: Detection) -> dict[str, object]:
 
 
 def _settings(config: Config) -> dict[str, object]:
+    # A variable's value may be a secret; its name tells enough.
+    shown = dataclasses.replace(config, env=tuple(item.partition("=")[0] for item in config.env))
     names = (field.name for field in dataclasses.fields(config))
     return {
-        name: {"value": getattr(config, name), "source": config.source(name)}
+        name: {"value": getattr(shown, name), "source": config.source(name)}
         for name in names
         if name not in _NOT_SETTINGS
     }

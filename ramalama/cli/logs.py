@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ from ramalama.cli.output import printable
 from ramalama.cli.verbs import VERBS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 
@@ -39,5 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     result = parser("logs", VERBS["logs"].summary)
     result.add_argument("name", metavar="NAME", help="name or container ID; see `ramalama ps`")
     result.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
-    result.add_argument("--tail", type=int, metavar="LINES", help="the last lines only")
+    result.add_argument("--tail", type=_count, metavar="LINES", help="the last lines only")
     return result
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        msg = f"{text!r} is not a number of lines"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)

@@ -16,6 +16,7 @@ from ramalama.cli.serve_options import (
     add_serve_options,
     join_dashed,
     serve_options,
+    split_at_dashes,
     typed,
 )
 from ramalama.cli.signals import handled_signals
@@ -65,9 +66,12 @@ class RunArguments(ServeArguments):
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
     run_parser = _parser()
-    arguments = run_parser.parse_intermixed_args(join_dashed(words), RunArguments())
-    if not arguments.model:
+    options, literal = split_at_dashes(words)
+    arguments = run_parser.parse_intermixed_args(join_dashed(options), RunArguments())
+    positionals = [*([arguments.model] if arguments.model else []), *arguments.args, *literal]
+    if not positionals:
         run_parser.error("which MODEL?")
+    arguments.model, *arguments.args = positionals
     invocation = invoke(arguments)
     command = _Run(arguments, invocation)
     if arguments.dryrun:

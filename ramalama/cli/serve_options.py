@@ -103,6 +103,14 @@ def serve_options(
     )
 
 
+def split_at_dashes(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Split at the first ``--``: what follows are no options, whatever they look like."""
+    if "--" not in words:
+        return words, ()
+    position = list(words).index("--")
+    return words[:position], words[position + 1 :]
+
+
 def join_dashed(words: Sequence[str]) -> list[str]:
     """Join an option whose value begins with a dash by nature with it, as argparse wants it."""
     joined: list[str] = []

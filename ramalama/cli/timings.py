@@ -29,6 +29,10 @@ _NAMES: Mapping[type, str] = {
 }
 
 
+# Counts from boot, as the kernel's start times of processes do; elsewhere any steady clock does.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 class Timings:
     """Milestones, in seconds since the process began (where the kernel tells, else since now)."""
 
@@ -40,7 +44,7 @@ class Timings:
     def mark(self, name: str) -> None:
         """Note that *name* has just been reached; only the first time counts."""
         if all(name != known for known, _ in self._marks):
-            self._marks.append((name, time.clock_gettime(time.CLOCK_BOOTTIME) - self._began))
+            self._marks.append((name, time.clock_gettime(_CLOCK) - self._began))
 
     def note(self, event: Event) -> None:
         """Note an event of the start."""
@@ -71,4 +75,4 @@ def _process_start() -> float:
         fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.clock_gettime(_CLOCK)

@@ -15,6 +15,7 @@ from ramalama.cli.serve_options import (
     join_dashed,
     resolve_env,
     serve_options,
+    split_at_dashes,
 )
 from ramalama.config import Config
 from ramalama.errors import InvalidReference
@@ -264,3 +265,20 @@ def test_global_options_are_understood_by_every_command() -> None:
     arguments = read("--engine", "docker", "--dryrun", "--debug")
 
     assert (arguments.engine, arguments.dryrun, arguments.debug) == (EngineKind.DOCKER, True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "literal"),
+    [
+        (["m", "hello"], ["m", "hello"], []),
+        (["-c", "5", "m", "--", "-c", "6"], ["-c", "5", "m"], ["-c", "6"]),
+        (["--", "./m", "--", "-x"], [], ["./m", "--", "-x"]),
+    ],
+)
+def test_what_follows_two_dashes_is_no_option(
+    words: list[str], options: list[str], literal: list[str]
+) -> None:
+    before, after = split_at_dashes(words)
+
+    assert [*before] == options
+    assert [*after] == literal

@@ -234,10 +234,11 @@ def test_a_file_without_our_table_changes_nothing(tmp_path: Path) -> None:
         (b"[ramalama\n", "is not TOML"),
         (b"ramalama = 5\n", r"\[ramalama\] is not a table"),
         (b'[ramalama]\nprefix = "\xff"\n', "^cannot read"),
-        (b"[ramalama]\nenv = " + b"[" * 100_000, "is not TOML"),
-        (b"[ramalama]\nenv = " + b"{a=" * 100_000, "is not TOML"),
+        (b"[ramalama]\nenv = " + b"[" * 20_000, "is not TOML"),
+        (b"[ramalama]\nenv = " + b"{a=" * 20_000, "is not TOML"),
+        (b"# long\n" * 20_000, "is longer than"),
     ],
-    ids=["broken", "no-table", "not-utf-8", "nested-lists", "nested-tables"],
+    ids=["broken", "no-table", "not-utf-8", "nested-lists", "nested-tables", "endless"],
 )
 def test_a_file_that_makes_no_sense_is_named(
     tmp_path: Path, content: bytes, complaint: str
@@ -292,3 +293,10 @@ def test_drop_ins_follow_their_file_in_the_order_of_their_names(tmp_path: Path) 
         base / "ramalama.conf.d/10-a.conf",
         base / "ramalama.conf.d/20-b.conf",
     )
+
+
+def test_a_file_that_the_user_names_must_be_there(tmp_path: Path) -> None:
+    env = {"RAMALAMA_CONFIG": str(tmp_path / "absent.conf")}
+
+    with pytest.raises(ConfigError, match=r"RAMALAMA_CONFIG names .*absent\.conf"):
+        Config.load(env, config_files(env, tmp_path))

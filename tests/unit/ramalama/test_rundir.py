@@ -205,3 +205,11 @@ def test_a_link_with_a_dead_owners_name_leads_nowhere(run_dir: Path) -> None:
 
 def test_where_nothing_was_ever_started_there_is_nothing_to_remove(run_dir: Path) -> None:
     assert remove_orphans(run_dir / "missing") == 0
+
+
+def test_root_leaves_nothing_in_another_users_runtime_directory(tmp_path: Path) -> None:
+    other = os.getuid() + 1
+
+    chosen = default_run_dir({"XDG_RUNTIME_DIR": str(tmp_path)}, uid=other)
+
+    assert tmp_path not in chosen.parents

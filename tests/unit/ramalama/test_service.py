@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.config import Config
+from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.lease import Lease
-from ramalama.service import Ramalama, engine_errors
+from ramalama.service import Ramalama
 from ramalama_accel import Host
 from ramalama_engines import (
     ContainerNotFound,
