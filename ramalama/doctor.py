@@ -16,11 +16,12 @@ from ramalama.probe import look
 from ramalama.rundir import new_instance
 from ramalama.store.models import StoredModel
 from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.cdi import read_inventory
 from ramalama_accel.host import Host, User
 from ramalama_accel.images import default_image
 from ramalama_accel.visible import VARIABLES
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.values import HostDevice, PullPolicy
+from ramalama_engines.values import CdiDevice, HostDevice, PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -125,11 +126,18 @@ def _look(
         except EngineUnavailable:
             raise
         except EngineError as exc:
-            return None, (Problem(message=str(exc)),)
+            return None, (Problem(message=str(exc)), *_bad_specifications(spec))
     granted = _granted_by_list(spec) if engine.rootless else frozenset[str]()
     return sight, find_mismatches(
         spec, accelerator, sight, rootless=engine.rootless, granted=granted
     )
+
+
+def _bad_specifications(spec: ContainerSpec) -> Iterator[Problem]:
+    """Yield the CDI specifications that an engine passes over without a word."""
+    if any(isinstance(device, CdiDevice) for device in spec.devices):
+        for text in read_inventory(Host()).problems:
+            yield Problem(message=text, remedy="make it anew with its vendor's tool, or remove it")
 
 
 def _granted_by_list(spec: ContainerSpec) -> frozenset[str]:

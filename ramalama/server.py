@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ramalama.engine_errors import engine_errors
-from ramalama.errors import ServerExited
+from ramalama.errors import EngineFailure, ServerExited
 from ramalama.readiness import wait_until_ready
-from ramalama_engines.errors import EngineError
+from ramalama_engines.errors import EngineError, EngineUnavailable
 
 if TYPE_CHECKING:
     import openai
@@ -123,7 +123,11 @@ class PostMortem:
     model: str
 
     def examine(self) -> ServerExited:
-        """Ask the engine for the exit code and the log, and the runtime for what they mean."""
+        """Ask the engine for the exit code and the log, and the runtime for what they mean.
+
+        Raises:
+            EngineFailure: it is the engine that is gone; the server may be well.
+        """
         tail: tuple[str, ...] = ()
         exit_code: int | None = None
         oom_killed = False
@@ -131,6 +135,8 @@ class PostMortem:
             state = self.engine.inspect(self.container)
             exit_code, oom_killed = state.exit_code, state.oom_killed
             tail = tuple(self.engine.logs(self.container, tail=LOG_TAIL))
+        except EngineUnavailable as exc:
+            raise EngineFailure(exc) from exc
         except EngineError as exc:
             cause = f"the engine no longer tells why ({exc})"
         else:

@@ -39,7 +39,7 @@ from ramalama_engines.podman_failures import (
     failure,
     silently_dropped,
 )
-from ramalama_engines.podman_logs import LogStream
+from ramalama_engines.podman_logs import LogStream, last_lines
 from ramalama_engines.podman_pull import pull_request
 from ramalama_engines.podman_rootless import has_limits, rootless_drops
 from ramalama_engines.podman_session import Request
@@ -236,11 +236,11 @@ class PodmanEngine:
     def logs(
         self, container: str, *, follow: bool = False, tail: int | None = None
     ) -> Iterator[str]:
-        """Return a `LogStream`, which any thread may close."""
+        """Return a `LogStream`, which any thread may close, or else the last lines of one."""
         query: dict[str, str | int] = {"stdout": "true", "stderr": "true"}
         if follow:
             query["follow"] = "true"
-        if tail is not None:
+        if follow and tail is not None:
             query["tail"] = tail
         request = Request(
             method="get",
@@ -249,7 +249,8 @@ class PodmanEngine:
             timeout=None if follow else self._timeout,
         )
         what = f"cannot read the log of the container {container}"
-        return LogStream(self._sessions, request, failure=lambda text: failure(text, what))
+        stream = LogStream(self._sessions, request, failure=lambda text: failure(text, what))
+        return stream if follow or tail is None else last_lines(stream, tail)
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
         """Wait for the end; podman also calls a container "exited" that has yet to start."""

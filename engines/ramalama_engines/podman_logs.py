@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Self
 
 from ramalama_engines._streams import log_lines
@@ -50,6 +51,15 @@ class LogStream:
             session.cut()
         with contextlib.suppress(ValueError):  # it runs in another thread, and has just been cut
             self._lines.close()
+
+
+def last_lines(log: LogStream, count: int) -> Generator[str]:
+    """Yield the last *count* lines.
+
+    Podman 4.3 counts from the end too, but loses and mixes up what was written in pieces.
+    """
+    with contextlib.closing(log):
+        yield from deque(log, maxlen=count)
 
 
 def _read(

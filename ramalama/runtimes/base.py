@@ -85,7 +85,7 @@ class ServerReport:
     def __str__(self) -> str:
         layers = f"{self.layers_offloaded}/{self.layers_total} layers"
         parts = (
-            f"on {self.device}" if self.device else "on what it does not say",
+            f"on {self.device}" if self.device else "on an unnamed device",
             layers if self.layers_total else "",
             f"context {self.context}" if self.context else "",
         )

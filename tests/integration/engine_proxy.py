@@ -24,8 +24,9 @@ class EngineProxy:
         self._listener.bind(str(path))
         self._listener.listen()
         self._connections: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._begin(self._accept)
+        self._copiers: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
 
     @property
     def url(self) -> str:
@@ -35,19 +36,14 @@ class EngineProxy:
     def vanish(self) -> None:
         """Break every connection, and take no more."""
         self._path.unlink(missing_ok=True)
-        for connection in (self._listener, *self._connections):
-            with suppress(OSError):  # closed by the other side already
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in [*self._threads]:
-            thread.join()
+        _shut_down(self._listener)
+        self._acceptor.join()
+        for connection in self._connections:
+            _shut_down(connection)
+        for copier in self._copiers:
+            copier.join()
         for connection in (self._listener, *self._connections):
             connection.close()
-
-    def _begin(self, target: object, *arguments: object) -> None:
-        assert callable(target)
-        thread = threading.Thread(target=target, args=arguments)
-        self._threads.append(thread)
-        thread.start()
 
     def _accept(self) -> None:
         with suppress(OSError):  # told to vanish
@@ -56,8 +52,15 @@ class EngineProxy:
                 engine = socket.socket(socket.AF_UNIX)
                 engine.connect(str(self._engine))
                 self._connections += (client, engine)
-                self._begin(_copy, client, engine)
-                self._begin(_copy, engine, client)
+                for ends in ((client, engine), (engine, client)):
+                    copier = threading.Thread(target=_copy, args=ends)
+                    self._copiers.append(copier)
+                    copier.start()
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is, by the other side
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

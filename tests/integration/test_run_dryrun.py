@@ -65,7 +65,8 @@ def test_the_line_makes_the_same_container(real: Served, model: Path) -> None:
     try:
         (typed,) = (one for one in cli.containers() if one["Id"] == container)
     finally:
-        cli.engine("rm", "--force", container)
+        cli.engine("kill", container)
+        cli.engine("rm", container)
         shutil.rmtree(directory)
 
     assert (done.code, done.err, kind) == (0, "", cli.service.kind)

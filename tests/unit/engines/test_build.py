@@ -206,22 +206,30 @@ def test_docker_gets_the_whole_context_also_when_it_asks_for_a_newer_api(
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"),
+    ("reply", "error", "words"),
     [
-        (Reply(status=500, body={"message": "no room"}), ImageBuildError),
-        (Reply(lines=({"stream": "a\n"}, {"error": "no room"})), ImageBuildError),
-        (Reply(lines=({"stream": "a\n"},), cut=True), EngineUnavailable),
+        (Reply(status=500, body={"message": "no room"}), ImageBuildError, "x:1: no room"),
+        (Reply(lines=({"stream": "a\n"}, {"error": "full"})), ImageBuildError, "x:1: full"),
+        (Reply(lines=({"stream": "a\n"},), cut=True), EngineUnavailable, "docker at "),
     ],
     ids=["refused", "failed", "cut"],
 )
 def test_a_docker_that_does_not_build_says_why(
-    context: Path, tmp_path: Path, reply: Reply, error: type[Exception]
+    context: Path, tmp_path: Path, reply: Reply, error: type[Exception], words: str
 ) -> None:
     with serving(tmp_path) as dockerd, DockerEngine(dockerd.url) as engine:
         dockerd.answer("POST /build", reply)
 
-        with pytest.raises(error):
+        with pytest.raises(error, match=words):
             engine.build(context, tag="x:1", build_args={})
+
+
+def test_nobody_is_asked_to_build_what_cannot_be_named(context: Path, tmp_path: Path) -> None:
+    with serving(tmp_path) as dockerd, DockerEngine(dockerd.url) as engine:
+        with pytest.raises(ImageBuildError, match="'a b' is no image reference"):
+            engine.build(context, tag="a b", build_args={})
+
+        assert dockerd.routes() == []
 
 
 # Lists

@@ -213,11 +213,12 @@ def test_each_mismatch_is_a_problem_with_a_remedy(
         ({"network": "bridge"}, {"interfaces": ("lo", "eth0")}),
         ({"cap_drop": ()}, {"capabilities": 0x400}),
         ({"groups": ("video", "110")}, {}),
+        ({"groups": ("1000",)}, {}),
         ({"privileged": True, "devices": ()}, {"groups": (110,), "nodes": (replace(NODE, gid=7),)}),
         ({}, {"nodes": None}),
         ({"groups": ("44",)}, {"capabilities": None}),
     ],
-    ids=["directory", "network", "caps", "named", "privileged", "no-ls", "no-cat"],
+    ids=["directory", "network", "caps", "named", "own-group", "privileged", "no-ls", "no-cat"],
 )
 def test_what_was_asked_for_or_is_unknown_is_none(
     asked: dict[str, object], seen: dict[str, object]
@@ -356,6 +357,7 @@ def test_without_the_accelerators_image_that_of_the_cpu_is_looked_from(
 
     assert diagnosis.container.image == "quay.io/ramalama/rocm:0.25"
     assert diagnosis.looked_from == IMAGE_NAME
+    assert {spec.image for spec in surgery.specs} == {IMAGE_NAME}
     assert surgery.engine.pulls == ()
 
 

@@ -1,0 +1,98 @@
+"""What every image's recipe keeps to; hadolint looks after the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ramalama_accel import IMAGES
+
+ROOT = Path(__file__).parents[2] / "containerfiles"
+RECIPES = sorted(file.parent.name for file in ROOT.glob("*/Containerfile"))
+BUILT_FROM_SOURCE = [name for name in RECIPES if name != "ramalama"]
+
+Instruction = tuple[str, str]
+
+
+def instructions(name: str) -> list[Instruction]:
+    """Split a Containerfile into instructions, continued lines joined and comments left out."""
+    text = (ROOT / name / "Containerfile").read_text(encoding="utf-8")
+    kept = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    joined = re.sub(r"\\\n\s*", " ", "\n".join(kept))
+    parts = (line.partition(" ") for line in joined.splitlines() if line.strip())
+    return [(word, rest.strip()) for word, _, rest in parts]
+
+
+def values(name: str, word: str) -> list[str]:
+    return [rest for found, rest in instructions(name) if found == word]
+
+
+def last_stage(name: str) -> list[Instruction]:
+    found = instructions(name)
+    start = max(number for number, (word, _) in enumerate(found) if word == "FROM")
+    return found[start:]
+
+
+def test_the_table_of_images_and_the_folders_are_the_same() -> None:
+    assert {image.rpartition("/")[2] for image in IMAGES.values()} == set(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_page_of_the_images_tells_of_each(name: str) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert f"| `{name}` |" in page
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_stage_starts_from_the_base_that_a_user_may_replace(name: str) -> None:
+    first = instructions(name)[0]
+    stages = values(name, "FROM")
+
+    assert first[0] == "ARG"
+    assert re.fullmatch(r"BASE=[a-z0-9.-]+\.[a-z]+(/[a-z0-9._-]+)+:\S*\S", first[1])
+    assert not first[1].endswith(":latest")
+    assert len(stages) == 2
+    assert all(stage.startswith("${BASE}") or stage == "scratch" for stage in stages)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_copied_is_there_and_nothing_is_downloaded_unseen(name: str) -> None:
+    sources = [rest.split()[0] for rest in values(name, "COPY") if not rest.startswith("--from=")]
+
+    assert values(name, "ADD") == []
+    assert all((ROOT / source).is_file() for source in sources)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_image_says_what_it_is_and_needs_no_particular_user(name: str) -> None:
+    labels = " ".join(rest for word, rest in last_stage(name) if word == "LABEL")
+
+    for key in ("title", "description", "licenses"):
+        assert f"org.opencontainers.image.{key}=" in labels
+    assert values(name, "USER") == []
+    assert json.loads(values(name, "CMD")[-1]) == ["llama-server"]
+
+
+@pytest.mark.parametrize("name", BUILT_FROM_SOURCE)
+def test_an_image_of_our_building_shares_the_recipe_and_checks_its_health(name: str) -> None:
+    words = last_stage(name)
+
+    assert ("COPY", "build-llama-server .") in instructions(name)
+    assert any("sh build-llama-server -D" in rest for rest in values(name, "RUN"))
+    assert ("COPY", "--from=build /opt/llama.cpp /usr/local") in words
+    (health,) = (rest for word, rest in words if word == "HEALTHCHECK")
+    command = json.loads(health.partition("CMD ")[2])
+    assert command[-1] == "http://127.0.0.1:8080/health"
+    installed = next(rest for word, rest in words if word == "RUN")
+    assert command[0] in installed.split()
+
+
+def test_the_shared_recipe_pins_a_release_to_a_commit() -> None:
+    text = (ROOT / "build-llama-server").read_text(encoding="utf-8")
+
+    assert re.search(r"^release=b[0-9]+$", text, re.MULTILINE)
+    assert re.search(r"^commit=[0-9a-f]{40}$", text, re.MULTILINE)
