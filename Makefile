@@ -1,7 +1,8 @@
 # What a developer runs. `scripts/test` installs all that it takes, then runs `make check`.
 
 BIN := .venv/bin
-SCRIPTS := quickstart scripts/build-image scripts/start-podman scripts/test scripts/*.sh .ci/run
+SCRIPTS := quickstart scripts/build-image scripts/start-podman scripts/test scripts/*.sh .ci/run \
+           containerfiles/build-llama-server
 
 .PHONY: help check format lint types contracts test test-unit bench
 
@@ -18,6 +19,7 @@ lint:
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	shellcheck --external-sources $(SCRIPTS)
+	$(BIN)/hadolint --config containerfiles/hadolint.yaml containerfiles/*/Containerfile
 
 types:
 	$(BIN)/mypy

@@ -90,7 +90,8 @@ class Engine(Protocol):
         """Build an image from the folder *context* of this machine, and return its ID.
 
         *containerfile* is a path in *context*. *on_progress* is told what a person would read,
-        line by line; an exception out of it (or Ctrl-C) ends the build.
+        line by line; after an exception out of it (or Ctrl-C) there will be no image. Docker ends
+        such a build at once, podman when the stage under way is through.
 
         Raises:
             ImageBuildError: a step failed, *context* is unreadable, or *tag* is no reference.

@@ -168,7 +168,7 @@ class PodmanEngine:
         build_args: Mapping[str, str],
         on_progress: Callable[[str], None] | None = None,
     ) -> str:
-        """Build *tag*; leaving early closes the connection, which ends the build."""
+        """Build *tag*; leaving early closes the connection, and podman throws its work away."""
         from ramalama_engines._build import built_id  # noqa: PLC0415 (few commands build)
         from ramalama_engines.podman_build import build  # noqa: PLC0415 (see above)
 

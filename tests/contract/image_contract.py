@@ -92,10 +92,10 @@ class ImageContract(Contract):
 
         assert engine.image(tag) is None
 
-    def test_an_exception_out_of_the_progress_ends_the_build(
+    def test_after_an_exception_out_of_the_progress_there_is_no_image(
         self, engine: Engine, image: str, tag: str, tmp_path: Path
     ) -> None:
-        (tmp_path / "Containerfile").write_text(f"{RECIPE}RUN sleep 600\n")
+        (tmp_path / "Containerfile").write_text(f"{RECIPE}RUN sleep 3\n")
 
         def interrupt(line: str) -> None:
             raise Interrupted(line)

@@ -38,8 +38,11 @@ class Card:
 def made_up_card(lab: Path, name: str, *, gid: int) -> Generator[Card]:
     """Make the node /dev/*name*, which group *gid* may read and write."""
     path = Path("/dev", name)
+    is_new = not path.parent.exists()
+    if is_new:
+        path.parent.mkdir()
+        undo_at_the_end(lab, "rmdir", "--ignore-fail-on-non-empty", str(path.parent))
     undo_at_the_end(lab, "rm", "--force", str(path))
-    path.parent.mkdir(exist_ok=True)
     os.mknod(path, 0o660 | stat.S_IFCHR, _NUMBER)
     os.chown(path, 0, gid)
     path.chmod(0o660)
@@ -47,6 +50,8 @@ def made_up_card(lab: Path, name: str, *, gid: int) -> Generator[Card]:
         yield Card(path=str(path), gid=gid)
     finally:
         path.unlink()
+        if is_new:
+            path.parent.rmdir()
 
 
 def let_use(card: Card, uid: int) -> None:

@@ -71,14 +71,23 @@ def is_cache(path: Path) -> bool:
     return any(part == "__pycache__" or part.endswith("_cache") for part in path.parts)
 
 
+def shipped_folders() -> Generator[tuple[Path, Path]]:
+    """Yield each folder that is shipped, and where in the wheel it goes."""
+    for package, home in HOMES.items():
+        yield home / package, Path(package)
+    hatch = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]
+    for folder, shipped_as in hatch["build"]["targets"]["wheel"]["force-include"].items():
+        yield ROOT / folder, Path(shipped_as)
+
+
 def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(wheels: Wheels) -> None:
     shipped = files(wheels.direct)
 
     assert files(wheels.of_sdist) == shipped
     assert [name for name in shipped if not name.startswith(DIST_INFO)] == sorted(
-        str(path.relative_to(home))
-        for package, home in HOMES.items()
-        for path in (home / package).rglob("*")
+        str(shipped_as / path.relative_to(folder))
+        for folder, shipped_as in shipped_folders()
+        for path in folder.rglob("*")
         if path.is_file() and not is_cache(path)
     )
 
