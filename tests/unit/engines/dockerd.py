@@ -94,7 +94,7 @@ def serving(directory: Path) -> Generator[Dockerd]:
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 (the base's)
         if not isinstance(sys.exception(), ConnectionError):  # a client may hang up
             super().handle_error(request, client_address)
 
