@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
 from ramalama.engine_errors import engine_errors
+from ramalama.images import ImageRequest, fetch_image
 from ramalama.lease import Lease
 from ramalama.mismatch import Problem, find_mismatches
 from ramalama.planning import MODEL_LABEL
@@ -102,7 +103,8 @@ def _find_image(
 ) -> str | None:
     with engine_errors():
         if options.pull_policy is not PullPolicy.NEVER:
-            ramalama.ensure_image(wanted, options, on_event)
+            request = ImageRequest.of(wanted, options)
+            fetch_image(ramalama.connect(), ramalama.user, request, on_event=on_event)
             return wanted
         names = (wanted, default_image(AcceleratorKind.CPU, version=__version__))
         return next((name for name in names if ramalama.connect().image(name)), None)

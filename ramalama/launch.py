@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama._version import __version__
 from ramalama.cores import default_threads
 from ramalama.errors import ServerNotReady
 from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady, ignore
@@ -22,7 +21,6 @@ from ramalama.readiness import ExitWatch
 from ramalama.rundir import new_instance
 from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
 from ramalama.server import LOG_TAIL, ModelServer, PostMortem
-from ramalama_accel.images import default_image
 from ramalama_chat.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
 
@@ -30,13 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from ramalama.config import Config
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.runtimes.base import ServerSpec
     from ramalama.store.models import StoredModel
-    from ramalama_accel.base import Accelerator, AcceleratorKind
+    from ramalama_accel.base import Accelerator
     from ramalama_chat.endpoint import Endpoint
     from ramalama_engines import Engine, LocalImage
 
@@ -48,13 +45,6 @@ _FALLBACK = (
     "the server computes on the CPU although this host has a GPU; the answer will be slow; "
     "run `ramalama doctor` to find out why"
 )
-
-
-def name_of_image(config: Config, asked: str | None, kind: AcceleratorKind) -> str:
-    """Choose the image: the call's, else the host's, else the accelerator's."""
-    return (
-        asked or config.image or default_image(kind, version=__version__, overrides=config.images)
-    )
 
 
 class Launcher:

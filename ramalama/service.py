@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Self
 
 from ramalama.config import Config
 from ramalama.engine_errors import engine_errors
-from ramalama.errors import EngineFailure, InvalidReference, OptionRefused
-from ramalama.events import EngineConnected, ImagePulling, ImageReady, Notice, ignore
-from ramalama.launch import Launcher, name_of_image
+from ramalama.errors import EngineFailure, OptionRefused
+from ramalama.events import EngineConnected, ImageReady, ignore
+from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
+from ramalama.launch import Launcher
 from ramalama.orphans import remove_orphaned
 from ramalama.planning import LABEL, check_options
 from ramalama.rundir import default_run_dir
@@ -25,15 +26,8 @@ from ramalama_accel.host import User as HostUser
 from ramalama_engines import (
     ContainerNotFound,
     EngineChoice,
-    EngineError,
-    FoundAuth,
-    ImagePull,
-    ImageReference,
     User,
     connect,
-    ensure_image,
-    find_auth,
-    is_image_id,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +39,7 @@ if TYPE_CHECKING:
     from ramalama.server import ModelServer
     from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator, Detection
-    from ramalama_engines import Connection, ContainerState, Engine, LocalImage
+    from ramalama_engines import Connection, ContainerState, Engine
 
 READY_TIMEOUT = 600.0
 """Seconds that a model may take to load; a large one from a slow disk takes minutes."""
@@ -129,7 +123,9 @@ class Ramalama:
         accelerator = self.accelerator(options)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind)
-            image = self.ensure_image(name, options, on_event)
+            image = fetch_image(
+                engine, self.user, ImageRequest.of(name, options), on_event=on_event
+            )
             on_event(ImageReady(name))
             launcher = Launcher(engine, self.run_dir, on_event=on_event)
             plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
@@ -161,7 +157,7 @@ class Ramalama:
         accelerator = self.accelerator(options)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind)
-            _parse_image(name)
+            parse_image(name)
             launcher = Launcher(engine, self.run_dir)
             image = engine.image(name)
             return launcher.plan(options, model, accelerator, image_name=name, image=image)
@@ -253,40 +249,3 @@ class Ramalama:
         if kind is not None:
             choice = EngineChoice(kind=kind, source=self.config.source("engine"))
         return connect(self.user, choice=choice)
-
-    def ensure_image(
-        self, name: str, options: ServeOptions, on_event: EventHook = ignore
-    ) -> LocalImage:
-        """Pull the image *name* where the *options* say so, and return it.
-
-        Raises:
-            InvalidReference: *name* is no name of an image.
-            EngineError: it is not local, and was not or could not be pulled.
-        """
-        engine = self.connect()
-        found = FoundAuth()
-        if reference := _parse_image(name):
-            found = find_auth(reference, self.user, authfile=options.authfile)
-        pull = ImagePull(policy=options.pull_policy, auth=found.auth, tls_verify=options.tls_verify)
-        try:
-            return ensure_image(
-                engine,
-                name,
-                pull,
-                on_progress=lambda progress: on_event(ImagePulling(name, progress)),
-                on_suppressed=lambda error: on_event(Notice(f"{error}; using the local image")),
-            )
-        except EngineError:
-            for notice in found.notices:
-                on_event(Notice(notice))
-            raise
-
-
-def _parse_image(name: str) -> ImageReference | None:
-    """Read the name of an image; None for the ID of a local one, which is in no registry."""
-    if is_image_id(name):
-        return None
-    try:
-        return ImageReference.parse(name)
-    except ValueError as exc:
-        raise InvalidReference(str(exc)) from exc

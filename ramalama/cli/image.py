@@ -16,17 +16,11 @@ from ramalama.cli.progress import StartProgress
 from ramalama.cli.table import age, cell, short_id, table
 from ramalama.cli.verbs import VERBS
 from ramalama.engine_errors import engine_errors
-from ramalama.errors import InvalidReference
-from ramalama.events import ImagePulling, Notice
-from ramalama.launch import name_of_image
+from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama_accel.images import IMAGES
 from ramalama_engines import (
-    EngineError,
-    ImagePull,
     ImageReference,
     PullPolicy,
-    ensure_image,
-    find_auth,
 )
 
 if TYPE_CHECKING:
@@ -158,14 +152,12 @@ def _build(ramalama: Ramalama, name: str, base: str | None, *, quiet: bool) -> N
 
 def _pull(ramalama: Ramalama, name: str | None, *, quiet: bool) -> None:
     image = _reference(name) if name else _image_of_this_host(ramalama)
-    try:
-        reference = ImageReference.parse(image)
-    except ValueError as exc:
-        raise InvalidReference(str(exc)) from exc
+    parse_image(image)  # a name that is none needs no engine to be refused
     progress = StartProgress(quiet=quiet)
     try:
         with engine_errors():
-            _fetch(ramalama, reference, image, progress)
+            request = ImageRequest(name=image, pull_policy=PullPolicy.ALWAYS)
+            fetch_image(ramalama.connect(), ramalama.user, request, on_event=progress.follow)
     finally:
         progress.clear()
     sys.stdout.write(printable(image) + "\n")
@@ -173,25 +165,6 @@ def _pull(ramalama: Ramalama, name: str | None, *, quiet: bool) -> None:
 
 def _image_of_this_host(ramalama: Ramalama) -> str:
     return name_of_image(ramalama.config, None, ramalama.detect().accelerator.kind)
-
-
-def _fetch(
-    ramalama: Ramalama, reference: ImageReference, image: str, progress: StartProgress
-) -> None:
-    engine = ramalama.connect()
-    found = find_auth(reference, ramalama.user)
-    pull = ImagePull(policy=PullPolicy.ALWAYS, auth=found.auth)
-    try:
-        ensure_image(
-            engine,
-            image,
-            pull,
-            on_progress=lambda step: progress.follow(ImagePulling(image, step)),
-        )
-    except EngineError:
-        for notice in found.notices:
-            progress.follow(Notice(notice))
-        raise
 
 
 def _list(ramalama: Ramalama, invocation: Invocation, *, as_json: bool) -> None:

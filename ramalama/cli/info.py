@@ -14,7 +14,7 @@ from ramalama.config import config_files
 from ramalama.cores import default_threads, usable_cores
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure
-from ramalama.launch import name_of_image
+from ramalama.images import name_of_image
 from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
 
 if TYPE_CHECKING:

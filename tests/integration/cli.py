@@ -19,6 +19,7 @@ import httpx2
 import pexpect
 
 from ramalama.lease import Lease, Owner
+from tests.lab.assets import IMAGE
 from tests.lab.service import program
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class Cli:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "PATH": os.environ["PATH"],
+            # Whatever GPU this machine has, the lab has this image alone.
+            "RAMALAMA_IMAGE": IMAGE,
+            "RAMALAMA_NGL": "0",
             "TERM": "xterm-256color",
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "XDG_RUNTIME_DIR": str(self.home / "run"),

@@ -28,7 +28,7 @@ from ramalama.events import (
     Notice,
     ServerReady,
 )
-from ramalama.launch import name_of_image
+from ramalama.images import name_of_image
 from ramalama.lease import Lease
 from ramalama.reference import ModelRef, Scheme
 from ramalama.rundir import InstanceDir

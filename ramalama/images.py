@@ -1,0 +1,98 @@
+"""The image of a server's container: which one it is, and that it is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from ramalama._version import __version__
+from ramalama.errors import InvalidReference
+from ramalama.events import ImagePulling, Notice, ignore
+from ramalama_accel.images import default_image
+from ramalama_engines import (
+    EngineError,
+    FoundAuth,
+    ImagePull,
+    ImageReference,
+    PullPolicy,
+    ensure_image,
+    find_auth,
+    is_image_id,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ramalama.config import Config
+    from ramalama.events import EventHook
+    from ramalama.options import ServeOptions
+    from ramalama_accel.base import AcceleratorKind
+    from ramalama_engines import Engine, LocalImage, User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest:
+    """An image that is wanted, and how it may be pulled; podman-run(1) has the words."""
+
+    name: str
+    pull_policy: PullPolicy = PullPolicy.MISSING
+    authfile: Path | None = None
+    tls_verify: bool = True
+
+    @classmethod
+    def of(cls, name: str, options: ServeOptions) -> Self:
+        """Ask for the image *name* as *options* have it."""
+        return cls(
+            name=name,
+            pull_policy=options.pull_policy,
+            authfile=options.authfile,
+            tls_verify=options.tls_verify,
+        )
+
+
+def name_of_image(config: Config, asked: str | None, kind: AcceleratorKind) -> str:
+    """Choose the image: the call's, else the host's, else the accelerator's."""
+    return (
+        asked or config.image or default_image(kind, version=__version__, overrides=config.images)
+    )
+
+
+def parse_image(name: str) -> ImageReference | None:
+    """Read the name of an image; None for the ID of a local one, which is in no registry.
+
+    Raises:
+        InvalidReference: it is neither.
+    """
+    if is_image_id(name):
+        return None
+    try:
+        return ImageReference.parse(name)
+    except ValueError as exc:
+        raise InvalidReference(str(exc)) from exc
+
+
+def fetch_image(
+    engine: Engine, user: User, request: ImageRequest, *, on_event: EventHook = ignore
+) -> LocalImage:
+    """Pull the image where its policy says so, with *user*'s credentials, and return it.
+
+    Raises:
+        InvalidReference: its name is none.
+        EngineError: it is not local, and was not or could not be pulled.
+    """
+    found = FoundAuth()
+    if reference := parse_image(request.name):
+        found = find_auth(reference, user, authfile=request.authfile)
+    pull = ImagePull(policy=request.pull_policy, auth=found.auth, tls_verify=request.tls_verify)
+    try:
+        return ensure_image(
+            engine,
+            request.name,
+            pull,
+            on_progress=lambda progress: on_event(ImagePulling(request.name, progress)),
+            on_suppressed=lambda error: on_event(Notice(f"{error}; using the local image")),
+        )
+    except EngineError:
+        for notice in found.notices:
+            on_event(Notice(notice))
+        raise
