@@ -7,7 +7,11 @@ def preload() -> None:
     Meant for a thread, while the server's container starts. It may run at any time and more than
     once: whoever imports these modules meanwhile waits for them, as Python's import lock has it.
     """
-    from ramalama_chat import session  # noqa: F401, PLC0415 # pyright: ignore[reportUnusedImport]
+    from ramalama_chat import (  # noqa: PLC0415 - late, that is the point
+        answer,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+        repl,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+        session,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    )
     from ramalama_chat.client import open_client  # noqa: PLC0415 - late, that is the point
     from ramalama_chat.endpoint import UnixEndpoint  # noqa: PLC0415
 

@@ -8,7 +8,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ramalama.cli.engine_line import engine_line
 from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.progress import StartProgress
 from ramalama.cli.serve_options import (
@@ -23,13 +22,11 @@ from ramalama.cli.signals import handled_signals
 from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
 from ramalama.events import ContainerCreated
-from ramalama_chat.answer import write_answer
 from ramalama_chat.color import ColorMode, default_prefix, use_color
 from ramalama_chat.errors import ChatError, ServerGone
 from ramalama_chat.keepalive import parse_duration
 from ramalama_chat.preload import preload
 from ramalama_chat.prompt import read_prompt
-from ramalama_chat.repl import Repl
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
     from ramalama.options import ServeOptions
     from ramalama.server import ModelServer
 
+_SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
 _EPILOG = """\
 examples:
   ramalama run ./granite.gguf                       chat; /bye leaves, Ctrl-C stops an answer
@@ -76,6 +74,8 @@ def execute(words: Sequence[str]) -> int:
     command = _Run(arguments, invocation)
     if arguments.dryrun:
         return command.print_plan()
+    # Who has an answer to read must not wait long for the thread that imports beside it.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     with handled_signals() as signals:
         command.chat(signals)
     return 0
@@ -125,6 +125,8 @@ class _Run:
 
     def print_plan(self) -> int:
         """Show the engine's command line, and do nothing."""
+        from ramalama.cli.engine_line import engine_line  # noqa: PLC0415 (for a dry run alone)
+
         with self.invocation.ramalama() as ramalama:
             plan = ramalama.plan(self._options())
             sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
@@ -167,6 +169,9 @@ class _Run:
     def _talk(
         self, server: ModelServer, prompt: str | None, signals: Signals, timings: Timings
     ) -> None:
+        # The engine is at work until here, and has left us time to import.
+        from ramalama_chat.answer import write_answer  # noqa: PLC0415 (see above)
+
         try:
             if prompt is None:
                 self._loop(server, signals)
@@ -177,6 +182,8 @@ class _Run:
             raise server.why_ended() or exc from exc
 
     def _loop(self, server: ModelServer, signals: Signals) -> None:
+        from ramalama_chat.repl import Repl  # noqa: PLC0415 (see _talk)
+
         config = self.invocation.config
         prefix = self.arguments.prefix or config.prefix
         Repl(
