@@ -6,12 +6,15 @@ value should have been, as the end of the sentence "… is not …".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from ramalama_engines.values import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+W = TypeVar("W", bound=StrEnum)
 
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
 _FALSE = frozenset({"0", "false", "off", "no", "n"})
@@ -75,8 +78,10 @@ def _text(value: object) -> str:
     return value
 
 
-def _member(words: type[EngineKind | PullPolicy]) -> Callable[[object], object]:
-    def read(value: object) -> object:
+def one_of(words: type[W]) -> Callable[[object], W]:
+    """Make a reader of a closed set of words."""
+
+    def read(value: object) -> W:
         try:
             return words(str(value))
         except ValueError:
@@ -125,10 +130,10 @@ def _table(value: object) -> Mapping[str, str]:
 
 
 READERS: Mapping[str, Callable[[object], object]] = {
-    "engine": _member(EngineKind),
+    "engine": one_of(EngineKind),
     "image": _text,
     "images": _table,
-    "pull": _member(PullPolicy),
+    "pull": one_of(PullPolicy),
     "network": _text,
     "oci_runtime": _text,
     "selinux": parse_bool,

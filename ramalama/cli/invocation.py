@@ -6,15 +6,18 @@ import argparse
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ramalama.cli.output import complain
 from ramalama.config import Config, config_files
+from ramalama.readers import one_of
 from ramalama.service import Ramalama
 from ramalama_engines import EngineKind, User
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
 
 _USAGE = 2
 
@@ -71,8 +74,7 @@ def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentPar
     )
     group.add_argument(
         "--engine",
-        type=EngineKind,
-        choices=tuple(EngineKind),
+        type=typed(one_of(EngineKind)),
         metavar="{podman,docker}",
         help="container engine (default: the first that answers)",
     )
@@ -109,3 +111,20 @@ def ensure_no_dryrun(arguments: GlobalArguments, words: Sequence[str]) -> bool:
     if arguments.dryrun:
         complain(f"would do: ramalama {' '.join(words)}")
     return arguments.dryrun
+
+
+def typed(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Make a reader's ValueError argparse's own, so that its words reach the user.
+
+    A reader that names the text makes a whole sentence; others only say what they expected.
+    """
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as exc:
+            words = str(exc)
+            msg = words if repr(text) in words else f"{text!r} is not {words}"
+            raise argparse.ArgumentTypeError(msg) from exc
+
+    return convert

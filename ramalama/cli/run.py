@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.progress import StartProgress
 from ramalama.cli.serve_options import (
     ServeArguments,
@@ -16,12 +16,12 @@ from ramalama.cli.serve_options import (
     join_dashed,
     serve_options,
     split_at_dashes,
-    typed,
 )
 from ramalama.cli.signals import handled_signals
 from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
 from ramalama.events import ContainerCreated
+from ramalama.readers import one_of
 from ramalama_chat.color import ColorMode, default_prefix, use_color
 from ramalama_chat.errors import ChatError, ServerGone
 from ramalama_chat.keepalive import parse_duration
@@ -98,8 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     group = result.add_argument_group("chat options")
     group.add_argument(
         *("--color", "--colour"),
-        type=ColorMode,
-        choices=tuple(ColorMode),
+        type=typed(one_of(ColorMode)),
         metavar="{auto,always,never}",
         help="colour the answers (default: auto)",
     )

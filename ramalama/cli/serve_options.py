@@ -7,9 +7,10 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ramalama.cli.invocation import GlobalArguments
+from ramalama.cli.invocation import GlobalArguments, typed
 from ramalama.options import ServeOptions
 from ramalama.readers import (
+    one_of,
     parse_bool,
     parse_ctx_size,
     parse_env,
@@ -22,7 +23,7 @@ from ramalama_engines import PullPolicy
 from ramalama_engines.values import Device, parse_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ramalama.config import Config
 
@@ -234,8 +235,7 @@ def _add_image_options(group: ArgumentGroup) -> None:
     )
     group.add_argument(
         "--pull",
-        type=PullPolicy,
-        choices=tuple(PullPolicy),
+        type=typed(one_of(PullPolicy)),
         metavar="{always,missing,never,newer}",
         help="when to pull the image (default: missing)",
     )
@@ -248,23 +248,6 @@ def _add_image_options(group: ArgumentGroup) -> None:
         metavar="BOOL",
         help="require HTTPS with a valid certificate of it (default: true)",
     )
-
-
-def typed(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Make a reader's ValueError argparse's own, so that its words reach the user.
-
-    A reader that names the text makes a whole sentence; others only say what they expected.
-    """
-
-    def convert(text: str) -> T:
-        try:
-            return read(text)
-        except ValueError as exc:
-            words = str(exc)
-            msg = words if repr(text) in words else f"{text!r} is not {words}"
-            raise argparse.ArgumentTypeError(msg) from exc
-
-    return convert
 
 
 def _text(text: str) -> str:

@@ -66,7 +66,9 @@ def test_every_service_publishes_ports_on_loopback(
     service: EngineService, llama_image: str
 ) -> None:
     server = ["sh", "-c", "while nc -l -p 8080 -e echo hello; do :; done"]
-    container = ask(service, "run", "--detach", "--publish=127.0.0.1::8080", llama_image, *server)
+    # A shell as the first process hears no other signal, and would be waited for.
+    options = ["--detach", "--publish=127.0.0.1::8080", "--stop-signal=KILL"]
+    container = ask(service, "run", *options, llama_image, *server)
     try:
         port = ask(service, "port", container, "8080").rpartition(":")[2]
         answer = read_all("127.0.0.1", int(port))
