@@ -296,7 +296,9 @@ def test_a_start_sweeps_up_after_dead_owners(kitchen: Kitchen) -> None:
 
     with kitchen.ramalama().serve(kitchen.options) as server:
         names = [state.name for state in kitchen.engine.list({})]
-        directories = [path for path in kitchen.run_dir.iterdir() if DEAD.format() in path.name]
+        directories = [
+            path for path in kitchen.run_dir.iterdir() if path.name.startswith(f"{DEAD.format()}-")
+        ]
 
     assert names == [server.name]
     assert directories == []
