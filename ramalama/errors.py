@@ -5,9 +5,14 @@
   x InvalidReference       what the user typed names no model
   x ModelError
     + ModelNotFound        no such file
+      + UnknownModel       no such model in its registry (.alternatives)
     + ModelUnreadable      it is there, but the server could not read it
     + ModelUnsupported     it is there, but it is not a model that the runtime can load
     + WrongEndianness      made for machines of the other byte order
+    + ModelPullError       it could not be fetched, or what came is not what was announced
+    + AccessDenied         its registry wants a password, a token or an accepted licence
+    + ModelPushError       its registry did not take it
+  x StoreError             the directory of the models cannot be used as it is
   x EngineFailure          the container engine refused or failed (.cause is its EngineError)
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
@@ -47,6 +52,14 @@ class ModelNotFound(ModelError):
     """There is no such model."""
 
 
+class UnknownModel(ModelNotFound):
+    """Its registry has no such model; *alternatives* are references that it does have."""
+
+    def __init__(self, message: str, *, alternatives: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.alternatives = alternatives
+
+
 class ModelUnreadable(ModelError):
     """The model is there, but the server would not be allowed to read it."""
 
@@ -57,6 +70,22 @@ class ModelUnsupported(ModelError):
 
 class WrongEndianness(ModelUnsupported):
     """The model was made for machines of the other byte order."""
+
+
+class ModelPullError(ModelError):
+    """The model could not be fetched, or what came is not what was announced."""
+
+
+class AccessDenied(ModelPullError):
+    """The model's registry wants a password, a token or an accepted licence."""
+
+
+class ModelPushError(ModelError):
+    """The registry did not take the model."""
+
+
+class StoreError(RamalamaError):
+    """The directory of the models cannot be used as it is."""
 
 
 class EngineFailure(RamalamaError):

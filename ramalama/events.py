@@ -1,7 +1,7 @@
 """What happens on the way to a server that answers, for whoever watches.
 
-A hook is called in the thread that starts the server, in this order; what it raises ends the
-start and undoes what was done.
+A hook is called in the thread that pulls or starts, in this order, never by two at once; what it
+raises ends the pull (what came is kept) or the start (what was done is undone).
 """
 
 from __future__ import annotations
@@ -60,6 +60,62 @@ class ServerReady:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadPlanned:
+    """It is known what will come.
+
+    Attributes:
+        model: the reference, as text.
+        size: bytes of all files; None where a server does not tell.
+        missing: bytes of these that are not on this machine yet; None as above.
+    """
+
+    model: str
+    files: int
+    size: int | None
+    missing: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadProgress:
+    """Some bytes of *file* came, ten times a second at most; *done* of *total* are on the disk."""
+
+    file: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadWaiting:
+    """Another process fetches *file* already; we wait for it and then use what it got."""
+
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRetrying:
+    """A request for *file* failed, and is made again after *seconds*."""
+
+    file: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FileReady:
+    """*file* is complete, verified where its digest was known, and in the store."""
+
+    file: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReady:
+    """All of the model is on this machine."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that the user should know, in one sentence; nothing has failed."""
 
@@ -67,7 +123,13 @@ class Notice:
 
 
 Event = (
-    EngineConnected
+    DownloadPlanned
+    | DownloadProgress
+    | DownloadWaiting
+    | DownloadRetrying
+    | FileReady
+    | ModelReady
+    | EngineConnected
     | ImagePulling
     | ImageReady
     | ContainerCreated

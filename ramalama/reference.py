@@ -24,6 +24,12 @@ class Scheme(StrEnum):
     """How a model is reached."""
 
     FILE = "file"
+    OLLAMA = "ollama"
+    HUGGINGFACE = "hf"
+    MODELSCOPE = "ms"
+    OCI = "oci"
+    HTTP = "http"
+    HTTPS = "https"
 
 
 _FILE = "file:"
@@ -33,10 +39,22 @@ _PATHS = frozenset({".", "..", "~"})
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """A parsed reference: *location* is an absolute path for `Scheme.FILE`."""
+    """A parsed reference, spelled out: what it leaves open has been filled in.
+
+    ========== ============================= =========================================
+    scheme     location                      tag
+    ========== ============================= =========================================
+    file       absolute path                 ""
+    ollama     ``library/smollm2``           ``135m``, "latest"; a host may precede
+    hf, ms     ``org/repo``, ``org/repo/f``  quantisation as typed, ""
+    oci        ``quay.io/org/model``         tag, or ``sha256:HEX`` of a manifest
+    http(s)    ``host:port/path?query``      "", or ``sha256:HEX`` of the file
+    ========== ============================= =========================================
+    """
 
     scheme: Scheme
     location: str
+    tag: str = ""
 
     @classmethod
     def parse(cls, text: str, *, home: Path | None = None, cwd: Path | None = None) -> Self:

@@ -4,7 +4,8 @@
     1    a request failed, or the model has the wrong byte order
     2    wrong usage, or no such model file
     5    the model cannot be read, or the output not be written
-    22   a value that makes no sense: reference, model file, setting
+    22   a value that makes no sense: reference, model file, setting; a model that its registry
+         does not have or give
     38   the engine cannot do what was asked
     110  the server did not become ready in time
     124  --keepalive ended the command
@@ -22,11 +23,15 @@ from ramalama.errors import (
     EngineFailure,
     InvalidReference,
     ModelNotFound,
+    ModelPullError,
+    ModelPushError,
     ModelUnreadable,
     ModelUnsupported,
     OptionRefused,
     ServerExited,
     ServerNotReady,
+    StoreError,
+    UnknownModel,
     WrongEndianness,
 )
 from ramalama_chat.errors import KeepAliveExpired
@@ -43,10 +48,14 @@ BROKEN_PIPE = 141
 # The first class that fits; subclasses stand before their bases.
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (KeepAliveExpired, KEEPALIVE),
+    (UnknownModel, 22),
     (ModelNotFound, USAGE),
     (ModelUnreadable, IO_FAILED),
     (WrongEndianness, FAILED),
     (ModelUnsupported, 22),
+    (ModelPullError, 22),
+    (ModelPushError, 22),
+    (StoreError, IO_FAILED),
     (InvalidReference, 22),
     (ConfigError, 22),
     (OptionRefused, 22),

@@ -8,9 +8,15 @@ from ramalama.cli.output import Status, complain
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
+    DownloadPlanned,
+    DownloadProgress,
+    DownloadRetrying,
+    DownloadWaiting,
     EngineConnected,
+    FileReady,
     ImagePulling,
     ImageReady,
+    ModelReady,
     Notice,
     ServerReady,
 )
@@ -40,6 +46,15 @@ class StartProgress:
                 self._pulling(event.image, event.progress)
             case ImageReady():
                 self._pulled(event.image)
+            case (
+                DownloadPlanned()
+                | DownloadProgress()
+                | DownloadWaiting()
+                | DownloadRetrying()
+                | FileReady()
+                | ModelReady()
+            ):
+                pass
             case ContainerCreated():
                 pass
             case ContainerStarted():

@@ -1,0 +1,1 @@
+"""Bytes from servers onto the disk: resumable, in parallel, verified."""

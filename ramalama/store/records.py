@@ -1,0 +1,68 @@
+"""What the store writes down of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from ramalama.digest import Digest
+    from ramalama.reference import ModelRef
+
+
+class FileKind(StrEnum):
+    """What a server does with a file; values that upstream's store has are spelled as there."""
+
+    GGUF = "gguf"
+    SAFETENSORS = "safetensor"
+    PROJECTOR = "mmproj"
+    ADAPTER = "adapter"
+    DRAFT = "draft"
+    CHAT_TEMPLATE = "chat_template"  # Jinja
+    GO_TEMPLATE = "go_template"  # Ollama's
+    SYSTEM = "system"  # text
+    PARAMETERS = "params"  # a JSON object of Ollama's option names
+    MESSAGES = "messages"  # a JSON list of {"role", "content"}
+    LICENSE = "license"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file of a model in the store.
+
+    Attributes:
+        name: relative path within the model, with "/"; never absolute, never with "..".
+        digest: of its content, computed or verified by us.
+        size: in bytes.
+    """
+
+    name: str
+    kind: FileKind
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """A model that is complete in the store.
+
+    Attributes:
+        revision: what pinned it at its source: a commit, a manifest's digest.
+        pulled: when it was complete; aware, UTC.
+    """
+
+    reference: ModelRef
+    files: tuple[StoredFile, ...]
+    pulled: datetime
+    revision: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files, shared with other models or not."""
+        return sum(file.size for file in self.files)

@@ -1,0 +1,1 @@
+"""How models are found at the places where they live."""
