@@ -10,11 +10,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.cgroups import groups_of, read
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path("/")
-_CGROUPS = "sys/fs/cgroup"
+_SECOND = 2
 
 
 def usable_cores(root: Path = _ROOT) -> int:
@@ -36,33 +38,13 @@ def _allowed_cores() -> int:
 
 def _quotas(root: Path) -> Iterator[float]:
     """Yield each limit on us, in processors."""
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if not controllers:
-            groups = _way_up(root / _CGROUPS, path)
-            limits = [_read(group / "cpu.max") for group in groups]
-        elif "cpu" in controllers.split(","):
-            groups = _way_up(root / _CGROUPS / "cpu", path)
-            limits = [
-                f"{_read(group / 'cpu.cfs_quota_us')} {_read(group / 'cpu.cfs_period_us')}"
-                for group in groups
-            ]
+    for group, version in groups_of(root, "cpu"):
+        if version == _SECOND:
+            limit = read(group / "cpu.max")
         else:
-            continue
-        yield from (quota for limit in limits if (quota := _parse(limit)))
-
-
-def _way_up(top: Path, path: str) -> tuple[Path, ...]:
-    """Return the group at *path* and those that it lies in.
-
-    In a container the path may be the host's, or begin with ``..``; what is mounted is the
-    container's own group then, so the top is always looked at.
-    """
-    parts = [part for part in path.split("/") if part]
-    if ".." in parts:
-        return (top,)
-    return tuple(top.joinpath(*parts[:length]) for length in range(len(parts), -1, -1))
+            limit = f"{read(group / 'cpu.cfs_quota_us')} {read(group / 'cpu.cfs_period_us')}"
+        if quota := _parse(limit):
+            yield quota
 
 
 def _parse(limit: str) -> float | None:
@@ -72,10 +54,3 @@ def _parse(limit: str) -> float | None:
             return int(quota) / int(period)
         case _:
             return None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

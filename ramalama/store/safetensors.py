@@ -1,0 +1,107 @@
+"""The header of a safetensors file; format of the safetensors project, as of its version 0.8.
+
+offset  size  field
+0       8     length of the header, little-endian
+8       …     a JSON object: tensor name -> {"dtype", "shape", "data_offsets": [begin, end]};
+              "__metadata__" -> an object of texts
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self, cast
+
+from ramalama.errors import ModelUnsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LENGTH_SIZE = 8
+_LONGEST_HEADER = 100_000_000  # the format's own limit
+_METADATA = "__metadata__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafeTensor:
+    """A tensor: *dtype* as the file has it (``BF16``), its place in the data in bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetensorsHeader:
+    """What a safetensors file says of itself."""
+
+    tensors: Mapping[str, SafeTensor]
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the header of the file *path*.
+
+        Raises:
+            ModelUnsupported: it is no safetensors file, cut off, or says what cannot be.
+            OSError: it cannot be read.
+        """
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_SIZE), "little")
+            size = path.stat().st_size
+            if not 2 <= length <= min(_LONGEST_HEADER, size - _LENGTH_SIZE):  # noqa: PLR2004 ("{}")
+                msg = f"{path} is not a safetensors file, or it is cut off"
+                raise ModelUnsupported(msg)
+            content = file.read(length)
+        return cls.parse(content, name=str(path), data_size=size - _LENGTH_SIZE - length)
+
+    @classmethod
+    def parse(cls, content: bytes, *, name: str, data_size: int) -> Self:
+        """Read the JSON of the file *name*; *data_size* bytes follow it.
+
+        Raises:
+            ModelUnsupported: it says what cannot be.
+        """
+        try:
+            header: object = json.loads(content)
+            if not isinstance(header, dict):
+                raise TypeError  # noqa: TRY301 (said once, below)
+            entries = cast("dict[str, object]", header)
+            metadata = _texts(entries.pop(_METADATA, {}))
+            tensors = {key: _tensor(value, data_size) for key, value in entries.items()}
+        except (ValueError, TypeError, KeyError, RecursionError) as exc:
+            msg = f"{name} is corrupt: its safetensors header makes no sense"
+            raise ModelUnsupported(msg) from exc
+        return cls(tensors=tensors, metadata=metadata)
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return {str(key): str(text) for key, text in cast("dict[object, object]", value).items()}
+
+
+def _tensor(value: object, data_size: int) -> SafeTensor:
+    if not isinstance(value, dict):
+        raise TypeError
+    entry = cast("dict[str, object]", value)
+    begin, end = _whole_numbers(entry["data_offsets"])
+    if not begin <= end <= data_size:
+        raise ValueError(end)
+    shape = _whole_numbers(entry["shape"])
+    return SafeTensor(dtype=str(entry["dtype"]), shape=shape, begin=begin, end=end)
+
+
+def _whole_numbers(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    numbers = cast("list[object]", value)
+    return tuple(_whole_number(number) for number in numbers)
+
+
+def _whole_number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError
+    return value
