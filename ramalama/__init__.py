@@ -19,11 +19,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.errors import (
+        AccessDenied,
         ConfigError,
         EngineFailure,
         InvalidReference,
         ModelError,
         ModelNotFound,
+        ModelPullError,
+        ModelPushError,
         ModelUnreadable,
         ModelUnsupported,
         OptionRefused,
@@ -31,8 +34,11 @@ if TYPE_CHECKING:
         ServerError,
         ServerExited,
         ServerNotReady,
+        StoreError,
+        UnknownModel,
         WrongEndianness,
     )
+    from ramalama.models import Models
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.reference import ModelRef
@@ -40,6 +46,7 @@ if TYPE_CHECKING:
     from ramalama.service import Ramalama
 
 __all__ = [
+    "AccessDenied",
     "Config",
     "ConfigError",
     "EngineFailure",
@@ -47,10 +54,13 @@ __all__ = [
     "LaunchPlan",
     "ModelError",
     "ModelNotFound",
+    "ModelPullError",
+    "ModelPushError",
     "ModelRef",
     "ModelServer",
     "ModelUnreadable",
     "ModelUnsupported",
+    "Models",
     "OptionRefused",
     "Ramalama",
     "RamalamaError",
@@ -58,6 +68,8 @@ __all__ = [
     "ServerError",
     "ServerExited",
     "ServerNotReady",
+    "StoreError",
+    "UnknownModel",
     "WrongEndianness",
     "__version__",
 ]
@@ -68,6 +80,7 @@ _HOMES = {
     "LaunchPlan": "ramalama.planning",
     "ModelRef": "ramalama.reference",
     "ModelServer": "ramalama.server",
+    "Models": "ramalama.models",
     "Ramalama": "ramalama.service",
     "ServeOptions": "ramalama.options",
 }

@@ -14,12 +14,14 @@ environment, ``RAMALAMA_`` and the key in capitals; over that, the command line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
 from ramalama.readers import READERS
+from ramalama.reference import Scheme
+from ramalama_engines.frozen import frozen
 from ramalama_engines.values import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
@@ -36,12 +38,12 @@ _FOREIGN = frozenset(
     """api api_key backend cache_reuse carimage container convert_type default_image
     default_pi_image default_rag_image default_stack_image default_tools_image dryrun
     gguf_quantization_mode host http_client log_level max_tokens ncmoe port provider pi_image
-    rag_image runtime runtimes stack_image store summarize_after tempdir thinking tools_image
-    tools_images transport user verify benchmarks""".split()  # noqa: SIM905 (see above)
+    rag_image runtime runtimes stack_image summarize_after tempdir thinking tools_image
+    tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Config:
     """Settings that hold for every call, as `Config.load` folds them; embedders build it by hand.
 
@@ -50,6 +52,8 @@ class Config:
         image: for every accelerator; None takes the accelerator's.
         images: per accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``.
         env: ``K=V`` or ``K`` for the container.
+        store: directory of the models; None is the one that upstream has, see `store_base`.
+        transport: of names that tell none.
         prefix: of the chat's prompt; None is the seal, where the terminal can show it.
         sources: where each setting came from that is not the default, for messages.
         warnings: what the files say and nobody understands, a sentence each.
@@ -65,10 +69,12 @@ class Config:
     keep_groups: bool = False
     tls_verify: bool = True
     env: tuple[str, ...] = ()
-    ctx_size: int = 2048
-    temp: float = 0.8
+    ctx_size: int | None = None
+    temp: float | None = None
     threads: int | None = None
     ngl: int = -1
+    store: str | None = None
+    transport: Scheme = Scheme.OLLAMA
     prefix: str | None = None
     color: str = "auto"
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -87,7 +93,7 @@ class Config:
         for file in files:
             config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
         # A variable that is set to nothing counts as unset.
-        variables = {key: value for key in READERS if (value := env.get(_variable(key)))}
+        variables = {key: value for key in READERS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
     def source(self, key: str) -> str:
@@ -166,6 +172,12 @@ def _where(source: str, key: str) -> str:
 def _variable(key: str) -> str:
     # The engine's has always had a name of its own.
     return "RAMALAMA_CONTAINER_ENGINE" if key == "engine" else f"RAMALAMA_{key.upper()}"
+
+
+def _value(env: Mapping[str, str], key: str) -> str | None:
+    # The manual page has both spellings of this one.
+    other = f"{_variable(key)}S" if key == "transport" else ""
+    return env.get(_variable(key)) or env.get(other)
 
 
 def _unknown(key: str, source: str) -> str:

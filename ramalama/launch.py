@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import ExitStack
     from pathlib import Path
 
     from ramalama.events import EventHook
@@ -84,27 +85,30 @@ class Launcher:
         )
         return make_plan(options, model, accelerator, self._runtime, here)
 
-    def launch(self, plan: LaunchPlan, *, ready_timeout: float | None) -> ModelServer:
+    def launch(
+        self, plan: LaunchPlan, undo: ExitStack, *, ready_timeout: float | None
+    ) -> ModelServer:
         """Create, start and wait; see `Ramalama.start`.
+
+        Whoever calls closes *undo*, whatever happens; everything is in it before it is there. A
+        server that is merely returned would be lost on its way if Ctrl-C came just then.
 
         Raises:
             EngineError: the engine refuses, or is gone.
             ServerError: the server does not come up.
         """
         instance = Instance(self._engine, self._directory)
-        with ExitStack() as undo:
-            undo.callback(_remove_quietly, instance)
-            container = self._create(instance, plan)
-            self._on_event(ContainerCreated(container, plan.container.name or ""))
-            self._start(instance, plan)
-            self._on_event(ContainerStarted(container))
-            server = self._attach(instance, container, plan)
-            with self._sweeping():
-                self._wait(server, container, ready_timeout)
-            self._on_event(ServerReady(container))
-            self._look_for_fallback(container, plan.server)
-            undo.pop_all()
-            return server
+        undo.callback(_remove_quietly, instance)
+        container = self._create(instance, plan)
+        self._on_event(ContainerCreated(container, plan.container.name or ""))
+        self._start(instance, plan)
+        self._on_event(ContainerStarted(container))
+        server = self._attach(instance, container, plan)
+        with self._sweeping():
+            self._wait(server, container, ready_timeout)
+        self._on_event(ServerReady(container))
+        self._look_for_fallback(container, plan.server)
+        return undo.enter_context(server)
 
     def _create(self, instance: Instance, plan: LaunchPlan) -> str:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 from pathlib import Path
 from typing import Self
+
+from ramalama_engines.frozen import frozen
 
 _FORMAT = r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -29,7 +30,7 @@ class Owner(Enum):
     """It lived under another kernel, in another PID namespace or hidden, where we cannot look."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Lease:
     """A process that owns something, in a form that outlives it."""
 

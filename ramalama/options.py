@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ramalama_engines.frozen import frozen
 from ramalama_engines.values import PullPolicy
 
 if TYPE_CHECKING:
@@ -17,20 +18,26 @@ if TYPE_CHECKING:
 ALL_LAYERS = 999
 """As `ngl`: every layer on the GPU."""
 
+DEFAULT_CONTEXT = 2048
+"""Tokens, where neither the user nor the model's author has chosen."""
+
+DEFAULT_TEMPERATURE = 0.8
+"""Where neither the user nor the model's author has chosen."""
+
 AUTOMATIC_LAYERS = -1
 """As `ngl`: as many layers on the GPU as the server finds right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ServeOptions:
     """A model server to start; what is None is chosen for you.
 
     Attributes:
         model: what to serve.
-        ctx_size: tokens of context; 0 is the model's own size.
+        ctx_size: tokens of context; None is its author's choice, else 2048; 0 is the model's own.
         ngl: layers on the GPU; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the CPU alone.
         threads: CPU threads; None is half the cores that this process may use.
-        temp: sampling temperature.
+        temp: sampling temperature; None is its author's choice, else 0.8.
         seed: of the sampler; None is random.
         parallel: requests answered at the same time; None is the server's own choice.
         runtime_args: further arguments of the inference server, after ours.
@@ -48,10 +55,10 @@ class ServeOptions:
     """
 
     model: ModelRef
-    ctx_size: int = 2048
+    ctx_size: int | None = None
     ngl: int = AUTOMATIC_LAYERS
     threads: int | None = None
-    temp: float = 0.8
+    temp: float | None = None
     seed: int | None = None
     parallel: int | None = None
     runtime_args: tuple[str, ...] = ()

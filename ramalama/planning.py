@@ -5,15 +5,16 @@ The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
+from ramalama.mounting import mount_model
 from ramalama.rundir import API_KEY_NAME, SOCKET_NAME
-from ramalama.runtimes.base import Listen, MountedModel, Surroundings
+from ramalama.runtimes.base import Listen, Surroundings
 from ramalama_accel.base import AcceleratorKind
 from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.frozen import frozen
 from ramalama_engines.values import (
     BindMount,
     CdiDevice,
@@ -39,16 +40,14 @@ LABEL = "ai.ramalama"
 OWNER_LABEL = f"{LABEL}.owner"
 MODEL_LABEL = f"{LABEL}.model"
 
-_MODELS = "/mnt/models"
 _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _PORT = 8080
 _LOOPBACK = "127.0.0.1"
-_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}"
 _NETWORKLESS = ("container:", "ns:", "pod:", "service:")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Circumstances:
     """Where a plan is carried out: the parts of the world that it depends on.
 
@@ -77,7 +76,7 @@ class Circumstances:
     host_port: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class LaunchPlan:
     """A server to start: its command line, its container, and where it will answer.
 
@@ -122,7 +121,7 @@ def check_options(options: ServeOptions) -> None:
         raise OptionRefused(msg)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Planner:
     """The decisions, each a method."""
 
@@ -134,10 +133,7 @@ class _Planner:
 
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
-        names = self._names_in_container()
-        mounted = MountedModel(
-            weights=f"{_MODELS}/{names[0]}", alias=self.model.weights[0].stem or "model"
-        )
+        mounted, files = mount_model(self.model, relabel=self._relabel)
         surroundings = Surroundings(
             listen=listen,
             threads=self.options.threads or self.here.threads,
@@ -149,7 +145,7 @@ class _Planner:
             model=self.model,
             alias=mounted.alias,
             server=server,
-            container=self._container(server, (*self._mounts(names),), ports),
+            container=self._container(server, (*files, *self._mounts()), ports),
             endpoint=endpoint,
             published_port=ports[0].container_port if ports else None,
         )
@@ -183,23 +179,11 @@ class _Planner:
             keep_groups=options.keep_groups,
         )
 
-    def _names_in_container(self) -> tuple[str, ...]:
-        names = tuple(path.name for path in self.model.weights)
-        if all(re.fullmatch(_PLAIN_NAME, name) for name in names):
-            return names
-        count = len(names)
-        if count == 1:
-            return ("model.gguf",)
-        # The server finds the other parts of a split model by this pattern.
-        return tuple(f"model-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1))
-
     @property
     def _relabel(self) -> bool:
         return self.options.selinux and not self.options.privileged
 
-    def _mounts(self, names: tuple[str, ...]) -> Iterator[Mount]:
-        for path, name in zip(self.model.weights, names, strict=True):
-            yield BindMount(source=str(path), target=f"{_MODELS}/{name}", relabel=self._relabel)
+    def _mounts(self) -> Iterator[Mount]:
         yield BindMount(
             source=str(self.here.instance.path),
             target=_INSTANCE,

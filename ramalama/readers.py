@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
+from ramalama.reference import Scheme, parse_transport
 from ramalama_engines.values import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
@@ -129,6 +130,10 @@ def _table(value: object) -> Mapping[str, str]:
     return {_text(key): _text(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
 
 
+def _transport(value: object) -> Scheme:
+    return parse_transport(str(value))
+
+
 READERS: Mapping[str, Callable[[object], object]] = {
     "engine": one_of(EngineKind),
     "image": _text,
@@ -144,6 +149,8 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "temp": parse_temp,
     "threads": parse_threads,
     "ngl": parse_ngl,
+    "store": _text,
+    "transport": _transport,
     "prefix": _text,
     "color": _color,
 }

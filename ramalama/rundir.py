@@ -10,12 +10,12 @@ import os
 import shutil
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
 from ramalama.lease import Lease, Owner
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -27,7 +27,7 @@ _TOKEN_BYTES = 4
 _LONGEST_SOCKET_PATH = 107  # bytes, sun_path less its NUL; unix(7)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class InstanceDir:
     """The directory of one server."""
 

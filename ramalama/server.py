@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, ServerExited
 from ramalama.readiness import wait_until_ready
 from ramalama_engines.errors import EngineError, EngineUnavailable
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     import openai
@@ -68,10 +68,17 @@ class ModelServer:
         return self._client
 
     def chat(self, *, system: str | None = None) -> ChatSession:
-        """Begin a conversation."""
+        """Begin a conversation; *system* stands in for the prompt that the model's author chose."""
         from ramalama_chat.session import ChatSession  # noqa: PLC0415 (openai is slow to import)
 
-        return ChatSession(self.client(), model=self.model, system=system)
+        model = self.plan.model
+        return ChatSession(
+            self.client(),
+            model=self.model,
+            system=model.system if system is None else system,
+            opening=model.messages,
+            stop=_texts(model.parameters.get("stop")),
+        )
 
     def wait_until_ready(self, *, timeout: float | None) -> None:
         """Block until the model is loaded; *timeout* in seconds.
@@ -113,7 +120,7 @@ class ModelServer:
         self.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class PostMortem:
     """Finds out why a server's container ended."""
 
@@ -152,3 +159,9 @@ def _memory(*, oom_killed: bool) -> str:
     if oom_killed:
         return "the kernel killed it for lack of memory"
     return "it was killed, by somebody or for lack of memory"
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Read one text or several, as authors of models write them; anything else is none."""
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(each for each in values if isinstance(each, str) and each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,10 +15,11 @@ from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.events import EngineConnected, ImageReady, ignore
 from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama.launch import Launcher
+from ramalama.models import Models
 from ramalama.orphans import remove_orphaned
 from ramalama.planning import LABEL, check_options
 from ramalama.rundir import default_run_dir
-from ramalama.store.local import open_local
+from ramalama.store.models import StoredModel
 from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
 from ramalama_accel.detect import detect
 from ramalama_accel.host import Host
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
+    from ramalama.reference import ModelRef
     from ramalama.server import ModelServer
-    from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator, Detection
     from ramalama_engines import Connection, ContainerState, Engine
 
@@ -54,6 +55,7 @@ class Ramalama:
     Attributes:
         config: settings of this host; the defaults if none are given.
         user: whose engine, credentials and directories; the invoking user if none is given.
+        models: those of this machine, and those that can be had.
         run_dir: where the sockets and keys of running servers are.
     """
 
@@ -72,6 +74,7 @@ class Ramalama:
         self._opening = threading.Lock()
         self._source = "given by the caller"
         self._host = host or Host(env=self.user.env)
+        self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
 
     def connect(self) -> Engine:
@@ -109,27 +112,20 @@ class Ramalama:
         *ready_timeout* in seconds; None waits as long as the server lives. On any failure, and on
         Ctrl-C, everything is undone before the exception leaves.
 
+        A model that is not on this machine is pulled first.
+
         Raises:
             OptionRefused: the options contradict each other.
-            ModelError: the model is missing, or none.
+            ModelError: the model is missing, cannot be had, or is none.
+            StoreError: the directory of the models cannot be used.
             EngineFailure: the engine is not there, or refuses.
             ServerExited: the server ended while it loaded the model.
             ServerNotReady: *ready_timeout* passed.
         """
-        check_options(options)
-        model = open_local(options.model)
-        engine = self.connect()
-        on_event(EngineConnected(engine.kind, engine.url))
-        accelerator = self.accelerator(options)
-        with engine_errors():
-            name = name_of_image(self.config, options.image, accelerator.kind)
-            image = fetch_image(
-                engine, self.user, ImageRequest.of(name, options), on_event=on_event
-            )
-            on_event(ImageReady(name))
-            launcher = Launcher(engine, self.run_dir, on_event=on_event)
-            plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
-            return launcher.launch(plan, ready_timeout=ready_timeout)
+        with ExitStack() as undo:
+            server = self._start(options, undo, ready_timeout, on_event)
+            undo.pop_all()
+            return server
 
     @contextmanager
     def serve(
@@ -140,8 +136,8 @@ class Ramalama:
         on_event: EventHook = ignore,
     ) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
-        with self.start(options, ready_timeout=ready_timeout, on_event=on_event) as server:
-            yield server
+        with ExitStack() as undo:
+            yield self._start(options, undo, ready_timeout, on_event)
 
     def plan(self, options: ServeOptions, *, model: StoredModel | None = None) -> LaunchPlan:
         """Say what `start` would tell the engine; nothing is pulled, started or written.
@@ -152,7 +148,7 @@ class Ramalama:
             OptionRefused, ModelError, EngineFailure: as in `start`.
         """
         check_options(options)
-        model = model or open_local(options.model)
+        model = model or self.models.find(options.model) or _not_pulled_yet(options.model)
         engine = self.connect()
         accelerator = self.accelerator(options)
         with engine_errors():
@@ -243,9 +239,41 @@ class Ramalama:
             detection = detect(replace(host, oci_runtimes=runtimes))
         return detection
 
+    def _start(
+        self,
+        options: ServeOptions,
+        undo: ExitStack,
+        ready_timeout: float | None,
+        on_event: EventHook,
+    ) -> ModelServer:
+        check_options(options)
+        model = self.models.get(
+            options.model,
+            tls_verify=options.tls_verify,
+            authfile=options.authfile,
+            on_event=on_event,
+        )
+        engine = self.connect()
+        on_event(EngineConnected(engine.kind, engine.url))
+        accelerator = self.accelerator(options)
+        with engine_errors():
+            name = name_of_image(self.config, options.image, accelerator.kind)
+            image = fetch_image(
+                engine, self.user, ImageRequest.of(name, options), on_event=on_event
+            )
+            on_event(ImageReady(name))
+            launcher = Launcher(engine, self.run_dir, on_event=on_event)
+            plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
+            return launcher.launch(plan, undo, ready_timeout=ready_timeout)
+
     def _open(self) -> Connection:
         kind = self.config.engine
         choice = None
         if kind is not None:
             choice = EngineChoice(kind=kind, source=self.config.source("engine"))
         return connect(self.user, choice=choice)
+
+
+def _not_pulled_yet(reference: ModelRef) -> StoredModel:
+    """Stand in for a model that a plan alone is no reason to fetch."""
+    return StoredModel(reference=reference, weights=(Path("/path/to/model"),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import _thread
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -17,14 +17,17 @@ def shielded(call: Callable[[], T]) -> T:
     Python runs signal handlers in the main thread, between any two instructions there. A request
     that creates a container would be cut off after the engine heard it and before we learnt the
     container's ID; in a thread of its own nothing reaches it.
+
+    Thread and Event of `threading` are not used: an exception in the middle of their own
+    instructions leaves their locks taken, and everybody waits for ever.
     """
     errand = _Errand(call)
     interrupt: BaseException | None = None
-    while not errand.finished.is_set():
+    while not errand.finished:
         try:
             # After an interrupt there may or may not be a thread; a second one does no harm.
-            threading.Thread(target=errand.run, name="ramalama-shielded").start()
-            errand.finished.wait()
+            errand.run_in_thread()
+            errand.end.acquire()
         except BaseException as exc:  # noqa: BLE001 (whatever a signal handler raises; kept, raised below)
             interrupt = exc
     if interrupt is not None:
@@ -34,13 +37,21 @@ def shielded(call: Callable[[], T]) -> T:
 
 class _Errand(Generic[T]):
     def __init__(self, call: Callable[[], T]) -> None:
-        self.finished = threading.Event()
-        self._claim = threading.Lock()
+        self.finished = False
+        self.end = _thread.allocate_lock()
+        self.end.acquire()
+        self._claim = _thread.allocate_lock()
         self._call = call
         self._values: list[T] = []
         self._error: BaseException | None = None
 
-    def run(self) -> None:
+    def run_in_thread(self) -> None:
+        try:
+            _thread.start_new_thread(self._run, ())
+        except RuntimeError:  # the user may have no more of them
+            self._run()
+
+    def _run(self) -> None:
         if not self._claim.acquire(blocking=False):
             return
         try:
@@ -48,7 +59,8 @@ class _Errand(Generic[T]):
         except BaseException as exc:  # noqa: BLE001 (raised again where the caller waits)
             self._error = exc
         finally:
-            self.finished.set()
+            self.finished = True
+            self.end.release()
 
     def result(self) -> T:
         if self._error is not None:

@@ -5,7 +5,7 @@ same request and the same stream, but the events stay plain JSON: the SDK's mode
 of what a server sends, so we have to look anyway, and they take 30 ms to import and 60 µs a token.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeGuard
@@ -28,14 +28,20 @@ class Delta:
 
 
 def open_stream(
-    client: openai.OpenAI, *, model: str, messages: Sequence[Mapping[str, str]]
+    client: openai.OpenAI,
+    *,
+    model: str,
+    messages: Sequence[Mapping[str, str]],
+    stop: Sequence[str] = (),
 ) -> openai.Stream[object]:
     """Send the request and return the stream of its events once the server has accepted it.
 
     A server that refuses the connection, or is still busy with its model, is asked again a few
     times within about a second. It has not begun to answer then, so nothing is asked twice.
     """
-    body = {"model": model, "messages": list(messages), "stream": True}
+    body: dict[str, object] = {"model": model, "messages": list(messages), "stream": True}
+    if stop:
+        body["stop"] = list(stop)
 
     def send() -> openai.Stream[object]:
         return client.post(
@@ -51,6 +57,10 @@ def open_stream(
     except openai.APIError as exc:
         if not _may_pass(exc):
             raise
+    return _send_again(send)
+
+
+def _send_again(send: Callable[[], openai.Stream[object]]) -> openai.Stream[object]:
     # Needed as good as never: its import is left out of the ordinary start.
     from tenacity import (  # noqa: PLC0415
         Retrying,

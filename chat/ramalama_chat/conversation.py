@@ -1,5 +1,6 @@
 """What was said, without any I/O."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -14,12 +15,18 @@ class Exchange:
 class Conversation:
     """The exchanges so far, under an optional system prompt.
 
+    *opening* are turns, role and content, that stand before them and are never forgotten: the
+    examples with which a model's author shows how it is meant to answer.
+
     A prompt enters together with its answer: whatever happens in between, user and assistant
     alternate, which some models' chat templates insist on.
     """
 
-    def __init__(self, *, system: str | None = None) -> None:
+    def __init__(
+        self, *, system: str | None = None, opening: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self.system = system
+        self.opening = tuple(opening)
         self._exchanges: list[Exchange] = []
 
     @property
@@ -30,6 +37,7 @@ class Conversation:
     def messages(self, prompt: str) -> list[dict[str, str]]:
         """Return the conversation with *prompt* as its last turn, as the chat API has it."""
         turns = [("system", self.system)] if self.system else []
+        turns += self.opening
         for exchange in self._exchanges:
             turns += [("user", exchange.prompt), ("assistant", exchange.answer)]
         turns.append(("user", prompt))

@@ -4,13 +4,14 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from ramalama_chat.errors import PromptTooLarge
 
 # Far more than any model's context, far less than memory: a tarball sent by mistake is refused.
 MAX_PIPED_BYTES = 16 * 1024 * 1024
 
+_CHUNK = 64 * 1024
 _NO_TEXT = "[\0\ud800-\udfff]"
 
 
@@ -24,7 +25,7 @@ def read_prompt(arguments: Sequence[str], stdin: TextIO | None) -> str | None:
         PromptTooLarge: more than MAX_PIPED_BYTES wait on *stdin*.
 
     """
-    piped = read_piped(stdin.buffer) if stdin is not None and is_piped(stdin.fileno()) else ""
+    piped = read_piped(stdin.fileno()) if stdin is not None and is_piped(stdin.fileno()) else ""
     asked = _sendable(" ".join(arguments))
     return "\n\n".join(part for part in (asked, piped) if part.strip()) or None
 
@@ -42,17 +43,22 @@ def is_piped(descriptor: int) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
-def read_piped(stream: BinaryIO, *, limit: int = MAX_PIPED_BYTES) -> str:
-    """Read *stream* to its end, without the newlines there, as `$(...)` has it.
+def read_piped(descriptor: int, *, limit: int = MAX_PIPED_BYTES) -> str:
+    """Read *descriptor* to its end, without the newlines there, as `$(...)` has it.
+
+    Not through a file object: a thread that waits in one has its lock, and the interpreter, should
+    it end meanwhile, wants that lock and aborts.
 
     Raises:
         PromptTooLarge: it holds more than *limit* bytes.
 
     """
-    content = stream.read(limit + 1)
-    if len(content) > limit:
-        msg = f"standard input holds more than {limit:,} bytes, too much for a prompt"
-        raise PromptTooLarge(msg)
+    content = bytearray()
+    while chunk := os.read(descriptor, _CHUNK):
+        content += chunk
+        if len(content) > limit:
+            msg = f"standard input holds more than {limit:,} bytes, too much for a prompt"
+            raise PromptTooLarge(msg)
     return _sendable(content.decode("utf-8", "replace")).rstrip("\r\n")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from ramalama_chat.answer import write_answer
-from ramalama_chat.errors import ChatError, ContextExceeded, KeepAliveExpired, ServerGone
+from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
 from ramalama_chat.message import Message, read_message
 
 CONTINUATION_PREFIX = "... "
@@ -46,8 +46,8 @@ class Talk(Protocol):
 class Repl:
     """A prompt loop over three streams, which need not be a terminal's.
 
-    *prefix* comes before each prompt; *color* is for the answers; *on_stopped* is called when
-    Ctrl-C has stopped an answer and the talk goes on.
+    *prefix* comes before each prompt; *color* is for the answers; *on_interrupt* is called when
+    Ctrl-C goes no further than this: it stops an answer, or leaves.
     """
 
     talk: Talk
@@ -56,7 +56,7 @@ class Repl:
     stderr: TextIO
     prefix: str
     color: bool = False
-    on_stopped: Callable[[], None] = lambda: None
+    on_interrupt: Callable[[], None] = lambda: None
 
     def run(self) -> None:
         """Talk until the user leaves.
@@ -64,13 +64,13 @@ class Repl:
         Raises:
             ServerGone: there is nobody left to talk to. Any other failed request is told in a
                 line, and the loop goes on.
-            KeepAliveExpired: whoever watches the clock has raised it.
 
         """
         while True:
             try:
                 message = read_message(self._read_line)
             except KeyboardInterrupt:
+                self.on_interrupt()
                 message = None
             if message is None:
                 self._tell("")  # the shell's prompt shall not stand behind ours
@@ -106,9 +106,9 @@ class Repl:
         try:
             write_answer(self.talk.ask(prompt), self.stdout, color=self.color)
         except KeyboardInterrupt:
-            self.on_stopped()
+            self.on_interrupt()
             self._tell("(stopped)")
-        except (ServerGone, KeepAliveExpired):
+        except ServerGone:
             raise
         except ContextExceeded as exc:
             self._tell(f"Error: {exc} (/clear forgets what was said so far)")

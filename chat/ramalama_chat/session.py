@@ -1,6 +1,6 @@
 """A talk with one model: prompts in, streamed answers out."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from ramalama_chat._openai import openai
@@ -12,13 +12,24 @@ from ramalama_chat.errors import ChatError, ServerGone
 class ChatSession:
     """A conversation with the model that the server behind *client* calls *model*.
 
+    *system* and *opening*: see `Conversation`. *stop* are texts at which an answer ends.
+
     One answer at a time; for two talks at once, open two sessions, on the same client if you like.
     """
 
-    def __init__(self, client: openai.OpenAI, *, model: str, system: str | None = None) -> None:
+    def __init__(
+        self,
+        client: openai.OpenAI,
+        *,
+        model: str,
+        system: str | None = None,
+        opening: Sequence[tuple[str, str]] = (),
+        stop: Sequence[str] = (),
+    ) -> None:
         self._client = client
         self._model = model
-        self.conversation = Conversation(system=system)
+        self._stop = tuple(stop)
+        self.conversation = Conversation(system=system, opening=opening)
         self.finish_reason: str | None = None
         """Why the last answer ended: "stop", "length" where the context was full; None if cut."""
 
@@ -64,7 +75,9 @@ class ChatSession:
         messages = self.conversation.messages(prompt)
         with (
             chat_errors(),
-            open_stream(self._client, model=self._model, messages=messages) as stream,
+            open_stream(
+                self._client, model=self._model, messages=messages, stop=self._stop
+            ) as stream,
         ):
             for event in stream:
                 delta = read_delta(event)

@@ -6,10 +6,10 @@ import errno
 import re
 import socket
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 _LONGEST_TEXT = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Meaning:
     """A failure that an engine reports: the words that betray it, what it is, what to do.
 

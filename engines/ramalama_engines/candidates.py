@@ -22,10 +22,10 @@ docker's variables nor its files are looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.frozen import frozen
 from ramalama_engines.jsonfile import JsonFileError, is_object, read_object
 from ramalama_engines.values import EngineKind
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ramalama_engines.user import User
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Candidate:
     """An address where an engine may answer.
 

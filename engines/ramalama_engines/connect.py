@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, assert_never
 
 from ramalama_engines.candidates import Candidate, candidates
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.frozen import frozen
 from ramalama_engines.identify import identify, without_password
+from ramalama_engines.late_packages import late_packages
 from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ramalama_engines.user import User
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class EngineChoice:
     """The kind of engine that somebody asked for, and where: "--engine", a variable, a file."""
 
@@ -40,7 +41,7 @@ class EngineChoice:
             raise EngineUnavailable(msg) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Connection:
     """An engine that answered, and the address that led to it."""
 
@@ -73,17 +74,18 @@ def connect(user: User, *, choice: EngineChoice | None = None) -> Connection:
 def open_engine(kind: EngineKind, url: str) -> Engine:
     """Make the adapter that speaks *kind*'s API, without asking the engine anything."""
     # Each adapter imports an SDK, a tenth of a second; only the one that is needed is loaded.
-    match kind:
-        case EngineKind.PODMAN:
-            from ramalama_engines.podman import PodmanEngine  # noqa: PLC0415
+    with late_packages():
+        match kind:
+            case EngineKind.PODMAN:
+                from ramalama_engines.podman import PodmanEngine  # noqa: PLC0415
 
-            return PodmanEngine(url)
-        case EngineKind.DOCKER:
-            from ramalama_engines.docker import DockerEngine  # noqa: PLC0415
+                return PodmanEngine(url)
+            case EngineKind.DOCKER:
+                from ramalama_engines.docker import DockerEngine  # noqa: PLC0415
 
-            return DockerEngine(url)
-        case _:
-            assert_never(kind)
+                return DockerEngine(url)
+            case _:
+                assert_never(kind)
 
 
 def how_to_start(user: User, kind: EngineKind | None, *, platform: str = sys.platform) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from threading import Condition
@@ -29,6 +29,7 @@ from ramalama_engines.errors import (
 )
 from ramalama_engines.fake_build import FakeBuild, build_anything, summaries
 from ramalama_engines.fake_container import FakeContainer, FakeLog, FakeProgram
+from ramalama_engines.frozen import frozen
 from ramalama_engines.values import (
     ContainerState,
     ContainerStatus,
@@ -51,7 +52,7 @@ _KILLED = 137  # 128 + SIGKILL
 _FIRST_PORT = 49152  # of those that IANA leaves to everybody
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class FakePull:
     """A pull that somebody asked for."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import ImageBuildError
+from ramalama_engines.frozen import frozen
 from ramalama_engines.image_list import ImageSummary
 from ramalama_engines.reference import ImageReference
 from ramalama_engines.values import LocalImage
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class FakeBuild:
     """A build that somebody asked for."""
 

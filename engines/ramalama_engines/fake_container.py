@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.frozen import frozen
 from ramalama_engines.values import ContainerStatus
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ramalama_engines.values import ContainerSpec, ContainerState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class FakeProgram:
     """What the program of one container does.
 

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.late_packages import late_packages
 from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def _ping(path: str, patience: float) -> Mapping[str, str]:
     """Return the headers with which the service at the socket answers ``GET /_ping``."""
     from urllib.parse import quote  # noqa: PLC0415 (all three: only once somebody listens)
 
-    import requests  # noqa: PLC0415
-    from requests_unixsocket import UnixAdapter  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] (it ships none)
+    with late_packages():
+        import requests  # noqa: PLC0415
+        from requests_unixsocket import UnixAdapter  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] (it ships none)
 
     url = f"http+unix://{quote(path, safe='')}/_ping"
     with requests.Session() as session:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import ImageNotFound, ImagePullError
+from ramalama_engines.frozen import frozen
 from ramalama_engines.values import PullPolicy, PullProgress
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _TRANSIENT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ImagePull:
     """When to ask the registry for an image, and how.
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
 
 import urllib3
@@ -15,6 +15,7 @@ from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
 from ramalama_engines._http import unavailable
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -24,7 +25,7 @@ _API = "4.0.0"  # the libpod API that we speak; podman 4 and 5 answer to it alik
 _CHUNK = 65536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Request:
     """A request to libpod; *timeout* in seconds without a byte, None waits for ever."""
 
@@ -37,7 +38,7 @@ class Request:
     upload: BinaryIO | None = None  # a tar archive, instead of a body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Answer:
     """What podman answered, read whole."""
 

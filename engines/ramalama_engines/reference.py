@@ -17,8 +17,9 @@ Source: the reference package of the distribution project, and the OCI distribut
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from ramalama_engines.frozen import frozen
 
 DEFAULT_DOMAIN = "docker.io"
 _DOMAIN_ALIASES = ("docker.io", "index.docker.io")
@@ -42,7 +43,7 @@ def is_image_id(text: str) -> bool:
     return re.fullmatch(_IMAGE_ID, text) is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ImageReference:
     """Which image, in which registry; fully spelled out.
 

@@ -7,9 +7,11 @@ engine is remote.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
+
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,7 @@ class PullPolicy(StrEnum):
     NEWER = "newer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class HostDevice:
     """A device node of the engine's host, as the container shall see it."""
 
@@ -73,7 +75,7 @@ class HostDevice:
         return f"{self.source}:{self.target}:{self.permissions}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class CdiDevice:
     """A device by its Container Device Interface name, ``vendor.com/class=name`` (CDI 0.8)."""
 
@@ -99,7 +101,7 @@ def parse_device(text: str) -> Device:
     return HostDevice.parse(text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class BindMount:
     """A file or directory of the engine's host; it must exist.
 
@@ -113,7 +115,7 @@ class BindMount:
     relabel: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class TmpfsMount:
     """A file system in memory: *size* in bytes (None: half the memory), *mode* as in chmod(2)."""
 
@@ -125,7 +127,7 @@ class TmpfsMount:
 Mount = BindMount | TmpfsMount
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class PortBinding:
     """A TCP port of the container on the host; *host_port* 0 lets the engine pick one."""
 
@@ -134,7 +136,7 @@ class PortBinding:
     host_address: str = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Ulimit:
     """A resource limit of the container's processes, setrlimit(2); -1 means unlimited."""
 
@@ -143,7 +145,7 @@ class Ulimit:
     hard: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ContainerSpec:
     """All that an engine is told of a container. It says what, the adapters say how.
 
@@ -204,7 +206,7 @@ class ContainerStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ContainerState:
     """A container as the engine reports it.
 
@@ -223,7 +225,7 @@ class ContainerState:
     ports: tuple[PortBinding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class LocalImage:
     """An image in the engine's local storage, and the parts of its configuration that we need."""
 
@@ -236,7 +238,7 @@ class LocalImage:
     digests: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class PullProgress:
     """One step of a pull: *layer* is empty for the image as a whole, counts are bytes so far."""
 
@@ -246,7 +248,7 @@ class PullProgress:
     total: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class RegistryAuth:
     """What a registry is told of us."""
 
@@ -254,7 +256,7 @@ class RegistryAuth:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class EngineInfo:
     """What the engine says of itself.
 

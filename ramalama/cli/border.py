@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
+from ramalama.cli.haste import ctrl_c_raises
 from ramalama.cli.output import complain, quote_log
 from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
 from ramalama_chat.errors import ChatError
@@ -26,7 +27,8 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     if debug:
         _log_to_stderr()
     try:
-        return _flushed(command)
+        with ctrl_c_raises():
+            return _flushed(command)
     except (RamalamaError, ChatError) as exc:
         if debug:
             _show_traceback()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _USAGE_ERROR = 2
-_TAKES_VALUE = frozenset({"--engine"})
+_TAKES_VALUE = frozenset({"--engine", "--store"})
 _VERSION = frozenset({"-v", "--version"})
 
 

@@ -21,6 +21,7 @@ from ramalama.cli.signals import handled_signals
 from ramalama.cli.verbs import VERBS
 from ramalama.doctor import examine
 from ramalama.mismatch import describe
+from ramalama.reference import ModelRef, Scheme
 from ramalama_engines import PullPolicy
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def execute(words: Sequence[str]) -> int:
     if ensure_no_dryrun(arguments, ["doctor"]):
         return 0
     invocation = invoke(arguments)
-    arguments.model = "/nothing.gguf"  # no model is looked for
-    options = serve_options(arguments, invocation.config, invocation.user.env, parallel=1)
+    none = ModelRef(Scheme.FILE, "/nothing.gguf")  # no model is looked for
+    options = serve_options(arguments, none, invocation.config, invocation.user.env, parallel=1)
     options = replace(options, pull_policy=arguments.pull or PullPolicy.NEVER)
     progress = StartProgress(quiet=invocation.quiet)
     with handled_signals(), invocation.ramalama() as ramalama:

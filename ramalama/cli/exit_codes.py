@@ -40,6 +40,7 @@ from ramalama_engines.errors import UnsupportedOption
 FAILED = 1
 USAGE = 2
 IO_FAILED = 5
+INVALID = 22
 KEEPALIVE = 124
 ENGINE = 125
 INTERRUPTED = 130
@@ -48,17 +49,17 @@ BROKEN_PIPE = 141
 # The first class that fits; subclasses stand before their bases.
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (KeepAliveExpired, KEEPALIVE),
-    (UnknownModel, 22),
+    (UnknownModel, INVALID),
     (ModelNotFound, USAGE),
     (ModelUnreadable, IO_FAILED),
     (WrongEndianness, FAILED),
-    (ModelUnsupported, 22),
-    (ModelPullError, 22),
-    (ModelPushError, 22),
+    (ModelUnsupported, INVALID),
+    (ModelPullError, INVALID),
+    (ModelPushError, INVALID),
     (StoreError, IO_FAILED),
-    (InvalidReference, 22),
-    (ConfigError, 22),
-    (OptionRefused, 22),
+    (InvalidReference, INVALID),
+    (ConfigError, INVALID),
+    (OptionRefused, INVALID),
     (ServerNotReady, 110),
     (EngineFailure, ENGINE),
 )

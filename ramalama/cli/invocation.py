@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from ramalama.cli.output import complain
 from ramalama.config import Config, config_files
 from ramalama.readers import one_of
-from ramalama.service import Ramalama
 from ramalama_engines import EngineKind, User
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from ramalama.models import Models
+    from ramalama.service import Ramalama
 
 T = TypeVar("T")
 
@@ -29,9 +32,10 @@ class GlobalArguments(argparse.Namespace):
     quiet: bool
     dryrun: bool
     engine: EngineKind | None
+    store: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Invocation:
     """One call of the command line."""
 
@@ -41,7 +45,15 @@ class Invocation:
 
     def ramalama(self) -> Ramalama:
         """Make the library's handle; it asks nothing of the engine yet."""
+        from ramalama.service import Ramalama  # noqa: PLC0415 (who only has models needs no engine)
+
         return Ramalama(self.config, user=self.user)
+
+    def models(self) -> Models:
+        """Make the library's handle of the models; it reads nothing yet."""
+        from ramalama.models import Models  # noqa: PLC0415 (see above)
+
+        return Models(self.config, self.user)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,6 +90,7 @@ def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentPar
         metavar="{podman,docker}",
         help="container engine (default: the first that answers)",
     )
+    group.add_argument("--store", metavar="DIR", help="directory of the models")
     return result
 
 
@@ -90,9 +103,11 @@ def invoke(arguments: GlobalArguments) -> Invocation:
     user = User(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
     if arguments.engine is not None:
-        config = replace(
-            config, engine=arguments.engine, sources={**config.sources, "engine": "--engine"}
-        )
+        sources = {**config.sources, "engine": "--engine"}
+        config = replace(config, engine=arguments.engine, sources=sources)
+    if arguments.store is not None:
+        sources = {**config.sources, "store": "--store"}
+        config = replace(config, store=arguments.store, sources=sources)
     if not arguments.quiet:
         for warning in config.warnings:
             complain(f"Warning: {warning}")

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from ramalama.cli.output import Status, complain
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
-    DownloadPlanned,
-    DownloadProgress,
-    DownloadRetrying,
-    DownloadWaiting,
     EngineConnected,
-    FileReady,
     ImagePulling,
     ImageReady,
-    ModelReady,
     Notice,
     ServerReady,
 )
 
 if TYPE_CHECKING:
+    from ramalama.cli.transfer import TransferProgress
     from ramalama.events import Event
+    from ramalama.transfers import DownloadEvent
     from ramalama_engines import PullProgress
 
 _MIB = 1024 * 1024
@@ -36,6 +32,7 @@ class StartProgress:
         self._status = Status(quiet=quiet)
         self._layers: dict[str, tuple[int, int]] = {}
         self._announced = False
+        self._download: TransferProgress | None = None
 
     def follow(self, event: Event) -> None:
         """Show one event."""
@@ -46,15 +43,6 @@ class StartProgress:
                 self._pulling(event.image, event.progress)
             case ImageReady():
                 self._pulled(event.image)
-            case (
-                DownloadPlanned()
-                | DownloadProgress()
-                | DownloadWaiting()
-                | DownloadRetrying()
-                | FileReady()
-                | ModelReady()
-            ):
-                pass
             case ContainerCreated():
                 pass
             case ContainerStarted():
@@ -64,11 +52,18 @@ class StartProgress:
             case Notice():
                 self._say(f"Notice: {event.message}")
             case _:
-                assert_never(event)
+                self._transfer(event)
 
     def clear(self) -> None:
         """Take away what is only of the moment."""
         self._status.clear()
+
+    def _transfer(self, event: DownloadEvent) -> None:
+        if self._download is None:
+            from ramalama.cli.transfer import TransferProgress  # noqa: PLC0415 (when models come)
+
+            self._download = TransferProgress(self._status, quiet=self._quiet)
+        self._download.follow(event)
 
     def _pulling(self, image: str, progress: PullProgress) -> None:
         if not self._announced:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import invoke, parser, typed
+from ramalama.cli.output import complain
 from ramalama.cli.progress import StartProgress
 from ramalama.cli.serve_options import (
     ServeArguments,
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from ramalama.cli.invocation import Invocation
     from ramalama.cli.signals import Signals
     from ramalama.events import Event
+    from ramalama.models import Models
     from ramalama.options import ServeOptions
     from ramalama.server import ModelServer
 
+_PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
 _SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
 _EPILOG = """\
 examples:
@@ -89,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         *("model",),
         metavar="MODEL",
         nargs="?",
-        help="model file: /path, ./path, ~/path or file:///path",
+        help="reference (ollama://, hf://, ms://, oci://, https://), short name, or ./file",
     )
     result.add_argument(
         "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
@@ -127,7 +130,7 @@ class _Run:
         from ramalama.cli.engine_line import engine_line  # noqa: PLC0415 (for a dry run alone)
 
         with self.invocation.ramalama() as ramalama:
-            plan = ramalama.plan(self._options())
+            plan = ramalama.plan(self._options(ramalama.models))
             sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
         return 0
 
@@ -135,8 +138,6 @@ class _Run:
         """Start the server, talk, and clean up."""
         timings = Timings()
         progress = StartProgress(quiet=self.invocation.quiet)
-        options = self._options()
-        prompt = _PromptReader(self.arguments.args)
 
         def follow(event: Event) -> None:
             progress.follow(event)
@@ -146,6 +147,8 @@ class _Run:
                 threading.Thread(target=preload, name="ramalama-preload", daemon=True).start()
 
         with self.invocation.ramalama() as ramalama:
+            options = self._options(ramalama.models)
+            prompt = _PromptReader(self.arguments.args, quiet=self.invocation.quiet)
             try:
                 with ramalama.serve(options, on_event=follow) as server:
                     gc.freeze()  # what was imported is there to stay, and need not be looked at
@@ -159,10 +162,13 @@ class _Run:
         if self.arguments.timings:
             timings.report()
 
-    def _options(self) -> ServeOptions:
-        # One talk, one request at a time.
+    def _options(self, models: Models) -> ServeOptions:
         return serve_options(
-            self.arguments, self.invocation.config, self.invocation.user.env, parallel=1
+            self.arguments,
+            models.resolve(self.arguments.model),
+            self.invocation.config,
+            self.invocation.user.env,
+            parallel=1,  # one talk, one request at a time
         )
 
     def _talk(
@@ -192,7 +198,7 @@ class _Run:
             stderr=sys.stderr,
             prefix=prefix or default_prefix(self.invocation.user.env, sys.stderr.encoding),
             color=self._color(),
-            on_stopped=signals.listen_again,
+            on_interrupt=signals.listen_again,
         ).run()
 
     def _color(self) -> bool:
@@ -203,8 +209,9 @@ class _Run:
 class _PromptReader:
     """Reads what is piped in while the server starts; a slow writer holds up nobody."""
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], *, quiet: bool) -> None:
         self._words = words
+        self._quiet = quiet
         self._prompt: str | None = None
         self._error: Exception | None = None
         # A daemon: a writer that never ends must not keep us from leaving.
@@ -213,6 +220,9 @@ class _PromptReader:
 
     def read(self) -> str | None:
         """Return the prompt; None if there is none, neither in the arguments nor piped in."""
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive() and not self._quiet:
+            complain("Waiting for the end of standard input …")
         self._thread.join()
         if self._error is not None:
             raise self._error

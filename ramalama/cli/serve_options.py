@@ -18,7 +18,6 @@ from ramalama.readers import (
     parse_temp,
     parse_threads,
 )
-from ramalama.reference import ModelRef
 from ramalama_engines import PullPolicy
 from ramalama_engines.values import Device, parse_device
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ramalama.config import Config
+    from ramalama.reference import ModelRef
 
     # argparse gives what `add_argument_group` returns no public name.
     ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -72,19 +72,20 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def serve_options(
-    arguments: ServeArguments, config: Config, environ: Mapping[str, str], *, parallel: int | None
+    arguments: ServeArguments,
+    model: ModelRef,
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    parallel: int | None,
 ) -> ServeOptions:
-    """Fold the command line over the settings.
-
-    Raises:
-        InvalidReference: the model is none.
-    """
+    """Fold the command line over the settings."""
     return ServeOptions(
-        model=ModelRef.parse(arguments.model),
-        ctx_size=_first(arguments.ctx_size, config.ctx_size),
+        model=model,
+        ctx_size=config.ctx_size if arguments.ctx_size is None else arguments.ctx_size,
         ngl=_first(arguments.ngl, config.ngl),
         threads=_first(arguments.threads, config.threads),
-        temp=_first(arguments.temp, config.temp),
+        temp=config.temp if arguments.temp is None else arguments.temp,
         seed=arguments.seed,
         parallel=parallel,
         runtime_args=tuple(word for words in arguments.runtime_args for word in words),

@@ -1,8 +1,17 @@
-"""Signals as exceptions, and none of them during the clean-up."""
+"""Signals as exceptions: none of them is lost, and none disturbs the clean-up.
+
+Python calls a signal's handler between any two instructions of the main thread. An exception that
+is raised there is dropped in a destructor or a weak reference's callback (each import has one, and
+each thread), and it does harm where a lock has just been taken or a clean-up is half done. So the
+handler looks where it stands, and what it raises is watched until somebody has heard it.
+"""
 
 from __future__ import annotations
 
 import signal
+import sys
+import time
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,41 +23,112 @@ if TYPE_CHECKING:
 
 _TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128
+_MOMENT = 0.005  # seconds until the next attempt
+
+# These clean up, and what they call does: an exception would leave the rest undone.
+_CLEANS_UP = frozenset({"__exit__", "__del__"})
+# These have what nobody else knows of yet: that which `with` will give back, a condition's lock.
+_IS_HALFWAY = frozenset({"__enter__", "_acquire_restore", "_release_save"})
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; of a class of our own, since Python's knows no weak references."""
 
 
 class Terminated(SystemExit):
     """SIGTERM or SIGHUP: leave, clean up on the way, and exit with 128 + n."""
 
 
-class Signals:
-    """Raises in the main thread once; then it is deaf, so that the clean-up runs to its end.
+class Expired(BaseException):
+    """The keep-alive's alarm; no library's `except Exception` shall have it."""
 
-    Whoever catches KeyboardInterrupt and goes on (a stopped answer) calls `listen_again`.
+
+class Signals:
+    """Raises in the main thread what a signal means, and again if that was lost on its way.
+
+    Once it is raised we are deaf, so that the clean-up runs to its end. Whoever catches
+    KeyboardInterrupt, and lets it go no further, calls `listen_again`.
     """
 
     def __init__(self) -> None:
-        self._deaf = False
+        self._deaf = True
+        self._due: int | None = None  # the signal whose exception is still to be raised
+        self._raised: int | None = None  # the one whose exception is on its way
+        self._exception: weakref.ref[BaseException] | None = None
+        self._expiry: float | None = None
 
     def listen_again(self) -> None:
-        """Be ready for the next Ctrl-C."""
-        self._deaf = False
+        """Be ready for the next signal; a second Ctrl-C until now meant what the first did."""
+        if self._raised is not None and self._due == signal.SIGINT:
+            self._due = None
+        self._listen()
 
     def start_keepalive(self, seconds: float | None) -> None:
-        """Raise KeepAliveExpired after *seconds*; None sets no limit."""
+        """Raise Expired after *seconds*; None sets no limit."""
         if seconds is not None:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            self._expiry = time.monotonic() + seconds
+            self._wind()
 
-    def handle(self, number: int, _frame: FrameType | None) -> None:
-        """Turn a signal into its exception; for `signal.signal`."""
-        if self._deaf:
-            return
+    def close(self) -> None:
+        """Raise nothing any more."""
         self._deaf = True
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        if number == signal.SIGALRM:
-            msg = "the time given by --keepalive is over"
-            raise KeepAliveExpired(msg)
-        raise Terminated(_SIGNAL_BASE + number)
+        self._exception = None
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def raise_due(self) -> None:
+        """Raise what there was no good moment for until now."""
+        if self._due is not None:
+            raise _meaning(self._due)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Turn a signal into its exception, now or a moment later; for `signal.signal`."""
+        if number != signal.SIGALRM or self._is_over():
+            self._remember(number)
+        if self._due is None or self._deaf:
+            return
+        if _is_bad_moment(frame):
+            self._wind()
+        else:
+            raise self._send(self._due)
+
+    def has_sent(self, exception: BaseException | None) -> bool:
+        """Tell whether *exception* is ours, and on its way."""
+        return self._exception is not None and self._exception() is exception
+
+    def _remember(self, number: int) -> None:
+        """Keep the graver one: Ctrl-C may be meant for an answer, the others are meant for us."""
+        if self._due in (None, signal.SIGINT):
+            self._due = number
+
+    def _send(self, number: int) -> BaseException:
+        exception = _meaning(number)
+        # Whoever catches it has the only reference: with that it goes.
+        self._exception = weakref.ref(exception, self._lost)
+        self._raised, self._due, self._deaf = number, None, True
+        return exception
+
+    def _lost(self, _: weakref.ref[BaseException]) -> None:
+        """Have it raised again: it is no more, and nobody has heard it."""
+        if self._raised is not None:
+            self._remember(self._raised)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._raised = self._exception = None
+        self._deaf = False
+        self._wind()
+
+    def _is_over(self) -> bool:
+        return self._expiry is not None and time.monotonic() >= self._expiry
+
+    def _wind(self) -> None:
+        """Set the alarm: to the next attempt, else to the end of the keep-alive."""
+        delay = 0.0  # none
+        if self._due is not None:
+            delay = _MOMENT
+        elif self._expiry is not None:
+            delay = max(_MOMENT, self._expiry - time.monotonic())
+        signal.setitimer(signal.ITIMER_REAL, delay)
 
 
 @contextmanager
@@ -56,19 +136,52 @@ def handled_signals() -> Generator[Signals]:
     """Handle SIGINT, SIGTERM, SIGHUP and the keep-alive's alarm for the length of a block.
 
     What our caller has us ignore (`nohup`, a shell's ``&``) stays ignored.
+
+    Raises:
+        KeyboardInterrupt, Terminated: a signal has ended the block.
+        KeepAliveExpired: its time was over.
     """
     signals = Signals()
-    numbers = [
-        number
-        for number in (signal.SIGINT, *_TERMINATING)
-        if signal.getsignal(number) is not signal.SIG_IGN
-    ]
-    before = {
-        number: signal.signal(number, signals.handle) for number in (*numbers, signal.SIGALRM)
-    }
+    numbers = (signal.SIGINT, *_TERMINATING, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    report = sys.unraisablehook
+
+    def report_others(dropped: sys.UnraisableHookArgs) -> None:
+        if not signals.has_sent(dropped.exc_value):
+            report(dropped)
+
     try:
+        sys.unraisablehook = report_others
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN or number == signal.SIGALRM:
+                signal.signal(number, signals.handle)
+        signals.listen_again()
         yield signals
+        signals.raise_due()
+    except Expired:
+        msg = "the time given by --keepalive is over"
+        raise KeepAliveExpired(msg) from None
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signals.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.unraisablehook = report
+
+
+def _is_bad_moment(frame: FrameType | None) -> bool:
+    """Tell whether an exception that is raised in *frame* would do harm."""
+    if frame is not None and frame.f_code.co_name in _IS_HALFWAY:
+        return True
+    while frame is not None:
+        if frame.f_code.co_name in _CLEANS_UP:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _meaning(number: int) -> BaseException:
+    if number == signal.SIGINT:
+        return Interrupted()
+    if number == signal.SIGALRM:
+        return Expired()
+    return Terminated(_SIGNAL_BASE + number)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,3 +58,15 @@ class FetchedBlob:
     path: Path
     digest: Digest
     size: int
+
+
+class Shelf(Protocol):
+    """Where complete files are kept, each content once."""
+
+    def find(self, digest: Digest) -> Path | None:
+        """Return where the content of *digest* is, None if it is not here."""
+        ...
+
+    def put(self, fetched: FetchedBlob) -> Path:
+        """Move a complete file in, atomically, and return where it is now."""
+        ...

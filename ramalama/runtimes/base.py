@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import field
+from typing import TYPE_CHECKING, Protocol, TypeGuard
+
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,16 +15,38 @@ if TYPE_CHECKING:
 
 CPU = "CPU"
 
+_HUGE = 2.0**31  # nothing that is sampled with is larger; no infinity is, either
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@frozen()
 class MountedModel:
-    """A model as the container sees it: the (first) file, and what clients call it."""
+    """A model as the container sees it; paths are the container's.
+
+    Attributes:
+        weights: the (first) file, or a directory of safetensors with all that belongs to them.
+        alias: what clients call it.
+        template_name: one of llama.cpp's own chat templates.
+        parameters: its author's sampling defaults, by Ollama's names; hostile.
+
+    See `StoredModel` for the rest.
+    """
 
     weights: str
     alias: str
+    projectors: tuple[str, ...] = ()
+    adapters: tuple[str, ...] = ()
+    draft: str | None = None
+    chat_template: str | None = None
+    template_name: str | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether a stranger's *value* is a finite number, which an option may be set to."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _HUGE
+
+
+@frozen()
 class Listen:
     """Where the server listens inside the container: a UNIX socket, or an address with a port.
 
@@ -34,7 +58,7 @@ class Listen:
     api_key_file: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Surroundings:
     """What a server finds in its container.
 
@@ -47,7 +71,7 @@ class Surroundings:
     image: LocalImage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ServerSpec:
     """How the server is started and asked.
 
@@ -62,7 +86,7 @@ class ServerSpec:
     wants_gpu: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ServerReport:
     """What a server says that it computes with; None is what it does not say.
 

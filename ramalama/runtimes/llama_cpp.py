@@ -6,11 +6,11 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ramalama.options import AUTOMATIC_LAYERS
-from ramalama.runtimes.base import ServerSpec
+from ramalama.options import AUTOMATIC_LAYERS, DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
+from ramalama.runtimes.base import ServerSpec, is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ramalama.options import ServeOptions
     from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
@@ -20,6 +20,20 @@ _PROGRAM = "llama-server"
 
 # llama.cpp's own "full" images start this script, which stands beside the programs.
 _UPSTREAM_SCRIPT = "tools.sh"
+
+_LARGEST_CONTEXT = 2**24  # tokens; no model has been made for as many
+
+# Ollama's names for what the server has an option for.
+_SAMPLING = {
+    "top_k": "--top-k",
+    "top_p": "--top-p",
+    "min_p": "--min-p",
+    "typical_p": "--typical",
+    "repeat_penalty": "--repeat-penalty",
+    "repeat_last_n": "--repeat-last-n",
+    "presence_penalty": "--presence-penalty",
+    "frequency_penalty": "--frequency-penalty",
+}
 
 # What a dead server said, and what it means; the first match of the earliest row wins, since
 # the rows go from the cause to its consequences.
@@ -56,8 +70,14 @@ class LlamaCpp:
             *_option("--api-key-file", listen.api_key_file),
             *("--model", model.weights),
             *("--alias", model.alias),
-            *("--ctx-size", str(options.ctx_size)),
-            *("--temp", str(options.temp)),
+            *(word for path in model.projectors for word in ("--mmproj", path)),
+            *(word for path in model.adapters for word in ("--lora", path)),
+            *_option("--model-draft", model.draft),
+            *_option("--chat-template-file", model.chat_template),
+            *_option("--chat-template", model.template_name),
+            *("--ctx-size", str(_context(options, model))),
+            *("--temp", str(_temperature(options, model))),
+            *_sampling(model.parameters),
             *("--threads", str(surroundings.threads)),
             *_option("--seed", options.seed),
             *_option("--n-gpu-layers", _layers(options.ngl)),
@@ -96,6 +116,29 @@ def _option(name: str, value: object | None) -> Iterator[str]:
     if value is not None:
         yield name
         yield str(value)
+
+
+def _context(options: ServeOptions, model: MountedModel) -> int:
+    if options.ctx_size is not None:
+        return options.ctx_size
+    wanted = model.parameters.get("num_ctx")
+    return wanted if isinstance(wanted, int) and 0 < wanted <= _LARGEST_CONTEXT else DEFAULT_CONTEXT
+
+
+def _temperature(options: ServeOptions, model: MountedModel) -> float:
+    if options.temp is not None:
+        return options.temp
+    wanted = model.parameters.get("temperature")
+    return wanted if is_number(wanted) and wanted >= 0 else DEFAULT_TEMPERATURE
+
+
+def _sampling(parameters: Mapping[str, object]) -> Iterator[str]:
+    """Yield what the model's author wants besides; a value that is no number is none."""
+    for name, flag in _SAMPLING.items():
+        value = parameters.get(name)
+        if is_number(value):
+            yield flag
+            yield str(value)
 
 
 def _layers(ngl: int) -> int | None:

@@ -61,19 +61,22 @@ class GGUFHeader:
         return cls(version=version, byte_order=order, tensor_count=tensors)
 
 
-def check_header(path: Path) -> GGUFHeader:
+def check_header(path: Path, *, name: str | None = None) -> GGUFHeader:
     """Read *path*'s header and make sure that this machine's server can load such a file.
+
+    *name* is what messages call it, its path by default.
 
     Raises:
         ModelUnsupported: see `GGUFHeader.parse`.
         WrongEndianness: it was made for machines of the other byte order.
         OSError: it cannot be read.
     """
+    name = name or str(path)
     with path.open("rb") as file:
-        header = GGUFHeader.parse(file.read(_FIXED.size), name=str(path))
+        header = GGUFHeader.parse(file.read(_FIXED.size), name=name)
     if header.byte_order != sys.byteorder:
         msg = (
-            f"{path} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"
+            f"{name} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"
         )
         raise WrongEndianness(msg)
     return header

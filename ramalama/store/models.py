@@ -27,6 +27,7 @@ class StoredModel:
         template_name: one of llama.cpp's own templates, where the model has none that it reads.
         system: the system prompt that its author meant it to have.
         parameters: its author's sampling defaults, by Ollama's names (temperature, stop, num_ctx).
+        messages: the beginning of every conversation, each with its role.
     """
 
     reference: ModelRef
@@ -39,3 +40,4 @@ class StoredModel:
     template_name: str | None = None
     system: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    messages: tuple[tuple[str, str], ...] = ()

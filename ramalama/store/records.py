@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ramalama.errors import ModelUnsupported
+from ramalama.store.names import check_together, checked_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -36,7 +39,7 @@ class StoredFile:
     """A file of a model in the store.
 
     Attributes:
-        name: relative path within the model, with "/"; never absolute, never with "..".
+        name: relative path within the model, with "/"; see `checked_name`.
         digest: of its content, computed or verified by us.
         size: in bytes.
     """
@@ -46,14 +49,20 @@ class StoredFile:
     digest: Digest
     size: int
 
+    def __post_init__(self) -> None:
+        """Refuse a name that would escape; raises ModelUnsupported."""
+        checked_name(self.name)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
     """A model that is complete in the store.
 
     Attributes:
-        revision: what pinned it at its source: a commit, a manifest's digest.
+        files: in the order in which a server wants them; their names can lie in one directory.
         pulled: when it was complete; aware, UTC.
+        revision: what pinned it at its source: a commit, a manifest's digest.
+        extra: what else its source told, by names of the transport's.
     """
 
     reference: ModelRef
@@ -61,6 +70,13 @@ class ModelRecord:
     pulled: datetime
     revision: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        """Refuse no files, and names of which one would hide another; raises ModelUnsupported."""
+        if not self.files:
+            msg = f"{self.reference} has no files"
+            raise ModelUnsupported(msg)
+        check_together(file.name for file in self.files)
 
     @property
     def size(self) -> int:

@@ -1,1 +1,108 @@
-"""How models are found at the places where they live."""
+"""How models are found at the places where they live.
+
+To add one: a file, and a row in `TRANSPORTS`.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from ramalama.errors import ModelPullError
+from ramalama.reference import Scheme
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Generator, Mapping
+
+    import httpx2
+
+    from ramalama.reference import ModelRef
+    from ramalama.transports.base import ModelFormat, RemoteModel, Transport
+    from ramalama.transports.context import TransportContext
+
+
+class OpenClient(Protocol):
+    """Opens a client that is closed with the transport; see `ramalama.http.open_http`."""
+
+    def __call__(self, *, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+        """Open one."""
+        ...
+
+
+@contextmanager
+def open_transport(scheme: Scheme, context: TransportContext) -> Generator[Transport]:
+    """Make the transport of *scheme*, any but `Scheme.FILE`; nobody is asked yet.
+
+    What it finds can be fetched as long as the block lasts.
+    """
+    if context.offline:
+        yield _Offline()
+        return
+    with ExitStack() as clients:
+
+        def open_client(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+            from ramalama.http import open_http  # noqa: PLC0415 (httpx2 takes long to import)
+
+            return clients.enter_context(open_http(verify=verify))
+
+        yield TRANSPORTS[scheme](context, open_client)
+
+
+class _Offline:
+    """Finds nothing, and says why."""
+
+    def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (it makes no difference)
+        msg = f"{reference} is not on this machine, and we are offline"
+        raise ModelPullError(msg)
+
+
+def _ollama(_context: TransportContext, open_client: OpenClient) -> Transport:
+    from ramalama.transports.ollama import OllamaTransport  # noqa: PLC0415 (when it is used)
+
+    return OllamaTransport(client=open_client())
+
+
+def _hugging_face(context: TransportContext, open_client: OpenClient) -> Transport:
+    from ramalama.transports.huggingface import (  # noqa: PLC0415 (when it is used)
+        HuggingFaceTransport,
+    )
+
+    return HuggingFaceTransport(client=open_client(), env=context.env, home=context.home)
+
+
+def _modelscope(context: TransportContext, open_client: OpenClient) -> Transport:
+    from ramalama.transports.modelscope import (  # noqa: PLC0415 (when it is used)
+        ModelScopeTransport,
+    )
+
+    return ModelScopeTransport(client=open_client(), env=context.env)
+
+
+def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
+    from ramalama.transports.oci.registry import Access  # noqa: PLC0415 (when it is used)
+    from ramalama.transports.oci.transport import OciTransport  # noqa: PLC0415 (when it is used)
+
+    access = Access(
+        open_http=open_client,
+        user=context.user,
+        tls_verify=context.tls_verify,
+        authfile=context.authfile,
+    )
+    return OciTransport(access)
+
+
+def _url(_context: TransportContext, open_client: OpenClient) -> Transport:
+    from ramalama.transports.url import UrlTransport  # noqa: PLC0415 (when it is used)
+
+    return UrlTransport(client=open_client())
+
+
+TRANSPORTS: Mapping[Scheme, Callable[[TransportContext, OpenClient], Transport]] = {
+    Scheme.OLLAMA: _ollama,
+    Scheme.HUGGINGFACE: _hugging_face,
+    Scheme.MODELSCOPE: _modelscope,
+    Scheme.OCI: _oci,
+    Scheme.HTTP: _url,
+    Scheme.HTTPS: _url,
+}

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from ramalama.store.names import check_together, checked_name
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,7 +28,7 @@ class RemoteFile:
     """A file of a model.
 
     Attributes:
-        name: relative path within the model, with "/"; `RemoteModel` refuses one that escapes.
+        name: relative path within the model, with "/"; see `checked_name`.
         kind: what the server does with it.
         blob: its bytes.
     """
@@ -34,6 +36,10 @@ class RemoteFile:
     name: str
     kind: FileKind
     blob: RemoteBlob
+
+    def __post_init__(self) -> None:
+        """Refuse a name that would escape; raises ModelUnsupported."""
+        checked_name(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,10 @@ class RemoteModel:
     revision: str | None
     files: Sequence[RemoteFile]
     archives: Sequence[RemoteArchive] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse names of which one would hide another; raises ModelUnsupported."""
+        check_together(file.name for file in self.files)
 
 
 class Transport(Protocol):

@@ -1,4 +1,4 @@
-"""Registries on loopback: Debian's docker-registry, with and without TLS and a password."""
+"""Registries on loopback: Debian's docker-registry, with or without TLS, a password, tokens."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from tests.lab.service import program, running
+from tests.lab.token_server import ISSUER, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from tests.lab.certificates import Certificate
+    from tests.lab.token_server import TokenServer
+
+_UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +41,14 @@ class Registry:
     Attributes:
         address: what image references begin with, ``127.0.0.1:41234``.
         certificate: None where it speaks plain HTTP.
+        login: who may use it, if it asks for a password itself.
+        tokens: the service whose tokens it wants, if it does.
     """
 
     address: str
     certificate: Certificate | None = None
     login: Login | None = None
+    tokens: TokenServer | None = None
 
     @property
     def url(self) -> str:
@@ -60,18 +67,25 @@ class Registry:
         """Whether it takes requests yet."""
         with self.client() as client:
             try:
-                return client.get("/v2/").is_success
+                answer = client.get("/v2/")
             except httpx2.TransportError:
                 return False
+        return answer.is_success or (bool(self.tokens) and answer.status_code == _UNAUTHORIZED)
 
 
 @contextmanager
 def serve_registry(
-    directory: Path, *, certificate: Certificate | None = None, login: Login | None = None
+    directory: Path,
+    *,
+    certificate: Certificate | None = None,
+    login: Login | None = None,
+    tokens: TokenServer | None = None,
 ) -> Generator[Registry]:
     """Run a registry that keeps its images below *directory*."""
     directory.mkdir()
-    registry = Registry(address=f"127.0.0.1:{_free_port()}", certificate=certificate, login=login)
+    registry = Registry(
+        address=f"127.0.0.1:{free_port()}", certificate=certificate, login=login, tokens=tokens
+    )
     settings = directory / "registry.yml"
     settings.write_text(json.dumps(_settings(directory, registry)))  # JSON is YAML, too
     with running(
@@ -103,6 +117,15 @@ def _settings(directory: Path, registry: Registry) -> dict[str, object]:
         passwords = directory / "htpasswd"
         passwords.write_text(_htpasswd(registry.login))
         settings["auth"] = {"htpasswd": {"realm": "test realm", "path": str(passwords)}}
+    if registry.tokens:
+        settings["auth"] = {
+            "token": {
+                "realm": registry.tokens.url,
+                "service": SERVICE,
+                "issuer": ISSUER,
+                "rootcertbundle": str(registry.tokens.signer.ca_file),
+            }
+        }
     return settings
 
 
@@ -113,7 +136,8 @@ def _htpasswd(login: Login) -> str:
     return done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses yet."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port

@@ -151,11 +151,17 @@ def imported_names(package: str) -> Iterator[tuple[Path, str]]:
 
 @pytest.mark.parametrize("package", HOMES)
 def test_no_module_runs_a_program(package: str) -> None:
-    """Nothing is shelled out: an engine is its API, and an accelerator is what files say."""
+    """Nothing is shelled out: an engine is its API, and an accelerator is what files say.
+
+    But for one thing: a keychain has no other door than docker's credential helpers.
+    """
     runners = {"subprocess", "pty", "pexpect", "shutil.which", "asyncio.subprocess"}
+    exception = "credential_helper.py: subprocess"
     calls = [
         f"{source.name}: {name}" for source, name in imported_names(package) if name in runners
     ]
+    assert calls.count(exception) == (package == "ramalama")
+    calls = [call for call in calls if call != exception]
     calls += [
         f"{source.name}: os.{node.attr}"
         for source in sources(package)

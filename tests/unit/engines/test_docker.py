@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ramalama_engines.base import Engine
 
 SPEC = ContainerSpec(image="img", command=("sleep", "1"))
+RELABELLED = replace(SPEC, mounts=(BindMount(source="/m", target="/m", relabel=True),))
 CREATED = Reply(status=201, body={"Id": "c1", "Warnings": []})
 DONE = Reply(status=204)
 TOO_OLD = b"client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade"
@@ -60,8 +61,16 @@ def dockerd(tmp_path: Path) -> Iterator[Dockerd]:
 
 
 @pytest.fixture
-def engine(dockerd: Dockerd) -> Iterator[DockerEngine]:
-    with DockerEngine(dockerd.url) as engine:
+def root(tmp_path: Path) -> Path:
+    """A system whose kernel has SELinux."""
+    root = tmp_path / "root"
+    (root / "sys/fs/selinux").mkdir(parents=True)
+    return root
+
+
+@pytest.fixture
+def engine(dockerd: Dockerd, root: Path) -> Iterator[DockerEngine]:
+    with DockerEngine(dockerd.url, root=root) as engine:
         yield engine
 
 
@@ -233,16 +242,37 @@ def test_a_plain_container_costs_two_requests(dockerd: Dockerd, engine: DockerEn
 def test_with_selinux_the_daemon_checks_mounts_before_it_relabels_them(
     dockerd: Dockerd, engine: DockerEngine
 ) -> None:
-    spec = replace(SPEC, mounts=(BindMount(source="/m", target="/m", relabel=True),))
     dockerd.answer("GET /info", Reply(body=SELINUX))
-    dockerd.answer("GET /containers/c1/json", Reply(body=made(spec, relabel=True)))
+    dockerd.answer("GET /containers/c1/json", Reply(body=made(RELABELLED, relabel=True)))
 
-    engine.create(replace(spec, name="mine"))
+    engine.create(replace(RELABELLED, name="mine"))
 
     trial, real = dockerd.about("POST /containers/create")
     assert (trial.query, trial.body["HostConfig"]["Binds"]) == ({}, [])
     assert (real.query, real.body["HostConfig"]["Binds"]) == ({"name": "mine"}, ["/m:/m:ro,z"])
     assert len(dockerd.about("DELETE /containers/c1")) == 1
+
+
+def test_a_daemon_on_a_kernel_without_selinux_is_not_asked_about_it(
+    dockerd: Dockerd, engine: DockerEngine, root: Path
+) -> None:
+    (root / "sys/fs/selinux").rmdir()
+    dockerd.answer("GET /containers/c1/json", Reply(body=made(RELABELLED)))
+
+    engine.create(RELABELLED)
+
+    assert dockerd.routes() == ["POST /containers/create", "GET /containers/c1/json"]
+
+
+def test_a_daemon_that_runs_on_another_kernel_than_ours_is_asked_about_selinux(
+    dockerd: Dockerd, tmp_path: Path
+) -> None:
+    dockerd.answer("GET /containers/c1/json", Reply(body=made(RELABELLED)))
+
+    with DockerEngine(dockerd.url, root=tmp_path / "macos") as engine:
+        engine.create(RELABELLED)
+
+    assert dockerd.routes()[0] == "GET /info"
 
 
 def test_with_selinux_a_path_with_a_colon_is_refused(

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import UnionType
+
+import pytest
 
 import ramalama_engines
 
 
-def test_every_public_name_is_listed_once_and_in_order() -> None:
-    names = {
-        name
-        for name, value in vars(ramalama_engines).items()
-        if not name.startswith("_") and not isinstance(value, type(sys))
-    }
+def test_every_public_name_is_there_listed_once_and_in_order() -> None:
+    assert ramalama_engines.__all__ == sorted(set(ramalama_engines.__all__))
+    for name in ramalama_engines.__all__:
+        value = getattr(ramalama_engines, name)
+        assert isinstance(value, UnionType) or value.__name__ == name
+    assert dir(ramalama_engines) == ramalama_engines.__all__
 
-    assert ramalama_engines.__all__ == sorted(names)
+
+def test_a_name_that_is_not_public_is_none() -> None:
+    with pytest.raises(AttributeError, match="'ramalama_engines' has no attribute 'Nonsense'"):
+        _ = ramalama_engines.Nonsense
 
 
 def test_importing_it_loads_no_sdk_and_no_http() -> None:
@@ -36,3 +42,4 @@ def test_importing_it_loads_no_sdk_and_no_http() -> None:
     }
     assert heavy & set(done.stdout.split()) == set()
     assert "ramalama_engines.connect" in done.stdout.split()
+    assert "ramalama_engines.auth" not in done.stdout.split()

@@ -353,7 +353,7 @@ def test_a_dry_run_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["granite"], 22, "file:///PATH, /PATH or ./PATH"),
+        (["granite:"], 22, "'' cannot be a tag"),
         (["/nowhere/m.gguf"], 2, "no such model file: /nowhere/m.gguf"),
         (["/"], 22, "/ is a directory; name the .gguf file in it"),
         (["/dev/null"], 22, "/dev/null is not a regular file"),

@@ -12,11 +12,14 @@ import ramalama_chat.errors
 import ramalama_engines.errors
 from ramalama.cli.exit_codes import exit_code
 from ramalama.errors import (
+    AccessDenied,
     ConfigError,
     EngineFailure,
     InvalidReference,
     ModelError,
     ModelNotFound,
+    ModelPullError,
+    ModelPushError,
     ModelUnreadable,
     ModelUnsupported,
     OptionRefused,
@@ -24,6 +27,8 @@ from ramalama.errors import (
     ServerError,
     ServerExited,
     ServerNotReady,
+    StoreError,
+    UnknownModel,
     WrongEndianness,
 )
 from ramalama_chat.errors import (
@@ -59,6 +64,11 @@ CODES: dict[type[Exception], int] = {
     ModelUnreadable: 5,
     ModelUnsupported: 22,
     WrongEndianness: 1,
+    UnknownModel: 22,
+    ModelPullError: 22,
+    AccessDenied: 22,
+    ModelPushError: 22,
+    StoreError: 5,
     ServerError: 1,
     ServerNotReady: 110,
     ChatError: 1,

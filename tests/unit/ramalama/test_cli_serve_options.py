@@ -18,9 +18,8 @@ from ramalama.cli.serve_options import (
     split_at_dashes,
 )
 from ramalama.config import Config
-from ramalama.errors import InvalidReference
 from ramalama_engines import CdiDevice, EngineKind, HostDevice, PullPolicy
-from tests.unit.ramalama.made_up import OPTIONS
+from tests.unit.ramalama.made_up import MODEL, OPTIONS
 
 if TYPE_CHECKING:
     from ramalama.options import ServeOptions
@@ -38,7 +37,7 @@ def read(*words: str) -> ServeArguments:
 
 
 def options(*words: str, config: Config | None = None) -> ServeOptions:
-    return serve_options(read(*words), config or Config(), HOST, parallel=None)
+    return serve_options(read(*words), MODEL, config or Config(), HOST, parallel=None)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -232,14 +231,6 @@ def test_the_command_line_wins_over_the_settings_also_with_a_value_that_looks_li
     assert (made.ctx_size, made.ngl, made.temp, made.network) == (0, 0, 0.0, "none")
     assert (made.selinux, made.tls_verify) == (True, True)
     assert made.env == {"A": "", "SET": "host's"}
-
-
-def test_a_model_that_is_none_is_refused() -> None:
-    arguments = read()
-    arguments.model = "granite"
-
-    with pytest.raises(InvalidReference):
-        serve_options(arguments, Config(), {}, parallel=None)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from ramalama.config import Config, config_files
 from ramalama.errors import ConfigError
+from ramalama.reference import Scheme
 from ramalama_engines import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def test_without_files_and_variables_the_manual_pages_defaults_hold() -> None:
     config = Config.load({"PATH": "/bin", "RAMALAMA_UNHEARD_OF": "1"}, [])
 
     assert config == Config()
-    assert (config.ctx_size, config.temp, config.ngl, config.network) == (2048, 0.8, -1, "none")
+    assert (config.ngl, config.network, config.transport) == (-1, "none", Scheme.OLLAMA)
     assert (config.pull, config.selinux, config.keep_groups) == (PullPolicy.MISSING, True, False)
     assert config.source("temp") == "default"
 
@@ -74,6 +75,8 @@ ctx_size = 0
 temp = 0
 threads = 3
 ngl = "all"
+store = "/models"
+transport = "huggingface"
 prefix = "you> "
 color = "never"
 """
@@ -92,6 +95,8 @@ ALL_VARIABLES = {
     "RAMALAMA_TEMP": "0",
     "RAMALAMA_THREADS": "3",
     "RAMALAMA_NGL": "999",
+    "RAMALAMA_STORE": "/models",
+    "RAMALAMA_TRANSPORT": "hf",
     "RAMALAMA_PREFIX": "you> ",
     "RAMALAMA_COLOR": "never",
 }
@@ -117,6 +122,8 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         temp=0.0,
         threads=3,
         ngl=999,
+        store="/models",
+        transport=Scheme.HUGGINGFACE,
         prefix="you> ",
         color="never",
     )
@@ -185,6 +192,7 @@ def test_a_bad_value_is_refused_with_its_file_and_what_it_should_have_been(
         ("RAMALAMA_CTX_SIZE", "many"),
         ("RAMALAMA_CTX_SIZE", "9" * 5000),
         ("RAMALAMA_CONTAINER_ENGINE", "lxc"),
+        ("RAMALAMA_TRANSPORT", "file"),
         ("RAMALAMA_IMAGES", "{"),
         ("RAMALAMA_IMAGES", "[]"),
         ("RAMALAMA_IMAGES", "[" * 100_000),
@@ -197,6 +205,10 @@ def test_a_bad_variable_is_refused_by_its_name(name: str, value: str) -> None:
         Config.load({name: value}, [])
 
     assert len(str(caught.value)) < 200
+
+
+def test_the_transport_has_the_manual_pages_other_spelling_too() -> None:
+    assert Config.load({"RAMALAMA_TRANSPORTS": "modelscope"}, []).transport is Scheme.MODELSCOPE
 
 
 def test_the_engine_has_one_variable_only() -> None:
@@ -217,7 +229,7 @@ def test_an_unknown_key_is_a_warning_with_the_nearest_known_one(
 
 
 def test_keys_and_tables_of_upstreams_files_are_no_reason_to_complain(tmp_path: Path) -> None:
-    config = load_file(tmp_path, 'port = "8080"\nstore = "/x"\n[ramalama.http_client]\nmax = 5')
+    config = load_file(tmp_path, 'port = "8080"\nmax_tokens = 5\n[ramalama.http_client]\nmax = 5')
 
     assert config == Config()
 

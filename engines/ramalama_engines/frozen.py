@@ -1,0 +1,107 @@
+"""Frozen dataclasses whose methods are there already, instead of being compiled at import.
+
+`dataclasses` writes the source of six methods for each frozen class and compiles it: a third of a
+millisecond for five fields, in Python 3.11 as in 3.13, and the way to a container's creation has
+fifty such classes. Here they share one set of methods, which look the fields up; that saves a
+start 16 ms of 130, and costs a few microseconds where a value is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
+from typing import TYPE_CHECKING, TypeVar, dataclass_transform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from dataclasses import Field
+    from typing import ClassVar, Protocol
+
+    class _Value(Protocol):
+        """What `dataclasses.fields` takes."""
+
+        __dataclass_fields__: ClassVar[dict[str, Field[object]]]
+
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
+    """Make a class a dataclass as `@dataclass(frozen=True, slots=True, kw_only=True)` would.
+
+    `fields`, `replace`, `asdict`, ``match``, `copy` and `pickle` treat it as one. Not for fields
+    with ``init=False``, for `InitVar` and for ``__post_init__``: a value is valid as it is given.
+    """
+
+    def make(cls: type[T]) -> type[T]:
+        of_its_own = frozenset(vars(cls))
+        made = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=kw_only)(cls)
+        for name, method in _METHODS.items():
+            if name not in of_its_own:
+                setattr(made, name, method)
+        return made
+
+    return make
+
+
+def _init(self: _Value, /, *positional: object, **named: object) -> None:
+    own = fields(self)
+    names = [each.name for each in own if not each.kw_only][: len(positional)]
+    given = dict(zip(names, positional, strict=False)) | named
+    if len(given) < len(positional) + len(named):
+        raise _misuse(self, "got too many arguments, or one of them twice")
+    for each in own:
+        if each.name in given:
+            value = given.pop(each.name)
+        elif each.default is not MISSING:
+            value = each.default
+        elif each.default_factory is not MISSING:
+            value = each.default_factory()
+        else:
+            raise _misuse(self, f"needs {each.name!r}")
+        object.__setattr__(self, each.name, value)
+    if given:
+        raise _misuse(self, f"has no {', '.join(map(repr, given))}")
+
+
+def _misuse(self: object, words: str) -> TypeError:
+    return TypeError(f"{type(self).__qualname__}() {words}")
+
+
+def _repr(self: _Value) -> str:
+    shown = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+    return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+def _values(self: _Value) -> tuple[object, ...]:
+    return tuple(getattr(self, each.name) for each in fields(self))
+
+
+def _eq(self: _Value, other: _Value) -> bool:
+    return _values(self) == _values(other) if type(other) is type(self) else NotImplemented
+
+
+def _hash(self: _Value) -> int:
+    return hash(_values(self))
+
+
+def _restore(self: _Value, state: tuple[object, ...]) -> None:
+    for each, value in zip(fields(self), state, strict=True):
+        object.__setattr__(self, each.name, value)
+
+
+def _refuse(self: object, name: str, _value: object = None) -> None:
+    msg = f"{name!r} of a {type(self).__qualname__} cannot be changed; make another with replace()"
+    raise FrozenInstanceError(msg)
+
+
+_METHODS: dict[str, Callable[..., object]] = {
+    "__init__": _init,
+    "__repr__": _repr,
+    "__eq__": _eq,
+    "__hash__": _hash,
+    "__getstate__": _values,
+    "__setstate__": _restore,
+    "__setattr__": _refuse,
+    "__delattr__": _refuse,
+}

@@ -1,0 +1,64 @@
+"""`ramalama pull`: bring a model to this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
+from ramalama.cli.output import printable
+from ramalama.cli.progress import StartProgress
+from ramalama.cli.registry_options import RegistryArguments, add_registry_options
+from ramalama.cli.verbs import VERBS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPILOG = """\
+examples:
+  ramalama pull smollm2:135m                                  from Ollama's registry
+  ramalama pull hf://bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M
+  ramalama pull oci://quay.io/me/granite:3
+  ramalama pull https://example.com/models/granite.gguf
+
+Interrupted, it goes on from where it was. What other programs have already (Hugging Face's cache,
+Ollama, LM Studio) is shared with them instead of being fetched again.
+"""
+
+
+class PullArguments(RegistryArguments):
+    """What the parser fills in."""
+
+    model: str
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = _parser().parse_args(words, PullArguments())
+    if ensure_no_dryrun(arguments, ["pull", arguments.model]):
+        return 0
+    invocation = invoke(arguments)
+    models = invocation.models()
+    reference = models.resolve(arguments.model)
+    progress = StartProgress(quiet=invocation.quiet)
+    try:
+        models.pull(
+            reference,
+            tls_verify=arguments.verifies(invocation.config),
+            authfile=arguments.authfile,
+            on_event=progress.follow,
+        )
+    finally:
+        progress.clear()
+    sys.stdout.write(printable(str(reference)) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("pull", VERBS["pull"].summary, epilog=_EPILOG)
+    result.add_argument("model", metavar="MODEL", help="reference or short name of a model")
+    add_registry_options(result)
+    # Upstream's scripts know it: the byte order is checked anyway.
+    result.add_argument("--verify", help=argparse.SUPPRESS)
+    return result

@@ -1,0 +1,139 @@
+"""One connection's worth of a transfer: takes pieces and fetches them, until none is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from ramalama.download.answers import Head, Refused, StartOver
+from ramalama.download.crew import Agreed
+from ramalama.errors import AccessDenied, ModelPullError
+from ramalama.http import opened
+from ramalama.patience import Passing, explain, passing_failures
+from ramalama.transfers import DownloadRetrying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ramalama.download.crew import Message
+    from ramalama.download.job import Job
+    from ramalama.download.plan import Piece
+    from ramalama.download.values import Location
+
+_CONNECT_TIMEOUT = 10.0
+
+
+class Stream:
+    """Fetches one piece after the other."""
+
+    def __init__(self, job: Job, tell: Callable[[Message], None]) -> None:
+        self._job = job
+        self._plan = job.plan
+        self._blob = job.blob
+        self._tell = tell
+        self._extensions = {
+            "timeout": httpx2.Timeout(job.limits.silence, connect=_CONNECT_TIMEOUT).as_dict(),
+            "trace": job.connections.trace,
+        }
+
+    def run(self) -> None:
+        """Fetch until there is no work left.
+
+        Raises:
+            Stopped: the transfer has ended.
+            Passing: the server brought nothing, as often as our patience goes.
+            StartOver: what came is worth nothing.
+            ModelPullError: there is no hope.
+            OSError: the disk is full, or fails.
+        """
+        patience = replace(self._job.limits.patience, sleep=self._plan.pause)
+        retrying = patience.retrying(self._tell_failure)
+        while retrying(self._fetch_some):
+            pass
+
+    def _fetch_some(self) -> bool:
+        """Fetch a piece or its beginning; False if there is no work.
+
+        Raises:
+            Passing: it brought nothing.
+        """
+        piece = self._plan.take()
+        if piece is None:
+            return False
+        before = piece.position
+        try:
+            self._fetch(piece)
+        except Passing as exc:
+            if piece.position == before:
+                raise
+            self._tell_failure(exc, 0.0)
+        finally:
+            self._plan.put_back(piece)
+        return True
+
+    def _fetch(self, piece: Piece) -> None:
+        if piece.position and not self._job.terms.resumable:
+            msg = "it broke off, and cannot be continued"
+            raise StartOver(msg)
+        location = self._job.source.current()
+        try:
+            with passing_failures():
+                self._request(piece, location)
+        except Refused as exc:
+            if not self._job.source.renew(location):
+                raise self._denial(exc) from exc
+            msg = f"its address has expired ({exc.status})"
+            raise Passing(msg, pause=0.0) from exc
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            msg = (
+                f"{self._blob.name} cannot be fetched from {self._job.source.host}: {explain(exc)}"
+            )
+            raise ModelPullError(msg) from exc
+
+    def _request(self, piece: Piece, location: Location) -> None:
+        headers = {**location.headers, **self._job.terms.headers(piece)}
+        with opened(
+            self._blob.client, "GET", location.url, headers=headers, extensions=self._extensions
+        ) as response:
+            head = Head.parse(response)
+            self._job.source.prove(location, response.url)
+            if self._job.terms.agree(head, piece, self._plan):
+                self._begin()
+            self._copy(response, piece, whole=head.whole)
+
+    def _begin(self) -> None:
+        if self._plan.size is not None:
+            self._job.partial.reserve(self._plan.size)
+        self._tell(Agreed())
+
+    def _copy(self, response: httpx2.Response, piece: Piece, *, whole: bool) -> None:
+        for content in response.iter_raw():
+            self._job.saver.wait_for_room()
+            room = self._plan.room(piece, len(content))
+            if whole and room < len(content):
+                msg = f"{self._blob.name} is longer than the {piece.end} bytes that were announced"
+                raise ModelPullError(msg)
+            self._job.partial.write(memoryview(content)[:room], piece.position)
+            self._plan.advance(piece, room)
+            if piece.finished and not whole:
+                return
+        if piece.end is None:
+            self._plan.end_here(piece)
+        elif not piece.finished:
+            msg = "it sends less than it promised"
+            raise Passing(msg)
+
+    def _denial(self, refused: Refused) -> ModelPullError:
+        host = self._job.source.host
+        if refused.status in {401, 403}:
+            msg = (
+                f"{host} does not let us have {self._blob.name} ({refused.status}); log in, or ask "
+                "its owner for access"
+            )
+            return AccessDenied(msg)
+        return ModelPullError(f"{host} does not have {self._blob.name} ({refused.status})")
+
+    def _tell_failure(self, failure: Passing, pause: float) -> None:
+        self._tell(DownloadRetrying(file=self._blob.name, reason=str(failure), seconds=pause))

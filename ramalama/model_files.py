@@ -1,0 +1,78 @@
+"""All files of a model that is on this machine, with their digests."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelNotFound, ModelUnreadable
+from ramalama.reference import Scheme
+from ramalama.store.cas import digest_of
+from ramalama.store.local import open_local
+from ramalama.store.records import FileKind, StoredFile
+from ramalama.transports.gguf_names import part_of
+from ramalama.transports.oci.names import kind_of_name
+from ramalama.transports.oci.write import LocalFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ramalama.reference import ModelRef
+    from ramalama.store.store import ModelStore
+
+_GGUF = ".gguf"
+_UNFIT = r"[^A-Za-z0-9._-]+|^[.-]+"
+
+
+def find_files(reference: ModelRef, store: ModelStore) -> tuple[LocalFile, ...]:
+    """List the files of a model in *store*, or of the user's own; these are read for their digests.
+
+    Raises:
+        ModelNotFound: it is not on this machine.
+        ModelError, StoreError: it cannot be used.
+    """
+    if reference.scheme is Scheme.FILE:
+        return tuple(_own_files(reference))
+    record = store.find(reference)
+    if record is None:
+        msg = f"{reference} is not on this machine; `ramalama pull {reference}` fetches it"
+        raise ModelNotFound(msg)
+    return tuple(
+        LocalFile(file=file, path=store.contents.path(file.digest)) for file in record.files
+    )
+
+
+def model_name(reference: ModelRef) -> str:
+    """Name the model in a word, of letters that a path in any image may have."""
+    last = reference.location.rstrip("/").rpartition("/")[2]
+    if reference.scheme is Scheme.OLLAMA or not last.lower().endswith(_GGUF):
+        name = last
+    else:
+        part = part_of(last)
+        name = part.stem if part else last[: -len(_GGUF)]
+    return re.sub(_UNFIT, "-", name).strip("-") or "model"
+
+
+def _own_files(reference: ModelRef) -> Iterator[LocalFile]:
+    model = open_local(reference)
+    if model.directory is not None:
+        for path in sorted(model.directory.rglob("[!.]*")):
+            name = path.relative_to(model.directory).as_posix()
+            if path.is_file() and "/." not in name:
+                yield _read(path, name, kind_of_name(name) or FileKind.OTHER)
+        return
+    for path in model.weights:
+        yield _read(path, path.name, FileKind.GGUF)
+
+
+def _read(path: Path, name: str, kind: FileKind) -> LocalFile:
+    try:
+        with path.open("rb") as content:
+            digest = digest_of(content)
+            size = content.tell()
+    except OSError as exc:
+        msg = f"{path} cannot be read: {exc.strerror}"
+        raise ModelUnreadable(msg) from exc
+    file = StoredFile(name=name, kind=kind, digest=digest, size=size)
+    return LocalFile(file=file, path=path)

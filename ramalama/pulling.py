@@ -1,0 +1,168 @@
+"""From a reference to a model in the store, with what it takes from servers and other programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ramalama.events import Notice, ignore
+from ramalama.store.caches import reuse
+from ramalama.store.caches.base import WantedFile
+from ramalama.store.gguf import check_header
+from ramalama.store.records import FileKind, ModelRecord, StoredFile
+from ramalama.transfers import DownloadPlanned, ModelReady
+from ramalama.transports import open_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.digest import Digest
+    from ramalama.download.values import FetchedBlob, RemoteBlob
+    from ramalama.events import EventHook
+    from ramalama.reference import ModelRef
+    from ramalama.store.caches.base import Cache
+    from ramalama.store.store import ModelStore
+    from ramalama.transports.base import ModelFormat, RemoteFile, RemoteModel
+    from ramalama.transports.context import TransportContext
+
+
+class Puller:
+    """Brings models into *store*; what other programs' *caches* have is not fetched again."""
+
+    def __init__(
+        self,
+        store: ModelStore,
+        context: TransportContext,
+        *,
+        caches: Sequence[Cache] = (),
+        on_event: EventHook = ignore,
+    ) -> None:
+        self._store = store
+        self._contents = store.contents
+        self._context = context
+        self._caches = caches
+        self._on_event = on_event
+
+    def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
+        """Bring in the model as it is at its source now; all of it, or nothing is changed.
+
+        What was fetched before an error stays, and the next pull goes on from there.
+
+        Raises:
+            ModelError: it is not there, may not be had, broke off, or is no model.
+            StoreError: the store cannot be used, or has not enough space.
+        """
+        with self._store.using(), open_transport(reference.scheme, self._context) as transport:
+            remote = transport.find(reference, wanted)
+            before = self._store.find(reference)
+            if before is None or not _is_same(before, remote):
+                before = ModelRecord(
+                    reference=reference,
+                    files=self._bring(remote),
+                    pulled=datetime.now(UTC),
+                    revision=remote.revision,
+                )
+                self._store.publish(before)
+        self._on_event(ModelReady(str(reference)))
+        return before
+
+    def _bring(self, remote: RemoteModel) -> tuple[StoredFile, ...]:
+        """Get all files onto the shelf."""
+        files = {file.name: self._look_around(remote, file) for file in remote.files}
+        missing = [file for file in remote.files if files[file.name] is None]
+        layers = [archive.blob for archive in remote.archives]
+        self._announce(remote, [*(file.blob for file in missing), *layers])
+        fetched = self._fetch([*(file.blob for file in missing), *layers])
+        for file, blob in zip(missing, fetched, strict=False):  # the layers follow
+            files[file.name] = _stored(file, blob.digest, blob.size)
+        found = [file for file in files.values() if file is not None]
+        found += self._unpack(remote, fetched[len(missing) :])
+        self._check(found)
+        return tuple(found)
+
+    def _look_around(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
+        """Take a file from the store or from another program, if one of them has it."""
+        blob = file.blob
+        if blob.digest is not None and (path := self._contents.find(blob.digest)):
+            return _stored(file, blob.digest, path.stat().st_size)
+        wanted = WantedFile(
+            reference=remote.reference,
+            name=file.name,
+            digest=blob.digest,
+            size=blob.size,
+            revision=remote.revision,
+        )
+        found = reuse(self._contents, self._caches, wanted)
+        path = None if found is None else self._contents.find(found.digest)
+        if found is None or path is None:
+            return None
+        self._on_event(Notice(f"{file.name} is shared with {found.cache}, which had it already"))
+        return _stored(file, found.digest, path.stat().st_size)
+
+    def _announce(self, remote: RemoteModel, missing: Sequence[RemoteBlob]) -> None:
+        blobs = [*(file.blob for file in remote.files), *(each.blob for each in remote.archives)]
+        self._on_event(
+            DownloadPlanned(
+                model=str(remote.reference),
+                files=len(missing),
+                size=_total(blobs),
+                missing=_total(missing),
+            )
+        )
+
+    def _fetch(self, blobs: Sequence[RemoteBlob]) -> Sequence[FetchedBlob]:
+        if not blobs:
+            return ()
+        from ramalama.download.downloader import Downloader  # noqa: PLC0415 (brings in httpx2)
+
+        downloader = Downloader(self._contents.directory, on_event=self._on_event)
+        return downloader.fetch_all(blobs, self._contents)
+
+    def _unpack(self, remote: RemoteModel, layers: Sequence[FetchedBlob]) -> tuple[StoredFile, ...]:
+        """Take the files out of an image's layers, which are then of no more use."""
+        if not layers:
+            return ()
+        from ramalama.transports.oci.unpack import unpack  # noqa: PLC0415 (for images alone)
+
+        files = unpack(
+            [layer.path for layer in layers],
+            self._contents,
+            prefix=remote.archives[0].prefix,
+            directory=self._contents.scratch,
+            name=str(remote.reference),
+        )
+        kept = {file.digest for file in files}
+        for layer in layers:
+            if layer.digest not in kept:
+                self._contents.release(layer.digest)
+        return files
+
+    def _check(self, files: Sequence[StoredFile]) -> None:
+        """Refuse weights that no server of this machine could load, whoever sent them.
+
+        Raises:
+            ModelUnsupported: see `check_header`.
+        """
+        for file in files:
+            if file.kind is FileKind.GGUF:
+                path = self._contents.find(file.digest)
+                if path is not None:
+                    check_header(path, name=file.name)
+
+
+def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:
+    """Tell whether *record* is what the source has now."""
+    if remote.archives or not all(file.blob.digest for file in remote.files):
+        return remote.revision is not None and record.revision == remote.revision
+    known = {(file.name, file.digest) for file in record.files}
+    return known == {(file.name, file.blob.digest) for file in remote.files}
+
+
+def _stored(file: RemoteFile, digest: Digest, size: int) -> StoredFile:
+    return StoredFile(name=file.name, kind=file.kind, digest=digest, size=size)
+
+
+def _total(blobs: Sequence[RemoteBlob]) -> int | None:
+    """Add the sizes up; None if one of them is not known."""
+    sizes = [blob.size for blob in blobs]
+    return None if None in sizes else sum(size or 0 for size in sizes)

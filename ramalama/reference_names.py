@@ -1,0 +1,160 @@
+"""The names that the registries give to models.
+
+    ollama  = [[host "/"] namespace "/"] name [":" tag]          "library", "latest"
+    hub     = org "/" repo ["@" revision] ["/" file] [":" quantisation]
+    oci     = as Docker and Podman read it; see `ramalama_engines.reference`
+
+Each reader takes what follows ``://`` and returns location and tag, spelled out; the message of
+its ValueError says what is wrong and does not repeat the name. Sources: Ollama's package
+types/model; huggingface_hub's repository names and the ``@`` of its URIs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "ollama.ai", "registry.ollama.ai")
+
+_LATEST = "latest"
+_LIBRARY = "library"
+_LONGEST_HOST = 350
+_LONGEST_PORT = 5
+_LARGEST_PORT = 65535
+
+# Compiled at first use, by re itself: an import shall cost nothing.
+_OLLAMA_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
+_OLLAMA_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
+_HUB_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
+_REVISION = r"[A-Za-z0-9_][A-Za-z0-9_.%+-]{0,249}"
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[0-9]+))?"
+
+
+def parse_ollama(text: str) -> tuple[str, str]:
+    """Read a name of Ollama's; the host is left out where it is Ollama's own registry."""
+    name, tag = _split_tag(text)
+    *place, model = name.split("/")
+    if place and place[0].lower() in OLLAMA_HOSTS:
+        place = place[1:]
+    *host, namespace = place or [_LIBRARY]
+    _check("namespace", namespace, _OLLAMA_NAMESPACE)
+    _check("name", model, _OLLAMA_PART)
+    tag = _LATEST if tag is None else tag
+    _check("tag", tag, _OLLAMA_PART)
+    if len(host) > 1 or (host and not names_host(host[0])):
+        msg = "a name of Ollama's is [HOST/][NAMESPACE/]NAME[:TAG]; for Hugging Face write hf://"
+        raise ValueError(msg)
+    return "/".join((*map(parse_host, host), namespace, model)), tag
+
+
+def parse_hub(text: str) -> tuple[str, str]:
+    """Read the name of a repository, or of a file in it; no tag is "", and so is "latest"."""
+    location, tag = _split_tag(text)
+    name = HubName.parse(location)
+    if tag is None or tag.lower() == _LATEST:
+        return location, ""
+    _check("quantisation", tag, _HUB_PART)
+    if name.file:
+        msg = "it names a file, which has its quantisation already; leave out one of them"
+        raise ValueError(msg)
+    return location, tag
+
+
+def parse_oci(text: str) -> tuple[str, str]:
+    """Read an image's or an artifact's name; the tag is ``sha256:HEX`` where there is a digest."""
+    from ramalama_engines.reference import ImageReference  # noqa: PLC0415 (only here)
+
+    try:
+        reference = ImageReference.parse(text)
+    except ValueError as exc:
+        reason = str(exc).rpartition(": ")[2]
+        capitals = "" if text.islower() else "; the names of images have no capital letters"
+        msg = f"{reason}{capitals}"
+        raise ValueError(msg) from None
+    if reference.digest and not reference.digest.startswith("sha256:"):
+        msg = "of the digests, only SHA-256 is known"
+        raise ValueError(msg)
+    return reference.repository, reference.digest or reference.tag or _LATEST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubName:
+    """What is meant at Hugging Face or ModelScope, `ModelRef.location` taken apart.
+
+    Attributes:
+        repository: ``org/repo``.
+        revision: branch, tag or commit, percent-encoded as in the hub's URLs; None is the default
+            branch.
+        file: relative path in the repository; None is all that makes up the model.
+    """
+
+    repository: str
+    revision: str | None = None
+    file: str | None = None
+
+    @classmethod
+    def parse(cls, location: str) -> Self:
+        """Read ``org/repo[@revision][/file]``.
+
+        Raises:
+            ValueError: it is nothing of the kind.
+        """
+        organisation, _, rest = location.partition("/")
+        pinned, slash, file = rest.partition("/")
+        name, at, revision = pinned.partition("@")
+        if not name:
+            msg = "a model there is ORG/REPO, ORG/REPO:QUANTISATION or ORG/REPO/FILE.gguf"
+            raise ValueError(msg)
+        _check("organisation", organisation, _HUB_PART)
+        _check("repository", name, _HUB_PART)
+        if at:
+            _check("revision", revision, _REVISION)
+        if slash:
+            _check_file(file)
+        return cls(
+            repository=f"{organisation}/{name}", revision=revision or None, file=file or None
+        )
+
+
+def names_host(text: str) -> bool:
+    """Tell whether the first part of a name is a server, as Docker tells."""
+    return "." in text or ":" in text or text == "localhost"
+
+
+def parse_host(text: str) -> str:
+    """Read ``host``, ``host:port`` or ``[IPv6]:port``; a host has no letter case.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = re.fullmatch(_HOST, text) if len(text) <= _LONGEST_HOST else None
+    if match is None or not _is_port(match["port"] or "443"):
+        msg = "its server is no host name; one with other letters is written as xn--…"
+        raise ValueError(msg)
+    return text.lower()
+
+
+def _is_port(text: str) -> bool:
+    return len(text) <= _LONGEST_PORT and 0 < int(text) <= _LARGEST_PORT
+
+
+def _split_tag(text: str) -> tuple[str, str | None]:
+    """Split at the last colon that is not a port's: no slash follows it."""
+    name, colon, tag = text.rpartition(":")
+    return (text, None) if not colon or "/" in tag else (name, tag)
+
+
+def _check(part: str, value: str, pattern: str) -> None:
+    if re.fullmatch(pattern, value) is None:
+        article = "an" if part[0] in "aeiou" else "a"
+        msg = f"{value[:40]!r} cannot be {article} {part}"
+        raise ValueError(msg)
+
+
+def _check_file(path: str) -> None:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or ":" in path or "\\" in path:
+        msg = f"{path[:100]!r} cannot be the path of a file in a repository"
+        raise ValueError(msg)

@@ -1,0 +1,56 @@
+"""Read small files that others may have written, and no more of them than makes sense."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeGuard
+
+from ramalama.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """Read all of the file *path*.
+
+    Raises:
+        StoreError: it has over *limit* bytes.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        msg = f"{path} is longer than {limit} bytes"
+        raise StoreError(msg)
+    return content
+
+
+def read_json(path: Path, *, limit: int) -> object:
+    """Read the JSON value in the file *path*.
+
+    Raises:
+        StoreError: it holds none, or is longer than *limit* bytes.
+        OSError: it cannot be read.
+    """
+    content = read_bytes(path, limit=limit)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, a number of a million digits
+        msg = f"{path} is not valid JSON"
+        raise StoreError(msg) from None
+
+
+def is_object(value: object) -> TypeGuard[dict[str, object]]:
+    """Tell whether *value* came from a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Tell whether *value* came from a JSON list."""
+    return isinstance(value, list)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Tell whether *value* is a whole number of 0 or more; JSON's true is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,71 @@
+r"""The names of files within a model, as servers announce them: harmless wherever they are joined.
+
+name    = segment *("/" segment)      at most 1024 bytes of UTF-8
+segment = 1 to 255 bytes; printable, no "\", and neither "." nor ".."
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelUnsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST_NAME = 1024
+_LONGEST_SEGMENT = 255  # NAME_MAX of every file system that matters
+
+
+def checked_name(text: str) -> str:
+    """Return *text*, which is a relative path that stays below wherever it is put.
+
+    Raises:
+        ModelUnsupported: it is not.
+    """
+    segments = text.split("/")
+    # What is printable has no control character, no NUL and no half of a surrogate pair.
+    if "\\" in text or not text.isprintable() or not all(map(_is_segment, segments)):
+        msg = f"the model has a file {text[:100]!r}, which is no name for a file in a directory"
+        raise ModelUnsupported(msg)
+    if len(text.encode()) > _LONGEST_NAME:
+        msg = f"the model has a file with a name of over {_LONGEST_NAME} bytes, {text[:100]!r}…"
+        raise ModelUnsupported(msg)
+    return text
+
+
+def check_together(names: Iterable[str]) -> None:
+    """Make sure that *names* can lie in one directory, on a disk that ignores letter case, too.
+
+    Raises:
+        ModelUnsupported: two are the same, or one is a directory of another.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        folded = _folded(name)
+        if folded in seen:
+            raise _conflict(name, seen[folded])
+        seen[folded] = name
+    for folded, name in seen.items():
+        parent = folded
+        while parent := parent.rpartition("/")[0]:
+            if parent in seen:
+                raise _conflict(name, seen[parent])
+
+
+def _conflict(name: str, other: str) -> ModelUnsupported:
+    msg = f"the model has the files {other[:100]!r} and {name[:100]!r}, which cannot lie together"
+    return ModelUnsupported(msg)
+
+
+def _is_segment(text: str) -> bool:
+    return text not in ("", ".", "..") and len(text.encode()) <= _LONGEST_SEGMENT
+
+
+def _folded(name: str) -> str:
+    """Write *name* as a file system that ignores letter case and composition compares it."""
+    if name.isascii():
+        return name.lower()
+    import unicodedata  # noqa: PLC0415 (the names of most models are ASCII)
+
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

@@ -1,0 +1,38 @@
+"""All directories of a store, for what goes through several of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from ramalama.store.cas import ContentStore
+from ramalama.store.pulls import Pulls
+from ramalama.store.refs import Records
+from ramalama.store.snapshots import Snapshots
+from ramalama.store.views import UpstreamTree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreParts:
+    """The directories below one base; see `ramalama.store.store`."""
+
+    contents: ContentStore
+    records: Records
+    snapshots: Snapshots
+    pulls: Pulls
+    tree: UpstreamTree
+
+    @classmethod
+    def below(cls, base: Path) -> Self:
+        """Name them; none is created."""
+        contents = ContentStore(base)
+        return cls(
+            contents=contents,
+            records=Records(base),
+            snapshots=Snapshots(base, contents),
+            pulls=Pulls(base, contents),
+            tree=UpstreamTree(base / "store", contents),
+        )

@@ -1,0 +1,123 @@
+"""Pulls that have begun, so that one that was interrupted can be listed and removed.
+
+BASE/pulls/SCHEME/HEX.json     {"version": 1, "reference": {…}, "blobs": [identity, …]}
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ramalama.digest import Digest
+from ramalama.errors import StoreError
+from ramalama.store.atomic import write_whole
+from ramalama.store.bounded import is_list, is_object, read_json
+from ramalama.store.partials import Partials
+from ramalama.store.refs import note_name, parse_reference, reference_fields
+from ramalama.store.removal import unlink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ramalama.download.values import RemoteBlob
+    from ramalama.reference import ModelRef
+    from ramalama.store.cas import ContentStore
+
+_VERSION = 1
+_LARGEST = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BegunPull:
+    """A pull that was begun and has not ended.
+
+    Attributes:
+        note: the file that says so.
+        identities: of its blobs, as `RemoteBlob` has them.
+        begun: in seconds since the epoch.
+    """
+
+    note: Path
+    reference: ModelRef
+    identities: frozenset[str]
+    begun: float
+
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """Those of its blobs that have been announced."""
+        return frozenset(digest for each in self.identities if (digest := _digest(each)))
+
+
+class Pulls:
+    """The notes below *base*; raises OSError where the disk cannot be used."""
+
+    def __init__(self, base: Path, contents: ContentStore) -> None:
+        self._directory = base / "pulls"
+        self._contents = contents
+        self._partials = Partials(contents.directory)
+
+    def begin(self, reference: ModelRef, blobs: Iterable[RemoteBlob]) -> None:
+        """Note that *blobs* are going to be fetched for *reference*."""
+        fields = {
+            "version": _VERSION,
+            "reference": reference_fields(reference),
+            "blobs": [blob.identity for blob in blobs],
+        }
+        content = json.dumps(fields).encode()
+        path = self._directory / note_name(reference)
+        write_whole(path, content, scratch=self._contents.scratch)
+
+    def end(self, reference: ModelRef) -> None:
+        """Forget a pull, which is through; none is no error."""
+        unlink(self._directory / note_name(reference))
+
+    def find(self, reference: ModelRef) -> BegunPull | None:
+        """Return the pull of *reference* that has not ended, None if there is none."""
+        return _read(self._directory / note_name(reference))
+
+    def all(self) -> Iterator[BegunPull]:
+        """Yield the pulls that have not ended, in no order; what is no note is left out."""
+        yield from filter(None, map(_read, self._directory.glob("*/*.json")))
+
+    def remove(self, pull: BegunPull) -> int:
+        """Give a pull up with the partial files that are for it alone; say what that freed."""
+        unlink(pull.note)
+        others = {identity for other in self.all() for identity in other.identities}
+        alone = pull.identities - others
+        return sum(
+            self._partials.remove(partial)
+            for partial in self._partials.all()
+            if partial.identity in alone
+        )
+
+    def sizes(self) -> Iterator[tuple[BegunPull, int]]:
+        """Yield the pulls that have not ended, each with the bytes that came."""
+        done = {partial.identity: partial.done for partial in self._partials.all()}
+        for pull in self.all():
+            here = map(self._contents.find, pull.digests)
+            complete = sum(path.stat().st_size for path in here if path is not None)
+            yield pull, complete + sum(done.get(identity, 0) for identity in pull.identities)
+
+
+def _read(path: Path) -> BegunPull | None:
+    try:
+        value = read_json(path, limit=_LARGEST)
+        if not is_object(value) or not is_list(blobs := value.get("blobs")):
+            return None
+        return BegunPull(
+            note=path,
+            reference=parse_reference(value.get("reference")),
+            identities=frozenset(map(str, blobs)),
+            begun=path.stat().st_mtime,
+        )
+    except (StoreError, ValueError, FileNotFoundError):
+        return None
+
+
+def _digest(identity: str) -> Digest | None:
+    try:
+        return Digest.parse(identity)
+    except ValueError:
+        return None

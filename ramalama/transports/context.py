@@ -1,0 +1,39 @@
+"""What transports need to know of the user and of this call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ramalama_engines.user import User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportContext:
+    """Who asks, and how servers may be asked.
+
+    Attributes:
+        user: has the environment, which holds tokens and the addresses of mirrors.
+        tls_verify: False takes any certificate of an OCI registry, and one without TLS.
+        authfile: credentials for OCI registries, instead of all the usual places.
+        offline: ask nobody.
+    """
+
+    user: User
+    tls_verify: bool = True
+    authfile: Path | None = None
+    offline: bool = False
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment."""
+        return self.user.env
+
+    @property
+    def home(self) -> Path:
+        """The user's directory."""
+        return self.user.home

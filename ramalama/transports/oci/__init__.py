@@ -1,0 +1,1 @@
+"""Models in OCI registries: images, artifacts, and what various tools make of both."""

@@ -1,0 +1,350 @@
+"""Downloads that are interrupted, by whatever, and go on where they were."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.download.downloader import Downloader
+from ramalama.download.journal import Journal
+from ramalama.download.limits import Limits
+from ramalama.download.spans import total
+from ramalama.errors import StoreError
+from ramalama.transfers import DownloadProgress, DownloadWaiting
+from tests.doubles.faults import announce, faulty, ignore_ranges, slow, stall, without_length
+from tests.doubles.server import FileServer, serve_bytes
+from tests.unit.ramalama.download.kit import (
+    KIB,
+    SMALL,
+    Kit,
+    digest_of,
+    made_up_bytes,
+)
+from tests.unit.ramalama.download.storm import BOUND, Storm, start_child
+
+if TYPE_CHECKING:
+    from ramalama.download.values import RemoteBlob
+    from ramalama.events import Event
+    from tests.doubles.server import Reply, Request
+
+BIG = made_up_bytes(1024 * KIB + 7)
+SLOWLY = slow(1000 * KIB)
+
+
+class Enough(Exception):
+    """What a hook raises to end a download."""
+
+
+def stop_at(done: int) -> Callable[[Event], None]:
+    """Make a hook that ends a download when so many bytes have come."""
+
+    def watch(event: Event) -> None:
+        if isinstance(event, DownloadProgress) and event.done >= done:
+            raise Enough
+
+    return watch
+
+
+def downloader(kit: Kit, hook: Callable[[Event], None], limits: Limits = SMALL) -> Downloader:
+    return Downloader(kit.directory, on_event=hook, limits=limits)
+
+
+def interrupt(kit: Kit, blob: RemoteBlob) -> Journal:
+    """Fetch about a third of it, and return what was written down."""
+    with pytest.raises(Enough):
+        downloader(kit, stop_at(300 * KIB)).fetch(blob, kit.shelf)
+    (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
+    return Journal.parse(journal.read_bytes())
+
+
+def asked_for(server: FileServer, size: int) -> int:
+    """Return how many bytes the requests so far were for."""
+    asked = 0
+    for request in server.requests:
+        first, _, last = request.headers["range"].removeprefix("bytes=").partition("-")
+        asked += int(last or size - 1) + 1 - int(first)
+    return asked
+
+
+@pytest.mark.parametrize("announced", [True, False], ids=["announced", "not announced"])
+def test_what_came_before_an_interruption_does_not_come_again(
+    kit: Kit, server: FileServer, *, announced: bool
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    blob = kit.blob(BIG if announced else None)
+    journal = interrupt(kit, blob)
+    server.requests.clear()
+
+    assert kit.fetch(blob).digest == digest_of(BIG)
+    assert total(journal.spans) >= 300 * KIB
+    assert asked_for(server, len(BIG)) == len(BIG) - total(journal.spans)
+    assert kit.progress[0] >= total(journal.spans)
+
+
+def test_an_interruption_leaves_nothing_that_was_not_written_down(
+    kit: Kit, server: FileServer
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    journal = interrupt(kit, kit.blob(BIG))
+    (data,) = [file for file in kit.partial_files if file.suffix == ".data"]
+    came = data.read_bytes()
+
+    assert len(came) == journal.spans[-1].end
+    missing = bytearray(came)
+    for start, end in journal.spans:
+        assert came[start:end] == BIG[start:end]
+        missing[start:end] = bytes(end - start)
+    assert not any(missing)
+
+
+def test_an_interruption_ends_all_threads_even_of_a_silent_server(
+    kit: Kit, server: FileServer
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), stall(60 * KIB))
+    patient = replace(SMALL, silence=600.0)
+
+    with pytest.raises(Enough):
+        downloader(kit, stop_at(4 * 60 * KIB), patient).fetch(kit.blob(BIG), kit.shelf)
+
+    assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("after", [0, 60 * KIB], ids=["before the first byte", "in the middle"])
+def test_ctrl_c_ends_all_threads_even_of_a_silent_server(
+    kit: Kit, server: FileServer, after: int
+) -> None:
+    asked = threading.Semaphore(0)
+    silent = faulty(serve_bytes(BIG), stall(after))
+
+    def answer(request: Request) -> Reply:
+        asked.release()
+        return silent(request)
+
+    server.routes["/blob"] = answer
+    child = start_child(f"{server.url}/blob", kit.directory, BIG)
+    for _ in range(4 if after else 1):
+        assert asked.acquire(timeout=60)
+    child.send_signal(signal.SIGINT)
+    output, errors = child.communicate(timeout=60)
+
+    assert (child.returncode, errors) == (0, "")
+    assert output.splitlines()[-1] == "interrupted, 1 thread left"
+
+
+def test_a_partial_file_of_another_size_is_thrown_away(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    interrupt(kit, kit.blob())
+    shorter = BIG[: 400 * KIB]
+    server.routes["/blob"] = serve_bytes(shorter)
+
+    assert kit.fetch(kit.blob(size=len(shorter))).digest == digest_of(shorter)
+
+
+def test_a_partial_file_of_another_version_is_thrown_away(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG, etag='"1"'), SLOWLY)
+    interrupt(kit, kit.blob())
+    other = made_up_bytes(len(BIG), seed=1)
+    server.routes["/blob"] = serve_bytes(other, etag='"2"')
+
+    assert kit.fetch(kit.blob()).digest == digest_of(other)
+    assert kit.retries == ["it has changed"]
+
+
+def test_nothing_is_kept_of_what_could_not_be_continued(kit: Kit, server: FileServer) -> None:
+    route = faulty(serve_bytes(BIG), ignore_ranges, without_length, SLOWLY)
+    server.routes["/blob"] = route
+
+    with pytest.raises(Enough):
+        downloader(kit, stop_at(300 * KIB)).fetch(kit.blob(), kit.shelf)
+
+    assert kit.partial_files == []
+
+
+Spoil = Callable[[Path], object]
+
+
+def emptied(journal: Path) -> None:
+    journal.write_bytes(b"")
+
+
+def zeroed(journal: Path) -> None:
+    journal.write_bytes(b"\0" * 4096)
+
+
+def endless(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes() + b" " * 2**21)
+
+
+def without_data(journal: Path) -> None:
+    journal.with_suffix(".data").unlink()
+
+
+def with_less_data(journal: Path) -> None:
+    os.truncate(journal.with_suffix(".data"), 1000)
+
+
+def with_other_data(journal: Path) -> None:
+    data = journal.with_suffix(".data")
+    content = bytearray(data.read_bytes())
+    content[1000] ^= 1
+    data.write_bytes(content)
+
+
+def with_fields(**fields: object) -> Spoil:
+    def edit(journal: Path) -> None:
+        journal.write_text(json.dumps({**json.loads(journal.read_bytes()), **fields}))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(emptied, id="empty"),
+        pytest.param(zeroed, id="zeros"),
+        pytest.param(endless, id="endless"),
+        pytest.param(Path.unlink, id="gone"),
+        pytest.param(without_data, id="without its data"),
+        pytest.param(with_less_data, id="with less data"),
+        pytest.param(with_other_data, id="with other data"),
+        pytest.param(with_fields(identity="sha256:00"), id="of another blob"),
+        pytest.param(with_fields(size=10**18), id="of an absurd size"),
+        pytest.param(with_fields(spans=[[0, 10**15]]), id="of an absurd span"),
+        pytest.param(with_fields(spans=[[0, len(BIG)]]), id="of all that there is"),
+    ],
+)
+def test_a_journal_that_lies_costs_time_and_nothing_else(
+    kit: Kit, server: FileServer, spoil: Spoil
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    interrupt(kit, kit.blob(BIG))
+    (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
+    spoil(journal)
+    server.routes["/blob"] = serve_bytes(BIG)
+
+    assert kit.fetch(kit.blob(BIG)).digest == digest_of(BIG)
+
+
+def test_a_file_that_was_published_but_not_put_away_is_not_written_to(
+    kit: Kit, server: FileServer
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    interrupt(kit, kit.blob())
+    (data,) = [file for file in kit.partial_files if file.suffix == ".data"]
+    published = kit.directory / "published"
+    published.hardlink_to(data)
+    before = published.read_bytes()
+
+    kit.fetch(kit.blob())
+
+    assert published.read_bytes() == before
+
+
+def test_a_symbolic_link_in_the_place_of_a_partial_file_is_not_followed(
+    kit: Kit, server: FileServer, tmp_path: Path
+) -> None:
+    server.routes["/blob"] = serve_bytes(BIG)
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    place = kit.directory / "partial" / f"{digest_of(BIG).file_name}.data"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(victim)
+
+    with pytest.raises(StoreError, match="cannot be used"):
+        kit.fetch(kit.blob(BIG))
+
+    assert victim.read_text() == "precious"
+
+
+def test_a_file_that_will_not_fit_is_not_begun(kit: Kit, server: FileServer) -> None:
+    huge = 10**15
+    server.routes["/blob"] = serve_bytes(BIG)
+
+    with pytest.raises(StoreError, match=r"1000 TB will not fit into .*/partial: .* missing"):
+        kit.downloader().fetch_all([kit.blob(size=huge)], kit.shelf)
+
+    assert server.requests == []
+
+
+def test_a_file_that_turns_out_not_to_fit_is_not_begun(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), ignore_ranges, announce(10**15))
+
+    with pytest.raises(StoreError, match=r"1000 TB will not fit into .*/partial: .* missing"):
+        kit.fetch(kit.blob())
+
+    assert kit.partial_files == []
+
+
+def test_a_disk_that_is_full_in_the_middle_keeps_what_came(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_the_disk(event: Event) -> None:
+        if isinstance(event, DownloadProgress) and event.done >= 100 * KIB:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (500 * KIB, hard))
+
+    try:
+        with pytest.raises(StoreError, match=r"no room left in .*/partial; what came of blob"):
+            downloader(kit, fill_the_disk).fetch(kit.blob(BIG), kit.shelf)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    server.requests.clear()
+
+    assert kit.fetch(kit.blob(BIG)).digest == digest_of(BIG)
+    assert asked_for(server, len(BIG)) <= len(BIG) - 100 * KIB
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known digest", "unknown digest"])
+def test_two_processes_fetch_a_file_once_and_both_have_it(
+    kit: Kit, server: FileServer, *, known: bool
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(400 * KIB))
+    content = BIG if known else None
+    children = [start_child(f"{server.url}/blob", kit.directory, content) for _ in range(2)]
+    outputs = [child.communicate(timeout=100) for child in children]
+
+    assert [errors for _, errors in outputs] == ["", ""]
+    assert {output.splitlines()[-1] for output, _ in outputs} == {str(digest_of(BIG))}
+    assert sum("DownloadWaiting" in output for output, _ in outputs) == 1
+    starts = [request.headers["range"].partition("-")[0] for request in server.requests]
+    assert len(starts) == len(set(starts))
+
+
+def test_whoever_waited_for_a_process_that_died_goes_on_where_it_was(
+    kit: Kit, server: FileServer
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(400 * KIB))
+    child = start_child(f"{server.url}/blob", kit.directory, BIG)
+    assert child.stdout is not None
+    while child.stdout.readline() != "DownloadProgress\n":
+        pass
+
+    def watch(event: Event) -> None:
+        kit.watch(event)
+        if isinstance(event, DownloadWaiting):
+            child.kill()
+
+    fetched = downloader(kit, watch).fetch(kit.blob(BIG), kit.shelf)
+    child.communicate()
+
+    assert fetched.digest == digest_of(BIG)
+    assert DownloadWaiting(file="blob") in kit.events
+
+
+def test_no_kill_costs_more_than_it_may_or_publishes_a_wrong_byte(tmp_path: Path) -> None:
+    storm = Storm(BIG, tmp_path / "store", random.Random(7))  # noqa: S311 (moments, not secrets)
+
+    remains = storm.kills(10)
+
+    assert max(found.lost for found in remains) <= BOUND
+    assert storm.completed >= 1
