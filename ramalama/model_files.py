@@ -11,7 +11,6 @@ from ramalama.store.cas import digest_of
 from ramalama.store.local import open_local
 from ramalama.store.records import FileKind, StoredFile
 from ramalama.transports.gguf_names import part_of
-from ramalama.transports.oci.names import kind_of_name
 from ramalama.transports.oci.write import LocalFile
 
 if TYPE_CHECKING:
@@ -55,18 +54,11 @@ def model_name(reference: ModelRef) -> str:
 
 
 def _own_files(reference: ModelRef) -> Iterator[LocalFile]:
-    model = open_local(reference)
-    if model.directory is not None:
-        for path in sorted(model.directory.rglob("[!.]*")):
-            name = path.relative_to(model.directory).as_posix()
-            if path.is_file() and "/." not in name:
-                yield _read(path, name, kind_of_name(name) or FileKind.OTHER)
-        return
-    for path in model.weights:
-        yield _read(path, path.name, FileKind.GGUF)
+    for path in open_local(reference).weights:
+        yield _read(path)
 
 
-def _read(path: Path, name: str, kind: FileKind) -> LocalFile:
+def _read(path: Path) -> LocalFile:
     try:
         with path.open("rb") as content:
             digest = digest_of(content)
@@ -74,5 +66,5 @@ def _read(path: Path, name: str, kind: FileKind) -> LocalFile:
     except OSError as exc:
         msg = f"{path} cannot be read: {exc.strerror}"
         raise ModelUnreadable(msg) from exc
-    file = StoredFile(name=name, kind=kind, digest=digest, size=size)
+    file = StoredFile(name=path.name, kind=FileKind.GGUF, digest=digest, size=size)
     return LocalFile(file=file, path=path)

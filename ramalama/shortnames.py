@@ -93,7 +93,7 @@ def suggest(text: str, known: Iterable[str]) -> tuple[str, ...]:
     """
     import difflib  # noqa: PLC0415 (only for who has mistyped)
 
-    wanted = text[:_LONGEST].lower()
+    wanted = text.lower()
     names = {name.lower(): name for name in known}
     longer = sorted((name for name in names if wanted and name.startswith(wanted)), key=len)
     near = difflib.get_close_matches(wanted, names, n=_MOST_SUGGESTIONS, cutoff=_NEARNESS)

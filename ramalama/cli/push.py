@@ -15,6 +15,7 @@ from ramalama.model_files import find_files, model_name
 from ramalama.pushing import Push, Pusher
 from ramalama.readers import one_of
 from ramalama.reference import Scheme
+from ramalama.transports.oci.transport import image_reference
 from ramalama.transports.oci.write import PushKind
 from ramalama_engines import ImageReference
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ramalama.models import Models
-    from ramalama.reference import ModelRef
 
 _CAR_IMAGE = "registry.access.redhat.com/ubi10-micro:latest"
 _EPILOG = """\
@@ -100,15 +100,11 @@ def _push(arguments: PushArguments, models: Models) -> Push:
     return Push(
         name=model_name(source),
         files=find_files(source, models.store),
-        target=_image(target),
+        target=image_reference(target),
         kind=arguments.type,
         base=_base(arguments.carimage) if is_car else None,
-        source=_image(source) if source.scheme is Scheme.OCI else None,
+        source=image_reference(source) if source.scheme is Scheme.OCI else None,
     )
-
-
-def _image(reference: ModelRef) -> ImageReference:
-    return ImageReference.parse(str(reference).removeprefix("oci://"))
 
 
 def _base(text: str) -> ImageReference:

@@ -111,7 +111,7 @@ def _record(
         size = path.stat().st_size
         files.append(StoredFile(name=file.name, kind=file.kind, digest=digest, size=size))
     # Upstream lists the parts of a split model in any order.
-    files.sort(key=lambda file: file.name if file.kind is FileKind.GGUF else "")
+    files.sort(key=lambda file: (0, file.name) if file.kind is FileKind.GGUF else (1, ""))
     try:
         pulled = _newest([path for _, path in located])
         return ModelRecord(reference=reference, files=tuple(files), pulled=pulled)

@@ -35,12 +35,14 @@ class Request:
     Attributes:
         target: as it was sent: path and query, or all of a URL where we are asked as a proxy.
         headers: names in lower case.
+        peer: the client's port, which tells connections apart.
     """
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes = b""
+    peer: int = 0
 
     @property
     def host(self) -> str:
@@ -237,7 +239,13 @@ class _Handler(BaseHTTPRequestHandler):
         owner = self.server.owner
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = self.rfile.read(int(headers.get("content-length", 0)))
-        asked = Request(method=self.command, target=self.path, headers=headers, body=body)
+        asked = Request(
+            method=self.command,
+            target=self.path,
+            headers=headers,
+            body=body,
+            peer=self.client_address[1],
+        )
         reply = owner.answer(asked)
         self._send_head(reply)
         if self.command != "HEAD":

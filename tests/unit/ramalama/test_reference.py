@@ -126,6 +126,7 @@ def test_a_transport_that_is_named_is_asked_whatever_files_are_here(tmp_path: Pa
     ("text", "default", "meant"),
     [
         ("granite", Scheme.OLLAMA, "ollama://library/granite:latest"),
+        ("granite3.3:2b", Scheme.OLLAMA, "ollama://library/granite3.3:2b"),
         ("me/granite:2b", Scheme.OLLAMA, "ollama://me/granite:2b"),
         ("org/repo:Q4_K_M", Scheme.HUGGINGFACE, "hf://org/repo:Q4_K_M"),
         ("org/repo/f.gguf", Scheme.MODELSCOPE, "ms://org/repo/f.gguf"),

@@ -193,7 +193,7 @@ def test_a_server_is_a_host_and_perhaps_a_port(text: str, host: str) -> None:
         "[::1",
         "a b",
         "a/b",
-        ".." + "a" * 400,
+        "a." * 200 + "a",
         "a\n",
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import ssl
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ from tests.doubles.faults import (
 )
 from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.lab.certificates import make_certificate
-from tests.unit.ramalama.download.kit import KIB, Kit, digest_of, made_up_bytes
+from tests.unit.ramalama.download.kit import KIB, SMALL, Kit, digest_of, made_up_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,19 +129,21 @@ def test_a_server_that_always_fails_is_left_alone_after_a_few_tries(
 def test_a_server_that_wants_no_more_connections_is_left_with_those_that_it_wants(
     kit: Kit, server: FileServer
 ) -> None:
-    honest = faulty(serve_bytes(BIG), slow(1000 * KIB))
-    busy = threading.Semaphore(2)
+    honest = faulty(serve_bytes(BIG), slow(2000 * KIB))
+    welcome: set[int] = set()
 
     def answer(request: Request) -> Reply:
-        if not busy.acquire(blocking=False):
-            return Reply(status=429)
-        reply = honest(request)
-        threading.Timer(len(reply.body) / (1000 * KIB), busy.release).start()
-        return reply
+        if len(welcome) < 2:
+            welcome.add(request.peer)
+        if request.peer in welcome:
+            return honest(request)
+        return Reply(status=429, headers={"connection": "close"})
 
     server.routes["/blob"] = answer
+    limits = replace(SMALL, smallest_theft=KIB * KIB)
 
-    assert kit.fetch(kit.blob(BIG)).digest == digest_of(BIG)
+    assert kit.fetch(kit.blob(BIG), limits=limits).digest == digest_of(BIG)
+    assert len({request.peer for request in server.requests}) > 2
 
 
 def test_a_pause_that_the_server_asks_for_is_kept_and_told(kit: Kit, server: FileServer) -> None:

@@ -17,12 +17,11 @@ import pytest
 
 from ramalama.download.downloader import Downloader
 from ramalama.download.journal import Journal
-from ramalama.download.limits import Limits
 from ramalama.download.spans import total
 from ramalama.errors import StoreError
 from ramalama.transfers import DownloadProgress, DownloadWaiting
 from tests.doubles.faults import announce, faulty, ignore_ranges, slow, stall, without_length
-from tests.doubles.server import FileServer, serve_bytes
+from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.unit.ramalama.download.kit import (
     KIB,
     SMALL,
@@ -33,9 +32,10 @@ from tests.unit.ramalama.download.kit import (
 from tests.unit.ramalama.download.storm import BOUND, Storm, start_child
 
 if TYPE_CHECKING:
+    from ramalama.download.limits import Limits
     from ramalama.download.values import RemoteBlob
     from ramalama.events import Event
-    from tests.doubles.server import Reply, Request
+    from tests.doubles.server import Request, Route
 
 BIG = made_up_bytes(1024 * KIB + 7)
 SLOWLY = slow(1000 * KIB)
@@ -119,20 +119,31 @@ def test_an_interruption_ends_all_threads_even_of_a_silent_server(
     assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
 
 
-@pytest.mark.parametrize("after", [0, 60 * KIB], ids=["before the first byte", "in the middle"])
+def never_answer(server: FileServer) -> Route:
+    def answer(_request: Request) -> Reply:
+        server.closing.wait()
+        return Reply(status=500)
+
+    return answer
+
+
+@pytest.mark.parametrize("streams", [1, 4])
+@pytest.mark.parametrize("sent", [None, 0, 60 * KIB])
 def test_ctrl_c_ends_all_threads_even_of_a_silent_server(
-    kit: Kit, server: FileServer, after: int
+    kit: Kit, server: FileServer, sent: int | None, streams: int
 ) -> None:
+    honest = serve_bytes(BIG)
+    silent = never_answer(server) if sent is None else stall(sent)(honest)
     asked = threading.Semaphore(0)
-    silent = faulty(serve_bytes(BIG), stall(after))
 
     def answer(request: Request) -> Reply:
+        first = len(server.requests) == 1
         asked.release()
-        return silent(request)
+        return (honest if first and streams > 1 else silent)(request)
 
     server.routes["/blob"] = answer
     child = start_child(f"{server.url}/blob", kit.directory, BIG)
-    for _ in range(4 if after else 1):
+    for _ in range(streams):
         assert asked.acquire(timeout=60)
     child.send_signal(signal.SIGINT)
     output, errors = child.communicate(timeout=60)

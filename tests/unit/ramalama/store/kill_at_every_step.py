@@ -18,8 +18,6 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# Loaded now: a process that is forked shall have nothing to do but its deed.
-from ramalama.store import foreign, gc, listing, opening, removing  # noqa: F401 (see above)
 from ramalama.store.adoption import adopt
 from ramalama.store.records import FileKind, ModelRecord
 from ramalama.store.store import ModelStore

@@ -54,7 +54,8 @@ def leave_partial(base: Path, content: bytes, *, days: float) -> tuple[Path, Pat
     fields = {"version": 1, "identity": str(digest_of(content)), "size": len(content)}
     journal.write_text(json.dumps({**fields, "validator": None, "spans": [[0, half]]}))
     for path in (data, journal):
-        os.utime(path, (time.time() - days * DAY,) * 2)
+        then = time.time() - days * DAY
+        os.utime(path, (then, then))
     return data, journal
 
 

@@ -32,7 +32,7 @@ def gguf(*, template: bool) -> bytes:
 
 def open_with(directory: Path, *files: tuple[FileKind, bytes]) -> StoredModel:
     """Open a model of these files, which are called by their kinds and their places."""
-    stored = []
+    stored: list[StoredFile] = []
     for number, (kind, content) in enumerate(((FileKind.GGUF, gguf(template=False)), *files)):
         name = f"{kind}{number}"
         (directory / name).write_bytes(content)

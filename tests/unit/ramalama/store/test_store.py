@@ -114,7 +114,7 @@ def test_the_last_reference_frees_what_the_others_only_shared(tmp_path: Path) ->
     store = ModelStore(tmp_path)
     path = store.contents.path(digest_of(WEIGHTS))
 
-    links = []
+    links: list[int] = []
     for reference in TAGS:
         assert store.remove(reference).freed < len(WEIGHTS)
         links.append(path.stat().st_nlink)

@@ -1,0 +1,234 @@
+"""Models found, pulled, listed and removed, from a web server on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.config import Config
+from ramalama.errors import (
+    InvalidReference,
+    ModelNotFound,
+    ModelPullError,
+    ModelUnsupported,
+    UnknownModel,
+)
+from ramalama.events import Notice
+from ramalama.models import Models
+from ramalama.reference import ModelRef, Scheme
+from ramalama.transfers import DownloadPlanned, FileReady, ModelReady
+from ramalama_engines import User
+from tests.doubles.server import FileServer, serve_bytes
+from tests.unit.ramalama.made_gguf import gguf, string
+from tests.unit.ramalama.made_up import GGUF
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from ramalama.events import Event
+
+MODEL = gguf({"general.name": string("granite")}) + bytes(range(256)) * 400
+DIGEST = hashlib.sha256(MODEL).hexdigest()
+
+
+@dataclass
+class Place:
+    """A user with a store, and a server that has a model."""
+
+    root: Path
+    server: FileServer
+    events: list[Event] = field(default_factory=list["Event"])
+
+    def __post_init__(self) -> None:
+        self.models = self.open()
+
+    def open(self, config: Config | None = None) -> Models:
+        env = {"XDG_CONFIG_HOME": str(self.root / "config")}
+        user = User(env=env, home=self.root, uid=os.getuid(), root=self.root)
+        return Models(config or Config(store=str(self.root / "store")), user)
+
+    def reference(self, name: str = "granite.gguf", digest: str | None = None) -> ModelRef:
+        fragment = f"#sha256={digest}" if digest else ""
+        return ModelRef.parse(f"{self.server.url}/{name}{fragment}")
+
+    def pull(self, reference: ModelRef) -> Path:
+        return self.models.pull(reference, on_event=self.events.append).weights[0]
+
+    def heard(self, kind: type[Event]) -> list[Event]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Generator[Place]:
+    with FileServer({"/granite.gguf": serve_bytes(MODEL)}) as server:
+        yield Place(tmp_path, server)
+
+
+def test_a_model_is_pulled_and_is_what_its_server_has(place: Place) -> None:
+    weights = place.pull(place.reference())
+
+    assert weights.read_bytes() == MODEL
+    assert weights.name == "granite.gguf"
+
+
+def test_a_pull_tells_what_comes_and_what_came(place: Place) -> None:
+    place.pull(place.reference())
+
+    size = len(MODEL)
+    name = str(place.reference())
+    assert place.events[0] == DownloadPlanned(name, files=1, size=size, missing=size)
+    assert place.heard(FileReady) == [FileReady("granite.gguf", size)]
+    assert place.events[-1] == ModelReady(name)
+
+
+def test_what_is_there_is_not_asked_for_again(place: Place) -> None:
+    place.pull(place.reference())
+    asked = len(place.server.requests)
+
+    again = place.models.get(place.reference())
+
+    assert again.weights[0].read_bytes() == MODEL
+    assert len(place.server.requests) == asked
+
+
+def test_what_is_not_there_is_pulled_when_it_is_needed(place: Place) -> None:
+    assert place.models.find(place.reference()) is None
+
+    assert place.models.get(place.reference()).weights[0].read_bytes() == MODEL
+
+
+def test_a_second_pull_takes_what_has_changed_and_only_then(place: Place) -> None:
+    pinned = place.reference(digest=DIGEST)
+    place.pull(pinned)
+    asked = len(place.server.asked("/granite.gguf"))
+    place.pull(pinned)
+    probed = len(place.server.asked("/granite.gguf")) - asked
+
+    newer = MODEL + b"more"
+    place.server.routes["/granite.gguf"] = serve_bytes(newer, etag='"2"')
+
+    assert probed < asked
+    assert place.pull(place.reference()).read_bytes() == newer
+
+
+def test_the_same_content_under_two_names_is_one_file(place: Place) -> None:
+    place.server.routes["/copy.gguf"] = serve_bytes(MODEL)
+
+    first = place.pull(place.reference())
+    second = place.pull(place.reference("copy.gguf"))
+
+    assert first.samefile(second)
+
+
+def test_content_that_is_not_what_was_announced_is_no_model(place: Place) -> None:
+    with pytest.raises(ModelPullError, match=DIGEST[:8]):
+        place.pull(place.reference(digest="0" * 64))
+
+    assert place.models.list() == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"PK\x03\x04" + bytes(1000), "is no GGUF file"),
+        (b"<html>sign in</html>", "is a web page"),
+        (GGUF[:-1], "cut off"),
+    ],
+)
+def test_what_no_server_could_load_is_refused(place: Place, content: bytes, complaint: str) -> None:
+    place.server.routes["/granite.gguf"] = serve_bytes(content)
+
+    with pytest.raises((ModelUnsupported, ModelPullError), match=complaint):
+        place.pull(place.reference())
+
+    assert place.models.list() == ()
+
+
+def test_another_programs_file_is_shared_instead_of_fetched(place: Place) -> None:
+    blob = place.root / ".ollama/models/blobs" / f"sha256-{DIGEST}"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(MODEL)
+
+    weights = place.pull(place.reference(digest=DIGEST))
+
+    assert weights.samefile(blob)
+    assert place.heard(Notice) == [
+        Notice("granite.gguf is shared with Ollama, which had it already")
+    ]
+
+
+def test_another_programs_file_of_other_content_is_not_taken(place: Place) -> None:
+    blob = place.root / ".ollama/models/blobs" / f"sha256-{DIGEST}"
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(bytes(len(MODEL)))
+
+    assert place.pull(place.reference(digest=DIGEST)).read_bytes() == MODEL
+
+
+def test_a_list_names_what_was_pulled_and_a_removal_takes_it_away(place: Place) -> None:
+    place.pull(place.reference())
+
+    (listed,) = place.models.list()
+    removed = place.models.remove(place.reference())
+
+    assert (listed.reference, listed.size, listed.complete) == (place.reference(), len(MODEL), True)
+    assert removed.freed >= len(MODEL)  # it is whole blocks that are freed
+    assert place.models.list() == ()
+
+
+def test_what_is_not_there_cannot_be_removed(place: Place) -> None:
+    with pytest.raises(ModelNotFound, match="is not on this machine"):
+        place.models.remove(place.reference())
+
+
+def test_a_file_of_this_machine_stays_where_it_is(place: Place) -> None:
+    file = place.root / "own.gguf"
+    file.write_bytes(MODEL)
+    reference = ModelRef.parse(str(file))
+
+    assert place.models.pull(reference).weights == (file,)
+    assert place.models.get(reference).weights == (file,)
+    assert place.models.list() == ()
+
+
+def test_an_unknown_model_comes_with_what_may_have_been_meant(place: Place) -> None:
+    place.pull(place.reference())
+    conf = place.root / "config/ramalama/shortnames.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text(f'[shortnames]\n"granitte.gguf" = "{place.reference()}"\n')
+
+    with pytest.raises(UnknownModel, match="did you mean granitte") as caught:
+        place.pull(place.reference("granitt.gguf"))
+
+    assert "granitte.gguf" in caught.value.alternatives
+
+
+def test_a_short_name_stands_for_a_reference(place: Place) -> None:
+    conf = place.root / "config/ramalama/shortnames.conf"
+    conf.parent.mkdir(parents=True)
+    conf.write_text('[shortnames]\n"mine" = "hf://org/repo:Q4_K_M"\n')
+
+    assert str(place.models.resolve("Mine")) == "hf://org/repo:Q4_K_M"
+
+
+@pytest.mark.parametrize(
+    ("transport", "reference"),
+    [(Scheme.OLLAMA, "ollama://library/zephyrus:7b"), (Scheme.MODELSCOPE, "ms://zeph/yrus:7b")],
+)
+def test_a_name_without_a_transport_has_the_users(
+    place: Place, transport: Scheme, reference: str
+) -> None:
+    models = place.open(Config(transport=transport))
+    text = reference.partition("://")[2].removeprefix("library/")
+
+    assert str(models.resolve(text)) == reference
+
+
+def test_what_is_no_reference_is_refused(place: Place) -> None:
+    with pytest.raises(InvalidReference):
+        place.models.resolve("")
