@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ModelNotFound,
         ModelPullError,
         ModelPushError,
+        ModelTooLarge,
         ModelUnreadable,
         ModelUnsupported,
         OptionRefused,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         WrongEndianness,
     )
     from ramalama.models import Models
-    from ramalama.options import ServeOptions
+    from ramalama.options import PullOptions, ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.reference import ModelRef
     from ramalama.server import ModelServer
@@ -58,10 +59,12 @@ __all__ = [
     "ModelPushError",
     "ModelRef",
     "ModelServer",
+    "ModelTooLarge",
     "ModelUnreadable",
     "ModelUnsupported",
     "Models",
     "OptionRefused",
+    "PullOptions",
     "Ramalama",
     "RamalamaError",
     "ServeOptions",
@@ -81,6 +84,7 @@ _HOMES = {
     "ModelRef": "ramalama.reference",
     "ModelServer": "ramalama.server",
     "Models": "ramalama.models",
+    "PullOptions": "ramalama.options",
     "Ramalama": "ramalama.service",
     "ServeOptions": "ramalama.options",
 }

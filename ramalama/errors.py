@@ -9,6 +9,7 @@
     + ModelUnreadable      it is there, but the server could not read it
     + ModelUnsupported     it is there, but it is not a model that the runtime can load
     + WrongEndianness      made for machines of the other byte order
+    + ModelTooLarge        its weights alone exceed this host's memory
     + ModelPullError       it could not be fetched, or what came is not what was announced
     + AccessDenied         its registry wants a password, a token or an accepted licence
     + ModelPushError       its registry did not take it
@@ -66,6 +67,10 @@ class ModelUnreadable(ModelError):
 
 class ModelUnsupported(ModelError):
     """The file is there, but it is not a model that the runtime can load."""
+
+
+class ModelTooLarge(ModelError):
+    """The model's weights alone exceed the memory of this host."""
 
 
 class WrongEndianness(ModelUnsupported):

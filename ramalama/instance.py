@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ramalama.shield import shielded
 from ramalama_engines.errors import ContainerNotFound
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Instance:
     """What a start leaves on the machine; `remove` takes all of it away, at any moment.
 
-    Whoever makes one calls `remove` in the end, whatever happened between. Each step is shielded
-    from signals, so that there is never a container of which we do not know.
+    Whoever makes one calls `remove` in the end, whatever happened between, or leaves it to `with`.
+    Each step is shielded from signals, so that there is never a container of which we do not know.
     """
 
     def __init__(self, engine: Engine, directory: InstanceDir) -> None:
@@ -67,6 +67,12 @@ class Instance:
             EngineError: the engine does not answer, or refuses to remove the container.
         """
         shielded(self._remove)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
 
     def _remove(self) -> None:
         try:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ramalama.errors import UnknownModel
 from ramalama.events import ignore
+from ramalama.options import PullOptions
 from ramalama.reference import ModelRef, Scheme
 from ramalama.shortnames import Shortnames, is_reference, suggest
 from ramalama.store.local import open_local
 from ramalama.store.location import store_base
-from ramalama.store.store import ModelStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
     from ramalama.config import Config
     from ramalama.events import EventHook
+    from ramalama.fitting import Room
     from ramalama.store.gc import GarbageReport
     from ramalama.store.listing import ListedModel
     from ramalama.store.models import StoredModel
     from ramalama.store.removing import RemovedModel
-    from ramalama.transports.base import ModelFormat
+    from ramalama.store.store import ModelStore
     from ramalama_engines.user import User
 
 
@@ -30,16 +32,20 @@ class Models:
     """Models, by reference: found, pulled, listed, removed.
 
     Every method may be called from any thread, and by several processes at once.
-
-    Attributes:
-        store: where they are.
     """
 
     def __init__(self, config: Config, user: User) -> None:
         self._config = config
         self._user = user
-        base = store_base(user.env, user.home, uid=user.uid, configured=config.store)
-        self.store = ModelStore(base)
+        # Now, since a relative path means the directory that we are in at present.
+        self._base = store_base(user.env, user.home, uid=user.uid, configured=config.store)
+
+    @cached_property
+    def store(self) -> ModelStore:
+        """Where they are; who brings a file of their own needs none of it."""
+        from ramalama.store.store import ModelStore  # noqa: PLC0415 (3 ms of a start)
+
+        return ModelStore(self._base)
 
     def shortnames(self) -> Shortnames:
         """Read this user's short names."""
@@ -71,10 +77,8 @@ class Models:
     def get(
         self,
         reference: ModelRef,
+        options: PullOptions | None = None,
         *,
-        wanted: ModelFormat | None = None,
-        tls_verify: bool = True,
-        authfile: Path | None = None,
         on_event: EventHook = ignore,
     ) -> StoredModel:
         """Return a model that can be mounted; pulled if need be, never asked for again if not.
@@ -83,45 +87,45 @@ class Models:
             ModelError: it is not there, cannot be had, or cannot be used.
             StoreError: the store cannot be used.
         """
-        return self.find(reference, on_event=on_event) or self.pull(
-            reference,
-            wanted=wanted,
-            tls_verify=tls_verify,
-            authfile=authfile,
-            on_event=on_event,
-        )
+        found = self.find(reference, on_event=on_event)
+        return found or self.pull(reference, options, on_event=on_event)
 
     def pull(
         self,
         reference: ModelRef,
+        options: PullOptions | None = None,
         *,
-        wanted: ModelFormat | None = None,
-        tls_verify: bool = True,
-        authfile: Path | None = None,
+        room: Room | None = None,
         on_event: EventHook = ignore,
     ) -> StoredModel:
         """Bring a model here as it is at its source now; a file of this machine stays in place.
 
-        Interrupted, it goes on next time from where it was. Several processes that pull the same
-        model fetch it once.
+        One whose weights exceed *room* is refused before anything of it is fetched; None fetches
+        whatever it is. Interrupted, it goes on next time from where it was. Several processes that
+        pull the same model fetch it once.
 
         Raises:
-            ModelError: it is not there, cannot be had, or cannot be used.
+            ModelError: it is not there, cannot be had, is too large, or cannot be used.
             StoreError: the store cannot be used, or there is not enough space.
         """
         if reference.scheme is Scheme.FILE:
             return open_local(reference)
+        options = options or PullOptions()
         # Whoever has all models on the disk needs none of this.
         from ramalama.pulling import Puller  # noqa: PLC0415
         from ramalama.store.caches import known_caches  # noqa: PLC0415
-        from ramalama.transports.base import ModelFormat  # noqa: PLC0415
         from ramalama.transports.context import TransportContext  # noqa: PLC0415
 
-        context = TransportContext(user=self._user, tls_verify=tls_verify, authfile=authfile)
+        context = TransportContext(
+            user=self._user,
+            tls_verify=options.tls_verify,
+            authfile=options.authfile,
+            offline=options.offline,
+        )
         caches = known_caches(self._user.env, self._user.home)
-        puller = Puller(self.store, context, caches=caches, on_event=on_event)
+        puller = Puller(self.store, context, caches=caches, room=room, on_event=on_event)
         try:
-            record = puller.pull(reference, wanted or ModelFormat.GGUF)
+            record = puller.pull(reference, options.wanted)
         except UnknownModel as exc:
             raise self._with_suggestions(exc, reference) from exc
         return self.store.open(record)

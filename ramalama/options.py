@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ramalama_engines.frozen import frozen
@@ -28,6 +29,30 @@ AUTOMATIC_LAYERS = -1
 """As `ngl`: as many layers on the GPU as the server finds right."""
 
 
+class ModelFormat(StrEnum):
+    """What a runtime loads; where a repository has several, the runtime decides."""
+
+    GGUF = "gguf"
+    SAFETENSORS = "safetensors"
+
+
+@frozen()
+class PullOptions:
+    """How a model is fetched.
+
+    Attributes:
+        wanted: the format to take where there is a choice.
+        authfile: credentials for OCI registries, instead of all the usual places.
+        tls_verify: require HTTPS of these, with a certificate that verifies.
+        offline: ask nobody.
+    """
+
+    wanted: ModelFormat = ModelFormat.GGUF
+    authfile: Path | None = None
+    tls_verify: bool = True
+    offline: bool = False
+
+
 @frozen()
 class ServeOptions:
     """A model server to start; what is None is chosen for you.
@@ -50,8 +75,9 @@ class ServeOptions:
         privileged: switch off what isolates the container.
         selinux: keep SELinux separation on.
         oci_runtime: None is the engine's default.
-        authfile: credentials for the image's registry.
-        tls_verify: require HTTPS of it, with a certificate that verifies.
+        authfile: credentials for the registries of the image and the model.
+        tls_verify: require HTTPS of these, with a certificate that verifies.
+        force: start a model whose weights exceed this host's memory, too.
     """
 
     model: ModelRef
@@ -75,3 +101,4 @@ class ServeOptions:
     oci_runtime: str | None = None
     authfile: Path | None = None
     tls_verify: bool = True
+    force: bool = False

@@ -121,15 +121,14 @@ def look(
 
 def _run(instance: Instance, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
     try:
-        container = instance.create(spec)
-        instance.start()
-        engine.wait(container, timeout=_PATIENCE)
-        return tuple(engine.logs(container))
+        with instance:
+            container = instance.create(spec)
+            instance.start()
+            engine.wait(container, timeout=_PATIENCE)
+            return tuple(engine.logs(container))
     except TimeoutError as exc:
         msg = f"a probe of {spec.image} did not end within {_PATIENCE:g} s"
         raise EngineError(msg, engine=engine.kind) from exc
-    finally:
-        instance.remove()
 
 
 def read_sight(said: Mapping[str, Sequence[str]]) -> Sight:

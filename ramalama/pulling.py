@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ramalama.events import Notice, ignore
+from ramalama.fitting import check_weights
 from ramalama.store.caches import reuse
 from ramalama.store.caches.base import WantedFile
 from ramalama.store.gguf import check_header
@@ -19,15 +20,22 @@ if TYPE_CHECKING:
     from ramalama.digest import Digest
     from ramalama.download.values import FetchedBlob, RemoteBlob
     from ramalama.events import EventHook
+    from ramalama.fitting import Room
+    from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
     from ramalama.store.caches.base import Cache
     from ramalama.store.store import ModelStore
-    from ramalama.transports.base import ModelFormat, RemoteFile, RemoteModel
+    from ramalama.transports.base import RemoteFile, RemoteModel
     from ramalama.transports.context import TransportContext
+
+_WEIGHTS = (FileKind.GGUF, FileKind.SAFETENSORS)
 
 
 class Puller:
-    """Brings models into *store*; what other programs' *caches* have is not fetched again."""
+    """Brings models into *store*; what other programs' *caches* have is not fetched again.
+
+    A model that *room* is too small for is refused before anything of it is fetched.
+    """
 
     def __init__(
         self,
@@ -35,12 +43,14 @@ class Puller:
         context: TransportContext,
         *,
         caches: Sequence[Cache] = (),
+        room: Room | None = None,
         on_event: EventHook = ignore,
     ) -> None:
         self._store = store
         self._contents = store.contents
         self._context = context
         self._caches = caches
+        self._room = room
         self._on_event = on_event
 
     def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
@@ -49,11 +59,12 @@ class Puller:
         What was fetched before an error stays, and the next pull goes on from there.
 
         Raises:
-            ModelError: it is not there, may not be had, broke off, or is no model.
+            ModelError: it is not there, may not be had, is too large, broke off, or is no model.
             StoreError: the store cannot be used, or has not enough space.
         """
         with self._store.using(), open_transport(reference.scheme, self._context) as transport:
             remote = transport.find(reference, wanted)
+            self._check_room(remote)
             before = self._store.find(reference)
             if before is None or not _is_same(before, remote):
                 before = ModelRecord(
@@ -79,6 +90,11 @@ class Puller:
         found += self._unpack(remote, fetched[len(missing) :])
         self._check(found)
         return tuple(found)
+
+    def _check_room(self, remote: RemoteModel) -> None:
+        weights = sum(file.blob.size or 0 for file in remote.files if file.kind in _WEIGHTS)
+        if self._room is not None:
+            check_weights(str(remote.reference), weights, self._room, variants=remote.variants)
 
     def _look_around(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
         """Take a file from the store or from another program, if one of them has it."""

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -31,6 +30,7 @@ from urllib.parse import quote, unquote_to_bytes
 from ramalama.errors import InvalidReference
 from ramalama.reference_names import names_host, parse_hub, parse_oci, parse_ollama
 from ramalama.reference_urls import hub_reference, parse_url
+from ramalama_engines.frozen import frozen
 
 
 class Scheme(StrEnum):
@@ -72,7 +72,7 @@ _PREFIXES = {
 _WITHOUT_NAMES = (Scheme.HTTP, Scheme.HTTPS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class ModelRef:
     """A parsed reference, spelled out: what it leaves open has been filled in.
 

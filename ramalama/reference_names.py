@@ -12,8 +12,9 @@ types/model; huggingface_hub's repository names and the ``@`` of its URIs.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from ramalama_engines.frozen import frozen
 
 OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "ollama.ai", "registry.ollama.ai")
 
@@ -79,7 +80,7 @@ def parse_oci(text: str) -> tuple[str, str]:
     return reference.repository, reference.digest or reference.tag or _LATEST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class HubName:
     """What is meant at Hugging Face or ModelScope, `ModelRef.location` taken apart.
 

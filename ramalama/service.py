@@ -13,9 +13,12 @@ from ramalama.config import Config
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.events import EngineConnected, ImageReady, ignore
+from ramalama.fitting import Room, fit
+from ramalama.free_memory import available_memory
 from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama.launch import Launcher
 from ramalama.models import Models
+from ramalama.options import PullOptions
 from ramalama.orphans import remove_orphaned
 from ramalama.planning import LABEL, check_options
 from ramalama.rundir import default_run_dir
@@ -100,6 +103,10 @@ class Ramalama:
         """Look what accelerator this host has."""
         return detect(self._host)
 
+    def room(self) -> Room:
+        """Look how much memory a model could have on this host."""
+        return Room.of(available_memory(self._host.root), self.detect().accelerator)
+
     def start(
         self,
         options: ServeOptions,
@@ -116,7 +123,7 @@ class Ramalama:
 
         Raises:
             OptionRefused: the options contradict each other.
-            ModelError: the model is missing, cannot be had, or is none.
+            ModelError: the model is missing, cannot be had, is too large, or is none.
             StoreError: the directory of the models cannot be used.
             EngineFailure: the engine is not there, or refuses.
             ServerExited: the server ended while it loaded the model.
@@ -247,15 +254,14 @@ class Ramalama:
         on_event: EventHook,
     ) -> ModelServer:
         check_options(options)
-        model = self.models.get(
-            options.model,
-            tls_verify=options.tls_verify,
-            authfile=options.authfile,
-            on_event=on_event,
-        )
+        model = self.models.find(options.model, on_event=on_event)
+        if model is None:
+            model = self._pull(options, on_event)
         engine = self.connect()
         on_event(EngineConnected(engine.kind, engine.url))
         accelerator = self.accelerator(options)
+        room = Room.of(available_memory(self._host.root), accelerator)
+        options = fit(options, model, room, on_event=on_event)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind)
             image = fetch_image(
@@ -265,6 +271,11 @@ class Ramalama:
             launcher = Launcher(engine, self.run_dir, on_event=on_event)
             plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
             return launcher.launch(plan, undo, ready_timeout=ready_timeout)
+
+    def _pull(self, options: ServeOptions, on_event: EventHook) -> StoredModel:
+        how = PullOptions(authfile=options.authfile, tls_verify=options.tls_verify)
+        room = None if options.force else self.room()
+        return self.models.pull(options.model, how, room=room, on_event=on_event)
 
     def _open(self) -> Connection:
         kind = self.config.engine

@@ -18,9 +18,11 @@ no name leads to another one, and none hides what is a reference already.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +37,7 @@ _NEARNESS = 0.7  # of 1
 _MOST_SUGGESTIONS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Shortname:
     """A name and the reference that it stands for, as *source* has them."""
 
@@ -44,7 +46,7 @@ class Shortname:
     source: Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Resolved:
     """A reference, and the file that had it; None where it is what the user typed."""
 
@@ -52,7 +54,7 @@ class Resolved:
     source: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Shortnames:
     """All short names of this host and user.
 

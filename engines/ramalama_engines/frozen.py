@@ -29,8 +29,8 @@ T = TypeVar("T")
 def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
     """Make a class a dataclass as `@dataclass(frozen=True, slots=True, kw_only=True)` would.
 
-    `fields`, `replace`, `asdict`, ``match``, `copy` and `pickle` treat it as one. Not for fields
-    with ``init=False``, for `InitVar` and for ``__post_init__``: a value is valid as it is given.
+    `fields`, `replace`, `asdict`, ``match``, `copy` and `pickle` treat it as one, and its
+    ``__post_init__`` is called. Not for fields with ``init=False``, nor for `InitVar`.
     """
 
     def make(cls: type[T]) -> type[T]:
@@ -62,6 +62,8 @@ def _init(self: _Value, /, *positional: object, **named: object) -> None:
         object.__setattr__(self, each.name, value)
     if given:
         raise _misuse(self, f"has no {', '.join(map(repr, given))}")
+    if check := getattr(self, "__post_init__", None):
+        check()
 
 
 def _misuse(self: object, words: str) -> TypeError:

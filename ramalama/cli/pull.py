@@ -11,6 +11,7 @@ from ramalama.cli.output import printable
 from ramalama.cli.progress import StartProgress
 from ramalama.cli.registry_options import RegistryArguments, add_registry_options
 from ramalama.cli.verbs import VERBS
+from ramalama.options import PullOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,14 +42,11 @@ def execute(words: Sequence[str]) -> int:
     invocation = invoke(arguments)
     models = invocation.models()
     reference = models.resolve(arguments.model)
+    verify = arguments.verifies(invocation.config)
+    options = PullOptions(authfile=arguments.authfile, tls_verify=verify)
     progress = StartProgress(quiet=invocation.quiet)
     try:
-        models.pull(
-            reference,
-            tls_verify=arguments.verifies(invocation.config),
-            authfile=arguments.authfile,
-            on_event=progress.follow,
-        )
+        models.pull(reference, options, on_event=progress.follow)
     finally:
         progress.clear()
     sys.stdout.write(printable(str(reference)) + "\n")

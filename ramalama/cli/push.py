@@ -58,8 +58,9 @@ def execute(words: Sequence[str]) -> int:
     models = invocation.models()
     progress = PushProgress(quiet=invocation.quiet)
     with models.store.using(), open_access(arguments, invocation) as access:
-        push = _push(arguments, models)
         try:
+            progress.begin()
+            push = _push(arguments, models)
             digest = Pusher(access, on_event=progress.follow).push(push)
         finally:
             progress.clear()

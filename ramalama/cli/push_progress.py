@@ -19,6 +19,10 @@ class PushProgress:
         self._quiet = quiet
         self._status = Status(quiet=quiet)
 
+    def begin(self) -> None:
+        """Say why nothing is sent yet: large files take seconds to read, for their digests."""
+        self._status.show("Reading the model …")
+
     def follow(self, event: UploadEvent) -> None:
         """Show one event."""
         match event:

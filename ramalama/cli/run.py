@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import invoke, parser, typed
@@ -28,6 +27,7 @@ from ramalama_chat.errors import ChatError, ServerGone
 from ramalama_chat.keepalive import parse_duration
 from ramalama_chat.preload import preload
 from ramalama_chat.prompt import read_prompt
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     import argparse
@@ -118,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class _Run:
     """One call of the command."""
 

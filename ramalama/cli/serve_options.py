@@ -44,6 +44,7 @@ class ServeArguments(GlobalArguments):
     ctx_size: int | None
     device: list[Device | None]
     env: list[str]
+    force: bool
     image: str | None
     keep_groups: bool | None
     model: str
@@ -102,6 +103,7 @@ def serve_options(
         oci_runtime=_first(arguments.oci_runtime, config.oci_runtime),
         authfile=arguments.authfile,
         tls_verify=_first(arguments.tls_verify, config.tls_verify),
+        force=arguments.force,
     )
 
 
@@ -169,6 +171,11 @@ def _add_model_options(group: ArgumentGroup) -> None:
         type=typed(parse_threads),
         metavar="N",
         help="CPU threads (default: half the cores)",
+    )
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="start a model whose weights exceed the memory of this host, too",
     )
     group.add_argument(
         "--runtime-args",

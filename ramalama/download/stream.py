@@ -94,6 +94,7 @@ class Stream:
 
     def _request(self, piece: Piece, location: Location) -> None:
         headers = {**location.headers, **self._job.terms.headers(piece)}
+        asked_end = piece.end
         with opened(
             self._blob.client, "GET", location.url, headers=headers, extensions=self._extensions
         ) as response:
@@ -101,29 +102,41 @@ class Stream:
             self._job.source.prove(location, response.url)
             if self._job.terms.agree(head, piece, self._plan):
                 self._begin()
-            self._copy(response, piece, whole=head.whole)
+            for content in response.iter_raw():
+                room = self._store(content, piece)
+                if head.whole and room < len(content):
+                    self._note_surplus(piece)
+                    return
+                # Else the answer is read to its end, so that its connection can be used again.
+                if piece.finished and piece.end != asked_end and not head.whole:
+                    return
+        self._check_end(piece)
 
     def _begin(self) -> None:
         if self._plan.size is not None:
             self._job.partial.reserve(self._plan.size)
         self._tell(Agreed())
 
-    def _copy(self, response: httpx2.Response, piece: Piece, *, whole: bool) -> None:
-        for content in response.iter_raw():
-            self._job.saver.wait_for_room()
-            room = self._plan.room(piece, len(content))
-            if whole and room < len(content):
-                msg = f"{self._blob.name} is longer than the {piece.end} bytes that were announced"
-                raise ModelPullError(msg)
-            self._job.partial.write(memoryview(content)[:room], piece.position)
-            self._plan.advance(piece, room)
-            if piece.finished and not whole:
-                return
+    def _store(self, content: bytes, piece: Piece) -> int:
+        """Put those of the bytes into the file that belong to *piece*, and return their number."""
+        self._job.saver.wait_for_room()
+        room = self._plan.room(piece, len(content))
+        self._job.partial.write(memoryview(content)[:room], piece.position)
+        self._plan.advance(piece, room)
+        return room
+
+    def _check_end(self, piece: Piece) -> None:
         if piece.end is None:
             self._plan.end_here(piece)
         elif not piece.finished:
             msg = "it sends less than it promised"
             raise Passing(msg)
+
+    def _note_surplus(self, piece: Piece) -> None:
+        """Refuse what is longer than was announced, unless the digest will tell what is right."""
+        if self._blob.digest is None:
+            msg = f"it sends more than the {piece.end} bytes that were announced"
+            raise StartOver(msg)
 
     def _denial(self, refused: Refused) -> ModelPullError:
         host = self._job.source.host

@@ -50,13 +50,18 @@ class Transfer:
             self._crew.start(Role.HASHER, self._hash)
             self._crew.start(Role.SAVER, self._job.saver.run)
             self._add_stream()
-            while self._digest is None:
+            while self._digest is None or not self._trusted:
                 self._listen()
                 self._report()
                 self._grow()
             return self._digest
         finally:
             self._end()
+
+    @property
+    def _trusted(self) -> bool:
+        """Whether nothing that a stream has yet to say can change our mind about what came."""
+        return self._job.blob.digest is not None or self._streams == 0
 
     def _hash(self) -> None:
         digest = hash_while_it_grows(self._job.plan, self._job.partial)

@@ -75,7 +75,7 @@ class LlamaCpp:
             *_option("--model-draft", model.draft),
             *_option("--chat-template-file", model.chat_template),
             *_option("--chat-template", model.template_name),
-            *("--ctx-size", str(_context(options, model))),
+            *_option("--ctx-size", _context(options, model, surroundings)),
             *("--temp", str(_temperature(options, model))),
             *_sampling(model.parameters),
             *("--threads", str(surroundings.threads)),
@@ -118,7 +118,9 @@ def _option(name: str, value: object | None) -> Iterator[str]:
         yield str(value)
 
 
-def _context(options: ServeOptions, model: MountedModel) -> int:
+def _context(options: ServeOptions, model: MountedModel, surroundings: Surroundings) -> int | None:
+    if options.ctx_size == 0 and surroundings.gpu and options.ngl == AUTOMATIC_LAYERS:
+        return None  # left alone, the server takes as much as fits beside the layers
     if options.ctx_size is not None:
         return options.ctx_size
     wanted = model.parameters.get("num_ctx")

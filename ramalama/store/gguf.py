@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import struct
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 from ramalama.errors import ModelUnsupported, WrongEndianness
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ _OLDEST_VERSION = 2
 ByteOrder = Literal["little", "big"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class GGUFHeader:
     """What the fixed part of the header says."""
 

@@ -99,6 +99,11 @@ def reference_at(parts: Sequence[str], ref_name: str) -> ModelRef | None:
             return ModelRef(scheme, name, "" if tag == _LATEST else tag)
 
 
+def place_at(parts: Sequence[str], ref_name: str) -> Place:
+    """Return the place that the file *ref_name* in a model's ``refs`` has."""
+    return Place(parts=tuple(parts), tag=ref_name.removesuffix(_REF))
+
+
 def says_all(reference: ModelRef) -> bool:
     """Tell whether nothing else can be at the place of *reference*; a URL's port gets lost."""
     host = reference.location.partition("/")[0]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ramalama.store.foreign import all_foreign
-from ramalama.store.layout import place_of
+from ramalama.errors import StoreError
+from ramalama.store.layout import BLOBS, place_at, place_of, reference_at
 from ramalama.store.refs import identity
+from ramalama.store.upstream import read_ref
+from ramalama.store.views import file_path, refs_in
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
 
     from ramalama.reference import ModelRef
     from ramalama.store.cas import ContentStore
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from ramalama.store.parts import StoreParts
     from ramalama.store.pulls import Pulls
     from ramalama.store.refs import Records
+    from ramalama.store.views import UpstreamTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +53,7 @@ def list_models(parts: StoreParts) -> Iterator[ListedModel]:
             shown.add(identity(model.reference))
             places.add(place_of(model.reference))
             yield model
-    for foreign in all_foreign(parts.tree):
-        if place_of(foreign.reference) not in places:
-            yield ListedModel(
-                reference=foreign.reference,
-                size=foreign.size,
-                modified=foreign.modified,
-                complete=foreign.complete,
-            )
+    yield from _upstreams(parts.tree, places)
 
 
 def _ours(records: Records, contents: ContentStore) -> Iterator[ListedModel]:
@@ -68,8 +68,43 @@ def _ours(records: Records, contents: ContentStore) -> Iterator[ListedModel]:
 
 
 def _begun(pulls: Pulls) -> Iterator[ListedModel]:
-    from datetime import UTC, datetime  # noqa: PLC0415 (keeps the common import light)
-
     for pull, size in pulls.sizes():
         begun = datetime.fromtimestamp(pull.begun, UTC)
         yield ListedModel(reference=pull.reference, size=size, modified=begun, complete=False)
+
+
+def _upstreams(tree: UpstreamTree, shown: AbstractSet[Place | None]) -> Iterator[ListedModel]:
+    for directory in tree.directories():
+        parts = directory.relative_to(tree.store).parts
+        for path in refs_in(directory):
+            if place_at(parts, path.name) not in shown:
+                with suppress(StoreError, FileNotFoundError):  # broken, or removed meanwhile
+                    if reference := reference_at(parts, path.name):
+                        yield _describe(reference, directory, path)
+
+
+def _describe(reference: ModelRef, directory: Path, path: Path) -> ListedModel:
+    """Look at the files of a model of upstream's, and read none."""
+    ref = read_ref(path)
+    there = [
+        status
+        for file in ref.files
+        if (status := _status(file_path(directory, ref, file))) is not None
+    ]
+    complete = len(there) == len(ref.files)
+    partial = None if complete else _status(directory / BLOBS / f"{ref.snapshot}.partial")
+    counted = there if partial is None else [*there, partial]
+    newest = max((status.st_mtime for status in counted), default=path.stat().st_mtime)
+    return ListedModel(
+        reference=reference,
+        size=sum(status.st_size for status in counted),
+        modified=datetime.fromtimestamp(newest, UTC),
+        complete=complete,
+    )
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None

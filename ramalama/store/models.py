@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
+
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from ramalama.reference import ModelRef
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class StoredModel:
     """A model that is complete on this machine; all paths are absolute.
 

@@ -34,6 +34,7 @@ class FileKind(StrEnum):
     OTHER = "other"
 
 
+# Not `frozen`, which runs no __post_init__: a name that escapes must never get so far.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """A file of a model in the store.

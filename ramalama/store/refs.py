@@ -10,7 +10,6 @@ however long the reference and whatever the file system thinks of letter case.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import replace
@@ -44,6 +43,8 @@ def identity(reference: ModelRef) -> ModelRef:
 
 def note_name(reference: ModelRef) -> str:
     """Name the file of a note, ``SCHEME/HEX.json``."""
+    import hashlib  # noqa: PLC0415 (a list of all models needs none)
+
     same = identity(reference)
     key = os.fsencode(f"{same.location}\0{same.tag}")
     return f"{same.scheme}/{hashlib.sha256(key).hexdigest()}.json"

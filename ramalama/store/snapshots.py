@@ -11,7 +11,6 @@ they are named for one file, and another tag of the model rewrites the others.
 from __future__ import annotations
 
 import errno
-import hashlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -36,6 +35,8 @@ class Snapshots:
 
     def path(self, record: ModelRecord) -> Path:
         """Say where the files of a model are, or would be."""
+        import hashlib  # noqa: PLC0415 (a list of all models needs none)
+
         lines = sorted(f"{file.digest.hex} {file.name}\n" for file in record.files)
         return self._directory / hashlib.sha256("".join(lines).encode()).hexdigest()
 

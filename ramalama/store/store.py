@@ -24,7 +24,6 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.events import ignore
 from ramalama.locks import locked
 from ramalama.store.cas import ContentStore
 from ramalama.store.refs import Records
@@ -71,7 +70,7 @@ class ModelStore:
                 stack.enter_context(locked(self._lock("store"), shared=True))
             yield
 
-    def find(self, reference: ModelRef, *, on_event: EventHook = ignore) -> ModelRecord | None:
+    def find(self, reference: ModelRef, *, on_event: EventHook | None = None) -> ModelRecord | None:
         """Return a model that is complete; None if there is none.
 
         One that only upstream has pulled is read once, to adopt it; *on_event* gets a notice then.
@@ -164,7 +163,7 @@ class ModelStore:
                 collector.remove(garbage)
             return garbage
 
-    def _find_foreign(self, reference: ModelRef, on_event: EventHook) -> ModelRecord | None:
+    def _find_foreign(self, reference: ModelRef, on_event: EventHook | None) -> ModelRecord | None:
         from ramalama.store.foreign import find_foreign  # noqa: PLC0415 (see above)
 
         tree = self._parts().tree

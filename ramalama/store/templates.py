@@ -1,8 +1,9 @@
 """Which of llama.cpp's built-in chat templates is meant by one of Ollama's.
 
 Ollama's templates are Go's, which llama.cpp does not read. Those of a family of models say the
-same with the same special tokens, and llama.cpp knows the families by name (``--chat-template``).
-What is in no row of the table stays unknown: a wrong template is worse than the plain one.
+same with the same special tokens, and llama.cpp knows the families by name: ``--no-jinja
+--chat-template NAME``, since with Jinja it takes most names for templates themselves. What is in no
+row of the table stays unknown: a wrong template is worse than the plain one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>"), "deepseek3"),
     (("<|user|>", "<|assistant|>", "<|end|>"), "phi3"),
     (("[gMASK]<sop>", "<|user|>"), "chatglm4"),
-    (("<|user|>", "<|assistant|>", "</s>"), "zephyr"),
+    (("<|user|>", "<|assistant|>", "</s>"), "falcon3"),  # as llama.cpp itself takes these
     (("<|user|>", "<|assistant|>", "<|endoftext|>"), "zephyr"),
     (("[|user|]", "[|assistant|]"), "exaone3"),
     (("GPT4 Correct User:", "<|end_of_turn|>"), "openchat"),

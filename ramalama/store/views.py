@@ -121,12 +121,22 @@ def blob_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
         return name
 
 
+def file_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
+    """Say where a file of a model can be read: the blob, else what the snapshot has for it."""
+    blob = blob_path(directory, ref, file)
+    name = directory / SNAPSHOTS / ref.snapshot / file.name
+    return name if not blob.exists() and name.exists() else blob
+
+
 def refs_in(directory: Path) -> tuple[Path, ...]:
     """List the refs of a model's directory, in the order of their names."""
+    refs = directory / REFS
     try:
-        return tuple(path for path in sorted((directory / REFS).iterdir()) if path.is_file())
+        with os.scandir(refs) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_file())
     except (FileNotFoundError, NotADirectoryError):
         return ()
+    return tuple(refs / name for name in names)
 
 
 def _directories(directory: Path, depth: int) -> Iterator[Path]:

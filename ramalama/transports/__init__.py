@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
-    from ramalama.transports.base import ModelFormat, RemoteModel, Transport
+    from ramalama.transports.base import RemoteModel, Transport
     from ramalama.transports.context import TransportContext
 
 

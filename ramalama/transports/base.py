@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama.store.names import check_together, checked_name
@@ -12,15 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ramalama.download.values import RemoteBlob
+    from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
     from ramalama.store.records import FileKind
-
-
-class ModelFormat(StrEnum):
-    """What a runtime loads; where a repository has several, the runtime decides."""
-
-    GGUF = "gguf"
-    SAFETENSORS = "safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +49,14 @@ class RemoteArchive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """The same model in another size: what to type for it, and the bytes of its weights."""
+
+    reference: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
     """All of a model at one moment: nothing in it changes while it is fetched.
 
@@ -65,12 +66,14 @@ class RemoteModel:
             digest; None where the server has nothing of the kind.
         files: in the order in which a server wants them; a split model's first part first.
         archives: layers to unpack, in their order; only OCI images have them.
+        variants: what else its repository has of it, other quantisations.
     """
 
     reference: ModelRef
     revision: str | None
     files: Sequence[RemoteFile]
     archives: Sequence[RemoteArchive] = ()
+    variants: Sequence[Variant] = ()
 
     def __post_init__(self) -> None:
         """Refuse names of which one would hide another; raises ModelUnsupported."""

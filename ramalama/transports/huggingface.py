@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from ramalama.options import ModelFormat
     from ramalama.patience import Patience
     from ramalama.reference import ModelRef
     from ramalama.reference_names import HubName
-    from ramalama.transports.base import ModelFormat
     from ramalama.transports.listing import ListedFile
 
 _ENDPOINT = "https://huggingface.co"

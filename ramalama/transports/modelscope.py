@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from ramalama.options import ModelFormat
     from ramalama.patience import Patience
     from ramalama.reference import ModelRef
-    from ramalama.transports.base import ModelFormat
     from ramalama.transports.listing import ListedFile
 
 _ENDPOINT = "https://modelscope.cn"

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.http import Answer
+    from ramalama.options import ModelFormat
     from ramalama.patience import Patience
     from ramalama.reference import ModelRef
-    from ramalama.transports.base import ModelFormat
     from ramalama.transports.oci.manifest import Descriptor, Manifest
 
 REGISTRY = "https://registry.ollama.ai"

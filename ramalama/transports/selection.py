@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
+from ramalama.options import ModelFormat
 from ramalama.store.records import FileKind
 from ramalama.transports import gguf_names
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.gguf_selection import group, select_gguf
 from ramalama.transports.safetensors_selection import (
     is_safetensors,

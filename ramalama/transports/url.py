@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.errors import ModelError
+    from ramalama.options import ModelFormat
     from ramalama.patience import Patience
     from ramalama.reference import ModelRef
-    from ramalama.transports.base import ModelFormat
 
 _MAGIC = b"GGUF"
 _LFS_POINTER = b"vers"  # "version https://git-lfs.github.com/spec/v1"

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
+    from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
     from ramalama.store.records import FileKind
-    from ramalama.transports.base import ModelFormat
     from ramalama.transports.listing import ListedFile
 
 _MOST_NAMED = 24

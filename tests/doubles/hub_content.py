@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Of somebody who may see everything, and of somebody who may see what is public.
-MEMBER = "hf_member0123456789"
-STRANGER = "hf_stranger0123456789"
+# Of somebody who may see everything, and of somebody who may see what is public; llama.cpp takes
+# no shorter ones.
+MEMBER = "hf_" + "member".ljust(34, "0")
+STRANGER = "hf_" + "stranger".ljust(34, "0")
 
 _LARGE = (".gguf", ".safetensors", ".bin", ".tokenizer")
 

@@ -11,8 +11,8 @@ import pytest
 from ramalama.digest import Digest
 from ramalama.errors import UnknownModel
 from ramalama.http import ask, open_http
+from ramalama.options import ModelFormat
 from ramalama.reference import ModelRef
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.huggingface import HuggingFaceTransport
 from tests.doubles.hub import HuggingFace
 from tests.doubles.hub_content import MEMBER, STRANGER, Visibility
@@ -223,5 +223,5 @@ def test_our_client_understands_what_olah_does_not_have(mirror: str, tmp_path: P
     with open_http() as client:
         transport = HuggingFaceTransport(client=client, env={"HF_ENDPOINT": mirror}, home=tmp_path)
 
-        with pytest.raises(UnknownModel, match="^hf://acme/none does not exist at 127"):
+        with pytest.raises(UnknownModel, match=r"^hf://acme/none does not exist at 127"):
             transport.find(ModelRef.parse("hf://acme/none"), ModelFormat.GGUF)

@@ -17,10 +17,10 @@ from ramalama.digest import Digest
 from ramalama.download.downloader import Downloader
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.http import open_http
+from ramalama.options import ModelFormat
 from ramalama.patience import Patience
 from ramalama.reference import ModelRef, Scheme
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.oci.content import Content
 from ramalama.transports.oci.registry import Access, Purpose, RegistryClient, open_repository
 from ramalama.transports.oci.transport import OciTransport, image_reference

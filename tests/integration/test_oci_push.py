@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import struct
 import tarfile
 from typing import TYPE_CHECKING
@@ -228,7 +229,7 @@ def test_what_was_pulled_from_one_repository_is_mounted_in_another(
     )
 
     assert done.code == 0, done.err
-    assert "the registry has all files already" in done.err
+    assert re.search(r"\([0-9]+ B of 3\.00 MB to send\)", done.err)  # the configuration
     (layer,) = json.loads(inspect_raw(registry, "push/new:1"))["layers"]
     assert layer["digest"] == f"sha256:{hashlib.sha256(GGUF).hexdigest()}"
 
@@ -251,34 +252,30 @@ def test_what_was_pushed_is_pulled_again(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "complaint"),
+    ("words", "complaint"),
     [
-        (["tiny"], 22, "ollama://library/tiny:latest is in no OCI registry"),
-        (["tiny", "oci://ADDRESS/push/x:1"], 2, "is not on this machine; `ramalama pull"),
-        (["FILE", "hf://org/repo"], 22, "hf://org/repo is in no OCI registry"),
-        (["FILE", "oci://ADDRESS/UPPER:1"], 22, "capital letters"),
-        (["FILE", "oci://ADDRESS/push/x:1"], 22, "does not speak TLS"),
-        (["FILE", f"oci://ADDRESS/push/x@sha256:{'1' * 64}"], 22, "names a digest"),
-        (["--type=zip", "FILE", "oci://ADDRESS/x:1"], 2, "not one of artifact, raw, car"),
-        (["/nonexistent.gguf", "oci://ADDRESS/x:1"], 2, "no such model file: /nonexistent.gguf"),
-        (["FILE", "oci://localhost:1/x:1"], 22, "localhost:1 cannot be reached"),
-        (
-            ["--type=car", "--carimage=A B", "FILE", "oci://ADDRESS/x:1"],
-            22,
-            "'A B' is no image reference",
-        ),
+        ("nobody", "22: ollama://library/nobody:latest is in no OCI registry"),
+        ("nobody oci://ADDRESS/x", "2: ollama://library/nobody:latest is not on this machine"),
+        ("FILE hf://org/repo", "22: hf://org/repo is in no OCI registry"),
+        ("FILE oci://ADDRESS/UPPER:1", "22: 'oci://ADDRESS/UPPER:1' names no model"),
+        ("FILE oci://ADDRESS/push/x:1", "22: ADDRESS does not speak TLS"),
+        ("FILE oci://ADDRESS/x@sha256:DIGEST", "22: ADDRESS/x@sha256:DIGEST names a digest"),
+        ("--type=zip FILE oci://ADDRESS/x:1", "2: argument --type: 'zip' is not one of"),
+        ("/nonexistent.gguf oci://ADDRESS/x", "2: no such model file: /nonexistent.gguf"),
+        ("FILE oci://localhost:1/x:1", "22: localhost:1 cannot be"),
+        ("--type=car --carimage=A FILE oci://ADDRESS/x:1", "22: 'A' is no image reference"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line(
-    registry: Registry, person: Person, tiny: Path, words: list[str], code: int, complaint: str
+    registry: Registry, person: Person, tiny: Path, words: str, complaint: str
 ) -> None:
-    filled = (
-        word.replace("ADDRESS", registry.address).replace("FILE", str(tiny)) for word in words
-    )
-    done = person.run("--quiet", "push", *filled)
+    def filled(text: str) -> str:
+        text = text.replace("ADDRESS", registry.address).replace("FILE", str(tiny))
+        return text.replace("DIGEST", "1" * 64)
 
-    assert done.code == code
-    assert complaint in done.complaint
+    done = person.run("--quiet", "push", *filled(words).split())
+
+    assert f"{done.code}: {done.complaint}".startswith(filled(complaint))
 
 
 def test_a_registry_that_wants_a_login_says_how(

@@ -13,10 +13,10 @@ import pytest
 from ramalama.digest import Digest
 from ramalama.errors import UnknownModel
 from ramalama.http import ask, opened
+from ramalama.options import ModelFormat
 from ramalama.reference import ModelRef, Scheme
 from ramalama.store.records import FileKind
 from ramalama.transports import open_transport
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.context import TransportContext
 from ramalama_engines.user import User
 from tests.doubles import ollama

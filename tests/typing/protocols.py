@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ramalama.runtimes.base import Runtime
     from ramalama.runtimes.llama_cpp import LlamaCpp
+    from ramalama.transports.oci.base_image import RemoteContent
+    from ramalama.transports.oci.content import BlobContent, Content
     from ramalama_chat import ChatSession
     from ramalama_chat.repl import Talk
     from ramalama_engines import Engine
@@ -33,3 +35,11 @@ def llama_cpp_is_a_runtime(runtime: LlamaCpp) -> Runtime:
 
 def a_session_is_a_talk(session: ChatSession) -> Talk:
     return session
+
+
+def bytes_from_here_are_a_blobs_content(content: Content) -> BlobContent:
+    return content
+
+
+def bytes_from_elsewhere_are_a_blobs_content(content: RemoteContent) -> BlobContent:
+    return content

@@ -9,7 +9,7 @@ import httpx2
 
 from ramalama.errors import ModelPullError, ModelPushError, ModelUnsupported
 from ramalama.http import opened
-from ramalama.patience import explain
+from ramalama.patience import PASSING, Passing, explain
 from ramalama.transports.fields import is_array, is_object
 from ramalama.transports.oci import media_types
 from ramalama.transports.oci.classify import is_image
@@ -56,12 +56,17 @@ class RemoteContent:
         try:
             with opened(blob.client, "GET", location.url, headers=headers) as response:
                 if response.status_code != _PARTIAL and not (whole and response.is_success):
-                    msg = f"{self.registry.name} answered {response.status_code}"
-                    raise ModelPushError(msg)
+                    raise self._refusal(response.status_code)
                 yield from response.iter_raw()
         except httpx2.HTTPError as exc:
             msg = f"{self.registry.name} does not send {self.descriptor.digest}: {explain(exc)}"
             raise ModelPushError(msg) from exc
+
+    def _refusal(self, status: int) -> ModelPushError:
+        error = ModelPushError(f"{self.registry.name} answered {status} for a layer")
+        if status in PASSING:
+            error.__cause__ = Passing(str(error))
+        return error
 
 
 def read_base(reference: ImageReference, access: Access) -> BaseImage:

@@ -31,7 +31,7 @@ from ramalama.transports.oci.weights import one_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ramalama.transports.base import ModelFormat
+    from ramalama.options import ModelFormat
     from ramalama.transports.oci.manifest import Descriptor, Manifest
 
 _PATH = "org.cncf.model.filepath"

@@ -10,12 +10,10 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 
 # In full, always: docker-registry converts what is not accepted to its oldest format, and fails.
-MANIFESTS: Final = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST)
-ACCEPT: Final = ", ".join(MANIFESTS)
+ACCEPT: Final = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_LIST}"
 
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
-EMPTY: Final = "application/vnd.oci.empty.v1+json"
 
 # Layers of images: tar, and what may follow, "+gzip" or ".gzip".
 OCI_LAYER: Final = "application/vnd.oci.image.layer."
@@ -28,6 +26,5 @@ MODELPACK: Final = "application/vnd.cncf.model."
 
 # Docker Model Runner: docker/model-runner, pkg/distribution/types.
 DOCKER_MODEL: Final = "application/vnd.docker.ai."
-DOCKER_MODEL_CONFIG: Final = "application/vnd.docker.ai.model.config."
 
 OLLAMA: Final = "application/vnd.ollama.image."

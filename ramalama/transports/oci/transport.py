@@ -14,8 +14,8 @@ from ramalama.transports.oci.registry import open_repository
 from ramalama_engines.reference import ImageReference
 
 if TYPE_CHECKING:
+    from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
-    from ramalama.transports.base import ModelFormat
     from ramalama.transports.oci.registry import Access, RegistryClient
 
 _MOST_INDEXES = 3  # within each other

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PIECE = 64 * 1024 * 1024  # bytes; services in front of registries refuse requests of 100 MB
 _CREATED, _ACCEPTED = 201, 202
-_TRY_INPIECES = (405, 411, 413, 501)
+_TRY_IN_PIECES = (405, 411, 413, 501)
 
 
 def mount_blob(registry: RegistryClient, digest: Digest, *, source: str) -> bool:
@@ -61,7 +61,7 @@ def upload_blob(
         content=partial(counted, 0, content.size),
         headers=_headers(content.size),
     )
-    if answer.status in _TRY_INPIECES:
+    if answer.status in _TRY_IN_PIECES:
         answer = _upload_in_pieces(registry, content.size, counted, digest, piece)
     if not answer.ok:
         raise session.refusal(answer)

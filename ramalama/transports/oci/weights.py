@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ramalama.errors import ModelUnsupported
+from ramalama.options import ModelFormat
 from ramalama.store.records import FileKind
 from ramalama.transports import gguf_names
-from ramalama.transports.base import ModelFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,3 +34,16 @@ def test_clearing_forgets_what_was_said_but_not_the_system_prompt() -> None:
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Ciao"},
     ]
+
+
+def test_an_opening_stands_before_what_was_said_and_is_never_forgotten() -> None:
+    conversation = Conversation(opening=(("user", "2+2?"), ("assistant", "4")))
+    conversation.record("Hi", "Hello.")
+
+    conversation.clear()
+
+    assert [message["content"] for message in conversation.messages("3+3?")] == [
+        "2+2?",
+        "4",
+        "3+3?",
+    ]

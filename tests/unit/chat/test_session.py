@@ -3,6 +3,7 @@ import json
 import socket
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from ramalama_chat import (
     RequestFailed,
     ServerGone,
     TcpEndpoint,
+    UnixEndpoint,
     open_client,
 )
 from tests.unit.chat.scripted_server import Script, endless, event, refusal, stream, words
@@ -43,6 +45,28 @@ def test_the_next_request_carries_what_was_said(script: Script, session: ChatSes
             {"role": "user", "content": "Hi"},
             {"role": "assistant", "content": "Hello."},
             {"role": "user", "content": "Ciao"},
+        ],
+    }
+
+
+def test_an_opening_and_the_texts_that_end_an_answer_are_sent_along(
+    script: Script, tmp_path: Path
+) -> None:
+    script.add(words("4"))
+    opening = (("user", "2+2?"), ("assistant", "4"))
+    with open_client(UnixEndpoint(str(tmp_path / "s.sock"))) as client:
+        session = ChatSession(client, model="smollm2", opening=opening, stop=("<|end|>",))
+
+        list(session.ask("3+1?"))
+
+    assert script.requests[0].body == {
+        "model": "smollm2",
+        "stream": True,
+        "stop": ["<|end|>"],
+        "messages": [
+            {"role": "user", "content": "2+2?"},
+            {"role": "assistant", "content": "4"},
+            {"role": "user", "content": "3+1?"},
         ],
     }
 

@@ -41,6 +41,17 @@ class Loud:
         return self.word.upper()
 
 
+@frozen()
+class Positive:
+    """A number of things, of which there is one at least."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number < 1:
+            raise ValueError(self.number)
+
+
 @dataclass(frozen=True, slots=True)
 class Ordinary:
     """What the standard library makes of the same fields as `Point`'s."""
@@ -96,6 +107,14 @@ def test_missing_unknown_and_surplus_arguments_are_refused_as_in_any_dataclass(
 def test_positions_are_refused_where_names_are_asked_for() -> None:
     with pytest.raises(TypeError, match=r"^Login\(\) got too many arguments"):
         call(Login, "ada")
+
+
+def test_a_class_may_check_its_values_when_they_are_made() -> None:
+    assert Positive(number=1).number == 1
+    with pytest.raises(ValueError, match="0"):
+        Positive(number=0)
+    with pytest.raises(ValueError, match="-1"):
+        replace(Positive(number=1), number=-1)
 
 
 def test_a_value_never_changes() -> None:

@@ -183,3 +183,68 @@ HEALTHY = """\
 )
 def test_the_cause_of_death_is_found_in_the_log(log: str, cause: str | None) -> None:
     assert LlamaCpp().explain(log.splitlines()) == cause
+
+
+def with_parameters(parameters: dict[str, object], options: ServeOptions = OPTIONS) -> str:
+    model = replace(MODEL, parameters=parameters)
+    return " ".join(LlamaCpp().server(model, options, HERE).argv)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"num_ctx": 4096}, "--ctx-size 4096"),
+        ({"temperature": 0.3}, "--temp 0.3"),
+        ({"temperature": 0}, "--temp 0"),
+        ({"top_k": 40}, "--top-k 40"),
+        ({"top_p": 0.9}, "--top-p 0.9"),
+        ({"min_p": 0.05}, "--min-p 0.05"),
+        ({"repeat_penalty": 1.1}, "--repeat-penalty 1.1"),
+    ],
+)
+def test_the_authors_defaults_are_passed_on(parameters: dict[str, object], words: str) -> None:
+    assert f" {words} " in with_parameters(parameters)
+
+
+def test_the_users_wishes_win_over_the_authors() -> None:
+    words = with_parameters(
+        {"num_ctx": 8, "temperature": 0.1}, replace(OPTIONS, ctx_size=512, temp=1.0)
+    )
+
+    assert "--ctx-size 512 --temp 1.0" in words
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"num_ctx": "8"},
+        {"num_ctx": -1},
+        {"num_ctx": 10**12},
+        {"temperature": "hot"},
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"top_k": "--host"},
+        {"top_k": True},
+        {"top_p": 10**30},
+        {"num_gpu": 99},
+        {"stop": ("</s>",)},
+        {"--host": 1},
+    ],
+)
+def test_authors_values_that_make_no_sense_are_left_out(parameters: dict[str, object]) -> None:
+    assert with_parameters(parameters) == ORDINARY
+
+
+def test_with_a_gpu_the_server_fits_the_models_own_context_by_itself() -> None:
+    on_gpu = replace(HERE, gpu=True)
+
+    assert "--ctx-size" not in argv(replace(OPTIONS, ctx_size=0), on_gpu)
+    assert "--ctx-size 0" in argv(replace(OPTIONS, ctx_size=0, ngl=999), on_gpu)
+    assert "--ctx-size 2048" in argv(OPTIONS, on_gpu)
+
+
+def test_a_template_of_the_servers_own_is_asked_for_by_name() -> None:
+    model = replace(MODEL, template_name="gemma")
+
+    assert "--chat-template gemma" in " ".join(LlamaCpp().server(model, OPTIONS, HERE).argv)

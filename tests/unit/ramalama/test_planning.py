@@ -63,6 +63,14 @@ def container(
     return plan(options, accelerator, rootless=rootless).container
 
 
+def model_mounts(made: LaunchPlan) -> dict[str, str]:
+    return {
+        mount.source: mount.target
+        for mount in made.container.mounts
+        if isinstance(mount, BindMount) and mount.target != "/run/ramalama"
+    }
+
+
 def stored(*paths: str) -> StoredModel:
     return StoredModel(
         reference=ModelRef(Scheme.FILE, paths[0]), weights=tuple(Path(path) for path in paths)
@@ -232,7 +240,7 @@ def test_every_option_is_known_to_these_tests() -> None:
     """A new option shows up here, so that somebody thinks of its way into the container."""
     assert {field.name for field in fields(ServeOptions)} == {
         *("model", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
-        *("image", "pull_policy", "authfile", "tls_verify"),
+        *("image", "pull_policy", "authfile", "tls_verify", "force"),
         *("network", "port", "name", "env", "devices", "privileged", "keep_groups", "selinux"),
         "oci_runtime",
     }
@@ -381,3 +389,60 @@ def test_clients_call_the_model_by_its_files_name(path: str, alias: str) -> None
 
     argv = made.server.argv
     assert made.alias == argv[argv.index("--alias") + 1] == alias
+
+
+def test_everything_that_belongs_to_a_model_is_mounted_and_named_to_the_server() -> None:
+    model = StoredModel(
+        reference=ModelRef(Scheme.OLLAMA, "library/granite", "8b"),
+        weights=(Path("/store/granite.gguf"),),
+        projectors=(Path("/store/a b.gguf"),),
+        adapters=(Path("/store/lora1.gguf"), Path("/store/lora2.gguf")),
+        draft=Path("/store/small.gguf"),
+        chat_template=Path("/store/--help"),
+    )
+
+    made = plan(OPTIONS, model=model)
+
+    assert model_mounts(made) == {
+        "/store/granite.gguf": "/mnt/models/granite.gguf",
+        "/store/a b.gguf": "/mnt/extras/mmproj-0.gguf",
+        "/store/lora1.gguf": "/mnt/extras/adapter-0.gguf",
+        "/store/lora2.gguf": "/mnt/extras/adapter-1.gguf",
+        "/store/small.gguf": "/mnt/extras/draft.gguf",
+        "/store/--help": "/mnt/extras/chat_template.jinja",
+    }
+    words = " ".join(made.container.command)
+    assert "--mmproj /mnt/extras/mmproj-0.gguf" in words
+    assert "--lora /mnt/extras/adapter-0.gguf --lora /mnt/extras/adapter-1.gguf" in words
+    assert "--model-draft /mnt/extras/draft.gguf" in words
+    assert "--chat-template-file /mnt/extras/chat_template.jinja" in words
+
+
+@pytest.mark.parametrize(
+    ("reference", "alias"),
+    [
+        (ModelRef(Scheme.OLLAMA, "library/granite", "latest"), "granite"),
+        (ModelRef(Scheme.OLLAMA, "library/granite", "8b"), "granite:8b"),
+        (ModelRef(Scheme.HUGGINGFACE, "ibm/granite", "Q4_K_M"), "ibm/granite:Q4_K_M"),
+        (ModelRef(Scheme.OCI, "quay.io/me/granite", f"sha256:{'0' * 64}"), "quay.io/me/granite"),
+        (ModelRef(Scheme.HTTPS, "example.com/x?y"), "granite-3"),
+        (ModelRef(Scheme.FILE, "/models/granite-3.gguf"), "granite-3"),
+    ],
+)
+def test_clients_call_a_model_as_its_registry_does(reference: ModelRef, alias: str) -> None:
+    model = StoredModel(reference=reference, weights=(Path("/models/granite-3.gguf"),))
+
+    assert plan(OPTIONS, model=model).alias == alias
+
+
+def test_a_directory_is_mounted_whole() -> None:
+    model = StoredModel(
+        reference=ModelRef(Scheme.HUGGINGFACE, "ibm/granite"),
+        weights=(Path("/store/snap/model.safetensors"),),
+        directory=Path("/store/snap"),
+    )
+
+    made = plan(OPTIONS, model=model)
+
+    assert model_mounts(made) == {"/store/snap": "/mnt/models"}
+    assert "--model /mnt/models " in " ".join(made.container.command)

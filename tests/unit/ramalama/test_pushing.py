@@ -375,3 +375,23 @@ def test_a_base_layer_that_is_not_what_it_should_be_is_refused_by_the_registry(
                 Push(name="x", files=push.files, target=push.target, kind=push.kind, base=base)
             )
     assert registry.manifests == {}
+
+
+@pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 3)])
+def test_a_base_layer_that_cannot_be_had_is_an_error_that_names_the_base(
+    registry: WritableRegistry, access: Access, weights: LocalFile, status: int, tries: int
+) -> None:
+    layer = f"/v2/base/image/blobs/{digest(BASE_LAYER)}"
+    with FileServer() as elsewhere:
+        other = WritableRegistry(elsewhere)
+        publish(other, "base/image", make_image(BASE_LAYER))
+        elsewhere.routes[layer] = lambda _request: Reply(status=status)
+        base = ImageReference.parse(f"{other.address}/base/image:1")
+        push = make_push(registry, weights, kind=PushKind.CAR)
+
+        with pytest.raises(ModelPushError, match=f"base/image answered {status} for a layer"):
+            Pusher(access).push(
+                Push(name="x", files=push.files, target=push.target, kind=push.kind, base=base)
+            )
+        assert len(elsewhere.asked(layer)) == tries
+    assert registry.manifests == {}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,6 @@ from tests.unit.ramalama.download.kit import SMALL, FolderShelf
 
 if TYPE_CHECKING:
     from ramalama.events import Event
-
-# Whatever ends a child is not its own impatience.
-PATIENT = replace(SMALL, silence=300.0)
 
 
 def say(words: str) -> None:
@@ -43,7 +39,7 @@ def main(url: str, directory: Path, size: int | None, digest: Digest | None) -> 
             locate=lambda: Location(url=url),
             client=client,
         )
-        downloader = Downloader(directory, on_event=say_event, limits=PATIENT)
+        downloader = Downloader(directory, on_event=say_event, limits=SMALL)
         try:
             say(str(downloader.fetch(blob, FolderShelf(directory / "shelf")).digest))
         except KeyboardInterrupt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ramalama.digest import Digest
@@ -32,10 +32,14 @@ SMALL = Limits(
     save_after=64 * KIB,
     unsaved=128 * KIB,
     save_every=0.02,
-    silence=0.5,
+    silence=60.0,
     notice=4 * KIB,
     patience=Patience(tries=3, first=0.001, longest=30.0),
 )
+
+IMPATIENT = replace(SMALL, silence=0.5)
+# Nobody takes over a part that another stream has asked for already.
+WITHOUT_THEFT = replace(SMALL, smallest_theft=2**40, most_streams=4)
 
 
 def made_up_bytes(size: int, seed: int = 0) -> bytes:

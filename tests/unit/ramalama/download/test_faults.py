@@ -35,7 +35,14 @@ from tests.doubles.faults import (
 )
 from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.lab.certificates import make_certificate
-from tests.unit.ramalama.download.kit import KIB, SMALL, Kit, digest_of, made_up_bytes
+from tests.unit.ramalama.download.kit import (
+    IMPATIENT,
+    KIB,
+    WITHOUT_THEFT,
+    Kit,
+    digest_of,
+    made_up_bytes,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +83,7 @@ def test_a_file_of_known_digest_arrives_in_spite_of(
 ) -> None:
     server.routes["/blob"] = faulty(serve_bytes(content), fault)
 
-    assert kit.fetch(kit.blob(content)).digest == digest_of(content)
+    assert kit.fetch(kit.blob(content), limits=IMPATIENT).digest == digest_of(content)
 
 
 @survived
@@ -85,7 +92,7 @@ def test_a_file_of_unknown_digest_arrives_in_spite_of(
 ) -> None:
     server.routes["/blob"] = faulty(serve_bytes(BIG), fault)
 
-    assert kit.fetch(kit.blob()).digest == digest_of(BIG)
+    assert kit.fetch(kit.blob(), limits=IMPATIENT).digest == digest_of(BIG)
 
 
 def test_what_came_before_a_cut_does_not_come_again(kit: Kit, server: FileServer) -> None:
@@ -140,9 +147,8 @@ def test_a_server_that_wants_no_more_connections_is_left_with_those_that_it_want
         return Reply(status=429, headers={"connection": "close"})
 
     server.routes["/blob"] = answer
-    limits = replace(SMALL, smallest_theft=KIB * KIB)
 
-    assert kit.fetch(kit.blob(BIG), limits=limits).digest == digest_of(BIG)
+    assert kit.fetch(kit.blob(BIG), limits=WITHOUT_THEFT).digest == digest_of(BIG)
     assert len({request.peer for request in server.requests}) > 2
 
 
@@ -246,8 +252,11 @@ def test_more_bytes_than_announced_are_an_error(kit: Kit, server: FileServer, ex
     longer = LITTLE + b"x" * extra
     server.routes["/blob"] = faulty(serve_bytes(longer), ignore_ranges, without_length)
 
-    with pytest.raises(ModelPullError, match="longer than the 204800 bytes that were announced"):
-        kit.fetch(kit.blob(LITTLE))
+    with pytest.raises(
+        ModelPullError, match="sends more than the 204800 bytes that were announced"
+    ):
+        kit.fetch(kit.blob(size=len(LITTLE)))
+    assert kit.fetch(kit.blob(LITTLE)).digest == digest_of(LITTLE)
 
 
 def test_fewer_bytes_than_announced_are_an_error(kit: Kit, server: FileServer) -> None:

@@ -49,6 +49,7 @@ ZEPHYR = "<|user|>\n{{ .Prompt }}<|endoftext|>\n<|assistant|>\n{{ .Response }}<|
         (PHI_3, "phi3"),
         (PHI_4, "phi4"),
         (ZEPHYR, "zephyr"),
+        (ZEPHYR.replace("<|endoftext|>", "</s>"), "falcon3"),
         ("{{ .Prompt }}", None),
         ("", None),
         ("<|im_start|> without an end", None),

@@ -12,10 +12,10 @@ import pytest
 from ramalama.digest import Digest
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
 from ramalama.http import ask, open_http
+from ramalama.options import ModelFormat
 from ramalama.patience import Patience
 from ramalama.reference import ModelRef, Scheme
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.huggingface import HuggingFaceTransport
 from tests.doubles.faults import faulty, refuse, times
 from tests.doubles.hub import HuggingFace

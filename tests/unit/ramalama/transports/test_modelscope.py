@@ -12,9 +12,9 @@ import pytest
 from ramalama.digest import Digest
 from ramalama.errors import AccessDenied, ModelError, ModelPullError, UnknownModel
 from ramalama.http import ask, open_http
+from ramalama.options import ModelFormat
 from ramalama.patience import Patience
 from ramalama.reference import ModelRef
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.modelscope import ModelScopeTransport
 from tests.doubles.hub_content import MEMBER, STRANGER, Visibility
 from tests.doubles.modelscope import ModelScope, refusal

@@ -20,10 +20,10 @@ from ramalama.errors import (
     UnknownModel,
 )
 from ramalama.http import ask, open_http
+from ramalama.options import ModelFormat
 from ramalama.patience import Patience
 from ramalama.reference import ModelRef
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.ollama import OllamaTransport
 from tests.doubles import ollama
 from tests.doubles.server import FileServer, Reply
@@ -287,6 +287,7 @@ def test_a_tag_that_is_not_there_is_told_from_a_model_that_is_not(
 
     assert tag.value.alternatives == ("ollama://library/smollm2:latest",)
     assert model.value.alternatives == ()
+    assert len(server.asked("/v2/library/smolm2/manifests/latest")) == 1
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,6 @@ def layer(**changes: object) -> dict[str, object]:
         json.dumps(layer(size=1.5)).encode(),
         json.dumps(layer(size=10**30)).encode(),
         json.dumps(layer(mediaType=["model"])).encode(),
-        json.dumps(manifest(config={"digest": ollama.sha256(b"{}"), "size": 2**40})).encode(),
         b" " * (5 * 1024 * 1024),
     ],
 )
@@ -384,6 +384,18 @@ def test_a_configuration_that_is_not_what_was_announced_is_refused(
 
     with pytest.raises(ModelPullError, match=words):
         find("m")
+
+
+def test_a_configuration_of_absurd_size_is_not_asked_for(
+    server: FileServer, find: Callable[[str], RemoteModel]
+) -> None:
+    content = manifest(config={"digest": ollama.sha256(b"{}"), "size": 2**40})
+    server.routes["/v2/library/m/manifests/latest"] = lambda _: Reply.of_json(content)
+
+    with pytest.raises(ModelPullError, match="has 1099511627776 bytes, which cannot be"):
+        find("m")
+
+    assert len(server.requests) == 1
 
 
 def test_a_configuration_must_be_an_object() -> None:

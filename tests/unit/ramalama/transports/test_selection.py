@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelUnsupported, UnknownModel
+from ramalama.options import ModelFormat
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.listing import ListedFile
 from ramalama.transports.selection import select
 from ramalama.transports.wish import Wish
@@ -58,11 +58,11 @@ WITH_DRAFTS = (
 )
 # Names in small letters, a dot before the quantisation.
 OLD_STYLE = ("ggml-model-q4_0.gguf", "ggml-model-q8_0.gguf", "tiny.f16.gguf")
-# One projector for all models, a better one for the smaller.
+# One projector for all models, others for the smaller.
 TWO_MODELS = (
     "large/model-Q4_K_M.gguf",
-    "mmproj-F16.gguf",
-    "small/mmproj-Q8_0.gguf",
+    "mmproj-Q8_0.gguf",
+    "small/mmproj-F16.gguf",
     "small/mmproj-F32.gguf",
     "small/model-Q6_K.gguf",
 )
@@ -178,8 +178,8 @@ def test_a_split_model_that_lacks_a_part_is_refused() -> None:
     ("paths", "tag", "projector"),
     [
         (BARTOWSKI, "", "mmproj-google_gemma-3-4b-it-bf16.gguf"),
-        (TWO_MODELS, "Q4_K_M", "mmproj-F16.gguf"),
-        (TWO_MODELS, "Q6_K", "small/mmproj-Q8_0.gguf"),
+        (TWO_MODELS, "Q4_K_M", "mmproj-Q8_0.gguf"),
+        (TWO_MODELS, "Q6_K", "small/mmproj-F16.gguf"),
         (("tiny-F32.gguf", "mmproj-F16.gguf", "mmproj-F32.gguf"), "", "mmproj-F32.gguf"),
         (("tiny-Q8_0.gguf", "MMPROJ.gguf"), "", "MMPROJ.gguf"),
     ],

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelError, ModelUnsupported, UnknownModel
+from ramalama.options import ModelFormat
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.gguf_names import part_of
 from ramalama.transports.listing import ListedFile
 from ramalama.transports.selection import select

@@ -10,9 +10,9 @@ import pytest
 
 from ramalama.errors import AccessDenied, ModelPullError
 from ramalama.http import ask
+from ramalama.options import ModelFormat
 from ramalama.reference import ModelRef, Scheme
 from ramalama.transports import TRANSPORTS, open_transport
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.context import TransportContext
 from ramalama_engines.user import User
 from tests.doubles import ollama

@@ -18,12 +18,12 @@ from ramalama.errors import (
     UnknownModel,
 )
 from ramalama.http import open_http
+from ramalama.options import ModelFormat
 from ramalama.patience import Patience
 from ramalama.reference import ModelRef
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.url import UrlTransport
-from tests.doubles.faults import faulty, ignore_ranges, times, with_headers, without_length
+from tests.doubles.faults import faulty, ignore_ranges, stall, times, with_headers, without_length
 from tests.doubles.faults import refuse as refuse_with
 from tests.doubles.server import FileServer, Reply, serve_bytes
 
@@ -74,12 +74,12 @@ def test_a_file_is_found_with_its_name_and_size_by_a_request_for_four_bytes(
     assert [request.headers["range"] for request in server.requests] == ["bytes=0-3"]
 
 
-def test_a_server_that_cannot_send_parts_is_hung_up_on(
+def test_a_server_that_cannot_send_parts_is_hung_up_on_after_the_first_bytes(
     server: FileServer, find: Callable[[str], RemoteModel]
 ) -> None:
-    server.routes["/ai.gguf"] = faulty(serve_bytes(bytes(MODEL) * 50_000), ignore_ranges)
+    server.routes["/ai.gguf"] = faulty(serve_bytes(MODEL), ignore_ranges, stall(after=100))
 
-    assert the_file(find("/ai.gguf")).blob.size == len(MODEL) * 50_000
+    assert the_file(find("/ai.gguf")).blob.size == len(MODEL)
 
 
 def test_a_size_that_no_header_tells_is_not_known(

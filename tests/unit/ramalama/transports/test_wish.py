@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ramalama.options import ModelFormat
 from ramalama.reference import ModelRef
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.wish import Wish
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelUnsupported
+from ramalama.options import ModelFormat
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.oci.classify import Contents, is_image, read_contents
 from ramalama.transports.oci.manifest import Manifest, parse_manifest
 from tests.doubles.oci_models import (

@@ -55,6 +55,15 @@ def test_a_later_layer_replaces_and_removes() -> None:
     assert overlay.files() == {"m/a": "new", "m/d/z": "new", "m/f/x": "new"}
 
 
+def test_layers_add_up() -> None:
+    overlay = Overlay[str]()
+    for name in ("a", "b", "c"):
+        overlay.begin_layer()
+        overlay.add(name, name)
+
+    assert overlay.files() == {"a": "a", "b": "b", "c": "c"}
+
+
 def test_a_whiteout_spares_its_own_layer() -> None:
     overlay = Overlay[str]()
     overlay.add("m/a", "new")

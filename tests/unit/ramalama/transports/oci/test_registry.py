@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import ssl
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from ramalama_engines import ImageReference
 from tests.doubles.oci_models import Layer, Model, digest, make_model
 from tests.doubles.oci_registry import always, demand, publish, redirect_to_another_host
 from tests.doubles.server import FileServer, Reply
+from tests.lab.certificates import make_certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,12 +130,23 @@ def test_a_small_blob_that_is_not_small_is_refused(
         client.read_blob(descriptor, limit=100)
 
 
-@pytest.mark.parametrize("version", ["1", digest(MODEL.manifest)])
+@pytest.mark.parametrize(
+    ("version", "headers"),
+    [
+        ("1", {"docker-content-digest": digest(MODEL.manifest)}),
+        (digest(MODEL.manifest), {}),
+        (digest(MODEL.manifest), {"docker-content-digest": digest(MODEL.manifest + b" ")}),
+    ],
+)
 @pytest.mark.parametrize("redirected", [False, True])
 def test_a_manifest_of_another_digest_is_refused(
-    client: RegistryClient, server: FileServer, version: str, *, redirected: bool
+    client: RegistryClient,
+    server: FileServer,
+    version: str,
+    headers: dict[str, str],
+    *,
+    redirected: bool,
 ) -> None:
-    headers = {"docker-content-digest": digest(MODEL.manifest)}
     path = f"{MANIFESTS}/{version}"
     server.routes[path] = always(Reply(body=MODEL.manifest + b" ", headers=headers))
     if redirected:
@@ -274,6 +287,7 @@ def test_what_could_not_be_used_is_told_when_the_registry_refuses(
 
     with pytest.raises(AccessDenied, match="FILE is broken; log in with"):
         raise session.refusal(session.ask(f"{MANIFESTS}/1"))
+    assert len(server.asked(f"{MANIFESTS}/1")) == 1
 
 
 def test_a_token_that_the_registry_no_longer_takes_is_replaced(
@@ -354,6 +368,27 @@ def test_a_registry_without_tls_must_be_asked_for(address: str, access: Access) 
 
     with pytest.raises(ModelPullError, match=f"{address} does not speak TLS; .*--tls-verify=false"):
         client.manifest("1")
+
+
+def test_a_registry_with_tls_leads_to_no_place_without(
+    server: FileServer, access: Access, tmp_path: Path
+) -> None:
+    publish(server, "team/model", "1", MODEL)
+    certificate = make_certificate(tmp_path / "tls")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.certificate, certificate.key)
+    with FileServer(tls=tls) as secure:
+        address = secure.url.removeprefix("https://")
+        trusted = tmp_path / "etc/containers/certs.d" / address
+        trusted.mkdir(parents=True)
+        (trusted / "ca.crt").write_bytes(certificate.ca_file.read_bytes())
+        publish(secure, "team/model", "1", MODEL)
+        secure.routes[f"{MANIFESTS}/2"] = always(Reply.redirect(f"{server.url}{MANIFESTS}/1"))
+        client = open_client(address, replace(access, tls_verify=True))
+
+        assert client.manifest("1").content == MODEL.manifest
+        with pytest.raises(ModelPullError, match="leads to a place without TLS"):
+            client.manifest("2")
 
 
 def test_docker_hub_is_where_it_is(access: Access) -> None:

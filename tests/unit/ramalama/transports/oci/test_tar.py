@@ -95,6 +95,29 @@ def test_what_precedes_a_ustar_name_belongs_to_it() -> None:
     assert read(archive([(member(name), b"")], tarfile.USTAR_FORMAT))[0][0] == name
 
 
+def patched(header: bytes, **fields: tuple[int, bytes]) -> bytes:
+    """Overwrite parts of a header, and make its checksum right."""
+    changed = bytearray(header)
+    for offset, content in fields.values():
+        changed[offset : offset + len(content)] = content
+    changed[148:156] = b" " * 8
+    changed[148:156] = b"%06o\0 " % sum(changed)
+    return bytes(changed)
+
+
+def test_a_link_has_no_content_whatever_size_is_written() -> None:
+    header = member("link", tarfile.LNKTYPE, "a").tobuf()
+    content = patched(header, size=(124, b"00000001000\0")) + archive([(member("b"), b"c")])
+
+    assert read(content)[1] == ("b", MemberType.FILE, "", b"c")
+
+
+def test_what_gnu_writes_in_the_place_of_a_prefix_is_none() -> None:
+    header = member("name").tobuf(tarfile.GNU_FORMAT)
+
+    assert read(patched(header, atime=(345, b"14700000000\0")))[0][0] == "name"
+
+
 def test_a_file_is_skipped_if_nobody_reads_it() -> None:
     content = archive([(member("a"), b"x" * 3_000_000), (member("b"), b"y")])
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported
+from ramalama.options import ModelFormat
 from ramalama.reference import ModelRef, Scheme
 from ramalama.store.records import FileKind
-from ramalama.transports.base import ModelFormat, RemoteModel
 from ramalama.transports.oci.transport import OciTransport, image_reference
 from tests.doubles.oci_models import (
     FILEPATH,
@@ -33,6 +33,7 @@ from tests.doubles.server import FileServer, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ramalama.transports.base import RemoteModel
     from ramalama.transports.oci.registry import Access
 
 WEIGHTS = b"GGUF weights"

@@ -42,6 +42,8 @@ class Uploads:
     number: int = 0
 
     def answer(self, request: Request) -> Reply:
+        if request.method in ("PATCH", "PUT") and not request.path.endswith(f"/{self.number}"):
+            return Reply(status=404)
         self.number += 1
         headers = {"location": self.location.format(self.number)}
         match request.method:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.digest import Digest
+from ramalama.options import ModelFormat
 from ramalama.store.records import FileKind, StoredFile
-from ramalama.transports.base import ModelFormat
 from ramalama.transports.oci.classify import is_image, read_contents
 from ramalama.transports.oci.content import Content
 from ramalama.transports.oci.image import holds_model
