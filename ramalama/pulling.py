@@ -69,7 +69,7 @@ class Puller:
             if before is None or not _is_same(before, remote):
                 before = ModelRecord(
                     reference=reference,
-                    files=self._bring(remote),
+                    files=self._bring(remote, wanted),
                     pulled=datetime.now(UTC),
                     revision=remote.revision,
                 )
@@ -77,7 +77,7 @@ class Puller:
         self._on_event(ModelReady(str(reference)))
         return before
 
-    def _bring(self, remote: RemoteModel) -> tuple[StoredFile, ...]:
+    def _bring(self, remote: RemoteModel, wanted: ModelFormat) -> tuple[StoredFile, ...]:
         """Get all files onto the shelf."""
         files = {file.name: self._look_around(remote, file) for file in remote.files}
         missing = [file for file in remote.files if files[file.name] is None]
@@ -87,7 +87,7 @@ class Puller:
         for file, blob in zip(missing, fetched, strict=False):  # the layers follow
             files[file.name] = _stored(file, blob.digest, blob.size)
         found = [file for file in files.values() if file is not None]
-        found += self._unpack(remote, fetched[len(missing) :])
+        found += self._unpack(remote, fetched[len(missing) :], wanted)
         self._check(found)
         return tuple(found)
 
@@ -134,11 +134,15 @@ class Puller:
         downloader = Downloader(self._contents.directory, on_event=self._on_event)
         return downloader.fetch_all(blobs, self._contents)
 
-    def _unpack(self, remote: RemoteModel, layers: Sequence[FetchedBlob]) -> tuple[StoredFile, ...]:
+    def _unpack(
+        self, remote: RemoteModel, layers: Sequence[FetchedBlob], wanted: ModelFormat
+    ) -> tuple[StoredFile, ...]:
         """Take the files out of an image's layers, which are then of no more use."""
         if not layers:
             return ()
-        from ramalama.transports.oci.unpack import unpack  # noqa: PLC0415 (for images alone)
+        # Needed for images alone.
+        from ramalama.transports.oci.unpack import unpack  # noqa: PLC0415
+        from ramalama.transports.oci.weights import one_model  # noqa: PLC0415
 
         files = unpack(
             [layer.path for layer in layers],
@@ -151,7 +155,7 @@ class Puller:
         for layer in layers:
             if layer.digest not in kept:
                 self._contents.release(layer.digest)
-        return files
+        return one_model(files, wanted, name=str(remote.reference))
 
     def _check(self, files: Sequence[StoredFile]) -> None:
         """Refuse weights that no server of this machine could load, whoever sent them.

@@ -12,6 +12,7 @@ from ramalama.errors import ModelPushError
 from ramalama.events import ignore
 from ramalama.patience import Passing
 from ramalama.transfers import UploadPlanned, UploadProgress, UploadRetrying
+from ramalama.transports.oci.content import ContentInterrupted
 from ramalama.transports.oci.media_types import OCI_MANIFEST
 from ramalama.transports.oci.registry import Purpose, open_repository
 from ramalama.transports.oci.uploads import mount_blob, upload_blob
@@ -149,10 +150,12 @@ class _Meter:
 
 def _passing(error: ModelPushError) -> Passing | None:
     """Return what is to be thought of *error* if another try may spare us; else None."""
-    match error.__cause__:
-        case Passing(pause=pause):
+    match error, error.__cause__:
+        case _, Passing(pause=pause):
             return Passing(str(error), pause=pause)
-        case httpx2.NetworkError() | httpx2.TimeoutException() | httpx2.RemoteProtocolError():
+        case ContentInterrupted(), _:
+            return Passing(str(error))
+        case _, httpx2.NetworkError() | httpx2.TimeoutException() | httpx2.RemoteProtocolError():
             return Passing(str(error))
         case _:
             return None

@@ -9,10 +9,11 @@ import httpx2
 
 from ramalama.errors import ModelPullError, ModelPushError, ModelUnsupported
 from ramalama.http import opened
-from ramalama.patience import PASSING, Passing, explain
+from ramalama.patience import PASSING, explain
 from ramalama.transports.fields import is_array, is_object
 from ramalama.transports.oci import media_types
 from ramalama.transports.oci.classify import is_image
+from ramalama.transports.oci.content import ContentInterrupted
 from ramalama.transports.oci.image import LARGEST_CONFIG
 from ramalama.transports.oci.index import choose_manifest
 from ramalama.transports.oci.manifest import Index, Manifest, parse_manifest
@@ -60,13 +61,11 @@ class RemoteContent:
                 yield from response.iter_raw()
         except httpx2.HTTPError as exc:
             msg = f"{self.registry.name} does not send {self.descriptor.digest}: {explain(exc)}"
-            raise ModelPushError(msg) from exc
+            raise ContentInterrupted(msg) from exc
 
     def _refusal(self, status: int) -> ModelPushError:
-        error = ModelPushError(f"{self.registry.name} answered {status} for a layer")
-        if status in PASSING:
-            error.__cause__ = Passing(str(error))
-        return error
+        error = ContentInterrupted if status in PASSING else ModelPushError
+        return error(f"{self.registry.name} answered {status} for a layer")
 
 
 def read_base(reference: ImageReference, access: Access) -> BaseImage:

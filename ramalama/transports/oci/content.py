@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 _BLOCK = 1024 * 1024
 
 
+class ContentInterrupted(ModelPushError):
+    """Bytes have stopped coming from where they are; in a moment they may come again.
+
+    A class of its own, since httpcore takes the cause off what the body of a request raises.
+    """
+
+
 class BlobContent(Protocol):
     """Bytes that can be had as often as one likes."""
 

@@ -377,19 +377,30 @@ def test_a_base_layer_that_is_not_what_it_should_be_is_refused_by_the_registry(
     assert registry.manifests == {}
 
 
-@pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 3)])
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply(status=403), "base/image answered 403 for a layer"),
+        (Reply(status=503), "base/image answered 503 for a layer"),
+        (
+            Reply(body=BASE_LAYER, cut_after=9),
+            f"base/image does not send {digest(BASE_LAYER)}: ",
+        ),
+    ],
+)
 def test_a_base_layer_that_cannot_be_had_is_an_error_that_names_the_base(
-    registry: WritableRegistry, access: Access, weights: LocalFile, status: int, tries: int
+    registry: WritableRegistry, access: Access, weights: LocalFile, reply: Reply, reason: str
 ) -> None:
     layer = f"/v2/base/image/blobs/{digest(BASE_LAYER)}"
+    tries = 1 if reply.status == 403 else 3
     with FileServer() as elsewhere:
         other = WritableRegistry(elsewhere)
         publish(other, "base/image", make_image(BASE_LAYER))
-        elsewhere.routes[layer] = lambda _request: Reply(status=status)
+        elsewhere.routes[layer] = lambda _request: reply
         base = ImageReference.parse(f"{other.address}/base/image:1")
         push = make_push(registry, weights, kind=PushKind.CAR)
 
-        with pytest.raises(ModelPushError, match=f"base/image answered {status} for a layer"):
+        with pytest.raises(ModelPushError, match=reason):
             Pusher(access).push(
                 Push(name="x", files=push.files, target=push.target, kind=push.kind, base=base)
             )
