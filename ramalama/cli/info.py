@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output import printable
 from ramalama.cli.verbs import VERBS
 from ramalama.config import config_files
 from ramalama.cores import default_threads, usable_cores
@@ -18,21 +19,32 @@ from ramalama.images import name_of_image
 from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
+    from collections.abc import Iterator, Sequence
 
     from ramalama.config import Config
     from ramalama.service import Ramalama
+    from ramalama.shortnames import Shortnames
     from ramalama_accel.base import Detection
 
 _NOT_SETTINGS = frozenset({"sources", "warnings"})
 
 
+class InfoArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    shortnames: bool
+
+
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and print one JSON object; an engine that is down is a part of it."""
-    arguments = parser("info", VERBS["info"].summary).parse_args(words, GlobalArguments())
+    arguments = _parser().parse_args(words, InfoArguments())
     if ensure_no_dryrun(arguments, ["info"]):
         return 0
     invocation = invoke(arguments)
+    if arguments.shortnames:
+        sys.stdout.write("".join(_lines(invocation.models().shortnames())))
+        return 0
     with invocation.ramalama() as ramalama:
         detection = ramalama.detect()
         report = {
@@ -46,12 +58,36 @@ def execute(words: Sequence[str]) -> int:
             "Cores": {"Usable": usable_cores(), "DefaultThreads": default_threads()},
             "Engine": _engine(ramalama),
             "Image": name_of_image(invocation.config, None, detection.accelerator.kind),
+            "Memory": {"Available": ramalama.room().main},
             "Runtimes": {"Available": sorted(RUNTIMES), "Default": DEFAULT_RUNTIME},
+            "Shortnames": _shortnames(ramalama.models.shortnames()),
+            "Store": str(ramalama.models.store.base),
             "Version": __version__,
         }
     json.dump(report, sys.stdout, indent=4, sort_keys=True, default=str)
     sys.stdout.write("\n")
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = parser("info", VERBS["info"].summary)
+    result.add_argument(
+        "--shortnames", action="store_true", help="print the short names alone, a line each"
+    )
+    return result
+
+
+def _lines(shortnames: Shortnames) -> Iterator[str]:
+    for entry in shortnames.entries.values():
+        yield printable(f"{entry.name}={entry.target} ({entry.source})") + "\n"
+
+
+def _shortnames(shortnames: Shortnames) -> dict[str, object]:
+    return {
+        "Files": [str(file) for file in shortnames.files],
+        "Names": {entry.name: entry.target for entry in shortnames.entries.values()},
+        "Warnings": shortnames.warnings,
+    }
 
 
 def _engine(ramalama: Ramalama) -> dict[str, object]:

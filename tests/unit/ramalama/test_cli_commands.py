@@ -250,6 +250,23 @@ def test_info_says_what_was_chosen_and_why(
     assert report["Accelerator"]["reason"]
 
 
+def test_info_tells_where_models_are_and_what_they_are_called(
+    run_dir: Path, capsys: Capture
+) -> None:
+    conf = run_dir / "ramalama/shortnames.conf"
+    conf.parent.mkdir()
+    conf.write_text('[shortnames]\n"mine" = "hf://org/repo"\n')
+
+    _, out, _ = run(capsys, "info", "--store", "/models")
+    code, lines, _ = run(capsys, "info", "--shortnames")
+
+    assert json.loads(out)["Store"] == "/models"
+    assert json.loads(out)["Shortnames"]["Names"]["mine"] == "hf://org/repo"
+    assert str(conf) in json.loads(out)["Shortnames"]["Files"]
+    assert code == 0
+    assert f"mine=hf://org/repo ({conf})\n" in lines
+
+
 def test_info_without_an_engine_tells_what_was_tried_and_is_no_failure(
     capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,15 +1,23 @@
-"""Signals as exceptions: once, and then never during the clean-up."""
+"""Signals as exceptions: none of them is lost, and none disturbs the clean-up."""
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import threading
 import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ramalama.cli.signals import Terminated, handled_signals
 from ramalama_chat import KeepAliveExpired
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The alarm is pytest-timeout's too, unless it uses a thread.
 pytestmark = pytest.mark.timeout(60, method="thread")
@@ -21,9 +29,122 @@ def send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+def press_ctrl_c() -> None:
+    send(signal.SIGINT)
+
+
+def wait() -> None:
+    """Wait for what a signal raises, a moment after it."""
+    time.sleep(10)
+
+
+class Thing:
+    """Does something when it is no longer needed."""
+
+    def __init__(self, last_words: Callable[[], object]) -> None:
+        self._last_words = last_words
+
+    def __del__(self) -> None:
+        self._last_words()
+
+
+class Stream(io.RawIOBase):
+    """Does something when it is closed; Python forgets what is raised when nobody has closed it."""
+
+    def __init__(self, on_close: Callable[[], object]) -> None:
+        self._on_close = on_close
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._on_close()
+
+
+class Guard:
+    """A lock, with something to do between its instructions."""
+
+    def __init__(self, *, on_enter: Callable[[], None], on_exit: Callable[[], None]) -> None:
+        self.lock = threading.Lock()
+        self._on_enter = on_enter
+        self._on_exit = on_exit
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self._on_enter()
+
+    def __exit__(self, *exc: object) -> None:
+        self._on_exit()
+        self.lock.release()
+
+
+def in_a_destructor(event: Callable[[], object]) -> None:
+    Thing(event)
+
+
+def in_a_weak_references_callback(event: Callable[[], object]) -> None:
+    thing = Thing(lambda: None)
+    reference = weakref.ref(thing, lambda _: event())
+    del thing
+    assert reference() is None
+
+
+def in_a_stream_that_nobody_closes(event: Callable[[], object]) -> None:
+    Stream(event)
+
+
+def in_a_library_that_swallows_everything(event: Callable[[], object]) -> None:
+    with suppress(BaseException):
+        event()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        in_a_destructor,
+        in_a_weak_references_callback,
+        in_a_stream_that_nobody_closes,
+        in_a_library_that_swallows_everything,
+    ],
+)
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (signal.SIGINT, KeyboardInterrupt),
+        (signal.SIGTERM, Terminated),
+        (signal.SIGHUP, Terminated),
+        (signal.SIGALRM, KeepAliveExpired),
+    ],
+)
+def test_what_is_raised_where_it_gets_lost_is_raised_again(
+    capsys: pytest.CaptureFixture[str],
+    place: Callable[[Callable[[], object]], None],
+    number: int,
+    expected: type[BaseException],
+) -> None:
+    def talk() -> None:
+        with handled_signals() as signals:
+            if number == signal.SIGALRM:
+                signals.start_keepalive(1e-6)
+            place(lambda: send(number))
+            wait()
+
+    with pytest.raises(expected):
+        talk()
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_others_drop_is_still_reported() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.warns(pytest.PytestUnraisableExceptionWarning), handled_signals():
+        in_a_weak_references_callback(fail)
+
+
 def test_ctrl_c_is_a_keyboard_interrupt() -> None:
     with pytest.raises(KeyboardInterrupt), handled_signals():
-        send(signal.SIGINT)
+        press_ctrl_c()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
@@ -41,10 +162,10 @@ def test_after_the_first_signal_the_clean_up_is_not_disturbed(second: int) -> No
     def talk() -> None:
         with handled_signals():
             try:
-                send(signal.SIGINT)
+                press_ctrl_c()
             finally:
                 send(second)
-                send(signal.SIGINT)
+                press_ctrl_c()
                 steps.append("cleaned up")
 
     with pytest.raises(KeyboardInterrupt):
@@ -53,21 +174,125 @@ def test_after_the_first_signal_the_clean_up_is_not_disturbed(second: int) -> No
     assert steps == ["cleaned up"]
 
 
+@pytest.mark.parametrize("afterwards", [wait, lambda: None], ids=["goes on", "ends"])
+def test_a_clean_up_that_has_begun_by_itself_is_not_disturbed_either(
+    afterwards: Callable[[], None],
+) -> None:
+    guard = Guard(on_enter=lambda: None, on_exit=press_ctrl_c)
+
+    def talk() -> None:
+        with handled_signals():
+            with guard:
+                pass
+            afterwards()
+
+    with pytest.raises(KeyboardInterrupt):
+        talk()
+
+    assert not guard.lock.locked()
+
+
+def test_what_a_block_has_only_just_got_is_given_back() -> None:
+    guard = Guard(on_enter=press_ctrl_c, on_exit=lambda: None)
+
+    def talk() -> None:
+        with handled_signals(), guard:
+            wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        talk()
+
+    assert not guard.lock.locked()
+
+
+def test_an_event_that_was_waited_for_can_be_set_afterwards() -> None:
+    """An exception inside `threading.Event.wait` would leave its lock taken, or taken twice."""
+    event = threading.Event()
+
+    def talk() -> None:
+        with handled_signals():
+            signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+            while True:
+                event.wait(1e-6)
+
+    before = signal.signal(signal.SIGPROF, lambda *_: press_ctrl_c())
+    try:
+        for _ in range(20):
+            with pytest.raises(KeyboardInterrupt):
+                talk()
+            event.set()
+            event.clear()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
 def test_whoever_goes_on_after_ctrl_c_hears_the_next_one() -> None:
-    with handled_signals() as signals:
-        with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGINT)
-        send(signal.SIGINT)
-        signals.listen_again()
-        with pytest.raises(KeyboardInterrupt):
-            send(signal.SIGINT)
+    heard: list[int] = []
+
+    def talk() -> None:
+        with handled_signals() as signals:
+            try:
+                press_ctrl_c()
+            except KeyboardInterrupt:
+                press_ctrl_c()
+                heard.append(1)
+                signals.listen_again()
+            time.sleep(0.02)
+            heard.append(2)
+            press_ctrl_c()
+            heard.append(3)
+
+    with pytest.raises(KeyboardInterrupt):
+        talk()
+
+    assert heard == [1, 2]
+
+
+def test_a_request_to_end_that_comes_while_an_answer_is_stopped_is_heard_after_that() -> None:
+    with pytest.raises(Terminated), handled_signals() as signals:
+        try:
+            press_ctrl_c()
+        except KeyboardInterrupt:
+            send(signal.SIGTERM)
+            press_ctrl_c()
+            signals.listen_again()
+        wait()
 
 
 def test_a_keepalive_that_is_over_raises() -> None:
-    with handled_signals() as signals:
+    with (
+        pytest.raises(KeepAliveExpired, match="--keepalive is over"),
+        handled_signals() as signals,
+    ):
         signals.start_keepalive(0.01)
-        with pytest.raises(KeepAliveExpired, match="--keepalive is over"):
-            time.sleep(60)
+        wait()
+
+
+def test_a_keepalive_ends_what_was_stopped_before_too() -> None:
+    with pytest.raises(KeepAliveExpired), handled_signals() as signals:
+        signals.start_keepalive(0.01)
+        try:
+            press_ctrl_c()
+        except KeyboardInterrupt:
+            time.sleep(0.02)  # the alarm falls on deaf ears
+            signals.listen_again()
+        wait()
+
+
+def test_no_library_takes_a_keepalive_that_is_over_for_an_error_of_its_own() -> None:
+    with pytest.raises(KeepAliveExpired), handled_signals() as signals:
+        signals.start_keepalive(0.01)
+        try:
+            wait()
+        except Exception as exc:
+            raise ConnectionError from exc
+
+
+def test_an_alarm_of_somebody_else_ends_nothing() -> None:
+    with handled_signals() as signals:
+        signals.start_keepalive(3600)
+        send(signal.SIGALRM)
 
 
 def test_without_a_keepalive_no_alarm_is_set() -> None:
@@ -94,3 +319,13 @@ def test_a_signal_that_our_caller_ignores_stays_ignored(number: int) -> None:
 
     with handled_signals():
         send(number)
+
+
+def test_a_keepalive_is_heard_even_if_our_caller_ignores_alarms() -> None:
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeepAliveExpired), handled_signals() as signals:
+            signals.start_keepalive(0.01)
+            wait()
+    finally:
+        signal.signal(signal.SIGALRM, before)
