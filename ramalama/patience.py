@@ -15,8 +15,8 @@ import tenacity
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-# Answers of a server that may have another one in a moment.
-PASSING = frozenset({408, 429, 500, 502, 503, 504})
+# Answers of a server that may have another one in a moment; from 520 on Cloudflare's.
+PASSING = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 _LONGEST_PAUSE = 30.0
 

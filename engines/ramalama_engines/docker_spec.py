@@ -118,6 +118,8 @@ def create_body(spec: ContainerSpec, *, relabel: bool) -> Json:
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
         "Labels": dict(spec.labels),
         "ExposedPorts": {_port_key(port): {} for port in spec.ports},
+        # An image's own check knows nothing of how its program was started here.
+        "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(spec) | _mounts(spec, relabel=relabel),
     }
     # An empty command keeps the image's; an empty entrypoint takes the image's away.

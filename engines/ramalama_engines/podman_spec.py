@@ -60,6 +60,8 @@ def libpod_spec(spec: ContainerSpec) -> dict[str, Any]:
         "r_limits": [_rlimit(limit) for limit in spec.ulimits],
         "resource_limits": _resource_limits(spec),
         "init": spec.init,
+        # An image's own check knows nothing of how its program was started here.
+        "healthconfig": {"Test": ["NONE"]},
     }
     return body | _what_was_asked_at_all(spec)
 

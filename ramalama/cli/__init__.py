@@ -13,16 +13,16 @@ from ramalama._version import __version__
 
 def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code; *words* default to the process's arguments."""
-    ours = words is None  # the process
+    alone = words is None  # in this process
     words = sys.argv[1:] if words is None else words
     # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
     gc.disable()
     if words in (["version"], ["--version"], ["-v"]):
         sys.stdout.write(f"ramalama version {__version__}\n")
         return 0
-    from ramalama.cli.haste import leave_at_ctrl_c  # noqa: PLC0415 (see above)
+    if alone:
+        from ramalama.cli.haste import leave_at_ctrl_c  # noqa: PLC0415 (see above)
 
-    if ours:
         leave_at_ctrl_c()
     from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_INTERRUPTED = 130
+_INTERRUPTED = 130  # as in `exit_codes`, which is an import of its own
 
 
 def leave_at_ctrl_c() -> None:

@@ -66,11 +66,11 @@ class Head:
             case 416:
                 msg = "it does not have the part that was asked for"
                 raise StartOver(msg, ranges=False)
-            case 401 | 403 | 404 | 410 as status:
-                raise Refused(status)
             case status if status in PASSING:
                 msg = f"it answers {status}"
                 raise Passing(msg, pause=asked_pause(response.headers))
+            case status if 400 <= status < 500:  # noqa: PLR2004 (HTTP's own numbers)
+                raise Refused(status)
             case status:
                 msg = f"{response.url.host} answers {status}, which makes no sense here"
                 raise ModelPullError(msg)

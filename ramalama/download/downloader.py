@@ -7,6 +7,7 @@ DIRECTORY/locks/     a file for each blob; one of unknown digest has that in it,
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.digest import Digest
@@ -24,7 +25,7 @@ from ramalama.locks import locked
 from ramalama.transfers import DownloadRetrying, DownloadWaiting, FileReady
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from ramalama.download.values import RemoteBlob, Shelf
@@ -79,14 +80,20 @@ class Downloader:
         if (found := _find(blob.digest, shelf)) is not None:
             return found
         lock = self._locks / f"{_key(blob)}.lock"
-        with disk_errors(blob.name, self._partials):
-            self._partials.mkdir(parents=True, exist_ok=True)
-            self._locks.mkdir(parents=True, exist_ok=True)
-        with locked(lock, on_wait=lambda: self._on_event(DownloadWaiting(blob.name))) as waited:
+        with self._held(lock, blob.name) as waited:
             digest = blob.digest or (_noted_digest(lock) if waited else None)
             found = _find(digest, shelf) or self._fetch(blob, shelf, lock)
         self._on_event(FileReady(file=blob.name, size=found.size))
         return found
+
+    @contextmanager
+    def _held(self, lock: Path, name: str) -> Generator[bool]:
+        with ExitStack() as held:
+            with disk_errors(name, self._partials):
+                self._partials.mkdir(parents=True, exist_ok=True)
+                waiting = DownloadWaiting(file=name)
+                waited = held.enter_context(locked(lock, on_wait=lambda: self._on_event(waiting)))
+            yield waited
 
     def _fetch(self, blob: RemoteBlob, shelf: Shelf, lock: Path) -> FetchedBlob:
         with disk_errors(blob.name, self._partials):
@@ -126,7 +133,8 @@ class Downloader:
             with disk_errors(blob.name, self._partials):
                 partial.clear()
             self._on_event(DownloadRetrying(file=blob.name, reason=reason, seconds=0.0))
-        partial.remove()
+        with disk_errors(blob.name, self._partials):
+            partial.remove()
         msg = f"{blob.name} cannot be fetched from {source.host}: {reason}"
         raise ModelPullError(msg)
 

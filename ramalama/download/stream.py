@@ -139,14 +139,15 @@ class Stream:
             raise StartOver(msg)
 
     def _denial(self, refused: Refused) -> ModelPullError:
-        host = self._job.source.host
-        if refused.status in {401, 403}:
-            msg = (
-                f"{host} does not let us have {self._blob.name} ({refused.status}); log in, or ask "
-                "its owner for access"
-            )
-            return AccessDenied(msg)
-        return ModelPullError(f"{host} does not have {self._blob.name} ({refused.status})")
+        host, name = self._job.source.host, self._blob.name
+        match refused.status:
+            case 401 | 403 as status:
+                remedy = "log in, or ask its owner for access"
+                return AccessDenied(f"{host} does not let us have {name} ({status}); {remedy}")
+            case 404 | 410 as status:
+                return ModelPullError(f"{host} does not have {name} ({status})")
+            case status:
+                return ModelPullError(f"{host} does not understand us ({status} for {name})")
 
     def _tell_failure(self, failure: Passing, pause: float) -> None:
         self._tell(DownloadRetrying(file=self._blob.name, reason=str(failure), seconds=pause))

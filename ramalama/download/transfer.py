@@ -50,10 +50,12 @@ class Transfer:
             self._crew.start(Role.HASHER, self._hash)
             self._crew.start(Role.SAVER, self._job.saver.run)
             self._add_stream()
+            self._report()
             while self._digest is None or not self._trusted:
                 self._listen()
                 self._report()
                 self._grow()
+            self._report()
             return self._digest
         finally:
             self._end()

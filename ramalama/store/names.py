@@ -68,4 +68,4 @@ def _folded(name: str) -> str:
         return name.lower()
     import unicodedata  # noqa: PLC0415 (the names of most models are ASCII)
 
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFD", name).casefold()

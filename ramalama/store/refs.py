@@ -161,7 +161,7 @@ def _parse(value: object) -> ModelRecord:
         raise ValueError(msg)
     files = value.get("files")
     if not is_list(files) or len(files) > _MOST_FILES:
-        msg = "it has no list of files"
+        msg = f"it has no list of files, of {_MOST_FILES} at most"
         raise ValueError(msg)
     revision = value.get("revision")
     return ModelRecord(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx2
 import pexpect
+import pytest
 
 from ramalama.lease import Lease, Owner
 from tests.lab.assets import IMAGE
@@ -128,7 +129,7 @@ class Cli:
         stdout: int | IO[bytes] = subprocess.PIPE,
         env: Mapping[str, str] | None = None,
     ) -> Generator[subprocess.Popen[str]]:
-        """Start the command; it is told to end if the block leaves it running."""
+        """Start the command; it is told to end if the block leaves it running, and made to."""
         with subprocess.Popen(
             self.command(*words),
             stdin=stdin,
@@ -141,8 +142,7 @@ class Cli:
             try:
                 yield process
             finally:
-                if process.poll() is None:
-                    process.terminate()
+                _end(process)
 
     @contextmanager
     def terminal(
@@ -206,6 +206,14 @@ class Cli:
         left = [one["Name"] for one in self.containers() if _is_left(_lease(one))]
         return [*left, *(str(path) for path in self.run_dir.rglob("*"))]
 
+    def remove_leftovers(self) -> None:
+        """Remove them, so that one test that fails does not fail the others."""
+        with self.service.client() as client:
+            for one in self.containers():
+                if _is_left(_lease(one)):
+                    client.delete(f"/containers/{one['Id']}", params={"force": "true"})
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+
     def _become(self) -> Sequence[str]:
         account = self.service.account
         if account is None:
@@ -225,9 +233,13 @@ def user_of(service: EngineService, lab: Path) -> Generator[Cli]:
         if service.account is not None:
             os.chown(directory, service.account.uid, service.account.gid)
     cli = Cli(service=service, home=home, url=service.url)
-    yield cli
-    assert cli.leftovers() == []
-    shutil.rmtree(home)
+    try:
+        yield cli
+    finally:
+        left = cli.leftovers()
+        cli.remove_leftovers()
+        shutil.rmtree(home)
+    assert left == []
 
 
 def saying(text: str) -> tuple[str, str]:
@@ -239,8 +251,13 @@ def saying(text: str) -> tuple[str, str]:
 
 
 def finish(process: subprocess.Popen[str], text: str | None = None) -> Done:
-    """Pipe *text* in, and wait for the end."""
-    out, err = process.communicate(text, timeout=PATIENCE)
+    """Pipe *text* in, and wait for the end; whoever takes too long is killed, and has failed."""
+    try:
+        out, err = process.communicate(text, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        pytest.fail(f"{process.args!r} did not end; stdout: {out!r}, stderr: {err!r}")
     return Done(code=process.returncode, out=out or "", err=err or "")
 
 
@@ -264,6 +281,18 @@ def eventually(condition: Callable[[], T]) -> T:
         assert time.monotonic() < deadline, condition
         time.sleep(0.005)
     return value
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Tell *process* to end, and kill it if it does not obey."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        pytest.fail(f"{process.args!r} did not obey SIGTERM")
 
 
 def _lease(container: Mapping[str, Any]) -> Lease | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,8 +60,24 @@ def test_a_writer_that_takes_its_time_is_waited_for(cli: Cli, model: Path) -> No
     reading, writing = os.pipe()
     options = (*SMALL, *saying("Yes."))
     with cli.start("run", *options, str(model), "Is it?", stdin=reading) as process:
-        eventually(lambda: [*cli.run_dir.glob("*/api.sock")])
+        assert process.stderr is not None
+        hint = process.stderr.readline()
         os.write(writing, b"something\n")
+        os.close(writing)
+        done = finish(process)
+    os.close(reading)
+
+    assert hint == "Waiting for the end of standard input …\n"
+    assert done == Done(code=0, out="Yes.\n")
+
+
+@on_podman
+def test_a_quiet_command_waits_for_a_writer_without_a_word(cli: Cli, model: Path) -> None:
+    reading, writing = os.pipe()
+    options = ("--quiet", *SMALL, *saying("Yes."))
+    with cli.start("run", *options, str(model), "Is it?", stdin=reading) as process:
+        eventually(lambda: [*cli.run_dir.glob("*/api.sock")])
+        time.sleep(3)  # others have been told by then
         os.close(writing)
         done = finish(process)
     os.close(reading)

@@ -1,6 +1,6 @@
-import io
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import TextIO
 
@@ -81,7 +81,28 @@ def test_a_descriptor_that_is_closed_or_a_directory_is_not_read(tmp_path: Path) 
     assert not is_piped(directory)
 
 
-def test_too_much_input_is_refused_with_the_limit() -> None:
-    assert read_piped(io.BytesIO(b"x" * 2000), limit=2000) == "x" * 2000
-    with pytest.raises(PromptTooLarge, match="more than 2,000 bytes"):
-        read_piped(io.BytesIO(b"x" * 2001), limit=2000)
+def test_input_that_comes_in_pieces_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+    text = "x" * 100_000  # more than a pipe holds
+
+    def write() -> None:
+        with os.fdopen(writing, "w", encoding="utf-8") as pipe:
+            pipe.write(text)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with os.fdopen(reading, encoding="utf-8") as stdin:
+        prompt = read_prompt([], stdin)
+    writer.join()
+
+    assert prompt == text
+
+
+def test_too_much_input_is_refused_with_the_limit(tmp_path: Path) -> None:
+    with piped(b"x" * 2000, tmp_path) as file:
+        assert read_piped(file.fileno(), limit=2000) == "x" * 2000
+    with (
+        piped(b"x" * 2001, tmp_path) as file,
+        pytest.raises(PromptTooLarge, match="more than 2,000 bytes"),
+    ):
+        read_piped(file.fileno(), limit=2000)

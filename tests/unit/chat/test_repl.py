@@ -1,5 +1,5 @@
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -37,12 +37,23 @@ class Interrupted(io.BytesIO):
 
 
 def talk(
-    typed: str, parrot: Parrot | None = None, *, keyboard: type[io.BytesIO] = io.BytesIO
+    typed: str,
+    parrot: Parrot | None = None,
+    *,
+    keyboard: type[io.BytesIO] = io.BytesIO,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> tuple[Parrot, str, str]:
     heard, told = io.StringIO(), io.StringIO()
     parrot = parrot or Parrot()
     stdin = io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")
-    repl = Repl(talk=parrot, stdin=stdin, stdout=heard, stderr=told, prefix="> ")
+    repl = Repl(
+        talk=parrot,
+        stdin=stdin,
+        stdout=heard,
+        stderr=told,
+        prefix="> ",
+        on_interrupt=on_interrupt,
+    )
     repl.run()
     return parrot, heard.getvalue(), told.getvalue()
 
@@ -67,9 +78,13 @@ def test_the_end_of_the_input_leaves() -> None:
 
 
 def test_ctrl_c_at_the_prompt_leaves() -> None:
-    parrot, heard, told = talk("Hi\n", keyboard=Interrupted)
+    caught: list[bool] = []
+    parrot, heard, told = talk(
+        "Hi\n", keyboard=Interrupted, on_interrupt=lambda: caught.append(True)
+    )
 
     assert parrot.asked == ["Hi"]
+    assert caught == [True]
     assert heard == "<Hi>\n"
     assert told.endswith("> \n")
 
@@ -151,9 +166,13 @@ def test_a_line_that_continues_shows_another_prompt() -> None:
 
 
 def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
-    parrot, heard, told = talk("Hi\nCiao\n", Parrot(KeyboardInterrupt()))
+    caught: list[bool] = []
+    parrot, heard, told = talk(
+        "Hi\nCiao\n", Parrot(KeyboardInterrupt()), on_interrupt=lambda: caught.append(True)
+    )
 
     assert parrot.asked == ["Hi", "Ciao"]
+    assert caught == [True]
     assert heard == "<Hi>\n<Ciao>\n"
     assert "(stopped)\n" in told
 

@@ -76,6 +76,7 @@ EVERYTHING_BODY: dict[str, Any] = {
     "StopSignal": "SIGINT",
     "StopTimeout": 0,
     "ExposedPorts": {"8080/tcp": {}},
+    "Healthcheck": {"Test": ["NONE"]},
     "HostConfig": {
         "NetworkMode": "bridge",
         "PortBindings": {
@@ -150,6 +151,7 @@ def test_a_plain_spec_is_locked_down_and_keeps_the_images_program() -> None:
         "Env": [],
         "Labels": {},
         "ExposedPorts": {},
+        "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": {
             "NetworkMode": "none",
             "PortBindings": {},

@@ -40,6 +40,7 @@ LOCKED_DOWN = {
     "r_limits": [],
     "resource_limits": {},
     "init": False,
+    "healthconfig": {"Test": ["NONE"]},
 }
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +18,8 @@ from ramalama.shield import shielded
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from types import FrameType
+
+    from _typeshed import TraceFunction
 
 
 def interrupt() -> None:
@@ -97,3 +102,58 @@ def test_a_signal_that_raises_nothing_changes_nothing() -> None:
         value = shielded(create)
 
     assert (value, heard) == ("container", [signal.SIGINT])
+
+
+class Blow:
+    """Raises KeyboardInterrupt before one instruction of what is called, as a handler may."""
+
+    def __init__(self, number: int) -> None:
+        self.landed = False
+        self._left = number
+
+    def trace(self, frame: FrameType, event: str, _: object) -> TraceFunction:
+        """Count; for `sys.settrace`."""
+        frame.f_trace_opcodes = True
+        if event == "opcode" and not self.landed:
+            self._left -= 1
+            if self._left == 0:
+                self.landed = True
+                raise KeyboardInterrupt
+        return self.trace
+
+
+def test_ctrl_c_before_any_instruction_leaves_no_call_half_done() -> None:
+    steps: list[str] = []
+
+    def create() -> None:
+        steps.append("begun")
+        time.sleep(0.001)
+        steps.append("finished")
+
+    outcomes: list[tuple[str, ...]] = []
+    before = sys.gettrace()
+    for number in count(1):
+        steps.clear()
+        blow = Blow(number)
+        sys.settrace(blow.trace)
+        try:
+            shielded(create)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        outcomes.append(tuple(steps))
+        if not blow.landed:
+            break
+
+    assert set(outcomes) == {(), ("begun", "finished")}
+
+
+def test_where_no_thread_can_be_had_the_call_runs_all_the_same() -> None:
+    before = threading.stack_size(1 << 48)  # more than there are addresses
+    try:
+        where = shielded(threading.current_thread)
+    finally:
+        threading.stack_size(before)
+
+    assert where is threading.main_thread()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ramalama.http import open_http
 from tests.doubles.server import FileServer
+from tests.lab.certificates import Certificate, make_certificate
 from tests.unit.ramalama.download.kit import Kit
 
 if TYPE_CHECKING:
@@ -23,3 +25,16 @@ def server() -> Generator[FileServer]:
 def kit(server: FileServer, tmp_path: Path) -> Generator[Kit]:
     with open_http() as client:
         yield Kit(server, client, tmp_path / "store")
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return make_certificate(tmp_path / "certificate")
+
+
+@pytest.fixture
+def secure_server(certificate: Certificate) -> Generator[FileServer]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    with FileServer(tls=context) as running:
+        yield running

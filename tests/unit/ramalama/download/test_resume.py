@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import resource
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,9 +18,9 @@ from ramalama.download.journal import Journal
 from ramalama.download.spans import total
 from ramalama.download.values import Location
 from ramalama.errors import StoreError
-from ramalama.transfers import DownloadProgress, DownloadWaiting
+from ramalama.transfers import DownloadProgress
 from tests.doubles.faults import announce, faulty, ignore_ranges, slow, stall, without_length
-from tests.doubles.server import FileServer, Reply, serve_bytes
+from tests.doubles.server import FileServer, serve_bytes
 from tests.unit.ramalama.download.kit import (
     KIB,
     SMALL,
@@ -31,12 +29,10 @@ from tests.unit.ramalama.download.kit import (
     digest_of,
     made_up_bytes,
 )
-from tests.unit.ramalama.download.storm import BOUND, Storm, start_child
 
 if TYPE_CHECKING:
     from ramalama.download.values import RemoteBlob
     from ramalama.events import Event
-    from tests.doubles.server import Request, Route
 
 BIG = made_up_bytes(1024 * KIB + 7)
 SLOWLY = slow(1000 * KIB)
@@ -117,39 +113,6 @@ def test_an_interruption_ends_all_threads_even_of_a_silent_server(
         downloader(kit, stop_at(4 * 60 * KIB)).fetch(kit.blob(BIG), kit.shelf)
 
     assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
-
-
-def never_answer(server: FileServer) -> Route:
-    def answer(_request: Request) -> Reply:
-        server.closing.wait()
-        return Reply(status=500)
-
-    return answer
-
-
-@pytest.mark.parametrize("streams", [1, 4])
-@pytest.mark.parametrize("sent", [None, 0, 60 * KIB])
-def test_ctrl_c_ends_all_threads_even_of_a_silent_server(
-    kit: Kit, server: FileServer, sent: int | None, streams: int
-) -> None:
-    honest = serve_bytes(BIG)
-    silent = never_answer(server) if sent is None else stall(sent)(honest)
-    asked = threading.Semaphore(0)
-
-    def answer(request: Request) -> Reply:
-        first = len(server.requests) == 1
-        asked.release()
-        return (honest if first and streams > 1 else silent)(request)
-
-    server.routes["/blob"] = answer
-    child = start_child(f"{server.url}/blob", kit.directory, BIG)
-    for _ in range(streams):
-        assert asked.acquire(timeout=60)
-    child.send_signal(signal.SIGINT)
-    output, errors = child.communicate(timeout=60)
-
-    assert (child.returncode, errors) == (0, "")
-    assert output.splitlines()[-1] == "interrupted, 1 thread left"
 
 
 def test_a_partial_file_of_another_size_is_thrown_away(kit: Kit, server: FileServer) -> None:
@@ -311,49 +274,3 @@ def test_a_disk_that_is_full_in_the_middle_keeps_what_came(kit: Kit, server: Fil
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert fetch_the_rest(kit, kit.blob(BIG)) <= len(BIG) - 100 * KIB
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["known digest", "unknown digest"])
-def test_two_processes_fetch_a_file_once_and_both_have_it(
-    kit: Kit, server: FileServer, *, known: bool
-) -> None:
-    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(400 * KIB))
-    content = BIG if known else None
-    children = [start_child(f"{server.url}/blob", kit.directory, content) for _ in range(2)]
-    outputs = [child.communicate(timeout=100) for child in children]
-
-    assert [errors for _, errors in outputs] == ["", ""]
-    assert {output.splitlines()[-1] for output, _ in outputs} == {str(digest_of(BIG))}
-    assert sum("DownloadWaiting" in output for output, _ in outputs) == 1
-    starts = [request.headers["range"].partition("-")[0] for request in server.requests]
-    assert len(starts) == len(set(starts))
-
-
-def test_whoever_waited_for_a_process_that_died_goes_on_where_it_was(
-    kit: Kit, server: FileServer
-) -> None:
-    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(400 * KIB))
-    child = start_child(f"{server.url}/blob", kit.directory, BIG)
-    assert child.stdout is not None
-    while child.stdout.readline() != "DownloadProgress\n":
-        pass
-
-    def watch(event: Event) -> None:
-        kit.watch(event)
-        if isinstance(event, DownloadWaiting):
-            child.kill()
-
-    fetched = downloader(kit, watch).fetch(kit.blob(BIG), kit.shelf)
-    child.communicate()
-
-    assert fetched.digest == digest_of(BIG)
-    assert DownloadWaiting(file="blob") in kit.events
-
-
-def test_no_kill_costs_more_than_it_may_or_publishes_a_wrong_byte(tmp_path: Path) -> None:
-    storm = Storm(BIG, tmp_path / "store", random.Random(7))  # noqa: S311 (moments, not secrets)
-
-    remains = storm.kills(10)
-
-    assert max(found.lost for found in remains) <= BOUND
-    assert storm.completed >= 1

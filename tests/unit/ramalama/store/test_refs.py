@@ -194,7 +194,6 @@ def test_what_is_no_note_is_no_model_and_stops_whoever_would_remove_its_files(
         ("files", {}),
         ("files", []),
         ("files", [None]),
-        ("files", [0] * 60_000),
     ],
 )
 def test_a_note_with_a_field_that_makes_no_sense_is_refused_in_one_line(
@@ -236,6 +235,16 @@ def test_a_note_of_a_file_that_makes_no_sense_is_refused(
     note.write_text(json.dumps(fields))
 
     with pytest.raises(StoreError, match="is not the note of a model"):
+        read_record(note)
+
+
+def test_a_note_of_an_absurd_number_of_files_is_refused_before_they_are_looked_at(
+    tmp_path: Path,
+) -> None:
+    note = tmp_path / "long.json"
+    note.write_text(json.dumps({**FIELDS, "files": [0] * 60_000}))
+
+    with pytest.raises(StoreError, match="it has no list of files"):
         read_record(note)
 
 

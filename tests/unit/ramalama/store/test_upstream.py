@@ -156,6 +156,8 @@ def test_the_lines_of_older_versions_are_read(tmp_path: Path) -> None:
         ("a.json", b'{"files": [{"name": "../evil", "hash": "x"}], "hash": "x"}'),
         ("a.json", b'{"files": [{"name": "a", "hash": "../evil"}], "hash": "x"}'),
         ("a.json", b'{"files": [{"name": "a", "hash": "/evil"}], "hash": "x"}'),
+        ("a.json", b'{"files": [{"name": "a", "hash": "sub/evil"}], "hash": "x"}'),
+        ("a.json", b'{"files": [], "hash": "sub/evil"}'),
         ("a.json", b'{"files": [{"name": "a", "hash": ".."}], "hash": "x"}'),
         ("a.json", b'{"files": [{"name": "a", "hash": "x\\u0000"}], "hash": "x"}'),
         ("a.json", b"[" * 100_000),

@@ -402,8 +402,10 @@ def test_entries_that_are_no_file_of_a_model_are_passed_over(world: World, odd: 
     assert [file.name for file in world.find().files] == ["tiny-Q8_0.gguf"]
 
 
-@pytest.mark.parametrize("step", [0, 1, 1000], ids=["in a circle", "for ever", "a million files"])
-def test_a_listing_without_end_ends(world: World, step: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "most"), [(0, 4), (1, 102), (10_000, 14)], ids=["circle", "no end", "millions"]
+)
+def test_a_listing_without_end_ends(world: World, step: int, most: int) -> None:
     def tree(request: Request) -> Reply:
         cursor = int(request.query.get("cursor", "0"))
         page = [
@@ -415,7 +417,7 @@ def test_a_listing_without_end_ends(world: World, step: int) -> None:
 
     with pytest.raises(ModelPullError, match=r"lists hf://acme/tiny without end$"):
         world.find()
-    assert len(world.server.requests) <= 102
+    assert len(world.server.requests) <= most
 
 
 def test_a_listing_longer_than_any_is_not_read(world: World) -> None:
@@ -450,7 +452,9 @@ def test_an_endpoint_with_a_password_is_refused_without_showing_it(world: World)
 
 @pytest.mark.parametrize("endpoint", ["{}/", "  {}  ", "{}///"])
 def test_an_endpoint_is_read_with_patience(world: World, endpoint: str) -> None:
-    assert world.find(env={"HF_ENDPOINT": endpoint.format(world.server.url)}).files
+    model = world.find(env={"HF_ENDPOINT": endpoint.format(world.server.url)})
+
+    assert model.files[0].blob.locate().url.startswith(f"{world.server.url}/acme/tiny/resolve/")
 
 
 def test_an_endpoint_without_a_protocol_is_asked_over_tls(world: World) -> None:
