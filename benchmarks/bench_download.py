@@ -24,6 +24,7 @@ from benchmarks.rounds import report, run_rounds
 from ramalama.digest import Digest
 from ramalama.download.downloader import Downloader
 from ramalama.download.values import Location, RemoteBlob
+from ramalama.events import ignore
 from ramalama.http import open_http
 from ramalama.store.cas import ContentStore
 from ramalama.transfers import DownloadProgress
@@ -34,7 +35,7 @@ from tests.lab.scratch import scratch_directory
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from ramalama.events import Event
+    from ramalama.events import Event, EventHook
 
 _MIB: Final = 1024 * 1024
 _CUTS: Final = 7
@@ -190,13 +191,10 @@ def _survive_cuts(directory: Path) -> None:
     print(f"{_CUTS} cuts in a row: complete, {'nothing' if starts == steps else 'some'} came twice")
 
 
-def run_once(url: str, base: Path, size: int, digest: Digest) -> None:
-    """Fetch, and say how far it has come."""
-
-    def say(event: Event) -> None:
-        if isinstance(event, DownloadProgress):
-            print(event.done, flush=True)
-
+def run_once(
+    url: str, base: Path, size: int, digest: Digest, *, on_event: EventHook = ignore
+) -> None:
+    """Fetch into a store at *base*."""
     shelf = ContentStore(base)
     with open_http() as client:
         blob = RemoteBlob(
@@ -207,7 +205,13 @@ def run_once(url: str, base: Path, size: int, digest: Digest) -> None:
             locate=lambda: Location(url=url),
             client=client,
         )
-        Downloader(shelf.directory, on_event=say).fetch(blob, shelf)
+        Downloader(shelf.directory, on_event=on_event).fetch(blob, shelf)
+
+
+def _say(event: Event) -> None:
+    """Say how far it has come."""
+    if isinstance(event, DownloadProgress):
+        print(event.done, flush=True)
 
 
 def _make_file(path: Path, size: int) -> Digest:
@@ -244,6 +248,8 @@ def _peak_of_children() -> float:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == [_RUN_ONCE]:
-        run_once(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), Digest(sys.argv[5]))
+        run_once(
+            sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), Digest(sys.argv[5]), on_event=_say
+        )
     else:
         main()

@@ -37,6 +37,7 @@ model = store.find(ModelRef(Scheme.OLLAMA, "ours/0", "latest"))
 assert model and store.open(model).weights
 """
 _IMPORT = "import ramalama.reference, ramalama.store.store"
+_REFERENCE = "import ramalama.reference"
 
 
 def main() -> None:
@@ -50,7 +51,8 @@ def main() -> None:
             "python -c pass": ("pass",),
             f"list of {MODELS} models": (_LIST, str(base), str(MODELS)),
             "find and open one": (_OPEN, str(base)),
-            "import alone": (_IMPORT,),
+            "import of the store": (_IMPORT,),
+            "import of references alone": (_REFERENCE,),
         }
         starts = {name: _starter(words, directory) for name, words in programs.items()}
         report(run_rounds(starts, ROUNDS), "python -c pass")

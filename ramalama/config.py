@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ConfigError
 from ramalama.readers import READERS
 from ramalama.reference import Scheme
+from ramalama_accel.base import RuntimeName
 from ramalama_engines.frozen import frozen
 from ramalama_engines.values import EngineKind, PullPolicy
 
@@ -38,7 +39,7 @@ _FOREIGN = frozenset(
     """api api_key backend cache_reuse carimage container convert_type default_image
     default_pi_image default_rag_image default_stack_image default_tools_image dryrun
     gguf_quantization_mode host http_client log_level max_tokens ncmoe port provider pi_image
-    rag_image runtime runtimes stack_image summarize_after tempdir thinking tools_image
+    rag_image runtimes stack_image summarize_after tempdir thinking tools_image
     tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
 
@@ -50,7 +51,9 @@ class Config:
     Attributes:
         engine: "podman" or "docker"; None takes the first that answers.
         image: for every accelerator; None takes the accelerator's.
-        images: per accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``.
+        images: per accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
+            `ramalama_accel.default_image`.
+        runtime: the inference server.
         env: ``K=V`` or ``K`` for the container.
         store: directory of the models; None is the one that upstream has, see `store_base`.
         transport: of names that tell none.
@@ -62,6 +65,7 @@ class Config:
     engine: EngineKind | None = None
     image: str | None = None
     images: Mapping[str, str] = field(default_factory=dict[str, str])
+    runtime: RuntimeName = RuntimeName.LLAMA_CPP
     pull: PullPolicy = PullPolicy.MISSING
     network: str = "none"
     oci_runtime: str | None = None

@@ -6,13 +6,14 @@ still works, slowly; one whose weights alone exceed all memory does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
 from ramalama.options import DEFAULT_CONTEXT
 from ramalama.sizes import human_size
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ramalama.memory import MemoryNeed, ModelShape
     from ramalama.options import ServeOptions
     from ramalama.store.models import StoredModel
-    from ramalama.transports.base import Variant
+    from ramalama.transports.wish import Choice
     from ramalama_accel.base import Accelerator
 
 # Below this share of the memory, nobody need look closer: a context of usual size and the work
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _CLEARLY_FITS = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Room:
     """The memory of a host, in bytes.
 
@@ -62,7 +63,7 @@ class Room:
         return f"{main}, and the GPU has {human_size(self.gpu)}" if self.gpu else main
 
 
-def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Variant] = ()) -> None:
+def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Choice] = ()) -> None:
     """Refuse a model whose weights alone exceed all memory, before anything large is done.
 
     Raises:

@@ -6,6 +6,7 @@ many times as long, and one malformed answer ends all requests on the connection
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Generator, Iterable, Mapping
 
+_log = logging.getLogger("ramalama.http")
+
 USER_AGENT = f"ramalama/{__version__}"
 
 _CONNECT_TIMEOUT = 10.0
@@ -29,7 +32,7 @@ _LARGEST_ANSWER = 32 * 1024 * 1024
 _PATIENCE = Patience()
 
 # What may be told to another host than the one it was meant for.
-_TRAVELLING = frozenset({"accept", "range", "if-range"})
+_TRAVELLING = frozenset({"accept", "accept-encoding", "range", "if-range"})
 # A redirect whose body is not over after so many pieces costs us the connection.
 _PIECES_OF_REDIRECT = 4
 
@@ -105,8 +108,11 @@ def ask(  # noqa: PLR0913 (what a request consists of)
             raise _PassingAnswer(answer)
         return answer
 
+    def note(failure: Passing, pause: float) -> None:
+        _log.info("asking %s again in %.1f s: %s", httpx2.URL(url).host, pause, failure)
+
     try:
-        return patience.retrying()(once)
+        return patience.retrying(note)(once)
     except _PassingAnswer as exc:
         return exc.answer
     except Passing as exc:

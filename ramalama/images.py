@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
-    from ramalama_accel.base import AcceleratorKind
+    from ramalama_accel.base import AcceleratorKind, RuntimeName
     from ramalama_engines import Engine, LocalImage, User
 
 
@@ -41,10 +41,14 @@ class ImageRequest:
         )
 
 
-def name_of_image(config: Config, asked: str | None, kind: AcceleratorKind) -> str:
-    """Choose the image: the call's, else the host's, else the accelerator's."""
+def name_of_image(
+    config: Config, asked: str | None, kind: AcceleratorKind, runtime: RuntimeName
+) -> str:
+    """Choose the image: the call's, else the host's, else the accelerator's for *runtime*."""
     return (
-        asked or config.image or default_image(kind, version=__version__, overrides=config.images)
+        asked
+        or config.image
+        or default_image(kind, version=__version__, runtime=runtime, overrides=config.images)
     )
 
 

@@ -19,7 +19,6 @@ from ramalama.planning import Circumstances, make_plan
 from ramalama.ports import free_port
 from ramalama.readiness import ExitWatch
 from ramalama.rundir import new_instance
-from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
 from ramalama.server import LOG_TAIL, ModelServer, PostMortem
 from ramalama_chat.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
-    from ramalama.runtimes.base import ServerSpec
+    from ramalama.runtimes.base import Runtime, ServerSpec
     from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator
     from ramalama_chat.endpoint import Endpoint
@@ -51,11 +50,13 @@ _FALLBACK = (
 class Launcher:
     """Carries one plan out on one engine."""
 
-    def __init__(self, engine: Engine, run_dir: Path, *, on_event: EventHook = ignore) -> None:
+    def __init__(
+        self, engine: Engine, runtime: Runtime, run_dir: Path, *, on_event: EventHook = ignore
+    ) -> None:
         self._engine = engine
+        self._runtime = runtime
         self._run_dir = run_dir
         self._on_event = on_event
-        self._runtime = RUNTIMES[DEFAULT_RUNTIME]
         self._directory = new_instance(run_dir, Lease.of_this_process())
 
     def plan(

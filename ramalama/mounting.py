@@ -80,7 +80,8 @@ def _alias(model: StoredModel) -> str:
     reference = model.reference
     match reference.scheme:
         case Scheme.FILE | Scheme.HTTP | Scheme.HTTPS:
-            return (model.directory or model.weights[0]).stem or "model"
+            directory = model.directory
+            return (directory.name if directory else model.weights[0].stem) or "model"
         case _:
             plain = not reference.tag or reference.tag == "latest"
             tag = "" if plain or reference.tag.startswith(_DIGEST) else f":{reference.tag}"

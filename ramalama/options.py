@@ -6,6 +6,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ramalama_accel.base import RuntimeName
 from ramalama_engines.frozen import frozen
 from ramalama_engines.values import PullPolicy
 
@@ -59,8 +60,10 @@ class ServeOptions:
 
     Attributes:
         model: what to serve.
+        runtime: the inference server.
         ctx_size: tokens of context; None is its author's choice, else 2048; 0 is the model's own.
-        ngl: layers on the GPU; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the CPU alone.
+        ngl: layers on the GPU, for llama.cpp; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the
+            CPU alone.
         threads: CPU threads; None is half the cores that this process may use.
         temp: sampling temperature; None is its author's choice, else 0.8.
         seed: of the sampler; None is random.
@@ -81,6 +84,7 @@ class ServeOptions:
     """
 
     model: ModelRef
+    runtime: RuntimeName = RuntimeName.LLAMA_CPP
     ctx_size: int | None = None
     ngl: int = AUTOMATIC_LAYERS
     threads: int | None = None

@@ -42,6 +42,7 @@ MODEL_LABEL = f"{LABEL}.model"
 
 _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
 _LOOPBACK = "127.0.0.1"
 _NETWORKLESS = ("container:", "ns:", "pod:", "service:")
@@ -134,10 +135,12 @@ class _Planner:
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
         mounted, files = mount_model(self.model, relabel=self._relabel)
+        without = self.options.devices == ()
         surroundings = Surroundings(
             listen=listen,
             threads=self.options.threads or self.here.threads,
-            gpu=self.accelerator.kind is not AcceleratorKind.CPU and self.options.devices != (),
+            kind=AcceleratorKind.CPU if without else self.accelerator.kind,
+            gpus=0 if without else len(self.accelerator.gpus),
             image=self.here.image,
         )
         server = self.runtime.server(mounted, self.options, surroundings)
@@ -145,7 +148,7 @@ class _Planner:
             model=self.model,
             alias=mounted.alias,
             server=server,
-            container=self._container(server, (*files, *self._mounts()), ports),
+            container=self._container(server, (*files, *self._mounts(server)), ports),
             endpoint=endpoint,
             published_port=ports[0].container_port if ports else None,
         )
@@ -183,14 +186,16 @@ class _Planner:
     def _relabel(self) -> bool:
         return self.options.selinux and not self.options.privileged
 
-    def _mounts(self) -> Iterator[Mount]:
+    def _mounts(self, server: ServerSpec) -> Iterator[Mount]:
         yield BindMount(
             source=str(self.here.instance.path),
             target=_INSTANCE,
             read_only=self.options.network != "none",  # it holds the socket, or else the key
             relabel=self._relabel,
         )
-        yield TmpfsMount(target=_TMP)
+        yield TmpfsMount(target=_TMP, executable=server.compiles)
+        if server.shared_memory:
+            yield TmpfsMount(target=_SHARED_MEMORY)
         for library in self.accelerator.library_paths:
             yield BindMount(source=library, target=library)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ramalama.errors import ModelError, StoreError
 from ramalama.events import Notice, ignore
 from ramalama.fitting import check_weights
+from ramalama.locks import locked
 from ramalama.store.caches import reuse
 from ramalama.store.caches.base import WantedFile
 from ramalama.store.gguf import check_header
 from ramalama.store.records import FileKind, ModelRecord, StoredFile
-from ramalama.transfers import DownloadPlanned, ModelReady
+from ramalama.store.refs import note_name
+from ramalama.transfers import DownloadPlanned, DownloadWaiting, ModelReady
 from ramalama.transports import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from ramalama.digest import Digest
     from ramalama.download.values import FetchedBlob, RemoteBlob
@@ -56,39 +60,66 @@ class Puller:
     def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
         """Bring in the model as it is at its source now; all of it, or nothing is changed.
 
-        What was fetched before an error stays, and the next pull goes on from there.
+        What was fetched before an error stays, and the next pull goes on from there. Another
+        process that pulls the same model is waited for, and what it has brought in is taken.
 
         Raises:
             ModelError: it is not there, may not be had, is too large, broke off, or is no model.
             StoreError: the store cannot be used, or has not enough space.
         """
+        began = datetime.now(UTC)
         with self._store.using(), open_transport(reference.scheme, self._context) as transport:
             remote = transport.find(reference, wanted)
             self._check_room(remote)
-            before = self._store.find(reference)
-            if before is None or not _is_same(before, remote):
-                before = ModelRecord(
-                    reference=reference,
-                    files=self._bring(remote, wanted),
-                    pulled=datetime.now(UTC),
-                    revision=remote.revision,
-                )
-                self._store.publish(before)
+            with self._alone(reference):
+                record = self._store.find(reference)
+                if record is None or not (record.pulled > began or _is_same(record, remote)):
+                    record = ModelRecord(
+                        reference=reference,
+                        files=self._bring(remote, wanted),
+                        pulled=datetime.now(UTC),
+                        revision=remote.revision,
+                    )
+                    self._store.publish(record)
         self._on_event(ModelReady(str(reference)))
-        return before
+        return record
+
+    @contextmanager
+    def _alone(self, reference: ModelRef) -> Generator[None]:
+        """Pull *reference* in no other process meanwhile.
+
+        Two that unpack the same image would take its layers away from each other.
+        """
+        name = note_name(reference).replace("/", "-").removesuffix(".json")
+        lock = self._contents.directory / "locks" / f"{name}.lock"
+        waiting = DownloadWaiting(file=str(reference))
+        with ExitStack() as held:
+            try:
+                held.enter_context(locked(lock, on_wait=lambda: self._on_event(waiting)))
+            except OSError as exc:
+                msg = f"the store {self._store.base} cannot be used: {exc.strerror or exc}"
+                raise StoreError(msg) from exc
+            yield
 
     def _bring(self, remote: RemoteModel, wanted: ModelFormat) -> tuple[StoredFile, ...]:
         """Get all files onto the shelf."""
         files = {file.name: self._look_around(remote, file) for file in remote.files}
         missing = [file for file in remote.files if files[file.name] is None]
         layers = [archive.blob for archive in remote.archives]
-        self._announce(remote, [*(file.blob for file in missing), *layers])
-        fetched = self._fetch([*(file.blob for file in missing), *layers])
+        blobs = [*(file.blob for file in missing), *layers]
+        self._announce(remote, blobs)
+        if blobs:
+            self._store.begin(remote.reference, _blobs(remote))
+        fetched = self._fetch(blobs)
         for file, blob in zip(missing, fetched, strict=False):  # the layers follow
             files[file.name] = _stored(file, blob.digest, blob.size)
         found = [file for file in files.values() if file is not None]
-        found += self._unpack(remote, fetched[len(missing) :], wanted)
-        self._check(found)
+        try:
+            found += self._unpack(remote, fetched[len(missing) :], wanted)
+            self._check(found)
+        except ModelError:  # it would be no better another time
+            self._store.abandon(remote.reference, {blob.digest for blob in fetched})
+            raise
         return tuple(found)
 
     def _check_room(self, remote: RemoteModel) -> None:
@@ -116,12 +147,11 @@ class Puller:
         return _stored(file, found.digest, path.stat().st_size)
 
     def _announce(self, remote: RemoteModel, missing: Sequence[RemoteBlob]) -> None:
-        blobs = [*(file.blob for file in remote.files), *(each.blob for each in remote.archives)]
         self._on_event(
             DownloadPlanned(
                 model=str(remote.reference),
                 files=len(missing),
-                size=_total(blobs),
+                size=_total(_blobs(remote)),
                 missing=_total(missing),
             )
         )
@@ -176,6 +206,11 @@ def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:
         return remote.revision is not None and record.revision == remote.revision
     known = {(file.name, file.digest) for file in record.files}
     return known == {(file.name, file.blob.digest) for file in remote.files}
+
+
+def _blobs(remote: RemoteModel) -> Sequence[RemoteBlob]:
+    """List all that the model consists of, here already or not."""
+    return [*(file.blob for file in remote.files), *(each.blob for each in remote.archives)]
 
 
 def _stored(file: RemoteFile, digest: Digest, size: int) -> StoredFile:

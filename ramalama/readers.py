@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.reference import Scheme, parse_transport
+from ramalama_accel.base import RuntimeName
 from ramalama_engines.values import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "engine": one_of(EngineKind),
     "image": _text,
     "images": _table,
+    "runtime": one_of(RuntimeName),
     "pull": one_of(PullPolicy),
     "network": _text,
     "oci_runtime": _text,

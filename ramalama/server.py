@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ramalama_chat.session import ChatSession
     from ramalama_engines.base import Engine
 
-LOG_TAIL = 40
+LOG_TAIL = 40  # lines that a user may want to see
+_LOG_TO_SEARCH = 2000  # lines; a cause is followed by the stacks of several processes
 _KILLED = 137
 
 
@@ -135,24 +136,24 @@ class PostMortem:
         Raises:
             EngineFailure: it is the engine that is gone; the server may be well.
         """
-        tail: tuple[str, ...] = ()
+        log: tuple[str, ...] = ()
         exit_code: int | None = None
         oom_killed = False
         try:
             state = self.engine.inspect(self.container)
             exit_code, oom_killed = state.exit_code, state.oom_killed
-            tail = tuple(self.engine.logs(self.container, tail=LOG_TAIL))
+            log = tuple(self.engine.logs(self.container, tail=_LOG_TO_SEARCH))
         except EngineUnavailable as exc:
             raise EngineFailure(exc) from exc
         except EngineError as exc:
             cause = f"the engine no longer tells why ({exc})"
         else:
             killed = oom_killed or exit_code == _KILLED
-            cause = _memory(oom_killed=oom_killed) if killed else self.runtime.explain(tail) or ""
+            cause = _memory(oom_killed=oom_killed) if killed else self.runtime.explain(log) or ""
         code = "" if exit_code is None else f" (exit code {exit_code})"
         reason = f": {cause}" if cause else ""
         msg = f"the {self.runtime.name} server of {self.model} ended{code}{reason}"
-        return ServerExited(msg, exit_code=exit_code, log_tail=tail)
+        return ServerExited(msg, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
 
 
 def _memory(*, oom_killed: bool) -> str:

@@ -22,6 +22,7 @@ from ramalama.options import PullOptions
 from ramalama.orphans import remove_orphaned
 from ramalama.planning import LABEL, check_options
 from ramalama.rundir import default_run_dir
+from ramalama.runtimes import find_runtime
 from ramalama.store.models import StoredModel
 from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
 from ramalama_accel.detect import detect
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from ramalama.events import EventHook
-    from ramalama.options import ServeOptions
+    from ramalama.options import ModelFormat, ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.reference import ModelRef
     from ramalama.server import ModelServer
@@ -155,13 +156,15 @@ class Ramalama:
             OptionRefused, ModelError, EngineFailure: as in `start`.
         """
         check_options(options)
+        runtime = find_runtime(options.runtime)
         model = model or self.models.find(options.model) or _not_pulled_yet(options.model)
+        runtime.check(model)
         engine = self.connect()
         accelerator = self.accelerator(options)
         with engine_errors():
-            name = name_of_image(self.config, options.image, accelerator.kind)
+            name = name_of_image(self.config, options.image, accelerator.kind, options.runtime)
             parse_image(name)
-            launcher = Launcher(engine, self.run_dir)
+            launcher = Launcher(engine, runtime, self.run_dir)
             image = engine.image(name)
             return launcher.plan(options, model, accelerator, image_name=name, image=image)
 
@@ -254,26 +257,28 @@ class Ramalama:
         on_event: EventHook,
     ) -> ModelServer:
         check_options(options)
+        runtime = find_runtime(options.runtime)
         model = self.models.find(options.model, on_event=on_event)
         if model is None:
-            model = self._pull(options, on_event)
+            model = self._pull(options, runtime.format, on_event)
+        runtime.check(model)
         engine = self.connect()
         on_event(EngineConnected(engine.kind, engine.url))
         accelerator = self.accelerator(options)
         room = Room.of(available_memory(self._host.root), accelerator)
         options = fit(options, model, room, on_event=on_event)
         with engine_errors():
-            name = name_of_image(self.config, options.image, accelerator.kind)
+            name = name_of_image(self.config, options.image, accelerator.kind, options.runtime)
             image = fetch_image(
                 engine, self.user, ImageRequest.of(name, options), on_event=on_event
             )
             on_event(ImageReady(name))
-            launcher = Launcher(engine, self.run_dir, on_event=on_event)
+            launcher = Launcher(engine, runtime, self.run_dir, on_event=on_event)
             plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
             return launcher.launch(plan, undo, ready_timeout=ready_timeout)
 
-    def _pull(self, options: ServeOptions, on_event: EventHook) -> StoredModel:
-        how = PullOptions(authfile=options.authfile, tls_verify=options.tls_verify)
+    def _pull(self, options: ServeOptions, wanted: ModelFormat, on_event: EventHook) -> StoredModel:
+        how = PullOptions(wanted=wanted, authfile=options.authfile, tls_verify=options.tls_verify)
         room = None if options.force else self.room()
         return self.models.pull(options.model, how, room=room, on_event=on_event)
 

@@ -7,15 +7,17 @@ from ramalama_accel.base import (
     Finding,
     Gpu,
     InvalidVisibleDevices,
+    RuntimeName,
 )
 from ramalama_accel.detect import detect
 from ramalama_accel.host import DeviceNode, Host, User
-from ramalama_accel.images import IMAGES, default_image
+from ramalama_accel.images import IMAGES, VLLM_IMAGES, default_image, tagged
 from ramalama_accel.visible import VARIABLES
 
 __all__ = [
     "IMAGES",
     "VARIABLES",
+    "VLLM_IMAGES",
     "Accelerator",
     "AcceleratorKind",
     "Detection",
@@ -24,7 +26,9 @@ __all__ = [
     "Gpu",
     "Host",
     "InvalidVisibleDevices",
+    "RuntimeName",
     "User",
     "default_image",
     "detect",
+    "tagged",
 ]

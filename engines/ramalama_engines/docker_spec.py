@@ -34,6 +34,7 @@ _OPTIONS = {
     "PortBindings": "ports",
     "Mounts": "mounts",
     "Binds": "mounts",
+    "Tmpfs": "mounts",
     "Devices": "devices",
     "DeviceRequests": "devices",
     "Runtime": "oci_runtime",
@@ -225,12 +226,24 @@ def _mounts(spec: ContainerSpec, *, relabel: bool) -> Json:
         for mount in spec.mounts
         if relabel and isinstance(mount, BindMount) and mount.relabel
     ]
+    # The long form of a tmpfs has had no way to say this before API 1.46.
+    tmpfs = {
+        mount.target: _tmpfs_options(mount)
+        for mount in spec.mounts
+        if isinstance(mount, TmpfsMount) and mount.executable
+    }
     mounts = [
         _mount(mount)
         for mount in spec.mounts
-        if not (relabel and isinstance(mount, BindMount) and mount.relabel)
+        if mount.target not in tmpfs
+        and not (relabel and isinstance(mount, BindMount) and mount.relabel)
     ]
-    return {"Mounts": mounts, "Binds": binds}
+    return {"Mounts": mounts, "Binds": binds, **({"Tmpfs": tmpfs} if tmpfs else {})}
+
+
+def _tmpfs_options(mount: TmpfsMount) -> str:
+    size = "" if mount.size is None else f",size={mount.size}"
+    return f"exec,mode={mount.mode:o}{size}"
 
 
 def _mount(mount: Mount) -> Json:

@@ -117,11 +117,15 @@ class BindMount:
 
 @frozen()
 class TmpfsMount:
-    """A file system in memory: *size* in bytes (None: half the memory), *mode* as in chmod(2)."""
+    """A file system in memory: *size* in bytes (None: half the memory), *mode* as in chmod(2).
+
+    Programs and libraries in it can be run if it is *executable*; Podman lets them run anyway.
+    """
 
     target: str
     size: int | None = None
     mode: int = 0o1777
+    executable: bool = False
 
 
 Mount = BindMount | TmpfsMount

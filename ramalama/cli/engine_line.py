@@ -105,7 +105,8 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
         case TmpfsMount():
             size = "" if mount.size is None else f",size={mount.size}"
-            yield f"--tmpfs={mount.target}:mode={mount.mode:o}{size}"
+            run = ",exec" if mount.executable else ""
+            yield f"--tmpfs={mount.target}:mode={mount.mode:o}{size}{run}"
         case _:
             assert_never(mount)
 

@@ -17,7 +17,7 @@ from ramalama.cli.table import age, cell, short_id, table
 from ramalama.cli.verbs import VERBS
 from ramalama.engine_errors import engine_errors
 from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
-from ramalama_accel.images import IMAGES
+from ramalama_accel.images import IMAGES, VLLM_IMAGES, tagged
 from ramalama_engines import (
     ImageReference,
     PullPolicy,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ramalama.service import Ramalama
     from ramalama_engines.image_list import ImageSummary
 
+_OURS = (*IMAGES.values(), *VLLM_IMAGES.values())
 _HEADING = ("IMAGE", "IMAGE ID", "CREATED", "SIZE")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _WIDEST = 120
@@ -121,9 +122,9 @@ def _buildable() -> Sequence[str]:
 
 def _reference(name: str) -> str:
     """Write the whole reference of one of our images, in the generation that we drive."""
-    for repository in IMAGES.values():
+    for repository in _OURS:
         if repository.endswith(f"/{name}"):
-            return f"{repository}:{'.'.join(__version__.split('.')[:2])}"
+            return tagged(repository, version=__version__)
     return name
 
 
@@ -164,7 +165,8 @@ def _pull(ramalama: Ramalama, name: str | None, *, quiet: bool) -> None:
 
 
 def _image_of_this_host(ramalama: Ramalama) -> str:
-    return name_of_image(ramalama.config, None, ramalama.detect().accelerator.kind)
+    kind, config = ramalama.detect().accelerator.kind, ramalama.config
+    return name_of_image(config, None, kind, config.runtime)
 
 
 def _list(ramalama: Ramalama, invocation: Invocation, *, as_json: bool) -> None:
@@ -184,7 +186,7 @@ def _list(ramalama: Ramalama, invocation: Invocation, *, as_json: bool) -> None:
 
 def _repositories(config: Config) -> set[str | None]:
     named = (config.image, *config.images.values())
-    return {*IMAGES.values(), *(_repository(name) for name in named if name)} - {None}
+    return {*_OURS, *(_repository(name) for name in named if name)} - {None}
 
 
 def _repository(name: str) -> str | None:

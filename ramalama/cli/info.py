@@ -16,7 +16,7 @@ from ramalama.cores import default_threads, usable_cores
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure
 from ramalama.images import name_of_image
-from ramalama.runtimes import DEFAULT_RUNTIME, RUNTIMES
+from ramalama_accel.base import RuntimeName
 
 if TYPE_CHECKING:
     import argparse
@@ -57,9 +57,9 @@ def execute(words: Sequence[str]) -> int:
             ],
             "Cores": {"Usable": usable_cores(), "DefaultThreads": default_threads()},
             "Engine": _engine(ramalama),
-            "Image": name_of_image(invocation.config, None, detection.accelerator.kind),
+            "Image": _image(invocation.config, detection),
             "Memory": {"Available": ramalama.room().main},
-            "Runtimes": {"Available": sorted(RUNTIMES), "Default": DEFAULT_RUNTIME},
+            "Runtimes": {"Available": sorted(RuntimeName), "Default": invocation.config.runtime},
             "Shortnames": _shortnames(ramalama.models.shortnames()),
             "Store": str(ramalama.models.store.base),
             "Version": __version__,
@@ -88,6 +88,10 @@ def _shortnames(shortnames: Shortnames) -> dict[str, object]:
         "Names": {entry.name: entry.target for entry in shortnames.entries.values()},
         "Warnings": shortnames.warnings,
     }
+
+
+def _image(config: Config, detection: Detection) -> str:
+    return name_of_image(config, None, detection.accelerator.kind, config.runtime)
 
 
 def _engine(ramalama: Ramalama) -> dict[str, object]:

@@ -10,8 +10,10 @@ from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.output import printable
 from ramalama.cli.progress import StartProgress
 from ramalama.cli.registry_options import RegistryArguments, add_registry_options
+from ramalama.cli.signals import handled_signals
 from ramalama.cli.verbs import VERBS
 from ramalama.options import PullOptions
+from ramalama.runtimes import find_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +45,14 @@ def execute(words: Sequence[str]) -> int:
     models = invocation.models()
     reference = models.resolve(arguments.model)
     verify = arguments.verifies(invocation.config)
-    options = PullOptions(authfile=arguments.authfile, tls_verify=verify)
+    wanted = find_runtime(invocation.config.runtime).format
+    options = PullOptions(wanted=wanted, authfile=arguments.authfile, tls_verify=verify)
     progress = StartProgress(quiet=invocation.quiet)
-    try:
-        models.pull(reference, options, on_event=progress.follow)
-    finally:
-        progress.clear()
+    with handled_signals():  # whichever ends us, what came is kept and the progress line goes
+        try:
+            models.pull(reference, options, on_event=progress.follow)
+        finally:
+            progress.clear()
     sys.stdout.write(printable(str(reference)) + "\n")
     return 0
 

@@ -18,6 +18,7 @@ from ramalama.readers import (
     parse_temp,
     parse_threads,
 )
+from ramalama_accel.base import RuntimeName
 from ramalama_engines import PullPolicy
 from ramalama_engines.values import Device, parse_device
 
@@ -55,6 +56,7 @@ class ServeArguments(GlobalArguments):
     port: int | None
     privileged: bool
     pull: PullPolicy | None
+    runtime: RuntimeName | None
     runtime_args: list[list[str]]
     seed: int | None
     selinux: bool | None
@@ -83,6 +85,7 @@ def serve_options(
     """Fold the command line over the settings."""
     return ServeOptions(
         model=model,
+        runtime=_first(arguments.runtime, config.runtime),
         ctx_size=config.ctx_size if arguments.ctx_size is None else arguments.ctx_size,
         ngl=_first(arguments.ngl, config.ngl),
         threads=_first(arguments.threads, config.threads),
@@ -152,6 +155,12 @@ def _devices(given: Sequence[Device | None]) -> tuple[Device, ...] | None:
 
 def _add_model_options(group: ArgumentGroup) -> None:
     group.add_argument(
+        "--runtime",
+        type=typed(one_of(RuntimeName)),
+        metavar="{llama.cpp,vllm}",
+        help="inference server (default: llama.cpp)",
+    )
+    group.add_argument(
         *("-c", "--ctx-size", "--max-model-len"),
         type=typed(parse_ctx_size),
         metavar="TOKENS",
@@ -183,7 +192,7 @@ def _add_model_options(group: ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar='"ARGS"',
-        help="further arguments for llama-server, split as a shell does; may be repeated",
+        help="further arguments for the server, split as a shell does; may be repeated",
     )
 
 

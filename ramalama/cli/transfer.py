@@ -78,14 +78,13 @@ class TransferProgress:
         done = sum(self._done.values())
         total = self._total(event)
         speed = self._speed(done - sum(self._at_first.values()))
-        if not total:
-            self._status.show(f"{human_size(done)}, {human_size(speed)}/s")
-            return
-        left = f", {human_duration((total - done) / speed)} left" if speed else ""
-        self._status.show(
-            f"{min(done / total, 1):4.0%}  {human_size(done)} of {human_size(total)}, "
-            f"{human_size(speed)}/s{left}"
-        )
+        share = f"{min(done / total, 1):4.0%}  " if total else ""
+        words = [f"{human_size(done)} of {human_size(total)}" if total else human_size(done)]
+        if speed:
+            words.append(f"{human_size(speed)}/s")
+        if speed and total:
+            words.append(f"{human_duration((total - done) / speed)} left")
+        self._status.show(share + ", ".join(words))
 
     def _total(self, event: DownloadProgress) -> int | None:
         return self._missing if self._missing is not None else event.total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
@@ -78,5 +79,6 @@ class Crew:
     def join(self) -> bool:
         """Wait for all threads; False if one would take too long."""
         for thread in self._threads:
-            thread.join(_LONGEST_GOODBYE)
+            with suppress(RuntimeError):  # Ctrl-C came before it began, and it will find all over
+                thread.join(_LONGEST_GOODBYE)
         return not any(thread.is_alive() for thread in self._threads)

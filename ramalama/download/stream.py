@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ramalama.download.values import Location
 
 _CONNECT_TIMEOUT = 10.0
+_AS_IT_IS = {"accept-encoding": "identity"}
 
 
 class Stream:
@@ -93,7 +94,7 @@ class Stream:
             raise ModelPullError(msg) from exc
 
     def _request(self, piece: Piece, location: Location) -> None:
-        headers = {**location.headers, **self._job.terms.headers(piece)}
+        headers = {**location.headers, **_AS_IT_IS, **self._job.terms.headers(piece)}
         asked_end = piece.end
         with opened(
             self._blob.client, "GET", location.url, headers=headers, extensions=self._extensions

@@ -1,15 +1,24 @@
-"""The inference servers that we know; a new one is a file and a row here."""
+"""The inference servers that we know; a new one is a file, a name and a case here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from ramalama.runtimes.llama_cpp import LlamaCpp
+from ramalama_accel.base import RuntimeName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ramalama.runtimes.base import Runtime
 
-RUNTIMES: Mapping[str, Runtime] = {LlamaCpp.name: LlamaCpp()}
-DEFAULT_RUNTIME = LlamaCpp.name
+
+def find_runtime(name: RuntimeName) -> Runtime:
+    """Return the inference server of that name."""
+    match name:
+        case RuntimeName.LLAMA_CPP:
+            return LlamaCpp()
+        case RuntimeName.VLLM:
+            from ramalama.runtimes.vllm import Vllm  # noqa: PLC0415 (most starts do without)
+
+            return Vllm()
+        case _:
+            assert_never(name)

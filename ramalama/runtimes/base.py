@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
+from ramalama_accel.base import AcceleratorKind
 from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ramalama.options import ServeOptions
+    from ramalama.options import ModelFormat, ServeOptions
+    from ramalama.store.models import StoredModel
+    from ramalama_accel.base import RuntimeName
     from ramalama_engines.values import LocalImage
 
 CPU = "CPU"
@@ -62,13 +65,20 @@ class Listen:
 class Surroundings:
     """What a server finds in its container.
 
-    *gpu* tells whether there is any; *image* None (a dry run) stands for our own image.
+    *kind* is what it can compute on, with so many *gpus*; *image* None (a dry run) stands for our
+    own image.
     """
 
     listen: Listen
     threads: int
-    gpu: bool
+    kind: AcceleratorKind
+    gpus: int = 0
     image: LocalImage | None
+
+    @property
+    def gpu(self) -> bool:
+        """Whether there is any."""
+        return self.kind is not AcceleratorKind.CPU
 
 
 @frozen()
@@ -76,7 +86,9 @@ class ServerSpec:
     """How the server is started and asked.
 
     *entrypoint* None keeps the image's, *health_path* answers 200 once the model is loaded,
-    *wants_gpu* tells whether it would be a pity if it computed on the CPU alone.
+    *wants_gpu* tells whether it would be a pity if it computed on the CPU alone. *compiles* is a
+    server that loads what it has just written, *shared_memory* one whose processes share more of
+    it than an engine would give them (64 MB).
     """
 
     entrypoint: tuple[str, ...] | None
@@ -84,6 +96,8 @@ class ServerSpec:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     health_path: str
     wants_gpu: bool = False
+    compiles: bool = False
+    shared_memory: bool = False
 
 
 @frozen()
@@ -120,8 +134,21 @@ class Runtime(Protocol):
     """An inference server that can be started in a container."""
 
     @property
-    def name(self) -> str:
+    def name(self) -> RuntimeName:
         """As in `--runtime`."""
+        ...
+
+    @property
+    def format(self) -> ModelFormat:
+        """What it loads best, where there is a choice."""
+        ...
+
+    def check(self, model: StoredModel) -> None:
+        """Make sure, before anything large is done, that it could load *model*.
+
+        Raises:
+            ModelUnsupported: it could not.
+        """
         ...
 
     def server(

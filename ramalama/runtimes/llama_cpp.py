@@ -6,14 +6,18 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ramalama.options import AUTOMATIC_LAYERS, DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
+from ramalama.errors import ModelUnsupported
+from ramalama.options import AUTOMATIC_LAYERS, ModelFormat
 from ramalama.runtimes.base import ServerSpec, is_number
+from ramalama.runtimes.choices import context_size, option, temperature
+from ramalama_accel.base import RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ramalama.options import ServeOptions
     from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
+    from ramalama.store.models import StoredModel
     from ramalama_engines.values import LocalImage
 
 _PROGRAM = "llama-server"
@@ -21,7 +25,7 @@ _PROGRAM = "llama-server"
 # llama.cpp's own "full" images start this script, which stands beside the programs.
 _UPSTREAM_SCRIPT = "tools.sh"
 
-_LARGEST_CONTEXT = 2**24  # tokens; no model has been made for as many
+_LAST_WORDS = 40  # lines; what stands before may be an answer that was refused hours ago
 
 # Ollama's names for what the server has an option for.
 _SAMPLING = {
@@ -57,7 +61,17 @@ _CAUSES = (
 class LlamaCpp:
     """llama.cpp's HTTP server."""
 
-    name = "llama.cpp"
+    name = RuntimeName.LLAMA_CPP
+    format = ModelFormat.GGUF
+
+    def check(self, model: StoredModel) -> None:
+        """Refuse what is not GGUF; see `Runtime.check`."""
+        if model.directory is not None:
+            msg = (
+                f"{model.reference} is a safetensors model, and llama.cpp loads GGUF alone; "
+                "take --runtime vllm, or a GGUF conversion of the model"
+            )
+            raise ModelUnsupported(msg)
 
     def server(
         self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
@@ -66,22 +80,22 @@ class LlamaCpp:
         listen = surroundings.listen
         argv = [
             *("--host", listen.host),
-            *_option("--port", listen.port),
-            *_option("--api-key-file", listen.api_key_file),
+            *option("--port", listen.port),
+            *option("--api-key-file", listen.api_key_file),
             *("--model", model.weights),
             *("--alias", model.alias),
             *(word for path in model.projectors for word in ("--mmproj", path)),
             *(word for path in model.adapters for word in ("--lora", path)),
-            *_option("--model-draft", model.draft),
-            *_option("--chat-template-file", model.chat_template),
-            *_option("--chat-template", model.template_name),
-            *_option("--ctx-size", _context(options, model, surroundings)),
-            *("--temp", str(_temperature(options, model))),
+            *option("--model-draft", model.draft),
+            *option("--chat-template-file", model.chat_template),
+            *option("--chat-template", model.template_name),
+            *option("--ctx-size", _context(options, model, surroundings)),
+            *("--temp", str(temperature(options, model))),
             *_sampling(model.parameters),
             *("--threads", str(surroundings.threads)),
-            *_option("--seed", options.seed),
-            *_option("--n-gpu-layers", _layers(options.ngl)),
-            *_option("--parallel", options.parallel),
+            *option("--seed", options.seed),
+            *option("--n-gpu-layers", _layers(options.ngl)),
+            *option("--parallel", options.parallel),
             "--no-warmup",
             *options.runtime_args,
         ]
@@ -99,8 +113,9 @@ class LlamaCpp:
 
     def explain(self, log: Sequence[str]) -> str | None:
         """Find the cause of death in the log; see `Runtime.explain`."""
+        last_words = log[-_LAST_WORDS:]
         for pattern, meaning in _CAUSES:
-            for line in log:
+            for line in last_words:
                 if match := re.search(pattern, line):
                     return meaning.format(**match.groupdict())
         return None
@@ -112,26 +127,10 @@ class LlamaCpp:
         return read_report(log)
 
 
-def _option(name: str, value: object | None) -> Iterator[str]:
-    if value is not None:
-        yield name
-        yield str(value)
-
-
 def _context(options: ServeOptions, model: MountedModel, surroundings: Surroundings) -> int | None:
     if options.ctx_size == 0 and surroundings.gpu and options.ngl == AUTOMATIC_LAYERS:
         return None  # left alone, the server takes as much as fits beside the layers
-    if options.ctx_size is not None:
-        return options.ctx_size
-    wanted = model.parameters.get("num_ctx")
-    return wanted if isinstance(wanted, int) and 0 < wanted <= _LARGEST_CONTEXT else DEFAULT_CONTEXT
-
-
-def _temperature(options: ServeOptions, model: MountedModel) -> float:
-    if options.temp is not None:
-        return options.temp
-    wanted = model.parameters.get("temperature")
-    return wanted if is_number(wanted) and wanted >= 0 else DEFAULT_TEMPERATURE
+    return context_size(options, model)
 
 
 def _sampling(parameters: Mapping[str, object]) -> Iterator[str]:

@@ -11,6 +11,7 @@ is, in this order,
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
@@ -46,8 +47,8 @@ def adopt(contents: ContentStore, path: Path, *, expected: Digest | None = None)
         digest = _read(contents, file)
         if digest is None or expected not in (None, digest):
             return None
-        if contents.find(digest) is None:
-            _bring_in(contents, path.resolve(), file, digest)
+        if contents.find(digest) is None and not _bring_in(contents, path.resolve(), file, digest):
+            return None
         return digest
 
 
@@ -86,20 +87,24 @@ def _read(contents: ContentStore, file: FileIO) -> Digest | None:
     return digest
 
 
-def _bring_in(contents: ContentStore, path: Path, file: FileIO, digest: Digest) -> None:
+def _bring_in(contents: ContentStore, path: Path, file: FileIO, digest: Digest) -> bool:
+    """Make *path* a content; False if it has been removed meanwhile."""
     target = contents.path(digest)
     target.parent.mkdir(parents=True, exist_ok=True)
     with scratch_path(contents.scratch) as new:
         if not _link(path, new, file) and not _clone(file, new):
+            if not path.exists():
+                return False
             new.symlink_to(path)
         new.replace(target)
+    return True
 
 
 def _link(path: Path, new: Path, file: FileIO) -> bool:
     try:
         new.hardlink_to(path)
     except OSError as exc:
-        if exc.errno not in NO_LINK:
+        if exc.errno not in NO_LINK | {errno.ENOENT}:
             raise
         return False
     if os.path.samestat(new.lstat(), os.fstat(file.fileno())):

@@ -69,6 +69,13 @@ class ContentStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def size(self, digest: Digest) -> int:
+        """Return the bytes of a content, 0 if it is not here."""
+        path = self.find(digest)
+        with suppress(FileNotFoundError):
+            return 0 if path is None else path.stat().st_size
+        return 0
+
     def put(self, fetched: FetchedBlob) -> Path:
         """Move a complete and verified file in, durably; one that is there already stays.
 

@@ -75,17 +75,19 @@ def _record(
     reference: ModelRef, located: Located, digest_of: Callable[[Path], Digest | None]
 ) -> ModelRecord | None:
     files: list[StoredFile] = []
-    for file, path in located:
-        digest = digest_of(path)
-        if digest is None:
-            return None
-        size = path.stat().st_size
-        files.append(StoredFile(name=file.name, kind=file.kind, digest=digest, size=size))
-    # Upstream lists the parts of a split model in any order.
-    files.sort(key=lambda file: (0, file.name) if file.kind is FileKind.GGUF else (1, ""))
+    newest = 0.0
     try:
-        newest = max(path.stat().st_mtime for _, path in located)
+        for file, path in located:
+            digest, status = digest_of(path), path.stat()
+            if digest is None:
+                return None
+            files.append(
+                StoredFile(name=file.name, kind=file.kind, digest=digest, size=status.st_size)
+            )
+            newest = max(newest, status.st_mtime)
+        # Upstream lists the parts of a split model in any order.
+        files.sort(key=lambda file: (0, file.name) if file.kind is FileKind.GGUF else (1, ""))
         pulled = datetime.fromtimestamp(newest, UTC)
         return ModelRecord(reference=reference, files=tuple(files), pulled=pulled)
-    except (ModelUnsupported, FileNotFoundError):
+    except (ModelUnsupported, FileNotFoundError):  # it has been removed meanwhile
         return None

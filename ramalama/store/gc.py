@@ -2,7 +2,7 @@
 
 A content is garbage when no record of ours names it and its own name is its last one: then no
 model of upstream's has it either. So the other names go first, by which nobody finds a model:
-snapshots that no record has, and links to our contents in upstream's tree that no reference there
+snapshots that no model has, and links to our contents in upstream's tree that no reference there
 names. Partial files go when nobody has written to them for long, and all that was being made, since
 whoever makes something holds the store's lock. Upstream's own files are never touched.
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.store.layout import BLOBS, SNAPSHOTS
+from ramalama.store.foreign import known_foreign
+from ramalama.store.layout import BLOBS, SNAPSHOTS, reference_at
 from ramalama.store.partials import Partials
 from ramalama.store.removal import remove_tree, size_of_last_names, unlink
 from ramalama.store.upstream import read_ref
@@ -100,11 +101,11 @@ class GarbageCollector:
                 self._partials.remove(partial)
         for path in garbage.contents:
             unlink(path)
-        wanted = set(map(parts.snapshots.path, parts.records.all()))
+        wanted = self._wanted_snapshots(parts.records.all())
         for directory in (parts.contents.scratch, *parts.snapshots.all()):
             if directory not in wanted:
                 remove_tree(directory)
-        for directory in tuple(parts.tree.directories()):
+        for directory, _ in tuple(parts.tree.directories()):
             if any(directory in path.parents for path in garbage.leftovers):
                 parts.tree.remove_empty(directory)
         parts.contents.index.prune(lambda digest: os.path.lexists(parts.contents.path(digest)))
@@ -113,11 +114,22 @@ class GarbageCollector:
     def _partials(self) -> Partials:
         return Partials(self.parts.contents.directory)
 
+    def _wanted_snapshots(self, records: Iterable[ModelRecord]) -> set[Path]:
+        """Name the snapshots of our models, and of those of upstream's that were opened."""
+        tree = self.parts.tree
+        found = (
+            known_foreign(tree, reference)
+            for directory, names in tree.directories()
+            for path in refs_in(directory)
+            if (reference := reference_at(names, path.name))
+        )
+        return set(map(self.parts.snapshots.path, chain(records, filter(None, found))))
+
     def _links(self, records: Iterable[ModelRecord], inodes: set[Inode]) -> set[Path]:
         """Find the names of contents, in *inodes*, by which nobody finds a model."""
-        wanted = set(map(self.parts.snapshots.path, records))
+        wanted = self._wanted_snapshots(records)
         snapshots = (path for path in self.parts.snapshots.all() if path not in wanted)
-        strays = (_strays(path, inodes) for path in self.parts.tree.directories())
+        strays = (_strays(path, inodes) for path, _ in self.parts.tree.directories())
         return {*_files(snapshots), *chain.from_iterable(strays)}
 
 

@@ -10,12 +10,12 @@ own directory. Source: upstream 0.25, `extract_model_identifiers` of its transpo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
 from ramalama.reference import ModelRef, Scheme
 from ramalama.store.names import checked_name
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ _TYPES = {
 _SCHEMES = {name: scheme for scheme, name in _TYPES.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Place:
     """A model's directory below ``store/`` and its tag there.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from ramalama.store.layout import BLOBS, place_at, place_of, reference_at
 from ramalama.store.refs import identity
 from ramalama.store.upstream import read_ref
 from ramalama.store.views import file_path, refs_in
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     import os
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ramalama.store.views import UpstreamTree
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ListedModel:
     """A row of the list.
 
@@ -74,8 +74,7 @@ def _begun(pulls: Pulls) -> Iterator[ListedModel]:
 
 
 def _upstreams(tree: UpstreamTree, shown: AbstractSet[Place | None]) -> Iterator[ListedModel]:
-    for directory in tree.directories():
-        parts = directory.relative_to(tree.store).parts
+    for directory, parts in tree.directories():
         for path in refs_in(directory):
             if place_at(parts, path.name) not in shown:
                 with suppress(StoreError, FileNotFoundError):  # broken, or removed meanwhile

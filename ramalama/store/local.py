@@ -1,37 +1,68 @@
-"""Model files of the user's own, used where they lie."""
+"""Models of the user's own, used where they lie: GGUF files, and directories of safetensors."""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
+from ramalama.store.generation_config import read_generation_config
 from ramalama.store.gguf import check_header
 from ramalama.store.models import StoredModel
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ramalama.reference import ModelRef
 
 _PART = r"(?s)(?P<stem>.*)-(?P<number>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf"
 _MOST_PARTS = 999
+_CONFIGURATION = "config.json"
 
 
 def open_local(reference: ModelRef) -> StoredModel:
-    """Find the file that *reference* names, with the other parts of a split model.
+    """Find the file or directory that *reference* names, with the other parts of a split model.
 
     Raises:
         ModelNotFound: it, or a part of it, is not there.
         ModelUnreadable: the server would not be allowed to read it.
         ModelUnsupported: it is no model.
     """
-    parts = _parts(Path(reference.location))
+    path = Path(reference.location)
     _check_name(reference.location)
+    if path.is_dir():
+        return _open_directory(reference, path)
+    parts = _parts(path)
     for part in parts:
-        _check(part)
+        with _reading(part):
+            _check(part)
     return StoredModel(reference=reference, weights=parts)
+
+
+def _open_directory(reference: ModelRef, directory: Path) -> StoredModel:
+    with _reading(directory):
+        files = sorted(directory.iterdir())
+    weights = tuple(path for path in files if path.suffix == ".safetensors")
+    if not weights or directory / _CONFIGURATION not in files:
+        msg = (
+            f"{directory} is a directory without {_CONFIGURATION} and safetensors files; "
+            "name the .gguf file in it"
+        )
+        raise ModelUnsupported(msg)
+    for path in (directory, *files):
+        _check_link(path, directory)
+        with _reading(path):
+            _check_readable_without_privilege(path, path.stat())
+    return StoredModel(
+        reference=reference,
+        weights=weights,
+        directory=directory,
+        parameters=read_generation_config(directory),
+    )
 
 
 def _parts(path: Path) -> tuple[Path, ...]:
@@ -56,16 +87,28 @@ def _check_name(path: str) -> None:
         raise ModelUnreadable(msg) from exc
 
 
+def _check_link(path: Path, directory: Path) -> None:
+    if not path.resolve().is_relative_to(directory.resolve()):
+        msg = (
+            f"{path} is a link out of the directory, where no container can follow it; "
+            "copy the model with `cp --recursive --dereference`, or take its reference"
+        )
+        raise ModelUnsupported(msg)
+
+
 def _check(path: Path) -> None:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        msg = f"{path} is not a regular file"
+        raise ModelUnsupported(msg)
+    check_header(path)
+    _check_readable_without_privilege(path, status)
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[None]:
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            msg = f"{path} is a directory; name the .gguf file in it"
-            raise ModelUnsupported(msg)
-        if not stat.S_ISREG(status.st_mode):
-            msg = f"{path} is not a regular file"
-            raise ModelUnsupported(msg)
-        check_header(path)
+        yield
     except (FileNotFoundError, NotADirectoryError) as exc:
         msg = f"no such model file: {path}"
         raise ModelNotFound(msg) from exc
@@ -75,7 +118,6 @@ def _check(path: Path) -> None:
     except OSError as exc:
         msg = f"{path} cannot be read: {exc.strerror}"
         raise ModelUnreadable(msg) from exc
-    _check_readable_without_privilege(path, status)
 
 
 def _check_readable_without_privilege(path: Path, status: os.stat_result) -> None:

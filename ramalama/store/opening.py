@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.store.bounded import is_list, is_object, read_bytes
+from ramalama.store.generation_config import read_generation_config
 from ramalama.store.models import StoredModel
 from ramalama.store.records import FileKind
 
@@ -60,7 +61,11 @@ def open_model(record: ModelRecord, directory: Path) -> StoredModel:
         chat_template=templates[0] if templates else None,
         template_name=None if templates else _template_name(gguf, files[FileKind.GO_TEMPLATE]),
         system=_read_system(files[FileKind.SYSTEM]),
-        parameters=_read_parameters(files[FileKind.PARAMETERS]),
+        parameters=(
+            _read_parameters(files[FileKind.PARAMETERS])
+            if gguf
+            else read_generation_config(directory)
+        ),
         messages=_read_messages(files[FileKind.MESSAGES]),
     )
 

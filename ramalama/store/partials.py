@@ -7,7 +7,6 @@ BASE/cas/locks/KEY.lock                 held by whoever fetches
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.download import journal
@@ -16,6 +15,7 @@ from ramalama.errors import StoreError
 from ramalama.locks import locked
 from ramalama.store.bounded import read_bytes
 from ramalama.store.removal import unlink
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ class _InUse(Exception):
     """Somebody fetches it just now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class PartialBlob:
     """The files of one interrupted download.
 

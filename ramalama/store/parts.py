@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ramalama.store.cas import ContentStore
@@ -10,12 +9,13 @@ from ramalama.store.pulls import Pulls
 from ramalama.store.refs import Records
 from ramalama.store.snapshots import Snapshots
 from ramalama.store.views import UpstreamTree
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class StoreParts:
     """The directories below one base; see `ramalama.store.store`."""
 

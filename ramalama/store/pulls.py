@@ -6,7 +6,6 @@ BASE/pulls/SCHEME/HEX.json     {"version": 1, "reference": {…}, "blobs": [iden
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.digest import Digest
@@ -16,6 +15,7 @@ from ramalama.store.bounded import is_list, is_object, read_json
 from ramalama.store.partials import Partials
 from ramalama.store.refs import note_name, parse_reference, reference_fields
 from ramalama.store.removal import unlink
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ _VERSION = 1
 _LARGEST = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class BegunPull:
     """A pull that was begun and has not ended.
 
@@ -46,7 +46,7 @@ class BegunPull:
 
     @property
     def digests(self) -> frozenset[Digest]:
-        """Those of its blobs that have been announced."""
+        """The digests that were announced for its blobs."""
         return frozenset(digest for each in self.identities if (digest := _digest(each)))
 
 
@@ -96,20 +96,20 @@ class Pulls:
         """Yield the pulls that have not ended, each with the bytes that came."""
         done = {partial.identity: partial.done for partial in self._partials.all()}
         for pull in self.all():
-            here = map(self._contents.find, pull.digests)
-            complete = sum(path.stat().st_size for path in here if path is not None)
-            yield pull, complete + sum(done.get(identity, 0) for identity in pull.identities)
+            here = sum(map(self._contents.size, pull.digests))
+            yield pull, here + sum(done.get(identity, 0) for identity in pull.identities)
 
 
 def _read(path: Path) -> BegunPull | None:
     try:
         value = read_json(path, limit=_LARGEST)
-        if not is_object(value) or not is_list(blobs := value.get("blobs")):
+        if not is_object(value) or value.get("version") != _VERSION:
             return None
+        blobs = value.get("blobs")
         return BegunPull(
             note=path,
             reference=parse_reference(value.get("reference")),
-            identities=frozenset(map(str, blobs)),
+            identities=frozenset(map(str, blobs if is_list(blobs) else ())),
             begun=path.stat().st_mtime,
         )
     except (StoreError, ValueError, FileNotFoundError):

@@ -11,6 +11,7 @@ from ramalama.store.layout import place_of
 from ramalama.store.removal import remove_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
     from ramalama.digest import Digest
@@ -53,6 +54,15 @@ def remove_model(parts: StoreParts, reference: ModelRef) -> RemovedModel:
         if place is not None and place_of(other.reference) == place:
             parts.tree.publish(other)
     return RemovedModel(reference, freed)
+
+
+def abandon_pull(parts: StoreParts, reference: ModelRef, contents: Iterable[Digest]) -> None:
+    """Forget a pull with what came for it; *contents* came, too. The caller holds the lock."""
+    digests = set(contents)
+    if (pull := parts.pulls.find(reference)) is not None:
+        parts.pulls.remove(pull)
+        digests |= pull.digests
+    _release(parts, digests, tuple(parts.records.all()))
 
 
 def _remove_snapshot(

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
     from pathlib import Path
 
+    from ramalama.digest import Digest
     from ramalama.download.values import RemoteBlob
     from ramalama.events import EventHook
     from ramalama.reference import ModelRef
@@ -90,6 +91,16 @@ class ModelStore:
         """
         with self._told(), self.using():
             self._parts().pulls.begin(reference, blobs)
+
+    def abandon(self, reference: ModelRef, contents: Iterable[Digest]) -> None:
+        """Give up a pull that was begun: what came for it alone, of *contents* too, is of no use.
+
+        A model that was there before stays.
+        """
+        from ramalama.store.removing import abandon_pull  # noqa: PLC0415 (see above)
+
+        with self._changing():
+            abandon_pull(self._parts(), reference, contents)
 
     def publish(self, record: ModelRecord) -> None:
         """Make a model known whose contents are all here, in place of what it was before.

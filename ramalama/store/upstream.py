@@ -14,13 +14,13 @@ file without ``.json``; we read these, and leave them alone:
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.store.bounded import is_list, is_object, read_bytes, read_json
 from ramalama.store.names import checked_name
 from ramalama.store.records import FileKind
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ _OLD_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class UpstreamFile:
     """A file of a model of upstream's.
 
@@ -50,7 +50,7 @@ class UpstreamFile:
     blob: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class UpstreamRef:
     """What a tag means; all names in it are safe to be joined to a directory."""
 

@@ -7,7 +7,6 @@ suffer from it. Of what is not ours, only `remove` takes anything away.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
@@ -20,6 +19,7 @@ from ramalama.store.removal import (
     unlink,
 )
 from ramalama.store.upstream import format_ref, read_ref, upstream_ref
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _DEEPEST = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class UpstreamTree:
     """The directory *store*; raises OSError where the disk cannot be used."""
 
@@ -96,9 +96,9 @@ class UpstreamTree:
         candidates = (path, path.with_name(place.tag))
         return next((candidate for candidate in candidates if candidate.is_file()), None)
 
-    def directories(self) -> Iterator[Path]:
-        """Yield the directory of each model, of ours and of upstream's own."""
-        yield from _directories(self.store, _DEEPEST)
+    def directories(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
+        """Yield the directory of each model, of ours and of upstream's own, and its names."""
+        yield from _directories(self.store, ())
 
     @property
     def _scratch(self) -> Path:
@@ -139,14 +139,14 @@ def refs_in(directory: Path) -> tuple[Path, ...]:
     return tuple(refs / name for name in names)
 
 
-def _directories(directory: Path, depth: int) -> Iterator[Path]:
+def _directories(directory: Path, parts: tuple[str, ...]) -> Iterator[tuple[Path, tuple[str, ...]]]:
     try:
         with os.scandir(directory) as entries:
             names = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     if not INSIDE.isdisjoint(names):
-        yield directory
-    if depth:
+        yield directory, parts
+    if len(parts) < _DEEPEST:
         for name in sorted(names - INSIDE):
-            yield from _directories(directory / name, depth - 1)
+            yield from _directories(directory / name, (*parts, name))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
     from ramalama.store.records import FileKind
+    from ramalama.transports.wish import Choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +50,6 @@ class RemoteArchive:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """The same model in another size: what to type for it, and the bytes of its weights."""
-
-    reference: str
-    size: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
     """All of a model at one moment: nothing in it changes while it is fetched.
 
@@ -73,7 +66,7 @@ class RemoteModel:
     revision: str | None
     files: Sequence[RemoteFile]
     archives: Sequence[RemoteArchive] = ()
-    variants: Sequence[Variant] = ()
+    variants: Sequence[Choice] = ()
 
     def __post_init__(self) -> None:
         """Refuse names of which one would hide another; raises ModelUnsupported."""

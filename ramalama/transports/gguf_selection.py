@@ -36,7 +36,7 @@ class Weights:
     """
 
     parts: tuple[ListedFile, ...]
-    count: int = 1
+    count: int
 
     @property
     def path(self) -> str:
@@ -78,17 +78,23 @@ def select_gguf(wish: Wish, files: Sequence[ListedFile]) -> tuple[Selected, ...]
     return tuple(selected)
 
 
+def list_variants(wish: Wish, files: Iterable[ListedFile]) -> tuple[Choice, ...]:
+    """List all models among *files*: the same one in other quantisations, mostly."""
+    return tuple(_choices(wish, group(file for file in files if gguf_names.is_model(file.path))))
+
+
 def group(files: Iterable[ListedFile]) -> list[Weights]:
     """Put the parts of split models together, in the order in which the models are listed."""
-    found: dict[tuple[str, int], dict[int, ListedFile]] = {}
+    found: dict[tuple[str, str, int], dict[int, ListedFile]] = {}
     for file in files:
         if part := gguf_names.part_of(file.path):
-            found.setdefault((part.stem, part.count), {})[part.number] = file
+            ending = file.path[-len(".gguf") :]  # in whatever letter case
+            found.setdefault((part.stem, ending, part.count), {})[part.number] = file
         else:
-            found[file.path, 0] = {1: file}
+            found[file.path, "", 1] = {1: file}
     return [
-        Weights(parts=tuple(parts[number] for number in sorted(parts)), count=count or 1)
-        for (_, count), parts in found.items()
+        Weights(parts=tuple(parts[number] for number in sorted(parts)), count=count)
+        for (*_, count), parts in found.items()
     ]
 
 

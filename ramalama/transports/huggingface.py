@@ -16,6 +16,7 @@ from ramalama.download.values import Location, RemoteBlob
 from ramalama.errors import ModelPullError
 from ramalama.transports.asking import PATIENCE
 from ramalama.transports.base import RemoteFile, RemoteModel
+from ramalama.transports.gguf_selection import list_variants
 from ramalama.transports.hf_token import find_token, is_true
 from ramalama.transports.hub import LARGEST_READ, Hub, find_endpoint, parse_name
 from ramalama.transports.huggingface_api import HuggingFaceApi
@@ -67,7 +68,8 @@ class HuggingFaceTransport:
         def read(file: ListedFile) -> bytes:
             return api.read(pin.commit, file)
 
-        selected = select(Wish.of_hub(reference, wanted), files, read=read)
+        wish = Wish.of_hub(reference, wanted)
+        selected = select(wish, files, read=read)
         return RemoteModel(
             reference=reference,
             revision=pin.commit,
@@ -79,6 +81,7 @@ class HuggingFaceTransport:
                 )
                 for one in selected
             ),
+            variants=list_variants(wish, files),
         )
 
     def _open(self, name: HubName) -> HuggingFaceApi:

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from ramalama.download.values import Location, RemoteBlob
 from ramalama.transports.asking import PATIENCE
 from ramalama.transports.base import RemoteFile, RemoteModel
+from ramalama.transports.gguf_selection import list_variants
 from ramalama.transports.hub import Hub, Token, find_endpoint, parse_name
 from ramalama.transports.modelscope_api import ModelScopeApi
 from ramalama.transports.selection import select
@@ -49,16 +50,18 @@ class ModelScopeTransport:
         api = self._open(name.repository)
         default = api.default_revision()
         revision = unquote(name.revision) if name.revision else default
-        selected = select(
-            Wish.of_hub(reference, wanted),
-            api.list_files(revision),
-            read=lambda file: api.read(revision, file),
-        )
+        wish, listed = Wish.of_hub(reference, wanted), api.list_files(revision)
+        selected = select(wish, listed, read=lambda file: api.read(revision, file))
         files = [
             RemoteFile(name=one.file.path, kind=one.kind, blob=_blob(api, revision, one.file))
             for one in selected
         ]
-        return RemoteModel(reference=reference, revision=None, files=tuple(files))
+        return RemoteModel(
+            reference=reference,
+            revision=None,
+            files=tuple(files),
+            variants=list_variants(wish, listed),
+        )
 
     def _open(self, repository: str) -> ModelScopeApi:
         token = self._env.get(_TOKEN, "").strip()

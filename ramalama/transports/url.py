@@ -55,22 +55,28 @@ class UrlTransport:
         """Look at the beginning of each file; see `Transport.find`."""
         url = f"{reference.scheme}://{reference.location}"
         digest = Digest.parse(reference.tag) if reference.tag else None
-        parts = _parts(url)
+        digests = {part: digest if part == url else None for part in _parts(url)}
+        found = {part: self._look(part, digests[part]) for part in digests}
+        versions = [beginning.version for beginning in found.values()]
         files = [
-            self._file(part, digest=digest if part == url else None, several=len(parts) > 1)
-            for part in parts
+            self._file(part, beginning, digest=digests[part], several=len(found) > 1)
+            for part, beginning in found.items()
         ]
-        return RemoteModel(reference=reference, revision=None, files=tuple(files))
+        return RemoteModel(
+            reference=reference,
+            revision=" ".join(versions) if all(versions) else None,
+            files=tuple(files),
+        )
 
-    def _file(self, url: str, *, digest: Digest | None, several: bool) -> RemoteFile:
-        beginning = self._look(url, digest)
+    def _file(
+        self, url: str, beginning: _Beginning, *, digest: Digest | None, several: bool
+    ) -> RemoteFile:
         # The parts of a model find each other by the names that the address has.
         disposition = "" if several else beginning.headers.get("content-disposition", "")
         name = _name(url, disposition)
-        version = beginning.headers.get("etag") or beginning.headers.get("last-modified", "")
         blob = RemoteBlob(
             name=name,
-            identity=str(digest) if digest else f"{url} {version}".rstrip(),
+            identity=str(digest) if digest else f"{url} {beginning.version}".rstrip(),
             size=beginning.size,
             digest=digest,
             locate=lambda: Location(url=url),
@@ -104,6 +110,11 @@ class _Beginning:
     headers: Mapping[str, str]
     start: bytes
     size: int | None
+
+    @property
+    def version(self) -> str:
+        """What changes with the content; "" where the server tells nothing of the kind."""
+        return self.headers.get("etag") or self.headers.get("last-modified", "")
 
 
 def _ask(client: httpx2.Client, url: str) -> _Beginning:

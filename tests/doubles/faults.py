@@ -89,14 +89,14 @@ def ignore_ranges(route: Route) -> Route:
 
 
 def wrong_start(shift: int) -> Fault:
-    """Send a part that begins *shift* bytes later than the one asked for, and say so."""
+    """Send a part that begins *shift* bytes after the one asked for, or before, and say so."""
 
     def apply(route: Route) -> Route:
         def answer(request: Request) -> Reply:
             if "range" not in request.headers:
                 return route(request)
             first, _, last = request.headers["range"].removeprefix("bytes=").partition("-")
-            moved = {**request.headers, "range": f"bytes={int(first) + shift}-{last}"}
+            moved = {**request.headers, "range": f"bytes={max(0, int(first) + shift)}-{last}"}
             return route(replace(request, headers=moved))
 
         return answer

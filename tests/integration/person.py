@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 import pexpect
 
@@ -13,6 +14,7 @@ from tests.integration.cli import PATIENCE, RAMALAMA, Done
 from tests.lab.service import program
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from tests.lab.registry import Registry
@@ -20,9 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A user with a home, a runtime directory and a store of their own below *home*."""
+    """A user with a home, a runtime directory and a store of their own below *home*.
+
+    Attributes:
+        extra: variables of the environment besides those that everybody has.
+    """
 
     home: Path
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def env(self) -> dict[str, str]:
@@ -31,15 +38,25 @@ class Person:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "PATH": os.environ["PATH"],
-            "RAMALAMA_STORE": str(self.home / "store"),
+            "RAMALAMA_STORE": str(self.store),
             "TERM": "xterm-256color",
             "XDG_RUNTIME_DIR": str(self.home / "run"),
+            **self.extra,
         }
+
+    @property
+    def store(self) -> Path:
+        """Where their models are."""
+        return self.home / "store"
 
     @property
     def logins(self) -> Path:
         """Where podman, skopeo and the command keep logins."""
         return self.home / "run/containers/auth.json"
+
+    def having(self, **variables: str) -> Self:
+        """Return the same user with more in the environment."""
+        return replace(self, extra={**self.extra, **variables})
 
     def run(self, *words: str, text: str = "") -> Done:
         """Run the command to its end, with *text* piped in."""
@@ -48,6 +65,22 @@ class Person:
     def other(self, name: str, *words: str, text: str = "") -> Done:
         """Run another program as the same user."""
         return self._run([program(name), *words], text)
+
+    @contextmanager
+    def start(self, *words: str) -> Generator[subprocess.Popen[str]]:
+        """Start the command; it is killed if the block leaves it running."""
+        with subprocess.Popen(
+            [RAMALAMA, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.env,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def terminal(self, *words: str) -> pexpect.spawn[str]:
         """Start the command at a terminal of its own."""

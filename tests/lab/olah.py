@@ -63,7 +63,8 @@ def serve_olah(olah: Installation, directory: Path, mirror: Path) -> Generator[s
     settings.write_text(_SETTINGS.format(port=port, cache=cache, repositories=repositories))
     url = f"http://127.0.0.1:{port}"
     with running(
-        (olah.program("olah-cli"), "-c", str(settings)),
+        # It keeps a log in the directory that it is started in, whatever its settings say.
+        (program("env"), "--chdir", str(directory), olah.program("olah-cli"), "-c", str(settings)),
         log=directory / "log",
         ready=lambda: _answers(url),
         env={"HOME": str(directory), "PATH": "/usr/bin:/bin"},

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ramalama_accel import IMAGES
+from ramalama_accel import IMAGES, VLLM_IMAGES
 
 ROOT = Path(__file__).parents[2] / "containerfiles"
 RECIPES = sorted(file.parent.name for file in ROOT.glob("*/Containerfile"))
-BUILT_FROM_SOURCE = [name for name in RECIPES if name != "ramalama"]
+BUILT_FROM_SOURCE = [name for name in RECIPES if name not in ("ramalama", "vllm-cpu")]
+OURS = "quay.io/ramalama/"
 
 Instruction = tuple[str, str]
 
@@ -36,8 +37,11 @@ def last_stage(name: str) -> list[Instruction]:
     return found[start:]
 
 
-def test_the_table_of_images_and_the_folders_are_the_same() -> None:
-    assert {image.rpartition("/")[2] for image in IMAGES.values()} == set(RECIPES)
+def test_the_tables_of_images_and_the_folders_are_the_same() -> None:
+    images = [*IMAGES.values(), *VLLM_IMAGES.values()]
+    ours = {image.removeprefix(OURS) for image in images if image.startswith(OURS)}
+
+    assert ours == set(RECIPES)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -74,7 +78,8 @@ def test_an_image_says_what_it_is_and_needs_no_particular_user(name: str) -> Non
     for key in ("title", "description", "licenses"):
         assert f"org.opencontainers.image.{key}=" in labels
     assert values(name, "USER") == []
-    assert json.loads(values(name, "CMD")[-1]) == ["llama-server"]
+    server = ["vllm", "serve"] if name == "vllm-cpu" else ["llama-server"]
+    assert json.loads(values(name, "CMD")[-1]) == server
 
 
 @pytest.mark.parametrize("name", BUILT_FROM_SOURCE)
@@ -89,6 +94,14 @@ def test_an_image_of_our_building_shares_the_recipe_and_checks_its_health(name: 
     assert command[-1] == "http://127.0.0.1:8080/health"
     installed = next(rest for word, rest in words if word == "RUN")
     assert command[0] in installed.split()
+
+
+def test_the_image_of_vllm_pins_its_release_and_checks_its_health() -> None:
+    text = (ROOT / "vllm-cpu/Containerfile").read_text(encoding="utf-8")
+    (health,) = (rest for word, rest in last_stage("vllm-cpu") if word == "HEALTHCHECK")
+
+    assert len(set(re.findall(r"vllm[-_]cpu(?:==|-)([0-9.]+[0-9])", text))) == 1
+    assert json.loads(health.partition("CMD ")[2])[-1] == "http://127.0.0.1:8000/health"
 
 
 def test_the_shared_recipe_pins_a_release_to_a_commit() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ramalama_accel import IMAGES, AcceleratorKind, default_image
+from ramalama_accel import IMAGES, AcceleratorKind, RuntimeName, default_image
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,50 @@ from ramalama_accel import IMAGES, AcceleratorKind, default_image
 )
 def test_the_table_is_the_manual_page_s(kind: AcceleratorKind, image: str) -> None:
     assert default_image(kind, version="0.25.0") == f"{image}:0.25"
+
+
+@pytest.mark.parametrize(
+    ("kind", "image"),
+    [
+        (AcceleratorKind.CUDA, "docker.io/vllm/vllm-openai:latest"),
+        (AcceleratorKind.HIP, "docker.io/vllm/vllm-openai-rocm:latest"),
+        (AcceleratorKind.INTEL, "docker.io/intel/vllm:latest"),
+        (AcceleratorKind.CPU, "quay.io/ramalama/vllm-cpu:0.25"),
+        (AcceleratorKind.APPLE, "quay.io/ramalama/vllm-cpu:0.25"),
+        (AcceleratorKind.VULKAN, "quay.io/ramalama/vllm-cpu:0.25"),
+        (AcceleratorKind.ASAHI, "quay.io/ramalama/vllm-cpu:0.25"),
+        (AcceleratorKind.ASCEND, "quay.io/ramalama/vllm-cpu:0.25"),
+        (AcceleratorKind.MUSA, "quay.io/ramalama/vllm-cpu:0.25"),
+    ],
+)
+def test_vllm_has_its_vendors_images_of_their_own_generations_and_ours_elsewhere(
+    kind: AcceleratorKind, image: str
+) -> None:
+    assert default_image(kind, version="0.25.0", runtime=RuntimeName.VLLM) == image
+
+
+@pytest.mark.parametrize(
+    ("overrides", "image"),
+    [
+        ({"VLLM": "me/any:1"}, "me/any:1"),
+        ({"VLLM_CUDA_VISIBLE_DEVICES": "me/cuda:1", "VLLM": "me/any:1"}, "me/cuda:1"),
+        ({"VLLM_CUDA_VISIBLE_DEVICES": "", "VLLM": "me/any:1"}, "me/any:1"),
+        ({"VLLM_HIP_VISIBLE_DEVICES": "me/rocm:1"}, "docker.io/vllm/vllm-openai:latest"),
+        ({"CUDA_VISIBLE_DEVICES": "me/llama:1"}, "docker.io/vllm/vllm-openai:latest"),
+    ],
+)
+def test_images_of_vllm_are_overridden_by_names_of_their_own(
+    overrides: dict[str, str], image: str
+) -> None:
+    kind, runtime = AcceleratorKind.CUDA, RuntimeName.VLLM
+
+    assert default_image(kind, version="0.25.0", runtime=runtime, overrides=overrides) == image
+
+
+def test_an_override_for_vllm_says_nothing_of_llama_cpp() -> None:
+    image = default_image(AcceleratorKind.CPU, version="0.25.0", overrides={"VLLM": "me/any:1"})
+
+    assert image == "quay.io/ramalama/ramalama:0.25"
 
 
 def test_every_kind_has_an_image() -> None:

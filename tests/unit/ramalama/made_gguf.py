@@ -33,10 +33,12 @@ def array(kind: int, elements: Sequence[bytes], order: Order = "<") -> Entry:
     return ARRAY, struct.pack(f"{order}IQ", kind, len(elements)) + b"".join(elements)
 
 
-def tensor(name: str, dimensions: Sequence[int], offset: int = 0, order: Order = "<") -> bytes:
+def tensor(
+    name: str, dimensions: Sequence[int], offset: int = 0, order: Order = "<", *, kind: int = 0
+) -> bytes:
     sizes = struct.pack(f"{order}{len(dimensions)}Q", *dimensions)
     rank = struct.pack(f"{order}I", len(dimensions))
-    return text(name, order) + rank + sizes + struct.pack(f"{order}IQ", 0, offset)
+    return text(name, order) + rank + sizes + struct.pack(f"{order}IQ", kind, offset)
 
 
 def gguf(

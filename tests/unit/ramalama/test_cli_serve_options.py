@@ -18,6 +18,7 @@ from ramalama.cli.serve_options import (
     split_at_dashes,
 )
 from ramalama.config import Config
+from ramalama_accel import RuntimeName
 from ramalama_engines import CdiDevice, EngineKind, HostDevice, PullPolicy
 from tests.unit.ramalama.made_up import MODEL, OPTIONS
 
@@ -57,6 +58,8 @@ def test_without_options_the_settings_decide_and_theirs_are_the_manual_pages() -
         ("-c 8192", {"ctx_size": 8192}),
         ("-c8192", {"ctx_size": 8192}),
         ("--ctx-size 0", {"ctx_size": 0}),
+        ("--runtime vllm", {"runtime": RuntimeName.VLLM}),
+        ("--runtime=llama.cpp", {"runtime": RuntimeName.LLAMA_CPP}),
         ("--ctx-size=1", {"ctx_size": 1}),
         ("--max-model-len 4096", {"ctx_size": 4096}),
         ("--ngl -1", {"ngl": -1}),
@@ -145,6 +148,7 @@ def test_an_option_for_the_server_without_its_value_is_left_for_the_parser_to_re
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--runtime", "mlx"], "argument --runtime: 'mlx' is not one of llama.cpp, vllm"),
         (["--ctx-size", "many"], "'many' is not a whole number of 0 or more"),
         (["--ctx-size", "-5"], "'-5' is not a whole number of 0 or more"),
         (["--ngl", "-2"], "'-2' is not a whole number of -1 or more"),
@@ -190,6 +194,7 @@ def test_what_is_refused_reaches_the_terminal_without_its_control_characters(
 
 
 CONFIG = Config(
+    runtime=RuntimeName.VLLM,
     pull=PullPolicy.NEVER,
     network="bridge",
     oci_runtime="crun",

@@ -226,6 +226,24 @@ def test_what_a_block_has_is_given_back(moment: str, afterwards: Callable[[], No
     assert not guard.lock.locked()
 
 
+def test_a_destructor_comes_to_its_end() -> None:
+    steps: list[str] = []
+
+    def finish() -> None:
+        press_ctrl_c()
+        steps.append("finished")
+
+    def talk() -> None:
+        with handled_signals():
+            Thing(finish)
+            wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        talk()
+
+    assert steps == ["finished"]
+
+
 @pytest.mark.parametrize("moment", ["released", "restored"])
 def test_whoever_waits_for_an_event_gives_its_lock_back_too(moment: str) -> None:
     """Otherwise `threading` complains of a lock that is given back twice."""
@@ -271,6 +289,7 @@ def test_a_request_to_end_that_comes_while_an_answer_is_stopped_is_heard_after_t
             try:
                 press_ctrl_c()
             except KeyboardInterrupt:
+                press_ctrl_c()
                 send(signal.SIGTERM)
                 press_ctrl_c()
                 signals.listen_again()
@@ -323,11 +342,11 @@ def test_without_a_keepalive_no_alarm_is_set() -> None:
 
 
 def test_afterwards_everything_is_as_it_was() -> None:
-    before = [signal.getsignal(number) for number in NUMBERS]
+    before = [sys.unraisablehook, *(signal.getsignal(number) for number in NUMBERS)]
 
     talk_for(3600, lambda: None)
 
-    assert [signal.getsignal(number) for number in NUMBERS] == before
+    assert [sys.unraisablehook, *(signal.getsignal(number) for number in NUMBERS)] == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 

@@ -10,6 +10,7 @@ import pytest
 from ramalama.config import Config, config_files
 from ramalama.errors import ConfigError
 from ramalama.reference import Scheme
+from ramalama_accel import RuntimeName
 from ramalama_engines import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ ALL_SETTINGS = """
 engine = "docker"
 image = "quay.io/me/img:1"
 images = { CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }
+runtime = "vllm"
 pull = "never"
 network = "bridge"
 oci_runtime = "crun"
@@ -84,6 +86,7 @@ ALL_VARIABLES = {
     "RAMALAMA_CONTAINER_ENGINE": "docker",
     "RAMALAMA_IMAGE": "quay.io/me/img:1",
     "RAMALAMA_IMAGES": '{"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"}',
+    "RAMALAMA_RUNTIME": "vllm",
     "RAMALAMA_PULL": "never",
     "RAMALAMA_NETWORK": "bridge",
     "RAMALAMA_OCI_RUNTIME": "crun",
@@ -111,6 +114,7 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         engine=EngineKind.DOCKER,
         image="quay.io/me/img:1",
         images={"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"},
+        runtime=RuntimeName.VLLM,
         pull=PullPolicy.NEVER,
         network="bridge",
         oci_runtime="crun",
@@ -193,6 +197,7 @@ def test_a_bad_value_is_refused_with_its_file_and_what_it_should_have_been(
         ("RAMALAMA_CTX_SIZE", "9" * 5000),
         ("RAMALAMA_CONTAINER_ENGINE", "lxc"),
         ("RAMALAMA_TRANSPORT", "file"),
+        ("RAMALAMA_RUNTIME", "mlx"),
         ("RAMALAMA_IMAGES", "{"),
         ("RAMALAMA_IMAGES", "[]"),
         ("RAMALAMA_IMAGES", "[" * 100_000),

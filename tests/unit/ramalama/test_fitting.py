@@ -10,7 +10,7 @@ from ramalama.errors import ModelTooLarge
 from ramalama.fitting import Room, check_weights, choose_context, describe_shortage
 from ramalama.memory import MemoryNeed, ModelShape
 from ramalama.store.gguf_metadata import parse_metadata
-from ramalama.transports.base import Variant
+from ramalama.transports.wish import Choice
 from ramalama_accel import Accelerator, AcceleratorKind
 from ramalama_accel.base import Gpu
 from tests.unit.ramalama.made_gguf import llama
@@ -63,7 +63,7 @@ def test_weights_that_do_not_fit_are_refused_with_the_figures() -> None:
 
 def test_variants_that_fit_are_named_the_largest_first() -> None:
     variants = [
-        Variant(reference=f"hf://ibm/granite:{name}", size=size * GB)
+        Choice(name=name, reference=f"hf://ibm/granite:{name}", size=size * GB)
         for name, size in (("Q2_K", 2), ("Q4_K_M", 4), ("Q8_0", 9), ("Q3_K_S", 3), ("Q6_K", 6))
     ]
 

@@ -81,6 +81,16 @@ def test_an_answer_that_passes_is_asked_for_again(
     assert len(server.requests) == 4
 
 
+def test_what_is_asked_for_again_is_logged_without_its_address(
+    server: FileServer, client: httpx2.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ramalama.http")
+    server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, refuse(Reply(status=503))))
+    ask(client, f"{server.url}/file?token=s3cret", patience=in_no_time())
+
+    assert caplog.messages == ["asking 127.0.0.1 again in 0.0 s: it answers 503"]
+
+
 def test_an_answer_that_does_not_pass_is_returned_in_the_end(
     server: FileServer, client: httpx2.Client
 ) -> None:

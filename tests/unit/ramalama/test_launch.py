@@ -32,7 +32,7 @@ from ramalama.images import name_of_image
 from ramalama.lease import Lease
 from ramalama.reference import ModelRef, Scheme
 from ramalama.rundir import InstanceDir
-from ramalama_accel import AcceleratorKind
+from ramalama_accel import AcceleratorKind, RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
 from ramalama_engines import (
     ContainerConflict,
@@ -445,4 +445,4 @@ def test_options_that_contradict_each_other_are_found_out_first_of_all(kitchen: 
 def test_the_image_is_the_calls_or_the_hosts_or_the_accelerators(
     asked: str | None, config: Config, expected: str
 ) -> None:
-    assert name_of_image(config, asked, AcceleratorKind.CUDA) == expected
+    assert name_of_image(config, asked, AcceleratorKind.CUDA, RuntimeName.LLAMA_CPP) == expected

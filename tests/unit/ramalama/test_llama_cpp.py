@@ -9,14 +9,16 @@ import pytest
 
 from ramalama.runtimes.base import Listen, MountedModel, Surroundings
 from ramalama.runtimes.llama_cpp import LlamaCpp
+from ramalama_accel import AcceleratorKind
 from ramalama_engines import LocalImage
 from tests.unit.ramalama.made_up import IMAGE, OPTIONS
 
 if TYPE_CHECKING:
     from ramalama.options import ServeOptions
 
+CPU = AcceleratorKind.CPU
 MODEL = MountedModel(weights="/mnt/models/granite.gguf", alias="granite")
-HERE = Surroundings(listen=Listen(host="/run/ramalama/api.sock"), threads=4, gpu=False, image=IMAGE)
+HERE = Surroundings(listen=Listen(host="/run/ramalama/api.sock"), threads=4, kind=CPU, image=IMAGE)
 
 ORDINARY = (
     "--host /run/ramalama/api.sock --model /mnt/models/granite.gguf --alias granite "
@@ -80,7 +82,12 @@ def test_only_where_there_is_a_device_are_layers_fitted_into_its_memory_and_repo
     gpu: bool,  # noqa: FBT001 (a row of the table)
     env: dict[str, str],
 ) -> None:
-    assert LlamaCpp().server(MODEL, OPTIONS, replace(HERE, gpu=gpu)).env == env
+    assert (
+        LlamaCpp()
+        .server(MODEL, OPTIONS, replace(HERE, kind=AcceleratorKind.CUDA if gpu else CPU))
+        .env
+        == env
+    )
 
 
 @pytest.mark.parametrize(
@@ -237,7 +244,7 @@ def test_authors_values_that_make_no_sense_are_left_out(parameters: dict[str, ob
 
 
 def test_with_a_gpu_the_server_fits_the_models_own_context_by_itself() -> None:
-    on_gpu = replace(HERE, gpu=True)
+    on_gpu = replace(HERE, kind=AcceleratorKind.CUDA)
 
     assert "--ctx-size" not in argv(replace(OPTIONS, ctx_size=0), on_gpu)
     assert "--ctx-size 0" in argv(replace(OPTIONS, ctx_size=0, ngl=999), on_gpu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import ssl
 import time
 
 import httpx2
@@ -151,6 +152,25 @@ def test_broken_connections_pass(failure: Exception) -> None:
 def test_what_would_fail_again_does_not_pass(failure: Exception) -> None:
     with pytest.raises(type(failure)), passing_failures():
         raise failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "origin", "passes"),
+    [
+        (httpx2.ConnectError, ssl.SSLCertVerificationError("unknown authority"), False),
+        (httpx2.ConnectError, ssl.SSLError("wrong version number"), False),
+        (httpx2.ConnectError, ssl.SSLEOFError("broke off"), True),
+        (httpx2.ReadError, ssl.SSLError("bad record"), True),
+        (httpx2.ConnectError, ConnectionRefusedError(111, "Connection refused"), True),
+    ],
+)
+def test_of_failures_of_tls_those_pass_that_are_not_about_how_it_begins(
+    failure: type[httpx2.TransportError], origin: Exception, *, passes: bool
+) -> None:
+    raised = failure("TLS")
+
+    with pytest.raises(Passing if passes else failure), passing_failures():
+        raise raised from origin
 
 
 @pytest.mark.parametrize(

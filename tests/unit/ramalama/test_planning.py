@@ -239,7 +239,7 @@ def test_what_concerns_the_images_pull_is_no_part_of_the_container(option: str) 
 def test_every_option_is_known_to_these_tests() -> None:
     """A new option shows up here, so that somebody thinks of its way into the container."""
     assert {field.name for field in fields(ServeOptions)} == {
-        *("model", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
+        *("model", "runtime", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
         *("image", "pull_policy", "authfile", "tls_verify", "force"),
         *("network", "port", "name", "env", "devices", "privileged", "keep_groups", "selinux"),
         "oci_runtime",

@@ -41,6 +41,7 @@ def test_a_secret_never_reaches_the_host_that_we_are_redirected_to(
     assert server.asked("/blob")[0].headers.items() >= secret.items()
     for request in server.asked("/cdn"):
         assert request.host == "localhost"
+        assert request.headers["accept-encoding"] == "identity"
         assert secret.keys().isdisjoint(request.headers)
 
 

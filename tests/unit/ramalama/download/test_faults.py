@@ -65,6 +65,7 @@ survived = pytest.mark.parametrize(
         pytest.param(wrong_total(999), id="less announced than there is, in parts"),
         pytest.param(wrong_total(10**7), id="more announced than there is, in parts"),
         pytest.param(wrong_start(100), id="a part that begins too late"),
+        pytest.param(wrong_start(-100), id="a part that begins too early"),
     ],
 )
 
@@ -176,9 +177,12 @@ def test_cuts_within_tls_are_survived_too(
         assert kit.fetch(blob).digest == digest_of(BIG)
 
 
-def test_a_client_with_few_connections_is_enough(kit: Kit, server: FileServer) -> None:
+def test_a_client_that_knows_nothing_of_us_and_has_few_connections_will_do(
+    kit: Kit, server: FileServer
+) -> None:
     server.routes["/blob"] = faulty(serve_bytes(BIG), slow(2000 * KIB))
     with httpx2.Client(limits=httpx2.Limits(max_connections=1)) as client:
         blob = replace(kit.blob(BIG), client=client)
 
         assert kit.fetch(blob).digest == digest_of(BIG)
+    assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}

@@ -72,6 +72,20 @@ def test_half_of_the_longest_rest_is_taken_over_when_nothing_else_is_left() -> N
     assert (slower.end, plan.room(slower, 80)) == (150, 50)
 
 
+def test_bytes_that_another_stream_took_over_meanwhile_do_not_count_twice() -> None:
+    plan = Plan(LIMITS, size=30)
+    piece = plan.take()
+    assert piece is not None
+    assert plan.room(piece, 20) == 20
+    stolen = plan.take()
+    assert stolen is not None
+    plan.advance(piece, 20)
+
+    assert (piece.position, stolen.start) == (15, 15)
+    assert piece.finished
+    assert plan.written == 15
+
+
 def test_a_short_rest_is_left_to_whoever_has_it() -> None:
     plan = Plan(LIMITS, size=9)
     assert plan.take() is not None

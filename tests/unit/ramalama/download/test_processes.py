@@ -68,14 +68,26 @@ def test_ctrl_c_ends_all_threads_even_of_a_silent_server(
 def test_two_processes_fetch_a_file_once_and_both_have_it(
     kit: Kit, server: FileServer, *, known: bool
 ) -> None:
-    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(400 * KIB))
+    honest = serve_bytes(BIG)
+    asked, others_wait = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Reply:
+        asked.set()
+        others_wait.wait(60)
+        return honest(request)
+
+    server.routes["/blob"] = answer
     content = BIG if known else None
-    children = [start_child(f"{server.url}/blob", kit.directory, content) for _ in range(2)]
-    outputs = [child.communicate(timeout=100) for child in children]
+    first = start_child(f"{server.url}/blob", kit.directory, content)
+    assert asked.wait(60)
+    second = start_child(f"{server.url}/blob", kit.directory, content)
+    assert second.stdout is not None
+    assert second.stdout.readline() == "DownloadWaiting\n"
+    others_wait.set()
+    outputs = [child.communicate(timeout=60) for child in (first, second)]
 
     assert [errors for _, errors in outputs] == ["", ""]
     assert {output.splitlines()[-1] for output, _ in outputs} == {str(digest_of(BIG))}
-    assert sum("DownloadWaiting" in output for output, _ in outputs) == 1
     starts = [request.headers["range"].partition("-")[0] for request in server.requests]
     assert len(starts) == len(set(starts))
 

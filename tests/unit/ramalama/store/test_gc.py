@@ -111,12 +111,11 @@ def test_what_upstream_still_has_stays(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     model = store.find(OLLAMA)
     assert model is not None
-    store.open(model)
+    served = store.open(model).weights[0]
 
-    collect(tmp_path)
-
+    assert collect(tmp_path).leftovers == ()
+    assert served.read_bytes() == WEIGHTS
     assert store.find(OLLAMA) == model
-    assert store.open(model).weights[0].read_bytes() == WEIGHTS
 
 
 def test_what_upstream_has_removed_goes_once_we_have_no_record_of_it(tmp_path: Path) -> None:
@@ -199,7 +198,7 @@ def test_what_is_complete_of_a_pull_that_was_interrupted_stays_as_long_as_the_re
     note = tmp_path / "pulls/ollama/note.json"
     note.parent.mkdir(parents=True)
     fields = {"scheme": "ollama", "location": "library/smollm2", "tag": "135m"}
-    note.write_text(json.dumps({"reference": fields, "blobs": [str(digest)]}))
+    note.write_text(json.dumps({"version": 1, "reference": fields, "blobs": [str(digest)]}))
 
     assert store.collect_garbage().freed == 0
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.locks import locked
 from ramalama.store.store import ModelStore
 from tests.unit.ramalama.store.filled import HUB, OLLAMA, digest_of, links_to, publish
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 ROOT = Path(__file__).parents[4]
 KILLER = "tests.unit.ramalama.store.kill_at_every_step"
 BEGIN = """\
 import sys
+import threading
 from pathlib import Path
 from ramalama.errors import ModelNotFound, StoreError
 from ramalama.reference import ModelRef
@@ -147,6 +150,34 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_and_no_garbage_that_
 
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 5
+
+
+def is_waited_for(lock: Path) -> bool:
+    """Tell whether somebody waits for *lock*; proc_locks(5)."""
+    inode = f":{lock.stat().st_ino} "
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and inode in line for line in lines)
+
+
+@pytest.mark.parametrize("deed", ["open", "publish", "remove"])
+def test_a_model_is_not_looked_at_while_records_are_changed(tmp_path: Path, deed: str) -> None:
+    model = publish(tmp_path)
+    store = ModelStore(tmp_path)
+    lock = tmp_path / "cas/locks/records.lock"
+    deeds: Mapping[str, Callable[[], object]] = {
+        "open": lambda: store.open(model),
+        "publish": lambda: store.publish(model),
+        "remove": lambda: store.remove(OLLAMA),
+    }
+    thread = threading.Thread(target=deeds[deed])
+    with locked(lock):
+        thread.start()
+        waited = False
+        while thread.is_alive() and not waited:
+            waited = is_waited_for(lock)
+    thread.join()
+
+    assert waited
 
 
 def test_locks_are_given_back_by_the_dead(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_what_another_pull_or_model_needs_stays(tmp_path: Path, client: httpx2.C
     assert store.find(HUB) is not None
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"blobs": 1}', '{"blobs": []}'])
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1}'])
 def test_what_is_no_note_of_a_pull_is_left_out(
     tmp_path: Path, client: httpx2.Client, content: str
 ) -> None:

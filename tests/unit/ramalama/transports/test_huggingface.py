@@ -121,6 +121,15 @@ def test_a_model_is_found_with_sizes_digests_and_the_way_to_its_bytes(world: Wor
     assert [world.fetch(file.blob) for file in model.files] == [Q4, MMPROJ]
 
 
+def test_what_else_there_is_of_a_model_is_told_with_its_size(world: World) -> None:
+    variants = world.find("hf://acme/tiny").variants
+
+    assert {(each.reference, each.size) for each in variants} == {
+        ("hf://acme/tiny:Q4_K_M", len(Q4)),
+        ("hf://acme/tiny:Q8_0", len(Q8)),
+    }
+
+
 def test_a_model_takes_two_questions(world: World) -> None:
     commit = world.find().revision
 
@@ -411,7 +420,7 @@ def test_a_listing_without_end_ends(world: World, step: int, most: int) -> None:
         page = [
             {"type": "file", "path": f"{cursor + n}.txt", "size": 1} for n in range(max(1, step))
         ]
-        return Reply.of_json(page, link=f'<{request.target}&cursor={cursor + step}>; rel="next"')
+        return Reply.of_json(page, link=f'<{request.path}?cursor={cursor + step}>; rel="next"')
 
     world.server.routes[_tree(world)] = tree
 

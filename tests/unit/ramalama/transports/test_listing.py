@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramalama.digest import Digest
@@ -31,6 +31,7 @@ def test_a_digest_that_is_none_is_refused() -> None:
         ListedFile.parse(path="tiny.gguf", size=1, sha256="abc")
 
 
+@settings(deadline=None)
 @given(
     path=st.text(max_size=30) | st.integers() | st.none(),
     size=st.integers() | st.text(max_size=3) | st.booleans() | st.floats(),

@@ -273,6 +273,12 @@ def test_a_file_that_is_named_is_taken_for_what_it_is(path: str, kind: FileKind)
     assert (one.file.path, one.kind) == (path, kind)
 
 
+def test_names_that_differ_in_letter_case_are_different_files() -> None:
+    paths = ("m-00001-of-00001.gguf", "m-00001-of-00001.GGUF")
+
+    assert [names(choose(paths, path=path)) for path in paths] == [[path] for path in paths]
+
+
 def test_an_unknown_file_is_refused_with_what_is_spelled_alike() -> None:
     with pytest.raises(UnknownModel) as refused:
         choose(("README.md", "tiny-Q4_K_M.gguf", "other.gguf"), path="tiny-q4_k_m.guff")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelError, ModelUnsupported, UnknownModel
@@ -62,6 +62,7 @@ def outcome(
         return refusal
 
 
+@settings(deadline=None)
 @given(wish=wishes(), files=listings(), index=st.binary(max_size=40))
 def test_what_is_selected_was_listed_and_is_complete(
     wish: Wish, files: list[ListedFile], index: bytes
@@ -81,6 +82,7 @@ def test_what_is_selected_was_listed_and_is_complete(
     assert {part.count for part in parts if part} <= {len(parts)}
 
 
+@settings(deadline=None)
 @given(wish=wishes(), files=listings())
 def test_what_is_offered_instead_can_be_asked_for(wish: Wish, files: list[ListedFile]) -> None:
     refused = outcome(wish, files)

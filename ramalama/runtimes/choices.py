@@ -1,0 +1,39 @@
+"""What every server is asked for in the same way: options, and whose word counts for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama.options import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
+from ramalama.runtimes.base import is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ramalama.options import ServeOptions
+    from ramalama.runtimes.base import MountedModel
+
+_LARGEST_CONTEXT = 2**24  # tokens; no model has been made for as many
+
+
+def option(name: str, value: object | None) -> Iterator[str]:
+    """Yield the words of an option; none for None, which leaves it to the server."""
+    if value is not None:
+        yield name
+        yield str(value)
+
+
+def context_size(options: ServeOptions, model: MountedModel) -> int:
+    """Return the tokens of context: the user's, the author's, or ours; 0 is the model's own."""
+    if options.ctx_size is not None:
+        return options.ctx_size
+    wanted = model.parameters.get("num_ctx")
+    return wanted if isinstance(wanted, int) and 0 < wanted <= _LARGEST_CONTEXT else DEFAULT_CONTEXT
+
+
+def temperature(options: ServeOptions, model: MountedModel) -> float:
+    """Return the temperature: the user's, the author's, or ours."""
+    if options.temp is not None:
+        return options.temp
+    wanted = model.parameters.get("temperature")
+    return wanted if is_number(wanted) and wanted >= 0 else DEFAULT_TEMPERATURE

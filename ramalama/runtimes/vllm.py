@@ -1,0 +1,141 @@
+"""vLLM's `vllm serve`; its options as of version 0.32, most of them as old as 0.6.
+
+It reads the directory of a model as Hugging Face has it. GGUF files are for a plugin since 0.24
+(vllm-gguf-plugin, on GPUs alone), which its vendors' images need not have: what cannot be told
+from here, the log of a server that ended tells.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelUnsupported
+from ramalama.options import ModelFormat
+from ramalama.runtimes.base import ServerSpec, is_number
+from ramalama.runtimes.choices import context_size, option, temperature
+from ramalama_accel.base import AcceleratorKind, RuntimeName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ramalama.options import ServeOptions
+    from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
+    from ramalama.store.models import StoredModel
+    from ramalama_engines.values import LocalImage
+
+_PROGRAM = "vllm"
+_GPUS = (AcceleratorKind.CUDA, AcceleratorKind.HIP, AcceleratorKind.INTEL)
+
+# It takes a key by argument or by environment, and both can be read by whoever may ask the engine.
+# So a shell takes it out of the file, and leaves its place to the server; without it, none starts.
+_WITH_KEY = 'VLLM_API_KEY="$(cat "$0")" && test "$VLLM_API_KEY" && export VLLM_API_KEY && exec "$@"'
+
+# Ollama's names for what a server can be told to sample with, vLLM's, and what it takes: each
+# request would be refused for a value out of bounds.
+_SAMPLING = (
+    ("top_k", "top_k", 0, 1_000_000),
+    ("top_p", "top_p", 0.001, 1),
+    ("min_p", "min_p", 0, 1),
+    ("repeat_penalty", "repetition_penalty", 0.001, 2),
+    ("presence_penalty", "presence_penalty", -2, 2),
+    ("frequency_penalty", "frequency_penalty", -2, 2),
+)
+
+_EVERYWHERE = {
+    "HF_HUB_OFFLINE": "1",  # the model is here, and all that belongs to it
+    "USER": "ramalama",  # PyTorch asks who it is, and the image may not know our user ID
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+class Vllm:
+    """vLLM's HTTP server."""
+
+    name = RuntimeName.VLLM
+    format = ModelFormat.SAFETENSORS
+
+    def check(self, model: StoredModel) -> None:
+        """Refuse what it has no way to load; see `Runtime.check`."""
+        what = "adapters" if model.adapters else "a projector" if model.projectors else ""
+        if len(model.weights) > 1 and model.directory is None:
+            what = "weights in several files"
+        if what:
+            msg = f"{model.reference} has {what} in GGUF, which vLLM cannot load; use llama.cpp"
+            raise ModelUnsupported(msg)
+
+    def server(
+        self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
+    ) -> ServerSpec:
+        """Write the command line; see `Runtime.server`."""
+        listen, gpu = surroundings.listen, surroundings.kind in _GPUS
+        several = gpu and surroundings.gpus > 1
+        # A model's own context is what is taken without a word.
+        context = context_size(options, model) or None
+        seed = options.seed if options.seed is not None and options.seed >= 0 else None
+        argv = [
+            *("serve", model.weights),
+            f"--served-model-name={model.alias}",  # whatever it begins with
+            *(("--uds", listen.host) if listen.port is None else ("--host", listen.host)),
+            *option("--port", listen.port),
+            *option("--max-model-len", context),
+            *option("--chat-template", model.chat_template),
+            *("--override-generation-config", json.dumps(_sampling(options, model))),
+            *option("--seed", seed),
+            *option("--max-num-seqs", options.parallel),
+            *option("--tensor-parallel-size", surroundings.gpus if several else None),
+            # To compile takes minutes, and a compiler, for a third more speed.
+            *(() if gpu else ("--enforce-eager",)),
+            *options.runtime_args,
+        ]
+        program = _program(surroundings.image)
+        if listen.api_key_file is None:
+            entrypoint: tuple[str, ...] = (program,)
+        else:
+            entrypoint = ("sh", "-c", _WITH_KEY, listen.api_key_file, program)
+        return ServerSpec(
+            entrypoint=entrypoint,
+            argv=tuple(argv),
+            env=_EVERYWHERE if gpu else _EVERYWHERE | _on_cpu(surroundings.threads),
+            health_path="/health",
+            wants_gpu=gpu,
+            compiles=gpu,
+            shared_memory=True,
+        )
+
+    def explain(self, log: Sequence[str]) -> str | None:
+        """Find the cause of death in the log; see `Runtime.explain`."""
+        from ramalama.runtimes.vllm_log import find_cause  # noqa: PLC0415 (few servers die)
+
+        return find_cause(log)
+
+    def report(self, log: Sequence[str]) -> ServerReport:
+        """Find the device and the context; see `Runtime.report`."""
+        from ramalama.runtimes.vllm_log import read_report  # noqa: PLC0415 (few starts need it)
+
+        return read_report(log)
+
+
+def _on_cpu(threads: int) -> dict[str, str]:
+    # Left alone it binds a thread to every core but one, whoever else works there.
+    return {"OMP_NUM_THREADS": str(threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+
+
+def _sampling(options: ServeOptions, model: MountedModel) -> dict[str, float]:
+    return {"temperature": temperature(options, model), **dict(_of_author(model.parameters))}
+
+
+def _of_author(parameters: Mapping[str, object]) -> Iterator[tuple[str, float]]:
+    """Yield what the model's author wants besides, as far as it makes sense."""
+    for theirs, ours, least, most in _SAMPLING:
+        value = parameters.get(theirs)
+        whole = theirs != "top_k" or isinstance(value, int)
+        if is_number(value) and whole and least <= value <= most:
+            yield ours, value
+
+
+def _program(image: LocalImage | None) -> str:
+    """Choose the program, whatever the image would start by itself."""
+    program = PurePosixPath(image.entrypoint[0]) if image and image.entrypoint else None
+    return str(program) if program is not None and program.name == _PROGRAM else _PROGRAM

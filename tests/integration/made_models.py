@@ -1,0 +1,121 @@
+"""Models that a server takes, made of another one or of zeros."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Final
+
+from ramalama.store.gguf_metadata import parse_metadata
+from tests.unit.ramalama.made_gguf import array, gguf, scalar, string, tensor, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tests.unit.ramalama.made_gguf import Entry
+
+_FIXED_SIZE: Final = 24
+_ALIGNMENT: Final = 32
+_U16, _U32, _I32, _F32, _BOOL = 2, 4, 5, 6, 7
+_WIDTH: Final = 576  # of SmolLM2's embeddings
+
+
+def split(whole: bytes, count: int) -> list[bytes]:
+    """Cut a model into *count* files, as llama.cpp's gguf-split does: the keys are in the first."""
+    metadata = parse_metadata(whole, name="the model")
+    tensors = metadata.tensors
+    data = memoryview(whole)[_aligned(metadata.size) :]
+    ends = [*(each.offset for each in tensors[1:]), len(data)]
+    keys = whole[_FIXED_SIZE : whole.index(text(tensors[0].name))]
+    parts: list[bytes] = []
+    for number in range(count):
+        share = range(number * len(tensors) // count, (number + 1) * len(tensors) // count)
+        infos, content = b"", bytearray()
+        for each, end in ((tensors[position], ends[position]) for position in share):
+            infos += tensor(each.name, each.dimensions, len(content), kind=each.type)
+            content += data[each.offset : end]
+        own = keys if number == 0 else b""
+        header = gguf(
+            {
+                "split.no": scalar(_U16, number),
+                "split.count": scalar(_U16, count),
+                "split.tensors.count": scalar(_I32, len(tensors)),
+            },
+            key_count=3 + (len(metadata.keys) if own else 0),
+            tensor_count=len(share),
+        )
+        parts.append(_padded(header + own + infos) + content)
+    return parts
+
+
+def make_projector() -> bytes:
+    """Make what turns pictures into SmolLM2's embeddings: one layer, and all of them alike."""
+    numbers = {
+        "image_size": 64,
+        "patch_size": 16,
+        "embedding_length": 64,
+        "feed_forward_length": 128,
+        "projection_dim": _WIDTH,
+        "block_count": 1,
+        "attention.head_count": 2,
+    }
+    halves = array(_F32, [scalar(_F32, 0.5)[1]] * 3)
+    keys = {
+        "general.architecture": string("clip"),
+        "general.type": string("mmproj"),
+        "clip.has_vision_encoder": scalar(_BOOL, True),  # noqa: FBT003 (a value of that type)
+        "clip.projector_type": string("gemma3"),
+        "clip.use_gelu": scalar(_BOOL, True),  # noqa: FBT003 (see above)
+        "clip.vision.attention.layer_norm_epsilon": scalar(_F32, 1e-6),
+        "clip.vision.image_mean": halves,
+        "clip.vision.image_std": halves,
+        **{f"clip.vision.{name}": scalar(_U32, number) for name, number in numbers.items()},
+    }
+    layer = {
+        **{f"attn_{name}.weight": (64, 64) for name in ("q", "k", "v", "out")},
+        **{f"attn_{name}.bias": (64,) for name in ("q", "k", "v", "out")},
+        **{f"ln{number}.{name}": (64,) for number in (1, 2) for name in ("weight", "bias")},
+        "ffn_up.weight": (64, 128),
+        "ffn_up.bias": (128,),
+        "ffn_down.weight": (128, 64),
+        "ffn_down.bias": (64,),
+    }
+    shapes = {
+        "v.patch_embd.weight": (16, 16, 3, 64),
+        "v.patch_embd.bias": (64,),
+        "v.position_embd.weight": (64, 16),
+        "v.post_ln.weight": (64,),
+        "v.post_ln.bias": (64,),
+        **{f"v.blk.0.{name}": shape for name, shape in layer.items()},
+        "mm.input_projection.weight": (_WIDTH, 64),
+        "mm.soft_emb_norm.weight": (64,),
+    }
+    return _of_zeros(keys, shapes)
+
+
+def make_adapter() -> bytes:
+    """Make a LoRA adapter for SmolLM2 that changes nothing."""
+    keys = {
+        "general.architecture": string("llama"),
+        "general.type": string("adapter"),
+        "adapter.type": string("lora"),
+        "adapter.lora.alpha": scalar(_F32, 1.0),
+    }
+    name = "blk.0.attn_q.weight"
+    return _of_zeros(keys, {f"{name}.lora_a": (_WIDTH, 4), f"{name}.lora_b": (4, _WIDTH)})
+
+
+def _of_zeros(keys: Mapping[str, Entry], shapes: Mapping[str, Sequence[int]]) -> bytes:
+    infos: list[bytes] = []
+    size = 0
+    for name, shape in shapes.items():
+        infos.append(tensor(name, shape, size))
+        size += _aligned(prod(shape) * 4)
+    return _padded(gguf(keys, infos)) + bytes(size)
+
+
+def _aligned(position: int) -> int:
+    return -(-position // _ALIGNMENT) * _ALIGNMENT
+
+
+def _padded(content: bytes) -> bytes:
+    return content.ljust(_aligned(len(content)), b"\0")
