@@ -30,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     arguments = parser.parse_args(words)
     chance = random.Random(arguments.seed)  # noqa: S311 (moments, not secrets)
-    with tempfile.TemporaryDirectory(dir=".") as directory:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         storm = Storm(made_up_bytes(_SIZE), Path(directory), chance)
         lost = [remains.lost for remains in storm.kills(arguments.kills)]
     print(f"{len(lost)} kills, {storm.completed} files completed, none with a wrong byte")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ramalama.errors import ModelNotFound, ModelUnreadable
+from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
 from ramalama.reference import Scheme
 from ramalama.store.cas import digest_of
 from ramalama.store.local import open_local
@@ -54,7 +54,11 @@ def model_name(reference: ModelRef) -> str:
 
 
 def _own_files(reference: ModelRef) -> Iterator[LocalFile]:
-    for path in open_local(reference).weights:
+    model = open_local(reference)
+    if model.directory is not None:
+        msg = f"{model.directory} is a directory; only a GGUF file can be pushed from where it lies"
+        raise ModelUnsupported(msg)
+    for path in model.weights:
         yield _read(path)
 
 

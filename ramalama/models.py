@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ramalama_engines.user import User
 
 
+_LIBRARY = "/library/"  # where Ollama has the models that a word alone may mean
+
+
 class Models:
     """Models, by reference: found, pulled, listed, removed.
 
@@ -149,11 +152,14 @@ class Models:
         return self.store.collect_garbage(dry_run=dry_run, on_wait=on_wait)
 
     def _with_suggestions(self, error: UnknownModel, reference: ModelRef) -> UnknownModel:
-        """Add what is known of that name, if its registry has named nothing."""
+        """Add what is known here and called much the same, if its registry has named nothing."""
         if error.alternatives:
             return error
-        asked = f"{reference.location.rpartition('/')[2]}:{reference.tag}".removesuffix(":latest")
-        known = {*self.shortnames().entries, *(str(each.reference) for each in self.list())}
+        asked = str(reference)
+        known = {str(each.reference) for each in self.list()}
+        if reference.scheme is Scheme.OLLAMA and _LIBRARY in f"/{reference.location}":
+            asked = asked.rpartition("/")[2].removesuffix(":latest")
+            known = {name.rpartition(_LIBRARY)[2] for name in known} | {*self.shortnames().entries}
         near = suggest(asked, known)
         if not near:
             return error

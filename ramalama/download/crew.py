@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from ramalama.transfers import DownloadRetrying
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A thread that is connecting cannot be woken; it ends by itself, and writes nothing more.
+# Seconds. A thread that is connecting cannot be woken; it ends by itself, and writes nothing more.
 _LONGEST_GOODBYE = 2.0
 
 
@@ -78,7 +79,8 @@ class Crew:
 
     def join(self) -> bool:
         """Wait for all threads; False if one would take too long."""
+        latest = time.monotonic() + _LONGEST_GOODBYE
         for thread in self._threads:
             with suppress(RuntimeError):  # Ctrl-C came before it began, and it will find all over
-                thread.join(_LONGEST_GOODBYE)
+                thread.join(max(0.0, latest - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)

@@ -31,8 +31,8 @@ class Limits:
     shortest_piece: int = 16 * _MIB
     longest_piece: int = 64 * _MIB
     smallest_theft: int = 2 * _MIB
-    save_after: int = 32 * _MIB
-    unsaved: int = 56 * _MIB
+    save_after: int = 16 * _MIB
+    unsaved: int = 40 * _MIB
     save_every: float = 5.0
     silence: float = 30.0
     notice: int = _MIB

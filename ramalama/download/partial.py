@@ -6,6 +6,7 @@ KEY.json   the journal, which says which are there; see `ramalama.download.journ
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -36,16 +37,15 @@ class Partial:
         """Read what an earlier attempt wrote down, None if that is not to be believed."""
         try:
             with self._journal.open("rb") as file:
-                found = Journal.parse(file.read(journal.LARGEST + 1)[: journal.LARGEST])
+                found = Journal.parse(file.read(journal.LARGEST))
         except (FileNotFoundError, ValueError):
             return None
         status = os.fstat(self._handle)
         # With a second name, the bytes have been published already, and must stay as they are.
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             return None
-        return (
-            found if status.st_size >= max((span.end for span in found.spans), default=0) else None
-        )
+        end = found.spans[-1].end if found.spans else 0
+        return found if status.st_size >= end else None
 
     def clear(self) -> None:
         """Start with an empty file; the old one, whatever it is, is only unlinked."""
@@ -71,8 +71,11 @@ class Partial:
             offset += count
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Read bytes back, as many as there are and fit, and return their number."""
-        return os.preadv(self._handle, [buffer], offset)
+        """Read bytes back that have been written, as many as fit, and return their number."""
+        count = os.preadv(self._handle, [buffer], offset)
+        if not count:
+            raise OSError(errno.EIO, "somebody has cut off the file")
+        return count
 
     def sync(self) -> None:
         """Wait until what was written is on the disk."""

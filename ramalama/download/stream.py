@@ -78,20 +78,22 @@ class Stream:
         if piece.position and not self._job.terms.resumable:
             msg = "it broke off, and cannot be continued"
             raise StartOver(msg)
-        location = self._job.source.current()
         try:
             with passing_failures():
-                self._request(piece, location)
+                self._ask(piece, self._job.source.current())
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            host = self._job.source.host
+            msg = f"{self._blob.name} cannot be fetched from {host}: {explain(exc)}"
+            raise ModelPullError(msg) from exc
+
+    def _ask(self, piece: Piece, location: Location) -> None:
+        try:
+            self._request(piece, location)
         except Refused as exc:
             if not self._job.source.renew(location):
                 raise self._denial(exc) from exc
             msg = f"its address has expired ({exc.status})"
             raise Passing(msg, pause=0.0) from exc
-        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-            msg = (
-                f"{self._blob.name} cannot be fetched from {self._job.source.host}: {explain(exc)}"
-            )
-            raise ModelPullError(msg) from exc
 
     def _request(self, piece: Piece, location: Location) -> None:
         headers = {**location.headers, **_AS_IT_IS, **self._job.terms.headers(piece)}

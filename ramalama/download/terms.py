@@ -24,7 +24,7 @@ class Terms:
 
     def __init__(self, blob: RemoteBlob, *, validator: str | None, ranges: bool) -> None:
         self.blob = blob
-        self.validator = validator
+        self.validator = None if blob.digest else validator
         self.parallel = False
         self._ranges = ranges
         self._agreed = False
@@ -40,7 +40,7 @@ class Terms:
             return {}
         last = piece.end - 1 if piece.end is not None and self.resumable else ""
         wanted = {"range": f"bytes={piece.position}-{last}"}
-        if self.blob.digest is None and self.validator is not None:
+        if self.validator is not None:
             wanted["if-range"] = self.validator
         return wanted
 
@@ -55,7 +55,7 @@ class Terms:
         first = not self._agreed
         if first:
             self._agreed = True
-            self.validator = head.validator if self.blob.digest is None else None
+            self.validator = None if self.blob.digest else head.validator
             if plan.size is None and head.size is not None:
                 plan.learn_size(piece, head.size)
         if (head.whole or not self.resumable) and not plan.extend(piece):
@@ -68,8 +68,7 @@ class Terms:
         if head.oddity and (self.blob.digest is None or head.size != self.blob.size):
             msg = f"where {self.blob.name} should be, the server answered {head.oddity}"
             raise ModelPullError(msg)
-        known = self.validator if self.blob.digest is None else None
-        if known is not None and head.validator != known:
+        if self.validator is not None and head.validator != self.validator:
             msg = "it has changed"
             raise StartOver(msg)
         if head.start != piece.position:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ramalama_engines.values import LocalImage
 
 _PROGRAM = "vllm"
+_CACHE = "2"  # GiB, which are taken at once; 16384 tokens of a model like Llama 3.1 8B
 _GPUS = (AcceleratorKind.CUDA, AcceleratorKind.HIP, AcceleratorKind.INTEL)
 
 # It takes a key by argument or by environment, and both can be read by whoever may ask the engine.
@@ -118,8 +119,13 @@ class Vllm:
 
 
 def _on_cpu(threads: int) -> dict[str, str]:
-    # Left alone it binds a thread to every core but one, whoever else works there.
-    return {"OMP_NUM_THREADS": str(threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    # Left alone it binds a thread to every core but one, whoever else works there, and refuses to
+    # start unless nearly all of the host's memory is free.
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        "VLLM_CPU_KVCACHE_SPACE": _CACHE,
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    }
 
 
 def _sampling(options: ServeOptions, model: MountedModel) -> dict[str, float]:

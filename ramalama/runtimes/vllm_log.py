@@ -1,4 +1,8 @@
-"""What vLLM's log says of its end, and of what it computes with."""
+"""What vLLM's log says of its end, and of what it computes with.
+
+Several processes write it: the API's, the engine's, and a worker for each device. The one that
+fails first says why; the others follow with long stacks, and `See root cause above`.
+"""
 
 from __future__ import annotations
 
@@ -10,26 +14,63 @@ from ramalama.runtimes.base import CPU, ServerReport
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_PLUGIN = "it has no plugin for GGUF; take --runtime llama.cpp, or the model in safetensors"
+_CONTEXT_TOO_LARGE = (
+    "there is not enough memory for a context of that size (try a smaller --ctx-size, or on the "
+    "CPU --env VLLM_CPU_KVCACHE_SPACE=GIB)"
+)
+_LONGEST = 300  # characters of a message that we know nothing of
 
 # What a dead server said, and what it means; the first match of the earliest row wins, since
 # the rows go from the cause to its consequences.
 _CAUSES = (
     (r"error: unrecognized arguments: (?P<it>.+)", "it does not know the argument {it}"),
-    (r"Error: (?P<it>.+)", "{it}"),
-)
+    (r"error: argument (?P<it>[^ :]+): ", "it refused the value of {it}"),
+    (r"Model architectures \['(?P<it>[^']+)'", "it does not know the architecture {it}"),
+    (r"model_type. .?(?P<it>[\w-]+).? but Transformers does not recognize",
+     "it does not know the architecture {it}"),
+    (r"config file at '.+\.gguf' is not a valid JSON", _PLUGIN),
+    (r"max_model_len \((?P<it>\d+)\) is greater than the derived [^=]+=(?P<most>[0-9]+)",
+     "the model's context is {most} tokens at most, not {it}; see --ctx-size"),
+    (r"KV cache is needed, which is larger|No available memory for the cache blocks",
+     _CONTEXT_TOO_LARGE),
+    (r"Free memory on device|is less than (?:desired|requested)|OutOfMemoryError|out of memory",
+     "there is not enough memory for the model and its context"),
+    (r"divisible by tensor parallel size \((?P<it>\d+)",
+     "the model cannot be shared by {it} GPUs; name fewer of them in *_VISIBLE_DEVICES"),
+    (r"Failed to infer device type|No CUDA GPUs are available|libcuda\.so",
+     "it sees no GPU (`ramalama doctor` looks for the reason)"),
+    (r"Insufficient space in /dev/shm", "it has not enough shared memory"),
+    (r"(?P<it>SafetensorError: .+)", "the model's files are cut off or corrupt: {it}"),
+    (r"Couldn't instantiate the backend tokenizer|Can't load tokenizer",
+     "the model lacks its tokenizer"),
+    (r"^ +Value error, (?P<it>.+?)(?: \[type=|$)", "{it}"),
+    (r"ERROR .*\] (?P<it>[\w.]*Error: .+)", "{it}"),
+    (r"^(?P<it>[\w.]*Error: .+)", "{it}"),
+)  # fmt: skip
+
+_DEVICE = r"Initializing a V1 LLM engine .*\bdevice_config=(?P<it>[\w:]+)"
+_CONTEXT = r"Using max model len (?P<it>\d+)"
 
 
 def find_cause(log: Iterable[str]) -> str | None:
     """Find why the server died; see `Runtime.explain`."""
     lines = tuple(log)
     for pattern, meaning in _CAUSES:
-        for line in lines:
-            if match := re.search(pattern, line):
-                return meaning.format(**match.groupdict())
+        if match := _first(pattern, lines):
+            return meaning.format(**match.groupdict())[:_LONGEST]
     return None
 
 
 def read_report(log: Iterable[str]) -> ServerReport:
     """Read what the server computes with; see `Runtime.report`."""
     lines = tuple(log)
-    return ServerReport(device=CPU if any("device_config=cpu" in line for line in lines) else None)
+    device, context = _first(_DEVICE, lines), _first(_CONTEXT, lines)
+    name = device["it"] if device else None
+    return ServerReport(
+        device=CPU if name == "cpu" else name, context=int(context["it"]) if context else None
+    )
+
+
+def _first(pattern: str, lines: Iterable[str]) -> re.Match[str] | None:
+    return next((match for line in lines if (match := re.search(pattern, line))), None)

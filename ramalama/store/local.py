@@ -34,7 +34,9 @@ def open_local(reference: ModelRef) -> StoredModel:
     """
     path = Path(reference.location)
     _check_name(reference.location)
-    if path.is_dir():
+    with _reading(path):
+        is_directory = path.is_dir()
+    if is_directory:
         return _open_directory(reference, path)
     parts = _parts(path)
     for part in parts:
@@ -49,8 +51,8 @@ def _open_directory(reference: ModelRef, directory: Path) -> StoredModel:
     weights = tuple(path for path in files if path.suffix == ".safetensors")
     if not weights or directory / _CONFIGURATION not in files:
         msg = (
-            f"{directory} is a directory without {_CONFIGURATION} and safetensors files; "
-            "name the .gguf file in it"
+            f"{directory} is a directory; name the .gguf file in it, "
+            f"or a directory with {_CONFIGURATION} and safetensors files"
         )
         raise ModelUnsupported(msg)
     for path in (directory, *files):

@@ -196,6 +196,16 @@ class SandboxContract(Contract):
         assert scratch.startswith("drwxrwxrwt")
         assert private.startswith("drwx------")
 
+    def test_programs_run_from_a_tmpfs_that_is_executable(
+        self, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        mounts = (TmpfsMount(target="/scratch", size=8 * MIB, executable=True),)
+        script = "cp /bin/busybox /scratch/busybox && /scratch/busybox echo it runs"
+
+        spec = replace(sleeper, mounts=mounts, command=shell(script))
+
+        assert containers.output(spec) == ["it runs"]
+
     # The process
 
     @pytest.mark.parametrize("value", ODD_TEXTS)

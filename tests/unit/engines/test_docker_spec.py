@@ -256,6 +256,19 @@ def test_a_relabel_is_wanted_where_a_mount_says_so(spec: ContainerSpec, relabel:
     assert wants_relabel(spec) is relabel
 
 
+def test_an_executable_tmpfs_goes_where_every_daemon_reads_its_options() -> None:
+    mounts = (
+        TmpfsMount(target="/t", executable=True),
+        TmpfsMount(target="/u", size=64, mode=0o700, executable=True),
+        TmpfsMount(target="/v"),
+    )
+
+    host_config = create_body(replace(PLAIN, mounts=mounts), relabel=False)["HostConfig"]
+
+    assert host_config["Tmpfs"] == {"/t": "exec,mode=1777", "/u": "exec,mode=700,size=64"}
+    assert [mount["Target"] for mount in host_config["Mounts"]] == ["/v"]
+
+
 def test_cdi_devices_are_told_from_nodes() -> None:
     assert has_cdi(EVERYTHING)
     assert not has_cdi(replace(EVERYTHING, devices=EVERYTHING.devices[:1]))

@@ -101,6 +101,10 @@ def test_the_same_container_as_a_line_for_docker_names_the_runtime_elsewhere() -
             ["--tmpfs=/t:mode=700,size=64"],
         ),
         (
+            {"mounts": (TmpfsMount(target="/t", executable=True),)},
+            ["--tmpfs=/t:mode=1777,exec"],
+        ),
+        (
             {"mounts": (BindMount(source="/a", target="/b"),)},
             ["--mount=type=bind,source=/a,target=/b,readonly"],
         ),

@@ -212,6 +212,7 @@ CONFIG = Config(
 def test_where_the_command_line_is_silent_the_settings_hold() -> None:
     assert options(config=CONFIG) == replace(
         OPTIONS,
+        runtime=RuntimeName.VLLM,
         pull_policy=PullPolicy.NEVER,
         network="bridge",
         oci_runtime="crun",

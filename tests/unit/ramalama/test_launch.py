@@ -14,6 +14,7 @@ from ramalama.errors import (
     EngineFailure,
     InvalidReference,
     ModelNotFound,
+    ModelUnsupported,
     OptionRefused,
     ServerExited,
     ServerNotReady,
@@ -193,6 +194,30 @@ def test_a_server_that_ends_while_it_loads_tells_why(kitchen: Kitchen) -> None:
         "its llama.cpp does not know the architecture ilama (a newer image may)"
     )
     assert (caught.value.exit_code, caught.value.log_tail) == (1, log)
+    assert kitchen.is_clean()
+
+
+def test_a_cause_is_found_before_the_stacks_that_follow_it(kitchen: Kitchen) -> None:
+    cause = "(Worker pid=9) ERROR 11-22 21:31:19 [core.py:9] ValueError: no such thing"
+    kitchen.program = FakeProgram(logs=(cause, *("  File" for _ in range(500))), exit_code=1)
+    options = replace(kitchen.options, runtime=RuntimeName.VLLM, image=IMAGE_NAME)
+
+    with pytest.raises(ServerExited, match="the vllm server .* ended .*: ValueError: no such"):
+        kitchen.ramalama().start(options)
+
+
+def test_a_safetensors_model_is_refused_before_the_engine_is_asked(kitchen: Kitchen) -> None:
+    directory = kitchen.root / "granite"
+    directory.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (directory / name).write_bytes(b"{}")
+    options = replace(kitchen.options, model=ModelRef(Scheme.FILE, str(directory)))
+
+    for attempt in (kitchen.ramalama().start, kitchen.ramalama().plan):
+        with pytest.raises(ModelUnsupported, match="take --runtime vllm"):
+            attempt(options)
+
+    assert kitchen.events == []
     assert kitchen.is_clean()
 
 

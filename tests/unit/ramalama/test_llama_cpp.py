@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.errors import ModelUnsupported
 from ramalama.runtimes.base import Listen, MountedModel, Surroundings
 from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import LocalImage
-from tests.unit.ramalama.made_up import IMAGE, OPTIONS
+from tests.unit.ramalama.made_up import IMAGE, OPTIONS, STORED
 
 if TYPE_CHECKING:
     from ramalama.options import ServeOptions
@@ -110,6 +112,14 @@ def test_the_right_program_starts_whatever_the_image_would_start(
     server = LlamaCpp().server(MODEL, OPTIONS, replace(HERE, image=image))
 
     assert server.entrypoint == (entrypoint,)
+
+
+def test_a_safetensors_model_is_refused_with_what_serves_it() -> None:
+    safetensors = replace(STORED, directory=Path("/models"))
+
+    with pytest.raises(ModelUnsupported, match=r"loads GGUF alone; take --runtime vllm"):
+        LlamaCpp().check(safetensors)
+    LlamaCpp().check(STORED)
 
 
 # As build 11669 wrote them.

@@ -108,6 +108,77 @@ def test_a_directory_is_refused_with_advice(tmp_path: Path) -> None:
         open_local(refer(tmp_path))
 
 
+def directory(path: Path, *names: str, parameters: str | None = None) -> ModelRef:
+    """Write a model as Hugging Face has it; of its weights there is only the name."""
+    path.mkdir()
+    for name in ("config.json", *names):
+        (path / name).write_bytes(b"{}")
+    if parameters is not None:
+        (path / "generation_config.json").write_text(parameters)
+    return refer(path)
+
+
+def test_a_directory_of_safetensors_is_a_model(tmp_path: Path) -> None:
+    names = ("model-00002-of-00002.safetensors", "model-00001-of-00002.safetensors", "README")
+    reference = directory(tmp_path / "Qwen2.5", *names)
+
+    assert open_local(reference) == StoredModel(
+        reference=reference,
+        weights=(tmp_path / "Qwen2.5" / names[1], tmp_path / "Qwen2.5" / names[0]),
+        directory=tmp_path / "Qwen2.5",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        (
+            '{"temperature": 0.6, "top_k": 20, "repetition_penalty": 1.1, "eos_token_id": 2}',
+            {"temperature": 0.6, "top_k": 20, "repeat_penalty": 1.1},
+        ),
+        ('{"temperature": "hot", "top_p": null, "min_p": [1]}', {}),
+        ("[1]", {}),
+        ("not JSON", {}),
+        ("[" * 100_000, {}),
+        (" " * (2 << 20) + "{}", {}),
+    ],
+    ids=["numbers", "no numbers", "no object", "no JSON", "too deep", "too long"],
+)
+def test_what_its_author_wants_it_sampled_with_is_read_as_far_as_it_makes_sense(
+    tmp_path: Path, text: str, parameters: dict[str, object]
+) -> None:
+    reference = directory(tmp_path / "granite", "model.safetensors", parameters=text)
+
+    assert open_local(reference).parameters == parameters
+
+
+@pytest.mark.parametrize("present", ["config.json", "model.safetensors"])
+def test_half_a_directory_is_none(tmp_path: Path, present: str) -> None:
+    (tmp_path / present).write_bytes(b"{}")
+
+    with pytest.raises(ModelUnsupported, match=r"or a directory with config\.json and safetensors"):
+        open_local(refer(tmp_path))
+
+
+def test_links_that_lead_out_of_the_directory_are_refused(tmp_path: Path) -> None:
+    """As in Hugging Face's own cache, whose snapshots are nothing else."""
+    reference = directory(tmp_path / "snapshot")
+    write(tmp_path / "blob")
+    (tmp_path / "snapshot/model.safetensors").symlink_to("../blob")
+
+    with pytest.raises(ModelUnsupported, match=r"model\.safetensors is a link out of .* `cp "):
+        open_local(reference)
+
+
+def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
+    reference = directory(tmp_path / "real", "weights")
+    (tmp_path / "real/model.safetensors").symlink_to("weights")
+    (tmp_path / "granite").symlink_to("real")
+
+    assert open_local(refer(tmp_path / "granite")).directory == tmp_path / "granite"
+    assert open_local(reference).weights == (tmp_path / "real/model.safetensors",)
+
+
 def test_a_fifo_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
 

@@ -14,10 +14,12 @@ from ramalama.errors import (
     InvalidReference,
     ModelNotFound,
     ModelPullError,
+    ModelTooLarge,
     ModelUnsupported,
     UnknownModel,
 )
 from ramalama.events import Notice
+from ramalama.fitting import Room
 from ramalama.models import Models
 from ramalama.reference import ModelRef, Scheme
 from ramalama.transfers import DownloadPlanned, FileReady, ModelReady
@@ -27,7 +29,7 @@ from tests.unit.ramalama.made_gguf import gguf, string
 from tests.unit.ramalama.made_up import GGUF
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from ramalama.events import Event
@@ -51,6 +53,12 @@ class Place:
         env = {"XDG_CONFIG_HOME": str(self.root / "config")}
         user = User(env=env, home=self.root, uid=os.getuid(), root=self.root)
         return Models(config or Config(store=str(self.root / "store")), user)
+
+    def write_shortnames(self, names: Mapping[str, str]) -> None:
+        conf = self.root / "config/ramalama/shortnames.conf"
+        conf.parent.mkdir(parents=True)
+        lines = [f'"{name}" = "{target}"\n' for name, target in names.items()]
+        conf.write_text("[shortnames]\n" + "".join(lines))
 
     def reference(self, name: str = "granite.gguf", digest: str | None = None) -> ModelRef:
         fragment = f"#sha256={digest}" if digest else ""
@@ -114,6 +122,35 @@ def test_a_second_pull_takes_what_has_changed_and_only_then(place: Place) -> Non
 
     assert probed < asked
     assert place.pull(place.reference()).read_bytes() == newer
+
+
+def test_an_address_whose_content_has_not_changed_is_not_fetched_again(place: Place) -> None:
+    place.pull(place.reference())
+    place.events.clear()
+
+    place.pull(place.reference())
+
+    assert place.events == [ModelReady(str(place.reference()))]
+
+
+def test_what_nobody_could_load_leaves_nothing_behind(place: Place) -> None:
+    place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1])
+
+    with pytest.raises(ModelUnsupported):
+        place.pull(place.reference())
+
+    assert not list(place.root.glob("store/cas/sha256/*/*"))
+    assert place.models.list() == ()
+
+
+def test_a_newer_version_that_nobody_could_load_does_not_replace_the_older(place: Place) -> None:
+    place.pull(place.reference())
+    place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1], etag='"2"')
+
+    with pytest.raises(ModelUnsupported):
+        place.pull(place.reference())
+
+    assert place.models.get(place.reference()).weights[0].read_bytes() == MODEL
 
 
 def test_the_same_content_under_two_names_is_one_file(place: Place) -> None:
@@ -196,22 +233,31 @@ def test_a_file_of_this_machine_stays_where_it_is(place: Place) -> None:
     assert place.models.list() == ()
 
 
-def test_an_unknown_model_comes_with_what_may_have_been_meant(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("ollama://{}/library/zephyros:2b", ("zephyrus:2b", "zephyrus")),
+        ("ollama://{}/library/basalt", ()),
+        ("ollama://{}/acme/zephyros:2b", ()),
+        ("http://{}/granit.gguf", ("http://{}/granite.gguf",)),
+    ],
+)
+def test_an_unknown_model_comes_with_what_may_have_been_meant(
+    asked: str, near: tuple[str, ...], place: Place
+) -> None:
     place.pull(place.reference())
-    conf = place.root / "config/ramalama/shortnames.conf"
-    conf.parent.mkdir(parents=True)
-    conf.write_text(f'[shortnames]\n"granitte.gguf" = "{place.reference()}"\n')
+    place.write_shortnames({"zephyrus": "hf://org/it", "zephyrus:2b": "hf://org/it-2b"})
+    address = place.server.url.partition("://")[2]
 
-    with pytest.raises(UnknownModel, match="did you mean granitte") as caught:
-        place.pull(place.reference("granitt.gguf"))
+    with pytest.raises(UnknownModel) as caught:
+        place.pull(ModelRef.parse(asked.format(address)))
 
-    assert "granitte.gguf" in caught.value.alternatives
+    assert caught.value.alternatives == tuple(each.format(address) for each in near)
+    assert ("did you mean" in str(caught.value)) == bool(near)
 
 
 def test_a_short_name_stands_for_a_reference(place: Place) -> None:
-    conf = place.root / "config/ramalama/shortnames.conf"
-    conf.parent.mkdir(parents=True)
-    conf.write_text('[shortnames]\n"mine" = "hf://org/repo:Q4_K_M"\n')
+    place.write_shortnames({"mine": "hf://org/repo:Q4_K_M"})
 
     assert str(place.models.resolve("Mine")) == "hf://org/repo:Q4_K_M"
 
@@ -232,3 +278,13 @@ def test_a_name_without_a_transport_has_the_users(
 def test_what_is_no_reference_is_refused(place: Place) -> None:
     with pytest.raises(InvalidReference):
         place.models.resolve("")
+
+
+def test_what_is_too_large_for_this_host_is_refused_before_it_is_fetched(place: Place) -> None:
+    room = Room(main=len(MODEL) - 1)
+
+    with pytest.raises(ModelTooLarge, match="for its weights alone"):
+        place.models.pull(place.reference(), room=room, on_event=place.events.append)
+
+    assert place.events == []
+    assert place.models.pull(place.reference(), room=Room(main=len(MODEL))).weights

@@ -12,8 +12,9 @@ from ramalama.options import ServeOptions
 from ramalama.planning import LaunchPlan, check_options, make_plan
 from ramalama.reference import ModelRef, Scheme
 from ramalama.runtimes.llama_cpp import LlamaCpp
+from ramalama.runtimes.vllm import Vllm
 from ramalama.store.models import StoredModel
-from ramalama_accel import Accelerator, AcceleratorKind
+from ramalama_accel import Accelerator, AcceleratorKind, Gpu
 from ramalama_chat import TcpEndpoint, UnixEndpoint
 from ramalama_engines import (
     BindMount,
@@ -116,6 +117,29 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
         groups=(),
         keep_groups=False,
     )
+
+
+@pytest.mark.parametrize(("accelerator", "compiles"), [(CPU, False), (NVIDIA_RUNTIME, True)])
+def test_vllm_is_given_shared_memory_and_a_place_for_what_it_compiles(
+    accelerator: Accelerator,
+    compiles: bool,  # noqa: FBT001 (a row of the table)
+) -> None:
+    made = make_plan(OPTIONS, STORED, accelerator, Vllm(), HERE).container
+
+    memory = [mount for mount in made.mounts if isinstance(mount, TmpfsMount)]
+    assert memory == [TmpfsMount(target=TMP, executable=compiles), TmpfsMount(target="/dev/shm")]  # noqa: S108 (the container's own)
+
+
+@pytest.mark.parametrize(("devices", "words"), [(None, "--tensor-parallel-size 2"), ((), "")])
+def test_a_server_shares_the_model_among_the_gpus_that_it_sees(
+    devices: tuple[()] | None, words: str
+) -> None:
+    pair = Accelerator(kind=AcceleratorKind.CUDA, gpus=(Gpu(index=0), Gpu(index=1)))
+
+    made = make_plan(replace(OPTIONS, devices=devices), STORED, pair, Vllm(), HERE)
+
+    assert words in " ".join(made.server.argv)
+    assert ("--enforce-eager" in made.server.argv) is (devices == ())
 
 
 def test_without_a_network_the_server_is_reached_through_a_socket_of_the_users_own() -> None:
@@ -239,7 +263,17 @@ def test_what_concerns_the_images_pull_is_no_part_of_the_container(option: str) 
 def test_every_option_is_known_to_these_tests() -> None:
     """A new option shows up here, so that somebody thinks of its way into the container."""
     assert {field.name for field in fields(ServeOptions)} == {
-        *("model", "runtime", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
+        *(
+            "model",
+            "runtime",
+            "ctx_size",
+            "ngl",
+            "threads",
+            "temp",
+            "seed",
+            "parallel",
+            "runtime_args",
+        ),
         *("image", "pull_policy", "authfile", "tls_verify", "force"),
         *("network", "port", "name", "env", "devices", "privileged", "keep_groups", "selinux"),
         "oci_runtime",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelUnsupported
-from ramalama.runtimes.base import Listen, MountedModel, Surroundings
+from ramalama.runtimes.base import Listen, MountedModel, ServerReport, Surroundings
 from ramalama.runtimes.vllm import Vllm
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import LocalImage
@@ -128,11 +128,16 @@ def test_a_gpu_is_missed_only_where_there_is_one(kind: AcceleratorKind, *, wante
     assert Vllm().server(MODEL, OPTIONS, replace(HERE, kind=kind)).wants_gpu is wanted
 
 
-def test_on_the_cpu_it_takes_as_many_threads_as_it_is_given() -> None:
+def test_on_the_cpu_it_takes_the_threads_and_the_memory_that_it_is_given() -> None:
     on_cpu = Vllm().server(MODEL, OPTIONS, HERE).env
     on_gpu = Vllm().server(MODEL, OPTIONS, replace(HERE, kind=CUDA)).env
 
-    assert on_cpu == on_gpu | {"OMP_NUM_THREADS": "4", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+    assert on_cpu == {
+        **on_gpu,
+        "OMP_NUM_THREADS": "4",
+        "VLLM_CPU_KVCACHE_SPACE": "2",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    }
 
 
 def test_it_asks_nobody_for_the_model_and_tells_nobody_of_its_use() -> None:
@@ -267,3 +272,124 @@ def test_what_it_cannot_load_is_refused(model: StoredModel, what: str) -> None:
 )
 def test_what_it_may_load_is_not(model: StoredModel) -> None:
     Vllm().check(model)
+
+
+# As version 0.32 wrote them, on the CPU; of the stacks between, little is kept.
+UNKNOWN_ARCHITECTURE = """\
+(APIServer pid=318) WARNING 11-22 21:37:47 [system_utils.py:255] Found ulimit of 20000 and failed to automatically increase with error current limit exceeds maximum limit.
+pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig
+  Value error, Model architectures ['BananaForCausalLM'] are not supported for now. Supported architectures: dict_keys(['AfmoeForCausalLM', 'ApertusForCausalLM'])
+    For further information visit https://errors.pydantic.dev/2.14/v/value_error
+"""  # noqa: E501 (as it was written)
+UNKNOWN_ARGUMENT = """\
+usage: vllm serve [model_tag] [options]
+vllm: error: unrecognized arguments: --banana 3
+"""
+BAD_VALUE = """\
+vllm serve: error: argument --max-model-len: invalid human_readable_int_or_auto value: 'banana'
+"""
+TOO_LONG = """\
+pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig
+  Value error, User-specified max_model_len (999999) is greater than the derived max_model_len (max_position_embeddings=8192.0 or model_max_length=None in model's config.json). To allow overriding this maximum, set the env var VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.
+"""  # noqa: E501 (as it was written)
+NO_PLUGIN = """\
+(APIServer pid=7884) INFO 11-22 21:39:33 [api_utils.py:286] non-default args: {'model': '/mnt/models/smollm2.gguf', 'max_model_len': 2048}
+UnicodeDecodeError: 'utf-8' codec can't decode byte 0xc3 in position 726: invalid continuation byte
+    raise OSError(f"It looks like the config file at '{resolved_config_file}' is not a valid JSON file.")
+OSError: It looks like the config file at '/mnt/models/smollm2.gguf' is not a valid JSON file.
+"""  # noqa: E501 (as it was written)
+NO_SHARED_MEMORY = """\
+(EngineCore pid=23) ERROR 11-22 21:25:14 [core.py:1510] EngineCore failed to start.
+(EngineCore pid=23) ERROR 11-22 21:25:14 [core.py:1510] RuntimeError: Insufficient space in /dev/shm for shared-memory allocation: 160 MiB required, 62 MiB free. Increase /dev/shm (e.g. --shm-size or --ipc=host).
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""  # noqa: E501 (as it was written)
+NO_MEMORY = """\
+(VllmWorker-0 pid=35) ERROR 11-22 21:33:11 [multiproc_executor.py:953]     raise ValueError(
+(VllmWorker-0 pid=35) ERROR 11-22 21:33:11 [multiproc_executor.py:953] ValueError: Available memory on node 0 (21.48/23.54 GiB) on startup is less than desired CPU memory utilization (0.92, 21.66 GiB). On the CPU backend, the `--gpu-memory-utilization` flag controls the fraction of CPU memory reserved (despite its name).
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {'EngineCore': 1}
+"""  # noqa: E501 (as it was written)
+SOMETHING_ELSE = """\
+(VllmWorker-0 pid=34) ERROR 11-22 21:31:19 [multiproc_executor.py:953]     raise CalledProcessError(retcode, process.args,
+(VllmWorker-0 pid=34) ERROR 11-22 21:31:19 [multiproc_executor.py:953] subprocess.CalledProcessError: Command 'lscpu --json --extended=CPU,CORE,NODE --online' returned non-zero exit status 127.
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {}
+"""  # noqa: E501 (as it was written)
+NO_CACHE = """\
+(EngineCore pid=10799) ERROR 11-22 21:40:22 [core.py:1510]     raise ValueError(
+(EngineCore pid=10799) ERROR 11-22 21:40:22 [core.py:1510] ValueError: To serve at least one request with the model's max seq len (8192), (0.18 GiB KV cache is needed, which is larger than the available KV cache memory (0.01 GiB). Based on the available memory, the estimated maximum model length is 256.
+"""  # noqa: E501 (as it was written)
+NO_TOKENIZER = """\
+    raise ValueError(
+ValueError: Couldn't instantiate the backend tokenizer from one of:
+"""
+# As its source has them; they need a GPU.
+TOO_MANY_GPUS = """\
+  Value error, Total number of attention heads (9) must be divisible by tensor parallel size (2). [type=value_error]
+"""  # noqa: E501 (see above)
+NO_GPU = """\
+RuntimeError: Failed to infer device type, please set the environment variable `VLLM_LOGGING_LEVEL=DEBUG` to turn on verbose logging to help debug the issue.
+"""  # noqa: E501 (see above)
+NO_FREE_GPU = """\
+(EngineCore pid=23) ERROR 11-22 21:25:14 [core.py:1510] ValueError: Free memory on device cuda:0 (1.2/8.0 GiB) on startup is less than desired GPU memory utilization (0.92, 7.4 GiB).
+"""  # noqa: E501 (see above)
+BAD_FIELD = """\
+pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig
+  Value error, Cannot find model module. [type=value_error, input_value=ArgsKwargs((), {'model': '/mnt/models'}), input_type=ArgsKwargs]
+"""  # noqa: E501 (see above)
+READY = """\
+(APIServer pid=1) INFO 11-22 21:34:44 [model.py:2152] Using max model len 2048
+(EngineCore pid=25) INFO 11-22 21:35:01 [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config: model='/mnt/models', speculative_config=None, device_config=cpu, seed=0
+INFO:     Application startup complete.
+"""  # noqa: E501 (as it was written)
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        (UNKNOWN_ARCHITECTURE, "it does not know the architecture BananaForCausalLM"),
+        (UNKNOWN_ARGUMENT, "it does not know the argument --banana 3"),
+        (BAD_VALUE, "it refused the value of --max-model-len"),
+        (TOO_LONG, "the model's context is 8192 tokens at most, not 999999; see --ctx-size"),
+        (NO_PLUGIN, "it has no plugin for GGUF; take --runtime llama.cpp, or "),
+        (NO_SHARED_MEMORY, "it has not enough shared memory"),
+        (NO_MEMORY, "there is not enough memory for the model and its context"),
+        (NO_FREE_GPU, "there is not enough memory for the model and its context"),
+        (NO_CACHE, "there is not enough memory for a context of that size (try a smaller"),
+        (NO_TOKENIZER, "the model lacks its tokenizer"),
+        (TOO_MANY_GPUS, "the model cannot be shared by 2 GPUs; name fewer"),
+        (NO_GPU, "it sees no GPU (`ramalama doctor`"),
+        (SOMETHING_ELSE, "subprocess.CalledProcessError: Command 'lscpu --json"),
+        (BAD_FIELD, "Cannot find model module."),
+    ],
+)
+def test_a_dead_servers_log_tells_why(log: str, cause: str) -> None:
+    found = Vllm().explain(log.splitlines())
+
+    assert found is not None
+    assert found.startswith(cause)
+
+
+def test_nothing_is_made_up_of_a_log_that_does_not_say() -> None:
+    assert Vllm().explain(READY.splitlines()) is None
+    assert Vllm().explain([]) is None
+
+
+def test_a_cause_that_nobody_knows_is_told_in_reasonable_length() -> None:
+    found = Vllm().explain(["RuntimeError: " + "x" * 10_000])
+
+    assert found is not None
+    assert len(found) == 300
+
+
+@pytest.mark.parametrize(
+    ("log", "report"),
+    [
+        (READY, ServerReport(device="CPU", context=2048)),
+        (READY.replace("=cpu", "=cuda"), ServerReport(device="cuda", context=2048)),
+        ("", ServerReport()),
+    ],
+    ids=["cpu", "cuda", "nothing"],
+)
+def test_a_server_that_is_ready_has_said_what_it_computes_with(
+    log: str, report: ServerReport
+) -> None:
+    assert Vllm().report(log.splitlines()) == report

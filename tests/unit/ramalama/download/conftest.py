@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.download.partial import Partial
 from ramalama.http import open_http
 from tests.doubles.server import FileServer
 from tests.lab.certificates import Certificate, make_certificate
@@ -38,3 +39,10 @@ def secure_server(certificate: Certificate) -> Generator[FileServer]:
     context.load_cert_chain(certificate.certificate, certificate.key)
     with FileServer(tls=context) as running:
         yield running
+
+
+@pytest.fixture
+def partial(tmp_path: Path) -> Generator[Partial]:
+    opened = Partial(tmp_path, "key")
+    yield opened
+    opened.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 
 from ramalama.download.values import Location
@@ -131,6 +132,29 @@ def test_what_a_transport_says_when_it_is_asked_again_is_the_error(
     with pytest.raises(AccessDenied, match="your licence has expired"):
         kit.fetch(replace(kit.blob(LITTLE), locate=locate))
     assert server.requests == []
+
+
+def test_a_transport_that_cannot_reach_its_server_is_asked_again(
+    kit: Kit, server: FileServer
+) -> None:
+    server.routes["/blob"] = serve_bytes(LITTLE)
+    failures = [httpx2.ConnectError("no route"), httpx2.ReadTimeout("silence")]
+
+    def locate() -> Location:
+        if failures:
+            raise failures.pop()
+        return Location(url=f"{server.url}/blob")
+
+    assert kit.fetch(replace(kit.blob(LITTLE), locate=locate)).digest == digest_of(LITTLE)
+    assert kit.retries == ["it has stopped sending", "no route"]
+
+
+@pytest.mark.parametrize("url", ["http://[", "nonsense", "gopher://127.0.0.1/"])
+def test_an_address_that_is_none_is_an_error(kit: Kit, url: str) -> None:
+    blob = replace(kit.blob(LITTLE), locate=lambda: Location(url=url))
+
+    with pytest.raises(ModelPullError, match="blob cannot be fetched from"):
+        kit.fetch(blob)
 
 
 def test_an_address_with_a_secret_is_in_no_message(kit: Kit) -> None:

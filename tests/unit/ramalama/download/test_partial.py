@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
 from ramalama.download.journal import Journal
 from ramalama.download.partial import Partial, allocated
-from ramalama.download.plan import Plan
-from ramalama.download.saver import Saver
 from ramalama.download.spans import Span
-from ramalama.download.terms import Terms
-from ramalama.download.values import Location, RemoteBlob
-from tests.unit.ramalama.download.kit import KIB, SMALL, digest_of
+from tests.unit.ramalama.download.kit import KIB
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
 JOURNAL = Journal(identity="x", size=100, validator=None, spans=(Span(0, 10),))
-
-
-@pytest.fixture
-def partial(tmp_path: Path) -> Generator[Partial]:
-    opened = Partial(tmp_path, "key")
-    yield opened
-    opened.close()
 
 
 def test_bytes_are_where_they_were_put(partial: Partial) -> None:
@@ -38,6 +25,14 @@ def test_bytes_are_where_they_were_put(partial: Partial) -> None:
     assert partial.read_into(buffer, 50) == 5
     assert bytes(buffer) == b"there"
     assert partial.path.stat().st_size == 100
+
+
+def test_a_file_that_somebody_cuts_off_is_an_error(partial: Partial) -> None:
+    partial.reserve(100)
+    partial.trim(50)
+
+    with pytest.raises(OSError, match="cut off"):
+        partial.read_into(memoryview(bytearray(5)), 50)
 
 
 def test_room_is_taken_on_the_disk_before_the_bytes_come(partial: Partial) -> None:
@@ -85,43 +80,3 @@ def test_after_a_clearance_there_is_nothing(partial: Partial) -> None:
 
 def test_what_was_never_there_takes_no_room(tmp_path: Path) -> None:
     assert allocated(tmp_path, "key") == 0
-
-
-class Recorder(Partial):
-    """A partial file into which more bytes come while it is synced."""
-
-    def __init__(self, directory: Path, plan: Plan) -> None:
-        super().__init__(directory, "key")
-        self.did: list[object] = []
-        self._plan = plan
-
-    def sync(self) -> None:
-        super().sync()
-        self.did.append("sync")
-        piece = self._plan.take()
-        assert piece is not None
-        self._plan.advance(piece, 5)
-        self._plan.put_back(piece)
-
-    def write_journal(self, found: Journal) -> None:
-        super().write_journal(found)
-        self.did.append(found.spans)
-
-
-def test_a_journal_names_only_what_was_on_the_disk_before_it(tmp_path: Path) -> None:
-    content = b"x" * 100
-    blob = RemoteBlob(
-        name="blob",
-        identity=str(digest_of(content)),
-        size=100,
-        digest=digest_of(content),
-        locate=lambda: Location(url=""),
-        client=httpx2.Client(),
-    )
-    plan = Plan(SMALL, size=100, written=(Span(0, 40),))
-    recorder = Recorder(tmp_path, plan)
-    Saver(plan, recorder, Terms(blob, validator=None, ranges=True), SMALL).save()
-    recorder.close()
-
-    assert recorder.did == ["sync", (Span(0, 40),)]
-    assert plan.spans() == (Span(0, 45),)

@@ -18,9 +18,9 @@ from ramalama.download.journal import Journal
 from ramalama.download.spans import total
 from ramalama.download.values import Location
 from ramalama.errors import StoreError
-from ramalama.transfers import DownloadProgress
+from ramalama.transfers import DownloadProgress, DownloadRetrying
 from tests.doubles.faults import announce, faulty, ignore_ranges, slow, stall, without_length
-from tests.doubles.server import FileServer, serve_bytes
+from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.unit.ramalama.download.kit import (
     KIB,
     SMALL,
@@ -115,6 +115,19 @@ def test_an_interruption_ends_all_threads_even_of_a_silent_server(
     assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
 
 
+def test_an_interruption_ends_a_pause_too(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = lambda _: Reply(status=503, headers={"retry-after": "30"})
+
+    def watch(event: Event) -> None:
+        if isinstance(event, DownloadRetrying):
+            raise Enough
+
+    with pytest.raises(Enough):
+        downloader(kit, watch).fetch(kit.blob(BIG), kit.shelf)
+
+    assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
+
+
 def test_a_partial_file_of_another_size_is_thrown_away(kit: Kit, server: FileServer) -> None:
     server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
     interrupt(kit, kit.blob())
@@ -122,6 +135,7 @@ def test_a_partial_file_of_another_size_is_thrown_away(kit: Kit, server: FileSer
     server.routes["/blob"] = serve_bytes(shorter)
 
     assert kit.fetch(kit.blob(size=len(shorter))).digest == digest_of(shorter)
+    assert kit.retries == []
 
 
 def test_a_partial_file_of_another_version_is_thrown_away(kit: Kit, server: FileServer) -> None:
@@ -207,6 +221,18 @@ def test_a_journal_that_lies_costs_time_and_nothing_else(
     server.routes["/blob"] = serve_bytes(BIG)
 
     assert kit.fetch(kit.blob(BIG)).digest == digest_of(BIG)
+
+
+def test_bytes_of_another_address_are_not_taken_for_a_beginning(
+    kit: Kit, server: FileServer
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    interrupt(kit, kit.blob())
+    (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
+    with_other_data(journal)
+    with_fields(identity="http://elsewhere/blob")(journal)
+
+    assert kit.fetch(kit.blob()).digest == digest_of(BIG)
 
 
 def test_a_file_that_was_published_but_not_put_away_is_not_written_to(

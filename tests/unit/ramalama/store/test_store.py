@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -125,6 +126,18 @@ def test_the_last_reference_frees_what_the_others_only_shared(tmp_path: Path) ->
     assert store.list() == ()
 
 
+def test_what_another_record_names_stays_even_if_its_links_are_lost(tmp_path: Path) -> None:
+    publish(tmp_path, OLLAMA, WEIGHTS)
+    other = publish(tmp_path, HUB, WEIGHTS)
+    shutil.rmtree(tmp_path / "snapshots")
+    shutil.rmtree(tmp_path / "store")
+    store = ModelStore(tmp_path)
+
+    assert store.remove(OLLAMA).freed == 0
+    assert store.find(HUB) == other
+    assert store.open(other).weights[0].read_bytes() == WEIGHTS
+
+
 def test_a_removed_model_leaves_no_file_behind(tmp_path: Path) -> None:
     publish(tmp_path, HUB, name="Q8/tiny.gguf")
 
@@ -177,6 +190,15 @@ def test_two_tags_of_the_same_weights_have_each_its_own_prompt(tmp_path: Path) -
     records = [store.find(replace(OLLAMA, tag=tag)) for tag in ("a", "b")]
 
     assert [store.open(found).system for found in records if found] == ["You are a.", "You are b."]
+
+
+def test_the_same_content_under_two_names_lies_in_two_directories(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    one = store.open(publish(tmp_path, OLLAMA, WEIGHTS, name="a.gguf")).weights[0]
+    two = store.open(publish(tmp_path, HUB, WEIGHTS, name="b.gguf")).weights[0]
+
+    assert files_below(one.parent) == {"a.gguf"}
+    assert files_below(two.parent) == {"b.gguf"}
 
 
 def test_the_parts_of_a_split_model_lie_side_by_side(tmp_path: Path) -> None:

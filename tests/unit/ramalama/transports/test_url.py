@@ -129,10 +129,28 @@ def test_without_one_nobody_vouches_for_the_bytes(
 ) -> None:
     server.routes["/ai.gguf"] = serve_bytes(MODEL)
 
-    model = find("/ai.gguf")
+    assert the_file(find("/ai.gguf")).blob.digest is None
 
-    assert model.revision is None
-    assert the_file(model).blob.digest is None
+
+@pytest.mark.parametrize(
+    ("etag", "headers", "revision"),
+    [
+        ('"1"', {}, '"1"'),
+        ('"1"', {"last-modified": "Sun, 06 Nov 1994 08:49:37 GMT"}, '"1"'),
+        (None, {"last-modified": "Sun, 06 Nov 1994 08:49:37 GMT"}, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (None, {}, None),
+    ],
+)
+def test_what_changes_with_the_content_is_its_revision(
+    etag: str | None,
+    headers: dict[str, str],
+    revision: str | None,
+    server: FileServer,
+    find: Callable[[str], RemoteModel],
+) -> None:
+    server.routes["/ai.gguf"] = faulty(serve_bytes(MODEL, etag=etag), with_headers(headers))
+
+    assert find("/ai.gguf").revision == revision
 
 
 @pytest.mark.parametrize("number", [1, 2])
