@@ -2,7 +2,7 @@
 
 Run ``python -m benchmarks.bench_detection`` from the repository's root. Rounds are interleaved;
 each figure is the fastest of them, since other load only ever adds. A last line gives the import
-of `ramalama_accel.detect` above that of the standard modules it stands on.
+of `ramalama_accel.detection` above that of the standard modules it stands on.
 """
 
 import os
@@ -20,7 +20,7 @@ _IMPORT = """
 import dataclasses, enum, pathlib, re, contextlib
 from time import perf_counter
 start = perf_counter()
-import ramalama_accel.detect
+import ramalama_accel.detection
 print(perf_counter() - start)
 """
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ConfigError
 from ramalama.readers import READERS
 from ramalama.reference import Scheme
-from ramalama_accel.base import RuntimeName
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.frozen import frozen
-from ramalama_engines.values import EngineKind, PullPolicy
+from ramalama_engines.kinds import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

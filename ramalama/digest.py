@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
+
+from ramalama_engines.frozen import frozen
 
 _DIGEST = r"(?:sha256[:-])?(?P<hex>[0-9a-fA-F]{64})"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(kw_only=False)
 class Digest:
     """A SHA-256, as 64 hexadecimal digits in lower case."""
 

@@ -22,7 +22,8 @@ from ramalama_accel.host import Host, User
 from ramalama_accel.images import default_image
 from ramalama_accel.visible import VARIABLES
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.values import CdiDevice, HostDevice, PullPolicy
+from ramalama_engines.kinds import PullPolicy
+from ramalama_engines.values import CdiDevice, HostDevice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

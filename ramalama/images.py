@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
-    from ramalama_accel.base import AcceleratorKind, RuntimeName
+    from ramalama_accel.base import AcceleratorKind
+    from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines import Engine, LocalImage, User
 
 

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import UnknownModel
 from ramalama.events import ignore
-from ramalama.options import PullOptions
 from ramalama.reference import ModelRef, Scheme
 from ramalama.shortnames import Shortnames, is_reference, suggest
-from ramalama.store.local import open_local
 from ramalama.store.location import store_base
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.events import EventHook
     from ramalama.fitting import Room
+    from ramalama.options import PullOptions
     from ramalama.store.gc import GarbageReport
     from ramalama.store.listing import ListedModel
     from ramalama.store.models import StoredModel
@@ -72,7 +71,7 @@ class Models:
             StoreError: the store cannot be used.
         """
         if reference.scheme is Scheme.FILE:
-            return open_local(reference)
+            return _open_own(reference)
         with self.store.using():
             record = self.store.find(reference, on_event=on_event)
             return None if record is None else self.store.open(record)
@@ -112,13 +111,14 @@ class Models:
             StoreError: the store cannot be used, or there is not enough space.
         """
         if reference.scheme is Scheme.FILE:
-            return open_local(reference)
-        options = options or PullOptions()
+            return _open_own(reference)
         # Whoever has all models on the disk needs none of this.
+        from ramalama.options import PullOptions  # noqa: PLC0415
         from ramalama.pulling import Puller  # noqa: PLC0415
         from ramalama.store.caches import known_caches  # noqa: PLC0415
         from ramalama.transports.context import TransportContext  # noqa: PLC0415
 
+        options = options or PullOptions()
         context = TransportContext(
             user=self._user,
             tls_verify=options.tls_verify,
@@ -164,3 +164,9 @@ class Models:
         if not near:
             return error
         return UnknownModel(f"{error}; did you mean {' or '.join(near)}?", alternatives=near)
+
+
+def _open_own(reference: ModelRef) -> StoredModel:
+    from ramalama.store.local import open_local  # noqa: PLC0415 (whoever only lists needs none)
+
+    return open_local(reference)

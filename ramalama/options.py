@@ -6,9 +6,9 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ramalama_accel.base import RuntimeName
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.frozen import frozen
-from ramalama_engines.values import PullPolicy
+from ramalama_engines.kinds import PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

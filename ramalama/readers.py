@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.reference import Scheme, parse_transport
-from ramalama_accel.base import RuntimeName
-from ramalama_engines.values import EngineKind, PullPolicy
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_engines.kinds import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, ServerExited
@@ -164,5 +164,5 @@ def _memory(*, oom_killed: bool) -> str:
 
 def _texts(value: object) -> tuple[str, ...]:
     """Read one text or several, as authors of models write them; anything else is none."""
-    values = value if isinstance(value, tuple) else (value,)
+    values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
     return tuple(each for each in values if isinstance(each, str) and each)

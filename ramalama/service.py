@@ -25,7 +25,7 @@ from ramalama.rundir import default_run_dir
 from ramalama.runtimes import find_runtime
 from ramalama.store.models import StoredModel
 from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
-from ramalama_accel.detect import detect
+from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
 from ramalama_accel.host import User as HostUser
 from ramalama_engines import (

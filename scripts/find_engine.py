@@ -11,11 +11,11 @@ import os
 import sys
 from pathlib import Path
 
-from ramalama_engines.candidates import candidates
+from ramalama_engines.candidate import candidates
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.identify import identify
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import User
-from ramalama_engines.values import EngineKind
 
 user = User(env=os.environ, home=Path.home(), uid=os.getuid())
 wanted = os.environ.get("RAMALAMA_CONTAINER_ENGINE")

@@ -1,18 +1,24 @@
-"""What this host computes with, from its files alone, and which image serves it."""
+"""What this host computes with, from its files alone, and which image serves it.
 
-from ramalama_accel.base import (
-    Accelerator,
-    AcceleratorKind,
-    Detection,
-    Finding,
-    Gpu,
-    InvalidVisibleDevices,
-    RuntimeName,
-)
-from ramalama_accel.detect import detect
-from ramalama_accel.host import DeviceNode, Host, User
-from ramalama_accel.images import IMAGES, VLLM_IMAGES, default_image, tagged
-from ramalama_accel.visible import VARIABLES
+Importing this loads next to nothing; a name's module is loaded when the name is first used.
+"""
+
+# Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ramalama_accel.base import (
+        Accelerator,
+        AcceleratorKind,
+        Detection,
+        Finding,
+        Gpu,
+        InvalidVisibleDevices,
+    )
+    from ramalama_accel.detection import detect
+    from ramalama_accel.host import DeviceNode, Host, User
+    from ramalama_accel.images import IMAGES, VLLM_IMAGES, default_image, tagged
+    from ramalama_accel.runtime_name import RuntimeName
+    from ramalama_accel.visible import VARIABLES
 
 __all__ = [
     "IMAGES",
@@ -32,3 +38,33 @@ __all__ = [
     "detect",
     "tagged",
 ]
+
+_BASE = "base"
+_HOMES = {
+    "DeviceNode": "host",
+    "Host": "host",
+    "IMAGES": "images",
+    "RuntimeName": "runtime_name",
+    "User": "host",
+    "VARIABLES": "visible",
+    "VLLM_IMAGES": "images",
+    "default_image": "images",
+    "detect": "detection",
+    "tagged": "images",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in __all__:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
+
+    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, _BASE)}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

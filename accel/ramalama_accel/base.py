@@ -19,13 +19,6 @@ class AcceleratorKind(StrEnum):
     CPU = "cpu"
 
 
-class RuntimeName(StrEnum):
-    """An inference server that there are images of; as in ramalama-run(1), `--runtime`."""
-
-    LLAMA_CPP = "llama.cpp"
-    VLLM = "vllm"
-
-
 class InvalidVisibleDevices(ValueError):
     """A ``*_VISIBLE_DEVICES`` variable makes no sense, or not on this host."""
 

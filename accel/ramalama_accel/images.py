@@ -7,7 +7,8 @@ ours is that of the CPU, which also serves where no vendor has any.
 import re
 from collections.abc import Mapping
 
-from ramalama_accel.base import AcceleratorKind, RuntimeName
+from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.visible import VARIABLES
 
 _REGISTRY = "quay.io/ramalama"

@@ -1,58 +1,56 @@
 """Create and watch containers through the REST APIs of Podman and Docker; knows no models.
 
-Importing this package loads no SDK: `connect` loads the one that the engine needs. What only a pull
-takes is loaded when it is first used. The engine in memory, for tests, is
+Importing this loads next to nothing; a name's module is loaded when the name is first used, and an
+SDK by `connect`, the one that the engine needs. The engine in memory, for tests, is
 `ramalama_engines.fake.FakeEngine`.
 """
 
-from ramalama_engines.candidates import Candidate, candidates
-from ramalama_engines.connect import (
-    Connection,
-    EngineChoice,
-    connect,
-    how_to_start,
-    open_engine,
-)
-from ramalama_engines.errors import (
-    ContainerConflict,
-    ContainerNotFound,
-    ContainerStartError,
-    EngineError,
-    EngineUnavailable,
-    ImageBuildError,
-    ImageNotFound,
-    ImagePullError,
-    UnsupportedOption,
-)
-from ramalama_engines.user import User
-from ramalama_engines.values import (
-    BindMount,
-    CdiDevice,
-    ContainerSpec,
-    ContainerState,
-    ContainerStatus,
-    Device,
-    EngineInfo,
-    EngineKind,
-    HostDevice,
-    LocalImage,
-    Mount,
-    PortBinding,
-    PullPolicy,
-    PullProgress,
-    RegistryAuth,
-    TmpfsMount,
-    Ulimit,
-    parse_device,
-)
-
-# Type checkers know the name without `typing`.
+# Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama_engines.auth import FoundAuth, find_auth
     from ramalama_engines.base import Engine
+    from ramalama_engines.candidate import Candidate, candidates
+    from ramalama_engines.connection import (
+        Connection,
+        EngineChoice,
+        connect,
+        how_to_start,
+        open_engine,
+    )
+    from ramalama_engines.errors import (
+        ContainerConflict,
+        ContainerNotFound,
+        ContainerStartError,
+        EngineError,
+        EngineUnavailable,
+        ImageBuildError,
+        ImageNotFound,
+        ImagePullError,
+        UnsupportedOption,
+    )
     from ramalama_engines.images import ImagePull, ensure_image
+    from ramalama_engines.kinds import EngineKind, PullPolicy
     from ramalama_engines.reference import ImageReference, is_image_id
+    from ramalama_engines.user import User
+    from ramalama_engines.values import (
+        BindMount,
+        CdiDevice,
+        ContainerSpec,
+        ContainerState,
+        ContainerStatus,
+        Device,
+        EngineInfo,
+        HostDevice,
+        LocalImage,
+        Mount,
+        PortBinding,
+        PullProgress,
+        RegistryAuth,
+        TmpfsMount,
+        Ulimit,
+        parse_device,
+    )
 
 __all__ = [
     "BindMount",
@@ -99,25 +97,45 @@ __all__ = [
     "parse_device",
 ]
 
+_VALUES = "values"
 _HOMES = {
+    "Candidate": "candidate",
+    "Connection": "connection",
+    "ContainerConflict": "errors",
+    "ContainerNotFound": "errors",
+    "ContainerStartError": "errors",
     "Engine": "base",
+    "EngineChoice": "connection",
+    "EngineError": "errors",
+    "EngineKind": "kinds",
+    "EngineUnavailable": "errors",
     "FoundAuth": "auth",
+    "ImageBuildError": "errors",
+    "ImageNotFound": "errors",
     "ImagePull": "images",
+    "ImagePullError": "errors",
     "ImageReference": "reference",
+    "PullPolicy": "kinds",
+    "UnsupportedOption": "errors",
+    "User": "user",
+    "candidates": "candidate",
+    "connect": "connection",
     "ensure_image": "images",
     "find_auth": "auth",
+    "how_to_start": "connection",
     "is_image_id": "reference",
+    "open_engine": "connection",
 }
 
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used (PEP 562)."""
-    if name not in _HOMES:
+    if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, _VALUES)}"), name)
     globals()[name] = value
     return value
 

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama_engines.image_list import ImageSummary
+    from ramalama_engines.kinds import EngineKind
     from ramalama_engines.values import (
         ContainerSpec,
         ContainerState,
         EngineInfo,
-        EngineKind,
         LocalImage,
         PullProgress,
         RegistryAuth,

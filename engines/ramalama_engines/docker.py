@@ -43,8 +43,9 @@ from ramalama_engines.docker_spec import (
     wants_relabel,
 )
 from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.reference import ImageReference, is_image_id
-from ramalama_engines.values import ContainerStatus, EngineKind
+from ramalama_engines.values import ContainerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

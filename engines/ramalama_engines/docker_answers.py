@@ -7,11 +7,11 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.values import (
     ContainerState,
     ContainerStatus,
     EngineInfo,
-    EngineKind,
     LocalImage,
     PortBinding,
 )

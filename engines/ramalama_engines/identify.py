@@ -8,8 +8,8 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.late_packages import late_packages
-from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import ImageNotFound, ImagePullError
 from ramalama_engines.frozen import frozen
-from ramalama_engines.values import PullPolicy, PullProgress
+from ramalama_engines.kinds import PullPolicy
+from ramalama_engines.values import PullProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,6 +31,7 @@ from ramalama_engines.errors import (
     EngineError,
     EngineUnavailable,
 )
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.podman_answers import container_state, engine_info, listed_state, local_image
 from ramalama_engines.podman_check import dropped_options, ignored_runtime
 from ramalama_engines.podman_failures import (
@@ -45,7 +46,6 @@ from ramalama_engines.podman_rootless import has_limits, rootless_drops
 from ramalama_engines.podman_session import Request
 from ramalama_engines.podman_sessions import Sessions
 from ramalama_engines.podman_spec import libpod_spec
-from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines._json import elements, members
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.values import (
     ContainerState,
     ContainerStatus,
     EngineInfo,
-    EngineKind,
     LocalImage,
     PortBinding,
 )

@@ -17,25 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from ramalama_engines.kinds import EngineKind
+
 # Regular expressions stay text until they are needed: compiling takes longer than loading.
 _CDI_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*"
 _PERMISSIONS = r"r?w?m?"
-
-
-class EngineKind(StrEnum):
-    """Which REST API the engine speaks."""
-
-    PODMAN = "podman"
-    DOCKER = "docker"
-
-
-class PullPolicy(StrEnum):
-    """When to ask the registry for the image; podman-run(1), `--pull`."""
-
-    ALWAYS = "always"
-    MISSING = "missing"
-    NEVER = "never"
-    NEWER = "newer"
 
 
 @frozen()

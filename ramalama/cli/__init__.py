@@ -26,4 +26,8 @@ def main(words: list[str] | None = None) -> int:
         leave_at_ctrl_c()
     from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)
 
-    return dispatch(words)
+    try:
+        return dispatch(words)
+    finally:
+        if alone:
+            gc.freeze()  # else the interpreter, at its end, looks for garbage in all of it

@@ -35,10 +35,19 @@ def dispatch(words: Sequence[str]) -> int:
         return _unknown(word)
     if name == "help":
         return _help(after)
-    command = cast("_Command", import_module(f"ramalama.cli.{VERBS[name].module}"))
+    command = _load(VERBS[name].module)
     from ramalama.cli.border import guarded  # noqa: PLC0415 (help needs none of it)
 
     return guarded(lambda: command.execute([*before, *after]), debug="--debug" in words)
+
+
+def _load(module: str) -> _Command:
+    """Import a command's module."""
+    from ramalama_engines.late_packages import late_packages  # noqa: PLC0415 (see above)
+
+    # `dataclasses` imports 5 ms of it, and has a use for it where a class has no docstring.
+    with late_packages({"inspect"}):
+        return cast("_Command", import_module(f"ramalama.cli.{module}"))
 
 
 def _split(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:

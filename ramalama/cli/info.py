@@ -16,7 +16,7 @@ from ramalama.cores import default_threads, usable_cores
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure
 from ramalama.images import name_of_image
-from ramalama_accel.base import RuntimeName
+from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
     import argparse

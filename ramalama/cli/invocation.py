@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _USAGE = 2
+_COLUMNS = 80
 
 
 class GlobalArguments(argparse.Namespace):
@@ -64,13 +67,31 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(_USAGE)
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help as wide as the terminal."""
+
+    def __init__(self, prog: str) -> None:
+        # By itself, argparse asks shutil: an import of 2 ms for whoever adds an option.
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    """Return the width of the terminal, 80 where there is none; as `shutil` does."""
+    with suppress(ValueError, KeyError):
+        if (columns := int(os.environ["COLUMNS"])) > 0:
+            return columns
+    with suppress(OSError, ValueError, AttributeError):  # not a terminal, or closed
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _COLUMNS
+    return _COLUMNS
+
+
 def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentParser:
     """Make a command's parser, with the global options in it."""
     result = _Parser(
         prog=f"ramalama {verb}",
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     group = result.add_argument_group("global options")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
+    from ramalama.models import Models
     from ramalama.store.listing import ListedModel
 
 _HEADING = ("SHORTNAME", "NAME", "MODIFIED", "SIZE")
@@ -41,7 +42,7 @@ def execute(words: Sequence[str]) -> int:
     if invocation.quiet:
         sys.stdout.write("".join(f"{cell(_name(each))}\n" for each in listed))
         return 0
-    shortnames = {str(models.resolve(name)): name for name in models.shortnames().entries}
+    shortnames = _shortnames(models, listed)
     if arguments.json:
         json.dump([_record(each, shortnames) for each in listed], sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -74,6 +75,25 @@ def _sorted(models: Sequence[ListedModel], arguments: ListArguments) -> Sequence
         return rank[arguments.sort], _name(model)
 
     return sorted(models, key=key, reverse=arguments.order == "desc")
+
+
+def _shortnames(models: Models, listed: Sequence[ListedModel]) -> Mapping[str, str]:
+    """Return the short names of those that are listed, by reference."""
+    names = "\n".join(map(_name, listed)).lower()
+    return {
+        str(models.resolve(name)): name
+        for name, entry in models.shortnames().entries.items()
+        # To read a reference takes long beside this, and most short names are of no model here.
+        if _last_word(entry.target) in names
+    }
+
+
+def _last_word(target: str) -> str:
+    """Return what stands in a reference however it is spelled."""
+    word = target.rpartition("/")[2].lower()
+    for mark in ":@?#%":
+        word = word.partition(mark)[0]
+    return word
 
 
 def _name(model: ListedModel) -> str:

@@ -25,6 +25,8 @@ def quote_log(lines: Sequence[str]) -> None:
 
 def printable(text: str) -> str:
     """Escape what a terminal would act upon; newlines stay."""
+    if text.isprintable():
+        return text
     return "".join(
         char
         if char.isprintable() or char == "\n"

@@ -18,7 +18,7 @@ from ramalama.readers import (
     parse_temp,
     parse_threads,
 )
-from ramalama_accel.base import RuntimeName
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines import PullPolicy
 from ramalama_engines.values import Device, parse_device
 
@@ -67,7 +67,9 @@ class ServeArguments(GlobalArguments):
 
 def add_serve_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the manual page's server and container."""
-    _add_model_options(parser.add_argument_group("model options"))
+    model = parser.add_argument_group("model options")
+    _add_model_options(model)
+    _add_runtime_options(model)
     container = parser.add_argument_group("container options")
     _add_container_options(container)
     _add_isolation_options(container)
@@ -155,12 +157,6 @@ def _devices(given: Sequence[Device | None]) -> tuple[Device, ...] | None:
 
 def _add_model_options(group: ArgumentGroup) -> None:
     group.add_argument(
-        "--runtime",
-        type=typed(one_of(RuntimeName)),
-        metavar="{llama.cpp,vllm}",
-        help="inference server (default: llama.cpp)",
-    )
-    group.add_argument(
         *("-c", "--ctx-size", "--max-model-len"),
         type=typed(parse_ctx_size),
         metavar="TOKENS",
@@ -185,6 +181,15 @@ def _add_model_options(group: ArgumentGroup) -> None:
         "--force",
         action="store_true",
         help="start a model whose weights exceed the memory of this host, too",
+    )
+
+
+def _add_runtime_options(group: ArgumentGroup) -> None:
+    group.add_argument(
+        "--runtime",
+        type=typed(one_of(RuntimeName)),
+        metavar="{llama.cpp,vllm}",
+        help="inference server (default: llama.cpp)",
     )
     group.add_argument(
         "--runtime-args",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from ramalama.shield import shielded
 from ramalama.transfers import DownloadRetrying
 
 if TYPE_CHECKING:
@@ -63,8 +63,12 @@ class Crew:
 
         name = f"ramalama-{role.name.lower()}"
         thread = threading.Thread(target=run, name=name, daemon=True)
-        self._threads.append(thread)
-        thread.start()
+
+        def begin() -> None:
+            thread.start()
+            self._threads.append(thread)
+
+        shielded(begin)  # no thread may run that is not in the list
 
     def tell(self, message: Message) -> None:
         """Say something from within a thread."""
@@ -81,6 +85,5 @@ class Crew:
         """Wait for all threads; False if one would take too long."""
         latest = time.monotonic() + _LONGEST_GOODBYE
         for thread in self._threads:
-            with suppress(RuntimeError):  # Ctrl-C came before it began, and it will find all over
-                thread.join(max(0.0, latest - time.monotonic()))
+            thread.join(max(0.0, latest - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)

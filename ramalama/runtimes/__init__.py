@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ramalama.runtimes.llama_cpp import LlamaCpp
-from ramalama_accel.base import RuntimeName
+from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
     from ramalama.runtimes.base import Runtime

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ramalama.options import ModelFormat, ServeOptions
     from ramalama.store.models import StoredModel
-    from ramalama_accel.base import RuntimeName
+    from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.values import LocalImage
 
 CPU = "CPU"

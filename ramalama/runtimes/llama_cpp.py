@@ -10,7 +10,7 @@ from ramalama.errors import ModelUnsupported
 from ramalama.options import AUTOMATIC_LAYERS, ModelFormat
 from ramalama.runtimes.base import ServerSpec, is_number
 from ramalama.runtimes.choices import context_size, option, temperature
-from ramalama_accel.base import RuntimeName
+from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ class LlamaCpp:
             *(word for path in model.adapters for word in ("--lora", path)),
             *option("--model-draft", model.draft),
             *option("--chat-template-file", model.chat_template),
-            *option("--chat-template", model.template_name),
+            *_template(model.template_name),
             *option("--ctx-size", _context(options, model, surroundings)),
             *("--temp", str(temperature(options, model))),
             *_sampling(model.parameters),
@@ -125,6 +125,11 @@ class LlamaCpp:
         from ramalama.runtimes.llama_log import read_report  # noqa: PLC0415 (few starts need it)
 
         return read_report(log)
+
+
+def _template(name: str | None) -> tuple[str, ...]:
+    # With Jinja, the name itself would be taken for a template.
+    return () if name is None else ("--no-jinja", "--chat-template", name)
 
 
 def _context(options: ServeOptions, model: MountedModel, surroundings: Surroundings) -> int | None:

@@ -15,7 +15,8 @@ from ramalama.errors import ModelUnsupported
 from ramalama.options import ModelFormat
 from ramalama.runtimes.base import ServerSpec, is_number
 from ramalama.runtimes.choices import context_size, option, temperature
-from ramalama_accel.base import AcceleratorKind, RuntimeName
+from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

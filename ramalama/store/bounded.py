@@ -10,6 +10,8 @@ from ramalama.errors import StoreError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_USUAL = 16 * 1024  # bytes
+
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
     """Read all of the file *path*.
@@ -19,7 +21,10 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        content = file.read(limit + 1)
+        # At once, it would set aside as much memory as there may be.
+        content = file.read(min(_USUAL, limit + 1))
+        if len(content) == _USUAL:
+            content += file.read(limit + 1 - _USUAL)
     if len(content) > limit:
         msg = f"{path} is longer than {limit} bytes"
         raise StoreError(msg)

@@ -56,7 +56,7 @@ class ContentStore:
 
     def path(self, digest: Digest) -> Path:
         """Say where the content of *digest* is, or would be."""
-        return self.directory / "sha256" / digest.hex[:2] / digest.hex[2:]
+        return self.directory.joinpath("sha256", digest.hex[:2], digest.hex[2:])
 
     def find(self, digest: Digest) -> Path | None:
         """Return the path of a content, None if it is not here or may have been changed."""

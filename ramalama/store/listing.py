@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.store.layout import BLOBS, place_at, place_of, reference_at
+from ramalama.store.layout import BLOBS, REFS, place_at, place_of, reference_at
 from ramalama.store.refs import identity
 from ramalama.store.upstream import read_ref
-from ramalama.store.views import file_path, refs_in
+from ramalama.store.views import file_path, ref_names
 from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def _begun(pulls: Pulls) -> Iterator[ListedModel]:
 
 def _upstreams(tree: UpstreamTree, shown: AbstractSet[Place | None]) -> Iterator[ListedModel]:
     for directory, parts in tree.directories():
-        for path in refs_in(directory):
-            if place_at(parts, path.name) not in shown:
+        for name in ref_names(directory):
+            if place_at(parts, name) not in shown:
                 with suppress(StoreError, FileNotFoundError):  # broken, or removed meanwhile
-                    if reference := reference_at(parts, path.name):
-                        yield _describe(reference, directory, path)
+                    if reference := reference_at(parts, name):
+                        yield _describe(reference, directory, directory / REFS / name)
 
 
 def _describe(reference: ModelRef, directory: Path, path: Path) -> ListedModel:

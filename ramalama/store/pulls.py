@@ -12,7 +12,6 @@ from ramalama.digest import Digest
 from ramalama.errors import StoreError
 from ramalama.store.atomic import write_whole
 from ramalama.store.bounded import is_list, is_object, read_json
-from ramalama.store.partials import Partials
 from ramalama.store.refs import note_name, parse_reference, reference_fields
 from ramalama.store.removal import unlink
 from ramalama_engines.frozen import frozen
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from ramalama.download.values import RemoteBlob
     from ramalama.reference import ModelRef
     from ramalama.store.cas import ContentStore
+    from ramalama.store.partials import Partials
 
 _VERSION = 1
 _LARGEST = 16 * 1024 * 1024
@@ -56,7 +56,6 @@ class Pulls:
     def __init__(self, base: Path, contents: ContentStore) -> None:
         self._directory = base / "pulls"
         self._contents = contents
-        self._partials = Partials(contents.directory)
 
     def begin(self, reference: ModelRef, blobs: Iterable[RemoteBlob]) -> None:
         """Note that *blobs* are going to be fetched for *reference*."""
@@ -94,10 +93,17 @@ class Pulls:
 
     def sizes(self) -> Iterator[tuple[BegunPull, int]]:
         """Yield the pulls that have not ended, each with the bytes that came."""
-        done = {partial.identity: partial.done for partial in self._partials.all()}
-        for pull in self.all():
+        pulls = tuple(self.all())
+        done = {each.identity: each.done for each in self._partials.all()} if pulls else {}
+        for pull in pulls:
             here = sum(map(self._contents.size, pull.digests))
             yield pull, here + sum(done.get(identity, 0) for identity in pull.identities)
+
+    @property
+    def _partials(self) -> Partials:
+        from ramalama.store.partials import Partials  # noqa: PLC0415 (few have such pulls)
+
+        return Partials(self._contents.directory)
 
 
 def _read(path: Path) -> BegunPull | None:

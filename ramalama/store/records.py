@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
 from ramalama.store.names import check_together, checked_name
+from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +35,7 @@ class FileKind(StrEnum):
     OTHER = "other"
 
 
-# Not `frozen`, which runs no __post_init__: a name that escapes must never get so far.
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class StoredFile:
     """A file of a model in the store.
 
@@ -55,7 +55,7 @@ class StoredFile:
         checked_name(self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class ModelRecord:
     """A model that is complete in the store.
 

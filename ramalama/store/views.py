@@ -22,7 +22,7 @@ from ramalama.store.upstream import format_ref, read_ref, upstream_ref
 from ramalama_engines.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ramalama.store.cas import ContentStore
@@ -130,13 +130,16 @@ def file_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
 
 def refs_in(directory: Path) -> tuple[Path, ...]:
     """List the refs of a model's directory, in the order of their names."""
-    refs = directory / REFS
+    return tuple(directory / REFS / name for name in ref_names(directory))
+
+
+def ref_names(directory: Path) -> Sequence[str]:
+    """List the names of these files, in their order."""
     try:
-        with os.scandir(refs) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_file())
+        with os.scandir(directory / REFS) as entries:
+            return sorted(entry.name for entry in entries if entry.is_file())
     except (FileNotFoundError, NotADirectoryError):
         return ()
-    return tuple(refs / name for name in names)
 
 
 def _directories(directory: Path, parts: tuple[str, ...]) -> Iterator[tuple[Path, tuple[str, ...]]]:

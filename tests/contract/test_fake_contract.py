@@ -8,7 +8,8 @@ import pytest
 
 from ramalama_engines.errors import ContainerStartError, ImageBuildError
 from ramalama_engines.fake import FakeBuild, FakeEngine, FakeProgram
-from ramalama_engines.values import ContainerSpec, EngineKind, LocalImage
+from ramalama_engines.kinds import EngineKind
+from ramalama_engines.values import ContainerSpec, LocalImage
 from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINES, EngineContract
 from tests.contract.image_contract import FAILING_STEP, ImageContract
 

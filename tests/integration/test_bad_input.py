@@ -26,6 +26,12 @@ on_podman = pytest.mark.parametrize("cli", ["podman"], indirect=True)
 on_docker = pytest.mark.parametrize("cli", ["docker"], indirect=True)
 
 
+_NO_MODEL = (
+    "is a directory; name the .gguf file in it, or a directory with config.json and safetensors "
+    "files"
+)
+
+
 def gguf(order: str, version: int) -> bytes:
     return b"GGUF" + struct.pack(f"{order}IQQ", version, 0, 0) + bytes(100)
 
@@ -71,7 +77,7 @@ def test_a_path_that_is_no_file(cli: Cli) -> None:
     os.mkfifo(fifo)
 
     for path, complaint in [
-        (cli.home, "is a directory; name the .gguf file in it"),
+        (cli.home, _NO_MODEL),
         (fifo, "is not a regular file"),
     ]:
         done = cli.run("run", str(path), "Hello!")
@@ -100,14 +106,30 @@ def test_a_model_that_only_roots_privileges_open(cli: Cli, model: Path, account:
 
 
 @pytest.mark.parametrize(
-    "reference", ["smollm2", "hf://a/b", "ollama://x", "https://x.test/m.gguf", "oci://x", " ", "-"]
+    "reference",
+    [
+        "ollama://127.0.0.1:9/org/x",
+        "oci://127.0.0.1:9/x",
+        "https://127.0.0.1:9/m.gguf",
+        "hf://org/repo",
+        "ms://org/repo",
+    ],
 )
 @on_podman
-def test_a_reference_that_this_version_cannot_follow(cli: Cli, reference: str) -> None:
+def test_a_registry_that_is_not_there(cli: Cli, reference: str) -> None:
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "MODELSCOPE_ENDPOINT": "http://127.0.0.1:9"}
+    done = cli.run("run", reference, "Hello!", env=nobody)
+
+    assert (done.code, done.complaint) == (22, "127.0.0.1:9 cannot be asked: Connection refused")
+
+
+@pytest.mark.parametrize("reference", [" ", "-", "hf://a", "ollama://x y", "ftp://x/m.gguf"])
+@on_podman
+def test_a_reference_that_names_nothing(cli: Cli, reference: str) -> None:
     done = cli.run("run", "--", reference, "Hello!")
 
     assert done.code == 22
-    assert done.complaint.startswith(f"{reference!r} names a model in a registry")
+    assert done.complaint.startswith(f"{reference!r} names no model: ")
 
 
 @pytest.mark.parametrize(

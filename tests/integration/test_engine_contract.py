@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.connect import open_engine
+from ramalama_engines.connection import open_engine
 from tests.contract.engine_contract import EngineContract
 from tests.contract.image_contract import ImageContract
 from tests.contract.sandbox_contract import SandboxContract

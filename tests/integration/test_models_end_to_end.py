@@ -59,7 +59,7 @@ def talking(cli: Cli, hosted: Hosted, *options: str) -> Generator[dict[str, Any]
             }
 
 
-FROM_SERVERS = {
+FROM_SERVERS: dict[str, Callable[[FileServer, bytes], Hosted]] = {
     "Hugging Face": lambda server, weights: model_hosts.at_hugging_face(
         server, {"README.md": b"# SmolLM2", "smollm2-Q4_1.gguf": weights}
     ),
@@ -75,7 +75,7 @@ FROM_SERVERS = {
         },
     ),
 }
-FROM_REGISTRIES = {
+FROM_REGISTRIES: dict[str, Callable[[Registry, bytes], Hosted]] = {
     "Ollama": lambda registry, weights: model_hosts.at_ollama(registry, {"model": weights}),
     "a ModelPack": model_hosts.as_artifact,
     "a raw image": model_hosts.as_raw_image,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.candidates import Candidate, candidates
+from ramalama_engines.candidate import Candidate, candidates
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import User
-from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

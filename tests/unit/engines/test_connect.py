@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.connect import EngineChoice, connect, how_to_start
+from ramalama_engines.connection import EngineChoice, connect, how_to_start
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import User
-from ramalama_engines.values import EngineKind
 from tests.unit.engines.unix_service import DOCKER_ANSWER, PODMAN_ANSWER, service
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import pytest
 
 from ramalama_engines.errors import ContainerNotFound, ImagePullError, UnsupportedOption
 from ramalama_engines.fake import FakeEngine, FakeProgram, FakePull
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.values import (
     ContainerSpec,
     ContainerStatus,
-    EngineKind,
     LocalImage,
     PortBinding,
     PullProgress,

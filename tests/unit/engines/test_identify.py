@@ -14,7 +14,7 @@ import pytest
 
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.identify import identify, without_password
-from ramalama_engines.values import EngineKind
+from ramalama_engines.kinds import EngineKind
 from tests.unit.engines.unix_service import DOCKER_ANSWER, PODMAN_ANSWER, service
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from ramalama_engines.errors import EngineUnavailable, ImageNotFound, ImagePullError
 from ramalama_engines.fake import FakeEngine, FakePull
 from ramalama_engines.images import ImagePull, ensure_image
-from ramalama_engines.values import LocalImage, PullPolicy, RegistryAuth
+from ramalama_engines.kinds import PullPolicy
+from ramalama_engines.values import LocalImage, RegistryAuth
 
 if TYPE_CHECKING:
     from collections.abc import Callable

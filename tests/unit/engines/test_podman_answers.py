@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.podman_answers import (
     container_state,
     engine_info,
@@ -20,7 +21,6 @@ from ramalama_engines.values import (
     ContainerState,
     ContainerStatus,
     EngineInfo,
-    EngineKind,
     LocalImage,
     PortBinding,
 )

@@ -202,7 +202,7 @@ def test_a_cause_is_found_before_the_stacks_that_follow_it(kitchen: Kitchen) -> 
     kitchen.program = FakeProgram(logs=(cause, *("  File" for _ in range(500))), exit_code=1)
     options = replace(kitchen.options, runtime=RuntimeName.VLLM, image=IMAGE_NAME)
 
-    with pytest.raises(ServerExited, match="the vllm server .* ended .*: ValueError: no such"):
+    with pytest.raises(ServerExited, match=r"the vllm server .* ended .*: ValueError: no such"):
         kitchen.ramalama().start(options)
 
 

@@ -264,4 +264,6 @@ def test_with_a_gpu_the_server_fits_the_models_own_context_by_itself() -> None:
 def test_a_template_of_the_servers_own_is_asked_for_by_name() -> None:
     model = replace(MODEL, template_name="gemma")
 
-    assert "--chat-template gemma" in " ".join(LlamaCpp().server(model, OPTIONS, HERE).argv)
+    assert "--no-jinja --chat-template gemma" in " ".join(
+        LlamaCpp().server(model, OPTIONS, HERE).argv
+    )

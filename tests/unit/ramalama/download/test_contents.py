@@ -43,6 +43,12 @@ def test_a_damaged_file_is_fetched_once_more_on_one_connection(
 
     assert kit.fetch(kit.blob(content)).digest == digest_of(content)
     assert any("was announced" in reason for reason in kit.retries)
+    beginnings = [
+        number
+        for number, request in enumerate(server.requests)
+        if request.headers["range"].startswith("bytes=0-")
+    ]
+    assert len({request.peer for request in server.requests[beginnings[1] :]}) == 1
 
 
 @pytest.mark.parametrize("content", [LITTLE, BIG], ids=["little", "big"])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tests.doubles.server import Request, Route
 
 BIG = made_up_bytes(1024 * KIB + 7)
+BEFORE = made_up_bytes(1024 * KIB + 7, seed=1)
 
 
 def never_answer(server: FileServer) -> Route:
@@ -92,11 +93,15 @@ def test_two_processes_fetch_a_file_once_and_both_have_it(
     assert len(starts) == len(set(starts))
 
 
-def test_whoever_waited_for_a_process_that_died_goes_on_where_it_was(
-    kit: Kit, server: FileServer
+@pytest.mark.parametrize("known", [True, False], ids=["known digest", "unknown digest"])
+def test_whoever_waited_for_a_process_that_died_fetches_the_rest(
+    kit: Kit, server: FileServer, *, known: bool
 ) -> None:
-    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(400 * KIB))
-    child = start_child(f"{server.url}/blob", kit.directory, BIG)
+    server.routes["/blob"] = serve_bytes(BEFORE, etag='"1"')
+    kit.fetch(kit.blob())
+    server.routes["/blob"] = faulty(serve_bytes(BIG, etag='"2"'), slow(400 * KIB))
+    content = BIG if known else None
+    child = start_child(f"{server.url}/blob", kit.directory, content)
     assert child.stdout is not None
     while child.stdout.readline() != "DownloadProgress\n":
         pass
@@ -107,7 +112,7 @@ def test_whoever_waited_for_a_process_that_died_goes_on_where_it_was(
             child.kill()
 
     downloader = Downloader(kit.directory, on_event=watch, limits=SMALL)
-    fetched = downloader.fetch(kit.blob(BIG), kit.shelf)
+    fetched = downloader.fetch(kit.blob(content), kit.shelf)
     child.communicate()
 
     assert fetched.digest == digest_of(BIG)

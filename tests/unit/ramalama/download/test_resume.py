@@ -223,16 +223,29 @@ def test_a_journal_that_lies_costs_time_and_nothing_else(
     assert kit.fetch(kit.blob(BIG)).digest == digest_of(BIG)
 
 
-def test_bytes_of_another_address_are_not_taken_for_a_beginning(
-    kit: Kit, server: FileServer
+@pytest.mark.parametrize("fields", [{"identity": "http://elsewhere/blob"}, {"validator": None}])
+def test_bytes_that_may_be_of_something_else_are_not_taken_for_a_beginning(
+    kit: Kit, server: FileServer, fields: dict[str, object]
 ) -> None:
     server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
     interrupt(kit, kit.blob())
     (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
     with_other_data(journal)
-    with_fields(identity="http://elsewhere/blob")(journal)
+    with_fields(**fields)(journal)
 
     assert kit.fetch(kit.blob()).digest == digest_of(BIG)
+    assert kit.retries == []
+
+
+def test_bytes_beyond_the_end_are_not_published(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), SLOWLY)
+    interrupt(kit, kit.blob(BIG))
+    (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
+    with_fields(spans=[[0, len(BIG)]])(journal)
+    journal.with_suffix(".data").write_bytes(BIG + b"more")
+
+    assert kit.fetch(kit.blob(BIG)).size == len(BIG)
+    assert kit.retries == []
 
 
 def test_a_file_that_was_published_but_not_put_away_is_not_written_to(

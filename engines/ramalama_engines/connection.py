@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Self, assert_never
 
-from ramalama_engines.candidates import Candidate, candidates
+from ramalama_engines.candidate import Candidate, candidates
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.frozen import frozen
 from ramalama_engines.identify import identify, without_password
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.late_packages import late_packages
-from ramalama_engines.values import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

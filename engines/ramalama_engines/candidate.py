@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.frozen import frozen
 from ramalama_engines.jsonfile import JsonFileError, is_object, read_object
-from ramalama_engines.values import EngineKind
+from ramalama_engines.kinds import EngineKind
 
 if TYPE_CHECKING:
     from pathlib import Path
