@@ -53,8 +53,9 @@ class TransferProgress:
             case DownloadWaiting():
                 self._say(f"Another process downloads {event.file}; waiting for it …")
             case DownloadRetrying():
-                pause = human_duration(event.seconds)
-                self._say(f"{event.file}: {event.reason}; trying again in {pause}")
+                pause = f"trying again in {human_duration(event.seconds)}"
+                then = pause if event.seconds else "beginning again"
+                self._say(f"{event.file}: {event.reason}; {then}")
             case FileReady():
                 # A terminal has seen it grow.
                 if not sys.stderr.isatty():

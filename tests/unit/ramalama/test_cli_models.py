@@ -106,6 +106,19 @@ def test_a_list_in_json_has_upstreams_keys(pulled: str, tmp_path: Path, capsys: 
     assert datetime.fromisoformat(record["modified"]).tzinfo is not None
 
 
+def test_a_short_name_is_shown_however_its_target_is_spelled(
+    pulled: str, tmp_path: Path, capsys: Capture
+) -> None:
+    conf = tmp_path / "home/ramalama/shortnames.conf"
+    conf.parent.mkdir(parents=True)
+    spelled = pulled.replace("http://", "HTTP://")
+    conf.write_text(f'[shortnames]\n"other" = "hf://org/other"\n"Mine" = "{spelled}"\n')
+
+    assert main(["list", "--noheading"]) == 0
+
+    assert capsys.readouterr().out.startswith(f"mine  {pulled}  ")
+
+
 def test_a_quiet_list_is_names(pulled: str, capsys: Capture) -> None:
     assert main(["list", "-q"]) == 0
 

@@ -40,7 +40,7 @@ def test_whoever_waits_for_bytes_is_woken(
     stream = Stream(pair[0])
     connections.trace(f"connection.{step}.complete", {"return_value": stream})
     read: list[bytes] = []
-    thread = threading.Thread(target=lambda: read.append(pair[0].recv(1)))
+    thread = threading.Thread(target=lambda: read.append(pair[0].recv(1)), daemon=True)
     thread.start()
     connections.end()
     thread.join(20)

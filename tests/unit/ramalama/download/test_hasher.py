@@ -25,7 +25,9 @@ def test_bytes_are_hashed_in_order_in_whatever_order_they_come(partial: Partial)
     plan = Plan(SMALL, size=len(CONTENT), written=(Span(0, 100 * KIB),))
     partial.write(memoryview(CONTENT)[: 100 * KIB], 0)
     found: list[Digest] = []
-    thread = threading.Thread(target=lambda: found.append(hash_while_it_grows(plan, partial)))
+    thread = threading.Thread(
+        target=lambda: found.append(hash_while_it_grows(plan, partial)), daemon=True
+    )
     thread.start()
     pieces = iter(plan.take, None)
     for piece in sorted(pieces, key=lambda piece: -piece.start):

@@ -169,7 +169,7 @@ def test_the_end_wakes_whoever_waits() -> None:
         except Stopped:
             woken.append("woken")
 
-    thread = threading.Thread(target=wait)
+    thread = threading.Thread(target=wait, daemon=True)
     thread.start()
     plan.stop()
     thread.join(20)
@@ -182,7 +182,7 @@ def test_more_of_the_prefix_wakes_whoever_waits_for_it() -> None:
     piece = plan.take()
     assert piece is not None
     seen: list[int] = []
-    thread = threading.Thread(target=lambda: seen.append(plan.wait_for_prefix(0)))
+    thread = threading.Thread(target=lambda: seen.append(plan.wait_for_prefix(0)), daemon=True)
     thread.start()
     plan.advance(piece, 25)
     thread.join(20)

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from tests.unit.ramalama.download.kit import (
     digest_of,
     made_up_bytes,
 )
+from tests.unit.ramalama.download.storm import BOUND
 
 if TYPE_CHECKING:
     from ramalama.download.values import RemoteBlob
@@ -103,6 +105,24 @@ def test_an_interruption_leaves_nothing_that_was_not_written_down(
         assert came[start:end] == BIG[start:end]
         missing[start:end] = bytes(end - start)
     assert not any(missing)
+
+
+def test_streams_do_not_run_ahead_of_what_is_written_down(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = serve_bytes(BIG)
+    never_saved = replace(SMALL, save_after=2**40, save_every=2.0**20)
+
+    def watch(event: Event) -> None:
+        if isinstance(event, DownloadProgress) and event.done >= SMALL.unsaved:
+            time.sleep(0.3)
+            raise Enough
+
+    with pytest.raises(Enough):
+        Downloader(kit.directory, on_event=watch, limits=never_saved).fetch(
+            kit.blob(BIG), kit.shelf
+        )
+    (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
+
+    assert total(Journal.parse(journal.read_bytes()).spans) <= BOUND
 
 
 def test_an_interruption_ends_all_threads_even_of_a_silent_server(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -60,6 +61,14 @@ def terms() -> Generator[Terms]:
         yield Terms(blob, validator=None, ranges=True)
 
 
+def wait_for_journal(partial: Partial) -> Journal:
+    latest = time.monotonic() + 20
+    while (journal := partial.find_journal()) is None:
+        assert time.monotonic() < latest
+        time.sleep(0.001)
+    return journal
+
+
 def test_a_journal_names_only_what_was_on_the_disk_before_it(tmp_path: Path, terms: Terms) -> None:
     plan = Plan(SMALL, size=1024 * KIB, written=(Span(0, 40),))
     recorder = Recorder(tmp_path, plan)
@@ -97,7 +106,7 @@ def test_streams_go_on_when_the_journal_has_been_written(partial: Partial, terms
         saver.wait_for_room()
         went_on.append(1)
 
-    thread = threading.Thread(target=stream)
+    thread = threading.Thread(target=stream, daemon=True)
     thread.start()
     saver.save()
     thread.join(20)
@@ -109,13 +118,12 @@ def test_the_journal_is_written_after_so_many_bytes(partial: Partial, terms: Ter
     limits = replace(SMALL, parallel_from=2**40, save_every=1000.0)
     plan = Plan(limits, size=1024 * KIB)
     partial.reserve(1024 * KIB)
-    thread = threading.Thread(target=Saver(plan, partial, terms, limits).run)
+    thread = threading.Thread(target=Saver(plan, partial, terms, limits).run, daemon=True)
     thread.start()
     piece = plan.take()
     assert piece is not None
     plan.advance(piece, limits.save_after)
-    while (journal := partial.find_journal()) is None:
-        pass
+    journal = wait_for_journal(partial)
     plan.advance(piece, 1024 * KIB)
     thread.join(20)
 
@@ -126,13 +134,12 @@ def test_the_journal_is_written_after_so_many_seconds(partial: Partial, terms: T
     limits = replace(SMALL, parallel_from=2**40, save_every=0.001)
     plan = Plan(limits, size=1024 * KIB)
     partial.reserve(1024 * KIB)
-    thread = threading.Thread(target=Saver(plan, partial, terms, limits).run)
-    thread.start()
+    thread = threading.Thread(target=Saver(plan, partial, terms, limits).run, daemon=True)
     piece = plan.take()
     assert piece is not None
     plan.advance(piece, 1)
-    while (journal := partial.find_journal()) is None or not journal.spans:
-        pass
+    thread.start()
+    journal = wait_for_journal(partial)
     plan.advance(piece, 1024 * KIB)
     thread.join(20)
 
