@@ -21,9 +21,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from _thread import RLock  # threading's own, without the half millisecond that threading takes
 from importlib import import_module
 from importlib.machinery import PathFinder, SourceFileLoader
-from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -16,6 +16,9 @@ _USAGE_ERROR = 2
 _TAKES_VALUE = frozenset({"--engine", "--store"})
 _VERSION = frozenset({"-v", "--version"})
 
+# What `dataclasses` and `urllib.parse` import for cases that commands seldom have; 6 ms.
+_LATE = frozenset({"copy", "inspect", "ipaddress"})
+
 
 class _Command(Protocol):
     """A module of this package that is a command."""
@@ -45,8 +48,7 @@ def _load(module: str) -> _Command:
     """Import a command's module."""
     from ramalama_engines.late_packages import late_packages  # noqa: PLC0415 (see above)
 
-    # `dataclasses` imports 5 ms of it, and has a use for it where a class has no docstring.
-    with late_packages({"inspect"}):
+    with late_packages(_LATE):
         return cast("_Command", import_module(f"ramalama.cli.{module}"))
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
 
+# What the author has chosen besides stays as it is.
+ON_AND_ON = "--runtime-args=--ignore-eos"
+
 on_podman = pytest.mark.parametrize("cli", ["podman"], indirect=True)
 
 
@@ -129,7 +132,7 @@ def test_what_ollamas_author_has_chosen_arrives_at_the_server(
             "license": b"Apache License",
         },
     )
-    with talking(cli, hosted, "--runtime-args=--ignore-eos") as said:
+    with talking(cli, hosted, ON_AND_ON) as said:
         (slot,) = said["slots"]
         defaults = said["props"]["default_generation_settings"]
 
@@ -147,7 +150,7 @@ def test_what_the_user_says_goes_over_what_the_author_has_chosen(
     hosted = model_hosts.at_ollama(
         registry, {"model": weights, "params": b'{"temperature": 0, "num_ctx": 256}'}
     )
-    with talking(cli, hosted, *ENDLESS[2:], "--temp=0.5", "--ctx-size=512") as said:
+    with talking(cli, hosted, ON_AND_ON, "--temp=0.5", "--ctx-size=512") as said:
         (slot,) = said["slots"]
 
     assert (slot["n_ctx"], slot["params"]["temperature"]) == (512, 0.5)

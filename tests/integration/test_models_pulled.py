@@ -193,6 +193,12 @@ def held_by_a_web_server(server: FileServer) -> Held:
     return Held(hosted=Hosted(reference=server.url + PATH), path=PATH, gate=gate)
 
 
+def held_by_a_server_that_tells_no_version(server: FileServer) -> Held:
+    held = held_by_a_web_server(server)
+    server.routes[PATH] = held.gate.before(serve_bytes(CONTENT, etag=None))
+    return held
+
+
 def held_by_hugging_face(server: FileServer) -> Held:
     hosted, gate = model_hosts.at_hugging_face(server, {"made-up-Q4_0.gguf": CONTENT}), Gate()
     server.routes["/"] = gate.before(server.routes["/"])
@@ -210,7 +216,12 @@ def held_by_a_registry(server: FileServer) -> Held:
     )
 
 
-HOLDERS = [held_by_a_web_server, held_by_hugging_face, held_by_a_registry]
+HOLDERS = [
+    held_by_a_web_server,
+    held_by_a_server_that_tells_no_version,
+    held_by_hugging_face,
+    held_by_a_registry,
+]
 
 
 @contextmanager

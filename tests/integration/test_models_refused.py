@@ -14,7 +14,8 @@ from uuid import uuid4
 import pytest
 
 from tests.doubles.faults import corrupt, faulty, ignore_ranges, without_length
-from tests.doubles.hub_content import MEMBER, STRANGER, Visibility
+from tests.doubles.hub import HuggingFace
+from tests.doubles.hub_content import MEMBER, STRANGER, HubFile, Visibility
 from tests.doubles.oci_models import (
     FILEPATH,
     MODELPACK,
@@ -256,6 +257,31 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_comes(
         line,
     )
     assert not [request for request in server.requests if "/resolve/" in request.path]
+
+
+def test_weights_that_no_memory_holds_are_refused_before_they_come_and_others_named(
+    person: Person, server: FileServer
+) -> None:
+    repository = HuggingFace(server).add("acme/big", {"big-Q4_0.gguf": b"4", "big-Q8_0.gguf": b"8"})
+    small, large = repository.files.values()
+    server.routes[f"/api/models/acme/big/tree/{repository.head}"] = lambda _: Reply.of_json(
+        [listed(small, 300_000_000), listed(large, 10**15)]
+    )
+
+    done = person.having(HF_ENDPOINT=server.url).run("run", "hf://acme/big:Q8_0", "Which?")
+
+    assert done.code == 22
+    assert re.fullmatch(
+        r"hf://acme/big:Q8_0 needs 1000 TB for its weights alone, but .* of memory are free.*; "
+        r"what fits: hf://acme/big:Q4_0 \(300 MB\) \(`run --force` tries it all the same\)",
+        line := done.complaint,
+    ), line
+    assert not [request for request in server.requests if "/resolve/" in request.path]
+
+
+def listed(file: HubFile, size: int) -> dict[str, object]:
+    large = {"oid": file.sha256, "size": size, "pointerSize": 134}
+    return {"type": "file", "oid": file.oid, "size": size, "path": file.path, "lfs": large}
 
 
 def test_a_disk_that_turns_out_too_small_is_an_error_of_one_line(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from ramalama import __version__
@@ -183,3 +186,39 @@ def test_missing_and_superfluous_words_are_wrong_usage(
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [("60", 60), ("120", 120), ("0", 80), ("x", 80), (None, 80)]
+)
+def test_the_help_of_a_command_is_as_wide_as_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, columns: str | None, width: int
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+
+    code, out, _ = run(capsys, "run", "--help")
+
+    longest = max(len(line) for line in out.splitlines() if line.startswith("  -"))
+    assert code == 0
+    assert width * 3 / 4 < longest < width
+
+
+# The standard library's own modules import these, and a list of models has no use for them.
+LATE = """
+import sys
+from ramalama.cli import main
+main(["list", "--store", "/nowhere"])
+names = {"copy": "deepcopy", "ipaddress": "ip_address"}
+late = [module for module, name in names.items() if name not in vars(sys.modules[module])]
+import copy, inspect, ipaddress
+print(late, copy.deepcopy([1]), inspect.signature(main), ipaddress.ip_address("::1"))
+"""
+
+
+def test_a_command_puts_off_what_it_may_not_need_and_all_of_it_is_there_when_needed() -> None:
+    done = subprocess.run([sys.executable, "-c", LATE], check=True, capture_output=True, text=True)
+
+    told = done.stdout.splitlines()[-1]
+    assert told == "['copy', 'ipaddress'] [1] (words: 'list[str] | None' = None) -> 'int' ::1"
