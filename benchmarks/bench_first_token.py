@@ -3,7 +3,8 @@
 * raw API: create and start the same container, wait for the server, stream one request, from a
   process that is warm and has the request in its hands. Nobody can be faster.
 * raw API by curl: the same from a shell, where each request costs a process.
-* command line: `podman run -p` (or docker), polled and asked with curl.
+* command line: `podman run -p` (or docker), polled and asked with curl. Podman's program works
+  without the service; `--command-line` says how to call it where its storage is not the default.
 
 Also the way back: from the last byte of the answer to the shell's prompt.
 """
@@ -14,6 +15,7 @@ import argparse
 import http.client
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.rounds import report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
@@ -29,10 +32,17 @@ from ramalama_engines.docker_spec import create_body
 from ramalama_engines.podman_spec import libpod_spec
 from ramalama_engines.values import BindMount, ContainerSpec
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 _COMMAND = str(Path(sys.executable).with_name("ramalama"))
 _PROMPT = "Write one sentence about the sea."
 _TOKENS = 24
 _PORT = 18431
+_TOOLS = {
+    EngineKind.PODMAN: ["podman"],
+    EngineKind.DOCKER: ["docker", "-H", "unix://SOCKET"],
+}
 _BODY = json.dumps(
     {"messages": [{"role": "user", "content": _PROMPT}], "stream": True, "max_tokens": _TOKENS}
 )
@@ -63,8 +73,11 @@ class _Http(http.client.HTTPConnection):
 class Bench:
     """The contenders, for one engine."""
 
-    def __init__(self, kind: EngineKind, socket_path: str, model: str) -> None:
+    def __init__(
+        self, kind: EngineKind, socket_path: str, model: str, command_line: Sequence[str]
+    ) -> None:
         self.kind = kind
+        self.tool = command_line
         self.socket = socket_path
         self.model = model
         self.after: list[float] = []
@@ -144,7 +157,7 @@ class Bench:
 
     def command_line(self) -> float:
         """Do it with the engine's own program, a published port and curl."""
-        tool = [self.kind, *self._remote()]
+        tool = self.tool
         server = [word for word in self.spec.command if not word.endswith("api.sock")]
         server[server.index("--host") : server.index("--host") + 1] = [
             "--host",
@@ -172,11 +185,6 @@ class Bench:
         first = _first_token_by_curl([f"{url}/v1/chat/completions"])
         subprocess.run([*tool, "rm", "-f", container], capture_output=True, check=True)
         return (first - began) * 1000
-
-    def _remote(self) -> list[str]:
-        if self.kind is EngineKind.DOCKER:
-            return ["-H", f"unix://{self.socket}"]
-        return ["--remote", "--url", f"unix://{self.socket}"]
 
     def _spec_in(self, directory: str) -> ContainerSpec:
         mounts = tuple(
@@ -240,9 +248,17 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--engine", type=EngineKind, required=True)
     parser.add_argument("--socket", required=True, help="path of the engine's socket")
     parser.add_argument("--model", required=True, help="path of a GGUF file")
+    parser.add_argument(
+        "--command-line",
+        type=shlex.split,
+        metavar="WORDS",
+        help="the engine's own program (default: podman, or docker -H unix://SOCKET)",
+    )
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args(words)
-    bench = Bench(arguments.engine, arguments.socket, arguments.model)
+    tool = arguments.command_line or _TOOLS[arguments.engine]
+    tool = [word.replace("SOCKET", arguments.socket) for word in tool]
+    bench = Bench(arguments.engine, arguments.socket, arguments.model, tool)
     command_line = f"{arguments.engine} run -p + curl"
     contenders = {
         "raw API": bench.raw,
