@@ -22,8 +22,8 @@ from ramalama.errors import ConfigError
 from ramalama.readers import READERS
 from ramalama.reference import Scheme
 from ramalama_accel.runtime_name import RuntimeName
-from ramalama_engines.frozen import frozen
 from ramalama_engines.kinds import EngineKind, PullPolicy
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

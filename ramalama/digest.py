@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 _DIGEST = r"(?:sha256[:-])?(?P<hex>[0-9a-fA-F]{64})"
 

@@ -13,7 +13,7 @@ from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
 from ramalama.options import DEFAULT_CONTEXT
 from ramalama.sizes import human_size
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

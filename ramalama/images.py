@@ -9,7 +9,7 @@ from ramalama.errors import InvalidReference
 from ramalama.events import ImagePulling, Notice, ignore
 from ramalama_accel.images import default_image
 from ramalama_engines import EngineError, ImageReference, PullPolicy, is_image_id
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 _FORMAT = r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")

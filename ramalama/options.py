@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ramalama_accel.runtime_name import RuntimeName
-from ramalama_engines.frozen import frozen
 from ramalama_engines.kinds import PullPolicy
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,6 @@ from ramalama.rundir import API_KEY_NAME, SOCKET_NAME
 from ramalama.runtimes.base import Listen, Surroundings
 from ramalama_accel.base import AcceleratorKind
 from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.frozen import frozen
 from ramalama_engines.values import (
     BindMount,
     CdiDevice,
@@ -23,6 +22,7 @@ from ramalama_engines.values import (
     PortBinding,
     TmpfsMount,
 )
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

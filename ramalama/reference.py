@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote_to_bytes
 from ramalama.errors import InvalidReference
 from ramalama.reference_names import names_host, parse_hub, parse_oci, parse_ollama
 from ramalama.reference_urls import hub_reference, parse_url
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 
 class Scheme(StrEnum):

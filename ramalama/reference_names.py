@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "ollama.ai", "registry.ollama.ai")
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
 from ramalama.lease import Lease, Owner
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -8,7 +8,7 @@ from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, ServerExited
 from ramalama.readiness import wait_until_ready
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import openai

@@ -1,8 +1,10 @@
 """What detection says: the accelerator, its cards, and why it was chosen or passed over."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from ramalama_values import frozen
 
 
 class AcceleratorKind(StrEnum):
@@ -27,7 +29,7 @@ class InvalidVisibleDevices(ValueError):
         self.variable = variable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Gpu:
     """One card, or one chip of a card.
 
@@ -54,7 +56,7 @@ class Gpu:
     partitions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Accelerator:
     """What a container needs in order to compute on this host.
 
@@ -81,7 +83,7 @@ class Accelerator:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Finding:
     """Something that was seen on the way: *message* says what, *remedy* what the user can do."""
 
@@ -91,7 +93,7 @@ class Finding:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Sighting:
     """A probe's answer; empty where the host has no such card at all."""
 
@@ -105,7 +107,7 @@ class Sighting:
         return cls(accelerator=accelerator, findings=(*before, good))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Detection:
     """The accelerator of a host, and what was found on the way, in the order of the probes.
 

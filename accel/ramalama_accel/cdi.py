@@ -8,10 +8,11 @@ one that cannot be read, or that names a device node outside /dev, is a problem 
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ramalama_accel.cdi_yaml import KeyPath, YamlError, read_yaml
 from ramalama_accel.host import Host, printable
+from ramalama_values import frozen
 
 # By falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
@@ -23,7 +24,7 @@ _KIND = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*"
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.:-]*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class CdiDevice:
     """A device that a specification offers, with the host's files that it needs."""
 
@@ -33,7 +34,7 @@ class CdiDevice:
     files: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class CdiInventory:
     """All CDI devices by full name, and one sentence for each specification that is no good."""
 

@@ -5,16 +5,16 @@ Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from ramalama_accel.host import Host, printable
+from ramalama_values import frozen
 
 _PCI = "/sys/bus/pci/devices"
 _DRM = "/sys/class/drm"
 _CLASSES = ("0x03", "0x12")  # display controllers; processing accelerators
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class PciDevice:
     """An accelerator on the PCI bus; *driver* is None where none is bound."""
 
@@ -25,7 +25,7 @@ class PciDevice:
     render_nodes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class RenderNode:
     """A DRM render node; *pci* is None for a GPU of the system on a chip."""
 
@@ -34,7 +34,7 @@ class RenderNode:
     pci: PciDevice | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Hardware:
     """All that the kernel lists, in the order of PCI addresses and of render node numbers."""
 

@@ -8,9 +8,11 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from pathlib import Path
+
+from ramalama_values import frozen
 
 _READ_LIMIT = 64 * 1024
 _LIST_LIMIT = 4096
@@ -18,7 +20,7 @@ _READ_WRITE = 0o6
 _REAL = Path("/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class DeviceNode:
     """Who may open a device node: *mode* is its permission bits, as in chmod(2)."""
 
@@ -27,7 +29,7 @@ class DeviceNode:
     gid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class User:
     """Whose access counts: a user ID and all its groups."""
 
@@ -51,7 +53,7 @@ def _this_machine() -> str:
     return os.uname().machine
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Host:
     """One host, real or made up in a directory.
 

@@ -15,9 +15,9 @@ Variables").
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ramalama_accel.base import AcceleratorKind, Gpu, InvalidVisibleDevices
+from ramalama_values import frozen
 
 VARIABLES: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.CUDA: "CUDA_VISIBLE_DEVICES",
@@ -37,7 +37,7 @@ _RANGE = r"([0-9]{1,4})-([0-9]{1,4})"
 _SWITCHES = (AcceleratorKind.ASAHI, AcceleratorKind.INTEL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class VisibleDevices:
     """What one variable says; *items* None means every card, and no item means none."""
 

@@ -1,10 +1,12 @@
 """Where a model server listens."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from ramalama_values import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen(kw_only=False)
 class UnixEndpoint:
     """A server on the UNIX socket at *path*; who may connect, the socket's directory decides."""
 
@@ -19,7 +21,7 @@ class UnixEndpoint:
         return f"unix://{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class TcpEndpoint:
     """A server on a TCP port; None for *api_key* where the server asks for none."""
 

@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

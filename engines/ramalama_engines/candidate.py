@@ -25,9 +25,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.frozen import frozen
 from ramalama_engines.jsonfile import JsonFileError, is_object, read_object
 from ramalama_engines.kinds import EngineKind
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path

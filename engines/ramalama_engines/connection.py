@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self, assert_never
 
 from ramalama_engines.candidate import Candidate, candidates
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.frozen import frozen
 from ramalama_engines.identify import identify, without_password
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.late_packages import late_packages
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

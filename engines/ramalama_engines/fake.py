@@ -29,9 +29,9 @@ from ramalama_engines.errors import (
 )
 from ramalama_engines.fake_build import FakeBuild, build_anything, summaries
 from ramalama_engines.fake_container import FakeContainer, FakeLog, FakeProgram
-from ramalama_engines.frozen import frozen
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.values import ContainerState, ContainerStatus, EngineInfo, PullProgress
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence

@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import ImageBuildError
-from ramalama_engines.frozen import frozen
 from ramalama_engines.image_list import ImageSummary
 from ramalama_engines.reference import ImageReference
 from ramalama_engines.values import LocalImage
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.frozen import frozen
 from ramalama_engines.values import ContainerStatus
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

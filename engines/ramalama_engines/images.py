@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import ImageNotFound, ImagePullError
-from ramalama_engines.frozen import frozen
 from ramalama_engines.kinds import PullPolicy
 from ramalama_engines.values import PullProgress
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

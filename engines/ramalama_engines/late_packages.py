@@ -38,10 +38,6 @@ _PACKAGES = frozenset(
     }
 )
 
-# Held by who completes a package. No module of such a package asks it for a name while it is
-# itself imported; one that did would have to be imported under this lock, too.
-_completing = RLock()
-
 
 @contextlib.contextmanager
 def late_packages(names: Collection[str] = _PACKAGES) -> Generator[None]:
@@ -91,6 +87,9 @@ class _LatePackage:
         self._module = module
         self._run = run
         self._is_running = False
+        # Held by who completes the package. Two packages that each need the other for their
+        # `__init__` would block each other; there are none among those that we know.
+        self._completing = RLock()
 
     def get(self, name: str) -> object:
         """Return what the package calls *name*; for its ``__getattr__``."""
@@ -119,7 +118,7 @@ class _LatePackage:
         return None
 
     def _complete(self, name: str) -> None:
-        with _completing:
+        with self._completing:
             if vars(self._module).get("__getattr__") != self.get:
                 return  # another thread was faster
             if self._is_running:

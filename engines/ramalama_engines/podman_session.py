@@ -15,7 +15,7 @@ from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
 from ramalama_engines._http import unavailable
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 DEFAULT_DOMAIN = "docker.io"
 _DOMAIN_ALIASES = ("docker.io", "index.docker.io")

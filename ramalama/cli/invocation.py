@@ -14,7 +14,7 @@ from ramalama.cli.output import complain
 from ramalama.config import Config, config_files
 from ramalama.readers import one_of
 from ramalama_engines import EngineKind, User
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -27,7 +27,7 @@ from ramalama_chat.errors import ChatError, ServerGone
 from ramalama_chat.keepalive import parse_duration
 from ramalama_chat.preload import preload
 from ramalama_chat.prompt import read_prompt
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import argparse

@@ -6,7 +6,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from ramalama_accel.base import AcceleratorKind
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Literal, Self
 
 from ramalama.errors import ModelUnsupported, WrongEndianness
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path

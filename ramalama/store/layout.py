@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelUnsupported
 from ramalama.reference import ModelRef, Scheme
 from ramalama.store.names import checked_name
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

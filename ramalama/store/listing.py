@@ -11,7 +11,7 @@ from ramalama.store.layout import BLOBS, REFS, place_at, place_of, reference_at
 from ramalama.store.refs import identity
 from ramalama.store.upstream import read_ref
 from ramalama.store.views import file_path, ref_names
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import os

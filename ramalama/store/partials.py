@@ -15,7 +15,7 @@ from ramalama.errors import StoreError
 from ramalama.locks import locked
 from ramalama.store.bounded import read_bytes
 from ramalama.store.removal import unlink
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from ramalama.store.pulls import Pulls
 from ramalama.store.refs import Records
 from ramalama.store.snapshots import Snapshots
 from ramalama.store.views import UpstreamTree
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from ramalama.store.atomic import write_whole
 from ramalama.store.bounded import is_list, is_object, read_json
 from ramalama.store.refs import note_name, parse_reference, reference_fields
 from ramalama.store.removal import unlink
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

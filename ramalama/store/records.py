@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
 from ramalama.store.names import check_together, checked_name
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.store.bounded import is_list, is_object, read_bytes, read_json
 from ramalama.store.names import checked_name
 from ramalama.store.records import FileKind
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path

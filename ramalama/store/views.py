@@ -19,7 +19,7 @@ from ramalama.store.removal import (
     unlink,
 )
 from ramalama.store.upstream import format_ref, read_ref, upstream_ref
-from ramalama_engines.frozen import frozen
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

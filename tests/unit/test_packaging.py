@@ -27,6 +27,7 @@ HOMES = {
     "ramalama_engines": ROOT / "engines",
     "ramalama_accel": ROOT / "accel",
     "ramalama_chat": ROOT / "chat",
+    "ramalama_values": ROOT / "values",
 }
 WHEEL = f"ramalama-{__version__}-py3-none-any.whl"
 DIST_INFO = f"ramalama-{__version__}.dist-info"

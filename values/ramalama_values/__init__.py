@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         __own_fields__: ClassVar[tuple[Field[object], ...]]
 
 
+__all__ = ["frozen"]
+
 T = TypeVar("T")
 
 
