@@ -4,7 +4,7 @@ BIN := .venv/bin
 SCRIPTS := quickstart scripts/build-image scripts/start-podman scripts/test scripts/*.sh .ci/run \
            containerfiles/build-llama-server
 
-.PHONY: help check format lint types contracts test test-unit bench
+.PHONY: help check format lint types contracts test test-unit docs bench
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,14 @@ test:  ## Every test; starts real engines and registries, which takes root
 
 test-unit:  ## The tests that need no engine and no root
 	$(BIN)/pytest tests/unit
+
+docs:  ## Build the manual pages and the library's reference into build/
+	$(BIN)/python scripts/man_pages.py
+	mkdir -p build/man
+	for page in docs/*.md; do \
+	  go-md2man -in "$$page" -out "build/man/$$(basename "$$page" .md)" || exit; \
+	done
+	$(BIN)/python scripts/reference.py build/reference
 
 bench:  ## Measure, each figure against its floor
 	$(BIN)/python -m benchmarks

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import bench_detection, bench_first_token, bench_openai_import, bench_start
+from benchmarks import (
+    bench_detection,
+    bench_download,
+    bench_first_token,
+    bench_models,
+    bench_openai_import,
+    bench_start,
+    bench_store,
+)
 from ramalama_engines import EngineKind
 from tests.lab import assets
 from tests.lab.certificates import make_certificate
@@ -22,6 +30,9 @@ def main() -> None:
     bench_start.main([])
     bench_openai_import.main()
     bench_detection.main()
+    bench_store.main()
+    bench_models.main([])
+    bench_download.main([])
     with scratch_directory() as scratch:
         ca_file = make_certificate(scratch / "certificate").ca_file
         network = private_network("p")

@@ -2,11 +2,14 @@
 
     import ramalama
 
-    options = ramalama.ServeOptions(model=ramalama.ModelRef.parse("/models/granite.gguf"))
-    with ramalama.Ramalama() as engine_room, engine_room.serve(options) as server:
+    with ramalama.serve("hf://org/model:Q4_K_M", ctx_size=8192) as server:
         for piece in server.chat().ask("Why is the sky blue?"):
             print(piece, end="")
 
+    async with ramalama.aserve("ollama://smollm2:135m") as server:
+        client = server.async_client()  # an openai.AsyncOpenAI, wired to the server's socket
+
+Both stand on `Ramalama`, a handle that services keep for as long as they live.
 Importing this loads nothing else; a name's module is loaded when the name is first used.
 """
 
@@ -18,6 +21,7 @@ from ramalama._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama.config import Config
+    from ramalama.embedding import aserve, serve
     from ramalama.errors import (
         AccessDenied,
         ConfigError,
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
         ServerError,
         ServerExited,
         ServerNotReady,
+        StartCancelled,
         StoreError,
         UnknownModel,
         WrongEndianness,
@@ -71,10 +76,13 @@ __all__ = [
     "ServerError",
     "ServerExited",
     "ServerNotReady",
+    "StartCancelled",
     "StoreError",
     "UnknownModel",
     "WrongEndianness",
     "__version__",
+    "aserve",
+    "serve",
 ]
 
 _ERRORS = "ramalama.errors"
@@ -87,6 +95,8 @@ _HOMES = {
     "PullOptions": "ramalama.options",
     "Ramalama": "ramalama.service",
     "ServeOptions": "ramalama.options",
+    "aserve": "ramalama.embedding",
+    "serve": "ramalama.embedding",
 }
 
 

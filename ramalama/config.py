@@ -56,6 +56,7 @@ class Config:
         runtime: the inference server.
         env: ``K=V`` or ``K`` for the container.
         store: directory of the models; None is the one that upstream has, see `store_base`.
+        model_draft: reference of a model that guesses ahead for every other one.
         transport: of names that tell none.
         prefix: of the chat's prompt; None is the seal, where the terminal can show it.
         sources: where each setting came from that is not the default, for messages.
@@ -78,6 +79,7 @@ class Config:
     threads: int | None = None
     ngl: int = -1
     store: str | None = None
+    model_draft: str | None = None
     transport: Scheme = Scheme.OLLAMA
     prefix: str | None = None
     color: str = "auto"

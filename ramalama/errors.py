@@ -9,7 +9,7 @@
     + ModelUnreadable      it is there, but the server could not read it
     + ModelUnsupported     it is there, but it is not a model that the runtime can load
     + WrongEndianness      made for machines of the other byte order
-    + ModelTooLarge        its weights alone exceed this host's memory
+    + ModelTooLarge        its weights or its context exceed this host's memory
     + ModelPullError       it could not be fetched, or what came is not what was announced
     + AccessDenied         its registry wants a password, a token or an accepted licence
     + ModelPushError       its registry did not take it
@@ -18,6 +18,7 @@
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
     + ServerNotReady       it runs, but did not become ready in time
+    + StartCancelled       whoever asked for it has called it off
   x OptionRefused          two options contradict each other, or one makes no sense here
 """
 
@@ -70,7 +71,7 @@ class ModelUnsupported(ModelError):
 
 
 class ModelTooLarge(ModelError):
-    """The model's weights alone exceed the memory of this host."""
+    """The model's weights, or its context, alone exceed the memory of this host."""
 
 
 class WrongEndianness(ModelUnsupported):
@@ -126,3 +127,7 @@ class ServerNotReady(ServerError):
     def __init__(self, message: str, *, log_tail: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.log_tail = log_tail
+
+
+class StartCancelled(ServerError):
+    """Whoever asked for the server has called its start off; nothing of it is left."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from ramalama.hooks import ignore as ignore  # noqa: PLC0414 (for who imports it from here)
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -82,7 +83,3 @@ StartEvent = (
 Event: TypeAlias = "DownloadEvent | StartEvent"
 
 EventHook: TypeAlias = "Callable[[Event], None]"
-
-
-def ignore(_event: object) -> None:
-    """Watch nothing."""

@@ -1,7 +1,8 @@
 """Whether a model fits into this host's memory, and what of it would.
 
 The server maps its weights from the file, so that one which needs a little more than there is
-still works, slowly; one whose weights alone exceed all memory does not.
+still works, slowly; one whose weights alone exceed all memory does not, nor does one whose context
+alone does.
 """
 
 from __future__ import annotations
@@ -11,56 +12,23 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
-from ramalama.options import DEFAULT_CONTEXT
+from ramalama.options import ALL_LAYERS
+from ramalama.runtimes.choices import context_size
 from ramalama.sizes import human_size
-from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ramalama.events import EventHook
     from ramalama.memory import MemoryNeed, ModelShape
     from ramalama.options import ServeOptions
+    from ramalama.room import Room
     from ramalama.store.models import StoredModel
     from ramalama.transports.wish import Choice
-    from ramalama_accel.base import Accelerator
 
-# Below this share of the memory, nobody need look closer: a context of usual size and the work
-# space of a large vocabulary add less than the rest.
-_CLEARLY_FITS = 0.5
-
-
-@frozen()
-class Room:
-    """The memory of a host, in bytes.
-
-    Attributes:
-        main: what a process could still use; None where the kernel does not tell.
-        gpu: of all devices that the server will have, whoever uses it now; None where the kernel
-            does not tell.
-    """
-
-    main: int | None
-    gpu: int | None = 0
-
-    @classmethod
-    def of(cls, main: int | None, accelerator: Accelerator) -> Room:
-        """Add what *accelerator* has of its own."""
-        amounts = [gpu.memory for gpu in accelerator.gpus]
-        return cls(main=main, gpu=None if None in amounts else sum(each or 0 for each in amounts))
-
-    @property
-    def total(self) -> int | None:
-        """All of it; None if that cannot be told."""
-        return None if self.main is None or self.gpu is None else self.main + self.gpu
-
-    def clearly_holds(self, weights: int) -> bool:
-        """Whether so many bytes of weights fit without any doubt."""
-        return self.total is None or weights < self.total * _CLEARLY_FITS
-
-    def __str__(self) -> str:
-        main = f"{human_size(self.main or 0)} of memory are free"
-        return f"{main}, and the GPU has {human_size(self.gpu)}" if self.gpu else main
+_USUAL_CONTEXT = 4096  # tokens; up to there it adds less than weights that leave half of it free
+_INSIST = "(`run --force` tries it all the same)"
 
 
 def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Choice] = ()) -> None:
@@ -76,8 +44,7 @@ def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Cho
     smaller = ", ".join(f"{each.reference} ({human_size(each.size)})" for each in best)
     remedy = f"what fits: {smaller}" if smaller else "take a smaller model, or a smaller variant"
     msg = (
-        f"{name} needs {human_size(weights)} for its weights alone, but {room}; {remedy} "
-        "(`run --force` tries it all the same)"
+        f"{name} needs {human_size(weights)} for its weights alone, but {room}; {remedy} {_INSIST}"
     )
     raise ModelTooLarge(msg)
 
@@ -91,26 +58,36 @@ def fit(
     that the server may survive is a notice.
 
     Raises:
-        ModelTooLarge: the weights alone are too much, and *options* do not insist.
+        ModelTooLarge: the weights alone are too much, or the context is, and *options* do not
+            insist.
     """
-    weights = sum(path.stat().st_size for path in model.weights)
+    name, weights = str(model.reference), weigh(model)
     if not options.force:
-        check_weights(str(model.reference), weights, room)
-    # The header takes ten milliseconds to read, which most starts can do without.
-    if model.directory or (room.clearly_holds(weights) and options.ctx_size != 0):
+        check_weights(name, weights, room)
+    context = context_size(options, model.parameters)
+    usual = 0 < context <= _USUAL_CONTEXT and options.ngl != ALL_LAYERS
+    # The headers take ten milliseconds to read, which most starts can do without.
+    if usual and room.clearly_holds(weights):
         return options
-    from ramalama.memory import ModelShape  # noqa: PLC0415 (see above)
-    from ramalama.store.gguf_metadata import read_metadata  # noqa: PLC0415 (see above)
-
-    shape = ModelShape.of(read_metadata(model.weights[0]), weights=weights)
+    shape = _shape(model, weights)
     if shape is None:
         return options
     options = choose_context(options, shape, room)
-    context = shape.trained_context if options.ctx_size == 0 else options.ctx_size
-    need = shape.need(context or DEFAULT_CONTEXT)
-    if shortage := describe_shortage(str(model.reference), need, room):
+    context = context_size(options, model.parameters) or shape.trained_context or _USUAL_CONTEXT
+    need = shape.need(context)
+    if not options.force:
+        check_context(name, need, shape, room)
+    if shortage := describe_shortage(name, need, shape, room):
         on_event(Notice(shortage))
+    elif options.ngl == ALL_LAYERS and room.gpu and need.total > room.gpu:
+        on_event(Notice(_describe_layers(name, need, room)))
     return options
+
+
+def weigh(model: StoredModel) -> int:
+    """Return the bytes of all weights that a server of *model* will load."""
+    extras = (*model.projectors, *model.adapters, *([model.draft] if model.draft else []))
+    return sum(map(_size, (*model.weights, *extras)))
 
 
 def choose_context(options: ServeOptions, shape: ModelShape, room: Room) -> ServeOptions:
@@ -123,15 +100,73 @@ def choose_context(options: ServeOptions, shape: ModelShape, room: Room) -> Serv
     return replace(options, ctx_size=largest)
 
 
-def describe_shortage(name: str, need: MemoryNeed, room: Room) -> str | None:
+def check_context(name: str, need: MemoryNeed, shape: ModelShape, room: Room) -> None:
+    """Refuse a context that exceeds all memory: unlike weights, none of it can be read again.
+
+    Raises:
+        ModelTooLarge: the message names the largest context that would fit.
+    """
+    own = need.kv_cache + need.computing
+    if room.total is None or own <= room.total:
+        return
+    msg = (
+        f"{name} needs {human_size(own)} for its context alone, but {room}; "
+        f"{_remedy(shape, room)} {_INSIST}"
+    )
+    raise ModelTooLarge(msg)
+
+
+def describe_shortage(name: str, need: MemoryNeed, shape: ModelShape, room: Room) -> str | None:
     """Say in a sentence that the server will need more than there is; None if it will not."""
     if room.total is None or need.total <= room.total:
         return None
-    parts = (
-        f"weights {human_size(need.weights)}, context {human_size(need.kv_cache)}, "
-        f"computing {human_size(need.computing)}"
-    )
     return (
-        f"{name} will need about {human_size(need.total)} ({parts}), but {room}; "
-        "it may be slow or fail; a smaller --ctx-size needs less"
+        f"{name} will need about {_parts(need)}, but {room}; "
+        f"it may be slow or fail; {_remedy(shape, room)}"
     )
+
+
+def _describe_layers(name: str, need: MemoryNeed, room: Room) -> str:
+    return (
+        f"{name} will need about {_parts(need)} on the GPU, which has {human_size(room.gpu or 0)}; "
+        "it may fail; --ngl -1 puts as many layers there as fit"
+    )
+
+
+def _parts(need: MemoryNeed) -> str:
+    return (
+        f"{human_size(need.total)} (weights {human_size(need.weights)}, "
+        f"context {human_size(need.kv_cache)}, computing {human_size(need.computing)})"
+    )
+
+
+def _remedy(shape: ModelShape, room: Room) -> str:
+    largest = shape.largest_context(room.total or 0)
+    return f"--ctx-size {largest} fits" if largest else "take a smaller variant of the model"
+
+
+def _shape(model: StoredModel, weights: int) -> ModelShape | None:
+    """Read the headers of what is loaded, with all its *weights*; None where they are too short."""
+    shape = _shape_of(model.directory or model.weights[0], weights)
+    if shape is None or model.draft is None:
+        return shape
+    draft = _shape_of(model.draft, 0)
+    return shape.beside(draft) if draft else shape
+
+
+def _shape_of(path: Path, weights: int) -> ModelShape | None:
+    if path.is_dir():
+        from ramalama.config_shape import read_shape  # noqa: PLC0415 (see `fit`)
+
+        return read_shape(path, weights=weights)
+    from ramalama.memory import ModelShape  # noqa: PLC0415 (likewise)
+    from ramalama.store.gguf_metadata import read_metadata  # noqa: PLC0415 (likewise)
+
+    return ModelShape.of(read_metadata(path), weights=weights)
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of the weights in the directory of a safetensors model."""
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.glob("*.safetensors"))
+    return path.stat().st_size

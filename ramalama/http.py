@@ -18,7 +18,7 @@ from ramalama.patience import PASSING, Passing, Patience, asked_pause, passing_f
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
 _log = logging.getLogger("ramalama.http")
 
@@ -91,8 +91,11 @@ def ask(  # noqa: PLR0913 (what a request consists of)
     headers: Mapping[str, str] | None = None,
     limit: int = _LARGEST_ANSWER,
     patience: Patience = _PATIENCE,
+    silence: float = _SILENCE,
 ) -> Answer:
     """Read all of a small answer, at most *limit* bytes; ask again where that may help.
+
+    A server that says nothing for *silence* seconds has gone.
 
     The answer may be a refusal, also one of those that pass, if it did not within *patience*.
 
@@ -100,25 +103,36 @@ def ask(  # noqa: PLR0913 (what a request consists of)
         httpx2.HTTPError, httpx2.InvalidURL: there was none, or it broke off, each time.
         AnswerTooLong: there is more.
     """
+    how = {"timeout": httpx2.Timeout(silence, connect=_CONNECT_TIMEOUT).as_dict()}
 
     def once() -> Answer:
-        with passing_failures(), opened(client, method, url, headers=headers) as response:
-            answer = _read(response, limit)
+        with passing_failures():
+            asked = opened(client, method, url, headers=headers, extensions=how)
+            with asked as response:
+                answer = _read(response, limit)
         if answer.status in PASSING:
             raise _PassingAnswer(answer)
         return answer
 
-    def note(failure: Passing, pause: float) -> None:
-        _log.info("asking %s again in %.1f s: %s", httpx2.URL(url).host, pause, failure)
-
     try:
-        return patience.retrying(note)(once)
+        return patience.retrying(_note(url, patience))(once)
     except _PassingAnswer as exc:
         return exc.answer
     except Passing as exc:
         failure = exc.__cause__ or exc
     # Raised out here: in there, it would become its own context.
     raise failure
+
+
+def _note(url: str, patience: Patience) -> Callable[[Passing, float], None]:
+    """Make what tells and logs that *url* is asked again, of which only the host is no secret."""
+    server = httpx2.URL(url)
+
+    def note(failure: Passing, pause: float) -> None:
+        _log.info("asking %s again in %.1f s: %s", server.host, pause, failure)
+        patience.tell(f"{server.netloc.decode()} cannot be asked: {failure}", pause)
+
+    return note
 
 
 def send(

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Self
 from ramalama._version import __version__
 from ramalama.errors import InvalidReference
 from ramalama.events import ImagePulling, Notice, ignore
-from ramalama_accel.images import default_image
+from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.images import VLLM_IMAGES, default_image
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines import EngineError, ImageReference, PullPolicy, is_image_id
 from ramalama_values import frozen
 
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
-    from ramalama_accel.base import AcceleratorKind
-    from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines import Engine, LocalImage, User
 
 
@@ -50,6 +50,17 @@ def name_of_image(
         asked
         or config.image
         or default_image(kind, version=__version__, runtime=runtime, overrides=config.images)
+    )
+
+
+def describe_stand_in(image: str, kind: AcceleratorKind, runtime: RuntimeName) -> str | None:
+    """Say that *image* is merely the CPU's, where *runtime* has none for a *kind* that is there."""
+    on_cpu = default_image(AcceleratorKind.CPU, version=__version__, runtime=runtime)
+    if runtime is not RuntimeName.VLLM or kind in VLLM_IMAGES or image != on_cpu:
+        return None
+    return (
+        f"there is no image of vLLM for {kind}: it computes on the CPU; --runtime llama.cpp uses "
+        "the GPU, and so may an image of your own, with --image"
     )
 
 

@@ -21,10 +21,12 @@ class Instance:
     Each step is shielded from signals, so that there is never a container of which we do not know.
     """
 
-    def __init__(self, engine: Engine, directory: InstanceDir) -> None:
+    def __init__(
+        self, engine: Engine, directory: InstanceDir, *, container: str | None = None
+    ) -> None:
         self._engine = engine
         self._directory = directory
-        self._container: str | None = None
+        self._container = container
 
     @property
     def container(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,20 +15,23 @@ from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerRe
 from ramalama.instance import Instance
 from ramalama.lease import Lease
 from ramalama.orphans import remove_orphaned
-from ramalama.planning import Circumstances, make_plan
+from ramalama.plan_digest import plan_digest
+from ramalama.planning import INSTANCE_LABEL, PLAN_LABEL, Circumstances, make_plan
 from ramalama.ports import free_port
-from ramalama.readiness import ExitWatch
+from ramalama.readiness import ExitPoll, ExitWatch
 from ramalama.rundir import new_instance
 from ramalama.server import LOG_TAIL, ModelServer, PostMortem
+from ramalama.tenancy import Tenancy
 from ramalama_chat.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from contextlib import ExitStack
     from pathlib import Path
 
     from ramalama.events import EventHook
+    from ramalama.finding import Found
     from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.runtimes.base import Runtime, ServerSpec
@@ -47,50 +50,91 @@ _FALLBACK = (
 )
 
 
+@frozen()
+class Ingredients:
+    """What a plan is made of, but for the circumstances; *image* is None before it is there."""
+
+    options: ServeOptions
+    model: StoredModel
+    accelerator: Accelerator
+    image_name: str
+    image: LocalImage | None = None
+
+
 class Launcher:
-    """Carries one plan out on one engine."""
+    """Carries one plan out on one engine.
+
+    *cancel*, once set by another thread, ends what is under way with `StartCancelled`.
+    """
 
     def __init__(
-        self, engine: Engine, runtime: Runtime, run_dir: Path, *, on_event: EventHook = ignore
+        self,
+        engine: Engine,
+        runtime: Runtime,
+        run_dir: Path,
+        *,
+        on_event: EventHook = ignore,
+        cancel: threading.Event | None = None,
     ) -> None:
-        self._engine = engine
+        self.engine = engine
         self._runtime = runtime
-        self._run_dir = run_dir
+        self.run_dir = run_dir
         self._on_event = on_event
+        self._cancel = cancel
         self._directory = new_instance(run_dir, Lease.of_this_process())
 
-    def plan(
-        self,
-        options: ServeOptions,
-        model: StoredModel,
-        accelerator: Accelerator,
-        *,
-        image_name: str,
-        image: LocalImage | None,
-    ) -> LaunchPlan:
-        """Gather the circumstances and make the plan; nothing is written."""
+    def plan(self, ingredients: Ingredients, *, asked: ServeOptions | None = None) -> LaunchPlan:
+        """Gather the circumstances and make the plan; nothing is written.
+
+        *asked* are the options before they were made to fit; by them the server is found again.
+        """
+        common = self.common_plan(replace(ingredients, options=asked or ingredients.options))
+        options = ingredients.options
+        port = free_port(options.port) if options.network == "host" else None
+        if port is None and options == (asked or options):
+            return common
+        plan = self._make(ingredients, host_port=port)
+        labels = {**plan.container.labels, PLAN_LABEL: common.container.labels[PLAN_LABEL]}
+        return replace(plan, container=replace(plan.container, labels=labels))
+
+    def common_plan(self, ingredients: Ingredients) -> LaunchPlan:
+        """Make the plan that has no port in it that merely happens to be free."""
+        plan = self._make(ingredients, host_port=None)
+        digest = plan_digest(plan, ingredients.image, instance=self._directory.path)
+        labels = {**plan.container.labels, PLAN_LABEL: digest}
+        return replace(plan, container=replace(plan.container, labels=labels))
+
+    def _make(self, ingredients: Ingredients, *, host_port: int | None) -> LaunchPlan:
         here = Circumstances(
-            engine=self._engine.kind,
+            engine=self.engine.kind,
             runtime=self._runtime.name,
-            rootless=self._engine.rootless,
+            rootless=self.engine.rootless,
             uid=os.getuid(),
             gid=os.getgid(),
-            image_name=image_name,
-            image=image,
+            image_name=ingredients.image_name,
+            image=ingredients.image,
             instance=self._directory,
             lease=Lease.of_this_process(),
             container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
             threads=default_threads(),
             api_key=os.urandom(_API_KEY_BYTES).hex(),
-            host_port=free_port(options.port) if options.network == "host" else None,
+            host_port=host_port,
         )
-        return make_plan(options, model, accelerator, self._runtime, here)
+        return make_plan(
+            ingredients.options, ingredients.model, ingredients.accelerator, self._runtime, here
+        )
 
     def launch(
-        self, plan: LaunchPlan, undo: ExitStack, *, ready_timeout: float | None
+        self,
+        plan: LaunchPlan,
+        undo: ExitStack,
+        *,
+        ready_timeout: float | None,
+        keep_alive: float | None = None,
     ) -> ModelServer:
         """Create, start and wait; see `Ramalama.start`.
 
+        With a *keep_alive* others may use the server from the moment that it is there.
         Whoever calls closes *undo*, whatever happens; everything is in it before it is there. A
         server that is merely returned would be lost on its way if Ctrl-C came just then.
 
@@ -98,27 +142,59 @@ class Launcher:
             EngineError: the engine refuses, or is gone.
             ServerError: the server does not come up.
         """
-        instance = Instance(self._engine, self._directory)
-        undo.callback(_remove_quietly, instance)
+        instance = Instance(self.engine, self._directory)
+        tenancy = Tenancy(self.engine, self._directory, instance)
+        undo.callback(_leave_quietly, tenancy)
+        self._prepare(instance, plan)
+        if keep_alive is not None:
+            tenancy.share(keep_alive=keep_alive)
         container = self._create(instance, plan)
         self._on_event(ContainerCreated(container, plan.container.name or ""))
         self._start(instance, plan)
         self._on_event(ContainerStarted(container))
-        server = self._attach(instance, container, plan)
+        server = self._server(tenancy, container, plan, shared=keep_alive is not None)
         with self._sweeping():
             self._wait(server, container, ready_timeout)
+        tenancy.settled = True
         self._on_event(ServerReady(container))
         self._look_for_fallback(container, plan.server)
         return undo.enter_context(server)
 
-    def _create(self, instance: Instance, plan: LaunchPlan) -> str:
+    def attach(
+        self, plan: LaunchPlan, found: Found, undo: ExitStack, *, keep_alive: float
+    ) -> ModelServer | None:
+        """Become one more user of a server that is there; None if it does not answer.
+
+        Raises:
+            StartCancelled: while it loaded its model.
+        """
+        instance = Instance(self.engine, found.directory, container=found.container)
+        tenancy = Tenancy.join(self.engine, found.directory, instance, keep_alive=keep_alive)
+        if tenancy is None:
+            return None
+        with ExitStack() as undo_join:
+            undo_join.callback(_leave_quietly, tenancy)
+            labels = {**plan.container.labels, INSTANCE_LABEL: str(found.directory.path)}
+            named = replace(plan.container, name=found.name, labels=labels)
+            plan = replace(plan, container=named, endpoint=found.endpoint)
+            server = self._server(tenancy, found.container, plan, shared=True)
+            if not server.answers(cancel=self._cancel):
+                return None
+            undo.enter_context(server)
+            undo_join.pop_all()
+        self._on_event(ServerReady(found.container))
+        return server
+
+    def _prepare(self, instance: Instance, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
         instance.prepare(api_key=key)
+
+    def _create(self, instance: Instance, plan: LaunchPlan) -> str:
         try:
             return instance.create(plan.container)
         except ContainerConflict:
             # The name may be a dead owner's, whom nobody has cleaned up after yet.
-            if not remove_orphaned(self._engine, self._run_dir):
+            if not remove_orphaned(self.engine, self.run_dir):
                 raise
             return instance.create(plan.container)
 
@@ -129,9 +205,11 @@ class Launcher:
             msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
             raise ContainerStartError(msg, engine=exc.engine) from exc
 
-    def _attach(self, instance: Instance, container: str, plan: LaunchPlan) -> ModelServer:
+    def _server(
+        self, tenancy: Tenancy, container: str, plan: LaunchPlan, *, shared: bool
+    ) -> ModelServer:
         post_mortem = PostMortem(
-            engine=self._engine,
+            engine=self.engine,
             container=container,
             runtime=self._runtime,
             model=str(plan.model.reference),
@@ -139,8 +217,8 @@ class Launcher:
         return ModelServer(
             plan,
             self._endpoint(container, plan),
-            instance=instance,
-            watch=ExitWatch(self._engine, container),
+            tenancy=tenancy,
+            watch=(ExitPoll if shared else ExitWatch)(self.engine, container),
             post_mortem=post_mortem,
         )
 
@@ -148,16 +226,16 @@ class Launcher:
         """Fill in the port that the engine picked; a container that has died meanwhile has none."""
         endpoint = plan.endpoint
         if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
-            for port in self._engine.inspect(container).ports:
+            for port in self.engine.inspect(container).ports:
                 if port.container_port == plan.published_port:
                     return replace(endpoint, port=port.host_port)
         return endpoint
 
     def _wait(self, server: ModelServer, container: str, timeout: float | None) -> None:
         try:
-            server.wait_until_ready(timeout=timeout)
+            server.wait_until_ready(timeout=timeout, cancel=self._cancel)
         except TimeoutError as exc:
-            tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
+            tail = tuple(self.engine.logs(container, tail=LOG_TAIL))
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
 
@@ -166,7 +244,7 @@ class Launcher:
         if not (server.wants_gpu or _log.isEnabledFor(logging.DEBUG)):
             return
         try:
-            report = self._runtime.report(tuple(self._engine.logs(container)))
+            report = self._runtime.report(tuple(self.engine.logs(container)))
         except EngineError as exc:
             _log.info("could not read what the server computes with: %s", exc)
             return
@@ -178,7 +256,7 @@ class Launcher:
     def _sweeping(self) -> Generator[None]:
         """Clean up after dead owners while our server loads its model."""
         sweep = threading.Thread(
-            target=remove_orphaned, args=(self._engine, self._run_dir), name="ramalama-sweep"
+            target=remove_orphaned, args=(self.engine, self.run_dir), name="ramalama-sweep"
         )
         sweep.start()
         try:
@@ -187,9 +265,9 @@ class Launcher:
             sweep.join()
 
 
-def _remove_quietly(instance: Instance) -> None:
+def _leave_quietly(tenancy: Tenancy) -> None:
     """Undo a start that failed; that failure is what the user must hear of."""
     try:
-        instance.remove()
+        tenancy.leave()
     except EngineError as exc:
         _log.info("could not remove the container, the next command will: %s", exc)

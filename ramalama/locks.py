@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _EVERYBODYS = 0o666  # less the umask, as for any file
 
 
@@ -32,16 +33,19 @@ def locked(
 
     *on_wait* is called once, if another has it now; then we wait as long as it takes, and Ctrl-C
     ends that. The kernel gives the lock back when its holder dies. Whoever holds it alone may
-    remove the file.
+    remove the file. To share it, reading is enough; a directory that we may not even make it in
+    has nobody to hide from but its owner, and then there is no lock.
 
     Raises:
-        OSError: the file cannot be made.
+        OSError: the file cannot be made, or not be read.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     waited = False
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _EVERYBODYS)
+        handle = _open_shared(path) if shared else _open_alone(path)
+        if handle is None:
+            yield False
+            return
         try:
             if not _lock_at_once(handle, mode):
                 if not waited:
@@ -54,6 +58,24 @@ def locked(
         finally:
             os.close(handle)
         return
+
+
+def _open_alone(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _EVERYBODYS)
+
+
+def _open_shared(path: Path) -> int | None:
+    """Open the file, made if need be; None where it is not there and cannot be."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        try:
+            return _open_alone(path)
+        except OSError as exc:
+            if exc.errno not in _READ_ONLY:
+                raise
+            return None
 
 
 def _lock_at_once(handle: int, mode: int) -> bool:

@@ -11,7 +11,7 @@ the costly kind: the estimate may be too high, never too low.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from ramalama.store.gguf_metadata import ArrayOf
@@ -71,6 +71,7 @@ class ModelShape:
         vocabulary: number of tokens that it knows.
         width: of its embeddings, in numbers.
         trained_context: tokens that it was made for; None where it does not tell.
+        models: how many models this is the sum of, see `beside`.
     """
 
     weights: int
@@ -78,6 +79,7 @@ class ModelShape:
     vocabulary: int
     width: int
     trained_context: int | None
+    models: int = 1
 
     @classmethod
     def of(cls, metadata: GGUFMetadata, *, weights: int) -> Self | None:
@@ -92,9 +94,20 @@ class ModelShape:
         return cls(
             weights=weights,
             layers=layers,
-            vocabulary=_vocabulary(metadata),
+            vocabulary=count_tokens(metadata),
             width=width,
             trained_context=metadata.number("context_length"),
+        )
+
+    def beside(self, other: Self) -> Self:
+        """Return the sum of this model and of one that guesses ahead for it, in one server."""
+        return replace(
+            self,
+            weights=self.weights + other.weights,
+            layers=self.layers + other.layers,
+            vocabulary=self.vocabulary + other.vocabulary,
+            width=self.width + other.width,
+            models=self.models + other.models,
         )
 
     def need(self, context: int) -> MemoryNeed:
@@ -104,7 +117,7 @@ class ModelShape:
         return MemoryNeed(
             weights=self.weights,
             kv_cache=sum(layer.cache(context) for layer in self.layers),
-            computing=numbers * _F32 + _BATCH * context * _F16,
+            computing=numbers * _F32 + self.models * _BATCH * context * _F16,
         )
 
     def largest_context(self, memory: int) -> int:
@@ -145,7 +158,8 @@ def _window(metadata: GGUFMetadata, layer: int) -> int | None:
     return window
 
 
-def _vocabulary(metadata: GGUFMetadata) -> int:
+def count_tokens(metadata: GGUFMetadata) -> int:
+    """Return the size of the vocabulary; 0 where the header does not tell."""
     tokens = metadata.keys.get("tokenizer.ggml.tokens")
     if isinstance(tokens, ArrayOf):
         return tokens.length

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ramalama.errors import UnknownModel
-from ramalama.events import ignore
+from ramalama.hooks import ignore
 from ramalama.reference import ModelRef, Scheme
 from ramalama.shortnames import Shortnames, is_reference, suggest
 from ramalama.store.location import store_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ramalama.config import Config
     from ramalama.events import EventHook
-    from ramalama.fitting import Room
-    from ramalama.options import PullOptions
+    from ramalama.options import PullOptions, PushOptions
+    from ramalama.room import Room
     from ramalama.store.gc import GarbageReport
     from ramalama.store.listing import ListedModel
     from ramalama.store.models import StoredModel
     from ramalama.store.removing import RemovedModel
     from ramalama.store.store import ModelStore
+    from ramalama.transfers import UploadHook
+    from ramalama.transports.context import TransportContext
     from ramalama_engines.user import User
 
 
@@ -98,13 +102,15 @@ class Models:
         options: PullOptions | None = None,
         *,
         room: Room | None = None,
+        check: Callable[[StoredModel], None] | None = None,
         on_event: EventHook = ignore,
     ) -> StoredModel:
         """Bring a model here as it is at its source now; a file of this machine stays in place.
 
         One whose weights exceed *room* is refused before anything of it is fetched; None fetches
-        whatever it is. Interrupted, it goes on next time from where it was. Several processes that
-        pull the same model fetch it once.
+        whatever it is. *check* is shown the model as it will be, by the names of its files, and
+        raises a ModelError if it is not wanted: `Runtime.check` does. Interrupted, a pull goes on
+        next time from where it was. Several processes that pull the same model fetch it once.
 
         Raises:
             ModelError: it is not there, cannot be had, is too large, or cannot be used.
@@ -116,22 +122,58 @@ class Models:
         from ramalama.options import PullOptions  # noqa: PLC0415
         from ramalama.pulling import Puller  # noqa: PLC0415
         from ramalama.store.caches import known_caches  # noqa: PLC0415
-        from ramalama.transports.context import TransportContext  # noqa: PLC0415
 
         options = options or PullOptions()
-        context = TransportContext(
-            user=self._user,
-            tls_verify=options.tls_verify,
-            authfile=options.authfile,
-            offline=options.offline,
-        )
+        context = self._context(options)
         caches = known_caches(self._user.env, self._user.home)
-        puller = Puller(self.store, context, caches=caches, room=room, on_event=on_event)
+        puller = Puller(
+            self.store, context, caches=caches, room=room, check=check, on_event=on_event
+        )
         try:
             record = puller.pull(reference, options.wanted)
         except UnknownModel as exc:
             raise self._with_suggestions(exc, reference) from exc
         return self.store.open(record)
+
+    def push(
+        self,
+        source: ModelRef,
+        target: ModelRef | None = None,
+        options: PushOptions | None = None,
+        *,
+        on_event: UploadHook = ignore,
+    ) -> ModelRef:
+        """Send a model of this machine to an OCI registry, and return what names it there for ever.
+
+        *target* is *source* itself if there is none. What the registry has already is not sent
+        again; called after a failure, it goes on with what is missing.
+
+        Raises:
+            InvalidReference: *target* is in no such registry.
+            ModelNotFound: *source* is not on this machine.
+            ModelPushError: the registry does not take it.
+            AccessDenied: it wants other credentials.
+            ModelError, StoreError: the model, or the image under a car, cannot be used.
+        """
+        from ramalama.options import PushOptions  # noqa: PLC0415 (as for a pull)
+        from ramalama.pushing import push_model  # noqa: PLC0415
+
+        return push_model(
+            source,
+            target or source,
+            options or PushOptions(),
+            store=self.store,
+            user=self._user,
+            on_event=on_event,
+        )
+
+    def serving(self, model: StoredModel) -> AbstractContextManager[None]:
+        """Keep a model's files where a server reads them, whoever removes it meanwhile.
+
+        Raises:
+            StoreError: on entry, that somebody has removed it already.
+        """
+        return nullcontext() if model.reference.scheme is Scheme.FILE else self.store.serving(model)
 
     def list(self) -> Sequence[ListedModel]:
         """List the models of this machine, half-pulled ones, too."""
@@ -150,6 +192,16 @@ class Models:
     ) -> GarbageReport:
         """Remove what no model needs: what interrupted pulls and removals have left behind."""
         return self.store.collect_garbage(dry_run=dry_run, on_wait=on_wait)
+
+    def _context(self, options: PullOptions) -> TransportContext:
+        from ramalama.transports.context import TransportContext  # noqa: PLC0415 (as above)
+
+        return TransportContext(
+            user=self._user,
+            tls_verify=options.tls_verify,
+            authfile=options.authfile,
+            offline=options.offline,
+        )
 
     def _with_suggestions(self, error: UnknownModel, reference: ModelRef) -> UnknownModel:
         """Add what is known here and called much the same, if its registry has named nothing."""

@@ -27,7 +27,9 @@ _DIGEST = "sha256:"
 
 def mount_model(model: StoredModel, *, relabel: bool) -> tuple[MountedModel, tuple[BindMount, ...]]:
     """Say where each file will be in the container; *relabel* is for SELinux, see `BindMount`."""
-    places = dict(_places(model))
+    places: dict[Path, str] = {}
+    for path, place in _places(model):
+        places.setdefault(path, place)  # a model may be its own draft: mounted once, as weights
 
     def inside(path: Path) -> str:
         return places[path]
@@ -61,7 +63,8 @@ def _places(model: StoredModel) -> Iterator[tuple[Path, str]]:
     for number, path in enumerate(model.adapters):
         yield path, f"{_EXTRAS}/adapter-{number}.gguf"
     if model.draft:
-        yield model.draft, f"{_EXTRAS}/draft.gguf"
+        # Both are of the same format: see `with_draft`.
+        yield model.draft, f"{_EXTRAS}/draft{'' if model.directory else '.gguf'}"
     if model.chat_template:
         yield model.chat_template, f"{_EXTRAS}/chat_template.jinja"
 

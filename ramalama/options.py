@@ -30,11 +30,40 @@ AUTOMATIC_LAYERS = -1
 """As `ngl`: as many layers on the GPU as the server finds right."""
 
 
+LOOPBACK = "127.0.0.1"
+"""As `host`: this machine alone."""
+
+
 class ModelFormat(StrEnum):
     """What a runtime loads; where a repository has several, the runtime decides."""
 
     GGUF = "gguf"
     SAFETENSORS = "safetensors"
+
+
+class PushKind(StrEnum):
+    """How a model is packed in a registry; upstream's words."""
+
+    ARTIFACT = "artifact"
+    RAW = "raw"
+    CAR = "car"
+
+
+@frozen()
+class PushOptions:
+    """How a model is sent.
+
+    Attributes:
+        kind: how it is packed.
+        base: the image under a car; of no use to the other kinds.
+        authfile: credentials for OCI registries, instead of all the usual places.
+        tls_verify: require HTTPS of these, with a certificate that verifies.
+    """
+
+    kind: PushKind = PushKind.RAW
+    base: str = "registry.access.redhat.com/ubi10-micro:latest"
+    authfile: Path | None = None
+    tls_verify: bool = True
 
 
 @frozen()
@@ -60,6 +89,7 @@ class ServeOptions:
 
     Attributes:
         model: what to serve.
+        draft: a small model that guesses ahead for *model*; None is its author's choice, if any.
         runtime: the inference server.
         ctx_size: tokens of context; None is its author's choice, else 2048; 0 is the model's own.
         ngl: layers on the GPU, for llama.cpp; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the
@@ -72,6 +102,8 @@ class ServeOptions:
         image: OCI image; None is the accelerator's.
         network: "none" reaches the server through a UNIX socket, anything else through a port.
         port: host port to publish on; None lets the engine pick. Needs a network.
+        host: address of this host to publish on. Needs a network.
+        api_key: what the server asks for; None makes one up. Needs a network.
         name: of the container; None makes one up.
         env: environment of the container.
         devices: further host devices; None maps those of the accelerator only, () none at all.
@@ -84,6 +116,7 @@ class ServeOptions:
     """
 
     model: ModelRef
+    draft: ModelRef | None = None
     runtime: RuntimeName = RuntimeName.LLAMA_CPP
     ctx_size: int | None = None
     ngl: int = AUTOMATIC_LAYERS
@@ -96,6 +129,8 @@ class ServeOptions:
     pull_policy: PullPolicy = PullPolicy.MISSING
     network: str = "none"
     port: int | None = None
+    host: str = LOOPBACK
+    api_key: str | None = field(default=None, repr=False)
     name: str | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     devices: tuple[Device, ...] | None = None

@@ -1,20 +1,26 @@
-"""Remove what a dead owner left: containers first, then directories."""
+"""Remove what a dead owner left, and shared servers whose time is over.
+
+Containers go first, then directories. No process of ours waits for a shared server's end: every
+command and every start of the same user looks, and that is when it goes.
+"""
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.lease import Lease, Owner
-from ramalama.planning import LABEL, OWNER_LABEL
-from ramalama.rundir import remove_orphans
+from ramalama.planning import INSTANCE_LABEL, LABEL, OWNER_LABEL
+from ramalama.rundir import InstanceDir, remove_orphans
+from ramalama.sharing import START_SUFFIX, SUFFIX, Sharing, is_shared
 from ramalama_engines.errors import EngineError
 from ramalama_engines.values import ContainerStatus
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from ramalama.sharing import Ledger
     from ramalama_engines.base import Engine
     from ramalama_engines.values import ContainerState
 
@@ -30,7 +36,7 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
 
     An engine that does not play along is no reason to fail: the next command tries again.
     """
-    removed = 0
+    removed = _remove_unused(engine, run_dir)
     try:
         states = engine.list({LABEL: ""})
     except EngineError as exc:
@@ -40,6 +46,52 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
         if is_orphaned(state, now=datetime.now(UTC)):
             removed += _remove(engine, state)
     remove_orphans(run_dir)
+    _remove_locks(run_dir)
+    return removed
+
+
+def remove_shared(engine: Engine, directory: InstanceDir) -> None:
+    """Remove what a shared server has on the disk, whoever uses it, now that it was stopped."""
+    with suppress(OSError), Sharing(directory).locked() as ledger:
+        if not engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)}):
+            directory.remove()
+            ledger.close()
+
+
+def _remove_locks(run_dir: Path) -> None:
+    """Remove the locks that those left who were killed while they started a server to share."""
+    locks = tuple(run_dir.glob(f"*{START_SUFFIX}"))
+    if locks:
+        from ramalama.finding import remove_abandoned  # noqa: PLC0415 (hardly ever needed)
+
+        remove_abandoned(locks)
+
+
+def _remove_unused(engine: Engine, run_dir: Path) -> int:
+    """Remove the shared servers that nobody uses any more, and that have stayed long enough."""
+    removed = 0
+    for path in run_dir.glob(f"*{SUFFIX}"):
+        directory = InstanceDir(path.with_suffix(""))
+        try:
+            with Sharing(directory).locked() as ledger:
+                removed += _remove_if_over(engine, directory, ledger)
+        except (EngineError, OSError) as exc:
+            _log.info("could not look after the shared server of %s: %s", directory.path, exc)
+    return removed
+
+
+def _remove_if_over(engine: Engine, directory: InstanceDir, ledger: Ledger) -> int:
+    over = ledger.is_over()
+    if ledger.is_used():
+        return 0
+    states = engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)})
+    removed = sum(_remove(engine, state) for state in states) if over else 0
+    if removed < len(states):
+        return removed
+    # What was not found here may be on the user's other engine.
+    if states or ledger.engine == engine.url or (over and ledger.keep_alive is None):
+        directory.remove()
+        ledger.close()
     return removed
 
 
@@ -47,17 +99,21 @@ def _remove(engine: Engine, state: ContainerState) -> bool:
     try:
         engine.remove(state.id, force=True)
     except EngineError as exc:
-        _log.info("could not remove %s, whose owner is gone: %s", state.name, exc)
+        _log.info("could not remove %s, which nobody needs: %s", state.name, exc)
         return False
-    _log.info("removed %s, whose owner is gone", state.name)
+    _log.info("removed %s, which nobody needs", state.name)
     return True
 
 
 def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
     """Tell whether nobody will look after a container any more.
 
-    Containers without a lease (upstream's, or started to stay) are nobody's orphans.
+    Containers without a lease (upstream's) are nobody's orphans. Of one that is shared its users'
+    leases decide; where we may not look whether it is, it is another user's to decide.
     """
+    instance = state.labels.get(INSTANCE_LABEL)
+    if instance and is_shared(Path(instance)) is not False:
+        return False
     lease = Lease.parse(state.labels.get(OWNER_LABEL, ""))
     if lease is None:
         return False

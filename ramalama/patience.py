@@ -39,12 +39,14 @@ class Patience:
             chance to each pause, since clients that failed together should not return together.
         longest: seconds; a server that wants to be left alone for longer is not asked again.
         sleep: lets seconds pass.
+        tell: is told who is asked again and why, and after how many seconds.
     """
 
     tries: int = 4
     first: float = 0.5
     longest: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    tell: Callable[[str, float], None] = lambda _reason, _seconds: None
 
     def retrying(
         self, before_pause: Callable[[Passing, float], None] | None = None
@@ -100,10 +102,27 @@ def explain(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
             return "it has stopped sending"
         case _, ssl.SSLCertVerificationError() as origin:
             return f"its certificate is not trusted ({origin.verify_message})"
+        case _, ssl.SSLError() as origin if _has_no_tls(exc):
+            plain = "WRONG_VERSION_NUMBER" in str(origin)
+            return "it does not speak TLS" if plain else f"TLS does not begin with it ({origin})"
         case _, OSError() as origin:
             return origin.strerror or str(origin)
         case _:
             return str(exc) or type(exc).__name__
+
+
+def advise(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
+    """As `explain`, and then what the user could look at."""
+    match exc, _origin(exc):
+        case _, ssl.SSLCertVerificationError():
+            remedy = "; SSL_CERT_FILE can name more authorities"
+        case _, ssl.SSLError() if _has_no_tls(exc):
+            remedy = "; if it is to be asked without TLS, write http://"
+        case ((httpx2.NetworkError() | httpx2.TimeoutException()), _):
+            remedy = "; check the address, the network and the proxy"
+        case _:
+            remedy = ""
+    return explain(exc) + remedy
 
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:
@@ -130,7 +149,7 @@ def _parse_date(text: str) -> float | None:
         return None
 
 
-def _has_no_tls(exc: httpx2.TransportError) -> bool:
+def _has_no_tls(exc: httpx2.HTTPError | httpx2.InvalidURL) -> bool:
     """Tell whether the beginning of TLS failed for a reason that stays, such as a certificate."""
     origin = _origin(exc)
     return (

@@ -5,11 +5,12 @@ The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
 from ramalama.mounting import mount_model
+from ramalama.options import LOOPBACK
 from ramalama.rundir import API_KEY_NAME, SOCKET_NAME
 from ramalama.runtimes.base import Listen, Surroundings
 from ramalama_accel.base import AcceleratorKind
@@ -39,12 +40,20 @@ if TYPE_CHECKING:
 LABEL = "ai.ramalama"
 OWNER_LABEL = f"{LABEL}.owner"
 MODEL_LABEL = f"{LABEL}.model"
+ALIAS_LABEL = f"{LABEL}.alias"
+RUNTIME_LABEL = f"{LABEL}.runtime"
+INSTANCE_LABEL = f"{LABEL}.instance"
+"""Path of the server's directory on the host: see `rundir` and `sharing`."""
+PLAN_LABEL = f"{LABEL}.plan"
+"""Digest of the plan; see `plan_digest`."""
+HOST_LABEL = f"{LABEL}.host"
+PORT_LABEL = f"{LABEL}.port"
 
 _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
-_LOOPBACK = "127.0.0.1"
+_KEY = r"[!-~]{1,512}"
 _NETWORKLESS = ("container:", "ns:", "pod:", "service:")
 
 
@@ -120,6 +129,35 @@ def check_options(options: ServeOptions) -> None:
     if options.network == "none" and options.port is not None:
         msg = "--port makes no sense without a network; add --network bridge, or leave it out"
         raise OptionRefused(msg)
+    if options.host != LOOPBACK or options.api_key is not None:
+        _check_reach(options)
+
+
+def _check_reach(options: ServeOptions) -> None:
+    import re  # noqa: PLC0415 (hardly any start comes here)
+
+    if options.network == "none":
+        msg = "--host and --api-key make no sense without a network; add --network bridge"
+        raise OptionRefused(msg)
+    if not is_address(options.host):
+        msg = f"--host {options.host!r} is no IP address; 0.0.0.0 is every one of this machine"
+        raise OptionRefused(msg)
+    if options.api_key is not None and not re.fullmatch(_KEY, options.api_key):
+        msg = "the API key is not 1 to 512 printable ASCII characters without a space"
+        raise OptionRefused(msg)
+
+
+def is_address(text: str) -> bool:
+    """Tell whether *text* is an IP address, of either version."""
+    import socket  # noqa: PLC0415 (see above)
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
 
 
 @frozen(kw_only=False)
@@ -148,7 +186,10 @@ class _Planner:
             model=self.model,
             alias=mounted.alias,
             server=server,
-            container=self._container(server, (*files, *self._mounts(server)), ports),
+            container=replace(
+                self._container(server, (*files, *self._mounts(server)), ports),
+                labels=self._labels(mounted.alias, endpoint),
+            ),
             endpoint=endpoint,
             published_port=ports[0].container_port if ports else None,
         )
@@ -164,7 +205,6 @@ class _Planner:
             entrypoint=server.entrypoint,
             command=server.argv,
             name=options.name or here.container_name,
-            labels=self._labels(ports),
             env={"HOME": _TMP, **server.env, **device_env, **options.env},
             devices=devices,
             mounts=mounts,
@@ -201,18 +241,21 @@ class _Planner:
 
     def _reach(self) -> tuple[Listen, Endpoint, tuple[PortBinding, ...]]:
         """Decide where the server listens, where we find it, and what is published for that."""
-        key, key_file = self.here.api_key, f"{_INSTANCE}/{API_KEY_NAME}"
+        key = self.options.api_key or self.here.api_key
+        key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self.options.host
         if self.options.network == "none":
             listen = Listen(host=f"{_INSTANCE}/{SOCKET_NAME}")
             return listen, UnixEndpoint(path=str(self.here.instance.socket)), ()
         if self.options.network == "host":
             port = self.options.port or self.here.host_port or _PORT
-            listen = Listen(host=_LOOPBACK, port=port, api_key_file=key_file)
-            return listen, TcpEndpoint(host=_LOOPBACK, port=port, api_key=key), ()
-        # In its own network namespace it listens everywhere; outside only loopback is bound.
+            listen = Listen(host=address, port=port, api_key_file=key_file)
+            return listen, TcpEndpoint(host=reachable(address), port=port, api_key=key), ()
+        # In its own network namespace it listens everywhere; outside only the host's is bound.
         listen = Listen(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
-        binding = PortBinding(container_port=_PORT, host_port=self.options.port or 0)
-        endpoint = TcpEndpoint(host=_LOOPBACK, port=binding.host_port, api_key=key)
+        binding = PortBinding(
+            container_port=_PORT, host_port=self.options.port or 0, host_address=address
+        )
+        endpoint = TcpEndpoint(host=reachable(address), port=binding.host_port, api_key=key)
         return listen, endpoint, (binding,)
 
     def _devices(self) -> tuple[tuple[Device, ...], Mapping[str, str]]:
@@ -222,14 +265,23 @@ class _Planner:
         found += [HostDevice(source=node, target=node) for node in self.accelerator.device_paths]
         return (*found, *(self.options.devices or ())), self.accelerator.env
 
-    def _labels(self, ports: tuple[PortBinding, ...]) -> dict[str, str]:
+    def _labels(self, alias: str, endpoint: Endpoint) -> dict[str, str]:
         labels = {
             LABEL: "",
             MODEL_LABEL: str(self.options.model),
+            ALIAS_LABEL: alias,
             f"{LABEL}.engine": self.here.engine,
-            f"{LABEL}.runtime": self.here.runtime,
+            RUNTIME_LABEL: self.here.runtime,
             OWNER_LABEL: self.here.lease.format(),
+            INSTANCE_LABEL: str(self.here.instance.path),
         }
-        if ports and ports[0].host_port:
-            labels[f"{LABEL}.port"] = str(ports[0].host_port)
+        if isinstance(endpoint, TcpEndpoint) and endpoint.port:
+            labels[PORT_LABEL] = str(endpoint.port)
+            if self.options.host != LOOPBACK:
+                labels[HOST_LABEL] = self.options.host
         return labels
+
+
+def reachable(address: str) -> str:
+    """Return an address of this host by which a server that listens at *address* is reached."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104 (nobody listens here)

@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ramalama.errors import ModelError, StoreError
+from ramalama.errors import ModelError, ModelPullError, ModelUnsupported, StoreError
 from ramalama.events import Notice, ignore
 from ramalama.fitting import check_weights
-from ramalama.locks import locked
+from ramalama.foresight import foresee, watched, weights_of
 from ramalama.store.caches import reuse
 from ramalama.store.caches.base import WantedFile
 from ramalama.store.gguf import check_header
 from ramalama.store.records import FileKind, ModelRecord, StoredFile
-from ramalama.store.refs import note_name
-from ramalama.transfers import DownloadPlanned, DownloadWaiting, ModelReady
+from ramalama.transfers import DownloadPlanned, DownloadRetrying, DownloadWaiting, ModelReady
 from ramalama.transports import open_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from ramalama.digest import Digest
     from ramalama.download.values import FetchedBlob, RemoteBlob
     from ramalama.events import EventHook
-    from ramalama.fitting import Room
     from ramalama.options import ModelFormat
     from ramalama.reference import ModelRef
+    from ramalama.room import Room
     from ramalama.store.caches.base import Cache
+    from ramalama.store.models import StoredModel
     from ramalama.store.store import ModelStore
     from ramalama.transports.base import RemoteFile, RemoteModel
     from ramalama.transports.context import TransportContext
-
-_WEIGHTS = (FileKind.GGUF, FileKind.SAFETENSORS)
 
 
 class Puller:
     """Brings models into *store*; what other programs' *caches* have is not fetched again.
 
-    A model that *room* is too small for is refused before anything of it is fetched.
+    A model that *room* is too small for is refused before anything of it is fetched, and so is one
+    that *check* refuses; see `Models.pull`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a pull goes by)
         self,
         store: ModelStore,
         context: TransportContext,
         *,
         caches: Sequence[Cache] = (),
         room: Room | None = None,
+        check: Callable[[StoredModel], None] | None = None,
         on_event: EventHook = ignore,
     ) -> None:
         self._store = store
@@ -55,6 +56,7 @@ class Puller:
         self._context = context
         self._caches = caches
         self._room = room
+        self._check_foreseen = check
         self._on_event = on_event
 
     def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
@@ -68,64 +70,73 @@ class Puller:
             StoreError: the store cannot be used, or has not enough space.
         """
         began = datetime.now(UTC)
-        with self._store.using(), open_transport(reference.scheme, self._context) as transport:
-            remote = transport.find(reference, wanted)
-            self._check_room(remote)
-            with self._alone(reference):
-                record = self._store.find(reference)
-                if record is None or not (record.pulled > began or _is_same(record, remote)):
-                    record = ModelRecord(
-                        reference=reference,
-                        files=self._bring(remote, wanted),
-                        pulled=datetime.now(UTC),
-                        revision=remote.revision,
-                    )
-                    self._store.publish(record)
+        waiting = DownloadWaiting(file=str(reference))
+        alone = self._store.pulling(reference, on_wait=lambda: self._on_event(waiting))
+        with self._store.using(), alone, _named(reference):
+            record = self._store.find(reference)
+            if record is None or record.pulled <= began:
+                record = self._update(reference, wanted, record)
         self._on_event(ModelReady(str(reference)))
         return record
 
-    @contextmanager
-    def _alone(self, reference: ModelRef) -> Generator[None]:
-        """Pull *reference* in no other process meanwhile.
+    def _update(
+        self, reference: ModelRef, wanted: ModelFormat, record: ModelRecord | None
+    ) -> ModelRecord:
+        """Ask for *reference*, and fetch it unless *record* is what it is."""
 
-        Two that unpack the same image would take its layers away from each other.
-        """
-        name = note_name(reference).replace("/", "-").removesuffix(".json")
-        lock = self._contents.directory / "locks" / f"{name}.lock"
-        waiting = DownloadWaiting(file=str(reference))
-        with ExitStack() as held:
-            try:
-                held.enter_context(locked(lock, on_wait=lambda: self._on_event(waiting)))
-            except OSError as exc:
-                msg = f"the store {self._store.base} cannot be used: {exc.strerror or exc}"
-                raise StoreError(msg) from exc
-            yield
+        def note_retry(reason: str, seconds: float) -> None:
+            self._on_event(DownloadRetrying(str(reference), reason, seconds))
+
+        context = replace(self._context, on_retry=note_retry)
+        with open_transport(reference.scheme, context) as transport:
+            remote = transport.find(reference, wanted)
+            self._foresee(remote)
+            if record is None or not _is_same(record, remote):
+                record = ModelRecord(
+                    reference=reference,
+                    files=self._bring(remote, wanted),
+                    pulled=datetime.now(UTC),
+                    revision=remote.revision,
+                )
+                self._store.publish(record)
+        return record
 
     def _bring(self, remote: RemoteModel, wanted: ModelFormat) -> tuple[StoredFile, ...]:
         """Get all files onto the shelf."""
         files = {file.name: self._look_around(remote, file) for file in remote.files}
         missing = [file for file in remote.files if files[file.name] is None]
         layers = [archive.blob for archive in remote.archives]
-        blobs = [*(file.blob for file in missing), *layers]
+        blobs = [*map(watched, missing), *layers]
         self._announce(remote, blobs)
-        if blobs:
-            self._store.begin(remote.reference, _blobs(remote))
-        fetched = self._fetch(blobs)
-        for file, blob in zip(missing, fetched, strict=False):  # the layers follow
-            files[file.name] = _stored(file, blob.digest, blob.size)
-        found = [file for file in files.values() if file is not None]
-        try:
-            found += self._unpack(remote, fetched[len(missing) :], wanted)
-            self._check(found)
-        except ModelError:  # it would be no better another time
-            self._store.abandon(remote.reference, {blob.digest for blob in fetched})
-            raise
+        with ExitStack() as holding:
+            # Other images may have a layer in common with this one, and be unpacked just now.
+            digests = [layer.digest for layer in layers if layer.digest is not None]
+            holding.enter_context(self._contents.held(digests))
+            fetched = self._fetch(remote, blobs)
+            for file, blob in zip(missing, fetched, strict=False):  # the layers follow
+                files[file.name] = _stored(file, blob.digest, blob.size)
+            found = [file for file in files.values() if file is not None]
+            try:
+                found += self._unpack(remote, fetched[len(missing) :], wanted)
+                self._check(found)
+            except ModelError:  # it would be no better another time
+                holding.close()
+                self._store.abandon(remote.reference, {blob.digest for blob in fetched})
+                raise
+        kept = {file.digest for file in found}
+        for layer in fetched[len(missing) :]:
+            if layer.digest not in kept:
+                self._contents.release(layer.digest)
         return tuple(found)
 
-    def _check_room(self, remote: RemoteModel) -> None:
-        weights = sum(file.blob.size or 0 for file in remote.files if file.kind in _WEIGHTS)
+    def _foresee(self, remote: RemoteModel) -> None:
+        """Refuse what would be of no use here, by what is known of it."""
+        model = foresee(remote)
+        if self._check_foreseen is not None and model is not None:
+            self._check_foreseen(model)
         if self._room is not None:
-            check_weights(str(remote.reference), weights, self._room, variants=remote.variants)
+            name, weights = str(remote.reference), weights_of(remote)
+            check_weights(name, weights, self._room, variants=remote.variants)
 
     def _look_around(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
         """Take a file from the store or from another program, if one of them has it."""
@@ -156,18 +167,28 @@ class Puller:
             )
         )
 
-    def _fetch(self, blobs: Sequence[RemoteBlob]) -> Sequence[FetchedBlob]:
+    def _fetch(self, remote: RemoteModel, blobs: Sequence[RemoteBlob]) -> Sequence[FetchedBlob]:
+        """Fetch *blobs*, the missing ones; what came of them is kept, unless it is of no use."""
         if not blobs:
             return ()
         from ramalama.download.downloader import Downloader  # noqa: PLC0415 (brings in httpx2)
 
         downloader = Downloader(self._contents.directory, on_event=self._on_event)
-        return downloader.fetch_all(blobs, self._contents)
+        self._store.begin(remote.reference, _blobs(remote))
+        try:
+            return downloader.fetch_all(blobs, self._contents)
+        except ModelUnsupported:
+            self._store.abandon(remote.reference, ())
+            raise
+        except BaseException:
+            with suppress(StoreError):  # which is no news if the disk fails
+                self._store.forget_unless_begun(remote.reference, blobs)
+            raise
 
     def _unpack(
         self, remote: RemoteModel, layers: Sequence[FetchedBlob], wanted: ModelFormat
     ) -> tuple[StoredFile, ...]:
-        """Take the files out of an image's layers, which are then of no more use."""
+        """Take the files out of an image's layers."""
         if not layers:
             return ()
         # Needed for images alone.
@@ -181,10 +202,6 @@ class Puller:
             directory=self._contents.scratch,
             name=str(remote.reference),
         )
-        kept = {file.digest for file in files}
-        for layer in layers:
-            if layer.digest not in kept:
-                self._contents.release(layer.digest)
         return one_model(files, wanted, name=str(remote.reference))
 
     def _check(self, files: Sequence[StoredFile]) -> None:
@@ -198,6 +215,18 @@ class Puller:
                 path = self._contents.find(file.digest)
                 if path is not None:
                     check_header(path, name=file.name)
+
+
+@contextmanager
+def _named(reference: ModelRef) -> Generator[None]:
+    """Have every failure of a pull say what was pulled."""
+    try:
+        yield
+    except ModelPullError as exc:
+        if str(reference) in str(exc):
+            raise
+        msg = f"{reference} cannot be pulled: {exc}"
+        raise type(exc)(msg) from exc
 
 
 def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:

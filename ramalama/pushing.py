@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx2
 
-from ramalama.errors import ModelPushError
-from ramalama.events import ignore
+from ramalama.errors import InvalidReference, ModelPushError
+from ramalama.hooks import ignore
+from ramalama.http import open_http
+from ramalama.model_files import find_files, model_name
+from ramalama.options import PushKind
 from ramalama.patience import Passing
+from ramalama.reference import Scheme
 from ramalama.transfers import UploadPlanned, UploadProgress, UploadRetrying
 from ramalama.transports.oci.content import ContentInterrupted
 from ramalama.transports.oci.media_types import OCI_MANIFEST
-from ramalama.transports.oci.registry import Purpose, open_repository
+from ramalama.transports.oci.registry import Access, Purpose, open_repository
+from ramalama.transports.oci.transport import image_reference
 from ramalama.transports.oci.uploads import mount_blob, upload_blob
-from ramalama.transports.oci.write import PushKind, pack_artifact, pack_image
+from ramalama.transports.oci.write import pack_artifact, pack_image
+from ramalama_engines import ImageReference
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Sequence
 
     from ramalama.digest import Digest
+    from ramalama.options import PushOptions
+    from ramalama.reference import ModelRef
+    from ramalama.store.store import ModelStore
     from ramalama.transfers import UploadHook
-    from ramalama.transports.oci.registry import Access, RegistryClient
+    from ramalama.transports.oci.registry import RegistryClient
     from ramalama.transports.oci.write import Blob, LocalFile, Package
-    from ramalama_engines import ImageReference
+    from ramalama_engines import User
 
 T = TypeVar("T")
 
@@ -51,6 +62,49 @@ class Push:
     kind: PushKind
     base: ImageReference | None = None
     source: ImageReference | None = None
+
+
+def push_model(  # noqa: PLR0913 (all that a push takes)
+    source: ModelRef,
+    target: ModelRef,
+    options: PushOptions,
+    *,
+    store: ModelStore,
+    user: User,
+    on_event: UploadHook,
+) -> ModelRef:
+    """Do what `Models.push` says."""
+    if target.scheme is not Scheme.OCI:
+        msg = f"{target} is in no OCI registry, which models are pushed to: oci://HOST/NAME:TAG"
+        raise InvalidReference(msg)
+    push = Push(
+        name=model_name(source),
+        files=find_files(source, store),
+        target=image_reference(target),
+        kind=options.kind,
+        base=_parse_base(options.base) if options.kind is PushKind.CAR else None,
+        source=image_reference(source) if source.scheme is Scheme.OCI else None,
+    )
+    with store.using(), ExitStack() as clients:
+
+        def open_and_keep(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+            return clients.enter_context(open_http(verify=verify))
+
+        access = Access(
+            open_http=open_and_keep,
+            user=user,
+            tls_verify=options.tls_verify,
+            authfile=options.authfile,
+        )
+        digest = Pusher(access, on_event=on_event).push(push)
+    return replace(target, tag=str(digest))
+
+
+def _parse_base(text: str) -> ImageReference:
+    try:
+        return ImageReference.parse(text)
+    except ValueError as exc:
+        raise InvalidReference(str(exc)) from exc
 
 
 class Pusher:

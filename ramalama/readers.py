@@ -152,6 +152,7 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "threads": parse_threads,
     "ngl": parse_ngl,
     "store": _text,
+    "model_draft": _text,
     "transport": _transport,
     "prefix": _text,
     "color": _color,

@@ -8,8 +8,10 @@ import time
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, assert_never
 
+from ramalama.errors import StartCancelled
 from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.errors import EngineError
+from ramalama_engines.values import ContainerStatus
 
 if TYPE_CHECKING:
     from ramalama_chat.endpoint import Endpoint
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
 # Seconds. The first token waits for this; later, seconds of loading matter more than polls do.
 _PAUSES = ((1.0, 0.005), (10.0, 0.02), (float("inf"), 0.1))
 _PROBE_TIMEOUT = 5.0
-_OK = 200
+_LOOK_INTERVAL = 0.25
+
+READY = 200
+"""What a server answers whose model is loaded."""
+
+LOADING = 503
+"""What it answers before."""
 
 
 class ExitWatch:
@@ -53,23 +61,77 @@ class ExitWatch:
             self._ended.set()
 
 
+class ExitPoll:
+    """Notices the end of a container when asked, and leaves no thread that waits for it.
+
+    For a container that may outlive our interest in it: an engine's answer to "wait for its end"
+    could not be called off.
+    """
+
+    def __init__(self, engine: Engine, container: str) -> None:
+        self._engine = engine
+        self._container = container
+        self._ended = False
+        self._looked = float("-inf")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the container has ended, or the engine can no longer tell."""
+        if not self._ended and time.monotonic() - self._looked >= _LOOK_INTERVAL:
+            self._ended = self._look()
+            self._looked = time.monotonic()
+        return self._ended
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for *seconds*, or until the container ends; tell whether it has."""
+        deadline = time.monotonic() + seconds
+        while not self.ended and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _LOOK_INTERVAL))
+        return self.ended
+
+    def _look(self) -> bool:
+        try:
+            status = self._engine.inspect(self._container).status
+        except EngineError:
+            return True
+        return status not in (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
+
+
 def wait_until_ready(
-    endpoint: Endpoint, path: str, watch: ExitWatch, *, timeout: float | None
+    endpoint: Endpoint,
+    path: str,
+    watch: ExitWatch | ExitPoll,
+    *,
+    timeout: float | None,
+    cancel: threading.Event | None = None,
 ) -> bool:
     """Ask for *path* until it is answered with 200; False if the container ended before that.
 
     Raises:
+        StartCancelled: *cancel* was set.
         TimeoutError: *timeout* seconds passed, and it still runs.
     """
     began = time.monotonic()
     while not watch.ended:
-        if probe(endpoint, path) == _OK:
+        raise_if_set(cancel)
+        if probe(endpoint, path) == READY:
             return True
         waited = time.monotonic() - began
         if timeout is not None and waited >= timeout:
             raise TimeoutError
         watch.wait(next(pause for until, pause in _PAUSES if waited < until))
     return False
+
+
+def raise_if_set(cancel: threading.Event | None) -> None:
+    """Make sure that nobody has called the start off.
+
+    Raises:
+        StartCancelled: somebody has.
+    """
+    if cancel is not None and cancel.is_set():
+        msg = "the start was called off"
+        raise StartCancelled(msg)
 
 
 def probe(endpoint: Endpoint, path: str) -> int | None:

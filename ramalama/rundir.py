@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
 from ramalama.lease import Lease, Owner
+from ramalama.sharing import is_shared
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class InstanceDir:
         Raises:
             ConfigError: it cannot be created, or others could get at it.
         """
-        _ensure_private(self.path.parent)
+        ensure_private(self.path.parent)
         with _writing(self.path):
             self.path.mkdir(mode=0o700)
 
@@ -59,6 +60,13 @@ class InstanceDir:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(key + "\n")
+
+    def read_api_key(self) -> str | None:
+        """Return the key that the server asks for; None if it asks for none."""
+        try:
+            return (self.path / API_KEY_NAME).read_text(encoding="ascii").strip()
+        except OSError:
+            return None
 
     def remove(self) -> None:
         """Remove it and what is in it; gone already is no error."""
@@ -79,7 +87,7 @@ def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
     elif (user_dir := Path(f"/run/user/{uid}")).is_dir():
         run_dir = user_dir / "ramalama"
     else:
-        run_dir = Path(f"/tmp/ramalama-{uid}")  # noqa: S108 (checked by _ensure_private)
+        run_dir = Path(f"/tmp/ramalama-{uid}")  # noqa: S108 (checked by ensure_private)
     return run_dir
 
 
@@ -105,7 +113,10 @@ def new_instance(run_dir: Path, lease: Lease) -> InstanceDir:
 
 
 def remove_orphans(run_dir: Path) -> int:
-    """Remove the directories of dead owners, as far as that goes, and say how many those were."""
+    """Remove the directories of dead owners, as far as that goes, and say how many those were.
+
+    A shared server's outlives its owner: see `ramalama.sharing`.
+    """
     removed = 0
     try:
         directories = tuple(run_dir.iterdir())
@@ -113,6 +124,8 @@ def remove_orphans(run_dir: Path) -> int:
         return 0
     for directory in directories:
         lease = Lease.parse(directory.name.rpartition("-")[0])
+        if directory.suffix or is_shared(directory):
+            continue
         if lease is not None and lease.owner() is Owner.DEAD:
             with suppress(OSError):  # one that cannot be removed must not keep the others
                 InstanceDir(directory).remove()
@@ -120,7 +133,7 @@ def remove_orphans(run_dir: Path) -> int:
     return removed
 
 
-def _ensure_private(directory: Path) -> None:
+def ensure_private(directory: Path) -> None:
     """Create *directory* for us alone, or make sure that the one that is there is.
 
     Raises:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Self, cast
 
+from ramalama import readiness
 from ramalama.engine_errors import engine_errors
-from ramalama.errors import EngineFailure, ServerExited
-from ramalama.readiness import wait_until_ready
+from ramalama.errors import EngineFailure, OptionRefused, ServerExited
+from ramalama.readiness import probe, wait_until_ready
+from ramalama.sharing import FOR_EVER
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import openai
 
-    from ramalama.instance import Instance
     from ramalama.planning import LaunchPlan
-    from ramalama.readiness import ExitWatch
+    from ramalama.readiness import ExitPoll, ExitWatch
     from ramalama.runtimes.base import Runtime
+    from ramalama.tenancy import Tenancy
     from ramalama_chat.endpoint import Endpoint
     from ramalama_chat.session import ChatSession
     from ramalama_engines.base import Engine
@@ -27,23 +30,32 @@ _KILLED = 137
 
 
 class ModelServer:
-    """A container that serves one model; a context manager that removes it when left."""
+    """A container that serves one model; a context manager that gives it up when left.
+
+    May be used from any thread.
+
+    Attributes:
+        plan: what was started; of a server that was found by its name, what its labels tell.
+        endpoint: where it listens.
+    """
 
     def __init__(
         self,
         plan: LaunchPlan,
         endpoint: Endpoint,
         *,
-        instance: Instance,
-        watch: ExitWatch,
+        tenancy: Tenancy | None,
+        watch: ExitWatch | ExitPoll,
         post_mortem: PostMortem,
     ) -> None:
         self.plan = plan
         self.endpoint = endpoint
-        self._instance = instance
+        self._tenancy = tenancy
         self._watch = watch
         self._post_mortem = post_mortem
+        self._opening = threading.Lock()
         self._client: openai.OpenAI | None = None
+        self._async_client: openai.AsyncOpenAI | None = None
 
     @property
     def name(self) -> str:
@@ -62,11 +74,24 @@ class ModelServer:
 
     def client(self) -> openai.OpenAI:
         """Return an OpenAI client that is wired to this server, the same one every time."""
-        if self._client is None:
-            from ramalama_chat.client import open_client  # noqa: PLC0415 (openai is slow to import)
+        with self._opening:
+            if self._client is None:
+                from ramalama_chat.client import open_client  # noqa: PLC0415 (slow to import)
 
-            self._client = open_client(self.endpoint)
-        return self._client
+                self._client = open_client(self.endpoint)
+            return self._client
+
+    def async_client(self) -> openai.AsyncOpenAI:
+        """Return an asynchronous client for the event loop of whoever calls, the same every time.
+
+        `aserve` closes it with the server; elsewhere its user does, with `close`.
+        """
+        with self._opening:
+            if self._async_client is None:
+                from ramalama_chat.client import open_async_client  # noqa: PLC0415 (see above)
+
+                self._async_client = open_async_client(self.endpoint)
+            return self._async_client
 
     def chat(self, *, system: str | None = None) -> ChatSession:
         """Begin a conversation; *system* stands in for the prompt that the model's author chose."""
@@ -81,16 +106,52 @@ class ModelServer:
             stop=_texts(model.parameters.get("stop")),
         )
 
-    def wait_until_ready(self, *, timeout: float | None) -> None:
+    def wait_until_ready(
+        self, *, timeout: float | None, cancel: threading.Event | None = None
+    ) -> None:
         """Block until the model is loaded; *timeout* in seconds.
 
         Raises:
             ServerExited: it ended before.
+            StartCancelled: another thread set *cancel*.
             TimeoutError: it still loads.
         """
         path = self.plan.server.health_path
-        if not wait_until_ready(self.endpoint, path, self._watch, timeout=timeout):
+        if not wait_until_ready(self.endpoint, path, self._watch, timeout=timeout, cancel=cancel):
             raise self._post_mortem.examine()
+
+    def answers(self, *, cancel: threading.Event | None = None) -> bool:
+        """Tell whether a server that somebody else started can be used, now or once it is loaded.
+
+        Raises:
+            StartCancelled: another thread set *cancel*.
+        """
+        path = self.plan.server.health_path
+        match probe(self.endpoint, path):
+            case readiness.READY:
+                return True
+            case readiness.LOADING:
+                return wait_until_ready(
+                    self.endpoint, path, self._watch, timeout=None, cancel=cancel
+                )
+            case _:
+                return False
+
+    def detach(self, *, keep_alive: float = FOR_EVER) -> None:
+        """Have the server stay when it is closed: for *keep_alive* seconds after its last user.
+
+        Others find it by its name (`Ramalama.attach`) or its plan (``reuse=True``). What has stayed
+        for long enough is removed by the next command or start of this user, on the same engine;
+        nothing of ours waits for that.
+
+        Raises:
+            ConfigError: what others need to find it cannot be written.
+            OptionRefused: it was attached to, and its process has not shared it.
+        """
+        if self._tenancy is None:
+            msg = f"{self.name} belongs to the process that started it, and is not ours to keep"
+            raise OptionRefused(msg)
+        self._tenancy.share(keep_alive=keep_alive)
 
     def why_ended(self, *, patience: float = 1.0) -> ServerExited | None:
         """Say why the server ended by itself; None if it still runs after *patience* seconds.
@@ -102,7 +163,9 @@ class ModelServer:
         return self._post_mortem.examine()
 
     def close(self) -> None:
-        """Stop the server and remove all that belongs to it; a second time does nothing.
+        """Give the server up; a second time does nothing.
+
+        It stops, and all that belongs to it is removed, unless others use it or it is to stay.
 
         Raises:
             EngineFailure: the engine does not answer; the next command removes what is left.
@@ -112,7 +175,13 @@ class ModelServer:
                 self._client.close()
         finally:
             with engine_errors():
-                self._instance.remove()  # which ends the watch too, when the engine looks next
+                if self._tenancy is not None:
+                    self._tenancy.leave()  # a removal ends the watch, too, at its next look
+
+    async def close_async_client(self) -> None:
+        """Close what `async_client` has returned, in the event loop that uses it."""
+        if self._async_client is not None:
+            await self._async_client.close()
 
     def __enter__(self) -> Self:
         return self

@@ -10,44 +10,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ramalama.config import Config
+from ramalama.drafting import check_draft, with_draft
 from ramalama.engine_errors import engine_errors
-from ramalama.errors import EngineFailure, OptionRefused
-from ramalama.events import EngineConnected, ImageReady, ignore
-from ramalama.fitting import Room, fit
+from ramalama.errors import OptionRefused
+from ramalama.events import EngineConnected, Notice, ignore
 from ramalama.free_memory import available_memory
-from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
-from ramalama.launch import Launcher
+from ramalama.images import describe_stand_in, name_of_image, parse_image
+from ramalama.launch import Ingredients, Launcher
 from ramalama.models import Models
-from ramalama.options import PullOptions
-from ramalama.orphans import remove_orphaned
-from ramalama.planning import LABEL, check_options
+from ramalama.options import ModelFormat, PullOptions
+from ramalama.orphans import remove_orphaned, remove_shared
+from ramalama.planning import check_options
+from ramalama.room import Room
 from ramalama.rundir import default_run_dir
 from ramalama.runtimes import find_runtime
+from ramalama.sharing import any_shared
+from ramalama.starting import Starter, Terms
 from ramalama.store.models import StoredModel
 from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
 from ramalama_accel.host import User as HostUser
-from ramalama_engines import (
-    ContainerNotFound,
-    EngineChoice,
-    User,
-    connect,
-)
+from ramalama_engines import EngineChoice, User, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+    from typing import Unpack
 
     from ramalama.events import EventHook
-    from ramalama.options import ModelFormat, ServeOptions
+    from ramalama.keywords import StartKeywords
+    from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.reference import ModelRef
+    from ramalama.runtimes.base import Runtime
     from ramalama.server import ModelServer
+    from ramalama.store.listing import ListedModel
     from ramalama_accel.base import Accelerator, Detection
     from ramalama_engines import Connection, ContainerState, Engine
-
-READY_TIMEOUT = 600.0
-"""Seconds that a model may take to load; a large one from a slow disk takes minutes."""
 
 
 class Ramalama:
@@ -104,23 +103,23 @@ class Ramalama:
         """Look what accelerator this host has."""
         return detect(self._host)
 
-    def room(self) -> Room:
-        """Look how much memory a model could have on this host."""
-        return Room.of(available_memory(self._host.root), self.detect().accelerator)
+    def room(self, options: ServeOptions | None = None) -> Room:
+        """Look how much memory a model could have on this host, served with *options*."""
+        return Room.of(available_memory(self._host.root), self.detect().accelerator, options)
 
-    def start(
-        self,
-        options: ServeOptions,
-        *,
-        ready_timeout: float | None = READY_TIMEOUT,
-        on_event: EventHook = ignore,
-    ) -> ModelServer:
+    def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; whoever calls closes it.
 
-        *ready_timeout* in seconds; None waits as long as the server lives. On any failure, and on
-        Ctrl-C, everything is undone before the exception leaves.
+        A model that is not on this machine is pulled first. On any failure, and on Ctrl-C,
+        everything is undone before the exception leaves. *how*, each with its default:
 
-        A model that is not on this machine is pulled first.
+        * reuse (False): use a server of this user that runs with the same plan, if there is one;
+          the one that is started otherwise can be used by others in the same way.
+        * keep_alive (None): let others use the server, and have it stay for so many seconds after
+          its last user; see `ModelServer.detach`.
+        * ready_timeout (600): seconds to wait; None waits as long as the server lives.
+        * on_event: is told of each step.
+        * cancel: an Event; set by another thread, it calls the start off.
 
         Raises:
             OptionRefused: the options contradict each other.
@@ -129,23 +128,38 @@ class Ramalama:
             EngineFailure: the engine is not there, or refuses.
             ServerExited: the server ended while it loaded the model.
             ServerNotReady: *ready_timeout* passed.
+            StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._start(options, undo, ready_timeout, on_event)
+            server = self._start(options, undo, Terms(**how))
             undo.pop_all()
             return server
 
     @contextmanager
-    def serve(
-        self,
-        options: ServeOptions,
-        *,
-        ready_timeout: float | None = READY_TIMEOUT,
-        on_event: EventHook = ignore,
-    ) -> Generator[ModelServer]:
+    def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._start(options, undo, ready_timeout, on_event)
+            yield self._start(options, undo, Terms(**how))
+
+    @property
+    def may_reuse(self) -> bool:
+        """Whether this user has any server that others may use, as far as its directory tells."""
+        return any_shared(self.run_dir)
+
+    def attach(self, name: str) -> ModelServer:
+        """Use a server that this user has started in some other process; whoever calls closes it.
+
+        *name* is that of the container, or the beginning of its ID. One that is shared stays at
+        least until it is closed here, any other goes when its process is through with it.
+
+        Raises:
+            EngineFailure: there is none of that name.
+            OptionRefused: it does not run, or cannot be reached from here.
+        """
+        from ramalama.servers import attach_by_name  # noqa: PLC0415 (few come here)
+
+        with engine_errors():
+            return attach_by_name(self.connect(), self.run_dir, self.models, name)
 
     def plan(self, options: ServeOptions, *, model: StoredModel | None = None) -> LaunchPlan:
         """Say what `start` would tell the engine; nothing is pulled, started or written.
@@ -157,7 +171,7 @@ class Ramalama:
         """
         check_options(options)
         runtime = find_runtime(options.runtime)
-        model = model or self.models.find(options.model) or _not_pulled_yet(options.model)
+        model = model or self._model(options, self._stand_in(options, runtime.format))
         runtime.check(model)
         engine = self.connect()
         accelerator = self.accelerator(options)
@@ -166,13 +180,37 @@ class Ramalama:
             parse_image(name)
             launcher = Launcher(engine, runtime, self.run_dir)
             image = engine.image(name)
-            return launcher.plan(options, model, accelerator, image_name=name, image=image)
+            return launcher.plan(
+                Ingredients(
+                    options=options,
+                    model=model,
+                    accelerator=accelerator,
+                    image_name=name,
+                    image=image,
+                )
+            )
+
+    def pull(
+        self,
+        model: str | ModelRef,
+        options: PullOptions | None = None,
+        *,
+        on_event: EventHook = ignore,
+    ) -> StoredModel:
+        """Bring a model to this machine, as it is at its source now; see `Models.pull`."""
+        reference = self.models.resolve(model) if isinstance(model, str) else model
+        return self.models.pull(reference, options, on_event=on_event)
+
+    def list(self) -> Sequence[ListedModel]:
+        """List the models of this machine, half-pulled ones, too."""
+        return self.models.list()
 
     def servers(self) -> Sequence[ContainerState]:
         """List the model servers on the engine, whoever started them, newest first."""
+        from ramalama.servers import list_servers  # noqa: PLC0415 (no start needs them)
+
         with engine_errors():
-            states = self.connect().list({LABEL: ""})
-        return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
+            return list_servers(self.connect())
 
     def find(self, name: str) -> ContainerState:
         """Find a model server by its name, or by the beginning of its ID.
@@ -181,26 +219,32 @@ class Ramalama:
             EngineFailure: there is none; other containers are none of our business.
             OptionRefused: it is the beginning of several IDs.
         """
-        states = self.servers()
-        named = [state for state in states if state.name == name]
-        found = named or [state for state in states if name and state.id.startswith(name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            msg = f"{name!r} is the beginning of {len(found)} model servers' IDs; give more of it"
-            raise OptionRefused(msg)
-        msg = f"there is no model server {name!r}; `ramalama ps` lists those that are there"
-        raise EngineFailure(ContainerNotFound(msg, engine=self.connect().kind))
+        from ramalama.servers import find_server  # noqa: PLC0415 (see above)
+
+        with engine_errors():
+            return find_server(self.connect(), name)
+
+    def address(self, state: ContainerState) -> str | None:
+        """Say where this user reaches a server: None if it does not run, or is another's."""
+        from ramalama.finding import reach  # noqa: PLC0415 (see above)
+
+        found = reach(state, self.run_dir)
+        return None if found is None else str(found.endpoint)
 
     def stop(self, name: str) -> None:
-        """Stop a model server and remove its container.
+        """Stop a model server and remove its container, whoever uses it.
 
         Raises:
             EngineFailure: there is none of that name.
         """
+        from ramalama.finding import reach  # noqa: PLC0415 (see above)
+
         state = self.find(name)
+        found = reach(state, self.run_dir)
         with engine_errors():
             self.connect().remove(state.id, force=True)
+            if found is not None:
+                remove_shared(self.connect(), found.directory)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """Yield a model server's log line by line; see `Engine.logs`."""
@@ -253,34 +297,65 @@ class Ramalama:
         self,
         options: ServeOptions,
         undo: ExitStack,
-        ready_timeout: float | None,
-        on_event: EventHook,
+        terms: Terms,
     ) -> ModelServer:
+        on_event = terms.tell
         check_options(options)
         runtime = find_runtime(options.runtime)
-        model = self.models.find(options.model, on_event=on_event)
-        if model is None:
-            model = self._pull(options, runtime.format, on_event)
+
+        def get(reference: ModelRef) -> StoredModel:
+            found = self.models.find(reference, on_event=on_event)
+            asked = replace(options, model=reference)
+            return found or self._pull(asked, runtime, on_event)
+
+        model = self._model(options, get)
         runtime.check(model)
+        check_draft(model)
         engine = self.connect()
         on_event(EngineConnected(engine.kind, engine.url))
         accelerator = self.accelerator(options)
-        room = Room.of(available_memory(self._host.root), accelerator)
-        options = fit(options, model, room, on_event=on_event)
+        room = Room.of(available_memory(self._host.root), accelerator, options)
         with engine_errors():
             name = name_of_image(self.config, options.image, accelerator.kind, options.runtime)
-            image = fetch_image(
-                engine, self.user, ImageRequest.of(name, options), on_event=on_event
+            if said := describe_stand_in(name, accelerator.kind, options.runtime):
+                on_event(Notice(said))
+            launcher = Launcher(
+                engine, runtime, self.run_dir, on_event=on_event, cancel=terms.cancel
             )
-            on_event(ImageReady(name))
-            launcher = Launcher(engine, runtime, self.run_dir, on_event=on_event)
-            plan = launcher.plan(options, model, accelerator, image_name=name, image=image)
-            return launcher.launch(plan, undo, ready_timeout=ready_timeout)
+            ingredients = Ingredients(
+                options=options, model=model, accelerator=accelerator, image_name=name
+            )
+            # Until the server has read it; nobody needs the files' names from then on.
+            with self.models.serving(model):
+                return Starter(launcher, ingredients, room, self.user, terms).start(undo)
 
-    def _pull(self, options: ServeOptions, wanted: ModelFormat, on_event: EventHook) -> StoredModel:
-        how = PullOptions(wanted=wanted, authfile=options.authfile, tls_verify=options.tls_verify)
-        room = None if options.force else self.room()
-        return self.models.pull(options.model, how, room=room, on_event=on_event)
+    def _model(self, options: ServeOptions, get: Callable[[ModelRef], StoredModel]) -> StoredModel:
+        """Get what is to be served; its draft first, since that is small and may be misspelt."""
+        draft = None if options.draft is None else get(options.draft)
+        model = get(options.model)
+        return model if draft is None else with_draft(model, draft)
+
+    def _stand_in(
+        self, options: ServeOptions, wanted: ModelFormat
+    ) -> Callable[[ModelRef], StoredModel]:
+        """Find models for a mere plan, which is no reason to fetch those that are not there."""
+
+        def get(reference: ModelRef) -> StoredModel:
+            path = Path("/path/to", "draft" if reference == options.draft else "model")
+            directory = path if wanted is ModelFormat.SAFETENSORS else None
+            stand_in = StoredModel(reference=reference, weights=(path,), directory=directory)
+            return self.models.find(reference) or stand_in
+
+        return get
+
+    def _pull(self, options: ServeOptions, runtime: Runtime, on_event: EventHook) -> StoredModel:
+        how = PullOptions(
+            wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
+        )
+        room = None if options.force else self.room(options)
+        return self.models.pull(
+            options.model, how, room=room, check=runtime.check, on_event=on_event
+        )
 
     def _open(self) -> Connection:
         kind = self.config.engine
@@ -288,8 +363,3 @@ class Ramalama:
         if kind is not None:
             choice = EngineChoice(kind=kind, source=self.config.source("engine"))
         return connect(self.user, choice=choice)
-
-
-def _not_pulled_yet(reference: ModelRef) -> StoredModel:
-    """Stand in for a model that a plan alone is no reason to fetch."""
-    return StoredModel(reference=reference, weights=(Path("/path/to/model"),))

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     )
     from ramalama_accel.detection import detect
     from ramalama_accel.host import DeviceNode, Host, User
-    from ramalama_accel.images import IMAGES, VLLM_IMAGES, default_image, tagged
+    from ramalama_accel.images import IMAGES, VLLM_BUILDS, VLLM_IMAGES, default_image, tagged
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_accel.visible import VARIABLES
 
 __all__ = [
     "IMAGES",
     "VARIABLES",
+    "VLLM_BUILDS",
     "VLLM_IMAGES",
     "Accelerator",
     "AcceleratorKind",
@@ -47,6 +48,7 @@ _HOMES = {
     "RuntimeName": "runtime_name",
     "User": "host",
     "VARIABLES": "visible",
+    "VLLM_BUILDS": "images",
     "VLLM_IMAGES": "images",
     "default_image": "images",
     "detect": "detection",

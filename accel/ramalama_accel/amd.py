@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ramalama_accel.access import find_driver_obstacle, find_obstacle, groups_for, sort_out
 from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
-from ramalama_accel.hardware import Hardware
+from ramalama_accel.hardware import Hardware, read_vram
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
 
@@ -108,6 +108,8 @@ def _gpu(host: Host, index: int, node: int, said: dict[str, int], version: Versi
     address = _address(said.get("domain", 0), said.get("location_id", 0))
     unique = said.get("unique_id")
     minor = said.get("drm_render_minor", 0)
+    memory = _memory(host, f"{_TOPOLOGY}/{node}/mem_banks")
+    total, free = read_vram(host, address)
     return Gpu(
         index=index,
         name=host.value(f"/sys/bus/pci/devices/{address}/product_name"),
@@ -115,7 +117,8 @@ def _gpu(host: Host, index: int, node: int, said: dict[str, int], version: Versi
         vendor_id=VENDOR_ID,
         device_id=f"{said.get('device_id', 0):04x}",
         architecture=f"gfx{version[0]}{version[1]:x}{version[2]:x}",
-        memory=_memory(host, f"{_TOPOLOGY}/{node}/mem_banks"),
+        memory=memory,
+        free=free if total == memory else None,  # a part of a partitioned card has its share
         nodes=(f"/dev/dri/renderD{minor}",) if minor else (),
         pci_address=address,
     )

@@ -40,6 +40,7 @@ class Gpu:
         vendor_id: four hexadecimal digits, as lspci(8) `-nn` prints them.
         architecture: ``gfx1100``, ``sm_87``, ``bmg`` …; None where the kernel does not tell.
         memory: bytes of its own memory; None where the kernel does not tell.
+        free: of these, bytes that nobody uses now; None where the kernel does not tell.
         nodes: its device nodes.
         partitions: CDI names (the part after ``=``) of its MIG devices.
     """
@@ -51,6 +52,7 @@ class Gpu:
     device_id: str | None = None
     architecture: str | None = None
     memory: int | None = None
+    free: int | None = None
     nodes: tuple[str, ...] = ()
     pci_address: str | None = None
     partitions: tuple[str, ...] = ()

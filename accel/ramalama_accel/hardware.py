@@ -72,6 +72,17 @@ def device_tree(host: Host, name: str) -> tuple[str, ...]:
     return tuple(printable(word) for word in text.split("\0") if printable(word))
 
 
+def read_vram(host: Host, address: str) -> tuple[int | None, int | None]:
+    """Return the bytes of a card's own memory, and how many of them nobody uses now.
+
+    Of the driver amdgpu (Documentation/gpu/amdgpu/driver-misc.rst); others do not tell.
+    """
+    total, used = (
+        host.number(f"{_PCI}/{address}/mem_info_vram_{word}") for word in ("total", "used")
+    )
+    return total, None if total is None or used is None else max(0, total - used)
+
+
 def parse_id(text: str | None) -> str:
     """Return a PCI ID as lspci(8) prints it, from ``0x10DE``; empty if it is none."""
     digits = (text or "").lower().removeprefix("0x")

@@ -95,6 +95,12 @@ class Host:
         """Return a file's text as `printable` leaves it; None if empty or unreadable."""
         return printable(self.read(path, limit=4096) or "") or None
 
+    def number(self, path: str) -> int | None:
+        """Return the number that is all of a file's text; None if it is none, or not below 2⁶⁴."""
+        text = self.value(path) or ""
+        valid = text.isascii() and text.isdigit() and len(text) <= 20  # noqa: PLR2004 (64 bits)
+        return int(text) if valid and int(text) < 1 << 64 else None
+
     def names(self, directory: str) -> tuple[str, ...]:
         """Return the sorted names in *directory*; none if it cannot be listed."""
         place = self._locate(directory)

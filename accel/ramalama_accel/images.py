@@ -1,7 +1,8 @@
 """The image that serves each accelerator: the table of ramalama-run(1), `--image`.
 
 llama.cpp's are all ours. vLLM's are its vendors', who know best how to build it for their cards;
-ours is that of the CPU, which also serves where no vendor has any.
+ours is that of the CPU, which also serves where no vendor has any. Whoever wants to know what is in
+the image builds one for NVIDIA's cards from our recipe instead.
 """
 
 import re
@@ -26,8 +27,14 @@ IMAGES: Mapping[AcceleratorKind, str] = {
 }
 """Those of llama.cpp, by what they compute on."""
 
-VLLM_IMAGES: Mapping[AcceleratorKind, str] = {
+VLLM_BUILDS: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.CPU: f"{_REGISTRY}/vllm-cpu",
+    AcceleratorKind.CUDA: f"{_REGISTRY}/vllm-cuda",
+}
+"""Those of vLLM that there is a recipe of ours for."""
+
+VLLM_IMAGES: Mapping[AcceleratorKind, str] = {
+    AcceleratorKind.CPU: VLLM_BUILDS[AcceleratorKind.CPU],
     AcceleratorKind.CUDA: "docker.io/vllm/vllm-openai",
     AcceleratorKind.HIP: "docker.io/vllm/vllm-openai-rocm",
     AcceleratorKind.INTEL: "docker.io/intel/vllm",

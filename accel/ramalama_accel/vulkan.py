@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ramalama_accel.access import find_obstacle, groups_for, sort_out
 from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
-from ramalama_accel.hardware import Hardware, RenderNode
+from ramalama_accel.hardware import Hardware, RenderNode, read_vram
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
 
@@ -75,12 +75,13 @@ def _label(node: RenderNode) -> str:
 
 def _gpu(host: Host, index: int, node: RenderNode) -> Gpu:
     pci = node.pci
-    memory = host.value(f"/sys/bus/pci/devices/{pci.address}/mem_info_vram_total") if pci else None
+    memory, free = read_vram(host, pci.address) if pci else (None, None)
     return Gpu(
         index=index,
         vendor_id=pci.vendor_id if pci else None,
         device_id=pci.device_id if pci else None,
-        memory=int(memory) if memory and memory.isascii() and memory.isdigit() else None,
+        memory=memory,
+        free=free,
         nodes=(node.path,),
         pci_address=pci.address if pci else None,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ramalama_chat.errors import (
         ChatError,
         ContextExceeded,
+        InputRefused,
         KeepAliveExpired,
         PromptTooLarge,
         RequestFailed,
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     )
     from ramalama_chat.keepalive import parse_duration
     from ramalama_chat.prompt import read_prompt
+    from ramalama_chat.remote import open_remote
     from ramalama_chat.repl import Repl
     from ramalama_chat.session import ChatSession
     from ramalama_chat.terminal import ControlFilter
+    from ramalama_chat.usage import Usage
 
 __all__ = [
     "ChatError",
@@ -39,6 +42,7 @@ __all__ = [
     "Conversation",
     "Endpoint",
     "Exchange",
+    "InputRefused",
     "KeepAliveExpired",
     "PromptTooLarge",
     "Repl",
@@ -46,9 +50,11 @@ __all__ = [
     "ServerGone",
     "TcpEndpoint",
     "UnixEndpoint",
+    "Usage",
     "default_prefix",
     "open_async_client",
     "open_client",
+    "open_remote",
     "parse_duration",
     "preload",
     "read_prompt",
@@ -67,9 +73,11 @@ _HOMES = {
     "Repl": "repl",
     "TcpEndpoint": "endpoint",
     "UnixEndpoint": "endpoint",
+    "Usage": "usage",
     "default_prefix": "color",
     "open_async_client": "client",
     "open_client": "client",
+    "open_remote": "remote",
     "parse_duration": "keepalive",
     "read_prompt": "prompt",
     "use_color": "color",

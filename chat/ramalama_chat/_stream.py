@@ -8,40 +8,44 @@ of what a server sends, so we have to look anyway, and they take 30 ms to import
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import httpx2
 
 from ramalama_chat._openai import openai
 from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, one_line
 
-_SERVICE_UNAVAILABLE = 503
+if TYPE_CHECKING:
+    from ramalama_chat.usage import Usage
+
+_NOT_NOW = frozenset({429, 503})  # too many requests; service unavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one event adds: to the answer, to the reasoning before it, or why it ended."""
+    """What one event adds: to the answer, to the reasoning before it, why it ended, its cost."""
 
     text: str = ""
     reasoning: str = ""
     finish_reason: str | None = None
+    usage: "Usage | None" = None
 
 
 def open_stream(
     client: openai.OpenAI,
     *,
     model: str,
-    messages: Sequence[Mapping[str, str]],
-    stop: Sequence[str] = (),
+    messages: Sequence[Mapping[str, object]],
+    extra: Mapping[str, object],
 ) -> openai.Stream[object]:
     """Send the request and return the stream of its events once the server has accepted it.
+
+    *extra* are further members of the request: "temperature", "response_format" and the like.
 
     A server that refuses the connection, or is still busy with its model, is asked again a few
     times within about a second. It has not begun to answer then, so nothing is asked twice.
     """
-    body: dict[str, object] = {"model": model, "messages": list(messages), "stream": True}
-    if stop:
-        body["stop"] = list(stop)
+    body = {**extra, "model": model, "messages": list(messages), "stream": True}
 
     def send() -> openai.Stream[object]:
         return client.post(
@@ -81,7 +85,7 @@ def _send_again(send: Callable[[], openai.Stream[object]]) -> openai.Stream[obje
 def _may_pass(exc: BaseException) -> bool:
     """Tell whether the server did not even begin with the request, and may do so soon."""
     if isinstance(exc, openai.APIStatusError):
-        return exc.status_code == _SERVICE_UNAVAILABLE
+        return exc.status_code in _NOT_NOW
     return isinstance(exc.__cause__, httpx2.ConnectError)
 
 
@@ -98,7 +102,7 @@ def read_delta(event: object) -> Delta:
     """
     if _is_object(event) and _is_array(choices := event.get("choices")):
         if not choices:
-            return Delta()
+            return Delta(usage=_usage(event))
         if _is_object(choice := choices[0]) and _is_object(delta := choice.get("delta")):
             return Delta(
                 text=_text(delta.get("content")),
@@ -107,6 +111,15 @@ def read_delta(event: object) -> Delta:
             )
     msg = f"the server sent what is no part of a chat answer: {one_line(repr(event))}"
     raise ChatError(msg)
+
+
+def _usage(event: Mapping[str, object]) -> "Usage | None":
+    """Read what the answer took, if somebody has asked for that."""
+    if event.get("usage") is None:
+        return None
+    from ramalama_chat.usage import read_usage  # noqa: PLC0415 - most answers come without
+
+    return read_usage(event)
 
 
 def _text(value: object) -> str:
@@ -142,6 +155,8 @@ def _absence(exc: openai.APIConnectionError) -> str:
     match exc.__cause__:
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return f"the model server cannot be reached: {one_line(str(exc.__cause__))}"
+        case httpx2.RemoteProtocolError() as cause if "without sending a response" in str(cause):
+            return "the server hung up without an answer: is it a model server?"
         case httpx2.TimeoutException():
             return "the model server fell silent"
         case _:
@@ -155,7 +170,7 @@ def _refusal(exc: openai.APIStatusError) -> RequestFailed:
     held, needed = body.get("n_ctx"), body.get("n_prompt_tokens")
     if isinstance(held, int) and isinstance(needed, int):  # llama-server counts for us
         msg = f"the conversation takes {needed} tokens, and the model's context holds {held}"
-        return ContextExceeded(msg, status=exc.status_code)
+        return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
     said = body.get("message")
     words = one_line(said if isinstance(said, str) else exc.response.text)
     msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a word'}"

@@ -3,12 +3,21 @@
 import time
 from collections.abc import Generator
 from contextlib import closing
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from ramalama_chat.terminal import ControlFilter
 
-_YELLOW = "\x1b[33m"
-_RESET = "\x1b[0m"
+
+class Style(Protocol):
+    """How text looks on a terminal."""
+
+    def feed(self, piece: str) -> str:
+        """Return *piece* with its style."""
+        ...
+
+    def close(self) -> str:
+        """Return what takes all style back."""
+        ...
 
 
 def write_answer(
@@ -16,10 +25,11 @@ def write_answer(
 ) -> float | None:
     """Write each of *pieces* to *out* as it comes, without control sequences; end the last line.
 
-    Whatever happens, *pieces* is closed, so that the server stops, and the colour is taken back.
-    Return when the first text came, as `time.perf_counter` has it; None if none came.
+    With *color* its Markdown is styled, and not a character withheld for that. Whatever happens,
+    *pieces* is closed, so that the server stops, and the style is taken back. Return when the first
+    text came, as `time.perf_counter` has it; None if none came.
     """
-    clean = ControlFilter()
+    clean, style = ControlFilter(), _style(color=color)
     first: float | None = None
     last = ""
     with closing(pieces):
@@ -30,12 +40,19 @@ def write_answer(
                     continue
                 if first is None:
                     first = time.perf_counter()
-                    text = f"{_YELLOW}{text}" if color else text
-                out.write(text)
+                out.write(style.feed(text) if style else text)
                 out.flush()
                 last = text[-1]
         finally:
             if first is not None:
-                out.write((_RESET if color else "") + ("" if last == "\n" else "\n"))
+                out.write((style.close() if style else "") + ("" if last == "\n" else "\n"))
                 out.flush()
     return first
+
+
+def _style(*, color: bool) -> Style | None:
+    if not color:
+        return None
+    from ramalama_chat.markdown.styler import Styler  # noqa: PLC0415 - not for a pipe
+
+    return Styler()

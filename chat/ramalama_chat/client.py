@@ -22,14 +22,14 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
     *timeout* is the longest silence in the middle of a request, in seconds. None waits for ever:
     a long prompt on a slow machine takes minutes before the first word.
     """
-    reveal_nothing = _Discretion(endpoint)
+    reveal_nothing = Discretion(_key(endpoint))
     return openai.OpenAI(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
         max_retries=0,  # the session retries, and knows when that is safe
         http_client=httpx2.Client(
-            transport=httpx2.HTTPTransport(uds=_socket(endpoint), verify=_no_tls()),
+            transport=httpx2.HTTPTransport(uds=_socket(endpoint), verify=no_tls()),
             trust_env=False,  # no proxy and no .netrc lies between us and a server of our own
             follow_redirects=False,
             event_hooks={"request": [reveal_nothing.apply]},
@@ -39,14 +39,14 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
 
 def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.AsyncOpenAI:
     """Return the asynchronous twin of what `open_client` returns."""
-    reveal_nothing = _Discretion(endpoint)
+    reveal_nothing = Discretion(_key(endpoint))
     return openai.AsyncOpenAI(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
         max_retries=0,
         http_client=httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(uds=_socket(endpoint), verify=_no_tls()),
+            transport=httpx2.AsyncHTTPTransport(uds=_socket(endpoint), verify=no_tls()),
             trust_env=False,
             follow_redirects=False,
             event_hooks={"request": [reveal_nothing.apply_async]},
@@ -54,20 +54,26 @@ def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> op
     )
 
 
-class _Discretion:
+class Discretion:
     """Takes from each request what the server has no business knowing."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, api_key: str | None) -> None:
         # The SDK insists on a key; where the server does, this word opens nothing.
-        self.api_key = (endpoint.api_key if isinstance(endpoint, TcpEndpoint) else None) or "none"
+        self.api_key = api_key or "none"
 
     def apply(self, request: httpx2.Request) -> None:
+        """Leave *request* the headers that the API needs."""
         for name in set(request.headers) - _HEADERS:
             del request.headers[name]
         request.headers["authorization"] = f"Bearer {self.api_key}"
 
     async def apply_async(self, request: httpx2.Request) -> None:
+        """Do the same for an asynchronous client."""
         self.apply(request)
+
+
+def _key(endpoint: Endpoint) -> str | None:
+    return endpoint.api_key if isinstance(endpoint, TcpEndpoint) else None
 
 
 def _socket(endpoint: Endpoint) -> str | None:
@@ -78,7 +84,7 @@ def _timeout(silence: float | None) -> httpx2.Timeout:
     return httpx2.Timeout(silence, connect=_CONNECT_TIMEOUT)
 
 
-def _no_tls() -> ssl.SSLContext:
+def no_tls() -> ssl.SSLContext:
     """Return a context that trusts nobody.
 
     An endpoint speaks plain HTTP, on this machine. Left to itself httpx2 would read the list of

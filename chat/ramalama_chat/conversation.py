@@ -6,10 +6,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A prompt and what the model said to it, be it all of its answer or the part we heard."""
+    """A prompt and what the model said to it, be it all of its answer or the part we heard.
+
+    *images* are those that were sent along, as data URLs.
+    """
 
     prompt: str
     answer: str
+    images: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Characters of text; what an image takes of a context, its size does not tell."""
+        return len(self.prompt) + len(self.answer)
 
 
 class Conversation:
@@ -34,23 +43,50 @@ class Conversation:
         """The exchanges, oldest first."""
         return tuple(self._exchanges)
 
-    def messages(self, prompt: str) -> list[dict[str, str]]:
+    def messages(self, prompt: str, images: Sequence[str] = ()) -> list[dict[str, object]]:
         """Return the conversation with *prompt* as its last turn, as the chat API has it."""
-        turns = [("system", self.system)] if self.system else []
-        turns += self.opening
+        opening = [("system", self.system)] if self.system else []
+        turns = [_turn(role, text) for role, text in (*opening, *self.opening)]
         for exchange in self._exchanges:
-            turns += [("user", exchange.prompt), ("assistant", exchange.answer)]
-        turns.append(("user", prompt))
-        return [{"role": role, "content": _encodable(content)} for role, content in turns]
+            turns.append(_turn("user", exchange.prompt, exchange.images))
+            turns.append(_turn("assistant", exchange.answer))
+        return [*turns, _turn("user", prompt, images)]
 
-    def record(self, prompt: str, answer: str) -> None:
+    def record(self, prompt: str, answer: str, images: Sequence[str] = ()) -> None:
         """Remember what was asked and answered; a prompt without an answer is not kept."""
         if answer:
-            self._exchanges.append(Exchange(prompt, answer))
+            self._exchanges.append(Exchange(prompt, answer, tuple(images)))
+
+    def undo(self) -> Exchange | None:
+        """Forget the last exchange, and return it; None if there is none."""
+        return self._exchanges.pop() if self._exchanges else None
+
+    def drop_oldest(self, characters: int) -> int:
+        """Forget the oldest exchanges, at least one, until so many *characters* are left at most.
+
+        Return how many were forgotten: 0 if there were none.
+        """
+        dropped, size = 0, sum(exchange.size for exchange in self._exchanges)
+        while self._exchanges and (dropped == 0 or size > characters):
+            size -= self._exchanges.pop(0).size
+            dropped += 1
+        return dropped
+
+    def replace(self, exchanges: Sequence[Exchange]) -> None:
+        """Go on from *exchanges* instead of those so far."""
+        self._exchanges = list(exchanges)
 
     def clear(self) -> None:
         """Forget every exchange; the system prompt stays."""
         self._exchanges.clear()
+
+
+def _turn(role: str, text: str, images: Sequence[str] = ()) -> dict[str, object]:
+    content: object = _encodable(text)
+    if images:
+        pictures = [{"type": "image_url", "image_url": {"url": image}} for image in images]
+        content = [{"type": "text", "text": content}, *pictures]
+    return {"role": role, "content": content}
 
 
 def _encodable(text: str) -> str:

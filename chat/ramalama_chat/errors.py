@@ -5,6 +5,7 @@
   x RequestFailed       the server answered, and said no (has .status)
     + ContextExceeded   the conversation is longer than the model's context
   x PromptTooLarge      more on standard input than a prompt can be
+  x InputRefused        what the user gave us makes no sense: a command's words, a file, a schema
   x KeepAliveExpired    the time that the caller gave the talk is over
 
 Messages are one line, and safe to print: what a server said in them went through `one_line`.
@@ -30,11 +31,30 @@ class RequestFailed(ChatError):
 
 
 class ContextExceeded(RequestFailed):
-    """The conversation with the new prompt has more tokens than the model's context."""
+    """The conversation with the new prompt has more tokens than the model's context.
+
+    *needed* and *held* count them; None where the server did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        needed: int | None = None,
+        held: int | None = None,
+    ) -> None:
+        super().__init__(message, status=status)
+        self.needed = needed
+        self.held = held
 
 
 class PromptTooLarge(ChatError):
     """Standard input holds more than we are willing to send as a prompt."""
+
+
+class InputRefused(ChatError):
+    """What the user gave us makes no sense: a command's words, a file, a schema, an address."""
 
 
 class KeepAliveExpired(ChatError):

@@ -37,6 +37,25 @@ def read_message(read_line: Callable[[bool], str]) -> Message | None:
     return Message("\n".join(lines))
 
 
+def parse_message(text: str) -> Message:
+    """Read a message that was typed or pasted as a whole, by the same grammar.
+
+    Lines without a backslash belong to it too: whoever pastes several means one message.
+    """
+    if text.lstrip().startswith(_FENCE):
+        lines = iter(text.splitlines(keepends=True))
+        return read_message(lambda _: next(lines, "")) or Message("")
+    return Message(text.rstrip("\r\n").replace("\\\n", "\n"))
+
+
+def is_complete(text: str) -> bool:
+    """Tell whether Enter ends the message *text*, or goes on in the next line."""
+    if text.lstrip().startswith(_FENCE):
+        inside = text.lstrip().removeprefix(_FENCE)
+        return inside.rstrip().endswith(_FENCE)
+    return not text.endswith("\\")
+
+
 def _read_fenced(first: str, read_line: Callable[[bool], str]) -> Message:
     line, lines = first, list[str]()
     while line and not line.rstrip().endswith(_FENCE):

@@ -9,7 +9,6 @@ def preload() -> None:
     """
     from ramalama_chat import (  # noqa: PLC0415 - late, that is the point
         answer,  # noqa: F401 # pyright: ignore[reportUnusedImport]
-        repl,  # noqa: F401 # pyright: ignore[reportUnusedImport]
         session,  # noqa: F401 # pyright: ignore[reportUnusedImport]
     )
     from ramalama_chat.client import open_client  # noqa: PLC0415 - late, that is the point

@@ -3,120 +3,119 @@
 Answers, and nothing else, go to the output stream; prompts, notes and errors to the other one.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from ramalama_chat.answer import write_answer
-from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
+from ramalama_chat.asking import Asker
+from ramalama_chat.attachments import Attachments
+from ramalama_chat.commands.outcome import Then
+from ramalama_chat.commands.table import find_command
+from ramalama_chat.desk import Desk, Question
+from ramalama_chat.errors import ChatError
 from ramalama_chat.message import Message, read_message
 
 CONTINUATION_PREFIX = "... "
 
-_HELP = """\
-/clear      forget what was said so far
-/bye        leave (as do /exit, exit, quit and Ctrl-D)
-/help, /?   this list
-//...       send a line that begins with one slash
-\\ at the end of a line goes on in the next; three quotes (\""") begin and end several lines.
-Ctrl-C stops the answer; at the prompt it leaves."""
 
-_LEAVE = frozenset({"/bye", "/exit", "exit", "quit"})
-_HELP_WORDS = frozenset({"/help", "/?"})
+class Reader(Protocol):
+    """Where messages come from."""
 
-
-class Talk(Protocol):
-    """What the loop needs of a ChatSession."""
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the last answer ended; "length" where the context was full."""
-        ...
-
-    def ask(self, prompt: str) -> Generator[str, None, None]:
-        """Yield the answer to *prompt* as it comes."""
-        ...
-
-    def clear(self) -> None:
-        """Forget what was said."""
+    def read(self) -> Message | None:
+        """Return the next one; None if the user leaves."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repl:
-    """A prompt loop over three streams, which need not be a terminal's.
+class LineReader:
+    """Reads lines as they come: from a pipe, or from a terminal that can do nothing else."""
 
-    *prefix* comes before each prompt; *color* is for the answers; *on_interrupt* is called when
-    Ctrl-C goes no further than this: it stops an answer, or leaves.
-    """
-
-    talk: Talk
     stdin: TextIO
-    stdout: TextIO
     stderr: TextIO
     prefix: str
-    color: bool = False
-    on_interrupt: Callable[[], None] = lambda: None
 
-    def run(self) -> None:
-        """Talk until the user leaves.
-
-        Raises:
-            ServerGone: there is nobody left to talk to. Any other failed request is told in a
-                line, and the loop goes on.
-
-        """
-        while True:
-            try:
-                message = read_message(self._read_line)
-            except KeyboardInterrupt:
-                self.on_interrupt()
-                message = None
+    def read(self) -> Message | None:
+        """Show the prompt, and read one message; whatever comes then does not stand behind it."""
+        message = None
+        try:
+            message = read_message(self._read_line)
+        finally:
             if message is None:
-                self._tell("")  # the shell's prompt shall not stand behind ours
-                return
-            if not self._obey(message):
-                return
+                print(file=self.stderr, flush=True)
+        return message
 
     def _read_line(self, continued: bool) -> str:  # noqa: FBT001 - read_message calls it
         self.stderr.write(CONTINUATION_PREFIX if continued else self.prefix)
         self.stderr.flush()
         return self.stdin.readline()
 
-    def _obey(self, message: Message) -> bool:
-        """Do what *message* says; False if it says to leave."""
-        text = message.text.strip()
-        word = "" if message.fenced else text.lower()
-        if not text:
-            return True
-        if word in _LEAVE:
-            return False
-        if word in _HELP_WORDS:
-            self._tell(_HELP)
-        elif word == "/clear":
-            self.talk.clear()
-            self._tell("The conversation starts anew.")
-        elif word.startswith("/") and not word.startswith("//"):
-            self._tell(f"There is no command {text.split()[0]}; /help lists them.")
-        else:
-            self._answer(message.text[1:] if word.startswith("//") else message.text)
-        return True
 
-    def _answer(self, prompt: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repl:
+    """A prompt loop between a reader and a talk.
+
+    *color* is for the answers; *on_interrupt* is called when Ctrl-C goes no further than this: it
+    stops an answer, or leaves. *why_gone* is asked when the server does not answer: it returns what
+    ends the loop, or None if the talk may go on.
+    """
+
+    desk: Desk
+    reader: Reader
+    stdout: TextIO
+    color: bool = False
+    on_interrupt: Callable[[], None] = lambda: None
+    why_gone: Callable[[], Exception | None] = lambda: None
+
+    def run(self) -> None:
+        """Talk until the user leaves.
+
+        Raises:
+            Exception: there is nobody left to talk to, which is what *why_gone* says. Any other
+                failed request is told in a line, and the loop goes on.
+
+        """
+        asker = Asker(
+            desk=self.desk,
+            stdout=self.stdout,
+            color=self.color,
+            on_interrupt=self.on_interrupt,
+            why_gone=self.why_gone,
+        )
+        while (message := self._read()) is not None:
+            try:
+                then = self._take(message, asker)
+            except ChatError as exc:
+                self.desk.tell(f"Error: {exc}")
+                continue
+            if then is Then.LEAVE:
+                return
+
+    def _read(self) -> Message | None:
         try:
-            write_answer(self.talk.ask(prompt), self.stdout, color=self.color)
+            return self.reader.read()
         except KeyboardInterrupt:
             self.on_interrupt()
-            self._tell("(stopped)")
-        except ServerGone:
-            raise
-        except ContextExceeded as exc:
-            self._tell(f"Error: {exc} (/clear forgets what was said so far)")
-        except ChatError as exc:
-            self._tell(f"Error: {exc}")
-        else:
-            if self.talk.finish_reason == "length":
-                self._tell("(cut off: the model's context is full; /clear starts anew)")
+            return None
 
-    def _tell(self, note: str) -> None:
-        print(note, file=self.stderr, flush=True)
+    def _take(self, message: Message, asker: Asker) -> Then:
+        """Do what *message* says, or have it answered."""
+        text = message.text if message.fenced else message.text.strip()
+        found = None if message.fenced else find_command(text)
+        then = found[0].run(self.desk, found[1]) if found else Then.GO_ON
+        if then is Then.ASK_AGAIN:
+            asker.ask(self._last_question())
+        elif found is None and text.strip():
+            literal = not message.fenced and text.startswith("//") and "\n" not in text
+            asker.ask(self._question(text[1:] if literal else message.text))
+        return then
+
+    def _question(self, text: str) -> Question:
+        attached, self.desk.attachments = self.desk.attachments, Attachments()
+        return Question(attached.with_prompt(text), attached.images)
+
+    def _last_question(self) -> Question:
+        """Take back the question that was answered last, or the one that was not."""
+        if self.desk.unanswered is not None:
+            return self.desk.unanswered
+        exchange = self.desk.talk.conversation.undo()
+        return Question("") if exchange is None else Question(exchange.prompt, exchange.images)

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from ramalama_chat._openai import openai
 from ramalama_chat._stream import Delta, chat_errors, open_stream, read_delta
 from ramalama_chat.conversation import Conversation
 from ramalama_chat.errors import ChatError, ServerGone
+
+if TYPE_CHECKING:
+    from ramalama_chat.usage import Usage
 
 
 class ChatSession:
@@ -28,15 +32,31 @@ class ChatSession:
     ) -> None:
         self._client = client
         self._model = model
-        self._stop = tuple(stop)
         self.conversation = Conversation(system=system, opening=opening)
+        self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
+        """Further members of each request, such as "temperature" and "max_tokens"."""
+        self.counting = False
+        """Whether to have the server count, which makes `usage` known."""
         self.finish_reason: str | None = None
         """Why the last answer ended: "stop", "length" where the context was full; None if cut."""
+        self.usage: Usage | None = None
+        """What the last answer took; None if nobody counted."""
+
+    @property
+    def model(self) -> str:
+        """What the server calls the model."""
+        return self._model
 
     def ask(
-        self, prompt: str, *, on_reasoning: Callable[[str], None] | None = None
+        self,
+        prompt: str,
+        *,
+        images: Sequence[str] = (),
+        on_reasoning: Callable[[str], None] | None = None,
     ) -> Generator[str, None, None]:
         """Ask *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
+
+        *images* are sent along, as data URLs; the model must be one that sees.
 
         Closing the generator stops the server too, and so does an exception that passes through
         it, such as KeyboardInterrupt; what was heard until then stays in the conversation. After
@@ -53,7 +73,7 @@ class ChatSession:
         """
         heard: list[str] = []
         try:
-            with closing(self._deltas(prompt)) as deltas:
+            with closing(self._deltas(prompt, images)) as deltas:
                 for delta in deltas:
                     if delta.reasoning and on_reasoning is not None:
                         on_reasoning(delta.reasoning)
@@ -64,24 +84,35 @@ class ChatSession:
             heard.clear()
             raise
         finally:
-            self.conversation.record(prompt, "".join(heard))
+            self.conversation.record(prompt, "".join(heard), images)
 
     def clear(self) -> None:
         """Forget what was said."""
         self.conversation.clear()
 
-    def _deltas(self, prompt: str) -> Generator[Delta, None, None]:
-        self.finish_reason = None
-        messages = self.conversation.messages(prompt)
+    def context_size(self) -> int | None:
+        """Ask the server how many tokens its context holds; None if it does not say."""
+        from ramalama_chat.context import ask_context_size  # noqa: PLC0415 - seldom asked
+
+        return ask_context_size(self._client, self._model)
+
+    def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
+        self.finish_reason = self.usage = None
+        messages = self.conversation.messages(prompt, images)
+        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
         with (
             chat_errors(),
             open_stream(
-                self._client, model=self._model, messages=messages, stop=self._stop
+                self._client,
+                model=self._model,
+                messages=messages,
+                extra={**self.parameters, **counting},
             ) as stream,
         ):
             for event in stream:
                 delta = read_delta(event)
                 self.finish_reason = delta.finish_reason or self.finish_reason
+                self.usage = delta.usage or self.usage
                 yield delta
         if self.finish_reason is None:
             msg = "the model server stopped in the middle of its answer"

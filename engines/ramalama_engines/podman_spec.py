@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KEEP_GROUPS = "run.oci.keep_original_groups"  # crun's annotation; the API has no field for it
 SELINUX_LABEL = "io.podman.annotations.label"  # as podman's command line sets it; shown by inspect
 
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 (what podman means by an empty address)
 _UNLIMITED = 2**64 - 1  # podman before 5.5 answers 500 to -1
 # fmt: off
 _RLIMITS = frozenset((
@@ -141,7 +142,8 @@ def _port(port: PortBinding) -> dict[str, Any]:
     return {
         "container_port": port.container_port,
         "host_port": port.host_port,
-        "host_ip": port.host_address,
+        # Given in figures, netavark (Podman 4.3) forwards what is sent to that very address.
+        "host_ip": "" if port.host_address == _ANY_ADDRESS else port.host_address,
         "protocol": "tcp",
     }
 

@@ -6,6 +6,7 @@ This module is what every command pays for, so it imports nothing that `version`
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from ramalama._version import __version__
@@ -21,6 +22,10 @@ def main(words: list[str] | None = None) -> int:
         sys.stdout.write(f"ramalama version {__version__}\n")
         return 0
     if alone:
+        if "_ARGCOMPLETE" in os.environ:
+            from ramalama.cli.completing import answer  # noqa: PLC0415 (see above)
+
+            answer()
         from ramalama.cli.haste import leave_at_ctrl_c  # noqa: PLC0415 (see above)
 
         leave_at_ctrl_c()

@@ -22,7 +22,7 @@ beginnings of downloads that nobody has gone on with for a week. No model is rem
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, GlobalArguments())
+    arguments = make_parser().parse_args(words, GlobalArguments())
     invocation = invoke(arguments)
 
     def announce() -> None:
@@ -37,5 +37,6 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     return parser("gc", VERBS["gc"].summary, epilog=_EPILOG)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from ramalama.cli.verbs import VERBS, find_verb, usage
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _USAGE_ERROR = 2
@@ -28,8 +29,12 @@ _LATE = frozenset(
 )
 
 
-class _Command(Protocol):
+class Command(Protocol):
     """A module of this package that is a command."""
+
+    def make_parser(self) -> argparse.ArgumentParser:
+        """Make the parser of the command's words; manual pages and completion read it, too."""
+        ...
 
     def execute(self, words: Sequence[str]) -> int:
         """Parse *words* and do it; return the exit code."""
@@ -38,7 +43,7 @@ class _Command(Protocol):
 
 def dispatch(words: Sequence[str]) -> int:
     """Run the command that *words* name."""
-    before, word, after = _split(words)
+    before, word, after = split_words(words)
     if word is None:
         return _without_command(before)
     name = find_verb(word)
@@ -46,21 +51,25 @@ def dispatch(words: Sequence[str]) -> int:
         return _unknown(word)
     if name == "help":
         return _help(after)
-    return _execute(VERBS[name].module, [*before, *after], debug="--debug" in words)
+    return _execute(name, [*before, *after], debug="--debug" in words)
 
 
-def _execute(module: str, words: Sequence[str], *, debug: bool) -> int:
-    """Import a command's module, and run the command."""
+def _execute(name: str, words: Sequence[str], *, debug: bool) -> int:
     from ramalama_engines.late_packages import late_packages  # noqa: PLC0415 (help needs it not)
 
     with late_packages(_LATE):
-        command = cast("_Command", import_module(f"ramalama.cli.{module}"))
+        command = load_command(name)
         from ramalama.cli.border import guarded  # noqa: PLC0415 (see above)
 
         return guarded(lambda: command.execute(words), debug=debug)
 
 
-def _split(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
+def load_command(name: str) -> Command:
+    """Import the module of a command."""
+    return cast("Command", import_module(f"ramalama.cli.{VERBS[name].module}"))
+
+
+def split_words(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
     """Split at the command: global options may stand before it as well as after it."""
     position = 0
     while position < len(words) and words[position].startswith("-"):

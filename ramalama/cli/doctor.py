@@ -21,10 +21,11 @@ from ramalama.cli.signals import handled_signals
 from ramalama.cli.verbs import VERBS
 from ramalama.doctor import examine
 from ramalama.mismatch import describe
-from ramalama.reference import ModelRef, Scheme
+from ramalama.reference import ModelRef
 from ramalama_engines import PullPolicy
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from ramalama.doctor import Diagnosis
@@ -46,20 +47,18 @@ class DoctorArguments(ServeArguments):
     """What the parser fills in."""
 
     json: bool
+    model = "/nothing.gguf"  # none is looked for
 
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words*, look, and report."""
-    doctor_parser = parser("doctor", VERBS["doctor"].summary, epilog=_EPILOG)
-    add_serve_options(doctor_parser)
-    doctor_parser.add_argument("--json", action="store_true", help="print one JSON object")
-    arguments = doctor_parser.parse_args(join_dashed(words), DoctorArguments())
+    arguments = make_parser().parse_args(join_dashed(words), DoctorArguments())
     if ensure_no_dryrun(arguments, ["doctor"]):
         return 0
     invocation = invoke(arguments)
-    none = ModelRef(Scheme.FILE, "/nothing.gguf")  # no model is looked for
-    options = serve_options(arguments, none, invocation.config, invocation.user.env, parallel=1)
-    options = replace(options, pull_policy=arguments.pull or PullPolicy.NEVER)
+    config, environ = invocation.config, invocation.user.env
+    options = serve_options(arguments, ModelRef.parse, config, environ, parallel=1)
+    options = replace(options, draft=None, pull_policy=arguments.pull or PullPolicy.NEVER)
     progress = StartProgress(quiet=invocation.quiet)
     with handled_signals(), invocation.ramalama() as ramalama:
         try:
@@ -70,6 +69,14 @@ def execute(words: Sequence[str]) -> int:
         write = _json if arguments.json else _text
         sys.stdout.write(write(ramalama, diagnosis))
     return _FOUND if diagnosis.problems else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("doctor", VERBS["doctor"].summary, epilog=_EPILOG)
+    add_serve_options(result)
+    result.add_argument("--json", action="store_true", help="print one JSON object")
+    return result
 
 
 def _json(ramalama: Ramalama, diagnosis: Diagnosis) -> str:

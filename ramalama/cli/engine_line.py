@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.planning import OWNER_LABEL
+from ramalama.planning import INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
 from ramalama_engines import EngineKind
 from ramalama_engines.values import BindMount, CdiDevice, HostDevice, TmpfsMount
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from ramalama_engines import ContainerSpec
     from ramalama_engines.values import Device, Mount, PortBinding
+
+_OF_THIS_PROCESS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
 
 
 def engine_line(kind: EngineKind, spec: ContainerSpec) -> str:
@@ -48,7 +50,7 @@ def _identity(spec: ContainerSpec) -> Iterator[str]:
     if spec.name:
         yield f"--name={spec.name}"
     for name, value in spec.labels.items():
-        if name != OWNER_LABEL:  # it would name this process, which is about to end
+        if name not in _OF_THIS_PROCESS:  # which is about to end
             yield f"--label={name}={value}"
     for name, value in spec.env.items():
         yield f"--env={name}={value}"

@@ -4,8 +4,8 @@
     1    a request failed, or the model has the wrong byte order
     2    wrong usage, or no such model file
     5    the model cannot be read, or the output not be written
-    22   a value that makes no sense: reference, model file, setting; a model that its registry
-         does not have or give
+    22   a value that makes no sense: reference, model file, setting, a file for a chat; a model
+         that its registry does not have or give
     38   the engine cannot do what was asked
     110  the server did not become ready in time
     124  --keepalive ended the command
@@ -35,7 +35,7 @@ from ramalama.errors import (
     UnknownModel,
     WrongEndianness,
 )
-from ramalama_chat.errors import KeepAliveExpired
+from ramalama_chat.errors import InputRefused, KeepAliveExpired
 from ramalama_engines.errors import UnsupportedOption
 
 FAILED = 1
@@ -60,6 +60,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ModelPushError, INVALID),
     (StoreError, IO_FAILED),
     (InvalidReference, INVALID),
+    (InputRefused, INVALID),
     (ConfigError, INVALID),
     (OptionRefused, INVALID),
     (ServerNotReady, 110),

@@ -8,14 +8,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.output import printable
 from ramalama.cli.verbs import VERBS
 from ramalama.config import config_files
 from ramalama.cores import default_threads, usable_cores
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure
-from ramalama.images import name_of_image
+from ramalama.images import describe_stand_in, name_of_image
+from ramalama.readers import one_of
 from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ _NOT_SETTINGS = frozenset({"sources", "warnings"})
 class InfoArguments(GlobalArguments):
     """What the parser fills in."""
 
+    json: bool
+    runtime: RuntimeName | None
     shortnames: bool
 
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and print one JSON object; an engine that is down is a part of it."""
-    arguments = _parser().parse_args(words, InfoArguments())
+    arguments = make_parser().parse_args(words, InfoArguments())
     if ensure_no_dryrun(arguments, ["info"]):
         return 0
     invocation = invoke(arguments)
@@ -47,6 +50,8 @@ def execute(words: Sequence[str]) -> int:
         return 0
     with invocation.ramalama() as ramalama:
         detection = ramalama.detect()
+        kind, runtime = detection.accelerator.kind, arguments.runtime or invocation.config.runtime
+        image = name_of_image(invocation.config, None, kind, runtime)
         report = {
             "Accelerator": _accelerator(detection),
             "Config": _settings(invocation.config),
@@ -57,7 +62,8 @@ def execute(words: Sequence[str]) -> int:
             ],
             "Cores": {"Usable": usable_cores(), "DefaultThreads": default_threads()},
             "Engine": _engine(ramalama),
-            "Image": _image(invocation.config, detection),
+            "Image": image,
+            "ImageNote": describe_stand_in(image, kind, runtime),
             "Memory": {"Available": ramalama.room().main},
             "Runtimes": {"Available": sorted(RuntimeName), "Default": invocation.config.runtime},
             "Shortnames": _shortnames(ramalama.models.shortnames()),
@@ -69,8 +75,16 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("info", VERBS["info"].summary)
+    result.add_argument("--json", action="store_true", help="print JSON, as is done anyway")
+    result.add_argument(
+        "--runtime",
+        type=typed(one_of(RuntimeName)),
+        metavar="{llama.cpp,vllm}",
+        help="tell this server's image (default: the settings')",
+    )
     result.add_argument(
         "--shortnames", action="store_true", help="print the short names alone, a line each"
     )
@@ -88,10 +102,6 @@ def _shortnames(shortnames: Shortnames) -> dict[str, object]:
         "Names": {entry.name: entry.target for entry in shortnames.entries.values()},
         "Warnings": shortnames.warnings,
     }
-
-
-def _image(config: Config, detection: Detection) -> str:
-    return name_of_image(config, None, detection.accelerator.kind, config.runtime)
 
 
 def _engine(ramalama: Ramalama) -> dict[str, object]:

@@ -64,7 +64,7 @@ class _Header:
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, InspectArguments())
+    arguments = make_parser().parse_args(words, InspectArguments())
     if ensure_no_dryrun(arguments, ["inspect", arguments.model]):
         return 0
     models = invoke(arguments).models()
@@ -80,7 +80,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("inspect", VERBS["inspect"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="reference or short name, pulled already")
     result.add_argument("--all", action="store_true", help="metadata and tensors, too")

@@ -33,7 +33,7 @@ class ListArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, ListArguments())
+    arguments = make_parser().parse_args(words, ListArguments())
     if ensure_no_dryrun(arguments, ["list"]):
         return 0
     invocation = invoke(arguments)
@@ -52,7 +52,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("list", VERBS["list"].summary)
     result.add_argument("-a", "--all", action="store_true", help="half-pulled models, too")
     result.add_argument("--json", action="store_true", help="print an array of objects")
@@ -71,8 +72,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sorted(models: Sequence[ListedModel], arguments: ListArguments) -> Sequence[ListedModel]:
     def key(model: ListedModel) -> tuple[float, str]:
-        rank = {"size": float(model.size), "modified": model.modified.timestamp(), "name": 0.0}
-        return rank[arguments.sort], _name(model)
+        match arguments.sort:
+            case "size":
+                rank = float(model.size)
+            case "modified":
+                rank = model.modified.timestamp()
+            case _:
+                rank = 0.0
+        return rank, _name(model)
 
     return sorted(models, key=key, reverse=arguments.order == "desc")
 

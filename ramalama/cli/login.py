@@ -44,7 +44,7 @@ class LoginArguments(RegistryArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, LoginArguments())
+    arguments = make_parser().parse_args(words, LoginArguments())
     if complaint := _misuse(arguments):
         complain(f"Error: {complaint}")
         return USAGE
@@ -60,7 +60,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("login", VERBS["login"].summary, epilog=_EPILOG)
     result.add_argument(
         "registry",

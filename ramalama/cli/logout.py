@@ -36,7 +36,7 @@ class LogoutArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, LogoutArguments())
+    arguments = make_parser().parse_args(words, LogoutArguments())
     registry = arguments.registry
     if not registry:
         complain("Error: which registry? `ramalama logout quay.io`, `ramalama logout huggingface`")
@@ -50,7 +50,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("logout", VERBS["logout"].summary, epilog=_EPILOG)
     result.add_argument(
         "registry", metavar="REGISTRY", nargs="?", help="as in `ramalama login`, or huggingface"

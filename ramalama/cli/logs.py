@@ -24,7 +24,7 @@ class LogsArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, LogsArguments())
+    arguments = make_parser().parse_args(words, LogsArguments())
     if ensure_no_dryrun(arguments, ["logs", arguments.name]):
         return 0
     with invoke(arguments).ramalama() as ramalama:
@@ -35,7 +35,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("logs", VERBS["logs"].summary)
     result.add_argument("name", metavar="NAME", help="name or container ID; see `ramalama ps`")
     result.add_argument("-f", "--follow", action="store_true", help="go on until it ends")

@@ -30,14 +30,16 @@ class PsArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, PsArguments())
+    arguments = make_parser().parse_args(words, PsArguments())
     if ensure_no_dryrun(arguments, ["ps"]):
         return 0
     with invoke(arguments).ramalama() as ramalama:
         ramalama.remove_orphans()
         states = ramalama.servers()
+        addresses = {state.id: ramalama.address(state) for state in states}
     if arguments.format == "json":
-        json.dump([_record(state) for state in states], sys.stdout, indent=2)
+        records = [{**_record(state), "address": addresses[state.id]} for state in states]
+        json.dump(records, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return 0
     rows = [_row(state, whole=arguments.no_trunc) for state in states]
@@ -45,9 +47,13 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("ps", VERBS["ps"].summary)
     result.add_argument("--format", choices=("json",), help="print an array of objects")
+    result.add_argument(
+        *("--json",), action="store_const", const="json", dest="format", help="as --format json"
+    )
     result.add_argument("-n", "--noheading", action="store_true", help="leave the heading out")
     result.add_argument("--no-trunc", action="store_true", help="show whole container IDs")
     return result

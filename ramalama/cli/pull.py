@@ -12,11 +12,15 @@ from ramalama.cli.progress import StartProgress
 from ramalama.cli.registry_options import RegistryArguments, add_registry_options
 from ramalama.cli.signals import handled_signals
 from ramalama.cli.verbs import VERBS
+from ramalama.errors import ModelUnsupported
+from ramalama.events import Notice
 from ramalama.options import PullOptions
 from ramalama.runtimes import find_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ramalama.store.models import StoredModel
 
 _EPILOG = """\
 examples:
@@ -38,26 +42,34 @@ class PullArguments(RegistryArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, PullArguments())
+    arguments = make_parser().parse_args(words, PullArguments())
     if ensure_no_dryrun(arguments, ["pull", arguments.model]):
         return 0
     invocation = invoke(arguments)
     models = invocation.models()
     reference = models.resolve(arguments.model)
     verify = arguments.verifies(invocation.config)
-    wanted = find_runtime(invocation.config.runtime).format
-    options = PullOptions(wanted=wanted, authfile=arguments.authfile, tls_verify=verify)
+    runtime = find_runtime(invocation.config.runtime)
+    options = PullOptions(wanted=runtime.format, authfile=arguments.authfile, tls_verify=verify)
     progress = StartProgress(quiet=invocation.quiet)
+
+    def warn(model: StoredModel) -> None:
+        try:
+            runtime.check(model)
+        except ModelUnsupported as exc:  # another runtime may be what it is for
+            progress.follow(Notice(str(exc)))
+
     with handled_signals():  # whichever ends us, what came is kept and the progress line goes
         try:
-            models.pull(reference, options, on_event=progress.follow)
+            models.pull(reference, options, check=warn, on_event=progress.follow)
         finally:
             progress.clear()
     sys.stdout.write(printable(str(reference)) + "\n")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("pull", VERBS["pull"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="reference or short name of a model")
     add_registry_options(result)

@@ -8,23 +8,14 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.push_progress import PushProgress
-from ramalama.cli.registry_options import RegistryArguments, add_registry_options, open_access
+from ramalama.cli.registry_options import RegistryArguments, add_registry_options
 from ramalama.cli.verbs import VERBS
-from ramalama.errors import InvalidReference
-from ramalama.model_files import find_files, model_name
-from ramalama.pushing import Push, Pusher
+from ramalama.options import PushKind, PushOptions
 from ramalama.readers import one_of
-from ramalama.reference import Scheme
-from ramalama.transports.oci.transport import image_reference
-from ramalama.transports.oci.write import PushKind
-from ramalama_engines import ImageReference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ramalama.models import Models
-
-_CAR_IMAGE = "registry.access.redhat.com/ubi10-micro:latest"
 _EPILOG = """\
 examples:
   ramalama push ollama://smollm2:135m oci://quay.io/me/smollm2:135m
@@ -50,25 +41,32 @@ class PushArguments(RegistryArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_args(words, PushArguments())
+    arguments = make_parser().parse_args(words, PushArguments())
     shown = [arguments.source, *([arguments.target] if arguments.target else [])]
     if ensure_no_dryrun(arguments, ["push", "--type", arguments.type, *shown]):
         return 0
     invocation = invoke(arguments)
     models = invocation.models()
+    source = models.resolve(arguments.source)
+    target = models.resolve(arguments.target) if arguments.target else None
+    options = PushOptions(
+        kind=arguments.type,
+        base=arguments.carimage,
+        authfile=arguments.authfile,
+        tls_verify=arguments.verifies(invocation.config),
+    )
     progress = PushProgress(quiet=invocation.quiet)
-    with models.store.using(), open_access(arguments, invocation) as access:
-        try:
-            progress.begin()
-            push = _push(arguments, models)
-            digest = Pusher(access, on_event=progress.follow).push(push)
-        finally:
-            progress.clear()
-    sys.stdout.write(f"oci://{push.target.repository}@{digest}\n")
+    try:
+        progress.begin()
+        pushed = models.push(source, target, options, on_event=progress.follow)
+    finally:
+        progress.clear()
+    sys.stdout.write(f"{pushed}\n")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("push", VERBS["push"].summary, epilog=_EPILOG)
     result.add_argument("source", metavar="SOURCE", help="a model that was pulled, or a file")
     result.add_argument(
@@ -85,31 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         help="how the model is packed (default: raw)",
     )
     add_registry_options(result)
-    result.add_argument("--carimage", default=_CAR_IMAGE, help=argparse.SUPPRESS)
+    result.add_argument("--carimage", default=PushOptions().base, help=argparse.SUPPRESS)
     # Nothing is built in a container, so that there is none to have a network.
     result.add_argument("--network", "--net", help=argparse.SUPPRESS)
     return result
-
-
-def _push(arguments: PushArguments, models: Models) -> Push:
-    source = models.resolve(arguments.source)
-    target = models.resolve(arguments.target) if arguments.target else source
-    if target.scheme is not Scheme.OCI:
-        msg = f"{target} is in no OCI registry, which models are pushed to: oci://HOST/NAME:TAG"
-        raise InvalidReference(msg)
-    is_car = arguments.type is PushKind.CAR
-    return Push(
-        name=model_name(source),
-        files=find_files(source, models.store),
-        target=image_reference(target),
-        kind=arguments.type,
-        base=_base(arguments.carimage) if is_car else None,
-        source=image_reference(source) if source.scheme is Scheme.OCI else None,
-    )
-
-
-def _base(text: str) -> ImageReference:
-    try:
-        return ImageReference.parse(text)
-    except ValueError as exc:
-        raise InvalidReference(str(exc)) from exc

@@ -30,7 +30,7 @@ class RmArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_intermixed_args(words, RmArguments())
+    arguments = make_parser().parse_intermixed_args(words, RmArguments())
     if arguments.all == bool(arguments.models):
         complain("Error: name the models to remove, or give --all; `ramalama list` lists them")
         return USAGE
@@ -59,7 +59,8 @@ def _remove(models: Models, model: str | ModelRef, *, ignore: bool) -> int:
     return removed.freed
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("rm", VERBS["rm"].summary)
     result.add_argument("models", metavar="MODEL", nargs="*", help="reference or short name")
     result.add_argument("-a", "--all", action="store_true", help="remove every model")

@@ -7,6 +7,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from ramalama.cli.chat_options import (
+    ChatArguments,
+    add_chat_options,
+    has_enclosed,
+    is_plain,
+    wants_color,
+)
 from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.output import complain
 from ramalama.cli.progress import StartProgress
@@ -21,10 +28,7 @@ from ramalama.cli.signals import handled_signals
 from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
 from ramalama.events import ContainerCreated
-from ramalama.readers import one_of
-from ramalama_chat.color import ColorMode, default_prefix, use_color
 from ramalama_chat.errors import ChatError, ServerGone
-from ramalama_chat.keepalive import parse_duration
 from ramalama_chat.preload import preload
 from ramalama_chat.prompt import read_prompt
 from ramalama_values import frozen
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from ramalama.cli.enclosed import Enclosed
     from ramalama.cli.invocation import Invocation
     from ramalama.cli.signals import Signals
     from ramalama.events import Event
@@ -54,19 +59,17 @@ exit codes:
 """
 
 
-class RunArguments(ServeArguments):
+class RunArguments(ServeArguments, ChatArguments):
     """What the parser fills in."""
 
     args: list[str]
-    color: ColorMode | None
     keepalive: float | None
-    prefix: str | None
     timings: bool
 
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    run_parser = _parser()
+    run_parser = make_parser()
     options, literal = split_at_dashes(words)
     arguments = run_parser.parse_intermixed_args(join_dashed(options), RunArguments())
     positionals = [*([arguments.model] if arguments.model else []), *arguments.args, *literal]
@@ -74,7 +77,7 @@ def execute(words: Sequence[str]) -> int:
         run_parser.error("which MODEL?")
     arguments.model, *arguments.args = positionals
     invocation = invoke(arguments)
-    command = _Run(arguments, invocation)
+    command = _Run(arguments, invocation, _read_enclosed(arguments))
     if arguments.dryrun:
         return command.print_plan()
     # Who has an answer to read must not wait long for the thread that imports beside it.
@@ -84,7 +87,8 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("run", VERBS["run"].summary, epilog=_EPILOG)
     result.usage = "ramalama run [options] MODEL [ARGS ...]"
     # Optional to argparse, which would otherwise call ARGS missing too.
@@ -99,23 +103,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_serve_options(result)
     group = result.add_argument_group("chat options")
-    group.add_argument(
-        *("--color", "--colour"),
-        type=typed(one_of(ColorMode)),
-        metavar="{auto,always,never}",
-        help="colour the answers (default: auto)",
-    )
+    add_chat_options(group)
     group.add_argument(
         "--keepalive",
-        type=typed(parse_duration),
+        type=typed(_duration),
         metavar="DURATION",
         help="leave after so long, with exit code 124 (90, 5m, 1h30m)",
     )
-    group.add_argument("--prefix", help="of the prompt (default: 🦭 > )")
     group.add_argument(
         "--timings", action="store_true", help="report on stderr where the time went"
     )
     return result
+
+
+def _read_enclosed(arguments: RunArguments) -> Enclosed | None:
+    """Read what goes along with the prompt, before anything is started."""
+    if not has_enclosed(arguments):
+        return None
+    from ramalama.cli.enclosed import read_enclosed  # noqa: PLC0415 (most name none)
+
+    return read_enclosed(arguments)
+
+
+def _duration(text: str) -> float:
+    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most name none)
+
+    return parse_duration(text)
 
 
 @frozen(kw_only=False)
@@ -124,6 +137,7 @@ class _Run:
 
     arguments: RunArguments
     invocation: Invocation
+    enclosed: Enclosed | None
 
     def print_plan(self) -> int:
         """Show the engine's command line, and do nothing."""
@@ -143,14 +157,16 @@ class _Run:
             progress.follow(event)
             timings.note(event)
             # Not before: the container's creation would have to share the interpreter with it.
-            if isinstance(event, ContainerCreated):
-                threading.Thread(target=preload, name="ramalama-preload", daemon=True).start()
+            if isinstance(event, ContainerCreated) and not warm:
+                self._start_preload()
 
         with self.invocation.ramalama() as ramalama:
             options = self._options(ramalama.models)
             prompt = _PromptReader(self.arguments.args, quiet=self.invocation.quiet)
+            if warm := ramalama.may_reuse:
+                self._start_preload()  # a server that is there leaves us no time to do it later
             try:
-                with ramalama.serve(options, on_event=follow) as server:
+                with ramalama.serve(options, on_event=follow, reuse=warm) as server:
                     gc.freeze()  # what was imported is there to stay, and need not be looked at
                     gc.enable()
                     signals.start_keepalive(self.arguments.keepalive)
@@ -165,45 +181,46 @@ class _Run:
     def _options(self, models: Models) -> ServeOptions:
         return serve_options(
             self.arguments,
-            models.resolve(self.arguments.model),
+            models.resolve,
             self.invocation.config,
             self.invocation.user.env,
             parallel=1,  # one talk, one request at a time
         )
 
+    def _start_preload(self) -> None:
+        threading.Thread(target=self._preload, name="ramalama-preload", daemon=True).start()
+
+    def _preload(self) -> None:
+        preload()
+        if not is_plain(self.arguments):
+            from ramalama.cli.talking import preload_rest  # noqa: PLC0415 (late, as that is)
+
+            preload_rest(self.invocation.user, one_shot=bool(self.arguments.args))
+
     def _talk(
         self, server: ModelServer, prompt: str | None, signals: Signals, timings: Timings
     ) -> None:
         # The engine is at work until here, and has left us time to import.
-        from ramalama_chat.answer import write_answer  # noqa: PLC0415 (see above)
-
         try:
-            if prompt is None:
-                self._loop(server, signals)
-            else:
+            if prompt is not None and is_plain(self.arguments):
+                from ramalama_chat.answer import write_answer  # noqa: PLC0415 (see above)
+
                 pieces = timings.watch_first(server.chat().ask(prompt))
-                write_answer(pieces, sys.stdout, color=self._color())
+                write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
+                return
+            from ramalama.cli.talking import Talking  # noqa: PLC0415 (see above)
+
+            talking = Talking(server.chat(), self.arguments, self.invocation, self.enclosed)
+            if prompt is None:
+                talking.loop(
+                    on_interrupt=signals.listen_again,
+                    why_gone=server.why_ended,
+                    has_ended=lambda: not server.running,
+                )
+            else:
+                talking.answer(prompt, timings.watch_first)
         except ServerGone as exc:
             raise server.why_ended() or exc from exc
-
-    def _loop(self, server: ModelServer, signals: Signals) -> None:
-        from ramalama_chat.repl import Repl  # noqa: PLC0415 (see _talk)
-
-        config = self.invocation.config
-        prefix = self.arguments.prefix or config.prefix
-        Repl(
-            talk=server.chat(),
-            stdin=sys.stdin,
-            stdout=sys.stdout,
-            stderr=sys.stderr,
-            prefix=prefix or default_prefix(self.invocation.user.env, sys.stderr.encoding),
-            color=self._color(),
-            on_interrupt=signals.listen_again,
-        ).run()
-
-    def _color(self) -> bool:
-        mode = self.arguments.color or ColorMode(self.invocation.config.color)
-        return use_color(mode, isatty=sys.stdout.isatty(), env=self.invocation.user.env)
 
 
 class _PromptReader:

@@ -23,7 +23,7 @@ from ramalama_engines import PullPolicy
 from ramalama_engines.values import Device, parse_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ramalama.config import Config
     from ramalama.reference import ModelRef
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NO_DEVICE = "none"
+NO_DRAFT = "none"
 _HIGHEST_PORT = 65535
 _DASHED = "--runtime-args"
 
@@ -49,6 +50,7 @@ class ServeArguments(GlobalArguments):
     image: str | None
     keep_groups: bool | None
     model: str
+    model_draft: str | None
     name: str | None
     network: str | None
     ngl: int | None
@@ -78,15 +80,17 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
 
 def serve_options(
     arguments: ServeArguments,
-    model: ModelRef,
+    resolve: Callable[[str], ModelRef],
     config: Config,
     environ: Mapping[str, str],
     *,
     parallel: int | None,
 ) -> ServeOptions:
-    """Fold the command line over the settings."""
+    """Fold the command line over the settings; *resolve* reads the names of models."""
+    draft = _first(arguments.model_draft, config.model_draft)
     return ServeOptions(
-        model=model,
+        model=resolve(arguments.model),
+        draft=resolve(draft) if draft and draft != NO_DRAFT else None,
         runtime=_first(arguments.runtime, config.runtime),
         ctx_size=config.ctx_size if arguments.ctx_size is None else arguments.ctx_size,
         ngl=_first(arguments.ngl, config.ngl),
@@ -168,6 +172,12 @@ def _add_model_options(group: ArgumentGroup) -> None:
         type=typed(parse_ngl),
         metavar="LAYERS",
         help="layers on the GPU (default: -1 = as many as fit; 0 = CPU, 999 = all)",
+    )
+    group.add_argument(
+        "--model-draft",
+        type=_text,
+        metavar="MODEL",
+        help="a small model of the same family that guesses ahead, for speed; `none` for none",
     )
     group.add_argument("--temp", type=typed(parse_temp), help="temperature (default: 0.8)")
     group.add_argument("--seed", type=int, help="seed of the sampler (default: random)")

@@ -29,7 +29,7 @@ class StopArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
-    arguments = _parser().parse_intermixed_args(words, StopArguments())
+    arguments = make_parser().parse_intermixed_args(words, StopArguments())
     if arguments.all == bool(arguments.names):
         complain("Error: name the servers to stop, or give --all; `ramalama ps` lists them")
         return USAGE
@@ -53,7 +53,8 @@ def _stop(ramalama: Ramalama, name: str, *, ignore: bool) -> None:
         sys.stdout.write(printable(name) + "\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
     result = parser("stop", VERBS["stop"].summary)
     result.add_argument("names", metavar="NAME", nargs="*", help="name or container ID")
     result.add_argument("-a", "--all", action="store_true", help="stop every model server")

@@ -17,6 +17,8 @@ class Verb:
 
 VERBS = {
     "run": Verb("run", "run a model in a container and chat with it, or ask it one thing"),
+    "chat": Verb("chat", "talk to a model server that runs already"),
+    "serve": Verb("serve", "serve a model to other programs"),
     "ps": Verb("ps", "list the model servers that run", ("containers",)),
     "stop": Verb("stop", "stop model servers and remove their containers"),
     "logs": Verb("logs", "show what a model server wrote"),
@@ -31,6 +33,7 @@ VERBS = {
     "logout": Verb("logout", "forget who you are to a registry"),
     "info": Verb("info", "show engine, accelerator and settings, and why they were chosen"),
     "doctor": Verb("doctor", "look from inside a container whether the accelerator can be used"),
+    "completion": Verb("completion", "print what makes a shell complete these commands"),
     "version": Verb("version", "show the version"),
     "help": Verb("help", "show the help of a command"),
 }
@@ -48,7 +51,8 @@ def usage() -> str:
     rows = [(", ".join((name, *verb.aliases)), verb.summary) for name, verb in VERBS.items()]
     commands = "\n".join(f"  {names:18} {summary}" for names, summary in rows)
     return f"""\
-usage: ramalama [-h] [-v] [--debug | --quiet] [--dryrun] [--engine {{podman,docker}}] command ...
+usage: ramalama [-h] [-v] [--debug | --quiet] [--dryrun] [--engine {{podman,docker}}] [--store DIR]
+                command ...
 
 Run AI models in locked-down containers, with the accelerator that the host has.
 
@@ -62,6 +66,7 @@ options:
   -q, --quiet        say nothing but answers and errors
   --dryrun           show the equivalent podman or docker command, and do nothing
   --engine NAME      podman or docker (default: the first that answers)
+  --store DIR        directory of the models
   These are understood before and after the command.
 
 examples:

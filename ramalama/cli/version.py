@@ -10,12 +10,18 @@ from ramalama.cli.invocation import GlobalArguments, parser
 from ramalama.cli.verbs import VERBS
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 
 def execute(words: Sequence[str]) -> int:
     """Parse *words* and print the version; with `--quiet` the number alone."""
-    arguments = parser("version", VERBS["version"].summary).parse_args(words, GlobalArguments())
+    arguments = make_parser().parse_args(words, GlobalArguments())
     text = __version__ if arguments.quiet else f"ramalama version {__version__}"
     sys.stdout.write(f"{text}\n")
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    return parser("version", VERBS["version"].summary)

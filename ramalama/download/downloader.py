@@ -19,7 +19,7 @@ from ramalama.download.source import Source
 from ramalama.download.space import disk_errors, require_space
 from ramalama.download.transfer import Transfer
 from ramalama.download.values import FetchedBlob
-from ramalama.errors import ModelPullError
+from ramalama.errors import ModelPullError, ModelUnsupported
 from ramalama.events import ignore
 from ramalama.locks import locked
 from ramalama.transfers import DownloadRetrying, DownloadWaiting, FileReady
@@ -114,7 +114,7 @@ class Downloader:
         """Fetch all of a blob into *partial*, from the beginning again where it must be."""
         source = Source(blob.locate)
         manner = Manner(ranges=True, streams=self._streams)
-        mismatched = False
+        mismatched = refused = False
         reason = ""
         for _ in range(_MOST_BEGINNINGS):
             try:
@@ -122,6 +122,11 @@ class Downloader:
             except StartOver as exc:
                 reason = str(exc)
                 manner = Manner(ranges=manner.ranges and exc.ranges, streams=manner.streams)
+            except ModelUnsupported as exc:
+                # Where a digest was announced, it may be the way here that broke the first bytes.
+                if refused or blob.digest is None:
+                    raise
+                refused, reason = True, str(exc)
             else:
                 if blob.digest in {None, digest}:
                     return digest

@@ -66,7 +66,7 @@ class Transfer:
         return self._job.blob.digest is not None or self._streams == 0
 
     def _hash(self) -> None:
-        digest = hash_while_it_grows(self._job.plan, self._job.partial)
+        digest = hash_while_it_grows(self._job.plan, self._job.partial, self._job.blob.check)
         self._job.partial.trim(self._job.plan.written)  # what was hashed, and no byte beyond
         self._digest = digest
 

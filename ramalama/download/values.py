@@ -41,6 +41,8 @@ class RemoteBlob:
         locate: says where to ask; called again when the answer is no longer taken (a signed URL
             or a token has expired).
         client: asks.
+        check: is shown the first bytes as soon as they are here, up to a quarter of a megabyte;
+            what it raises ends the download, before more comes of what is of no use.
     """
 
     name: str
@@ -49,6 +51,7 @@ class RemoteBlob:
     digest: Digest | None
     locate: Callable[[], Location] = field(repr=False)
     client: httpx2.Client = field(repr=False)
+    check: Callable[[bytes], None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

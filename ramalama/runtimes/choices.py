@@ -8,7 +8,7 @@ from ramalama.options import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.runtimes.base import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ramalama.options import ServeOptions
     from ramalama.runtimes.base import MountedModel
@@ -23,11 +23,14 @@ def option(name: str, value: object | None) -> Iterator[str]:
         yield str(value)
 
 
-def context_size(options: ServeOptions, model: MountedModel) -> int:
-    """Return the tokens of context: the user's, the author's, or ours; 0 is the model's own."""
+def context_size(options: ServeOptions, parameters: Mapping[str, object]) -> int:
+    """Return the tokens of context: the user's, the author's, or ours; 0 is the model's own.
+
+    *parameters* are the author's, see `MountedModel`.
+    """
     if options.ctx_size is not None:
         return options.ctx_size
-    wanted = model.parameters.get("num_ctx")
+    wanted = parameters.get("num_ctx")
     return wanted if isinstance(wanted, int) and 0 < wanted <= _LARGEST_CONTEXT else DEFAULT_CONTEXT
 
 

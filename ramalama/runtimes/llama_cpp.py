@@ -42,6 +42,8 @@ _SAMPLING = {
 # What a dead server said, and what it means; the first match of the earliest row wins, since
 # the rows go from the cause to its consequences.
 _CAUSES = (
+    (r"unknown speculative decoding type without draft model",
+     "its llama.cpp is too old for a draft model (a newer image is not)"),
     (r"error: invalid argument: (?P<it>.+)", "it does not know the argument {it}"),
     (r"error while handling argument \"?(?P<it>[^\":]+)", "it refused the value of {it}"),
     (r"unknown model architecture: '(?P<it>[^']+)'",
@@ -86,7 +88,7 @@ class LlamaCpp:
             *("--alias", model.alias),
             *(word for path in model.projectors for word in ("--mmproj", path)),
             *(word for path in model.adapters for word in ("--lora", path)),
-            *option("--model-draft", model.draft),
+            *_speculation(model.draft),
             *option("--chat-template-file", model.chat_template),
             *_template(model.template_name),
             *option("--ctx-size", _context(options, model, surroundings)),
@@ -132,10 +134,15 @@ def _template(name: str | None) -> tuple[str, ...]:
     return () if name is None else ("--no-jinja", "--chat-template", name)
 
 
+def _speculation(draft: str | None) -> tuple[str, ...]:
+    # Since build 9200 or so a draft model is loaded and left idle unless its use is named, too.
+    return () if draft is None else ("--model-draft", draft, "--spec-type", "draft-simple")
+
+
 def _context(options: ServeOptions, model: MountedModel, surroundings: Surroundings) -> int | None:
     if options.ctx_size == 0 and surroundings.gpu and options.ngl == AUTOMATIC_LAYERS:
         return None  # left alone, the server takes as much as fits beside the layers
-    return context_size(options, model)
+    return context_size(options, model.parameters)
 
 
 def _sampling(parameters: Mapping[str, object]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ramalama.options import ModelFormat
 from ramalama.runtimes.base import ServerSpec, is_number
 from ramalama.runtimes.choices import context_size, option, temperature
 from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.images import VLLM_IMAGES
 from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from ramalama_engines.values import LocalImage
 
 _PROGRAM = "vllm"
+_AHEAD = 5  # tokens that a draft model guesses; what vLLM's own pages take
 _CACHE = "2"  # GiB, which are taken at once; 16384 tokens of a model like Llama 3.1 8B
-_GPUS = (AcceleratorKind.CUDA, AcceleratorKind.HIP, AcceleratorKind.INTEL)
+_GPUS = frozenset(VLLM_IMAGES) - {AcceleratorKind.CPU}
 
 # It takes a key by argument or by environment, and both can be read by whoever may ask the engine.
 # So a shell takes it out of the file, and leaves its place to the server; without it, none starts.
@@ -63,6 +65,8 @@ class Vllm:
         what = "adapters" if model.adapters else "a projector" if model.projectors else ""
         if len(model.weights) > 1 and model.directory is None:
             what = "weights in several files"
+        elif model.draft and model.directory is None:
+            what = "a draft model"
         if what:
             msg = f"{model.reference} has {what} in GGUF, which vLLM cannot load; use llama.cpp"
             raise ModelUnsupported(msg)
@@ -74,7 +78,7 @@ class Vllm:
         listen, gpu = surroundings.listen, surroundings.kind in _GPUS
         several = gpu and surroundings.gpus > 1
         # A model's own context is what is taken without a word.
-        context = context_size(options, model) or None
+        context = context_size(options, model.parameters) or None
         seed = options.seed if options.seed is not None and options.seed >= 0 else None
         argv = [
             *("serve", model.weights),
@@ -83,6 +87,7 @@ class Vllm:
             *option("--port", listen.port),
             *option("--max-model-len", context),
             *option("--chat-template", model.chat_template),
+            *option("--speculative-config", _speculation(model.draft)),
             *("--override-generation-config", json.dumps(_sampling(options, model))),
             *option("--seed", seed),
             *option("--max-num-seqs", options.parallel),
@@ -127,6 +132,13 @@ def _on_cpu(threads: int) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": _CACHE,
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }
+
+
+def _speculation(draft: str | None) -> str | None:
+    if draft is None:
+        return None
+    guesses = {"method": "draft_model", "model": draft, "num_speculative_tokens": _AHEAD}
+    return json.dumps(guesses)
 
 
 def _sampling(options: ServeOptions, model: MountedModel) -> dict[str, float]:

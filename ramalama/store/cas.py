@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.digest import Digest
 from ramalama.store.atomic import NO_LINK, sync_directory
+from ramalama.store.holds import held, unless_held
 from ramalama.store.removal import unlink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from io import BufferedReader, FileIO
     from pathlib import Path
 
@@ -38,6 +39,7 @@ class ContentStore:
 
     Attributes:
         directory: where contents, partial files and locks are; the downloader's, too.
+        locks: files for flock(2).
         scratch: where things are made before they are renamed.
 
     Raises OSError where the disk cannot be used.
@@ -45,6 +47,7 @@ class ContentStore:
 
     def __init__(self, base: Path) -> None:
         self.directory = base / "cas"
+        self.locks = self.directory / "locks"
         self.scratch = base / "tmp"
 
     @property
@@ -60,14 +63,18 @@ class ContentStore:
 
     def find(self, digest: Digest) -> Path | None:
         """Return the path of a content, None if it is not here or may have been changed."""
-        path = self.path(digest)
+        return self.path(digest) if self.has(digest) else None
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether a content is here, as `find` does."""
+        path = f"{self.directory}/sha256/{digest.hex[:2]}/{digest.hex[2:]}"
         try:
-            status = path.lstat()
+            status = os.lstat(path)
             if stat.S_ISREG(status.st_mode) and not status.st_mode & _WRITABLE:
-                return path
-            return path if self.index.find(path.stat()) == digest else None
+                return True
+            return self.index.find(os.stat(path)) == digest  # noqa: PTH116 (a Path takes as long as all of this)
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return False
 
     def size(self, digest: Digest) -> int:
         """Return the bytes of a content, 0 if it is not here."""
@@ -112,11 +119,22 @@ class ContentStore:
         except FileNotFoundError:
             return False
 
+    @contextmanager
+    def held(self, digests: Iterable[Digest]) -> Generator[None]:
+        """Keep contents that no model has, from before they are put here until they were read."""
+        with ExitStack() as stack:
+            for digest in digests:
+                stack.enter_context(held(self.locks, digest.file_name))
+            yield
+
     def release(self, digest: Digest) -> int:
-        """Remove a content that has no other name, and return how many bytes that freed."""
+        """Remove a content that has no other name, and return how many bytes that freed.
+
+        One that somebody holds stays; who held it last releases it.
+        """
         path = self.path(digest)
-        with suppress(FileNotFoundError):
-            return unlink(path) if path.lstat().st_nlink == 1 else 0
+        with suppress(FileNotFoundError), unless_held(self.locks, digest.file_name) as free:
+            return unlink(path) if free and path.lstat().st_nlink == 1 else 0
         return 0
 
     def all(self) -> Iterator[Digest]:

@@ -115,7 +115,7 @@ class GarbageCollector:
         return Partials(self.parts.contents.directory)
 
     def _wanted_snapshots(self, records: Iterable[ModelRecord]) -> set[Path]:
-        """Name the snapshots of our models, and of those of upstream's that were opened."""
+        """Name the snapshots of our models, of those of upstream's, and those that are in use."""
         tree = self.parts.tree
         found = (
             known_foreign(tree, reference)
@@ -123,7 +123,9 @@ class GarbageCollector:
             for path in refs_in(directory)
             if (reference := reference_at(names, path.name))
         )
-        return set(map(self.parts.snapshots.path, chain(records, filter(None, found))))
+        snapshots = self.parts.snapshots
+        in_use = (path for path in snapshots.all() if snapshots.is_held(path))
+        return {*map(snapshots.path, chain(records, filter(None, found))), *in_use}
 
     def _links(self, records: Iterable[ModelRecord], inodes: set[Inode]) -> set[Path]:
         """Find the names of contents, in *inodes*, by which nobody finds a model."""

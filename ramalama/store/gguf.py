@@ -71,9 +71,13 @@ def check_header(path: Path, *, name: str | None = None) -> GGUFHeader:
         WrongEndianness: it was made for machines of the other byte order.
         OSError: it cannot be read.
     """
-    name = name or str(path)
     with path.open("rb") as file:
-        header = GGUFHeader.parse(file.read(_FIXED.size), name=name)
+        return check_beginning(file.read(_FIXED.size), name=name or str(path))
+
+
+def check_beginning(head: bytes, *, name: str) -> GGUFHeader:
+    """As `check_header`, for the first bytes of the file *name*."""
+    header = GGUFHeader.parse(head[: _FIXED.size], name=name)
     if header.byte_order != sys.byteorder:
         msg = (
             f"{name} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"

@@ -62,6 +62,11 @@ class Place:
         """Return the file that says what the tag means."""
         return self.directory(store) / REFS / f"{self.tag}{_REF}"
 
+    @property
+    def ref_path(self) -> tuple[str, ...]:
+        """The way from ``store/`` to that file, without ``refs``."""
+        return (*self.parts, f"{self.tag}{_REF}")
+
 
 def place_of(reference: ModelRef) -> Place | None:
     """Say where upstream has *reference*.
@@ -97,11 +102,6 @@ def reference_at(parts: Sequence[str], ref_name: str) -> ModelRef | None:
             return ModelRef(scheme, _address(name, tag))
         case _:
             return ModelRef(scheme, name, "" if tag == _LATEST else tag)
-
-
-def place_at(parts: Sequence[str], ref_name: str) -> Place:
-    """Return the place that the file *ref_name* in a model's ``refs`` has."""
-    return Place(parts=tuple(parts), tag=ref_name.removesuffix(_REF))
 
 
 def says_all(reference: ModelRef) -> bool:

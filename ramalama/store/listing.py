@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.store.layout import BLOBS, REFS, place_at, place_of, reference_at
+from ramalama.store.layout import BLOBS, REFS, place_of, reference_at
 from ramalama.store.refs import identity
 from ramalama.store.upstream import read_ref
-from ramalama.store.views import file_path, ref_names
+from ramalama.store.views import file_path
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
     from collections.abc import Set as AbstractSet
-    from pathlib import Path
 
     from ramalama.reference import ModelRef
     from ramalama.store.cas import ContentStore
-    from ramalama.store.layout import Place
     from ramalama.store.parts import StoreParts
     from ramalama.store.pulls import Pulls
     from ramalama.store.refs import Records
@@ -47,18 +46,19 @@ class ListedModel:
 def list_models(parts: StoreParts) -> Iterator[ListedModel]:
     """Yield each model once: ours, those that are on their way, and upstream's."""
     shown: set[ModelRef] = set()
-    places: set[Place | None] = set()
+    places: set[tuple[str, ...]] = set()
     for model in (*_ours(parts.records, parts.contents), *_begun(parts.pulls)):
         if identity(model.reference) not in shown:
             shown.add(identity(model.reference))
-            places.add(place_of(model.reference))
+            if place := place_of(model.reference):
+                places.add(place.ref_path)
             yield model
     yield from _upstreams(parts.tree, places)
 
 
 def _ours(records: Records, contents: ContentStore) -> Iterator[ListedModel]:
     for record in records.all():
-        here = tuple(file.size for file in record.files if contents.find(file.digest))
+        here = tuple(file.size for file in record.files if contents.has(file.digest))
         yield ListedModel(
             reference=record.reference,
             size=sum(here),
@@ -73,13 +73,14 @@ def _begun(pulls: Pulls) -> Iterator[ListedModel]:
         yield ListedModel(reference=pull.reference, size=size, modified=begun, complete=False)
 
 
-def _upstreams(tree: UpstreamTree, shown: AbstractSet[Place | None]) -> Iterator[ListedModel]:
-    for directory, parts in tree.directories():
-        for name in ref_names(directory):
-            if place_at(parts, name) not in shown:
-                with suppress(StoreError, FileNotFoundError):  # broken, or removed meanwhile
-                    if reference := reference_at(parts, name):
-                        yield _describe(reference, directory, directory / REFS / name)
+def _upstreams(tree: UpstreamTree, shown: AbstractSet[tuple[str, ...]]) -> Iterator[ListedModel]:
+    for directory, parts, name in tree.refs():
+        if (*parts, name) in shown:  # which most are
+            continue
+        with suppress(StoreError, FileNotFoundError):  # broken, or removed meanwhile
+            if reference := reference_at(parts, name):
+                path = Path(directory)
+                yield _describe(reference, path, path / REFS / name)
 
 
 def _describe(reference: ModelRef, directory: Path, path: Path) -> ListedModel:

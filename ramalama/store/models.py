@@ -24,7 +24,8 @@ class StoredModel:
         directory: of a safetensors model, with its configuration and tokenizer; else None.
         projectors: GGUF files that turn pictures or sound into embeddings (mmproj).
         adapters: GGUF files with LoRA adapters.
-        draft: a small model that guesses ahead for this one.
+        draft: a small model that guesses ahead for this one, in the same format: a GGUF file, or a
+            directory.
         chat_template: a Jinja file that overrides what the weights carry.
         template_name: one of llama.cpp's own templates, where the model has none that it reads.
         system: the system prompt that its author meant it to have.

@@ -59,7 +59,8 @@ def _conflict(name: str, other: str) -> ModelUnsupported:
 
 
 def _is_segment(text: str) -> bool:
-    return text not in ("", ".", "..") and len(text.encode()) <= _LONGEST_SEGMENT
+    length = len(text) if text.isascii() else len(text.encode())
+    return text not in ("", ".", "..") and length <= _LONGEST_SEGMENT
 
 
 def _folded(name: str) -> str:

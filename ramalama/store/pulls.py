@@ -6,19 +6,19 @@ BASE/pulls/SCHEME/HEX.json     {"version": 1, "reference": {…}, "blobs": [iden
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.digest import Digest
 from ramalama.errors import StoreError
 from ramalama.store.atomic import write_whole
 from ramalama.store.bounded import is_list, is_object, read_json
-from ramalama.store.refs import note_name, parse_reference, reference_fields
+from ramalama.store.refs import note_name, notes_below, parse_reference, reference_fields
 from ramalama.store.removal import unlink
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from ramalama.download.values import RemoteBlob
     from ramalama.reference import ModelRef
@@ -72,13 +72,25 @@ class Pulls:
         """Forget a pull, which is through; none is no error."""
         unlink(self._directory / note_name(reference))
 
+    def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:
+        """Forget a pull of whose *missing* blobs nothing is here."""
+        identities = {blob.identity for blob in missing}
+        complete = any(
+            self._contents.find(digest) for each in identities if (digest := _digest(each))
+        )
+        if complete or any(
+            each.done for each in self._partials.all() if each.identity in identities
+        ):
+            return
+        self.end(reference)
+
     def find(self, reference: ModelRef) -> BegunPull | None:
         """Return the pull of *reference* that has not ended, None if there is none."""
         return _read(self._directory / note_name(reference))
 
     def all(self) -> Iterator[BegunPull]:
         """Yield the pulls that have not ended, in no order; what is no note is left out."""
-        yield from filter(None, map(_read, self._directory.glob("*/*.json")))
+        yield from filter(None, map(_read, map(Path, notes_below(self._directory))))
 
     def remove(self, pull: BegunPull) -> int:
         """Give a pull up with the partial files that are for it alone; say what that freed."""

@@ -23,11 +23,12 @@ from ramalama.store.bounded import is_count, is_list, is_object, read_json
 from ramalama.store.records import FileKind, ModelRecord, StoredFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
 _VERSION = 1
+_NOTE = ".json"
 _LARGEST = 16 * 1024 * 1024
 _MOST_FILES = 50_000
 _HUBS = (Scheme.HUGGINGFACE, Scheme.MODELSCOPE)
@@ -47,7 +48,20 @@ def note_name(reference: ModelRef) -> str:
 
     same = identity(reference)
     key = os.fsencode(f"{same.location}\0{same.tag}")
-    return f"{same.scheme}/{hashlib.sha256(key).hexdigest()}.json"
+    return f"{same.scheme}/{hashlib.sha256(key).hexdigest()}{_NOTE}"
+
+
+def notes_below(directory: Path) -> Iterator[str]:
+    """Yield the paths of the notes in *directory*, in no order; none if it is not there."""
+    for scheme in _entries(os.fspath(directory)):
+        yield from (path for path in _entries(scheme) if path.endswith(_NOTE))
+
+
+def _entries(directory: str) -> Sequence[str]:
+    try:
+        return [f"{directory}/{name}" for name in os.listdir(directory)]  # noqa: PTH208 (Paths take longer to make than to read)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
 
 
 class Records:
@@ -101,14 +115,14 @@ class Records:
                 msg = f"{exc}; remove that file if no other version of this program wrote it"
                 raise StoreError(msg) from exc
 
-    def _paths(self) -> Iterator[Path]:
-        return self._directory.glob("*/*.json")
+    def _paths(self) -> Iterator[str]:
+        return notes_below(self._directory)
 
     def _path(self, reference: ModelRef) -> Path:
         return self._directory / note_name(reference)
 
 
-def read_record(path: Path) -> ModelRecord:
+def read_record(path: Path | str) -> ModelRecord:
     """Read one note.
 
     Raises:
@@ -208,5 +222,6 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         msg = f"{value!r:.40} is no text"
         raise ValueError(msg)  # noqa: TRY004 (a file's fault, not the programmer's)
-    os.fsencode(value)  # half of a surrogate pair is no text either
+    if not value.isascii():
+        os.fsencode(value)  # half of a surrogate pair is no text either
     return value

@@ -69,7 +69,8 @@ def _remove_snapshot(
     parts: StoreParts, record: ModelRecord, others: tuple[ModelRecord, ...]
 ) -> int:
     snapshot = parts.snapshots.path(record)
-    return 0 if snapshot in map(parts.snapshots.path, others) else remove_tree(snapshot)
+    wanted = snapshot in map(parts.snapshots.path, others) or parts.snapshots.is_held(snapshot)
+    return 0 if wanted else remove_tree(snapshot)
 
 
 def _release(

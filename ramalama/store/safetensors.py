@@ -49,11 +49,8 @@ class SafetensorsHeader:
             OSError: it cannot be read.
         """
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(_LENGTH_SIZE), "little")
             size = path.stat().st_size
-            if not 2 <= length <= min(_LONGEST_HEADER, size - _LENGTH_SIZE):  # noqa: PLR2004 ("{}")
-                msg = f"{path} is not a safetensors file, or it is cut off"
-                raise ModelUnsupported(msg)
+            length = header_length(file.read(_LENGTH_SIZE), name=str(path), size=size)
             content = file.read(length)
         return cls.parse(content, name=str(path), data_size=size - _LENGTH_SIZE - length)
 
@@ -75,6 +72,20 @@ class SafetensorsHeader:
             msg = f"{name} is corrupt: its safetensors header makes no sense"
             raise ModelUnsupported(msg) from exc
         return cls(tensors=tensors, metadata=metadata)
+
+
+def header_length(head: bytes, *, name: str, size: int | None = None) -> int:
+    """Read from the first bytes of the file *name*, of *size* bytes, how long its header is.
+
+    Raises:
+        ModelUnsupported: it is no safetensors file, or cut off.
+    """
+    length = int.from_bytes(head[:_LENGTH_SIZE], "little")
+    longest = _LONGEST_HEADER if size is None else min(_LONGEST_HEADER, size - _LENGTH_SIZE)
+    if not 2 <= length <= longest:  # noqa: PLR2004 ("{}")
+        msg = f"{name} is not a safetensors file, or it is cut off"
+        raise ModelUnsupported(msg)
+    return length
 
 
 def _texts(value: object) -> dict[str, str]:

@@ -11,13 +11,14 @@ they are named for one file, and another tag of the model rewrites the others.
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.store.atomic import link, scratch_path
+from ramalama.store.holds import held, unless_held
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from ramalama.store.cas import ContentStore
@@ -55,6 +56,27 @@ class Snapshots:
                 if exc.errno not in _THERE_ALREADY:
                     raise
         return path
+
+    @contextmanager
+    def held(self, path: Path) -> Generator[None]:
+        """Keep the snapshot that *path* is in, or is, from `remove` and the garbage collector.
+
+        Anything else needs no keeping. Whoever calls holds the lock of the records until then.
+        """
+        if self._directory not in path.parents:
+            yield
+            return
+        snapshot = self._directory / path.relative_to(self._directory).parts[0]
+        with held(self._contents.locks, f"snapshot-{snapshot.name}"):
+            yield
+
+    def is_held(self, snapshot: Path) -> bool:
+        """Tell whether somebody serves from *snapshot*.
+
+        Whoever calls keeps others from beginning to, by the lock of the records or of the store.
+        """
+        with unless_held(self._contents.locks, f"snapshot-{snapshot.name}") as free:
+            return not free
 
     def all(self) -> Iterator[Path]:
         """Yield what is there, in no order."""

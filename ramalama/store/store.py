@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import StoreError
 from ramalama.locks import locked
 from ramalama.store.cas import ContentStore
-from ramalama.store.refs import Records
+from ramalama.store.refs import Records, note_name
 from ramalama.store.snapshots import Snapshots
 
 if TYPE_CHECKING:
@@ -71,6 +71,20 @@ class ModelStore:
                 stack.enter_context(locked(self._lock("store"), shared=True))
             yield
 
+    @contextmanager
+    def pulling(self, reference: ModelRef, *, on_wait: Callable[[], None]) -> Generator[None]:
+        """Pull *reference* in no other process meanwhile; see `locked`.
+
+        Two that unpack the same image would take its layers away from each other.
+        """
+        lock = self._lock(note_name(reference).replace("/", "-").removesuffix(".json"))
+        with ExitStack() as stack:
+            with self._told():
+                stack.enter_context(locked(lock, on_wait=on_wait))
+            # There are as many of these as references, misspelt ones too.
+            stack.callback(lock.unlink, missing_ok=True)
+            yield
+
     def find(self, reference: ModelRef, *, on_event: EventHook | None = None) -> ModelRecord | None:
         """Return a model that is complete; None if there is none.
 
@@ -91,6 +105,11 @@ class ModelStore:
         """
         with self._told(), self.using():
             self._parts().pulls.begin(reference, blobs)
+
+    def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:
+        """End a pull of whose blobs no byte came; *missing* are those that were not here before."""
+        with self._changing():
+            self._parts().pulls.forget_unless_begun(reference, missing)
 
     def abandon(self, reference: ModelRef, contents: Iterable[Digest]) -> None:
         """Give up a pull that was begun: what came for it alone, of *contents* too, is of no use.
@@ -132,6 +151,26 @@ class ModelStore:
                 msg = f"{record.reference} has been removed meanwhile; pull it again"
                 raise StoreError(msg)
             return open_model(record, self._snapshots.ensure(record))
+
+    @contextmanager
+    def serving(self, model: StoredModel) -> Generator[None]:
+        """Keep the directories of a model where they are, for as long as a server reads from them.
+
+        `remove` forgets the model all the same, and the garbage collector does not wait; what they
+        leave is removed by the next garbage collection after the block.
+
+        Raises:
+            StoreError: somebody has removed it since it was opened.
+        """
+        paths = [path for path in (model.directory, model.draft) if path is not None]
+        with ExitStack() as stack:
+            with self._told(), self.using(), locked(self._lock("records"), shared=True):
+                for path in paths:
+                    stack.enter_context(self._snapshots.held(path))
+                if not all(path.exists() for path in paths):
+                    msg = f"{model.reference} has been removed meanwhile; pull it again"
+                    raise StoreError(msg)
+            yield
 
     def list(self) -> Sequence[ListedModel]:
         """List all models, complete or not, in no order that matters."""
@@ -192,7 +231,7 @@ class ModelStore:
         return StoreParts.below(self.base)
 
     def _lock(self, name: str) -> Path:
-        return self.contents.directory / "locks" / f"{name}.lock"
+        return self.contents.locks / f"{name}.lock"
 
     @contextmanager
     def _changing(self) -> Generator[None]:

@@ -7,6 +7,7 @@ suffer from it. Of what is not ours, only `remove` takes anything away.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
@@ -23,7 +24,6 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from ramalama.store.cas import ContentStore
     from ramalama.store.layout import Place
@@ -98,7 +98,13 @@ class UpstreamTree:
 
     def directories(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
         """Yield the directory of each model, of ours and of upstream's own, and its names."""
-        yield from _directories(self.store, ())
+        yield from ((Path(directory), parts) for directory, parts in _directories(self.store, ()))
+
+    def refs(self) -> Iterator[tuple[str, tuple[str, ...], str]]:
+        """Yield each ref: the directory of its model, that one's names, and the file's name."""
+        for directory, parts in _directories(self.store, ()):
+            for name in _ref_names(directory):
+                yield directory, parts, name
 
     @property
     def _scratch(self) -> Path:
@@ -130,26 +136,28 @@ def file_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
 
 def refs_in(directory: Path) -> tuple[Path, ...]:
     """List the refs of a model's directory, in the order of their names."""
-    return tuple(directory / REFS / name for name in ref_names(directory))
+    return tuple(directory / REFS / name for name in _ref_names(directory))
 
 
-def ref_names(directory: Path) -> Sequence[str]:
+def _ref_names(directory: Path | str) -> Sequence[str]:
     """List the names of these files, in their order."""
     try:
-        with os.scandir(directory / REFS) as entries:
+        with os.scandir(f"{directory}/{REFS}") as entries:
             return sorted(entry.name for entry in entries if entry.is_file())
     except (FileNotFoundError, NotADirectoryError):
         return ()
 
 
-def _directories(directory: Path, parts: tuple[str, ...]) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def _directories(
+    directory: Path | str, parts: tuple[str, ...]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     try:
         with os.scandir(directory) as entries:
             names = {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     if not INSIDE.isdisjoint(names):
-        yield directory, parts
+        yield str(directory), parts
     if len(parts) < _DEEPEST:
         for name in sorted(names - INSIDE):
-            yield from _directories(directory / name, (*parts, name))
+            yield from _directories(f"{directory}/{name}", (*parts, name))

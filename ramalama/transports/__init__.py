@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.options import ModelFormat
+    from ramalama.patience import Patience
     from ramalama.reference import ModelRef
     from ramalama.transports.base import RemoteModel, Transport
     from ramalama.transports.context import TransportContext
@@ -58,10 +59,16 @@ class _Offline:
         raise ModelPullError(msg)
 
 
-def _ollama(_context: TransportContext, open_client: OpenClient) -> Transport:
+def _patience(context: TransportContext) -> Patience:
+    from ramalama.patience import Patience  # noqa: PLC0415 (brings in httpx2)
+
+    return Patience(tell=context.on_retry)
+
+
+def _ollama(context: TransportContext, open_client: OpenClient) -> Transport:
     from ramalama.transports.ollama import OllamaTransport  # noqa: PLC0415 (when it is used)
 
-    return OllamaTransport(client=open_client())
+    return OllamaTransport(client=open_client(), patience=_patience(context))
 
 
 def _hugging_face(context: TransportContext, open_client: OpenClient) -> Transport:
@@ -69,7 +76,9 @@ def _hugging_face(context: TransportContext, open_client: OpenClient) -> Transpo
         HuggingFaceTransport,
     )
 
-    return HuggingFaceTransport(client=open_client(), env=context.env, home=context.home)
+    return HuggingFaceTransport(
+        client=open_client(), env=context.env, home=context.home, patience=_patience(context)
+    )
 
 
 def _modelscope(context: TransportContext, open_client: OpenClient) -> Transport:
@@ -77,7 +86,7 @@ def _modelscope(context: TransportContext, open_client: OpenClient) -> Transport
         ModelScopeTransport,
     )
 
-    return ModelScopeTransport(client=open_client(), env=context.env)
+    return ModelScopeTransport(client=open_client(), env=context.env, patience=_patience(context))
 
 
 def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
@@ -89,14 +98,15 @@ def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
         user=context.user,
         tls_verify=context.tls_verify,
         authfile=context.authfile,
+        patience=_patience(context),
     )
     return OciTransport(access)
 
 
-def _url(_context: TransportContext, open_client: OpenClient) -> Transport:
+def _url(context: TransportContext, open_client: OpenClient) -> Transport:
     from ramalama.transports.url import UrlTransport  # noqa: PLC0415 (when it is used)
 
-    return UrlTransport(client=open_client())
+    return UrlTransport(client=open_client(), patience=_patience(context))
 
 
 TRANSPORTS: Mapping[Scheme, Callable[[TransportContext, OpenClient], Transport]] = {

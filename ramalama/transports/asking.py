@@ -9,7 +9,7 @@ import httpx2
 
 from ramalama.errors import ModelPullError
 from ramalama.http import AnswerTooLong, ask
-from ramalama.patience import Passing, Patience, explain
+from ramalama.patience import Passing, Patience, advise
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,10 +49,12 @@ def translated(url: str) -> Generator[None]:
         msg = f"{server_of(url)} sends too much: {exc}"
         raise ModelPullError(msg) from exc
     except Passing as exc:
-        msg = f"{server_of(url)} cannot be asked: {one_line(str(exc))}"
+        cause = exc.__cause__
+        reason = advise(cause) if isinstance(cause, httpx2.HTTPError) else str(exc)
+        msg = f"{server_of(url)} cannot be asked: {one_line(reason)}"
         raise ModelPullError(msg) from exc
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-        msg = f"{server_of(url)} cannot be asked: {one_line(explain(exc))}"
+        msg = f"{server_of(url)} cannot be asked: {one_line(advise(exc))}"
         raise ModelPullError(msg) from exc
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ramalama_engines.user import User
+
+
+def _tell_nobody(reason: str, seconds: float) -> None:
+    """Let nobody know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +25,14 @@ class TransportContext:
         tls_verify: False takes any certificate of an OCI registry, and one without TLS.
         authfile: credentials for OCI registries, instead of all the usual places.
         offline: ask nobody.
+        on_retry: is told why a server is asked again, and after how many seconds.
     """
 
     user: User
     tls_verify: bool = True
     authfile: Path | None = None
     offline: bool = False
+    on_retry: Callable[[str, float], None] = field(default=_tell_nobody, repr=False)
 
     @property
     def env(self) -> Mapping[str, str]:

@@ -6,8 +6,11 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+import httpx2
+
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
-from ramalama.http import ask
+from ramalama.http import AnswerTooLong, ask
+from ramalama.patience import Patience
 from ramalama.reference_names import HubName
 from ramalama.transports.asking import PATIENCE, refuse_downgrade, server_of, translated
 from ramalama.transports.listing import ListedFile
@@ -15,13 +18,11 @@ from ramalama.transports.listing import ListedFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import httpx2
-
     from ramalama.http import Answer
-    from ramalama.patience import Patience
     from ramalama.reference import ModelRef
 
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; a page of a listing has about one million
+_COURTESY = 3.0  # seconds
 LARGEST_READ = 32 * 1024 * 1024  # bytes; indexes and tokenizers
 
 
@@ -75,6 +76,19 @@ class Hub:
             )
         refuse_downgrade(url, answer.url)
         return answer
+
+    def ask_in_passing(self, path: str) -> object:
+        """Return what the JSON at *path* says; None if it is not there at once, or makes no sense.
+
+        For what is a courtesy, and no reason to wait or to fail.
+        """
+        once = Patience(tries=1)
+        url = self.endpoint + path
+        try:
+            answer = ask(self.client, url, headers=self.secrets, patience=once, silence=_COURTESY)
+            return json.loads(answer.body) if answer.ok else None
+        except (httpx2.HTTPError, AnswerTooLong, ValueError, RecursionError):
+            return None
 
     def read_json(self, answer: Answer) -> object:
         """Return what *answer* says.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from ramalama.errors import UnknownModel
 from ramalama.transports.fields import is_array, is_object, text
 from ramalama.transports.hub import LARGEST_ANSWER, LARGEST_READ
 from ramalama.transports.huggingface_refusal import refusal
@@ -26,6 +27,8 @@ _NEXT = r'<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next\b'  # RFC 8288
 _MOST_PAGES = 100  # of 1000 files each, where nobody lies
 _MOST_FILES = 100_000
 _MISSING = 404
+_ID = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
+_MOST_OTHERS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +55,12 @@ class HuggingFaceApi:
         """Ask which commit *revision* is, percent-encoded; None is the default branch."""
         # The branch could be left out, but not everywhere: olah then looks for it elsewhere.
         path = f"/api/models/{self.repository}/revision/{revision or _DEFAULT_BRANCH}"
-        info = self.hub.read_json(self._ask(path))
+        answer = self.hub.ask(path)
+        if answer.headers.get("x-error-code") == "RepoNotFound":
+            raise self._with_others(self._refusal(answer))
+        if not answer.ok:
+            raise self._refusal(answer)
+        info = self.hub.read_json(answer)
         commit = text(info, "sha")
         if not is_object(info) or re.fullmatch(_COMMIT, commit) is None:
             self.hub.reject("names no commit")
@@ -97,6 +105,20 @@ class HuggingFaceApi:
 
     def _refusal(self, answer: Answer) -> ModelError:
         return refusal(answer, repository=self.repository, token=self.token, host=self.hub.host)
+
+    def _with_others(self, error: ModelError) -> ModelError:
+        """Add what else the hub has under much the same name, if it tells at once."""
+        name = self.repository.partition("/")[2]
+        found = self.hub.ask_in_passing(f"/api/models?search={quote(name)}&limit={_MOST_OTHERS}")
+        ids = [text(entry, "id") for entry in found] if is_array(found) else []
+        others = tuple(
+            f"hf://{each}"
+            for each in ids[:_MOST_OTHERS]
+            if re.fullmatch(_ID, each) and each != self.repository
+        )
+        if not others:
+            return error
+        return UnknownModel(f"{error}; did you mean {' or '.join(others)}?", alternatives=others)
 
     def _parse_page(self, page: object) -> Iterator[ListedFile]:
         if not is_array(page):

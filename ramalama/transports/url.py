@@ -85,8 +85,11 @@ class UrlTransport:
         return RemoteFile(name=name, kind=FileKind.GGUF, blob=blob)
 
     def _look(self, url: str, digest: Digest | None) -> _Beginning:
+        def note(failure: Passing, pause: float) -> None:
+            self._patience.tell(f"{server_of(url)} cannot be asked: {failure}", pause)
+
         with translated(url):
-            beginning = self._patience.retrying()(_ask, self._client, url)
+            beginning = self._patience.retrying(note)(_ask, self._client, url)
         if beginning.status not in (200, 206):
             raise _refusal(beginning, url)
         if digest is None:

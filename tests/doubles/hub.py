@@ -34,7 +34,11 @@ class HuggingFace:
         self.repositories: dict[str, Repository] = {}
         self._server = server
         self._page_size = page_size
-        server.routes |= {"/api/models/": self._answer_api, "/": self._answer_file}
+        server.routes |= {
+            "/api/models": self._search,
+            "/api/models/": self._answer_api,
+            "/": self._answer_file,
+        }
 
     def add(
         self, name: str, files: Mapping[str, bytes], visibility: Visibility = Visibility.PUBLIC
@@ -44,6 +48,16 @@ class HuggingFace:
         repository.push(files)
         self.repositories[name] = repository
         return repository
+
+    def _search(self, request: Request) -> Reply:
+        word = request.query.get("search", "").lower()
+        names = [
+            name
+            for name, repository in self.repositories.items()
+            if word in name.lower() and _refuse_to_show(repository, _token(request)) is None
+        ]
+        limit = int(request.query.get("limit", "1000"))
+        return Reply.of_json([{"id": name, "modelId": name} for name in names[:limit]])
 
     def _answer_api(self, request: Request) -> Reply:
         match = re.fullmatch(_API, request.target)

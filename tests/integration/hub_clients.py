@@ -43,6 +43,11 @@ print(json.dumps([
     outcome(lambda: api.hf_hub_download(repository, file, revision=revision, cache_dir=cache)),
 ]))
 """
+_HUGGING_FACE_SEARCHES: Final = """
+import json, sys
+from huggingface_hub import HfApi
+print(json.dumps([each.id for each in HfApi().list_models(search=sys.argv[1], limit=2)]))
+"""
 _MODELSCOPE_DOWNLOADS: Final = f"""
 import sys
 from modelscope_hub import HubApi
@@ -78,6 +83,11 @@ class HuggingFaceHub:
         """Describe, list, check access, download a file; return "granted" or the error of each."""
         arguments = (repository, revision, file, str(self.home / "cache"))
         printed = self.installed.run(_HUGGING_FACE_ASKS, *arguments, env=self._env(token))
+        return list[str](json.loads(printed))
+
+    def search(self, word: str) -> list[str]:
+        """Return the first two repositories that have *word* in their names."""
+        printed = self.installed.run(_HUGGING_FACE_SEARCHES, word, env=self._env(None))
         return list[str](json.loads(printed))
 
     def _env(self, token: str | None) -> Mapping[str, str]:

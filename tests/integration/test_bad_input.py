@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama_engines import EngineKind
+from ramalama_engines.connection import open_engine
 from tests.integration.cli import SMALL, Cli, Done, saying
 from tests.lab.service import program
 
@@ -146,6 +148,8 @@ def test_odd_names_are_quoted_so_that_they_stay_on_the_line(cli: Cli, path: str)
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        (["--runtime=mlx"], "'mlx' is not one of llama.cpp, vllm"),
+        (["--model-draft="], "--model-draft"),
         (["--ctx-size=many"], "'many' is not a whole number of 0 or more"),
         (["--ctx-size", "-5"], "'-5' is not a whole number of 0 or more"),
         (["--ngl=some"], "'some' is not a whole number of -1 or more"),
@@ -230,6 +234,35 @@ def test_a_device_that_is_not_there_or_none(cli: Cli, model: Path, path: str) ->
 
     assert done.code in {38, 125}  # Docker learns it when it starts the container
     assert path.replace("\n", "\\n") in done.complaint or "device" in done.complaint
+
+
+def test_an_image_without_the_server_is_named_and_nothing_stays(
+    cli: Cli, model: Path, tmp_path: Path
+) -> None:
+    image = "localhost/without-a-server:1"
+    (tmp_path / "Containerfile").write_text("FROM scratch\nCOPY Containerfile /\n")
+    with open_engine(EngineKind(cli.service.kind), cli.url) as engine:
+        engine.build(tmp_path, tag=image, build_args={})
+    done = cli.run("run", f"--image={image}", str(model), "Hello!")
+
+    assert done.code == 125
+    assert "llama-server" in done.complaint
+    assert f"(image {image}, runtime llama.cpp)" in done.complaint
+    assert cli.containers() == []
+
+
+@pytest.mark.parametrize("runtime", ["mlx", "VLLM", ""])
+@on_podman
+def test_a_runtime_that_a_setting_names_and_nobody_knows(
+    cli: Cli, model: Path, runtime: str
+) -> None:
+    (cli.home / "config/ramalama").mkdir()
+    settings = cli.home / "config/ramalama/ramalama.conf"
+    settings.write_text(f'[ramalama]\nruntime = "{runtime}"\n')
+    done = cli.run("run", str(model), "Hello!")
+
+    assert done.code == 22
+    assert f"is {runtime!r}, which is not one of llama.cpp, vllm" in done.complaint
 
 
 @on_podman

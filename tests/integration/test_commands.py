@@ -51,9 +51,11 @@ def test_ps_writes_json(served: Served, model: Path, llama_image: str) -> None:
     (row,) = json.loads(served.cli.run("ps", "--format", "json").out)
     created = datetime.fromisoformat(row.pop("created"))
     (port,) = row.pop("ports")
+    address = row.pop("address")
 
     assert created.tzinfo is not None
     assert port.startswith("127.0.0.1:")
+    assert address == port
     assert row == {
         "id": served.id,
         "name": "looked-at",

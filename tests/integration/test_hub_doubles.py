@@ -101,6 +101,16 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def test_huggingface_hub_searches_the_double(
+    huggingface_hub: HuggingFaceHub, server: FileServer
+) -> None:
+    hub = HuggingFace(server)
+    for name in ("acme/tiny", "acme/huge", "other/tiny-GGUF", "third/tiny"):
+        hub.add(name, FILES)
+
+    assert huggingface_hub.search("tiny") == ["acme/tiny", "other/tiny-GGUF"]
+
+
 @pytest.mark.parametrize("visibility", Visibility)
 def test_huggingface_hub_downloads_what_the_double_has(
     visibility: Visibility, huggingface_hub: HuggingFaceHub, server: FileServer

@@ -201,7 +201,56 @@ def test_a_server_that_is_not_there_is_said_to_be_none(person: Person) -> None:
 
     line = complaint(person, hosted, 22)
 
-    assert line == "127.0.0.1:9 cannot be asked: Connection refused"
+    assert line == (
+        "hf://acme/x cannot be pulled: 127.0.0.1:9 cannot be asked: Connection refused; "
+        "check the address, the network and the proxy"
+    )
+
+
+def test_a_pull_that_waits_for_a_server_says_so_and_leaves_nothing(person: Person) -> None:
+    person = person.having(HF_ENDPOINT="http://127.0.0.1:9")
+
+    done = person.run("pull", "hf://acme/x")
+
+    *waits, _ = done.err.splitlines()
+    retry = r"hf://acme/x: 127\.0\.0\.1:9 cannot be asked: Connection refused; trying again in \d.*"
+    assert len(waits) == 3
+    assert all(re.fullmatch(retry, line) for line in waits), waits
+    assert person.run("list", "--all", "--noheading").out == ""
+
+
+def test_a_pull_of_what_this_hosts_runtime_does_not_load_says_so(
+    person: Person, server: FileServer
+) -> None:
+    weights = (2).to_bytes(8, "little") + b"{}"
+    files = {"config.json": b"{}", "model.safetensors": weights}
+    hosted = model_hosts.at_hugging_face(server, files, PUBLIC)
+
+    done = person.having(**hosted.env).run("pull", hosted.reference)
+
+    assert (done.code, done.out) == (0, f"{hosted.reference}\n")
+    assert re.search("Notice: .* is a safetensors model, .* take --runtime vllm", done.err), done
+
+
+def test_an_https_address_of_a_server_without_tls_is_explained(
+    person: Person, server: FileServer
+) -> None:
+    address = server.url.replace("http://", "https://")
+
+    line = complaint(person, Hosted(reference=f"{address}/x.gguf"), 22)
+
+    assert "it does not speak TLS" in line
+    assert line.endswith("if it is to be asked without TLS, write http://")
+
+
+def test_a_pull_of_which_no_byte_came_leaves_no_entry(person: Person, server: FileServer) -> None:
+    hosted = model_hosts.at_hugging_face(server, FILES, PUBLIC)
+    del server.routes["/"]  # where the files are
+
+    line = complaint(person, hosted, 22)
+
+    assert re.search("cannot be pulled: .* does not have made-up-Q4_0.gguf", line), line
+    assert person.run("list", "--all", "--noheading").out == ""
 
 
 def test_bytes_that_are_not_what_was_announced_are_no_model(

@@ -34,14 +34,14 @@ def real(request: pytest.FixtureRequest) -> Generator[Served]:
 def described(container: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what makes a container what it is; names, times and IDs are not a part of it."""
     config, host, mounts = (container[part] for part in ("Config", "HostConfig", "Mounts"))
-    lease = "ai.ramalama.owner"
+    of_the_process = {f"ai.ramalama.{name}" for name in ("instance", "owner", "plan")}
     return {
         "argv": [container["Path"], *container["Args"]],
         "capabilities": host["CapDrop"],
         "devices": host["Devices"],
         "env": sorted(one for one in config["Env"] if not one.startswith("HOSTNAME=")),
         "image": container["Image"],
-        "labels": {k: v for k, v in config["Labels"].items() if k != lease},
+        "labels": {k: v for k, v in config["Labels"].items() if k not in of_the_process},
         "mounts": sorted((m["Destination"], m["RW"]) for m in mounts if m["Type"] == "bind"),
         "network": host["NetworkMode"],
         "privileged": host["Privileged"],

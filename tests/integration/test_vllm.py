@@ -108,6 +108,22 @@ def test_on_a_port_the_key_comes_out_of_its_file(cli: Cli, directory: Path) -> N
         assert key not in " ".join(served.argv)
 
 
+def test_a_draft_is_told_to_the_server_as_a_directory_of_its_own(
+    cli: Cli, directory: Path, tmp_path: Path
+) -> None:
+    draft = tmp_path / "draft"
+    shutil.copytree(directory, draft)
+    with cli.prompt_loop(f"--model-draft={draft}", *VLLM, str(directory)) as terminal:
+        container = cli.container_of(terminal.pid)
+        assert container is not None
+        served = Served(cli=cli, terminal=terminal, container=container)
+
+        # What the stand-in makes of `--speculative-config`.
+        words = served.argv
+        assert words[words.index("--model-draft") + 1] == "/mnt/extras/draft/stand-in.gguf"
+        assert "ro" in served.mount_options("/mnt/extras/draft")
+
+
 def test_an_image_without_the_program_is_named(cli: Cli, directory: Path) -> None:
     done = cli.run("run", *VLLM, f"--image={assets.IMAGE}", str(directory), "why?")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import assert_type
 
 import openai
 
 import ramalama
+from ramalama.store.listing import ListedModel
+from ramalama.store.models import StoredModel
 from ramalama_chat import ChatSession, Endpoint
 from ramalama_engines import ContainerSpec, ContainerState, Engine
 
@@ -22,6 +24,24 @@ def serve(engine: Engine) -> None:
         assert_type(room.servers(), Sequence[ContainerState])
         with room.serve(options) as server:
             talk(server)
+
+
+def in_a_line(room: ramalama.Ramalama) -> None:
+    with ramalama.serve("smollm2:135m", ctx_size=8192, reuse=True, keep_alive=60) as server:
+        assert_type(server, ramalama.ModelServer)
+        server.detach(keep_alive=60)
+    with room.attach("granite") as found:
+        talk(found)
+    assert_type(room.stop("granite"), None)
+    assert_type(room.logs("granite"), Iterator[str])
+    assert_type(room.pull("smollm2:135m"), StoredModel)
+    assert_type(room.list(), Sequence[ListedModel])
+
+
+async def in_asyncio(room: ramalama.Ramalama) -> None:
+    async with ramalama.aserve("smollm2:135m", using=room, network="bridge") as server:
+        assert_type(server, ramalama.ModelServer)
+        assert_type(server.async_client(), openai.AsyncOpenAI)
 
 
 def talk(server: ramalama.ModelServer) -> None:

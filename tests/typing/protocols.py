@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ramalama.transports.oci.base_image import RemoteContent
     from ramalama.transports.oci.content import BlobContent, Content
     from ramalama_chat import ChatSession
-    from ramalama_chat.repl import Talk
+    from ramalama_chat.desk import Talk
     from ramalama_engines import Engine
     from ramalama_engines.docker import DockerEngine
     from ramalama_engines.fake import FakeEngine

@@ -269,3 +269,8 @@ def test_the_labels_that_scripts_rely_on_stay_as_they_are() -> None:
         "ai.ramalama.model",
         "ai.ramalama.owner",
     )
+    assert (planning.INSTANCE_LABEL, planning.PLAN_LABEL, planning.PORT_LABEL) == (
+        "ai.ramalama.instance",
+        "ai.ramalama.plan",
+        "ai.ramalama.port",
+    )

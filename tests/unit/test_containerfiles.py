@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ramalama_accel import IMAGES, VLLM_IMAGES
+from ramalama_accel import IMAGES, VLLM_BUILDS, VLLM_IMAGES
 
 ROOT = Path(__file__).parents[2] / "containerfiles"
 RECIPES = sorted(file.parent.name for file in ROOT.glob("*/Containerfile"))
-BUILT_FROM_SOURCE = [name for name in RECIPES if name not in ("ramalama", "vllm-cpu")]
+VLLM = ["vllm-cpu", "vllm-cuda"]
+BUILT_FROM_SOURCE = [name for name in RECIPES if name not in ("ramalama", *VLLM)]
 OURS = "quay.io/ramalama/"
 
 Instruction = tuple[str, str]
@@ -38,10 +39,11 @@ def last_stage(name: str) -> list[Instruction]:
 
 
 def test_the_tables_of_images_and_the_folders_are_the_same() -> None:
-    images = [*IMAGES.values(), *VLLM_IMAGES.values()]
+    images = [*IMAGES.values(), *VLLM_BUILDS.values()]
     ours = {image.removeprefix(OURS) for image in images if image.startswith(OURS)}
 
     assert ours == set(RECIPES)
+    assert {name for name in VLLM_IMAGES.values() if name.startswith(OURS)} <= set(images)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -75,33 +77,59 @@ def test_what_is_copied_is_there_and_nothing_is_downloaded_unseen(name: str) -> 
 def test_an_image_says_what_it_is_and_needs_no_particular_user(name: str) -> None:
     labels = " ".join(rest for word, rest in last_stage(name) if word == "LABEL")
 
-    for key in ("title", "description", "licenses"):
+    for key in ("title", "description", "licenses", "base.name"):
         assert f"org.opencontainers.image.{key}=" in labels
     assert values(name, "USER") == []
-    server = ["vllm", "serve"] if name == "vllm-cpu" else ["llama-server"]
+    server = ["vllm", "serve"] if name in VLLM else ["llama-server"]
     assert json.loads(values(name, "CMD")[-1]) == server
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_image_asks_after_its_own_health_with_a_program_that_is_in_it(name: str) -> None:
+    words = last_stage(name)
+    (health,) = (rest for word, rest in words if word == "HEALTHCHECK")
+    patience, _, command = health.partition(" CMD ")
+    program, *arguments = json.loads(command)
+    # busybox, which is the CPU image's shell, brings wget along.
+    installed = [rest for word, rest in instructions(name) if word == "RUN"]
+
+    assert patience == "--start-period=10m"
+    assert arguments[-1] == f"http://127.0.0.1:{8000 if name in VLLM else 8080}/health"
+    package = {"wget": "busybox-static"}.get(program, program)
+    assert any(package in rest.split() for rest in installed)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_secret_and_no_user_is_baked_into_an_image(name: str) -> None:
+    variables = {rest.split("=")[0] for word in ("ENV", "ARG") for rest in values(name, word)}
+
+    assert not {variable for variable in variables if re.search("TOKEN|KEY|PASS|SECRET", variable)}
+
+
+def test_every_stage_can_be_found_and_removed_by_whoever_builds() -> None:
+    for name in RECIPES:
+        assert values(name, "LABEL")[0].startswith("ai.ramalama.stage=")
+
+
+def test_the_cpu_image_keeps_what_its_packages_say_of_themselves() -> None:
+    (run,) = (rest for rest in values("ramalama", "RUN") if "dpkg-deb --extract" in rest)
+
+    assert '>"var/lib/dpkg/status.d/$name" || exit' in run
+
+
 @pytest.mark.parametrize("name", BUILT_FROM_SOURCE)
-def test_an_image_of_our_building_shares_the_recipe_and_checks_its_health(name: str) -> None:
+def test_an_image_of_our_building_shares_the_recipe(name: str) -> None:
     words = last_stage(name)
 
     assert ("COPY", "build-llama-server .") in instructions(name)
     assert any("sh build-llama-server -D" in rest for rest in values(name, "RUN"))
     assert ("COPY", "--from=build /opt/llama.cpp /usr/local") in words
-    (health,) = (rest for word, rest in words if word == "HEALTHCHECK")
-    command = json.loads(health.partition("CMD ")[2])
-    assert command[-1] == "http://127.0.0.1:8080/health"
-    installed = next(rest for word, rest in words if word == "RUN")
-    assert command[0] in installed.split()
 
 
-def test_the_image_of_vllm_pins_its_release_and_checks_its_health() -> None:
-    text = (ROOT / "vllm-cpu/Containerfile").read_text(encoding="utf-8")
-    (health,) = (rest for word, rest in last_stage("vllm-cpu") if word == "HEALTHCHECK")
+def test_the_images_of_vllm_pin_one_release() -> None:
+    text = "".join((ROOT / name / "Containerfile").read_text(encoding="utf-8") for name in VLLM)
 
-    assert len(set(re.findall(r"vllm[-_]cpu(?:==|-)([0-9.]+[0-9])", text))) == 1
-    assert json.loads(health.partition("CMD ")[2])[-1] == "http://127.0.0.1:8000/health"
+    assert len(set(re.findall(r"vllm(?:[-_]c[pu]+)?(?:==|-)([0-9.]+[0-9])", text))) == 1
 
 
 def test_the_shared_recipe_pins_a_release_to_a_commit() -> None:

@@ -10,7 +10,7 @@ import httpx2
 
 from ramalama.errors import AccessDenied, ModelError
 from ramalama.http import AnswerTooLong
-from ramalama.patience import explain
+from ramalama.patience import advise
 from ramalama.transports.asking import one_line
 from ramalama.transports.fields import is_array, text
 from ramalama.transports.oci.strict_json import parse_object
@@ -88,7 +88,7 @@ def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
         case ssl.SSLError():
             return f"{domain} does not speak TLS; if it shall be used so, use --tls-verify=false"
         case _:
-            return f"{domain} cannot be asked: {explain(exc)}"
+            return f"{domain} cannot be asked: {advise(exc)}"
 
 
 def _origin(exc: BaseException) -> BaseException:

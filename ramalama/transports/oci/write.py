@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ramalama.store.records import FileKind
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ramalama.options import PushKind
     from ramalama.store.records import StoredFile
     from ramalama.transports.oci.content import BlobContent
 
@@ -63,14 +63,6 @@ _TELLING = {
     FileKind.MESSAGES: f"{media_types.OLLAMA}messages",
     FileKind.LICENSE: f"{media_types.OLLAMA}license",
 }
-
-
-class PushKind(StrEnum):
-    """How a model is packed; upstream's words."""
-
-    ARTIFACT = "artifact"
-    RAW = "raw"
-    CAR = "car"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

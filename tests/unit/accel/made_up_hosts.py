@@ -42,7 +42,7 @@ class MadeUpHost:
 
 def make(name: str, root: Path) -> MadeUpHost:
     """Make the host of hosts/*name*.toml below *root*, an empty directory."""
-    table = _read(name)
+    table = read(name)
     _write_pci(root, table.get("lspci", ""))
     _write_drm(root, table.get("drm", {}))
     for gpu in table.get("kfd", []):
@@ -59,9 +59,10 @@ def make(name: str, root: Path) -> MadeUpHost:
     )
 
 
-def _read(name: str) -> Table:
+def read(name: str) -> Table:
+    """Return what the file of the host says, with what it starts from."""
     table = tomllib.loads((HOSTS / f"{name}.toml").read_text())
-    return {**_read(table["like"]), **table} if "like" in table else table
+    return {**read(table["like"]), **table} if "like" in table else table
 
 
 def _host(root: Path, table: Table, nodes: dict[str, DeviceNode]) -> Host:

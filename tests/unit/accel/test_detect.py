@@ -1,5 +1,6 @@
 """Detection as a whole: what the user's variables do to it, and what it never does."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,36 +9,76 @@ import pytest
 
 import ramalama_accel
 from ramalama_accel import AcceleratorKind, Detection, Host, InvalidVisibleDevices, detect
-from tests.unit.accel.made_up_hosts import ORIGINALS, make
+from tests.unit.accel.made_up_hosts import NAMES, ORIGINALS, make, read
 
-# Raised from inside the interpreter, so that no library call can get around it.
-_FORBIDDING = """
-import os, sys
-FORBIDDEN = ("subprocess.", "os.posix_spawn", "os.fork", "os.exec", "os.spawn", "os.system",
-             "socket.", "ctypes.dlopen", "os.putenv", "os.kill", "pty.")
-def refuse(event, args):
-    if event.startswith(FORBIDDEN) or (event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR)):
-        raise SystemExit(f"detection did {event} {args}")
-sys.addaudithook(refuse)
+ROOT = Path(__file__).parents[3]
+
+# Raised from inside the interpreter, so that no library call can get around it. What follows the
+# options is done instead of the detection, to see the guard at work.
+_GUARDED = """
+import os, subprocess, sys
 from pathlib import Path
-from ramalama_accel import Host, detect
-print(detect(Host(root=Path(sys.argv[1]), env=os.environ)).accelerator.kind)
+from ramalama_accel import detect
+from tests.unit.accel.made_up_hosts import NAMES, make
+FORBIDDEN = ("subprocess.", "os.posix_spawn", "os.fork", "os.exec", "os.spawn", "os.system",
+             "socket.", "ctypes.", "os.putenv", "os.kill", "os.remove", "os.rename", "os.mkdir",
+             "os.link", "os.symlink", "os.chmod", "os.chown", "pty.")
+on_guard = False
+def refuse(event, args):
+    if on_guard and (event.startswith(FORBIDDEN) or (
+        event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+    )):
+        print(f"refused: {event}", flush=True)
+        os._exit(1)
+sys.addaudithook(refuse)
+root, *accident = sys.argv[1:]
+for name in NAMES:
+    host = make(name, Path(root, name)).host
+    on_guard = True
+    if accident:
+        exec(accident[0])
+    print(name, detect(host).accelerator.kind)
+    on_guard = False
 """
 
 
-@pytest.mark.parametrize("name", ["two-geforces", "two-radeons-for-root", "asahi-m2"])
-def test_detection_starts_no_process_and_writes_nothing(tmp_path: Path, name: str) -> None:
-    make(name, tmp_path)
-
-    result = subprocess.run(
-        [sys.executable, "-I", "-B", "-c", _FORBIDDING, str(tmp_path)],
+def guarded(root: Path, *accident: str) -> subprocess.CompletedProcess[str]:
+    """Detect on all made-up hosts in a process of its own that may do nothing but read."""
+    search = os.pathsep.join([str(ROOT), *(str(ROOT / leaf) for leaf in ("accel", "values"))])
+    return subprocess.run(
+        [sys.executable, "-B", "-c", _GUARDED, str(root), *accident],
+        env={"PYTHONPATH": search},
         capture_output=True,
         text=True,
         check=False,
     )
 
+
+def test_on_no_host_does_detection_start_a_process_or_write_anything(tmp_path: Path) -> None:
+    result = guarded(tmp_path)
+
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.strip() in set(AcceleratorKind)
+    kinds = dict(line.split() for line in result.stdout.splitlines())
+    assert kinds == {name: read(name)["expect"]["kind"] for name in NAMES}
+
+
+@pytest.mark.parametrize(
+    ("accident", "event"),
+    [
+        ("subprocess.run(['true'])", "subprocess.Popen"),
+        ("os.system('true')", "os.system"),
+        ("os.fork()", "os.fork"),
+        ("os.posix_spawn('/bin/true', ['true'], {})", "os.posix_spawn"),
+        ("os.execv('/bin/true', ['true'])", "os.exec"),
+        ("open(os.devnull, 'w')", "open"),
+        ("import socket; socket.socket()", "socket.__new__"),
+        ("import ctypes; ctypes.CDLL(None)", "ctypes.dlopen"),
+    ],
+)
+def test_the_guard_notices(tmp_path: Path, accident: str, event: str) -> None:
+    result = guarded(tmp_path, accident)
+
+    assert (result.returncode, result.stdout) == (1, f"refused: {event}\n")
 
 
 def test_the_real_host_is_detected_without_an_error() -> None:

@@ -34,6 +34,29 @@ def test_what_is_no_readable_file_is_absent(tmp_path: Path, path: str) -> None:
     assert host.names(path) == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("17\n", 17),
+        ("0", 0),
+        ("18446744073709551615\n", 2**64 - 1),
+        ("18446744073709551616\n", None),
+        ("9" * 400, None),
+        ("-1\n", None),
+        ("1 2\n", None),
+        ("0x10\n", None),
+        ("٣\n", None),
+        ("", None),
+    ],
+)
+def test_a_number_is_all_of_a_files_text_and_fits_into_64_bits(
+    tmp_path: Path, text: str, number: int | None
+) -> None:
+    (tmp_path / "file").write_text(text)
+
+    assert Host(root=tmp_path).number("/file") == number
+
+
 def test_a_link_that_leads_out_of_the_root_is_as_good_as_missing(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "sys").mkdir(parents=True)

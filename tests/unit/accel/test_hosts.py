@@ -107,6 +107,7 @@ def _description(accelerator: Accelerator) -> dict[str, Any]:
         "ids": [f"{gpu.vendor_id}:{gpu.device_id}" for gpu in gpus],
         "architectures": [gpu.architecture for gpu in gpus],
         "memory": [gpu.memory for gpu in gpus],
+        "free": ["unknown" if gpu.free is None else gpu.free for gpu in gpus],
         "addresses": [gpu.pci_address for gpu in gpus],
         "partitions": [list(gpu.partitions) for gpu in gpus],
         "driver_version": accelerator.driver_version,

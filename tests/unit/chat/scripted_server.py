@@ -61,6 +61,12 @@ def refusal(status: int, body: str) -> list[bytes]:
     return [head.encode(), content]
 
 
+def answer_json(value: object) -> list[bytes]:
+    content = json.dumps(value).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    return [f"{head}\r\nConnection: close\r\n\r\n".encode(), content]
+
+
 def _chunk(content: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(content), content)
 
@@ -93,4 +99,4 @@ def _read_request(stream: BufferedIOBase) -> Request:
         name, _, value = line.decode().partition(":")
         headers[name.lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", "0")))
-    return Request(path, headers, json.loads(body))
+    return Request(path, headers, json.loads(body or "{}"))

@@ -47,3 +47,27 @@ def test_an_opening_stands_before_what_was_said_and_is_never_forgotten() -> None
         "4",
         "3+3?",
     ]
+
+
+def test_dropping_forgets_the_oldest_and_at_least_one() -> None:
+    conversation = Conversation()
+    for number in range(4):
+        conversation.record(f"{number}", "12345")
+
+    assert conversation.drop_oldest(1000) == 1
+    assert conversation.drop_oldest(6) == 2
+    assert conversation.exchanges == (Exchange("3", "12345"),)
+    assert conversation.drop_oldest(6) == 1
+    assert conversation.drop_oldest(6) == 0
+
+
+def test_pictures_go_along_with_their_prompt() -> None:
+    conversation = Conversation()
+    conversation.record("What?", "A dot.", ["data:,1"])
+
+    (picture, *_) = conversation.messages("And?")
+
+    assert picture["content"] == [
+        {"type": "text", "text": "What?"},
+        {"type": "image_url", "image_url": {"url": "data:,1"}},
+    ]

@@ -1,10 +1,12 @@
+import subprocess
+import sys
 import threading
 
 import pytest
 
 import ramalama_chat
 from ramalama_chat import ChatSession, errors, preload
-from ramalama_chat.repl import Talk
+from ramalama_chat.desk import Talk
 
 
 def test_the_door_lists_what_it_offers() -> None:
@@ -25,6 +27,16 @@ def test_every_error_is_a_chat_error_and_stands_in_the_tree() -> None:
             assert issubclass(error, ramalama_chat.ChatError)
             assert name in tree
             assert name in ramalama_chat.__all__
+
+
+def test_preload_imports_nothing_that_one_answer_does_not_need() -> None:
+    program = "import ramalama_chat, sys; ramalama_chat.preload(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    loaded = set(done.stdout.decode().split())
+
+    assert "ramalama_chat.session" in loaded
+    needless = {"repl", "line_editor", "commands", "markdown", "usage", "attachments"}
+    assert loaded & {"prompt_toolkit", *(f"ramalama_chat.{name}" for name in needless)} == set()
 
 
 def test_preload_may_run_in_several_threads_at_once() -> None:

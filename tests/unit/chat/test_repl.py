@@ -1,92 +1,33 @@
-import io
-from collections.abc import Callable, Generator
-
 import pytest
 
-from ramalama_chat import ChatError, ContextExceeded, Repl, RequestFailed, ServerGone
-
-
-class Parrot:
-    """Repeats what it is asked, or does what the next item of *mishaps* says."""
-
-    def __init__(self, *mishaps: BaseException | None, finish_reason: str = "stop") -> None:
-        self.asked: list[str] = []
-        self.cleared = 0
-        self.finish_reason: str | None = finish_reason
-        self._mishaps = list(mishaps)
-
-    def ask(self, prompt: str) -> Generator[str, None, None]:
-        self.asked.append(prompt)
-        yield f"<{prompt}>"
-        mishap = self._mishaps.pop(0) if self._mishaps else None
-        if mishap is not None:
-            raise mishap
-
-    def clear(self) -> None:
-        self.cleared += 1
-
-
-class Interrupted(io.BytesIO):
-    """A keyboard on which Ctrl-C is pressed once the text is typed."""
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        content = super().read1(size)
-        if not content:
-            raise KeyboardInterrupt
-        return content
-
-
-def talk(
-    typed: str,
-    parrot: Parrot | None = None,
-    *,
-    keyboard: type[io.BytesIO] = io.BytesIO,
-    on_interrupt: Callable[[], None] = lambda: None,
-) -> tuple[Parrot, str, str]:
-    heard, told = io.StringIO(), io.StringIO()
-    parrot = parrot or Parrot()
-    stdin = io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")
-    repl = Repl(
-        talk=parrot,
-        stdin=stdin,
-        stdout=heard,
-        stderr=told,
-        prefix="> ",
-        on_interrupt=on_interrupt,
-    )
-    repl.run()
-    return parrot, heard.getvalue(), told.getvalue()
+from ramalama_chat import ChatError, ContextExceeded, RequestFailed, ServerGone, Usage
+from tests.unit.chat.parrot import InterruptedKeyboard, Parrot, talk
 
 
 def test_answers_go_to_stdout_and_prompts_to_stderr() -> None:
-    parrot, heard, told = talk("Hi\nCiao\n")
+    heard = talk("Hi\nCiao\n")
 
-    assert parrot.asked == ["Hi", "Ciao"]
-    assert heard == "<Hi>\n<Ciao>\n"
-    assert told == "> > > \n"
+    assert heard.parrot.asked == ["Hi", "Ciao"]
+    assert heard.out == "<Hi>\n<Ciao>\n"
+    assert heard.err == "> > > \n"
 
 
-@pytest.mark.parametrize("word", ["/bye", "/exit", "exit", "quit", " /BYE ", "Quit"])
+@pytest.mark.parametrize("word", ["/bye", "/exit", "exit", "quit", "bye", " /BYE ", "Quit"])
 def test_a_word_alone_on_its_line_leaves(word: str) -> None:
-    parrot, _, _ = talk(f"Hi\n{word}\nnever asked\n")
-
-    assert parrot.asked == ["Hi"]
+    assert talk(f"Hi\n{word}\nnever asked\n").parrot.asked == ["Hi"]
 
 
 def test_the_end_of_the_input_leaves() -> None:
-    assert talk("Hi")[0].asked == ["Hi"]
+    assert talk("Hi").parrot.asked == ["Hi"]
 
 
-def test_ctrl_c_at_the_prompt_leaves() -> None:
-    caught: list[bool] = []
-    parrot, heard, told = talk(
-        "Hi\n", keyboard=Interrupted, on_interrupt=lambda: caught.append(True)
-    )
+def test_ctrl_c_at_a_plain_prompt_leaves() -> None:
+    heard = talk("Hi\n", keyboard=InterruptedKeyboard)
 
-    assert parrot.asked == ["Hi"]
-    assert caught == [True]
-    assert heard == "<Hi>\n"
-    assert told.endswith("> \n")
+    assert heard.parrot.asked == ["Hi"]
+    assert heard.caught == [True]
+    assert heard.out == "<Hi>\n"
+    assert heard.err.endswith("> \n")
 
 
 @pytest.mark.parametrize(
@@ -101,45 +42,22 @@ def test_ctrl_c_at_the_prompt_leaves() -> None:
     ],
 )
 def test_only_a_command_is_a_command(line: str) -> None:
-    assert talk(f"{line}\n")[0].asked == [line]
+    assert talk(f"{line}\n").parrot.asked == [line]
 
 
 @pytest.mark.parametrize("typed", ["\n", "   \n", "\t\n", "\r\n", '""""""\n'])
 def test_an_empty_line_does_nothing(typed: str) -> None:
-    parrot, heard, told = talk(typed)
+    heard = talk(typed)
 
-    assert parrot.asked == []
-    assert heard == ""
-    assert told == "> > \n"
-
-
-def test_clear_forgets_and_says_so() -> None:
-    parrot, heard, told = talk("Hi\n/clear\n")
-
-    assert parrot.cleared == 1
-    assert heard == "<Hi>\n"
-    assert "anew" in told
-
-
-@pytest.mark.parametrize("word", ["/help", "/?"])
-def test_help_lists_the_commands_on_stderr(word: str) -> None:
-    parrot, heard, told = talk(f"{word}\n")
-
-    assert parrot.asked == []
-    assert heard == ""
-    assert "/bye" in told
-    assert "/clear" in told
-
-
-def test_an_unknown_command_is_named_and_not_sent() -> None:
-    parrot, _, told = talk("/Frobnicate the lot\n")
-
-    assert parrot.asked == []
-    assert "There is no command /Frobnicate" in told
+    assert heard.parrot.asked == []
+    assert heard.out == ""
+    assert heard.err == "> > \n"
 
 
 def test_two_slashes_send_a_line_that_begins_with_one() -> None:
-    assert talk("//etc/passwd, what is it?\n")[0].asked == ["/etc/passwd, what is it?"]
+    heard = talk("//etc/passwd, what is it?\n")
+
+    assert heard.parrot.asked == ["/etc/passwd, what is it?"]
 
 
 @pytest.mark.parametrize(
@@ -155,26 +73,27 @@ def test_two_slashes_send_a_line_that_begins_with_one() -> None:
         pytest.param('"""\n  x = 1\\\n"""\n', "  x = 1\\", id="layout-inside-a-fence"),
         pytest.param('"""one\ntwo', "one\ntwo", id="fence-never-closed"),
         pytest.param('say """hi"""\n', 'say """hi"""', id="no-fence-in-the-middle"),
+        pytest.param(
+            "/* a\\\ncomment */\n", "/* a\ncomment */", id="code-that-begins-with-a-slash"
+        ),
+        pytest.param("// a\\\ncomment\n", "// a\ncomment", id="code-that-begins-with-two"),
     ],
 )
 def test_a_message_may_have_several_lines(typed: str, prompt: str) -> None:
-    assert talk(typed)[0].asked == [prompt]
+    assert talk(typed).parrot.asked == [prompt]
 
 
 def test_a_line_that_continues_shows_another_prompt() -> None:
-    assert talk("one\\\ntwo\n")[2] == "> ... > \n"
+    assert talk("one\\\ntwo\n").err == "> ... > \n"
 
 
 def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
-    caught: list[bool] = []
-    parrot, heard, told = talk(
-        "Hi\nCiao\n", Parrot(KeyboardInterrupt()), on_interrupt=lambda: caught.append(True)
-    )
+    heard = talk("Hi\nCiao\n", Parrot(KeyboardInterrupt()))
 
-    assert parrot.asked == ["Hi", "Ciao"]
-    assert caught == [True]
-    assert heard == "<Hi>\n<Ciao>\n"
-    assert "(stopped)\n" in told
+    assert heard.parrot.asked == ["Hi", "Ciao"]
+    assert heard.caught == [True]
+    assert heard.out == "<Hi>\n<Ciao>\n"
+    assert "(stopped)\n" in heard.err
 
 
 @pytest.mark.parametrize(
@@ -182,24 +101,62 @@ def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
     [
         (RequestFailed("no slot", status=500), "Error: no slot\n"),
         (ChatError("no JSON"), "Error: no JSON\n"),
-        (ContextExceeded("too long", status=400), "Error: too long (/clear forgets"),
+        (ContextExceeded("too long", status=400), "Error: too long; what you wrote is too long"),
+        (ServerGone("gone"), "Error: gone (/retry asks again)\n"),
     ],
 )
 def test_a_failed_request_is_one_line_and_the_talk_goes_on(failure: ChatError, note: str) -> None:
-    parrot, _, told = talk("Hi\nCiao\n", Parrot(failure))
+    heard = talk("Hi\nCiao\n", Parrot(failure))
 
-    assert parrot.asked == ["Hi", "Ciao"]
-    assert note in told
+    assert heard.parrot.asked == ["Hi", "Ciao"]
+    assert note in heard.err
+    assert heard.out == "<Ciao>\n"
 
 
-def test_a_server_gone_ends_the_talk() -> None:
+def test_a_server_that_has_ended_ends_the_talk_with_its_cause() -> None:
     parrot = Parrot(ServerGone("gone"))
 
-    with pytest.raises(ServerGone):
-        talk("Hi\nCiao\n", parrot)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        talk("Hi\nCiao\n", parrot, why_gone=lambda: RuntimeError("out of memory"))
 
     assert parrot.asked == ["Hi"]
 
 
-def test_an_answer_cut_off_by_the_context_says_so() -> None:
-    assert "cut off" in talk("Hi\n", Parrot(finish_reason="length"))[2]
+@pytest.mark.parametrize(
+    ("limit", "note"),
+    [(None, "the context is full"), (7, "after 7 tokens, see /set max_tokens")],
+)
+def test_an_answer_that_was_cut_off_says_why(limit: int | None, note: str) -> None:
+    usage = Usage(prompt_tokens=3, completion_tokens=7)
+    parrot = Parrot(finish_reason="length", usage=usage)
+    if limit is not None:
+        parrot.parameters["max_tokens"] = limit
+
+    assert f"(cut off: {note})\n" in talk("Hi\n", parrot).err
+
+
+@pytest.mark.parametrize(("used", "told"), [(79, False), (80, True), (100, True)])
+def test_a_context_that_gets_tight_is_told(used: int, *, told: bool) -> None:
+    usage = Usage(prompt_tokens=used - 10, completion_tokens=10)
+
+    heard = talk("Hi\n", Parrot(usage=usage, context=100))
+
+    assert (f"context: {used} of 100 tokens" in heard.err) is told
+
+
+def test_oldest_turns_make_room_and_the_user_is_told() -> None:
+    full = ContextExceeded("full", status=400, needed=400, held=200)
+
+    heard = talk("One\nTwo\nThree\n", Parrot(None, None, full))
+
+    assert heard.parrot.asked == ["One", "Two", "Three", "Three"]
+    assert [each.prompt for each in heard.parrot.conversation.exchanges] == ["Three"]
+    assert "(the model's context is full: the oldest 2 exchanges are forgotten)\n" in heard.err
+    assert heard.out.endswith("<Three>\n")
+
+
+def test_reasoning_is_shown_before_the_answer_and_not_on_stdout() -> None:
+    heard = talk("Hi\n", Parrot(thought="Hm\x1b[2J, well"))
+
+    assert heard.out == "<Hi>\n"
+    assert heard.err == "> Hm, well\n> \n"

@@ -16,9 +16,18 @@ from ramalama_chat import (
     ServerGone,
     TcpEndpoint,
     UnixEndpoint,
+    Usage,
     open_client,
 )
-from tests.unit.chat.scripted_server import Script, endless, event, refusal, stream, words
+from tests.unit.chat.scripted_server import (
+    Script,
+    answer_json,
+    endless,
+    event,
+    refusal,
+    stream,
+    words,
+)
 
 
 def test_an_answer_comes_in_the_pieces_that_the_server_sends(
@@ -156,11 +165,58 @@ VLLM_FULL = {
 }
 
 
-def test_a_server_that_is_still_busy_is_asked_again(script: Script, session: ChatSession) -> None:
-    script.add(BUSY, BUSY, words("Here."))
+@pytest.mark.parametrize("busy", [BUSY, refusal(429, "")], ids=["503", "429"])
+def test_a_server_that_is_still_busy_is_asked_again(
+    script: Script, session: ChatSession, busy: list[bytes]
+) -> None:
+    script.add(busy, busy, words("Here."))
 
     assert list(session.ask("Hi")) == ["Here."]
     assert len(script.requests) == 3
+
+
+def test_what_is_set_is_sent_and_what_the_answer_took_is_known(
+    script: Script, session: ChatSession
+) -> None:
+    usage = {"choices": list[object](), "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
+    script.add(stream(event("Yes"), event(None, finish="stop"), usage))
+    session.parameters.update(temperature=0.5)
+    session.counting = True
+
+    list(session.ask("Hi", images=["data:image/png;base64,"]))
+
+    assert session.usage == Usage(prompt_tokens=9, completion_tokens=2)
+    body = script.requests[0].body
+    assert body["temperature"] == 0.5
+    assert body["stream_options"] == {"include_usage": True}
+    assert session.conversation.exchanges == (Exchange("Hi", "Yes", ("data:image/png;base64,",)),)
+
+
+@pytest.mark.parametrize(
+    ("entry", "size"),
+    [
+        ({"id": "smollm2", "max_model_len": 2048}, 2048),
+        ({"id": "smollm2", "meta": {"n_ctx": 256}}, 256),
+        ({"id": "smollm2", "meta": {"n_ctx": "many"}}, None),
+        ({"id": "smollm2"}, None),
+        ({"id": "another", "max_model_len": 2048}, None),
+        ("nonsense", None),
+    ],
+)
+def test_a_server_is_asked_for_the_size_of_its_context(
+    script: Script, session: ChatSession, entry: object, size: int | None
+) -> None:
+    script.add(answer_json({"data": [entry]}))
+
+    assert session.context_size() == size
+
+
+def test_a_server_that_knows_no_models_has_a_context_of_unknown_size(
+    script: Script, session: ChatSession
+) -> None:
+    script.add(refusal(404, ""))
+
+    assert session.context_size() is None
 
 
 def test_a_server_that_stays_busy_is_not_asked_for_ever(
@@ -229,7 +285,7 @@ def test_a_closed_port_is_a_server_gone() -> None:
             "HTTP 307",
             id="redirects-are-not-followed",
         ),
-        pytest.param([b""], ServerGone, "went away", id="gone-without-an-answer"),
+        pytest.param([b""], ServerGone, "hung up without an answer", id="gone-without-an-answer"),
         pytest.param([b"?!\r\n\r\n"], ServerGone, "went away", id="no-http-at-all"),
         pytest.param(
             stream(event("He"), end=b"", whole=False),

@@ -74,7 +74,7 @@ def test_a_plain_container_is_locked_down_and_the_rest_is_left_to_the_image_and_
                     {
                         "container_port": 80,
                         "host_port": 8080,
-                        "host_ip": ANYWHERE,
+                        "host_ip": "",
                         "protocol": "tcp",
                     }
                 ]

@@ -137,6 +137,7 @@ def test_ps_for_scripts_is_an_array_of_objects(dockerd: Dockerd, capsys: Capture
         "image": "quay.io/ramalama/ramalama:0.25",
         "status": "running",
         "ports": [],
+        "address": None,
     }
 
 
@@ -265,6 +266,28 @@ def test_info_tells_where_models_are_and_what_they_are_called(
     assert str(conf) in json.loads(out)["Shortnames"]["Files"]
     assert code == 0
     assert f"mine=hf://org/repo ({conf})\n" in lines
+
+
+@pytest.mark.parametrize(
+    ("words", "image", "says"),
+    [
+        (["--json"], "quay.io/ramalama/ramalama:", False),
+        (["--runtime=llama.cpp"], "quay.io/ramalama/ramalama:", False),
+        (["--runtime=vllm"], "quay.io/ramalama/vllm-cpu:", True),
+    ],
+)
+@pytest.mark.usefixtures("dockerd")
+def test_info_tells_the_image_of_a_runtime_and_whether_it_merely_stands_in(
+    capsys: Capture, words: list[str], image: str, *, says: bool
+) -> None:
+    code, out, _ = run(capsys, "info", *words)
+
+    report = json.loads(out)
+    kind = report["Accelerator"]["kind"]
+    assert code == 0
+    if kind in ("cpu", "vulkan"):  # what machines that run these tests mostly have
+        assert report["Image"].startswith(image)
+    assert bool(report["ImageNote"]) is (says and kind != "cpu" and "vllm-cpu" in report["Image"])
 
 
 def test_info_without_an_engine_tells_what_was_tried_and_is_no_failure(

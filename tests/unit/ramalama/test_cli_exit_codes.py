@@ -28,6 +28,7 @@ from ramalama.errors import (
     ServerError,
     ServerExited,
     ServerNotReady,
+    StartCancelled,
     StoreError,
     UnknownModel,
     WrongEndianness,
@@ -35,6 +36,7 @@ from ramalama.errors import (
 from ramalama_chat.errors import (
     ChatError,
     ContextExceeded,
+    InputRefused,
     KeepAliveExpired,
     PromptTooLarge,
     RequestFailed,
@@ -73,11 +75,13 @@ CODES: dict[type[Exception], int] = {
     StoreError: 5,
     ServerError: 1,
     ServerNotReady: 110,
+    StartCancelled: 1,
     ChatError: 1,
     ServerGone: 1,
     RequestFailed: 1,
     ContextExceeded: 1,
     PromptTooLarge: 1,
+    InputRefused: 22,
     KeepAliveExpired: 124,
 }
 CODES_OF_ENGINES: dict[type[EngineError], int] = {

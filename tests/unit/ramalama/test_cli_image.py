@@ -116,8 +116,13 @@ def test_a_build_that_fails_ends_with_the_engine_s_code(dockerd: Dockerd, capsys
         (["build", "../cuda"], "there is no image '../cuda' to build"),
         (["build", ""], "name the image to build"),
         (["ls", "cuda"], "`image ls` takes no name"),
-        (["ls", "--base", "x"], "--base is for `image build`"),
-        (["pull", "cuda", "--base", "x"], "--base is for `image build`"),
+        (["ls", "--base", "x"], "--base and --build-arg are for `image build`"),
+        (["pull", "cuda", "--base", "x"], "--base and --build-arg are for `image build`"),
+        (["pull", "--build-arg", "A=1"], "--base and --build-arg are for `image build`"),
+        (["build", "cuda", "--build-arg", "A"], "'A' is not NAME=VALUE"),
+        (["build", "cuda", "--build-arg", "=A"], "'=A' is not NAME=VALUE"),
+        (["pull", "--runtime", "mlx"], "'mlx' is not one of llama.cpp, vllm"),
+        (["pull", "cuda", "--runtime", "vllm"], "--runtime chooses an image; leave it out, or"),
         (["build", "cuda", "--format", "json"], "--format is for `image ls`"),
         ([], "arguments are required: action"),
         (["burn"], "invalid choice: 'burn'"),
@@ -138,6 +143,8 @@ def test_what_makes_no_sense_is_refused_in_a_line(
     [
         (["build", "--base", "x:1", "cuda"], "image build --base x:1 cuda"),
         (["pull"], "image pull"),
+        (["pull", "--runtime", "vllm"], "image pull --runtime vllm"),
+        (["build", "cann", "--build-arg", "CHIP=x"], "image build --build-arg CHIP=x cann"),
         (["ls"], "image ls"),
     ],
 )
@@ -154,6 +161,31 @@ def test_every_recipe_can_be_asked_for(capsys: Capture) -> None:
     _, _, err = run(capsys, "build")
 
     assert err == f"Error: name the image to build: {', '.join(known)}\n"
+
+
+def test_an_argument_of_the_recipe_s_own_is_passed_on(dockerd: Dockerd, capsys: Capture) -> None:
+    dockerd.answer("POST /build", Reply(lines=({"stream": "Step 1/2 : FROM x\n"},)))
+    dockerd.answer(f"GET /images/{CPU}/json", Reply(body={"Id": "sha256:1"}))
+    backends = "libggml0-backend-vulkan mesa-vulkan-drivers"
+
+    code, _, _ = run(capsys, "build", "-q", "ramalama", "--build-arg", f"BACKENDS={backends}")
+
+    assert code == 0
+    (asked,) = dockerd.about("POST /build")
+    assert json.loads(asked.query["buildargs"])["BACKENDS"] == backends
+
+
+@pytest.mark.parametrize(("runtime", "name"), [("llama.cpp", "ramalama"), ("vllm", "vllm-cpu")])
+def test_without_a_name_the_recipe_for_this_host_is_built(
+    dockerd: Dockerd, capsys: Capture, runtime: str, name: str
+) -> None:
+    tag = f"quay.io/ramalama/{name}:{TAG}"
+    dockerd.answer("POST /build", Reply(lines=({"stream": "Step 1/2 : FROM x\n"},)))
+    dockerd.answer(f"GET /images/{tag}/json", Reply(body={"Id": "sha256:1"}))
+
+    assert run(capsys, "build", "-q", "--runtime", runtime) == (0, f"{tag}\n", "")
+    (asked,) = dockerd.about("POST /build")
+    assert asked.query["dockerfile"] == f"{name}/Containerfile"
 
 
 # ls
@@ -186,6 +218,25 @@ def test_ls_lists_the_images_that_servers_may_run_in(
         ["quay.io/ramalama/rocm:0.1", "0" * 12, "3 hours ago", "999 B"],
     ]
     assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "names"),
+    [
+        ("llama.cpp", [CPU]),
+        ("vllm", [f"quay.io/ramalama/vllm-cuda:{TAG}", "vllm/vllm-openai:latest"]),
+    ],
+)
+def test_ls_of_one_runtime_lists_its_images_alone(
+    dockerd: Dockerd, capsys: Capture, runtime: str, names: list[str]
+) -> None:
+    local = (CPU, f"quay.io/ramalama/vllm-cuda:{TAG}", "vllm/vllm-openai:latest")
+    body = [image(name, number=number) for number, name in enumerate(local)]
+    dockerd.answer("GET /images/json", Reply(body=body))
+
+    _, out, _ = run(capsys, "ls", "--runtime", runtime)
+
+    assert [line.split()[0] for line in out.splitlines()[1:]] == names
 
 
 def test_ls_as_json_is_an_array_of_whole_values(dockerd: Dockerd, capsys: Capture) -> None:

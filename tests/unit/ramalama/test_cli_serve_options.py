@@ -18,15 +18,17 @@ from ramalama.cli.serve_options import (
     split_at_dashes,
 )
 from ramalama.config import Config
+from ramalama.reference import ModelRef, Scheme
 from ramalama_accel import RuntimeName
 from ramalama_engines import CdiDevice, EngineKind, HostDevice, PullPolicy
-from tests.unit.ramalama.made_up import MODEL, OPTIONS
+from tests.unit.ramalama.made_up import OPTIONS
 
 if TYPE_CHECKING:
     from ramalama.options import ServeOptions
 
 HOST = {"SET": "host's", "EMPTY": ""}
 FUSE = HostDevice(source="/dev/fuse", target="/dev/fuse")
+SMALL = ModelRef(Scheme.OLLAMA, "library/smollm2", "135m")
 RENDER = HostDevice(source="/dev/dri/renderD128", target="/dev/xvdc")
 
 
@@ -38,7 +40,7 @@ def read(*words: str) -> ServeArguments:
 
 
 def options(*words: str, config: Config | None = None) -> ServeOptions:
-    return serve_options(read(*words), MODEL, config or Config(), HOST, parallel=None)
+    return serve_options(read(*words), ModelRef.parse, config or Config(), HOST, parallel=None)
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -69,6 +71,8 @@ def test_without_options_the_settings_decide_and_theirs_are_the_manual_pages() -
         ("--ngl auto", {"ngl": -1}),
         ("--temp 0", {"temp": 0.0}),
         ("--temp 1.5", {"temp": 1.5}),
+        ("--model-draft smollm2:135m", {"draft": SMALL}),
+        ("--model-draft none", {}),
         ("--seed 7", {"seed": 7}),
         ("--seed -1", {"seed": -1}),
         ("-t 3", {"threads": 3}),
@@ -155,6 +159,7 @@ def test_an_option_for_the_server_without_its_value_is_left_for_the_parser_to_re
         (["--threads", "0"], "'0' is not a whole number of 1 or more"),
         (["--temp", "-1"], "'-1' is not a temperature of 0 or more"),
         (["--temp", "nan"], "'nan' is not a temperature of 0 or more"),
+        (["--model-draft", ""], "argument --model-draft: expected a text"),
         (["--seed", "x"], "invalid int value: 'x'"),
         (["--port", "0"], "'0' is not a port from 1 to 65535"),
         (["--port", "65536"], "'65536' is not a port from 1 to 65535"),
@@ -206,6 +211,7 @@ CONFIG = Config(
     temp=0.1,
     threads=2,
     ngl=5,
+    model_draft="smollm2:135m",
 )
 
 
@@ -224,19 +230,24 @@ def test_where_the_command_line_is_silent_the_settings_hold() -> None:
         temp=0.1,
         threads=2,
         ngl=5,
+        draft=SMALL,
     )
 
 
 def test_the_command_line_wins_over_the_settings_also_with_a_value_that_looks_like_nothing() -> (
     None
 ):
-    words = "--ctx-size 0 --ngl 0 --temp 0 --selinux true --tls-verify true --network none --env A="
+    words = (
+        "--ctx-size 0 --ngl 0 --temp 0 --selinux true --tls-verify true --network none --env A= "
+        "--model-draft none"
+    )
 
     made = options(*words.split(), config=CONFIG)
 
     assert (made.ctx_size, made.ngl, made.temp, made.network) == (0, 0, 0.0, "none")
     assert (made.selinux, made.tls_verify) == (True, True)
     assert made.env == {"A": "", "SET": "host's"}
+    assert made.draft is None
 
 
 @pytest.mark.parametrize(

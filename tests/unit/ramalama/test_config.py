@@ -78,6 +78,7 @@ temp = 0
 threads = 3
 ngl = "all"
 store = "/models"
+model_draft = "smollm2:135m"
 transport = "huggingface"
 prefix = "you> "
 color = "never"
@@ -99,6 +100,7 @@ ALL_VARIABLES = {
     "RAMALAMA_THREADS": "3",
     "RAMALAMA_NGL": "999",
     "RAMALAMA_STORE": "/models",
+    "RAMALAMA_MODEL_DRAFT": "smollm2:135m",
     "RAMALAMA_TRANSPORT": "hf",
     "RAMALAMA_PREFIX": "you> ",
     "RAMALAMA_COLOR": "never",
@@ -127,6 +129,7 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         threads=3,
         ngl=999,
         store="/models",
+        model_draft="smollm2:135m",
         transport=Scheme.HUGGINGFACE,
         prefix="you> ",
         color="never",

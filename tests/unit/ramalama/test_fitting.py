@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ramalama.errors import ModelTooLarge
-from ramalama.fitting import Room, check_weights, choose_context, describe_shortage
-from ramalama.memory import MemoryNeed, ModelShape
+from ramalama.fitting import (
+    check_context,
+    check_weights,
+    choose_context,
+    describe_shortage,
+    fit,
+    weigh,
+)
+from ramalama.memory import ModelShape
+from ramalama.room import Room
 from ramalama.store.gguf_metadata import parse_metadata
 from ramalama.transports.wish import Choice
-from ramalama_accel import Accelerator, AcceleratorKind
-from ramalama_accel.base import Gpu
 from tests.unit.ramalama.made_gguf import llama
-from tests.unit.ramalama.made_up import CPU, OPTIONS
+from tests.unit.ramalama.made_up import OPTIONS, STORED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ramalama.store.models import StoredModel
 
 GB = 10**9
 MIB = 1024 * 1024
 LAPTOP = Room(main=8 * GB)
 WORKSTATION = Room(main=8 * GB, gpu=16 * GB)
-
-
-def cards(*memory: int | None) -> Accelerator:
-    gpus = tuple(Gpu(index=index, memory=each) for index, each in enumerate(memory))
-    return Accelerator(kind=AcceleratorKind.HIP, gpus=gpus)
-
-
-@pytest.mark.parametrize(
-    ("main", "accelerator", "total"),
-    [
-        (8 * GB, CPU, 8 * GB),
-        (8 * GB, cards(16 * GB, 16 * GB), 40 * GB),
-        (8 * GB, cards(16 * GB, None), None),
-        (None, cards(16 * GB), None),
-    ],
-)
-def test_the_room_is_all_memory_or_unknown(
-    main: int | None, accelerator: Accelerator, total: int | None
-) -> None:
-    assert Room.of(main, accelerator).total == total
 
 
 @pytest.mark.parametrize(
@@ -77,19 +69,6 @@ def test_variants_that_fit_are_named_the_largest_first() -> None:
     assert "Q2_K" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("weights", "room", "clear"),
-    [
-        (3 * GB, LAPTOP, True),
-        (5 * GB, LAPTOP, False),
-        (5 * GB, WORKSTATION, True),
-        (500 * GB, Room(main=None), True),
-    ],
-)
-def test_only_a_tight_fit_is_worth_a_closer_look(weights: int, room: Room, clear: bool) -> None:  # noqa: FBT001 (a table's column)
-    assert room.clearly_holds(weights) is clear
-
-
 def shape(context: int = 8192) -> ModelShape:
     found = ModelShape.of(parse_metadata(llama(context=context), name="m"), weights=90 * MIB)
     assert found is not None
@@ -122,14 +101,134 @@ def test_any_other_context_stays_what_it_is(ctx_size: int | None, room: Room) ->
     assert choose_context(options, shape(), room) == options
 
 
-def test_a_shortage_is_described_with_its_parts() -> None:
-    need = MemoryNeed(weights=6 * GB, kv_cache=3 * GB, computing=GB // 2)
+def test_a_shortage_is_described_with_its_parts_and_the_context_that_fits() -> None:
+    room = Room(main=300 * MIB)
+    fits = shape().largest_context(room.main or 0)
 
-    said = describe_shortage("granite", need, LAPTOP)
+    said = describe_shortage("granite", shape().need(8192), shape(), room)
 
     assert said == (
-        "granite will need about 9.50 GB (weights 6.00 GB, context 3.00 GB, computing 500 MB), "
-        "but 8.00 GB of memory are free; it may be slow or fail; a smaller --ctx-size needs less"
+        "granite will need about 400 MB (weights 94.4 MB, context 189 MB, computing 117 MB), but "
+        f"315 MB of memory are free; it may be slow or fail; --ctx-size {fits} fits"
     )
-    assert describe_shortage("granite", need, WORKSTATION) is None
-    assert describe_shortage("granite", need, Room(main=None)) is None
+    assert shape().need(fits).total <= 300 * MIB < shape().need(fits + 256).total
+
+
+@pytest.mark.parametrize("room", [LAPTOP, WORKSTATION, Room(main=None)])
+def test_where_there_is_none_nothing_is_said(room: Room) -> None:
+    assert describe_shortage("granite", shape().need(8192), shape(), room) is None
+
+
+def test_a_context_that_exceeds_all_memory_by_itself_is_refused_with_what_fits() -> None:
+    room = Room(main=250 * MIB)
+
+    with pytest.raises(ModelTooLarge) as caught:
+        check_context("granite", shape().need(8192), shape(), room)
+
+    assert str(caught.value) == (
+        "granite needs 306 MB for its context alone, but 262 MB of memory are free; "
+        "--ctx-size 2304 fits (`run --force` tries it all the same)"
+    )
+    check_context("granite", shape().need(2304), shape(), room)
+
+
+def test_where_not_even_the_smallest_context_fits_a_smaller_variant_is_advised() -> None:
+    with pytest.raises(ModelTooLarge, match="take a smaller variant of the model"):
+        check_context("granite", shape().need(8192), shape(), Room(main=100 * MIB))
+
+
+def file(path: Path, header: bytes, size: int) -> Path:
+    """Make a model of *size* bytes, without the weights."""
+    with path.open("wb") as content:
+        content.write(header)
+        content.truncate(size)
+    return path
+
+
+@pytest.fixture
+def granite(tmp_path: Path) -> StoredModel:
+    """A model of 90 MiB that was made for 8192 tokens."""
+    return replace(STORED, weights=(file(tmp_path / "granite.gguf", llama(), 90 * MIB),))
+
+
+def told(model: StoredModel, room: Room, **options: Any) -> tuple[int | None, list[str]]:  # noqa: ANN401 (of any option)
+    """Return the context that was chosen, and what was said."""
+    notices: list[str] = []
+    fitted = fit(
+        replace(OPTIONS, **options), model, room, on_event=lambda event: notices.append(str(event))
+    )
+    return fitted.ctx_size, notices
+
+
+@pytest.mark.parametrize(
+    ("options", "room", "context", "words"),
+    [
+        ({}, Room(main=300 * MIB), None, []),
+        ({"ctx_size": 8192}, LAPTOP, 8192, []),
+        ({"ctx_size": 8192}, Room(main=350 * MIB), 8192, ["--ctx-size 6656 fits"]),
+        ({"ctx_size": 8192}, Room(main=350 * MIB, gpu=GB), 8192, []),
+        ({"ctx_size": 0}, Room(main=350 * MIB), 6656, []),
+        ({"ctx_size": 0}, LAPTOP, 0, []),
+        ({"ngl": 999}, Room(main=8 * GB, gpu=GB // 10), None, ["--ngl -1 puts as many layers"]),
+        ({"ngl": 999}, Room(main=8 * GB, gpu=GB), None, []),
+        ({"ngl": -1}, Room(main=8 * GB, gpu=GB // 10), None, []),
+        ({"ctx_size": 8192, "force": True}, Room(main=MIB), 8192, ["it may be slow or fail"]),
+    ],
+)
+def test_a_model_is_held_against_the_memory_before_it_is_served(
+    granite: StoredModel,
+    options: dict[str, Any],
+    room: Room,
+    context: int | None,
+    words: list[str],
+) -> None:
+    chosen, said = told(granite, room, **options)
+
+    assert chosen == context
+    assert len(said) == len(words)
+    assert all(word in notice for word, notice in zip(words, said, strict=True))
+
+
+def test_a_context_of_the_authors_choice_counts_as_one_of_the_users(granite: StoredModel) -> None:
+    greedy = replace(granite, parameters={"num_ctx": 100_000})
+
+    with pytest.raises(ModelTooLarge, match=r"for its context alone, .*--ctx-size \d+ fits"):
+        told(greedy, Room(main=GB))
+
+
+def test_all_that_is_loaded_beside_the_weights_is_weighed(
+    granite: StoredModel, tmp_path: Path
+) -> None:
+    extras = [file(tmp_path / f"{size}", b"", size) for size in (1000, 200, 30, 4)]
+    model = replace(
+        granite, projectors=(extras[0],), adapters=(extras[1], extras[2]), draft=extras[3]
+    )
+
+    assert weigh(model) == 90 * MIB + 1234
+
+
+def test_a_draft_in_safetensors_is_weighed_by_its_files(tmp_path: Path) -> None:
+    for name, size in (("config.json", 1), ("a.safetensors", 20), ("b.safetensors", 300)):
+        file(tmp_path / name, b"", size)
+    model = replace(STORED, weights=(tmp_path / "b.safetensors",), directory=tmp_path)
+
+    assert weigh(replace(model, draft=tmp_path)) == 620
+
+
+def test_a_draft_takes_memory_for_its_context_too(granite: StoredModel) -> None:
+    room = Room(main=600 * MIB)
+    own_draft = replace(granite, draft=granite.weights[0])
+
+    assert told(granite, room, ctx_size=8192) == (8192, [])
+    _, (notice,) = told(own_draft, room, ctx_size=8192)
+    assert "(weights 189 MB, context 377 MB, computing 235 MB)" in notice
+
+
+def test_weights_and_projector_together_may_be_too_much(
+    granite: StoredModel, tmp_path: Path
+) -> None:
+    model = replace(granite, projectors=(file(tmp_path / "mmproj", b"", 20 * MIB),))
+
+    with pytest.raises(ModelTooLarge, match="needs 115 MB for its weights alone"):
+        told(model, Room(main=100 * MIB))
+    assert told(granite, Room(main=300 * MIB)) == (None, [])

@@ -6,6 +6,7 @@ import os
 import ssl
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 SECRETS = {"authorization": "Bearer s3cret", "cookie": "m_session_id=s3cret", "x-token": "s3cret"}
 ASK = """
 import sys
+from dataclasses import replace
 from ramalama.http import ask, open_http
 from ramalama.patience import Patience
 with open_http() as client:
@@ -298,3 +300,20 @@ def test_a_proxy_is_named_by_the_environment_and_so_is_who_needs_none(server: Fi
     assert [request.target for request in server.requests] == [url]
     refused = ask_elsewhere(url, HTTP_PROXY=server.url, NO_PROXY="nowhere.invalid")
     assert "ConnectError" in refused.stderr
+
+
+def test_whoever_waits_is_told_who_is_asked_again_and_why(
+    server: FileServer, client: httpx2.Client
+) -> None:
+    heard: list[tuple[str, float]] = []
+
+    def hear(reason: str, pause: float) -> None:
+        heard.append((reason, pause))
+
+    patience = replace(in_no_time(), tell=hear)
+    server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, refuse(Reply(status=503))))
+
+    ask(client, f"{server.url}/file?token=s3cret", patience=patience)
+
+    address = server.url.partition("://")[2]
+    assert heard == [(f"{address} cannot be asked: it answers 503", heard[0][1])]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.images import ImageRequest, fetch_image
+from ramalama._version import __version__
+from ramalama.images import ImageRequest, describe_stand_in, fetch_image
+from ramalama_accel import VLLM_IMAGES, AcceleratorKind, RuntimeName, default_image
 from ramalama_engines import ImagePullError, PullPolicy, User
 from ramalama_engines.fake import FakeEngine
 from tests.unit.ramalama.kitchen import IMAGE_NAME
@@ -57,3 +59,26 @@ def test_so_is_any_where_the_registry_will_be_asked(
         pytest.raises(ImagePullError, match=r"auth\.json is not valid JSON"),
     ):
         fetch_image(engine, user, request)
+
+
+@pytest.mark.parametrize("kind", list(AcceleratorKind))
+def test_where_vllm_has_no_image_for_what_there_is_that_is_said(kind: AcceleratorKind) -> None:
+    image = default_image(kind, version=__version__, runtime=RuntimeName.VLLM)
+
+    said = describe_stand_in(image, kind, RuntimeName.VLLM)
+
+    if kind in VLLM_IMAGES:
+        assert said is None
+    else:
+        assert said is not None
+        assert said.startswith(f"there is no image of vLLM for {kind}: it computes on the CPU; ")
+
+
+@pytest.mark.parametrize(
+    ("image", "runtime"),
+    [("quay.io/me/vllm-ascend:1", RuntimeName.VLLM), (IMAGE_NAME, RuntimeName.LLAMA_CPP)],
+)
+def test_nothing_is_said_of_an_image_that_the_user_names_or_that_uses_the_gpu(
+    image: str, runtime: RuntimeName
+) -> None:
+    assert describe_stand_in(image, AcceleratorKind.ASCEND, runtime) is None

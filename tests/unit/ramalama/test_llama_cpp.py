@@ -62,6 +62,14 @@ def test_what_the_server_decides_by_itself_is_not_passed(absent: str) -> None:
     assert absent not in argv()
 
 
+def test_a_draft_model_is_named_and_so_is_its_use() -> None:
+    words = LlamaCpp().server(replace(MODEL, draft="/mnt/extras/draft.gguf"), OPTIONS, HERE).argv
+
+    drafting = ("--model-draft", "/mnt/extras/draft.gguf", "--spec-type", "draft-simple")
+    assert words[6:10] == drafting
+    assert "--spec-type" not in argv()
+
+
 def test_arguments_of_the_users_own_come_last_and_win() -> None:
     asked = replace(OPTIONS, runtime_args=("--ctx-size", "512", "--jinja"))
 
@@ -184,6 +192,10 @@ HEALTHY = """\
         ),
         (NO_ADDRESS, "it cannot listen at its address"),
         (BAD_VALUE, "it refused the value of --ctx-size"),
+        (
+            "error: unknown speculative decoding type without draft model",
+            "its llama.cpp is too old for a draft model (a newer image is not)",
+        ),
         ("error: invalid argument: --nope", "it does not know the argument --nope"),
         (
             "0.1 E llama_model_load: error loading model: missing tensor 'output.weight'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,22 +18,25 @@ from ramalama.errors import (
     ModelTooLarge,
     ModelUnsupported,
     UnknownModel,
+    WrongEndianness,
 )
 from ramalama.events import Notice
-from ramalama.fitting import Room
 from ramalama.models import Models
 from ramalama.reference import ModelRef, Scheme
+from ramalama.room import Room
 from ramalama.transfers import DownloadPlanned, FileReady, ModelReady
 from ramalama_engines import User
-from tests.doubles.server import FileServer, serve_bytes
+from tests.doubles.faults import after, cut, faulty, stall
+from tests.doubles.faults import refuse as refuse_as
+from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.unit.ramalama.made_gguf import gguf, string
 from tests.unit.ramalama.made_up import GGUF
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
-    from pathlib import Path
 
     from ramalama.events import Event
+    from ramalama.store.models import StoredModel
 
 MODEL = gguf({"general.name": string("granite")}) + bytes(range(256)) * 400
 DIGEST = hashlib.sha256(MODEL).hexdigest()
@@ -166,7 +170,7 @@ def test_content_that_is_not_what_was_announced_is_no_model(place: Place) -> Non
     with pytest.raises(ModelPullError, match=DIGEST[:8]):
         place.pull(place.reference(digest="0" * 64))
 
-    assert [each.complete for each in place.models.list()] == [False]
+    assert place.models.list() == ()
 
 
 @pytest.mark.parametrize(
@@ -288,3 +292,64 @@ def test_what_is_too_large_for_this_host_is_refused_before_it_is_fetched(place: 
 
     assert place.events == []
     assert place.models.pull(place.reference(), room=Room(main=len(MODEL))).weights
+
+
+def test_weights_that_no_server_here_loads_are_refused_as_they_begin_to_come(place: Place) -> None:
+    big_endian = gguf({}, order=">") + bytes(8 * 1024 * 1024)
+    place.server.routes["/granite.gguf"] = faulty(serve_bytes(big_endian), stall(2 * 1024 * 1024))
+
+    with pytest.raises(WrongEndianness, match=r"granite\.gguf is a big-endian model"):
+        place.pull(place.reference())
+
+    assert place.models.list() == ()
+    assert not list(place.root.glob("store/cas/partial/*"))
+
+
+def test_what_is_not_wanted_is_refused_before_it_is_fetched(place: Place) -> None:
+    seen: list[StoredModel] = []
+
+    def refuse(model: StoredModel) -> None:
+        seen.append(model)
+        msg = "not this one"
+        raise ModelUnsupported(msg)
+
+    with pytest.raises(ModelUnsupported, match="not this one"):
+        place.models.pull(place.reference(), check=refuse)
+
+    assert [model.weights for model in seen] == [(Path("granite.gguf"),)]
+    assert place.models.list() == ()
+    assert {request.headers["range"] for request in place.server.requests} == {"bytes=0-3"}
+
+
+def test_a_pull_of_which_nothing_came_is_not_listed(place: Place) -> None:
+    place.server.routes["/granite.gguf"] = faulty(
+        serve_bytes(MODEL), after(1, refuse_as(Reply(status=404)))
+    )
+
+    with pytest.raises(ModelPullError, match=r"http://.*/granite.gguf cannot be pulled: .*404"):
+        place.pull(place.reference())
+
+    assert place.models.list() == ()
+
+
+def test_a_pull_leaves_no_lock_of_its_own(place: Place) -> None:
+    place.pull(place.reference())
+    with pytest.raises(UnknownModel):
+        place.pull(place.reference("none.gguf"))
+
+    left = {path.name for path in place.models.store.contents.locks.iterdir()}
+    assert not {name for name in left if name.startswith("http")}
+
+
+def test_a_pull_of_which_something_came_is_listed(place: Place) -> None:
+    big = MODEL + bytes(1024 * 1024)
+    place.server.routes["/granite.gguf"] = faulty(
+        serve_bytes(big), after(2, refuse_as(Reply(status=404))), after(1, cut(300_000))
+    )
+
+    with pytest.raises(ModelPullError):
+        place.pull(place.reference())
+
+    (listed,) = place.models.list()
+    assert not listed.complete
+    assert listed.size > 0

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramalama.patience import Passing, Patience, asked_pause, explain, passing_failures
+from ramalama.patience import (
+    Passing,
+    Patience,
+    advise,
+    asked_pause,
+    explain,
+    passing_failures,
+)
 
 
 def fail_until_patience_ends(patience: Patience, pause: float | None = None) -> int:
@@ -184,3 +191,38 @@ def test_of_failures_of_tls_those_pass_that_are_not_about_how_it_begins(
 )
 def test_a_failure_is_explained_in_a_few_words(failure: httpx2.HTTPError, words: str) -> None:
     assert explain(failure) == words
+
+
+def _caused(failure: httpx2.HTTPError, origin: Exception) -> httpx2.HTTPError:
+    failure.__cause__ = origin
+    return failure
+
+
+def _not_trusted(reason: str) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(reason)
+    error.verify_message = reason
+    return error
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (
+            _caused(httpx2.ConnectError(""), ConnectionRefusedError(111, "Connection refused")),
+            "Connection refused; check the address, the network and the proxy",
+        ),
+        (
+            _caused(httpx2.ConnectError(""), ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong")),
+            "it does not speak TLS; if it is to be asked without TLS, write http://",
+        ),
+        (
+            _caused(httpx2.ConnectError(""), _not_trusted("self-signed")),
+            "(self-signed); SSL_CERT_FILE can name more authorities",
+        ),
+        (httpx2.RemoteProtocolError("nonsense"), "nonsense"),
+    ],
+)
+def test_a_failure_comes_with_what_could_be_looked_at(
+    failure: httpx2.HTTPError, words: str
+) -> None:
+    assert advise(failure).endswith(words)

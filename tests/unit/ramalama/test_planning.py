@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +26,9 @@ from ramalama_engines import (
     TmpfsMount,
 )
 from tests.unit.ramalama.made_up import CPU, HERE, OPTIONS, STORED
+
+if TYPE_CHECKING:
+    from ramalama.runtimes.base import Runtime
 
 CUDA = Accelerator(
     kind=AcceleratorKind.CUDA,
@@ -53,9 +57,11 @@ def plan(
     accelerator: Accelerator = CPU,
     *,
     model: StoredModel = STORED,
+    runtime: Runtime | None = None,
     rootless: bool = False,
 ) -> LaunchPlan:
-    return make_plan(options, model, accelerator, LlamaCpp(), replace(HERE, rootless=rootless))
+    here = replace(HERE, rootless=rootless)
+    return make_plan(options, model, accelerator, runtime or LlamaCpp(), here)
 
 
 def container(
@@ -87,9 +93,11 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
         labels={
             "ai.ramalama": "",
             "ai.ramalama.model": "file:///models/granite.gguf",
+            "ai.ramalama.alias": "granite",
             "ai.ramalama.engine": "podman",
             "ai.ramalama.runtime": "llama.cpp",
             "ai.ramalama.owner": "0123abcd-42-4711",
+            "ai.ramalama.instance": "/run/user/1000/ramalama/0123abcd-42-4711-00ff",
         },
         env={"HOME": TMP, "LLAMA_ARG_FIT": "off"},
         devices=(),
@@ -265,6 +273,7 @@ def test_every_option_is_known_to_these_tests() -> None:
     assert {field.name for field in fields(ServeOptions)} == {
         *(
             "model",
+            "draft",
             "runtime",
             "ctx_size",
             "ngl",
@@ -275,7 +284,8 @@ def test_every_option_is_known_to_these_tests() -> None:
             "runtime_args",
         ),
         *("image", "pull_policy", "authfile", "tls_verify", "force"),
-        *("network", "port", "name", "env", "devices", "privileged", "keep_groups", "selinux"),
+        *("network", "port", "host", "api_key"),
+        *("name", "env", "devices", "privileged", "keep_groups", "selinux"),
         "oci_runtime",
     }
 
@@ -448,8 +458,31 @@ def test_everything_that_belongs_to_a_model_is_mounted_and_named_to_the_server()
     words = " ".join(made.container.command)
     assert "--mmproj /mnt/extras/mmproj-0.gguf" in words
     assert "--lora /mnt/extras/adapter-0.gguf --lora /mnt/extras/adapter-1.gguf" in words
-    assert "--model-draft /mnt/extras/draft.gguf" in words
+    assert "--model-draft /mnt/extras/draft.gguf --spec-type draft-simple" in words
     assert "--chat-template-file /mnt/extras/chat_template.jinja" in words
+
+
+def test_a_model_that_is_its_own_draft_is_mounted_once() -> None:
+    model = replace(stored("/store/granite.gguf"), draft=Path("/store/granite.gguf"))
+
+    made = plan(model=model)
+
+    assert model_mounts(made) == {"/store/granite.gguf": "/mnt/models/granite.gguf"}
+    assert "--model-draft /mnt/models/granite.gguf " in " ".join(made.container.command)
+
+
+def test_a_draft_of_safetensors_is_a_directory_beside_the_models_own() -> None:
+    weights = (Path("/store/large/model.safetensors"),)
+    model = StoredModel(
+        reference=ModelRef(Scheme.HUGGINGFACE, "ibm/granite"),
+        weights=weights,
+        directory=weights[0].parent,
+        draft=Path("/store/small"),
+    )
+
+    mounts = model_mounts(plan(OPTIONS, model=model, runtime=Vllm()))
+
+    assert mounts == {"/store/large": "/mnt/models", "/store/small": "/mnt/extras/draft"}
 
 
 @pytest.mark.parametrize(
@@ -480,3 +513,31 @@ def test_a_directory_is_mounted_whole() -> None:
 
     assert model_mounts(made) == {"/store/snap": "/mnt/models"}
     assert "--model /mnt/models " in " ".join(made.container.command)
+
+
+@pytest.mark.parametrize(
+    ("network", "host", "listens", "reached"),
+    [
+        ("bridge", "0.0.0.0", "0.0.0.0", "127.0.0.1"),  # noqa: S104 (planned only)
+        ("bridge", "::", "0.0.0.0", "::1"),  # noqa: S104 (likewise)
+        ("bridge", "192.0.2.7", "0.0.0.0", "192.0.2.7"),  # noqa: S104 (likewise)
+        ("host", "0.0.0.0", "0.0.0.0", "127.0.0.1"),  # noqa: S104 (likewise)
+        ("host", "::1", "::1", "::1"),
+    ],
+)
+def test_a_server_is_published_where_the_user_says_and_reached_from_here(
+    network: str, host: str, listens: str, reached: str
+) -> None:
+    made = plan(replace(OPTIONS, network=network, host=host, port=9000))
+
+    assert made.server.argv[:2] == ("--host", listens)
+    assert [port.host_address for port in made.container.ports] == [host] * (network == "bridge")
+    assert made.endpoint == TcpEndpoint(host=reached, port=9000, api_key="the-secret-key")
+    assert made.container.labels["ai.ramalama.host"] == host
+
+
+def test_a_key_of_the_users_is_asked_for_and_shown_nowhere() -> None:
+    made = plan(replace(BRIDGE, api_key="open-sesame"))
+
+    assert made.endpoint == TcpEndpoint(host="127.0.0.1", port=0, api_key="open-sesame")
+    assert "open-sesame" not in repr((made, replace(BRIDGE, api_key="open-sesame")))

@@ -9,15 +9,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.config import Config
 from ramalama.digest import Digest
-from ramalama.errors import AccessDenied, ModelPullError, ModelPushError, ModelUnsupported
+from ramalama.errors import (
+    AccessDenied,
+    InvalidReference,
+    ModelPullError,
+    ModelPushError,
+    ModelUnsupported,
+)
 from ramalama.http import open_http
+from ramalama.models import Models
+from ramalama.options import PullOptions, PushKind, PushOptions
 from ramalama.patience import Patience
 from ramalama.pushing import Push, Pusher
 from ramalama.store.records import FileKind, StoredFile
 from ramalama.transfers import UploadEvent, UploadPlanned, UploadProgress, UploadRetrying
 from ramalama.transports.oci.registry import Access
-from ramalama.transports.oci.write import LocalFile, PushKind
+from ramalama.transports.oci.write import LocalFile
 from ramalama_engines import ImageReference, User
 from tests.doubles.oci_models import DOCKER_CONFIG, Layer, digest, make_image, make_model, make_tar
 from tests.doubles.server import FileServer, Reply
@@ -406,3 +415,30 @@ def test_a_base_layer_that_cannot_be_had_is_an_error_that_names_the_base(
             )
         assert len(elsewhere.asked(layer)) == tries
     assert registry.manifests == {}
+
+
+def test_the_library_pushes_a_file_and_names_what_is_there_now(
+    registry: WritableRegistry, tmp_path: Path
+) -> None:
+    file = tmp_path / "tiny.gguf"
+    content = b"GGUF\3\0\0\0" + bytes(16) + WEIGHTS
+    file.write_bytes(content)
+    user = User(env={}, home=tmp_path, uid=1000, root=tmp_path)
+    models = Models(Config(store=str(tmp_path / "store")), user)
+    target = models.resolve(f"oci://{registry.address}/me/tiny:1")
+    options = PushOptions(kind=PushKind.ARTIFACT, tls_verify=False)
+    events: list[UploadEvent] = []
+
+    pushed = models.push(models.resolve(str(file)), target, options, on_event=events.append)
+
+    assert pushed.location == target.location
+    pulled = models.pull(pushed, PullOptions(tls_verify=False))
+    assert pulled.weights[0].read_bytes() == content
+    assert any(isinstance(event, UploadPlanned) for event in events)
+
+
+def test_a_model_is_pushed_to_oci_registries_alone(tmp_path: Path) -> None:
+    models = Models(Config(), User(env={}, home=tmp_path, uid=1000, root=tmp_path))
+
+    with pytest.raises(InvalidReference, match="hf://me/tiny is in no OCI registry"):
+        models.push(models.resolve("hf://me/tiny"))

@@ -102,6 +102,17 @@ def test_a_template_of_the_authors_is_used() -> None:
     assert " --chat-template /mnt/extras/chat_template.jinja " in argv(model=model)
 
 
+def test_a_draft_model_is_told_as_one_json_object() -> None:
+    words = Vllm().server(replace(MODEL, draft="/mnt/extras/draft"), OPTIONS, HERE).argv
+
+    assert json.loads(words[words.index("--speculative-config") + 1]) == {
+        "method": "draft_model",
+        "model": "/mnt/extras/draft",
+        "num_speculative_tokens": 5,
+    }
+    assert "--speculative-config" not in argv()
+
+
 @pytest.mark.parametrize(
     ("kind", "gpus", "words"),
     [
@@ -257,6 +268,7 @@ GGUF = Path("/models/x.gguf")
     [
         (replace(STORED, adapters=(GGUF,)), "adapters"),
         (replace(STORED, projectors=(GGUF,)), "a projector"),
+        (replace(STORED, draft=GGUF), "a draft model"),
         (replace(STORED, weights=(GGUF, GGUF)), "weights in several files"),
     ],
 )

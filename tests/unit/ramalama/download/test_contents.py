@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.errors import ModelPullError
+from ramalama.errors import ModelPullError, ModelUnsupported
 from tests.doubles.faults import (
     Fault,
     announce,
@@ -15,6 +16,7 @@ from tests.doubles.faults import (
     cut,
     faulty,
     ignore_ranges,
+    stall,
     times,
     with_headers,
     without_length,
@@ -28,6 +30,8 @@ from tests.unit.ramalama.download.kit import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.doubles.server import Request
 
 LITTLE = made_up_bytes(200 * KIB)
@@ -190,3 +194,45 @@ def test_the_date_of_a_file_serves_where_there_is_no_etag(kit: Kit, server: File
 
     assert server.requests[1].headers["range"].startswith("bytes=1000-")
     assert server.requests[1].headers["if-range"] == date
+
+
+def refuse_what_is_not(expected: bytes) -> Callable[[bytes], None]:
+    def check(head: bytes) -> None:
+        if not head.startswith(expected):
+            msg = "it begins with something else"
+            raise ModelUnsupported(msg)
+
+    return check
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["digest known", "digest unknown"])
+def test_a_file_that_begins_wrongly_is_refused_before_the_rest_comes(
+    kit: Kit, server: FileServer, *, known: bool
+) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), stall(64 * KIB))
+    blob = replace(kit.blob(BIG if known else None), check=refuse_what_is_not(OTHER[:4]))
+
+    with pytest.raises(ModelUnsupported, match="begins with something else"):
+        kit.downloader().fetch(blob, kit.shelf)
+
+    # It is looked at twice only where its digest tells that it might be another one.
+    assert len(kit.retries) == (1 if known else 0)
+    assert not kit.ready
+
+
+def test_a_beginning_that_was_damaged_on_the_way_comes_again(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), corrupt(0, answers=1))
+
+    fetched = kit.fetch(replace(kit.blob(BIG), check=refuse_what_is_not(BIG[:4])))
+
+    assert fetched.digest == digest_of(BIG)
+    assert kit.retries == ["it begins with something else"]
+
+
+def test_a_good_beginning_is_looked_at_once(kit: Kit, server: FileServer) -> None:
+    seen: list[bytes] = []
+    server.routes["/blob"] = faulty(serve_bytes(BIG), times(3, cut(100 * KIB)))
+
+    kit.fetch(replace(kit.blob(BIG), check=seen.append))
+
+    assert [head[:64] for head in seen] == [BIG[:64]]

@@ -447,7 +447,10 @@ def test_nobody_is_asked_while_a_variable_forbids_it(world: World, variable: str
 
 
 def test_a_hub_that_cannot_be_reached_is_named(world: World) -> None:
-    with pytest.raises(ModelPullError, match=r"^127\.0\.0\.1:9 .*Connection refused$"):
+    with pytest.raises(
+        ModelPullError,
+        match=r"^127\.0\.0\.1:9 .*Connection refused; check the address, .*$",
+    ):
         world.find(env={"HF_ENDPOINT": "http://127.0.0.1:9/"})
 
 
@@ -484,3 +487,33 @@ def _tree(world: World) -> str:
 
 def _list(world: World, entries: object) -> None:
     world.server.routes[_tree(world)] = lambda _request: Reply.of_json(entries)
+
+
+def test_a_repository_that_is_elsewhere_is_named(world: World) -> None:
+    world.hub.add("lmstudio/tiny-GGUF", GGUF_FILES)
+    world.hub.add("secret/tiny", GGUF_FILES, Visibility.PRIVATE)
+
+    with pytest.raises(UnknownModel, match=r"did you mean hf://acme/tiny or hf://lm.*\?$") as found:
+        world.find("hf://other/tiny")
+
+    assert found.value.alternatives == ("hf://acme/tiny", "hf://lmstudio/tiny-GGUF")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(status=503),
+        Reply(body=b"<html>"),
+        Reply.of_json({"error": "no"}),
+        Reply.of_json([1, {"id": "../../etc/passwd"}, {"id": "\x1b[2J/x"}, {"id": "other/tiny"}]),
+        Reply(body=b"[" * 100_000),
+    ],
+)
+def test_a_search_that_finds_nothing_changes_no_error(world: World, reply: Reply) -> None:
+    world.server.routes["/api/models"] = lambda _: reply
+
+    with pytest.raises(UnknownModel, match=r"set HF_TOKEN$") as found:
+        world.find("hf://other/tiny")
+
+    assert found.value.alternatives == ()
+    assert len(world.server.asked("/api/models")) == 1

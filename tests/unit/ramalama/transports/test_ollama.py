@@ -417,7 +417,8 @@ def test_nobody_at_the_other_end_is_a_model_error_that_names_the_server(
 
     with pytest.raises(
         ModelPullError,
-        match=rf"^{registry.removeprefix('http://')} cannot be asked: Connection refused$",
+        match=rf"^{registry.removeprefix('http://')} cannot be asked: Connection refused; "
+        r"check the address, the network and the proxy$",
     ):
         transport.find(ModelRef.parse("m"), ModelFormat.GGUF)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.digest import Digest
-from ramalama.options import ModelFormat
+from ramalama.options import ModelFormat, PushKind
 from ramalama.store.records import FileKind, StoredFile
 from ramalama.transports.oci.classify import is_image, read_contents
 from ramalama.transports.oci.content import Content
@@ -23,7 +23,6 @@ from ramalama.transports.oci.write import (
     Blob,
     LocalFile,
     Package,
-    PushKind,
     pack_artifact,
     pack_image,
 )

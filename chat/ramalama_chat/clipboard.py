@@ -1,0 +1,21 @@
+"""The clipboard, as a terminal offers it: xterm's "Manipulate Selection Data", OSC 52."""
+
+from base64 import b64encode
+
+from ramalama_chat.errors import InputRefused
+
+_MOST = 74_994  # bytes: xterm, and others after it, take 100,000 characters of base64 and no more
+
+
+def copy_sequence(text: str) -> str:
+    """Return what a terminal is to be sent so that it copies *text*.
+
+    Raises:
+        InputRefused: *text* is longer than terminals take.
+
+    """
+    content = text.encode("utf-8", "replace")
+    if len(content) > _MOST:
+        msg = f"the answer has {len(content):,} bytes, and terminals copy {_MOST:,} at most"
+        raise InputRefused(msg)
+    return f"\x1b]52;c;{b64encode(content).decode()}\x07"

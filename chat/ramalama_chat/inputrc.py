@@ -1,0 +1,37 @@
+"""Which keys edit a line, as a user's inputrc has it (readline's, "Readline Init File")."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_MOST_BYTES = 256 * 1024
+_SETTING = 3  # words: set editing-mode vi
+
+
+def prefers_vi(env: Mapping[str, str], home: Path) -> bool:
+    """Tell whether the first inputrc that is there says ``set editing-mode vi``.
+
+    What stands between ``$if`` and ``$endif`` is for other programs, and is passed over.
+    """
+    named = env.get("INPUTRC")
+    paths = [Path(named)] if named else [home / ".inputrc", Path("/etc/inputrc")]
+    content = next((text for path in paths if (text := _read(path)) is not None), "")
+    vi, depth = False, 0
+    for line in content.splitlines():
+        words = line.lower().split()
+        if words[:1] == ["$if"]:
+            depth += 1
+        elif words[:1] == ["$endif"]:
+            depth -= 1
+        elif depth <= 0 and len(words) >= _SETTING and words[:2] == ["set", "editing-mode"]:
+            vi = words[2] == "vi"
+    return vi
+
+
+def _read(path: Path) -> str | None:
+    try:
+        if not path.is_file():  # a FIFO would be waited for
+            return None
+        with path.open("rb") as file:
+            return file.read(_MOST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None

@@ -1,0 +1,104 @@
+"""A client for a model server that is not ours: any that speaks the OpenAI API."""
+
+import ssl
+from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
+
+import httpx2
+
+from ramalama_chat._openai import openai
+from ramalama_chat._stream import chat_errors
+from ramalama_chat.client import Discretion, no_tls
+from ramalama_chat.context import read_models
+from ramalama_chat.errors import ChatError, InputRefused, one_line
+
+_CONNECT_TIMEOUT = 10.0
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def open_remote(
+    url: str, *, api_key: str | None = None, timeout: float | None = None
+) -> openai.OpenAI:
+    """Return a client for the server at *url*: ``http(s)://host[:port][/v1]``, ``unix:///socket``.
+
+    Nothing is sent yet. *timeout* is the longest silence within a request, in seconds. The key and
+    nothing else that OpenAI's own service would be told goes along. Proxies of the environment are
+    used, but not to this machine; redirects are not followed, since they would see the key.
+
+    Raises:
+        InputRefused: *url* is none of these.
+
+    """
+    parts = _split(url)
+    discretion = Discretion(api_key)
+    return openai.OpenAI(
+        api_key=discretion.api_key,
+        base_url=_base_url(parts),
+        timeout=httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT),
+        max_retries=0,  # the session retries, and knows when that is safe
+        http_client=httpx2.Client(
+            transport=_socket_transport(parts),
+            verify=ssl.create_default_context() if parts.scheme == "https" else no_tls(),
+            trust_env=parts.scheme != "unix" and parts.hostname not in _LOOPBACK,
+            follow_redirects=False,
+            event_hooks={"request": [discretion.apply]},
+        ),
+    )
+
+
+def choose_key(url: str, env: Mapping[str, str]) -> str | None:
+    """Return RAMALAMA_API_KEY, else OPENAI_API_KEY, but that in clear to this machine alone."""
+    parts = urlsplit(url)
+    in_clear = parts.scheme == "http" and parts.hostname not in _LOOPBACK
+    general = "" if in_clear else env.get("OPENAI_API_KEY", "")
+    return env.get("RAMALAMA_API_KEY") or general or None
+
+
+def choose_model(client: openai.OpenAI, name: str | None) -> str:
+    """Return *name*, or that of the one model that the server has.
+
+    Raises:
+        InputRefused: it has several, and none was named.
+        ChatError: there is no such server, or it has no list of models.
+
+    """
+    if name is not None:
+        return name
+    with chat_errors():
+        answer: object = client.get("/models", cast_to=object)
+        models = [
+            model for entry in read_models(answer) if isinstance(model := entry.get("id"), str)
+        ]
+    if not models:
+        msg = f"{client.base_url} lists no models: is it a model server? --model names one anyway"
+        raise ChatError(msg)
+    if len(models) > 1:
+        msg = f"the server has several models, name one by --model: {one_line(', '.join(models))}"
+        raise InputRefused(msg)
+    return models[0]
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a ValueError where it is no number
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+        return parts
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if parts.scheme in ("http", "https") and parts.hostname and plain:
+        return parts
+    shown = one_line(url.rpartition("@")[2])  # before it there may be a password
+    msg = f"{shown!r} is no server's address: write http(s)://host:port or unix:///path/of/socket"
+    raise InputRefused(msg)
+
+
+def _base_url(parts: SplitResult) -> str:
+    if parts.scheme == "unix":
+        return "http://localhost/v1"  # its host is a mere form, since the socket is the address
+    return parts.geturl() if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
+
+
+def _socket_transport(parts: SplitResult) -> httpx2.HTTPTransport | None:
+    return httpx2.HTTPTransport(uds=parts.path, verify=no_tls()) if parts.scheme == "unix" else None

@@ -1,0 +1,33 @@
+"""A JSON schema that answers are held to."""
+
+import json
+from pathlib import Path
+from typing import TypeGuard
+
+from ramalama_chat.attachments import read_bounded
+from ramalama_chat.errors import InputRefused
+
+_MOST_BYTES = 1024 * 1024
+
+
+def read_schema(path: Path) -> dict[str, object]:
+    """Return what "response_format" is to be, so that answers follow the JSON schema at *path*.
+
+    Raises:
+        InputRefused: there is no JSON object; whether it is a schema, the server says.
+
+    """
+    try:
+        schema: object = json.loads(read_bounded(path, limit=_MOST_BYTES))
+    except (ValueError, RecursionError) as exc:
+        msg = f"{str(path)!r} is no JSON: {exc}"
+        raise InputRefused(msg) from exc
+    if not _is_object(schema):
+        msg = f"{str(path)!r} is no JSON schema: that is an object"
+        raise InputRefused(msg)
+    format_ = {"name": "answer", "schema": schema, "strict": True}
+    return {"type": "json_schema", "json_schema": format_}
+
+
+def _is_object(value: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(value, dict)  # JSON's names are strings

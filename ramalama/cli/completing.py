@@ -1,0 +1,107 @@
+"""Answer a shell that asks how a line may go on; `ramalama completion` made it ask.
+
+The line comes in COMP_LINE, and argcomplete finds out what stands where in it. It is given the
+parser of one command: what stands before the command is split off first, as `dispatch` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import argcomplete
+from argcomplete.completers import BaseCompleter
+from argcomplete.lexers import split_line
+
+from ramalama.cli.dispatch import load_command, split_words
+from ramalama.cli.invocation import GlobalArguments, invoke, parser
+from ramalama.cli.verbs import VERBS, find_verb
+from ramalama.errors import RamalamaError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Mapping
+
+_START = "_ARGCOMPLETE"  # the position of the program's name among the words, from 1 on
+_PATH = r"(\.{1,2}|~)?/"
+
+
+def answer() -> None:
+    """Write the words that may stand at the cursor to descriptor 8, and leave the process."""
+    words = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))[3]
+    before, word, _ = split_words(words[1:])
+    verb = None if word is None else find_verb(word)
+    if word is not None:
+        os.environ[_START] = str(len(before) + 2)
+    if word is None or verb == "help":
+        argument_parser = _any_command()
+    elif verb is not None:
+        argument_parser = load_command(verb).make_parser()
+    else:
+        sys.exit(1)
+    argcomplete.autocomplete(
+        argument_parser, always_complete_options=False, default_completer=_Candidates()
+    )
+
+
+def _any_command() -> argparse.ArgumentParser:
+    result = parser("COMMAND", "complete a command")
+    result.add_argument("command", metavar="COMMAND")
+    return result
+
+
+class _Candidates(BaseCompleter):
+    """What may stand in a place, as the help names the place."""
+
+    def __call__(
+        self,
+        *,
+        prefix: str,
+        action: argparse.Action,
+        parser: argparse.ArgumentParser,
+        parsed_args: argparse.Namespace,
+    ) -> Mapping[str, str] | Iterable[str]:
+        del parser  # argcomplete names it
+        match action.metavar:
+            case "COMMAND":
+                return {name: verb.summary for name, verb in VERBS.items()}
+            case "MODEL" | "SOURCE" if not re.match(_PATH, prefix):
+                return _models(prefix, parsed_args)
+            case "MODEL" | "SOURCE" | "PATH" | "DIR" | "FILE":
+                return _paths(prefix)
+            case "BOOL":
+                return ("true", "false")
+            case str(text) if choices := re.fullmatch(r"\{(.+)\}", text):
+                return choices[1].split(",")
+            case _:
+                return ()
+
+
+def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the models of this machine, as short as they may be written."""
+    with suppress(RamalamaError):  # a shell shows no errors, and the command will
+        invocation = invoke(GlobalArguments(**vars(arguments)))
+        models = invocation.models()
+        default, names = invocation.config.transport, models.shortnames().entries
+        for model in models.list():
+            whole = str(model.reference)
+            short = whole.removeprefix(f"{default}://library/").removeprefix(f"{default}://")
+            yield whole if short in names or not short.startswith(typed) else short
+
+
+def _paths(typed: str) -> list[str]:
+    """Return the files whose paths begin so; directories end in a slash."""
+    directory, slash, beginning = typed.rpartition("/")
+    directory += slash
+    found: list[str] = []
+    with suppress(OSError), os.scandir(Path(directory).expanduser()) as entries:
+        found.extend(
+            f"{directory}{entry.name}{'/' if entry.is_dir() else ''}"
+            for entry in entries
+            if beginning or not entry.name.startswith(".")
+        )
+    return sorted(found)

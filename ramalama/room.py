@@ -1,0 +1,86 @@
+"""How much memory a server will find: that of the host, and of the accelerator's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama.sizes import human_size
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.options import ServeOptions
+    from ramalama_accel.base import Accelerator
+
+# Below this share of the memory, nobody need look closer: a context of usual size and the work
+# space of a large vocabulary add less than the rest.
+_CLEARLY_FITS = 0.5
+
+
+@frozen()
+class Room:
+    """The memory of a host, in bytes.
+
+    Attributes:
+        main: what a process could still use; None where the kernel does not tell.
+        gpu: of all devices that the server will have, less what others use now where the kernel
+            tells that; None where it does not tell at all.
+    """
+
+    main: int | None
+    gpu: int | None = 0
+
+    @classmethod
+    def of(
+        cls, main: int | None, accelerator: Accelerator, options: ServeOptions | None = None
+    ) -> Room:
+        """Add what *accelerator* has of its own, as far as a server with *options* uses it.
+
+        What does not fit on the devices, llama.cpp keeps in main memory; vLLM cannot, and gives
+        every device an equal share, up to nine tenths of it.
+        """
+        vllm = options is not None and options.runtime is RuntimeName.VLLM
+        amounts = [gpu.memory if gpu.free is None else gpu.free for gpu in accelerator.gpus]
+        if options is not None and _on_cpu(accelerator, options):
+            return cls(main=main)
+        gpu = _shares(amounts) if vllm else _sum(amounts)
+        return cls(main=0 if vllm and amounts else main, gpu=gpu)
+
+    @property
+    def total(self) -> int | None:
+        """All of it; None if that cannot be told."""
+        return None if self.main is None or self.gpu is None else self.main + self.gpu
+
+    def clearly_holds(self, weights: int) -> bool:
+        """Whether so many bytes of weights fit without any doubt."""
+        return self.total is None or weights < self.total * _CLEARLY_FITS
+
+    def __str__(self) -> str:
+        main = f"{human_size(self.main or 0)} of memory are free"
+        if not self.gpu:
+            return main
+        gpu = f"the GPU has {human_size(self.gpu)}"
+        return f"{main}, and {gpu}" if self.main else gpu
+
+
+def _on_cpu(accelerator: Accelerator, options: ServeOptions) -> bool:
+    """Whether the server will leave the accelerator alone."""
+    if options.devices == ():
+        return True
+    if options.runtime is RuntimeName.LLAMA_CPP:
+        return options.ngl == 0
+    from ramalama_accel.images import VLLM_IMAGES  # noqa: PLC0415 (most starts do without)
+
+    return accelerator.kind not in VLLM_IMAGES
+
+
+def _sum(amounts: Sequence[int | None]) -> int | None:
+    known = [each for each in amounts if each is not None]
+    return sum(known) if len(known) == len(amounts) else None
+
+
+def _shares(amounts: Sequence[int | None]) -> int | None:
+    known = [each for each in amounts if each is not None]
+    return min(known, default=0) * len(known) * 9 // 10 if len(known) == len(amounts) else None

@@ -1,0 +1,82 @@
+"""Fuzz a reader of headers, guided by what of it each input reaches:
+
+    python -m tests.fuzz gguf --seconds 600 --corpus ~/corpus
+
+The exit status is 0 if nothing was found; else the input is in ``crash-…``, ``timeout-…`` or
+``oom-…`` in the present directory, and is tried again with ``--input FILE``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+_SLOW = 5  # seconds, for one input
+_MEMORY = 1024  # megabytes, for Python with all it keeps
+_LONGEST = 64 * 1024  # bytes of an input
+
+
+class _Fuzzer(Protocol):
+    """What we use of atheris, which has no types."""
+
+    def instrument_imports(self, *, include: Sequence[str]) -> AbstractContextManager[None]: ...
+
+    def Setup(self, words: Sequence[str], target: Callable[[bytes], None]) -> object: ...  # noqa: N802 (its name)
+
+    def Fuzz(self) -> None: ...  # noqa: N802 (its name)
+
+
+class _Arguments(argparse.Namespace):
+    corpus: Path | None
+    input: Path | None
+    module: str
+    runs: int
+    seconds: int
+    target: str
+
+
+def main() -> None:
+    """Fuzz, and exit."""
+    arguments = _parser().parse_args(namespace=_Arguments())
+    fuzzer = cast("_Fuzzer", importlib.import_module("atheris"))
+    # What is to guide it must be imported under its eyes, and nothing of it before.
+    with fuzzer.instrument_imports(include=["ramalama", arguments.module]):
+        module = importlib.import_module(arguments.module)
+    with tempfile.TemporaryDirectory() as own:
+        corpus = arguments.corpus or Path(own)
+        corpus.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(module.seeds(arguments.target)):
+            (corpus / f"seed-{number}").write_bytes(seed)
+        fuzzer.Setup(_words(arguments, corpus), module.TARGETS[arguments.target])
+        fuzzer.Fuzz()
+
+
+def _words(arguments: _Arguments, corpus: Path) -> Sequence[str]:
+    limits = [f"-timeout={_SLOW}", f"-rss_limit_mb={_MEMORY}", f"-max_len={_LONGEST}"]
+    if arguments.input is not None:
+        return [sys.argv[0], *limits, str(arguments.input)]
+    ends = [f"-max_total_time={arguments.seconds}", f"-runs={arguments.runs}", "-seed=1"]
+    return [sys.argv[0], *limits, *ends, "-print_final_stats=1", str(corpus)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(description="Fuzz a reader of headers.")
+    result.add_argument("target")
+    result.add_argument("--seconds", type=int, default=0, help="0 is for ever")
+    result.add_argument("--runs", type=int, default=-1, help="inputs to try; -1 is for ever")
+    result.add_argument("--corpus", type=Path, help="keeps what was learned for the next time")
+    result.add_argument("--input", type=Path, help="try this one alone")
+    result.add_argument("--module", default="tests.fuzz.targets", help=argparse.SUPPRESS)
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""`import ramalama` in services: real models on real engines, and nothing left of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+import ramalama
+from ramalama import Config, Ramalama
+from ramalama_engines import User
+from tests.integration.cli import EVERYWHERE, ROOTFUL, Cli, eventually, user_of
+from tests.lab.assets import IMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from tests.lab.service import EngineService
+
+pytest_plugins = ["tests.integration.users"]
+pytestmark = pytest.mark.engines
+
+CYCLES: Final = 8
+AT_ONCE: Final = 6
+CANCELS: Final = 15
+
+_KEEPS: Final = """
+import sys
+import ramalama
+from ramalama import Config, Ramalama
+with Ramalama(Config(image=sys.argv[2], ngl=0)) as handle:
+    with ramalama.serve(sys.argv[1], using=handle, ctx_size=256, reuse=True) as server:
+        print(server.name, flush=True)
+        sys.stdin.read()
+"""
+
+
+def handle_of(cli: Cli) -> Ramalama:
+    """Make a handle for a user of an engine, as a service of theirs would."""
+    user = User(env=cli.env, home=cli.home, uid=os.getuid())
+    return Ramalama(Config(image=IMAGE), user=user)
+
+
+@pytest.fixture
+def handle(cli: Cli) -> Generator[Ramalama]:
+    with handle_of(cli) as made:
+        yield made
+
+
+def ask(server: ramalama.ModelServer) -> str:
+    answer = server.client().chat.completions.create(
+        model=server.model, messages=[{"role": "user", "content": "Hello!"}], max_tokens=4
+    )
+    return answer.choices[0].message.content or ""
+
+
+async def aask(server: ramalama.ModelServer) -> str:
+    answer = await server.async_client().chat.completions.create(
+        model=server.model, messages=[{"role": "user", "content": "Hello!"}], max_tokens=4
+    )
+    return answer.choices[0].message.content or ""
+
+
+@contextmanager
+def another_user(cli: Cli, model: Path) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Have another process use a server, whose name it tells."""
+    words = [sys.executable, "-c", _KEEPS, str(model), IMAGE]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cli.env, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a count)
+
+
+def is_clean(cli: Cli) -> bool:
+    return not cli.containers() and not [*cli.run_dir.glob("*")]
+
+
+def test_a_model_answers_in_a_block(cli: Cli, handle: Ramalama, model: Path) -> None:
+    with ramalama.serve(str(model), using=handle, ctx_size=256) as server:
+        assert ask(server)
+        assert "".join(server.chat().ask("Hello!"))
+
+    assert is_clean(cli)
+
+
+def test_a_model_answers_in_an_asynchronous_block(cli: Cli, handle: Ramalama, model: Path) -> None:
+    async def main() -> str:
+        async with ramalama.aserve(str(model), using=handle, ctx_size=256) as server:
+            return await aask(server)
+
+    assert asyncio.run(main())
+    assert is_clean(cli)
+
+
+def test_a_key_of_the_callers_is_asked_for(cli: Cli, handle: Ramalama, model: Path) -> None:
+    with ramalama.serve(
+        str(model), using=handle, ctx_size=256, network="bridge", api_key="open-sesame"
+    ) as server:
+        assert ask(server)
+        (container,) = cli.containers()
+        assert "open-sesame" not in str(container)
+        assert "open-sesame" not in repr(server.plan)
+
+
+def test_the_second_user_of_a_plan_attaches_over_a_network_too(
+    cli: Cli, handle: Ramalama, model: Path
+) -> None:
+    with (
+        handle_of(cli) as other,
+        ramalama.serve(
+            str(model), using=handle, ctx_size=256, network="bridge", reuse=True
+        ) as first,
+        ramalama.serve(
+            str(model), using=other, ctx_size=256, network="bridge", reuse=True
+        ) as second,
+    ):
+        assert second.name == first.name
+        assert second.endpoint == first.endpoint
+        first.close()
+        assert ask(second)
+
+    assert is_clean(cli)
+
+
+def test_a_server_outlives_the_process_that_started_it_while_another_uses_it(
+    cli: Cli, handle: Ramalama, model: Path
+) -> None:
+    with (
+        another_user(cli, model) as (process, name),
+        ramalama.serve(str(model), using=handle, ctx_size=256, reuse=True) as server,
+    ):
+        assert server.name == name
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        cli.run("ps")
+        assert ask(server)
+
+    assert is_clean(cli)
+
+
+def test_what_a_killed_user_leaves_the_next_command_removes(cli: Cli, model: Path) -> None:
+    with another_user(cli, model) as (process, _):
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    cli.run("ps")
+
+    assert is_clean(cli)
+
+
+def test_a_detached_server_is_found_by_name_from_another_handle(
+    cli: Cli, handle: Ramalama, model: Path
+) -> None:
+    with ramalama.serve(str(model), using=handle, ctx_size=256) as server:
+        server.detach()
+        name = server.name
+    cli.run("ps")
+    with handle_of(cli) as other:
+        with other.attach(name) as found:
+            assert ask(found)
+        assert [*other.logs(name)]
+        other.stop(name)
+
+    assert is_clean(cli)
+
+
+def test_cycle_after_cycle_nothing_grows(cli: Cli, handle: Ramalama, model: Path) -> None:
+    def cycle() -> tuple[int, int]:
+        with ramalama.serve(str(model), using=handle, ctx_size=256) as server:
+            assert ask(server)
+        gc.collect()
+        eventually(lambda: threading.active_count() == threads)
+        return threading.active_count(), descriptors()
+
+    threads = threading.active_count()
+    cycle()
+    first = cycle()
+    rest = [cycle() for _ in range(CYCLES)]
+
+    assert max(rest) <= first
+    assert is_clean(cli)
+
+
+def test_several_threads_have_servers_of_their_own_at_once(
+    cli: Cli, handle: Ramalama, model: Path
+) -> None:
+    answers: list[str] = []
+
+    def use(seed: int) -> None:
+        with ramalama.serve(str(model), using=handle, ctx_size=256, seed=seed) as server:
+            answers.append(ask(server))
+
+    threads = [threading.Thread(target=use, args=(seed,)) for seed in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(answers) == AT_ONCE
+    assert all(answers)
+    assert is_clean(cli)
+
+
+def test_tasks_cancelled_at_random_moments_leave_nothing(
+    cli: Cli, handle: Ramalama, model: Path
+) -> None:
+    chance = random.Random(7)  # noqa: S311 (moments, not secrets)
+
+    async def use() -> None:
+        async with ramalama.aserve(str(model), using=handle, ctx_size=256) as server:
+            await aask(server)
+
+    async def main() -> None:
+        for _ in range(CANCELS):
+            task = asyncio.create_task(use())
+            await asyncio.sleep(chance.uniform(0, 1.2))
+            task.cancel()
+            await asyncio.wait((task,))
+            assert is_clean(cli)
+
+    threads = threading.active_count()
+    asyncio.run(main())
+    eventually(lambda: threading.active_count() <= threads)
+
+
+@pytest.mark.parametrize("engine", [name for name in EVERYWHERE if name not in ROOTFUL])
+def test_a_rootless_engine_serves_detached_models_too(
+    request: pytest.FixtureRequest, lab: Path, model: Path, engine: str
+) -> None:
+    service: EngineService = request.getfixturevalue(f"{engine}_service")
+    with user_of(service, lab) as cli:
+        started = cli.run("serve", "--detach", "--quiet", "--ctx-size=256", str(model))
+        again = cli.run("serve", "--detach", "--reuse", "--quiet", "--ctx-size=256", str(model))
+        stopped = cli.run("stop", started.out.strip())
+
+        assert (started.code, again.out, stopped.code) == (0, started.out, 0)
+        assert is_clean(cli)

@@ -1,0 +1,110 @@
+"""A talk without a server: it repeats what it is asked."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama_chat import ChatError, Conversation, Repl, Usage
+from ramalama_chat.desk import Desk
+from ramalama_chat.history import History
+from ramalama_chat.repl import LineReader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+
+class Parrot:
+    """Repeats what it is asked, or does what the next item of *mishaps* says."""
+
+    def __init__(
+        self,
+        *mishaps: BaseException | None,
+        finish_reason: str = "stop",
+        usage: Usage | None = None,
+        context: int | None = None,
+        thought: str = "",
+    ) -> None:
+        self.asked: list[str] = []
+        self.images: list[tuple[str, ...]] = []
+        self.conversation = Conversation()
+        self.parameters: dict[str, object] = {}
+        self.finish_reason: str | None = finish_reason
+        self.usage = usage
+        self.counting = False
+        self.model = "parrot"
+        self._mishaps = list(mishaps)
+        self._context = context
+        self._thought = thought
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        images: Sequence[str] = (),
+        on_reasoning: Callable[[str], None] | None = None,
+    ) -> Generator[str, None, None]:
+        self.asked.append(prompt)
+        self.images.append(tuple(images))
+        if self._thought and on_reasoning is not None:
+            on_reasoning(self._thought)
+        mishap = self._mishaps.pop(0) if self._mishaps else None
+        if isinstance(mishap, ChatError):
+            raise mishap
+        self.conversation.record(prompt, f"<{prompt}>", images)
+        yield f"<{prompt}>"
+        if mishap is not None:
+            raise mishap
+
+    def context_size(self) -> int | None:
+        return self._context
+
+
+class InterruptedKeyboard(io.BytesIO):
+    """A keyboard on which Ctrl-C is pressed once the text is typed."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        content = super().read1(size)
+        if not content:
+            raise KeyboardInterrupt
+        return content
+
+
+@dataclass
+class Heard:
+    """What came of a talk."""
+
+    parrot: Parrot
+    desk: Desk
+    out: str = ""
+    err: str = ""
+    caught: list[bool] = field(default_factory=list[bool])
+
+
+def talk(
+    typed: str,
+    parrot: Parrot | None = None,
+    *,
+    keyboard: type[io.BytesIO] = io.BytesIO,
+    why_gone: Callable[[], Exception | None] = lambda: None,
+    home: Path = Path("/nonexistent"),
+) -> Heard:
+    """Let a user type *typed* into a prompt loop, prefix "> "."""
+    out, err = io.StringIO(), io.StringIO()
+    parrot = parrot or Parrot()
+    history = History(home / "history", lambda warning: print(warning, file=err))
+    desk = Desk(talk=parrot, stderr=err, history=history, home=home)
+    heard = Heard(parrot, desk)
+    with closing(io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")) as stdin:
+        Repl(
+            desk=desk,
+            reader=LineReader(stdin=stdin, stderr=err, prefix="> "),
+            stdout=out,
+            on_interrupt=lambda: heard.caught.append(True),
+            why_gone=why_gone,
+        ).run()
+    heard.out, heard.err = out.getvalue(), err.getvalue()
+    return heard

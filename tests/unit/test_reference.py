@@ -1,0 +1,44 @@
+"""The library's reference: it can be built, and leaves no public name out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ramalama
+
+SCRIPT = Path(__file__).parents[2] / "scripts/reference.py"
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("reference")
+    command = [sys.executable, str(SCRIPT), str(directory)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return directory
+
+
+def headings(reference: Path) -> list[str]:
+    texts = [page.read_text(encoding="utf-8") for page in reference.glob("*.md")]
+    return [name for text in texts for name in re.findall(r"^## `(\w+)`$", text, re.MULTILINE)]
+
+
+def test_every_public_name_is_described_once(reference: Path) -> None:
+    described = headings(reference)
+
+    assert [name for name in ramalama.__all__ if described.count(name) != 1] == ["__version__"]
+
+
+@pytest.mark.parametrize("protocol", ["Engine", "Runtime", "Transport", "Cache"])
+def test_what_others_may_implement_is_described_with_its_methods(
+    reference: Path, protocol: str
+) -> None:
+    _, found, text = (reference / "extending.md").read_text("utf-8").partition(f"## `{protocol}`\n")
+
+    assert found
+    assert "\n### `" in text
