@@ -12,6 +12,7 @@ from benchmarks import (
     bench_openai_import,
     bench_start,
     bench_store,
+    bench_warm,
 )
 from ramalama_engines import EngineKind
 from tests.lab import assets
@@ -37,16 +38,19 @@ def main() -> None:
         ca_file = make_certificate(scratch / "certificate").ca_file
         network = private_network("p")
         with rootful_podman(scratch / "podman", network=network, ca_file=ca_file) as service:
-            _first_token(EngineKind.PODMAN, service)
+            podman = f"--root {scratch}/podman/storage --runroot {scratch}/podman/run"
+            settings = f"env CONTAINERS_CONF={scratch}/podman/containers.conf"
+            _first_token(EngineKind.PODMAN, service, f"--command-line={settings} podman {podman}")
         network = private_network("d")
         with docker_daemon(scratch / "docker", network=network, ca_file=ca_file) as service:
             _first_token(EngineKind.DOCKER, service)
 
 
-def _first_token(kind: EngineKind, service: EngineService) -> None:
+def _first_token(kind: EngineKind, service: EngineService, *more: str) -> None:
     assets.ensure_image(service)
     words = ["--engine", kind, "--socket", str(service.socket), "--model", str(assets.model())]
-    bench_first_token.main(words)
+    bench_first_token.main([*words, *more])
+    bench_warm.main(words)
 
 
 if __name__ == "__main__":

@@ -17,29 +17,22 @@ import sys
 import time
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.fetch import fetch
 from benchmarks.rounds import report, run_rounds
 from ramalama.digest import Digest
-from ramalama.download.downloader import Downloader
-from ramalama.download.values import Location, RemoteBlob
-from ramalama.events import ignore
-from ramalama.http import open_http
-from ramalama.store.cas import ContentStore
-from ramalama.transfers import DownloadProgress
 from tests.doubles.faults import cut, faulty, times
 from tests.doubles.server import FileServer, serve_bytes
 from tests.lab.scratch import scratch_directory
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
-    from ramalama.events import Event, EventHook
 
 _MIB: Final = 1024 * 1024
 _CUTS: Final = 7
-_RUN_ONCE: Final = "--once"
 _CONFIGURATION: Final = """
 daemon off;
 pid {directory}/nginx.pid;
@@ -119,7 +112,7 @@ class Bench:
     def start(self, where: str) -> subprocess.Popen[str]:
         """Begin to fetch, or go on, in a process that says how far it has come."""
         words = [self._url(where), str(self.directory / "store"), str(self.size), self.digest.hex]
-        command = [sys.executable, "-m", "benchmarks.bench_download", _RUN_ONCE, *words]
+        command = [sys.executable, "-m", "benchmarks.fetch", *words]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def kill_at(self, part: float) -> int:
@@ -185,33 +178,10 @@ def _survive_cuts(directory: Path) -> None:
     digest = Digest(hashlib.sha256(content).hexdigest())
     route = faulty(serve_bytes(content), times(_CUTS, cut(3 * _MIB)))
     with FileServer({"/file": route}) as server:
-        run_once(f"{server.url}/file", directory / "cuts", len(content), digest)
+        fetch(f"{server.url}/file", directory / "cuts", len(content), digest)
         starts = [int(each.headers["range"][6:].partition("-")[0]) for each in server.requests]
     steps = [number * 3 * _MIB for number in range(_CUTS + 1)]
     print(f"{_CUTS} cuts in a row: complete, {'nothing' if starts == steps else 'some'} came twice")
-
-
-def run_once(
-    url: str, base: Path, size: int, digest: Digest, *, on_event: EventHook = ignore
-) -> None:
-    """Fetch into a store at *base*."""
-    shelf = ContentStore(base)
-    with open_http() as client:
-        blob = RemoteBlob(
-            name="file",
-            identity=str(digest),
-            size=size,
-            digest=digest,
-            locate=lambda: Location(url=url),
-            client=client,
-        )
-        Downloader(shelf.directory, on_event=on_event).fetch(blob, shelf)
-
-
-def _say(event: Event) -> None:
-    """Say how far it has come."""
-    if isinstance(event, DownloadProgress):
-        print(event.done, flush=True)
 
 
 def _make_file(path: Path, size: int) -> Digest:
@@ -247,9 +217,4 @@ def _peak_of_children() -> float:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [_RUN_ONCE]:
-        run_once(
-            sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]), Digest(sys.argv[5]), on_event=_say
-        )
-    else:
-        main()
+    main()

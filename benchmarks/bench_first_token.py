@@ -18,13 +18,13 @@ import os
 import shlex
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.asking import BODY, COMMAND, PROMPT, TOKENS, ask_by_curl, time_command
 from benchmarks.rounds import report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
 from ramalama_engines import EngineKind, User
@@ -35,17 +35,11 @@ from ramalama_engines.values import BindMount, ContainerSpec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMAND = str(Path(sys.executable).with_name("ramalama"))
-_PROMPT = "Write one sentence about the sea."
-_TOKENS = 24
 _PORT = 18431
 _TOOLS = {
     EngineKind.PODMAN: ["podman"],
     EngineKind.DOCKER: ["docker", "-H", "unix://SOCKET"],
 }
-_BODY = json.dumps(
-    {"messages": [{"role": "user", "content": _PROMPT}], "stream": True, "max_tokens": _TOKENS}
-)
 
 
 class _Http(http.client.HTTPConnection):
@@ -85,33 +79,20 @@ class Bench:
         self.env = {**os.environ, variable: f"unix://{socket_path}"}
         user = User(env=self.env, home=Path.home(), uid=os.getuid())
         options = ServeOptions(
-            model=ModelRef.parse(model), temp=0, parallel=1, runtime_args=("-n", str(_TOKENS))
+            model=ModelRef.parse(model), temp=0, parallel=1, runtime_args=("-n", str(TOKENS))
         )
         with Ramalama(user=user) as ramalama:
             self.spec = ramalama.plan(options).container
 
     def ours(self) -> float:
         """Run the command; remember how long it took to leave after the answer."""
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [
-                *(_COMMAND, "--engine", self.kind, "run", "--temp", "0"),
-                *(f"--runtime-args=-n {_TOKENS}", self.model, _PROMPT),
-            ],
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-        )
-        with process:
-            descriptor = process.stdout.fileno() if process.stdout else -1
-            if not os.read(descriptor, 1):
-                sys.exit("no answer")
-            first = time.perf_counter()
-            last = first
-            while os.read(descriptor, 4096).strip(b"\n"):
-                last = time.perf_counter()
-        self.after.append((time.perf_counter() - last) * 1000)
-        return (first - began) * 1000
+        words = [
+            *(COMMAND, "--engine", self.kind, "run", "--temp", "0"),
+            *(f"--runtime-args=-n {TOKENS}", self.model, PROMPT),
+        ]
+        timed = time_command(words, self.env)
+        self.after.append(timed.leaving)
+        return timed.first
 
     def raw(self) -> float:
         """Do the same through the engine's API, from this process."""
@@ -140,7 +121,7 @@ class Bench:
             health = ["curl", "-sf", *server, "http://server/health"]
             while subprocess.run(health, capture_output=True, check=False).returncode:
                 time.sleep(0.005)
-            first = _first_token_by_curl([*server, "http://server/v1/chat/completions"])
+            first = ask_by_curl([*server, "http://server/v1/chat/completions"])
             self._curl("-X", "DELETE", remove.format(container))
         return (first - began) * 1000
 
@@ -182,7 +163,7 @@ class Bench:
             ["curl", "-sf", f"{url}/health"], capture_output=True, check=False
         ).returncode:
             time.sleep(0.005)
-        first = _first_token_by_curl([f"{url}/v1/chat/completions"])
+        first = ask_by_curl([f"{url}/v1/chat/completions"])
         subprocess.run([*tool, "rm", "-f", container], capture_output=True, check=True)
         return (first - began) * 1000
 
@@ -223,22 +204,12 @@ def _until_healthy(path: str) -> str:
 
 def _first_token(path: str) -> float:
     connection = _Http(path)
-    connection.request("POST", "/v1/chat/completions", _BODY, {"Content-Type": "application/json"})
+    connection.request("POST", "/v1/chat/completions", BODY, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     while b'"content":"' not in answer.readline():
         pass
     first = time.perf_counter()
     connection.close()
-    return first
-
-
-def _first_token_by_curl(target: list[str]) -> float:
-    with subprocess.Popen(["curl", "-sN", "-d", _BODY, *target], stdout=subprocess.PIPE) as process:
-        for line in process.stdout or ():
-            if b'"content":"' in line:
-                break
-        first = time.perf_counter()
-        process.terminate()
     return first
 
 

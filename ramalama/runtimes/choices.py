@@ -37,6 +37,6 @@ def context_size(options: ServeOptions, parameters: Mapping[str, object]) -> int
 def temperature(options: ServeOptions, model: MountedModel) -> float:
     """Return the temperature: the user's, the author's, or ours."""
     if options.temp is not None:
-        return options.temp
+        return float(options.temp)  # 0 is the same as 0.0, on command lines too
     wanted = model.parameters.get("temperature")
     return wanted if is_number(wanted) and wanted >= 0 else DEFAULT_TEMPERATURE

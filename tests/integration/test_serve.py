@@ -122,6 +122,23 @@ def test_what_runs_with_the_same_options_is_used_again(cli: Cli, model: Path) ->
     assert other.out != first.out
 
 
+@pytest.mark.parametrize(("more", "is_used"), [((), True), (("--threads=2",), False)])
+def test_run_asks_a_server_that_runs_with_its_options_and_leaves_it(
+    cli: Cli, model: Path, more: tuple[str, ...], *, is_used: bool
+) -> None:
+    name = cli.run("serve", "-d", "-q", *SMALL, "--threads=1", str(model)).out.strip()
+    options = (*SMALL, "--threads=1", *more, "--max-tokens=4")
+    answered = cli.run("run", *options, str(model), "Name a colour.")
+    (left,) = cli.containers()
+    log = cli.run("logs", name).out
+    cli.run("stop", "--all")
+
+    assert answered.code == 0
+    assert answered.out.strip()
+    assert left["Name"].strip("/") == name
+    assert ("/v1/chat/completions" in log) == is_used
+
+
 @on_podman
 def test_it_goes_when_its_time_is_over_and_somebody_looks(cli: Cli, model: Path) -> None:
     cli.run("serve", "-d", "-q", "--keep-alive=1s", *SMALL, str(model))

@@ -1,0 +1,56 @@
+"""`ramalama run` with a server that runs already: command start to first token, against curl.
+
+curl has the address and the request in its hands. Ours looks for a model, an engine, a server with
+the same plan, and imports openai; `--timings` of `ramalama run` tells how long each takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.asking import COMMAND, PROMPT, TOKENS, ask_by_curl, time_command
+from benchmarks.rounds import report, run_rounds
+from ramalama import ModelRef, Ramalama, ServeOptions
+from ramalama_chat.endpoint import UnixEndpoint
+from ramalama_engines import EngineKind, User
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--engine", type=EngineKind, required=True)
+    parser.add_argument("--socket", required=True, help="path of the engine's socket")
+    parser.add_argument("--model", required=True, help="path of a GGUF file")
+    parser.add_argument("--rounds", type=int, default=20)
+    arguments = parser.parse_args(words)
+    variable = "CONTAINER_HOST" if arguments.engine is EngineKind.PODMAN else "DOCKER_HOST"
+    env = {**os.environ, variable: f"unix://{arguments.socket}"}
+    options = ServeOptions(model=ModelRef.parse(arguments.model), temp=0)
+    user = User(env=env, home=Path.home(), uid=os.getuid())
+    with Ramalama(user=user) as ramalama, ramalama.serve(options, reuse=True) as server:
+        endpoint = server.endpoint
+        if not isinstance(endpoint, UnixEndpoint):
+            parser.error("the server has a network")
+        curl = ["--unix-socket", endpoint.path, f"{endpoint.base_url}/chat/completions"]
+
+        def by_curl() -> float:
+            began = time.perf_counter()
+            return (ask_by_curl(curl) - began) * 1000
+
+        def ours() -> float:
+            command = [COMMAND, "--engine", arguments.engine, "run", "--temp", "0"]
+            rest = [f"--max-tokens={TOKENS}", arguments.model, PROMPT]
+            return time_command([*command, *rest], env).first
+
+        report(run_rounds({"curl": by_curl, "ramalama run": ours}, arguments.rounds), "curl")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""One download, in a process that imports nothing else: URL STORE SIZE SHA256."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.digest import Digest
+from ramalama.download.downloader import Downloader
+from ramalama.download.values import Location, RemoteBlob
+from ramalama.events import ignore
+from ramalama.http import open_http
+from ramalama.store.cas import ContentStore
+from ramalama.transfers import DownloadProgress
+
+if TYPE_CHECKING:
+    from ramalama.events import Event, EventHook
+
+
+def fetch(url: str, base: Path, size: int, digest: Digest, *, on_event: EventHook = ignore) -> None:
+    """Fetch into a store at *base*."""
+    shelf = ContentStore(base)
+    with open_http() as client:
+        blob = RemoteBlob(
+            name="file",
+            identity=str(digest),
+            size=size,
+            digest=digest,
+            locate=lambda: Location(url=url),
+            client=client,
+        )
+        Downloader(shelf.directory, on_event=on_event).fetch(blob, shelf)
+
+
+def _say(event: Event) -> None:
+    """Say how far it has come."""
+    if isinstance(event, DownloadProgress):
+        print(event.done, flush=True)
+
+
+if __name__ == "__main__":
+    fetch(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Digest(sys.argv[4]), on_event=_say)
