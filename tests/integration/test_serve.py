@@ -136,7 +136,7 @@ def test_run_asks_a_server_that_runs_with_its_options_and_leaves_it(
     assert answered.code == 0
     assert answered.out.strip()
     assert left["Name"].strip("/") == name
-    assert ("/v1/chat/completions" in log) == is_used
+    assert ("stop processing" in log) == is_used
 
 
 @on_podman
