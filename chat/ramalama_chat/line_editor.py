@@ -22,15 +22,15 @@ from ramalama_chat.message import Message, is_complete, parse_message
 
 _LOOK_INTERVAL = 0.5  # seconds
 CONTINUATION_PREFIX = "... "
-_HINT = "(Ctrl-D or /bye leaves, and so does Ctrl-C once more)"
 
 
 class LineEditor:
     """Reads messages at the process's terminal: edited, completed, remembered, of several lines.
 
     Enter sends, but for a line that ends with a backslash or stands between three quotes; Alt-Enter
-    begins a line, and what is pasted is one message. Ctrl-C clears what was typed. *has_ended* is
-    asked now and then whether the server is gone, since whoever types would not notice.
+    begins a line, and what is pasted is one message. Ctrl-C clears what was typed, and leaves where
+    nothing was. *has_ended* is asked now and then whether the server is gone, since whoever types
+    would not notice.
     """
 
     def __init__(
@@ -42,7 +42,6 @@ class LineEditor:
         vi: bool = False,
         has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._stderr = stderr
         self._has_ended = has_ended
         self._history = history
         # Where the cursor is, is not asked for: an answer that comes late would be typed text.
@@ -68,20 +67,13 @@ class LineEditor:
         Raises:
             KeyboardInterrupt: a signal, not the key.
             ServerGone: there is nobody left to talk to.
-
         """
-        warned = False
         while True:
             try:
                 text = self._edit()
             except _Cleared as cleared:
-                if cleared.typed:
-                    warned = False
-                elif warned:
+                if not cleared.typed:
                     return None
-                else:
-                    warned = True
-                    print(_HINT, file=self._stderr, flush=True)
             except EOFError:
                 return None
             else:
