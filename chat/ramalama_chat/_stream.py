@@ -29,6 +29,8 @@ class Delta:
     reasoning: str = ""
     finish_reason: str | None = None
     usage: "Usage | None" = None
+    tool_calls: object = None
+    """What the model calls, as the server sent it (see `ramalama_chat.tools.calls`)."""
 
 
 def open_stream(
@@ -108,6 +110,7 @@ def read_delta(event: object) -> Delta:
                 text=_text(delta.get("content")),
                 reasoning=_text(delta.get("reasoning_content") or delta.get("reasoning")),
                 finish_reason=_text(choice.get("finish_reason")) or None,
+                tool_calls=delta.get("tool_calls"),
             )
     msg = f"the server sent what is no part of a chat answer: {one_line(repr(event))}"
     raise ChatError(msg)

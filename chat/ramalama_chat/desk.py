@@ -9,6 +9,7 @@ from ramalama_chat.attachments import Attachments
 from ramalama_chat.conversation import Conversation
 from ramalama_chat.history import History
 from ramalama_chat.terminal import ControlFilter
+from ramalama_chat.tools.tool import Tool
 from ramalama_chat.usage import Usage
 
 
@@ -70,7 +71,8 @@ class Desk:
     """What commands change and the next answer follows.
 
     *think* shows a model's reasoning, and lets it reason; *stats* shows what each answer took;
-    *unanswered* is a question that got no answer, for `/regenerate`.
+    *unanswered* is a question that got no answer, for `/regenerate`; *tools* are what the model may
+    call.
     """
 
     talk: Talk
@@ -81,6 +83,7 @@ class Desk:
     stats: bool = False
     attachments: Attachments = field(default_factory=Attachments)
     unanswered: Question | None = None
+    tools: Sequence[Tool] = ()
 
     def tell(self, note: str) -> None:
         """Say something that is no answer; part of it may be a server's words or a file's."""

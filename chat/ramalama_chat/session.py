@@ -1,6 +1,6 @@
 """A talk with one model: prompts in, streamed answers out."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from ramalama_chat.conversation import Conversation
 from ramalama_chat.errors import ChatError, ServerGone
 
 if TYPE_CHECKING:
+    from ramalama_chat.tools.rounds import ToolUse
     from ramalama_chat.usage import Usage
 
 
@@ -35,6 +36,8 @@ class ChatSession:
         self.conversation = Conversation(system=system, opening=opening)
         self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
         """Further members of each request, such as "temperature" and "max_tokens"."""
+        self.tools: ToolUse | None = None
+        """What the model may call. What tools say is part of one answer, and not kept."""
         self.counting = False
         """Whether to have the server count, which makes `usage` known."""
         self.finish_reason: str | None = None
@@ -97,16 +100,23 @@ class ChatSession:
         return ask_context_size(self._client, self._model)
 
     def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
+        turns = self.conversation.messages(prompt, images)
+        if self.tools is None:
+            return self._request(turns, {})
+        return self.tools.answer(turns, self._request)
+
+    def _request(
+        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
+    ) -> Generator[Delta, None, None]:
         self.finish_reason = self.usage = None
-        messages = self.conversation.messages(prompt, images)
         counting = {"stream_options": {"include_usage": True}} if self.counting else {}
         with (
             chat_errors(),
             open_stream(
                 self._client,
                 model=self._model,
-                messages=messages,
-                extra={**self.parameters, **counting},
+                messages=turns,
+                extra={**self.parameters, **counting, **members},
             ) as stream,
         ):
             for event in stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.chat_options import ChatArguments, add_chat_options
+from ramalama.cli.chat_options import ChatArguments, add_chat_options, tools_of
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.signals import handled_signals
 from ramalama.cli.verbs import VERBS
@@ -90,11 +90,14 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
     enclosed = read_enclosed(arguments)
     prompt = read_prompt(arguments.args, sys.stdin)
     key = choose_key(arguments.url, invocation.user.env)
-    with open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client:
+    with (
+        tools_of(arguments) as tools,
+        open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client,
+    ):
         model = choose_model(client, arguments.model)
         session = ChatSession(client, model=model, system=arguments.system)
         session.parameters.update(_sampling(arguments))
-        talking = Talking(session, arguments, invocation, enclosed)
+        talking = Talking(session, arguments, invocation, enclosed, tools)
         if prompt is None:
             talking.loop(on_interrupt=signals.listen_again)
         else:

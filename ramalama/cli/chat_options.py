@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,11 @@ from ramalama.readers import one_of
 from ramalama_chat.color import ColorMode, use_color
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ramalama.cli.invocation import Invocation
+    from ramalama_chat.tools.address import ToolServerAddress
+    from ramalama_chat.tools.rounds import ToolUse
 
     # argparse gives what `add_argument_group` returns no public name.
     ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -25,6 +30,8 @@ class ChatArguments(argparse.Namespace):
     file: list[Path]
     json: bool
     max_tokens: int | None
+    mcp: list[ToolServerAddress]
+    mcp_approve: str
     picture: list[Path]
     prefix: str | None
     schema: Path | None
@@ -58,6 +65,7 @@ def add_chat_options(group: ArgumentGroup) -> None:
         help="let the model reason, and show it (default: on)",
     )
     _add_files(group)
+    _add_tools(group)
 
 
 def _add_files(group: ArgumentGroup) -> None:
@@ -78,6 +86,23 @@ def _add_files(group: ArgumentGroup) -> None:
         )
 
 
+def _add_tools(group: ArgumentGroup) -> None:
+    group.add_argument(
+        "--mcp",
+        type=typed(_tool_server),
+        action="append",
+        default=[],
+        metavar="SERVER",
+        help="let the model call an MCP server's tools: a command or a URL; may be repeated",
+    )
+    group.add_argument(
+        "--mcp-approve",
+        choices=("ask", "always"),
+        default="ask",
+        help="who allows the call of a tool: you, or nobody has to (default: ask)",
+    )
+
+
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
     mode = arguments.color or ColorMode(invocation.config.color)
@@ -89,10 +114,21 @@ def has_enclosed(arguments: ChatArguments) -> bool:
     return bool(arguments.file or arguments.picture or arguments.schema)
 
 
+def tools_of(arguments: ChatArguments) -> AbstractContextManager[ToolUse | None]:
+    """Return what opens and closes the tools that the command line names."""
+    if not arguments.mcp:
+        return nullcontext()
+    from ramalama.cli.tools import open_tools  # noqa: PLC0415 (most name none)
+
+    return open_tools(arguments)
+
+
 def is_plain(arguments: ChatArguments) -> bool:
     """Tell whether all that is asked for is one answer, with nothing about it or beside it."""
     changed = arguments.max_tokens is not None or not arguments.think or has_enclosed(arguments)
-    return not (changed or arguments.json or arguments.stats or sys.stderr.isatty())
+    return not (
+        changed or arguments.mcp or arguments.json or arguments.stats or sys.stderr.isatty()
+    )
 
 
 def _count(text: str) -> int:
@@ -101,6 +137,12 @@ def _count(text: str) -> int:
         msg = "a number of tokens, 1 or more"
         raise ValueError(msg)
     return count
+
+
+def _tool_server(text: str) -> ToolServerAddress:
+    from ramalama_chat.tools.address import parse_tool_server  # noqa: PLC0415 (most name none)
+
+    return parse_tool_server(text)
 
 
 def _on_off(text: str) -> bool:

@@ -12,6 +12,7 @@ from ramalama.cli.chat_options import (
     add_chat_options,
     has_enclosed,
     is_plain,
+    tools_of,
     wants_color,
 )
 from ramalama.cli.invocation import invoke, parser, typed
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from ramalama.models import Models
     from ramalama.options import ServeOptions
     from ramalama.server import ModelServer
+    from ramalama_chat.tools.rounds import ToolUse
 
 _PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
 _SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
@@ -160,7 +162,7 @@ class _Run:
             if isinstance(event, ContainerCreated) and not warm:
                 self._start_preload()
 
-        with self.invocation.ramalama() as ramalama:
+        with self.invocation.ramalama() as ramalama, tools_of(self.arguments) as tools:
             options = self._options(ramalama.models)
             prompt = _PromptReader(self.arguments.args, quiet=self.invocation.quiet)
             if warm := ramalama.may_reuse:
@@ -170,7 +172,7 @@ class _Run:
                     gc.freeze()  # what was imported is there to stay, and need not be looked at
                     gc.enable()
                     signals.start_keepalive(self.arguments.keepalive)
-                    self._talk(server, prompt.read(), signals, timings)
+                    self._talk(server, prompt.read(), signals, timings, tools)
                     timings.mark("answered")
             finally:
                 progress.clear()
@@ -198,7 +200,12 @@ class _Run:
             preload_rest(self.invocation.user, one_shot=bool(self.arguments.args))
 
     def _talk(
-        self, server: ModelServer, prompt: str | None, signals: Signals, timings: Timings
+        self,
+        server: ModelServer,
+        prompt: str | None,
+        signals: Signals,
+        timings: Timings,
+        tools: ToolUse | None,
     ) -> None:
         # The engine is at work until here, and has left us time to import.
         try:
@@ -210,7 +217,8 @@ class _Run:
                 return
             from ramalama.cli.talking import Talking  # noqa: PLC0415 (see above)
 
-            talking = Talking(server.chat(), self.arguments, self.invocation, self.enclosed)
+            words = (self.arguments, self.invocation, self.enclosed)
+            talking = Talking(server.chat(), *words, tools)
             if prompt is None:
                 talking.loop(
                     on_interrupt=signals.listen_again,

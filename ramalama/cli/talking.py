@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ramalama_chat.history import History
     from ramalama_chat.repl import Reader
     from ramalama_chat.session import ChatSession
+    from ramalama_chat.tools.rounds import ToolUse
     from ramalama_engines import User
 
     Watch = Callable[[Generator[str, None, None]], Generator[str, None, None]]
@@ -48,8 +49,10 @@ class Talking:
     arguments: ChatArguments
     invocation: Invocation
     enclosed: Enclosed | None = None
+    tools: ToolUse | None = None
 
     def __post_init__(self) -> None:
+        self.session.tools = self.tools
         parameters = self.session.parameters
         if self.arguments.max_tokens is not None:
             parameters["max_tokens"] = self.arguments.max_tokens
@@ -101,6 +104,7 @@ class Talking:
                 think=self.arguments.think,
                 stats=self.arguments.stats,
                 attachments=self._attachments(),
+                tools=self.tools.toolbox.tools if self.tools else (),
             ),
             reader=self._reader(history, has_ended),
             stdout=sys.stdout,

@@ -40,6 +40,17 @@ def answer(*texts: str, usage: tuple[int, int] | None = None, finish: str = "sto
     return Reply(headers=_STREAM, body=sse(*events, b"data: [DONE]\n\n"), chunked=True)
 
 
+def tool_call(name: str, **arguments: object) -> Reply:
+    """Call the tool *name*, in two pieces."""
+    first = {"index": 0, "id": "c1", "type": "function", "function": {"name": name}}
+    second = {"index": 0, "function": {"arguments": json.dumps(arguments)}}
+    return streamed(
+        said(None, tool_calls=[first]),
+        said(None, tool_calls=[second]),
+        said(None, finish="tool_calls"),
+    )
+
+
 def streamed(*events: object, cut: bool = False, stall: bool = False) -> Reply:
     """Send *events* as they are; then hang up, or say nothing more, if so told."""
     body = sse(*events)

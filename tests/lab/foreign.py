@@ -101,7 +101,7 @@ def unstable_program(name: str) -> Path:
 def _fetch_package(name: str, directory: Path, target: Path) -> None:
     """Unpack a package into *target*; the machine's own lists and packages stay as they are."""
     sources = directory / "sources.list"
-    sources.write_text(f"deb [signed-by={_KEYS}] {_mirror()} unstable main\n")
+    sources.write_text(f"deb [signed-by={_KEYS}] {debian_mirror()} unstable main\n")
     (directory / "lists/partial").mkdir(parents=True, exist_ok=True)
     options = {
         "Dir::Etc::SourceList": sources,
@@ -119,7 +119,7 @@ def _fetch_package(name: str, directory: Path, target: Path) -> None:
     run([program("dpkg"), "--extract", str(package), str(target)])
 
 
-def _mirror() -> str:
+def debian_mirror() -> str:
     """Return the mirror that this machine's own packages come from."""
     release = f"Release: {platform.freedesktop_os_release()['VERSION_CODENAME']}"
     words = ["--format", "$(REPO_URI)", "Created-By: Packages", release]

@@ -34,6 +34,7 @@ SDKS = {
     "docker",
     "openai",
     "httpx2",
+    "mcp",
     "requests",
     "requests_unixsocket",
     "tenacity",

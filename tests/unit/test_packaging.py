@@ -135,7 +135,9 @@ def test_an_environment_with_the_wheel_alone_can_import_it_and_make_options(clea
 
 def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {words.partition(">")[0].replace("-", "_") for words in project["dependencies"]}
+    extras = project["optional-dependencies"].values()
+    required = [*project["dependencies"], *(words for extra in extras for words in extra)]
+    declared = {words.partition(">")[0].replace("-", "_") for words in required}
     imported = {
         name
         for package, home in HOMES.items()

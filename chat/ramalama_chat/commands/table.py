@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ramalama_chat.commands import files, settings, talk
+from ramalama_chat.commands import files, settings, talk, tools
 from ramalama_chat.commands.outcome import Then
 from ramalama_chat.desk import Desk
 from ramalama_chat.errors import InputRefused
@@ -50,6 +50,7 @@ COMMANDS = (
     Command(("/file",), "FILE", "attach a text file to the next message", files.attach_text),
     Command(("/think",), "[on|off]", "let the model reason, and show it", settings.think),
     Command(("/stats",), "[on|off]", "tell tokens and speed of each answer", settings.stats),
+    Command(("/tools",), "", "list what the model may call", tools.list_tools),
     Command(("/copy",), "", "copy the last answer to the clipboard", files.copy),
 )
 _KEYS = """

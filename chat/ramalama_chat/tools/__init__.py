@@ -1,0 +1,1 @@
+"""Tools that a model may call: those of MCP servers, which users name."""

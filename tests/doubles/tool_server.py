@@ -1,0 +1,79 @@
+"""A real MCP server, made with the SDK: `tool_server.py stdio|http [FILE]`.
+
+Its process id, or its URL, is written to FILE.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from mcp.server import MCPServer
+
+server = MCPServer("doubles")
+
+
+@server.tool()
+def add(a: int, b: int) -> str:
+    """Add two numbers."""
+    return str(a + b)
+
+
+@server.tool(name="say.rude")
+def rude() -> str:
+    """Say what clears a screen."""
+    return "rude\x1b[2J\x9b2J words"
+
+
+@server.tool(name="no name\x1b[2J")
+def unnameable() -> str:
+    """Never be offered."""
+    return ""
+
+
+@server.tool()
+def flood(characters: int) -> str:
+    """Say much."""
+    return "x" * characters
+
+
+@server.tool()
+def fail() -> str:
+    """Fail."""
+    msg = "failed on purpose"
+    raise ValueError(msg)
+
+
+@server.tool()
+def sleep() -> str:
+    """Take long."""
+    time.sleep(3600)
+    return ""
+
+
+@server.tool()
+def end() -> str:
+    """End the server."""
+    sys.stderr.write("the disk\x1b[2J is full\n")
+    sys.stderr.flush()
+    os._exit(3)
+
+
+def main(transport: str, file: str = os.devnull) -> None:
+    """Serve until nobody listens any more, or until a signal."""
+    if transport == "stdio":
+        Path(file).write_text(str(os.getpid()), encoding="utf-8")
+        server.run("stdio")
+        return
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    Path(file).write_text(f"http://127.0.0.1:{port}/mcp", encoding="utf-8")
+    server.run("streamable-http", host="127.0.0.1", port=port)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

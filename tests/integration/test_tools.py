@@ -1,0 +1,222 @@
+"""`--mcp`: tools of real MCP servers, called by a model that says what it is told to."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from tests.doubles.openai_server import OpenAiServer, answer, tool_call
+from tests.integration.cli import Cli, eventually
+from tests.integration.person import Person, make_person
+from tests.integration.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+pytest_plugins = ["tests.integration.users"]
+
+TOOL_SERVER = Path(__file__).parents[1] / "doubles/tool_server.py"
+PROMPT = "me>"
+ALWAYS = "--mcp-approve=always"
+LEFT_OUT = "(a tool of tools is left out: 'no name\\x1b[2J' is no name of a tool)\n"
+ASKED = 'Call tools: add {"a": 1, "b": 2}? [y]es, [n]o, [a]lways:'
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    return make_person(tmp_path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stdio:
+    """A server that the command starts: what it is told, and where the server's pid will be."""
+
+    option: str
+    pid_file: Path
+
+    def has_ended(self) -> bool:
+        try:
+            os.kill(int(self.pid_file.read_text()), 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+
+@pytest.fixture
+def stdio(tmp_path: Path) -> Stdio:
+    """A server named "tools"."""
+    program = tmp_path / "tools"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {TOOL_SERVER} "$@"\n')
+    program.chmod(0o700)
+    pid_file = tmp_path / "the pid"
+    return Stdio(option=f"--mcp={program} stdio {shlex.quote(str(pid_file))}", pid_file=pid_file)
+
+
+@contextmanager
+def http_server(directory: Path) -> Generator[str]:
+    """Run a server, and yield its URL."""
+    file = directory / "url"
+    words = [sys.executable, str(TOOL_SERVER), "http", str(file)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            next(line for line in process.stderr if "running on" in line)
+            yield file.read_text()
+        finally:
+            process.kill()
+
+
+def last_turn(server: OpenAiServer, question: int) -> dict[str, object]:
+    messages = cast("list[dict[str, object]]", server.questions[question]["messages"])
+    return messages[-1]
+
+
+def result(text: str) -> dict[str, object]:
+    return {"role": "tool", "tool_call_id": "c1", "content": text}
+
+
+def test_a_program_has_tools_and_ends_with_the_talk(person: Person, stdio: Stdio) -> None:
+    with OpenAiServer(tool_call("add", a=1, b=2), answer("It is 3.")) as server:
+        done = person.run("chat", "--url", server.url, stdio.option, ALWAYS, "1+2?")
+
+    assert (done.code, done.out) == (0, "It is 3.\n")
+    assert done.err == LEFT_OUT + '(tool: tools: add {"a": 1, "b": 2})\n'
+    assert last_turn(server, 1) == result("3")
+    assert stdio.has_ended()
+
+
+def test_a_server_on_the_web_has_tools(person: Person, tmp_path: Path) -> None:
+    replies = (tool_call("say_rude"), tool_call("flood", characters=99_999), answer("Well."))
+    with http_server(tmp_path) as url, OpenAiServer(*replies) as server:
+        done = person.run("chat", "--url", server.url, "--mcp", url, ALWAYS, "Speak!")
+
+    assert (done.code, done.out) == (0, "Well.\n")
+    assert last_turn(server, 1) == result("rude words")
+    assert str(last_turn(server, 2)["content"]).endswith("x\n(cut off: 99999 characters in all)")
+
+
+def test_nothing_is_called_where_nobody_can_be_asked(person: Person, stdio: Stdio) -> None:
+    with OpenAiServer(tool_call("add", a=1, b=2), answer("Oh.")) as server:
+        done = person.run("chat", "--url", server.url, stdio.option, "1+2?", text="y\n")
+
+    assert (done.code, done.out) == (0, "Oh.\n")
+    assert "(refused, with nobody to ask: tools: add " in done.err
+    assert last_turn(server, 1) == result("Error: the user does not allow this call")
+
+
+def test_a_server_that_ends_is_one_line_and_the_answer_goes_on(
+    person: Person, stdio: Stdio
+) -> None:
+    with OpenAiServer(tool_call("end"), answer("Oh.")) as server:
+        done = person.run("chat", "--url", server.url, stdio.option, ALWAYS, "End!")
+
+    why = "it has ended, or hung up (it wrote last: the disk is full)"
+    assert (done.code, done.out) == (0, "Oh.\n")
+    assert done.err.endswith(f"(tool server tools: {why})\n")
+    assert last_turn(server, 1) == result(f"Error: {why}")
+
+
+@pytest.mark.parametrize(
+    ("server", "complaint"),
+    [
+        ("/nowhere/it", "the tool server it does not start: No such file or directory"),
+        (
+            "sh -c 'echo no key >&2; exit 1'",
+            "the tool server sh does not start: it has ended, or hung up (it wrote last: no key)",
+        ),
+    ],
+)
+def test_a_server_that_does_not_start_is_one_line(
+    person: Person, server: str, complaint: str
+) -> None:
+    with OpenAiServer() as model:
+        done = person.run("chat", "--url", model.url, "--mcp", server, "Hi")
+
+    assert done.code == 22
+    assert done.complaint == complaint
+
+
+def test_without_the_sdk_the_extra_is_named(person: Person, tmp_path: Path) -> None:
+    (tmp_path / "mcp.py").write_text("raise ModuleNotFoundError\n")
+    with OpenAiServer() as server:
+        without = person.having(PYTHONPATH=str(tmp_path))
+        done = without.run("chat", "--url", server.url, "--mcp=server", "Hi")
+
+    assert done.code == 22
+    assert done.complaint == "--mcp needs the mcp package: pip install 'ramalama[mcp]'"
+
+
+def test_a_person_is_asked_and_may_interrupt_a_call(person: Person, stdio: Stdio) -> None:
+    replies = (
+        *(tool_call("add", a=1, b=2), answer("It is 3.")),
+        *(tool_call("add", a=1, b=2), answer("As you like.")),
+        tool_call("sleep"),
+        answer("Good morning."),
+    )
+    with OpenAiServer(*replies) as server:
+        words = (f"--prefix={PROMPT}", "--color=never", "--url", server.url, stdio.option)
+        screen = Screen(person.terminal("chat", *words))
+        screen.wait_for(PROMPT)
+        screen.type("/tools\r")
+        screen.wait_for_text("Add two numbers. (tools)")
+        screen.type("1+2?\r")
+        screen.wait_for_text(ASKED)
+        screen.type("y\r")
+        screen.wait_for("It is 3.", PROMPT)
+        screen.type("Again!\r")
+        screen.wait_for_text(ASKED)
+        screen.type("n\r")
+        screen.wait_for("As you like.", PROMPT)
+        screen.type("Sleep!\r")
+        screen.wait_for_text("Call tools: sleep {}?")
+        screen.type("a\r")
+        screen.type("\x03")
+        screen.wait_for_text("(stopped)")
+        screen.type("Hello\r")
+        screen.wait_for("Good morning.", PROMPT)
+        screen.type("/bye\r")
+
+        assert screen.wait_for_end() == 0
+
+    assert stdio.has_ended()
+    assert last_turn(server, 1) == result("3")
+    assert last_turn(server, 3) == result("Error: the user does not allow this call")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
+)
+def test_a_signal_in_the_middle_of_a_call_leaves_nothing_behind(
+    person: Person, stdio: Stdio, number: signal.Signals, code: int
+) -> None:
+    with OpenAiServer(tool_call("sleep")) as server:
+        words = ("chat", "--url", server.url, stdio.option, ALWAYS, "Sleep!")
+        with person.start(*words) as process:
+            assert process.stderr is not None
+            next(line for line in process.stderr if line.startswith("(tool: "))
+            process.send_signal(number)
+
+            assert process.wait() == code
+            assert eventually(stdio.has_ended)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("cli", ["podman"], indirect=True)
+def test_a_model_that_knows_no_tools_answers_without(cli: Cli, model: Path, stdio: Stdio) -> None:
+    done = cli.run(
+        "run", "--ctx-size=512", stdio.option, "--max-tokens=8", str(model), "Say hello."
+    )
+
+    assert (done.code, done.out != "") == (0, True)
+    assert done.err == LEFT_OUT
+    assert stdio.has_ended()

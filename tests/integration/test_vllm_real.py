@@ -1,0 +1,64 @@
+"""`--runtime vllm` with vLLM itself, on the CPU: what the stand-in of test_vllm.py cannot prove.
+
+The options mean to vLLM what we take them to mean, and our sandbox leaves it what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.integration.cli import Cli, user_of
+from tests.lab import vllm_cpu
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from tests.lab.service import EngineService
+
+# To make image and model takes minutes, once.
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3600)]
+
+# Seconds; it starts in one or two minutes, on two cores.
+PATIENCE: Final = 600.0
+
+# In half precision this small model is nearly undecided between words.
+VLLM: Final = (
+    "--runtime=vllm",
+    f"--image={vllm_cpu.IMAGE}",
+    "--max-model-len=256",
+    "--temp=0",
+    "--runtime-args=--dtype=float32",
+)
+
+
+@pytest.fixture(scope="module")
+def service(podman_service: EngineService) -> EngineService:
+    """A Podman that has the image."""
+    vllm_cpu.ensure_image(podman_service)
+    return podman_service
+
+
+@pytest.fixture(scope="module")
+def directory(service: EngineService) -> Path:
+    """SmolLM2 in safetensors."""
+    return vllm_cpu.model(service)
+
+
+@pytest.fixture
+def cli(service: EngineService, lab: Path) -> Generator[Cli]:
+    """Somebody who uses it."""
+    with user_of(service, lab) as user:
+        yield user
+
+
+@pytest.mark.parametrize("network", ["none", "bridge"])
+def test_a_directory_of_safetensors_answers(cli: Cli, directory: Path, network: str) -> None:
+    words = ("run", f"--network={network}", *VLLM, str(directory), "What is the capital of France?")
+    with cli.start(*words) as process:
+        out, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, err
+    assert "Paris" in out
