@@ -232,6 +232,19 @@ def test_a_pull_of_what_this_hosts_runtime_does_not_load_says_so(
     assert re.search("Notice: .* is a safetensors model, .* take --runtime vllm", done.err), done
 
 
+def test_a_run_refuses_what_its_runtime_does_not_load_before_it_comes(
+    person: Person, server: FileServer
+) -> None:
+    files = {"config.json": b"{}", "model.safetensors": b"w" * 100_000}
+    hosted = model_hosts.at_hugging_face(server, files, PUBLIC)
+
+    done = person.having(**hosted.env).run("run", hosted.reference, "Hello!")
+
+    assert done.code == 22
+    assert "--runtime vllm" in done.complaint
+    assert not [request for request in server.requests if "safetensors" in request.path]
+
+
 def test_an_https_address_of_a_server_without_tls_is_explained(
     person: Person, server: FileServer
 ) -> None:

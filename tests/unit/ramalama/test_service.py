@@ -10,9 +10,12 @@ import pytest
 from ramalama.config import Config
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, OptionRefused
+from ramalama.events import ContainerCreated
 from ramalama.lease import Lease
 from ramalama.service import Ramalama
+from ramalama.store.records import FileKind
 from ramalama_accel import Host
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines import (
     ContainerNotFound,
     ContainerSpec,
@@ -24,9 +27,12 @@ from ramalama_engines import (
 from ramalama_engines.fake import FakeEngine, FakeProgram
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
+from tests.unit.ramalama.store.filled import HUB, put, record
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ramalama.events import Event
 
 OURS = {"ai.ramalama": "", "ai.ramalama.model": "file:///m.gguf"}
 
@@ -247,3 +253,37 @@ def test_nvidias_oci_runtime_is_used_where_the_engine_has_it_and_cdi_where_not(
     assert container.oci_runtime == used
     assert bool(container.devices) == (used != "nvidia-container-runtime")
     assert container.image == "quay.io/ramalama/cuda:0.25"
+
+
+class _Enough(Exception):
+    """The test has seen what it came for."""
+
+
+def test_what_a_starting_server_reads_stays_whoever_removes_it(kitchen: Kitchen) -> None:
+    ramalama = kitchen.ramalama()
+    base = ramalama.models.store.base
+    files = (
+        put(base, b"w" * 8192, "model.safetensors", FileKind.SAFETENSORS),
+        put(base, b"{}", "config.json", FileKind.OTHER),
+    )
+    made = record(*files, reference=HUB)
+    ramalama.models.store.publish(made)
+    directory = ramalama.models.store.open(made).directory
+    assert directory is not None
+    there: list[bool] = []
+
+    def remove(event: Event) -> None:
+        if isinstance(event, ContainerCreated):
+            ramalama.models.remove(HUB)
+            ramalama.models.collect_garbage()
+            there.append(directory.exists())
+            raise _Enough
+
+    options = replace(
+        kitchen.options, model=HUB, runtime=RuntimeName.VLLM, image=IMAGE_NAME, force=True
+    )
+    with pytest.raises(_Enough):
+        ramalama.start(options, on_event=remove)
+
+    assert there == [True]
+    assert kitchen.is_clean()

@@ -74,6 +74,26 @@ def test_the_same_plan_finds_the_server_that_runs(kitchen: Kitchen, ramalama: Ra
     assert kitchen.is_clean()
 
 
+def test_a_number_is_the_same_however_it_is_written(kitchen: Kitchen, ramalama: Ramalama) -> None:
+    with (
+        ramalama.serve(replace(kitchen.options, temp=0), reuse=True) as first,
+        ramalama.serve(replace(kitchen.options, temp=0.0), reuse=True) as second,
+    ):
+        assert second.name == first.name
+
+
+def test_whoever_may_reuse_anything_is_told_without_an_engine(
+    kitchen: Kitchen, ramalama: Ramalama
+) -> None:
+    seen = [ramalama.may_reuse]
+    with ramalama.serve(kitchen.options):
+        seen.append(ramalama.may_reuse)
+    with ramalama.serve(kitchen.options, reuse=True):
+        seen.append(ramalama.may_reuse)
+
+    assert [*seen, ramalama.may_reuse] == [False, False, True, False]
+
+
 def test_a_server_goes_with_its_last_user_whoever_started_it(
     kitchen: Kitchen, ramalama: Ramalama
 ) -> None:
