@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 COMMAND = str(Path(sys.executable).with_name("ramalama"))
 PROMPT = "Write one sentence about the sea."
 TOKENS = 24
-BODY = json.dumps(
-    {"messages": [{"role": "user", "content": PROMPT}], "stream": True, "max_tokens": TOKENS}
-)
+
+
+def body(prompt: str) -> str:
+    """Make the request of a chat's first question."""
+    messages = [{"role": "user", "content": prompt}]
+    return json.dumps({"messages": messages, "stream": True, "max_tokens": TOKENS})
+
+
+BODY = body(PROMPT)
 
 
 class Timed(NamedTuple):
@@ -43,9 +49,10 @@ def time_command(words: Sequence[str], env: Mapping[str, str]) -> Timed:
     return Timed(first=(first - began) * 1000, leaving=(left - last) * 1000)
 
 
-def ask_by_curl(target: Sequence[str]) -> float:
+def ask_by_curl(target: Sequence[str], prompt: str = PROMPT) -> float:
     """Ask a server as a person would, and return the time (perf_counter) of the first token."""
-    with subprocess.Popen(["curl", "-sN", "-d", BODY, *target], stdout=subprocess.PIPE) as process:
+    words = ["curl", "-sN", "-d", body(prompt), *target]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
         for line in process.stdout or ():
             if b'"content":"' in line:
                 break

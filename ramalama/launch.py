@@ -16,7 +16,13 @@ from ramalama.instance import Instance
 from ramalama.lease import Lease
 from ramalama.orphans import remove_orphaned
 from ramalama.plan_digest import plan_digest
-from ramalama.planning import INSTANCE_LABEL, PLAN_LABEL, Circumstances, make_plan
+from ramalama.planning import (
+    INSTANCE_LABEL,
+    PLAN_LABEL,
+    Circumstances,
+    make_plan,
+    with_digest,
+)
 from ramalama.ports import free_port
 from ramalama.readiness import ExitPoll, ExitWatch
 from ramalama.rundir import new_instance
@@ -52,13 +58,17 @@ _FALLBACK = (
 
 @frozen()
 class Ingredients:
-    """What a plan is made of, but for the circumstances; *image* is None before it is there."""
+    """What a plan is made of, but for the circumstances; *image* is None before it is there.
+
+    *unused* says of a GPU of this host why it is not used, where somebody might expect it to be.
+    """
 
     options: ServeOptions
     model: StoredModel
     accelerator: Accelerator
     image_name: str
     image: LocalImage | None = None
+    unused: str | None = None
 
 
 class Launcher:
@@ -94,15 +104,13 @@ class Launcher:
         if port is None and options == (asked or options):
             return common
         plan = self._make(ingredients, host_port=port)
-        labels = {**plan.container.labels, PLAN_LABEL: common.container.labels[PLAN_LABEL]}
-        return replace(plan, container=replace(plan.container, labels=labels))
+        return with_digest(plan, common.container.labels[PLAN_LABEL])
 
     def common_plan(self, ingredients: Ingredients) -> LaunchPlan:
         """Make the plan that has no port in it that merely happens to be free."""
         plan = self._make(ingredients, host_port=None)
         digest = plan_digest(plan, ingredients.image, instance=self._directory.path)
-        labels = {**plan.container.labels, PLAN_LABEL: digest}
-        return replace(plan, container=replace(plan.container, labels=labels))
+        return with_digest(plan, digest)
 
     def _make(self, ingredients: Ingredients, *, host_port: int | None) -> LaunchPlan:
         here = Circumstances(
@@ -203,7 +211,7 @@ class Launcher:
             instance.start()
         except ContainerStartError as exc:
             msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
-            raise ContainerStartError(msg, engine=exc.engine) from exc
+            raise type(exc)(msg, engine=exc.engine) from exc
 
     def _server(
         self, tenancy: Tenancy, container: str, plan: LaunchPlan, *, shared: bool

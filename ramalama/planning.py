@@ -117,6 +117,12 @@ def make_plan(
     return _Planner(options, model, accelerator, runtime, here).plan()
 
 
+def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
+    """Have the container bear the digest by which others find it."""
+    labels = {**plan.container.labels, PLAN_LABEL: digest}
+    return replace(plan, container=replace(plan.container, labels=labels))
+
+
 def check_options(options: ServeOptions) -> None:
     """Refuse what cannot go together, before anything is done.
 

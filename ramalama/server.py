@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self, cast
 from ramalama import readiness
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import EngineFailure, OptionRefused, ServerExited
+from ramalama.options import check_number
 from ramalama.readiness import probe, wait_until_ready
 from ramalama.sharing import FOR_EVER
-from ramalama_engines.errors import EngineError, EngineUnavailable
+from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ class ModelServer:
     def name(self) -> str:
         """The container's name."""
         return self.plan.container.name or ""
+
+    @property
+    def container(self) -> str:
+        """The container's ID."""
+        return self._post_mortem.container
 
     @property
     def model(self) -> str:
@@ -146,8 +152,10 @@ class ModelServer:
 
         Raises:
             ConfigError: what others need to find it cannot be written.
-            OptionRefused: it was attached to, and its process has not shared it.
+            OptionRefused: it was attached to, and its process has not shared it; or *keep_alive* is
+                no time.
         """
+        check_number("keep_alive", keep_alive, " of seconds")
         if self._tenancy is None:
             msg = f"{self.name} belongs to the process that started it, and is not ours to keep"
             raise OptionRefused(msg)
@@ -214,6 +222,8 @@ class PostMortem:
             log = tuple(self.engine.logs(self.container, tail=_LOG_TO_SEARCH))
         except EngineUnavailable as exc:
             raise EngineFailure(exc) from exc
+        except ContainerNotFound:
+            cause = "somebody has removed its container"
         except EngineError as exc:
             cause = f"the engine no longer tells why ({exc})"
         else:

@@ -5,46 +5,35 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ramalama.config import Config
-from ramalama.drafting import check_draft, with_draft
 from ramalama.engine_errors import engine_errors
-from ramalama.errors import OptionRefused
-from ramalama.events import EngineConnected, Notice, ignore
-from ramalama.free_memory import available_memory
-from ramalama.images import describe_stand_in, name_of_image, parse_image
-from ramalama.launch import Ingredients, Launcher
+from ramalama.events import ignore
 from ramalama.models import Models
-from ramalama.options import ModelFormat, PullOptions
 from ramalama.orphans import remove_orphaned, remove_shared
-from ramalama.planning import check_options
-from ramalama.room import Room
 from ramalama.rundir import default_run_dir
-from ramalama.runtimes import find_runtime
 from ramalama.sharing import any_shared
-from ramalama.starting import Starter, Terms
-from ramalama.store.models import StoredModel
-from ramalama_accel.base import AcceleratorKind, InvalidVisibleDevices
+from ramalama.starting import Terms
+from ramalama.starts import Premises, Starts, required
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
-from ramalama_accel.host import User as HostUser
 from ramalama_engines import EngineChoice, User, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from typing import Unpack
 
     from ramalama.events import EventHook
     from ramalama.keywords import StartKeywords
-    from ramalama.options import ServeOptions
+    from ramalama.options import PullOptions, ServeOptions
     from ramalama.planning import LaunchPlan
     from ramalama.reference import ModelRef
-    from ramalama.runtimes.base import Runtime
+    from ramalama.room import Room
     from ramalama.server import ModelServer
     from ramalama.store.listing import ListedModel
+    from ramalama.store.models import StoredModel
     from ramalama_accel.base import Accelerator, Detection
     from ramalama_engines import Connection, ContainerState, Engine
 
@@ -79,6 +68,14 @@ class Ramalama:
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
+        premises = Premises(
+            config=self.config,
+            user=self.user,
+            host=self._host,
+            models=self.models,
+            run_dir=self.run_dir,
+        )
+        self._starts = Starts(premises, self.connect, may_choose=engine is None)
 
     def connect(self) -> Engine:
         """Return the engine, found and opened at the first call.
@@ -105,7 +102,7 @@ class Ramalama:
 
     def room(self, options: ServeOptions | None = None) -> Room:
         """Look how much memory a model could have on this host, served with *options*."""
-        return Room.of(available_memory(self._host.root), self.detect().accelerator, options)
+        return self._starts.room(options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; whoever calls closes it.
@@ -131,7 +128,7 @@ class Ramalama:
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._start(options, undo, Terms(**how))
+            server = self._starts.start(options, undo, Terms(**how))
             undo.pop_all()
             return server
 
@@ -139,7 +136,7 @@ class Ramalama:
     def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._start(options, undo, Terms(**how))
+            yield self._starts.start(options, undo, Terms(**how))
 
     @property
     def may_reuse(self) -> bool:
@@ -169,26 +166,7 @@ class Ramalama:
         Raises:
             OptionRefused, ModelError, EngineFailure: as in `start`.
         """
-        check_options(options)
-        runtime = find_runtime(options.runtime)
-        model = model or self._model(options, self._stand_in(options, runtime.format))
-        runtime.check(model)
-        engine = self.connect()
-        accelerator = self.accelerator(options)
-        with engine_errors():
-            name = name_of_image(self.config, options.image, accelerator.kind, options.runtime)
-            parse_image(name)
-            launcher = Launcher(engine, runtime, self.run_dir)
-            image = engine.image(name)
-            return launcher.plan(
-                Ingredients(
-                    options=options,
-                    model=model,
-                    accelerator=accelerator,
-                    image_name=name,
-                    image=image,
-                )
-            )
+        return self._starts.plan(options, model)
 
     def pull(
         self,
@@ -260,6 +238,7 @@ class Ramalama:
         """Give the connection to the engine back."""
         if self._engine is not None:
             self._engine.close()
+        self._starts.close()
 
     def __enter__(self) -> Self:
         return self
@@ -273,89 +252,11 @@ class Ramalama:
         Raises:
             OptionRefused: a ``*_VISIBLE_DEVICES`` of the user's makes no sense on this host.
         """
-        try:
-            return self.detect_for(options).require()
-        except InvalidVisibleDevices as exc:
-            raise OptionRefused(str(exc)) from exc
+        return required(self.detect_for(options))
 
     def detect_for(self, options: ServeOptions) -> Detection:
         """Look what accelerator a server with these *options* would have, on this engine."""
-        host = self._host
-        if not self.connect().rootless:
-            # The engine opens the nodes, and gives the container the groups that they need.
-            host = replace(host, user=HostUser(uid=0, gids=frozenset()))
-        detection = detect(host)
-        nvidia = any(finding.kind is AcceleratorKind.CUDA for finding in detection.findings)
-        if nvidia and options.oci_runtime is None:
-            # Asking the engine takes a while, so only those with such a card do.
-            with engine_errors():
-                runtimes = self.connect().info.oci_runtimes
-            detection = detect(replace(host, oci_runtimes=runtimes))
-        return detection
-
-    def _start(
-        self,
-        options: ServeOptions,
-        undo: ExitStack,
-        terms: Terms,
-    ) -> ModelServer:
-        on_event = terms.tell
-        check_options(options)
-        runtime = find_runtime(options.runtime)
-
-        def get(reference: ModelRef) -> StoredModel:
-            found = self.models.find(reference, on_event=on_event)
-            asked = replace(options, model=reference)
-            return found or self._pull(asked, runtime, on_event)
-
-        model = self._model(options, get)
-        runtime.check(model)
-        check_draft(model)
-        engine = self.connect()
-        on_event(EngineConnected(engine.kind, engine.url))
-        accelerator = self.accelerator(options)
-        room = Room.of(available_memory(self._host.root), accelerator, options)
-        with engine_errors():
-            name = name_of_image(self.config, options.image, accelerator.kind, options.runtime)
-            if said := describe_stand_in(name, accelerator.kind, options.runtime):
-                on_event(Notice(said))
-            launcher = Launcher(
-                engine, runtime, self.run_dir, on_event=on_event, cancel=terms.cancel
-            )
-            ingredients = Ingredients(
-                options=options, model=model, accelerator=accelerator, image_name=name
-            )
-            # Until the server has read it; nobody needs the files' names from then on.
-            with self.models.serving(model):
-                return Starter(launcher, ingredients, room, self.user, terms).start(undo)
-
-    def _model(self, options: ServeOptions, get: Callable[[ModelRef], StoredModel]) -> StoredModel:
-        """Get what is to be served; its draft first, since that is small and may be misspelt."""
-        draft = None if options.draft is None else get(options.draft)
-        model = get(options.model)
-        return model if draft is None else with_draft(model, draft)
-
-    def _stand_in(
-        self, options: ServeOptions, wanted: ModelFormat
-    ) -> Callable[[ModelRef], StoredModel]:
-        """Find models for a mere plan, which is no reason to fetch those that are not there."""
-
-        def get(reference: ModelRef) -> StoredModel:
-            path = Path("/path/to", "draft" if reference == options.draft else "model")
-            directory = path if wanted is ModelFormat.SAFETENSORS else None
-            stand_in = StoredModel(reference=reference, weights=(path,), directory=directory)
-            return self.models.find(reference) or stand_in
-
-        return get
-
-    def _pull(self, options: ServeOptions, runtime: Runtime, on_event: EventHook) -> StoredModel:
-        how = PullOptions(
-            wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
-        )
-        room = None if options.force else self.room(options)
-        return self.models.pull(
-            options.model, how, room=room, check=runtime.check, on_event=on_event
-        )
+        return self._starts.detect_for(options)
 
     def _open(self) -> Connection:
         kind = self.config.engine

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.events import ImageReady, Notice, ignore
 from ramalama.fitting import fit
 from ramalama.images import ImageRequest, fetch_image
-from ramalama.planning import PLAN_LABEL
+from ramalama.options import check_number
+from ramalama.planning import INSTANCE_LABEL, PLAN_LABEL, with_digest
 from ramalama.readiness import raise_if_set
-from ramalama_chat.endpoint import TcpEndpoint
+from ramalama.rundir import InstanceDir
+from ramalama_accel.base import AcceleratorKind
+from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.errors import EngineError
 from ramalama_engines.kinds import PullPolicy
+from ramalama_engines.late_engine import EngineIdentity
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from contextlib import ExitStack
 
     from ramalama.events import Event, EventHook
     from ramalama.finding import Found
     from ramalama.launch import Ingredients, Launcher
+    from ramalama.options import ServeOptions
     from ramalama.planning import LaunchPlan
+    from ramalama.recollection import Recollection
     from ramalama.room import Room
     from ramalama.server import ModelServer
     from ramalama_engines import LocalImage, User
+
+_log = logging.getLogger("ramalama.start")
 
 READY_TIMEOUT = 600.0
 """Seconds that a model may take to load; a large one from a slow disk takes minutes."""
@@ -41,6 +52,15 @@ class Terms:
     on_event: EventHook = ignore
     cancel: threading.Event | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what is no time.
+
+        Raises:
+            OptionRefused: a number of seconds is none, or less than 0.
+        """
+        check_number("keep_alive", self.keep_alive, " of seconds")
+        check_number("ready_timeout", self.ready_timeout, " of seconds")
+
     @property
     def shares(self) -> bool:
         """Whether others may use what is started."""
@@ -50,6 +70,16 @@ class Terms:
         """Pass an event on, unless the start was called off."""
         raise_if_set(self.cancel)
         self.on_event(event)
+
+
+def may_recall(options: ServeOptions, terms: Terms) -> bool:
+    """Tell whether a server that is merely written down could do.
+
+    Not by a port, which may be anybody's once its server has ended; and whoever wants to know of a
+    newer image has to ask the engine.
+    """
+    patient = options.pull_policy in (PullPolicy.MISSING, PullPolicy.NEVER)
+    return terms.reuse and options.network == "none" and patient
 
 
 @frozen(kw_only=False)
@@ -71,23 +101,64 @@ class Starter:
         waiting = Notice("waiting for another start of the same server")
         with starting(
             self.launcher.run_dir,
-            _digest(self.launcher.common_plan(self.ingredients)),
+            _digest(self._asked(self.ingredients.options)),
             on_wait=lambda: self.terms.tell(waiting),
             cancel=self.terms.cancel,
         ):
             return self._attach(undo) or self._launch(undo)
+
+    def recall(self, written: Sequence[Recollection], undo: ExitStack) -> ModelServer | None:
+        """Attach to a server that is written down and answers; the engine is asked nothing."""
+        from ramalama.finding import Found  # noqa: PLC0415 (for reuse alone)
+
+        for options in self._acceptable():
+            plan = self._asked(options)
+            asked = _digest(plan)
+            for each in written:
+                if each.asked == asked:
+                    found = Found(
+                        container=each.container,
+                        name=each.name,
+                        directory=each.directory,
+                        endpoint=UnixEndpoint(path=str(each.directory.socket)),
+                    )
+                    if server := self._join(with_digest(plan, each.plan), found, undo):
+                        return server
+        return None
 
     def _launch(self, undo: ExitStack) -> ModelServer:
         asked, terms = self.ingredients, self.terms
         options = fit(asked.options, asked.model, self.room, on_event=terms.tell)
         fitting = replace(asked, options=options, image=self._fetch())
         keep_alive = (terms.keep_alive or 0.0) if terms.shares else None
-        return self.launcher.launch(
+        server = self.launcher.launch(
             self.launcher.plan(fitting, asked=asked.options),
             undo,
             ready_timeout=terms.ready_timeout,
             keep_alive=keep_alive,
         )
+        if terms.shares:
+            self._write_down(server)
+        return server
+
+    def _write_down(self, server: ModelServer) -> None:
+        """Save those who ask for the same from asking the engine; without it they do."""
+        from ramalama.recollection import Recollection  # noqa: PLC0415 (for reuse alone)
+
+        asked, engine = self.ingredients, self.launcher.engine
+        nvidia = asked.accelerator.kind is AcceleratorKind.CUDA
+        try:
+            Recollection(
+                directory=InstanceDir(Path(server.plan.container.labels[INSTANCE_LABEL])),
+                engine=EngineIdentity(kind=engine.kind, url=engine.url, rootless=engine.rootless),
+                oci_runtimes=engine.info.oci_runtimes if nvidia else None,
+                container=server.container,
+                name=server.name,
+                asked=_digest(self._asked(asked.options)),
+                plan=_digest(server.plan),
+            ).write()
+        except (EngineError, OSError) as exc:
+            _log.info("could not write down where %s is: %s", server.name, exc)
 
     def _attach(self, undo: ExitStack) -> ModelServer | None:
         from ramalama.finding import find_by_plan  # noqa: PLC0415 (see above)
@@ -95,12 +166,13 @@ class Starter:
         engine, run_dir = self.launcher.engine, self.launcher.run_dir
         for plan in self._plans():
             for found in find_by_plan(engine, run_dir, _digest(plan)):
-                if self._may_use(found):
-                    keep_alive = self.terms.keep_alive or 0.0
-                    server = self.launcher.attach(plan, found, undo, keep_alive=keep_alive)
-                    if server is not None:
-                        return server
+                if self._may_use(found) and (server := self._join(plan, found, undo)):
+                    return server
         return None
+
+    def _join(self, plan: LaunchPlan, found: Found, undo: ExitStack) -> ModelServer | None:
+        keep_alive = self.terms.keep_alive or 0.0
+        return self.launcher.attach(plan, found, undo, keep_alive=keep_alive)
 
     def _plans(self) -> Iterator[LaunchPlan]:
         """Yield the plans that would do, the one that was asked for first.
@@ -108,18 +180,26 @@ class Starter:
         They are those of what was asked, before it was made to fit: a server that is there takes
         up memory that a second one would not have.
         """
-        asked, options = self.ingredients, self.ingredients.options
-        if options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
+        asked = self.ingredients
+        if asked.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
             image: LocalImage | None = self._fetch()
         else:
             image = self.launcher.engine.image(asked.image_name)
         if image is None:
             return  # so nothing runs with it
-        yield self.launcher.common_plan(replace(asked, image=image))
+        for options in self._acceptable():
+            yield self.launcher.common_plan(replace(asked, options=options, image=image))
+
+    def _acceptable(self) -> Iterator[ServeOptions]:
+        options = self.ingredients.options
+        yield options
         if options.parallel == 1:
             # Whoever answers several at the same time has time for one.
-            anyone = replace(options, parallel=None)
-            yield self.launcher.common_plan(replace(asked, options=anyone, image=image))
+            yield replace(options, parallel=None)
+
+    def _asked(self, options: ServeOptions) -> LaunchPlan:
+        """Make the plan as far as it goes before the image is looked up."""
+        return self.launcher.common_plan(replace(self.ingredients, options=options))
 
     def _may_use(self, found: Found) -> bool:
         """Tell whether a server asks for the key that its clients have been given, if they were."""

@@ -1,4 +1,4 @@
-"""The engine in memory keeps the contract, too."""
+"""The engine in memory keeps the contract, too, and so does one that is opened late."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.errors import ContainerStartError, ImageBuildError
+from ramalama_engines.errors import ImageBuildError, ProgramNotFound
 from ramalama_engines.fake import FakeBuild, FakeEngine, FakeProgram
 from ramalama_engines.kinds import EngineKind
+from ramalama_engines.late_engine import EngineIdentity, LateEngine
 from ramalama_engines.values import ContainerSpec, LocalImage
 from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINES, EngineContract
 from tests.contract.image_contract import FAILING_STEP, ImageContract
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
 
     from ramalama_engines.base import Engine
 
+IMAGE = "localhost/fake:1"
+
 PROGRAMS: dict[tuple[str, ...], FakeProgram] = {
     EXIT_3: FakeProgram(exit_code=3),
     THREE_LINES: FakeProgram(logs=("one", "two", "three"), exit_code=0),
     READY: FakeProgram(logs=("ready",)),
-    NO_PROGRAM: FakeProgram(start_error=ContainerStartError("no-such-program is not there")),
+    NO_PROGRAM: FakeProgram(start_error=ProgramNotFound("no-such-program is not there")),
 }
 
 
@@ -37,16 +40,20 @@ def build(asked: FakeBuild) -> LocalImage:
     return LocalImage(id=f"sha256:{asked.tag}", labels={"word": asked.build_args["WORD"]})
 
 
+def fake(kind: EngineKind) -> FakeEngine:
+    images = {IMAGE: LocalImage(id="sha256:1")}
+    return FakeEngine(kind=kind, images=images, builder=build, script=play)
+
+
 class _OnFake:
     @pytest.fixture(params=EngineKind)
     def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
-        images = {"localhost/fake:1": LocalImage(id="sha256:1")}
-        with FakeEngine(kind=request.param, images=images, builder=build, script=play) as engine:
+        with fake(request.param) as engine:
             yield engine
 
     @pytest.fixture
     def image(self) -> str:
-        return "localhost/fake:1"
+        return IMAGE
 
 
 class TestFakeEngine(_OnFake, EngineContract):
@@ -56,4 +63,27 @@ class TestFakeEngine(_OnFake, EngineContract):
 
 
 class TestFakeImages(_OnFake, ImageContract):
+    pass
+
+
+class _OnLate:
+    @pytest.fixture(params=EngineKind)
+    def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
+        real = fake(request.param)
+        identity = EngineIdentity(kind=real.kind, url=real.url, rootless=real.rootless)
+        with LateEngine(identity, lambda: real) as engine:
+            yield engine
+
+    @pytest.fixture
+    def image(self) -> str:
+        return IMAGE
+
+
+class TestLateEngine(_OnLate, EngineContract):
+    @pytest.fixture
+    def second(self, engine: Engine) -> Engine:
+        return engine
+
+
+class TestLateImages(_OnLate, ImageContract):
     pass

@@ -1,0 +1,237 @@
+"""Servers that are found again by what is written of them, with no engine to ask."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.config import Config
+from ramalama.errors import EngineFailure
+from ramalama.events import Event, ServerReady
+from ramalama.planning import PLAN_LABEL
+from ramalama.recollection import Recollection, recollections
+from ramalama.rundir import InstanceDir
+from ramalama.service import Ramalama
+from ramalama_accel import Host
+from ramalama_engines import ContainerStatus, EngineKind, PullPolicy, User
+from ramalama_engines.fake import FakeEngine
+from ramalama_engines.late_engine import EngineIdentity
+from tests.unit.ramalama.kitchen import Kitchen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from ramalama.options import ServeOptions
+
+
+Written = dict[str, object]
+
+
+@pytest.fixture
+def kitchen(run_dir: Path) -> Kitchen:
+    return Kitchen(root=run_dir)
+
+
+def stranger(
+    kitchen: Kitchen, *, env: Mapping[str, str] | None = None, config: Config | None = None
+) -> Ramalama:
+    """Make the handle of a process that has not talked to the engine, and cannot."""
+    env = {"CONTAINER_HOST": kitchen.engine.url} if env is None else env
+    return Ramalama(
+        config or kitchen.config,
+        host=Host(root=kitchen.root, env=env),
+        user=User(env=env, home=kitchen.root, uid=os.getuid(), root=kitchen.root),
+        run_dir=kitchen.run_dir,
+    )
+
+
+def test_a_server_is_found_without_an_engine(kitchen: Kitchen) -> None:
+    events: list[Event] = []
+    with (
+        kitchen.ramalama().serve(kitchen.options, reuse=True) as first,
+        stranger(kitchen) as handle,
+        handle.serve(kitchen.options, reuse=True, on_event=events.append) as second,
+    ):
+        assert (second.name, second.container) == (first.name, first.container)
+        assert second.endpoint == first.endpoint
+        assert second.plan.alias == first.plan.alias
+        assert second.plan.container.labels[PLAN_LABEL] == (first.plan.container.labels[PLAN_LABEL])
+        assert events == [ServerReady(first.container)]
+
+    assert kitchen.is_clean()
+
+
+def test_who_found_it_so_keeps_it_like_anyone(kitchen: Kitchen) -> None:
+    first = kitchen.ramalama().start(kitchen.options, reuse=True)
+    second = stranger(kitchen).start(kitchen.options, reuse=True)
+
+    first.close()
+
+    assert kitchen.engine.inspect(second.container).status is ContainerStatus.RUNNING
+    kitchen.engine.remove(second.container, force=True)
+
+
+def test_one_that_answers_several_at_a_time_does_for_one_at_a_time(kitchen: Kitchen) -> None:
+    alone = replace(kitchen.options, parallel=1)
+    with (
+        kitchen.ramalama().serve(kitchen.options, reuse=True) as first,
+        stranger(kitchen).serve(alone, reuse=True) as second,
+    ):
+        assert second.name == first.name
+
+
+OTHERS: dict[str, Callable[[ServeOptions], ServeOptions]] = {
+    "context": lambda options: replace(options, ctx_size=4096),
+    "image": lambda options: replace(options, image="quay.io/ramalama/another:1"),
+    "environment": lambda options: replace(options, env={"A": "1"}),
+    "a newer image, if there is one": lambda options: replace(
+        options, pull_policy=PullPolicy.NEWER
+    ),
+    "the image, pulled again": lambda options: replace(options, pull_policy=PullPolicy.ALWAYS),
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_whoever_asks_for_something_else_asks_an_engine(
+    kitchen: Kitchen, change: Callable[[ServeOptions], ServeOptions]
+) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True), pytest.raises(EngineFailure):
+        stranger(kitchen).start(change(kitchen.options), reuse=True)
+
+
+def asked_for(kitchen: Kitchen, options: ServeOptions) -> str:
+    """Return the digest of a plan with these *options* before its image is looked up."""
+    without_images = Ramalama(
+        kitchen.config,
+        engine=FakeEngine(),
+        host=Host(root=kitchen.root, env={}),
+        run_dir=kitchen.run_dir,
+    )
+    return without_images.plan(options).container.labels[PLAN_LABEL]
+
+
+@pytest.mark.parametrize(("network", "is_found"), [("none", True), ("bridge", False)])
+def test_the_port_of_a_server_may_be_anothers_by_now(
+    kitchen: Kitchen, network: str, *, is_found: bool
+) -> None:
+    options = replace(kitchen.options, network=network)
+    with kitchen.ramalama().serve(kitchen.options, reuse=True):
+        (written,) = recollections(kitchen.run_dir)
+        replace(written, asked=asked_for(kitchen, options)).write()
+
+        with ExitStack() as stack:
+            if not is_found:
+                stack.enter_context(pytest.raises(EngineFailure))
+            stranger(kitchen).start(options, reuse=True).close()
+
+
+def test_whoever_wants_a_server_of_their_own_does_not_look(kitchen: Kitchen) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True), pytest.raises(EngineFailure):
+        stranger(kitchen).start(kitchen.options)
+
+
+@pytest.mark.parametrize(
+    ("env", "config"),
+    [
+        pytest.param({}, Config(), id="the known sockets"),
+        pytest.param({"CONTAINER_HOST": "unix:///elsewhere.sock"}, Config(), id="another podman"),
+        pytest.param(None, Config(engine=EngineKind.DOCKER), id="docker"),
+        pytest.param(
+            {"DOCKER_HOST": "unix:///nowhere/podman.sock"},
+            Config(engine=EngineKind.DOCKER),
+            id="docker, where podman answered",
+        ),
+        pytest.param({"DOCKER_CONTEXT": "gone"}, Config(), id="a context that is not there"),
+    ],
+)
+def test_a_server_on_an_engine_that_is_not_the_users_choice_is_passed_over(
+    kitchen: Kitchen, env: Mapping[str, str] | None, config: Config
+) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True), pytest.raises(EngineFailure):
+        stranger(kitchen, env=env, config=config).start(kitchen.options, reuse=True)
+
+
+def test_a_server_that_has_ended_is_not_taken_for_one_that_runs(kitchen: Kitchen) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True) as first:
+        kitchen.engine.end(first.container, 1)
+        with pytest.raises(EngineFailure):
+            stranger(kitchen).start(kitchen.options, reuse=True)
+
+
+def set_to(key: str, value: object) -> Callable[[Written], object]:
+    def spoil(written: Written) -> object:
+        return {**written, key: value}
+
+    return spoil
+
+
+def set_all_to(value: object) -> Callable[[Written], object]:
+    def spoil(_: Written) -> object:
+        return value
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(set_all_to([]), id="a list"),
+        pytest.param(set_all_to({}), id="nothing"),
+        pytest.param(set_to("engine", "podman"), id="no engine"),
+        pytest.param(set_to("engine", {"kind": "cri-o", "url": "u"}), id="an unknown engine"),
+        pytest.param(set_to("engine", {"kind": "podman"}), id="no address"),
+        pytest.param(set_to("oci_runtimes", "crun"), id="runtimes that are no list"),
+        pytest.param(set_to("container", None), id="no container"),
+        pytest.param(set_to("name", 7), id="a number for a name"),
+        pytest.param(set_to("asked", []), id="no digest"),
+        pytest.param(set_to("plan", {}), id="no plan"),
+    ],
+)
+def test_what_makes_no_sense_is_as_if_it_were_not_there(
+    kitchen: Kitchen, spoil: Callable[[Written], object]
+) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True):
+        (path,) = kitchen.run_dir.glob("*.shared/server")
+        path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
+
+        assert not [*recollections(kitchen.run_dir)]
+        with pytest.raises(EngineFailure):
+            stranger(kitchen).start(kitchen.options, reuse=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_is_as_if_it_were_not_there(kitchen: Kitchen, content: bytes) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True):
+        (path,) = kitchen.run_dir.glob("*.shared/server")
+        path.write_bytes(content)
+
+        assert not [*recollections(kitchen.run_dir)]
+
+
+def test_what_was_written_is_read_again(run_dir: Path) -> None:
+    directory = InstanceDir(run_dir / "token")
+    (run_dir / "token.shared").mkdir(parents=True)
+    written = Recollection(
+        directory=directory,
+        engine=EngineIdentity(kind=EngineKind.DOCKER, url="unix:///d.sock", rootless=True),
+        oci_runtimes=("runc", "nvidia"),
+        container="0" * 64,
+        name="ramalama-1",
+        asked="a",
+        plan="b",
+    )
+
+    written.write()
+
+    assert [*recollections(run_dir)] == [written]
+    assert [path.name for path in (run_dir / "token.shared").iterdir()] == ["server"]
+
+
+def test_there_is_nothing_to_read_where_there_is_no_directory(run_dir: Path) -> None:
+    assert not [*recollections(run_dir / "nowhere")]
