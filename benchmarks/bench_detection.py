@@ -6,17 +6,18 @@ longest, held against the goal, and the import of `ramalama_accel.detection` abo
 standard modules it stands on.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
 from ramalama_accel import Host, detect
 from tests.unit.accel.made_up_hosts import NAMES, make
 
-ROUNDS = 30
 GOAL = 0.010  # seconds above an empty directory, on every host
 _IMPORT = """
 import dataclasses, enum, pathlib, re, contextlib
@@ -27,7 +28,11 @@ print(perf_counter() - start)
 """
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30)
+    rounds: int = parser.parse_args(words).rounds
     with tempfile.TemporaryDirectory() as directory:
         hosts = {"(empty)": _empty(Path(directory))}
         for name in NAMES:
@@ -35,7 +40,7 @@ def main() -> None:
             root.mkdir()
             hosts[name] = make(name, root).host
         times: dict[str, list[float]] = {name: [] for name in hosts}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for name, host in hosts.items():
                 times[name].append(_seconds(host))
     floor = min(times.pop("(empty)"))

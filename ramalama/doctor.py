@@ -12,6 +12,7 @@ from ramalama.engine_errors import engine_errors
 from ramalama.images import ImageRequest, fetch_image
 from ramalama.lease import Lease
 from ramalama.mismatch import Problem, find_mismatches
+from ramalama.passed_over import passed_over
 from ramalama.planning import MODEL_LABEL
 from ramalama.probe import look
 from ramalama.rundir import new_instance
@@ -20,13 +21,12 @@ from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.cdi import read_inventory
 from ramalama_accel.host import Host, User
 from ramalama_accel.images import default_image
-from ramalama_accel.visible import VARIABLES
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.kinds import PullPolicy
 from ramalama_engines.values import CdiDevice, HostDevice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from ramalama.events import EventHook
     from ramalama.options import ServeOptions
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from ramalama.service import Ramalama
     from ramalama_accel.base import Accelerator, Detection
     from ramalama_engines.values import ContainerSpec
-
-# Cards of these families serve by their own driver or not at all.
-_WITHOUT_VULKAN = (AcceleratorKind.CUDA, AcceleratorKind.ASCEND, AcceleratorKind.MUSA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,26 +74,17 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
         problems = (Problem(message=message, remedy="repeat this with --pull=missing"),)
     else:
         sight, problems = _look(ramalama, replace(spec, image=image), accelerator)
+    unused = passed_over(detection, ramalama.user.env)
     return Diagnosis(
         detection=detection,
         container=spec,
         looked_from=image,
         sight=sight,
-        problems=(*_passed_over(detection, ramalama.user.env), *problems),
+        problems=(
+            *(Problem(message=each.message, remedy=each.remedy) for each in unused),
+            *problems,
+        ),
     )
-
-
-def _passed_over(detection: Detection, env: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield why a GPU is not used that the user has not hidden, if nothing serves in its place."""
-    chosen = detection.accelerator.kind
-    for finding in detection.findings:
-        served = finding.kind is chosen or (
-            chosen is not AcceleratorKind.CPU and finding.kind not in _WITHOUT_VULKAN
-        )
-        hidden = VARIABLES.get(finding.kind, "") in env
-        # A card for Vulkan alone is some other family's too, or a mere display.
-        if not (finding.usable or served or hidden or finding.kind is AcceleratorKind.VULKAN):
-            yield Problem(message=finding.message, remedy=finding.remedy)
 
 
 def _find_image(

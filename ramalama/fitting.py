@@ -15,6 +15,7 @@ from ramalama.events import Notice, ignore
 from ramalama.options import ALL_LAYERS
 from ramalama.runtimes.choices import context_size
 from ramalama.sizes import human_size
+from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +55,8 @@ def fit(
 ) -> ServeOptions:
     """Hold a model that is about to be served against the memory there is.
 
-    Returns *options* with a context that fits, where its size was left to the model. A shortage
-    that the server may survive is a notice.
+    Returns *options* with a context that fits, where its size was left to the model, and room for
+    it where the server takes no more than it is told. A shortage that it may survive is a notice.
 
     Raises:
         ModelTooLarge: the weights alone are too much, or the context is, and *options* do not
@@ -65,10 +66,13 @@ def fit(
     if not options.force:
         check_weights(name, weights, room)
     context = context_size(options, model.parameters)
+    vllm = options.runtime is RuntimeName.VLLM
     usual = 0 < context <= _USUAL_CONTEXT and options.ngl != ALL_LAYERS
-    # The headers take ten milliseconds to read, which most starts can do without.
-    if usual and room.clearly_holds(weights):
+    # The headers of GGUF take ten milliseconds to read, which most starts can do without.
+    if usual and room.clearly_holds(weights) and model.directory is None:
         return options
+    if vllm and context == 0 and not room.main:
+        return options  # on a GPU it knows best how much of the model's own fits
     shape = _shape(model, weights)
     if shape is None:
         return options
@@ -77,6 +81,10 @@ def fit(
     need = shape.need(context)
     if not options.force:
         check_context(name, need, shape, room)
+    if vllm and room.main:
+        from ramalama.runtimes.vllm import with_cache  # noqa: PLC0415 (llama.cpp starts without)
+
+        options = with_cache(options, need.kv_cache)
     if shortage := describe_shortage(name, need, shape, room):
         on_event(Notice(shortage))
     elif options.ngl == ALL_LAYERS and room.gpu and need.total > room.gpu:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.sizes import human_size
+from ramalama_accel.base import SHARED_MEMORY, MemorySource
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ramalama.options import ServeOptions
     from ramalama_accel.base import Accelerator
 
@@ -26,11 +25,13 @@ class Room:
     Attributes:
         main: what a process could still use; None where the kernel does not tell.
         gpu: of all devices that the server will have, less what others use now where the kernel
-            tells that; None where it does not tell at all.
+            tells that; None where nobody tells what they have.
+        exact: the kernel tells *gpu*; otherwise it is the most that such devices have.
     """
 
     main: int | None
     gpu: int | None = 0
+    exact: bool = True
 
     @classmethod
     def of(
@@ -41,12 +42,19 @@ class Room:
         What does not fit on the devices, llama.cpp keeps in main memory; vLLM cannot, and gives
         every device an equal share, up to nine tenths of it.
         """
-        vllm = options is not None and options.runtime is RuntimeName.VLLM
-        amounts = [gpu.memory if gpu.free is None else gpu.free for gpu in accelerator.gpus]
         if options is not None and _on_cpu(accelerator, options):
             return cls(main=main)
-        gpu = _shares(amounts) if vllm else _sum(amounts)
-        return cls(main=0 if vllm and amounts else main, gpu=gpu)
+        vllm = options is not None and options.runtime is RuntimeName.VLLM
+        own = [gpu.memory for gpu in accelerator.gpus if gpu.memory != SHARED_MEMORY]
+        known = [memory for memory in own if memory is not None]
+        if len(known) < len(own):
+            return cls(main=0 if vllm else main, gpu=None)
+        amounts = [memory.total if memory.free is None else memory.free for memory in known]
+        return cls(
+            main=0 if vllm and own else main,
+            gpu=min(amounts, default=0) * len(amounts) * 9 // 10 if vllm else sum(amounts),
+            exact=all(memory.source is MemorySource.KERNEL for memory in known),
+        )
 
     @property
     def total(self) -> int | None:
@@ -61,7 +69,7 @@ class Room:
         main = f"{human_size(self.main or 0)} of memory are free"
         if not self.gpu:
             return main
-        gpu = f"the GPU has {human_size(self.gpu)}"
+        gpu = f"the GPU has {'' if self.exact else 'at most '}{human_size(self.gpu)}"
         return f"{main}, and {gpu}" if self.main else gpu
 
 
@@ -74,13 +82,3 @@ def _on_cpu(accelerator: Accelerator, options: ServeOptions) -> bool:
     from ramalama_accel.images import VLLM_IMAGES  # noqa: PLC0415 (most starts do without)
 
     return accelerator.kind not in VLLM_IMAGES
-
-
-def _sum(amounts: Sequence[int | None]) -> int | None:
-    known = [each for each in amounts if each is not None]
-    return sum(known) if len(known) == len(amounts) else None
-
-
-def _shares(amounts: Sequence[int | None]) -> int | None:
-    known = [each for each in amounts if each is not None]
-    return min(known, default=0) * len(known) * 9 // 10 if len(known) == len(amounts) else None

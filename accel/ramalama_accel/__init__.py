@@ -13,6 +13,8 @@ if TYPE_CHECKING:
         Finding,
         Gpu,
         InvalidVisibleDevices,
+        Memory,
+        MemorySource,
     )
     from ramalama_accel.detection import detect
     from ramalama_accel.host import DeviceNode, Host, User
@@ -33,6 +35,8 @@ __all__ = [
     "Gpu",
     "Host",
     "InvalidVisibleDevices",
+    "Memory",
+    "MemorySource",
     "RuntimeName",
     "User",
     "default_image",

@@ -8,7 +8,15 @@ import re
 from collections.abc import Iterator
 
 from ramalama_accel.access import find_driver_obstacle, find_obstacle, groups_for, sort_out
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
+from ramalama_accel.base import (
+    Accelerator,
+    AcceleratorKind,
+    Finding,
+    Gpu,
+    Memory,
+    MemorySource,
+    Sighting,
+)
 from ramalama_accel.hardware import Hardware, read_vram
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
@@ -35,12 +43,12 @@ def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting
     Raises:
         InvalidVisibleDevices: *wanted* names a card that is not there.
     """
-    override = _override(host)
-    if isinstance(override, Finding):
-        return Sighting(findings=(override,))
     found = list(_topology(host))
     if not found:
         return Sighting(findings=tuple(_without_kfd(hardware)))
+    override = _override(host)
+    if isinstance(override, Finding):
+        return Sighting(findings=(override,))
     gpus = wanted.select([gpu for gpu, _ in found])
     versions = {gpu.index: override or version for gpu, version in found}
 
@@ -73,7 +81,7 @@ def _find_unfit(gpu: Gpu, version: Version) -> Finding | None:
     """Return why ROCm does not suit *gpu*, unless its user names it in HIP_VISIBLE_DEVICES."""
     if version < _OLDEST:
         return _unusable(f"{_label(gpu)}: older than gfx900, which ROCm needs", _VULKAN_SERVES)
-    memory = gpu.memory or 0
+    memory = gpu.memory.total if gpu.memory else 0
     if memory <= _LEAST_MEMORY:
         message = f"{_label(gpu)}: it has only {memory >> 20} MiB of its own memory"
         remedy = "give it more than 1 GiB in the firmware's set-up, or name it in "
@@ -108,8 +116,9 @@ def _gpu(host: Host, index: int, node: int, said: dict[str, int], version: Versi
     address = _address(said.get("domain", 0), said.get("location_id", 0))
     unique = said.get("unique_id")
     minor = said.get("drm_render_minor", 0)
-    memory = _memory(host, f"{_TOPOLOGY}/{node}/mem_banks")
-    total, free = read_vram(host, address)
+    vram, share = read_vram(host, address), _share(host, f"{_TOPOLOGY}/{node}/mem_banks")
+    if vram is None or vram.total != share:  # a part of a partitioned card has its share
+        vram = Memory(total=share, source=MemorySource.KERNEL)
     return Gpu(
         index=index,
         name=host.value(f"/sys/bus/pci/devices/{address}/product_name"),
@@ -117,14 +126,13 @@ def _gpu(host: Host, index: int, node: int, said: dict[str, int], version: Versi
         vendor_id=VENDOR_ID,
         device_id=f"{said.get('device_id', 0):04x}",
         architecture=f"gfx{version[0]}{version[1]:x}{version[2]:x}",
-        memory=memory,
-        free=free if total == memory else None,  # a part of a partitioned card has its share
+        memory=vram,
         nodes=(f"/dev/dri/renderD{minor}",) if minor else (),
         pci_address=address,
     )
 
 
-def _memory(host: Host, directory: str) -> int:
+def _share(host: Host, directory: str) -> int:
     banks = [_properties(host, f"{directory}/{n}/properties") for n in host.numbers(directory)]
     return sum(
         bank.get("size_in_bytes", 0) for bank in banks if bank.get("heap_type") in _VRAM_HEAPS

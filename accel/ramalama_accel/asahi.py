@@ -5,7 +5,14 @@ compatible with ``apple,arm-platform``.
 """
 
 from ramalama_accel.access import find_obstacle, groups_for
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
+from ramalama_accel.base import (
+    SHARED_MEMORY,
+    Accelerator,
+    AcceleratorKind,
+    Finding,
+    Gpu,
+    Sighting,
+)
 from ramalama_accel.hardware import Hardware, device_tree
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
@@ -32,7 +39,8 @@ def find_asahi(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighti
         finding = Finding(kind=_KIND, usable=False, message=message, remedy=remedy)
         return Sighting(findings=(finding,))
     chip = next((w.removeprefix("apple,") for w in compatible if w.startswith("apple,t")), None)
-    gpus = wanted.select([Gpu(index=0, name=name, architecture=chip, nodes=nodes)])
+    gpu = Gpu(index=0, name=name, architecture=chip, memory=SHARED_MEMORY, nodes=nodes)
+    gpus = wanted.select([gpu])
     obstacle = find_obstacle(host, _KIND, name, nodes)
     if obstacle:
         return Sighting(findings=(obstacle,))

@@ -7,7 +7,7 @@ three control nodes, and the host's driver mounted into the container.
 from collections.abc import Mapping
 
 from ramalama_accel.access import find_obstacle, groups_for
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
+from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Memory, Sighting
 from ramalama_accel.hardware import Hardware
 from ramalama_accel.host import Host, printable
 from ramalama_accel.visible import VisibleDevices
@@ -23,6 +23,9 @@ _CHIPS: Mapping[str, str] = {
     "d802": "Ascend 910B",
     "d803": "Ascend 910C",
 }
+# GiB of a chip at most. Source: Huawei's white papers on Atlas 300I Duo (two chips have 96 GB),
+# Atlas 300T and Atlas 800T A2.
+_GIB: Mapping[str, int] = {"d500": 48, "d801": 32, "d802": 64}
 _CONTROL_NODES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
 _LIBRARY_PATHS = (
     "/usr/local/Ascend/driver/lib64",
@@ -68,12 +71,14 @@ def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
 
 
 def _npu(number: int, model: str | None) -> Gpu:
+    gib = _GIB.get(model or "")
     # Nothing in the file system ties a davinci number to a PCI address.
     return Gpu(
         index=number,
         name=_CHIPS[model] if model else None,
         vendor_id=VENDOR_ID,
         device_id=model,
+        memory=Memory.of_model(gib) if gib else None,
         nodes=(f"/dev/davinci{number}",),
     )
 

@@ -21,12 +21,46 @@ class AcceleratorKind(StrEnum):
     CPU = "cpu"
 
 
+class MemorySource(StrEnum):
+    """Who says how much memory a card has.
+
+    Of the BAR that maps it, drivers take as much as the address space allows (NVIDIA's tries ever
+    smaller ones): its size is no bound, so nobody is asked about that.
+    """
+
+    KERNEL = "kernel"
+    MODEL = "model"
+    """What its maker sells at most under its name; less of it is usable."""
+    SHARED = "shared"
+    """It computes in the host's memory."""
+
+
 class InvalidVisibleDevices(ValueError):
     """A ``*_VISIBLE_DEVICES`` variable makes no sense, or not on this host."""
 
     def __init__(self, variable: str, message: str) -> None:
         super().__init__(message)
         self.variable = variable
+
+
+@frozen()
+class Memory:
+    """What a card has of its own, in bytes: none where it computes in the host's memory.
+
+    *free* is what nobody uses now; None where the kernel does not tell.
+    """
+
+    total: int
+    source: MemorySource
+    free: int | None = None
+
+    @classmethod
+    def of_model(cls, gib: int) -> "Memory":
+        """Return what cards of a model have; 0 GiB for one that computes in the host's memory."""
+        return cls(total=gib << 30, source=MemorySource.MODEL) if gib else SHARED_MEMORY
+
+
+SHARED_MEMORY = Memory(total=0, source=MemorySource.SHARED)
 
 
 @frozen()
@@ -39,8 +73,7 @@ class Gpu:
         uuid: ``GPU-…`` as the vendor's tools print it.
         vendor_id: four hexadecimal digits, as lspci(8) `-nn` prints them.
         architecture: ``gfx1100``, ``sm_87``, ``bmg`` …; None where the kernel does not tell.
-        memory: bytes of its own memory; None where the kernel does not tell.
-        free: of these, bytes that nobody uses now; None where the kernel does not tell.
+        memory: None where nobody tells; of a card that is cut into MIG devices, all of it.
         nodes: its device nodes.
         partitions: CDI names (the part after ``=``) of its MIG devices.
     """
@@ -51,8 +84,7 @@ class Gpu:
     vendor_id: str | None = None
     device_id: str | None = None
     architecture: str | None = None
-    memory: int | None = None
-    free: int | None = None
+    memory: Memory | None = None
     nodes: tuple[str, ...] = ()
     pci_address: str | None = None
     partitions: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
 
 from collections.abc import Collection
 
+from ramalama_accel.base import Memory, MemorySource
 from ramalama_accel.host import Host, printable
 from ramalama_values import frozen
 
@@ -72,15 +73,22 @@ def device_tree(host: Host, name: str) -> tuple[str, ...]:
     return tuple(printable(word) for word in text.split("\0") if printable(word))
 
 
-def read_vram(host: Host, address: str) -> tuple[int | None, int | None]:
-    """Return the bytes of a card's own memory, and how many of them nobody uses now.
+def read_vram(host: Host, address: str) -> Memory | None:
+    """Return what the driver of a card says of the card's own memory; None if it does not tell.
 
-    Of the driver amdgpu (Documentation/gpu/amdgpu/driver-misc.rst); others do not tell.
+    Sources: Documentation/gpu/amdgpu/driver-misc.rst (amdgpu); drivers/gpu/drm/xe/xe_tile_sysfs.c
+    (xe: of each tile, what the driver keeps for itself included).
     """
-    total, used = (
-        host.number(f"{_PCI}/{address}/mem_info_vram_{word}") for word in ("total", "used")
-    )
-    return total, None if total is None or used is None else max(0, total - used)
+    place = f"{_PCI}/{address}"
+    total, used = (host.number(f"{place}/mem_info_vram_{word}") for word in ("total", "used"))
+    if total is None:
+        numbers = host.numbers(place, "tile")
+        tiles = [host.number(f"{place}/tile{n}/physical_vram_size_bytes") for n in numbers]
+        total = sum(tile or 0 for tile in tiles) or None
+    if total is None:
+        return None
+    free = None if used is None else max(0, total - used)
+    return Memory(total=total, source=MemorySource.KERNEL, free=free)
 
 
 def parse_id(text: str | None) -> str:

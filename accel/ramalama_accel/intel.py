@@ -7,8 +7,16 @@ ones (before Tiger Lake) are no longer served by Intel's compute runtime; Vulkan
 from collections.abc import Mapping
 
 from ramalama_accel.access import find_driver_obstacle, find_obstacle, groups_for, sort_out
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
-from ramalama_accel.hardware import Hardware, PciDevice
+from ramalama_accel.base import (
+    SHARED_MEMORY,
+    Accelerator,
+    AcceleratorKind,
+    Finding,
+    Gpu,
+    Memory,
+    Sighting,
+)
+from ramalama_accel.hardware import Hardware, PciDevice, read_vram
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
 
@@ -41,6 +49,19 @@ _INTEGRATED: Mapping[str, str] = {
     "ptl": "b080 b081 b082 b083 b084 b085 b086 b087 b08f b090 b0a0 b0b0",
 }
 
+# GiB at most, of those that i915 drives, which does not tell. Source: Intel's product pages
+# ("Memory Size"); two of the A770's variants have one ID.
+_GIB: Mapping[int, str] = {
+    4: "4905 56a6 5693 5694 56b0",
+    6: "56a5 56b1 56c1",
+    8: "56a1 56a2 5692 56b2",
+    12: "5691 56b3",
+    16: "56a0 5690 56c0",
+    48: "0bd9 0bda 0bdb",
+    96: "0bd7 0bd8",
+    128: "0bd5 0bd6",
+}
+
 
 def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
     """Look for Intel GPUs that oneAPI computes on; discrete ones go before the integrated.
@@ -49,7 +70,7 @@ def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighti
         InvalidVisibleDevices: *wanted* names a GPU that is not there.
     """
     known = [card for card in hardware.of_vendor(VENDOR_ID) if _platform(card)]
-    gpus = [_gpu(index, card) for index, card in enumerate(known)]
+    gpus = [_gpu(host, index, card) for index, card in enumerate(known)]
     if not gpus:
         return Sighting()
     chosen = wanted.select(gpus) if wanted.items is not None else _discrete_first(gpus)
@@ -57,6 +78,18 @@ def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighti
     if not usable:
         return Sighting(findings=findings)
     return Sighting.of(_accelerator(host, usable), *findings)
+
+
+def read_memory(host: Host, card: PciDevice) -> Memory | None:
+    """Return what an Intel GPU has of its own memory; None if neither driver nor model tells."""
+    vram = read_vram(host, card.address)
+    if vram:
+        return vram
+    platform = _platform(card)
+    if platform in _DISCRETE:
+        return next((Memory.of_model(gib) for gib in _GIB if card.device_id in _GIB[gib]), None)
+    # All discrete ones that i915 drives are known; it is xe that will drive those to come.
+    return SHARED_MEMORY if platform or card.driver == "i915" else None
 
 
 def _find_obstacle(host: Host, gpu: Gpu, card: PciDevice) -> Finding | None:
@@ -96,12 +129,13 @@ def _platform(card: PciDevice) -> str | None:
     return None
 
 
-def _gpu(index: int, card: PciDevice) -> Gpu:
+def _gpu(host: Host, index: int, card: PciDevice) -> Gpu:
     return Gpu(
         index=index,
         vendor_id=VENDOR_ID,
         device_id=card.device_id,
         architecture=_platform(card),
+        memory=read_memory(host, card),
         nodes=card.render_nodes,
         pci_address=card.address,
     )

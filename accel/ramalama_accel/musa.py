@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ramalama_accel.access import find_driver_obstacle, find_obstacle, groups_for, sort_out
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
+from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Memory, Sighting
 from ramalama_accel.hardware import Hardware, PciDevice
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
@@ -19,6 +19,8 @@ _NAMES: Mapping[str, str] = {
     "0202": "MTT S70",
     "0222": "MTT S3000",
 }
+# GiB. Source: Moore Threads' product pages.
+_GIB: Mapping[str, int] = {"0123": 32, "0201": 16, "0202": 7, "0222": 32}
 _DRIVER_REMEDY = "install the Moore Threads driver and load it: `sudo modprobe mtgpu`"
 
 
@@ -55,11 +57,13 @@ def _find_obstacle(host: Host, gpu: Gpu, card: PciDevice) -> Finding | None:
 
 
 def _gpu(index: int, card: PciDevice) -> Gpu:
+    gib = _GIB.get(card.device_id)
     return Gpu(
         index=index,
         name=_NAMES.get(card.device_id),
         vendor_id=VENDOR_ID,
         device_id=card.device_id,
+        memory=Memory.of_model(gib) if gib else None,
         nodes=(f"/dev/mtgpu.{index}", *card.render_nodes),
         pci_address=card.address,
     )

@@ -7,7 +7,7 @@ Linux kernel (Documentation/devicetree/bindings/arm/tegra.yaml), and the WSL use
 import re
 
 from ramalama_accel.access import find_driver_obstacle
-from ramalama_accel.base import AcceleratorKind, Finding, Gpu
+from ramalama_accel.base import SHARED_MEMORY, AcceleratorKind, Finding, Gpu, Memory
 from ramalama_accel.hardware import Hardware, PciDevice, device_tree
 from ramalama_accel.host import Host, printable
 
@@ -67,9 +67,20 @@ def _gpu(host: Host, index: int, minor: int | None, card: PciDevice | None) -> G
         uuid=said.get("GPU UUID"),
         vendor_id=VENDOR_ID,
         device_id=card.device_id if card else None,
+        memory=_memory(said.get("Model")),
         nodes=(f"/dev/nvidia{number}",),
         pci_address=card.address if card else None,
     )
+
+
+def _memory(name: str | None) -> Memory | None:
+    if name is None:
+        return None
+    # Most hosts have no NVIDIA card, and do without the time that it takes to import this.
+    from ramalama_accel.nvidia_models import find_gib  # noqa: PLC0415
+
+    gib = find_gib(name)
+    return None if gib is None else Memory.of_model(gib)
 
 
 def _information(host: Host, address: str) -> dict[str, str]:
@@ -92,6 +103,7 @@ def _tegra_chip(host: Host) -> Gpu | None:
         name=model[0] if model else None,
         vendor_id=VENDOR_ID,
         architecture=next((_TEGRA[chip] for chip in chips if chip in _TEGRA), None),
+        memory=SHARED_MEMORY,
     )
 
 

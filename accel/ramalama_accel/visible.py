@@ -10,7 +10,8 @@
     RANGE := INDEX "-" INDEX                    (ASCEND_VISIBLE_DEVICES only)
 
 A list ends before an item -1, as CUDA reads it (CUDA C++ Programming Guide, "CUDA Environment
-Variables").
+Variables"). AMD's cards may be named in ROCR_VISIBLE_DEVICES, too, as its documents recommend (ROCm
+documentation, "GPU isolation").
 """
 
 import re
@@ -29,6 +30,7 @@ VARIABLES: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.VULKAN: "GGML_VK_VISIBLE_DEVICES",
 }
 
+_ROCR = "ROCR_VISIBLE_DEVICES"
 _NONE = ("none", "void")
 # Compiled on first use (by re): most users set no such variable, and compiling takes time.
 _ITEM = r"[0-9]{1,4}|[0-9]{1,4}:[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}"
@@ -47,13 +49,15 @@ class VisibleDevices:
     switch: bool = False
 
     @classmethod
-    def parse(cls, kind: AcceleratorKind, text: str | None) -> "VisibleDevices":
-        """Read the value of *kind*'s variable; None is a variable that is not set.
+    def parse(
+        cls, kind: AcceleratorKind, text: str | None, *, variable: str = ""
+    ) -> "VisibleDevices":
+        """Read the value of *kind*'s *variable*; None is a variable that is not set.
 
         Raises:
             InvalidVisibleDevices: it is not of the grammar above, or names a card twice.
         """
-        variable = VARIABLES[kind]
+        variable = variable or VARIABLES[kind]
         if text is None or text.strip() == "all":
             return cls(variable=variable, text=text)
         items: list[str] = []
@@ -99,13 +103,27 @@ class VisibleDevices:
         raise InvalidVisibleDevices(self.variable, message)
 
 
+def variable_of(kind: AcceleratorKind, env: Mapping[str, str]) -> str:
+    """Return the name of the variable that speaks of *kind* in *env*; empty where there is none."""
+    name = VARIABLES.get(kind, "")
+    return _ROCR if kind is AcceleratorKind.HIP and name not in env and _ROCR in env else name
+
+
 def read_visible_devices(env: Mapping[str, str]) -> dict[AcceleratorKind, VisibleDevices]:
     """Return what every variable says.
 
     Raises:
-        InvalidVisibleDevices: one of them makes no sense.
+        InvalidVisibleDevices: one of them makes no sense, or AMD's two differ.
     """
-    return {kind: VisibleDevices.parse(kind, env.get(name)) for kind, name in VARIABLES.items()}
+    hip = VARIABLES[AcceleratorKind.HIP]
+    if hip in env and env.get(_ROCR, env[hip]) != env[hip]:
+        # ROCm counts the cards of one among those of the other.
+        raise InvalidVisibleDevices(hip, f"{hip} and {_ROCR} differ; set one of them")
+    names = {kind: variable_of(kind, env) for kind in VARIABLES}
+    return {
+        kind: VisibleDevices.parse(kind, env.get(name), variable=name)
+        for kind, name in names.items()
+    }
 
 
 def _expand(word: str, kind: AcceleratorKind, variable: str, text: str) -> list[str]:

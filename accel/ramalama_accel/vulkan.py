@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 
+from ramalama_accel import intel
 from ramalama_accel.access import find_obstacle, groups_for, sort_out
-from ramalama_accel.base import Accelerator, AcceleratorKind, Finding, Gpu, Sighting
-from ramalama_accel.hardware import Hardware, RenderNode, read_vram
+from ramalama_accel.base import (
+    SHARED_MEMORY,
+    Accelerator,
+    AcceleratorKind,
+    Finding,
+    Gpu,
+    Memory,
+    Sighting,
+)
+from ramalama_accel.hardware import Hardware, PciDevice, RenderNode, read_vram
 from ramalama_accel.host import Host
 from ramalama_accel.visible import VisibleDevices
 
@@ -75,13 +84,17 @@ def _label(node: RenderNode) -> str:
 
 def _gpu(host: Host, index: int, node: RenderNode) -> Gpu:
     pci = node.pci
-    memory, free = read_vram(host, pci.address) if pci else (None, None)
     return Gpu(
         index=index,
         vendor_id=pci.vendor_id if pci else None,
         device_id=pci.device_id if pci else None,
-        memory=memory,
-        free=free,
+        memory=_memory(host, pci) if pci else SHARED_MEMORY,
         nodes=(node.path,),
         pci_address=pci.address if pci else None,
     )
+
+
+def _memory(host: Host, card: PciDevice) -> Memory | None:
+    if card.vendor_id == intel.VENDOR_ID:
+        return intel.read_memory(host, card)
+    return read_vram(host, card.address)

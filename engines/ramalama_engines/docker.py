@@ -42,7 +42,12 @@ from ramalama_engines.docker_spec import (
     unrelabelable,
     wants_relabel,
 )
-from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
+from ramalama_engines.errors import (
+    ContainerNotFound,
+    EngineError,
+    EngineUnavailable,
+    UnknownRuntime,
+)
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.reference import ImageReference, is_image_id
 from ramalama_engines.values import ContainerStatus
@@ -272,8 +277,8 @@ class DockerEngine:
             raise unsupported(reason)
         if spec.oci_runtime and spec.oci_runtime not in self.info.oci_runtimes:
             known = ", ".join(self.info.oci_runtimes)
-            what = f"use the OCI runtime {spec.oci_runtime!r}; it has {known}"
-            raise unsupported(what)
+            msg = f"this Docker has no OCI runtime {spec.oci_runtime!r}; it has {known}"
+            raise UnknownRuntime(msg, engine=ENGINE)
         if has_cdi(spec) and not self.info.cdi:
             raise unsupported(NO_CDI)
         if network := named_network(spec):

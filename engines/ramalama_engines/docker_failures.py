@@ -10,8 +10,10 @@ from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
     ContainerStartError,
+    DeviceNotFound,
     EngineError,
     ImageNotFound,
+    ProgramNotFound,
     UnsupportedOption,
 )
 
@@ -46,12 +48,12 @@ _EXEC = r'exec: "(?P<program>(?:[^"\\]|\\.)*)": '
 _START = (
     Meaning(
         _EXEC + r"(?:executable file not found|.*no such file or directory)",
-        ContainerStartError,
+        ProgramNotFound,
         "the image has no program {program}",
     ),
     Meaning(
         _EXEC + r"permission denied",
-        ContainerStartError,
+        ProgramNotFound,
         "{program} in the image cannot be executed",
     ),
     Meaning(
@@ -66,13 +68,18 @@ _START = (
     ),
     Meaning(
         r'custom device "(?P<device>[^"]+)": (?P<reason>.+)',
-        ContainerStartError,
+        DeviceNotFound,
         "the container cannot have the device {device}",
     ),
     Meaning(
         r"unresolvable CDI devices (?P<names>[^:\n]+)",
-        ContainerStartError,
+        DeviceNotFound,
         "no CDI specification on the engine's host describes {names}",
+    ),
+    Meaning(
+        r'CDI host device "(?P<path>[^"]*)"',
+        DeviceNotFound,
+        "a CDI specification on the engine's host names {path}, which is no device there",
     ),
 )
 

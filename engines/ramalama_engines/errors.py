@@ -8,7 +8,10 @@
   x ContainerNotFound
   x ContainerConflict      the name or the port is taken
   x ContainerStartError    created, but the engine could not start it
+    + ProgramNotFound      since the image has no such program
+  x DeviceNotFound         what was asked for is on the engine's host not there, or no device
   x UnsupportedOption      the engine cannot do what was asked, or would drop it without a word
+    + UnknownRuntime       it has no OCI runtime of that name
 """
 
 
@@ -51,5 +54,21 @@ class ContainerStartError(EngineError):
     """The container was created, but the engine could not start its program."""
 
 
+class ProgramNotFound(ContainerStartError):
+    """The image has no such program, or one that may not be executed."""
+
+
+class DeviceNotFound(EngineError):
+    """A device is not on the engine's host, is none, or is not described there; nothing runs.
+
+    Docker looks for devices, and Podman for those that CDI describes, when a container that was
+    created is to start.
+    """
+
+
 class UnsupportedOption(EngineError):
     """The engine cannot honour an option; nothing was left behind."""
+
+
+class UnknownRuntime(UnsupportedOption):
+    """The engine has no OCI runtime of that name; the message says which it has, if it tells."""

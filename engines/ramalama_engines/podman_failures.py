@@ -13,8 +13,11 @@ from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
     ContainerStartError,
+    DeviceNotFound,
     EngineError,
     ImageNotFound,
+    ProgramNotFound,
+    UnknownRuntime,
     UnsupportedOption,
 )
 
@@ -70,18 +73,18 @@ CREATE_FAILURES = (
     ),
     _meaning(
         r"unresolvable CDI devices (?P<names>[^:\n]*)",
-        UnsupportedOption,
+        DeviceNotFound,
         "no CDI specification on the engine's host describes {names};"
         " generate one there, or name another device",
     ),
     _meaning(
         r"\bstat (?P<path>/dev/.*?): no such file",
-        UnsupportedOption,
+        DeviceNotFound,
         "the engine's host has no device {path}",
     ),
     _meaning(
         r"(?P<path>/.*?) is not a valid device|no devices found in (?P<other>/.*?):",
-        UnsupportedOption,
+        DeviceNotFound,
         "{path}{other} is not a device of the engine's host",
     ),
     _meaning(
@@ -116,7 +119,7 @@ CREATE_FAILURES = (
     ),
     _meaning(
         r"OCI runtime.*(?:not found|no such file)|(?:not found|no such file).*OCI runtime",
-        UnsupportedOption,
+        UnknownRuntime,
         "the engine has no such OCI runtime",
     ),
     _meaning(
@@ -143,20 +146,26 @@ START_FAILURES = (
     _meaning(
         r'container process:.* exec: "(?P<runc>[^"]*)": (?:executable file|no such file)'
         r"|crun: executable file [`'](?P<crun>[^`']*)[`'] not found",
-        ContainerStartError,
+        ProgramNotFound,
         "the image has no program {runc}{crun}",
     ),
     _meaning(
         r'exec: "(?P<runc>[^"]*)": permission denied'
         r"|crun: the path [`'](?P<crun>[^`']*)[`'] exists but it is not executable",
-        ContainerStartError,
+        ProgramNotFound,
         "{runc}{crun} in the image may not be executed",
     ),
     _meaning(
         r"unresolvable CDI devices (?P<names>[^:\n]*)",
-        ContainerStartError,
+        DeviceNotFound,
         "no CDI specification on the engine's host describes {names};"
         " generate one there, or name another device",
+    ),
+    _meaning(
+        r'CDI host device "(?P<path>[^"]*)"',
+        DeviceNotFound,
+        "a CDI specification on the engine's host names {path}, which is no device there;"
+        " make it anew with its vendor's tool",
     ),
     _meaning(
         r"/dev/net/tun",

@@ -4,8 +4,9 @@
     1    a request failed, or the model has the wrong byte order
     2    wrong usage, or no such model file
     5    the model cannot be read, or the output not be written
-    22   a value that makes no sense: reference, model file, setting, a file for a chat; a model
-         that its registry does not have or give
+    22   a value that makes no sense: reference, model file, setting, a file for a chat, a device
+         that is not there, an image without the server; a model that its registry does not have
+         or give
     38   the engine cannot do what was asked
     110  the server did not become ready in time
     124  --keepalive ended the command
@@ -17,6 +18,8 @@ A server that ends by itself passes its own exit code on.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from ramalama.errors import (
     ConfigError,
@@ -36,7 +39,15 @@ from ramalama.errors import (
     WrongEndianness,
 )
 from ramalama_chat.errors import InputRefused, KeepAliveExpired
-from ramalama_engines.errors import UnsupportedOption
+from ramalama_engines.errors import (
+    DeviceNotFound,
+    ProgramNotFound,
+    UnknownRuntime,
+    UnsupportedOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FAILED = 1
 USAGE = 2
@@ -64,15 +75,23 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, INVALID),
     (OptionRefused, INVALID),
     (ServerNotReady, 110),
-    (EngineFailure, ENGINE),
 )
-_UNSUPPORTED = 38
+_CODES_OF_ENGINES: tuple[tuple[type[Exception], int], ...] = (
+    (UnknownRuntime, INVALID),
+    (UnsupportedOption, 38),
+    (DeviceNotFound, INVALID),
+    (ProgramNotFound, INVALID),
+)
 
 
 def exit_code(error: Exception) -> int:
     """Choose the exit code for an error of ours."""
-    if isinstance(error, EngineFailure) and isinstance(error.cause, UnsupportedOption):
-        return _UNSUPPORTED
     if isinstance(error, ServerExited):
         return error.exit_code or FAILED
-    return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
+    if isinstance(error, EngineFailure):
+        return _find(error.cause, _CODES_OF_ENGINES) or ENGINE
+    return _find(error, _CODES) or FAILED
+
+
+def _find(error: Exception | None, codes: Sequence[tuple[type[Exception], int]]) -> int | None:
+    return next((code for kind, code in codes if isinstance(error, kind)), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -10,39 +9,30 @@ from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
 from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.image_list import OURS, choose, write_json, write_table
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.output import Status, complain, printable
 from ramalama.cli.progress import StartProgress
-from ramalama.cli.table import age, cell, short_id, table
 from ramalama.cli.verbs import VERBS
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import OptionRefused
 from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama.readers import one_of
-from ramalama_accel.images import IMAGES, VLLM_BUILDS, VLLM_IMAGES, tagged
+from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
 from ramalama_accel.runtime_name import RuntimeName
-from ramalama_engines import (
-    ImageReference,
-    PullPolicy,
-)
+from ramalama_engines import PullPolicy
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ramalama.config import Config
     from ramalama.service import Ramalama
-    from ramalama_engines.image_list import ImageSummary
 
-_OF_RUNTIME = {
-    RuntimeName.LLAMA_CPP: {*IMAGES.values()},
-    RuntimeName.VLLM: {*VLLM_BUILDS.values(), *VLLM_IMAGES.values()},
-}
-_OURS = frozenset[str]().union(*_OF_RUNTIME.values())
-_HEADING = ("IMAGE", "IMAGE ID", "CREATED", "SIZE")
+_CPU = "ramalama"
+_FOR_VULKAN = "libggml0-backend-vulkan mesa-vulkan-drivers"  # 370 MB, of use on such a host alone
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _WIDEST = 120
-_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
 class ImageArguments(GlobalArguments):
@@ -72,7 +62,10 @@ def execute(words: Sequence[str]) -> int:
             case "pull":
                 _pull(ramalama, arguments, quiet=invocation.quiet)
             case _:
-                _list(ramalama, arguments, invocation.config)
+                with engine_errors():
+                    images = ramalama.connect().images()
+                write = write_json if arguments.format == "json" else write_table
+                write(choose(images, invocation.config, arguments.runtime))
     return 0
 
 
@@ -150,7 +143,7 @@ def _buildable() -> Sequence[str]:
 
 def _reference(name: str) -> str:
     """Write the whole reference of one of our images, in the generation that we drive."""
-    for repository in _OURS:
+    for repository in OURS:
         if repository.endswith(f"/{name}"):
             return tagged(repository, version=__version__)
     return name
@@ -159,10 +152,8 @@ def _reference(name: str) -> str:
 def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
     name = asked.name or _recipe_for_this_host(ramalama, asked.runtime)
     tag = _reference(name)
-    arguments = {proxy: os.environ[proxy] for proxy in _PROXIES if proxy in os.environ}
-    arguments |= dict(given.split("=", 1) for given in asked.build_arg)
-    if asked.base is not None:
-        arguments["BASE"] = asked.base
+    kind = ramalama.detect().accelerator.kind
+    arguments = build_arguments(name, asked, kind, os.environ)
     engine = ramalama.connect()
     status = Status(quiet=quiet)
     # A terminal shows the step under way, a log file all of them.
@@ -179,6 +170,18 @@ def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
         finally:
             status.clear()
     sys.stdout.write(f"{tag}\n")
+
+
+def build_arguments(
+    name: str, asked: ImageArguments, kind: AcceleratorKind, environ: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Say what the ARGs of the recipe *name* are, on a host that computes on *kind*."""
+    arguments = {proxy: environ[proxy] for proxy in _PROXIES if proxy in environ}
+    if name == _CPU and kind is AcceleratorKind.VULKAN:
+        arguments["BACKENDS"] = _FOR_VULKAN
+    if asked.base is not None:
+        arguments["BASE"] = asked.base
+    return arguments | dict(given.split("=", 1) for given in asked.build_arg)
 
 
 def _pull(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
@@ -215,49 +218,3 @@ def _build_arg(text: str) -> str:
         msg = "NAME=VALUE"
         raise ValueError(msg)
     return text
-
-
-def _list(ramalama: Ramalama, asked: ImageArguments, config: Config) -> None:
-    with engine_errors():
-        images = ramalama.connect().images()
-    ours = _OF_RUNTIME[asked.runtime] if asked.runtime else _repositories(config)
-    found = sorted(
-        ((name, image) for image in images for name in image.names if _repository(name) in ours),
-        key=lambda pair: pair[0],
-    )
-    if asked.format == "json":
-        json.dump([_record(name, image) for name, image in found], sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        sys.stdout.write(table([_HEADING, *(_row(name, image) for name, image in found)]))
-
-
-def _repositories(config: Config) -> set[str | None]:
-    named = (config.image, *config.images.values())
-    return {*_OURS, *(_repository(name) for name in named if name)} - {None}
-
-
-def _repository(name: str) -> str | None:
-    """Name the repository in full; None for what is no reference."""
-    try:
-        return ImageReference.parse(name).repository
-    except ValueError:
-        return None
-
-
-def _record(name: str, image: ImageSummary) -> dict[str, object]:
-    return {
-        "name": name,
-        "id": image.id.removeprefix("sha256:"),
-        "created": image.created.isoformat() if image.created else None,
-        "size": image.size,
-    }
-
-
-def _row(name: str, image: ImageSummary) -> tuple[str, ...]:
-    return cell(name), short_id(image.id), age(image.created), _size(image.size)
-
-
-def _size(size: int) -> str:
-    unit, name = next(((unit, name) for unit, name in _UNITS if size >= unit), (1, "B"))
-    return f"{size / unit:.3g} {name}"

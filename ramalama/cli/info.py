@@ -124,11 +124,12 @@ def _accelerator(detection: Detection) -> dict[str, object]:
 
 
 def _settings(config: Config) -> dict[str, object]:
-    # A variable's value may be a secret; its name tells enough.
-    shown = dataclasses.replace(config, env=tuple(item.partition("=")[0] for item in config.env))
-    names = (field.name for field in dataclasses.fields(config))
-    return {
-        name: {"value": getattr(shown, name), "source": config.source(name)}
-        for name in names
-        if name not in _NOT_SETTINGS
+    settings = {
+        field.name: {"value": getattr(config, field.name), "source": config.source(field.name)}
+        for field in dataclasses.fields(config)
+        if field.name not in _NOT_SETTINGS
     }
+    # A variable's value may be a secret, and so may a tool server's: their names tell enough.
+    settings["env"]["value"] = [item.partition("=")[0] for item in config.env]
+    settings["mcp"]["value"] = sorted(config.mcp)
+    return dict(settings)

@@ -8,6 +8,7 @@ from here, the log of a server that ended tells.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 _PROGRAM = "vllm"
 _AHEAD = 5  # tokens that a draft model guesses; what vLLM's own pages take
-_CACHE = "2"  # GiB, which are taken at once; 16384 tokens of a model like Llama 3.1 8B
+_CACHE = 2  # GiB, which are taken at once; 16384 tokens of a model like Llama 3.1 8B
+_CACHE_SIZE = "VLLM_CPU_KVCACHE_SPACE"
+_GIB = 1 << 30
+_WHAT_FITS = "auto"  # the model's own context, or as much of it as the cache holds; since 0.14
 _GPUS = frozenset(VLLM_IMAGES) - {AcceleratorKind.CPU}
 
 # It takes a key by argument or by environment, and both can be read by whoever may ask the engine.
@@ -77,8 +81,7 @@ class Vllm:
         """Write the command line; see `Runtime.server`."""
         listen, gpu = surroundings.listen, surroundings.kind in _GPUS
         several = gpu and surroundings.gpus > 1
-        # A model's own context is what is taken without a word.
-        context = context_size(options, model.parameters) or None
+        context = context_size(options, model.parameters) or _WHAT_FITS
         seed = options.seed if options.seed is not None and options.seed >= 0 else None
         argv = [
             *("serve", model.weights),
@@ -124,12 +127,23 @@ class Vllm:
         return read_report(log)
 
 
+def with_cache(options: ServeOptions, needed: int) -> ServeOptions:
+    """Have a server on the CPU take so many bytes for its context, unless *options* say how many.
+
+    One on a GPU takes what is left, whatever this says.
+    """
+    gib = -(-needed // _GIB)
+    if gib <= _CACHE:
+        return options
+    return replace(options, env={_CACHE_SIZE: str(gib), **options.env})
+
+
 def _on_cpu(threads: int) -> dict[str, str]:
     # Left alone it binds a thread to every core but one, whoever else works there, and refuses to
     # start unless nearly all of the host's memory is free.
     return {
         "OMP_NUM_THREADS": str(threads),
-        "VLLM_CPU_KVCACHE_SPACE": _CACHE,
+        _CACHE_SIZE: str(_CACHE),
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }
 

@@ -51,6 +51,7 @@ _CAUSES = (
 
 _DEVICE = r"Initializing a V1 LLM engine .*\bdevice_config=(?P<it>[\w:]+)"
 _CONTEXT = r"Using max model len (?P<it>\d+)"
+_FITTED = r"Auto-fit max_model_len: reduced from \d+ to (?P<it>\d+)"
 
 
 def find_cause(log: Iterable[str]) -> str | None:
@@ -65,7 +66,7 @@ def find_cause(log: Iterable[str]) -> str | None:
 def read_report(log: Iterable[str]) -> ServerReport:
     """Read what the server computes with; see `Runtime.report`."""
     lines = tuple(log)
-    device, context = _first(_DEVICE, lines), _first(_CONTEXT, lines)
+    device, context = _first(_DEVICE, lines), _first(_FITTED, lines) or _first(_CONTEXT, lines)
     name = device["it"] if device else None
     return ServerReport(
         device=CPU if name == "cpu" else name, context=int(context["it"]) if context else None

@@ -12,11 +12,11 @@ from ramalama_engines.base import Engine
 from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
-    ContainerStartError,
     EngineError,
     EngineUnavailable,
     ImageNotFound,
     ImagePullError,
+    ProgramNotFound,
     UnsupportedOption,
 )
 from ramalama_engines.values import ContainerSpec, ContainerStatus, PortBinding, PullProgress
@@ -194,7 +194,7 @@ class EngineContract(Contract):
     ) -> None:
         container = containers.create(replace(sleeper, command=NO_PROGRAM))
 
-        with pytest.raises(ContainerStartError, match="no-such-program"):
+        with pytest.raises(ProgramNotFound, match="no-such-program"):
             engine.start(container)
 
         assert engine.inspect(container).status is not ContainerStatus.RUNNING

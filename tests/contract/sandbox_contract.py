@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.errors import ContainerStartError, UnsupportedOption
+from ramalama_engines.errors import DeviceNotFound, UnsupportedOption
 from ramalama_engines.values import (
     BindMount,
     CdiDevice,
@@ -308,7 +308,7 @@ class SandboxContract(Contract):
     def test_a_device_that_the_host_lacks_is_refused_before_anything_runs(
         self, engine: Engine, containers: Containers, sleeper: ContainerSpec, device: Device
     ) -> None:
-        with pytest.raises((UnsupportedOption, ContainerStartError), match=r"no-such|CDI"):
+        with pytest.raises((DeviceNotFound, UnsupportedOption), match=r"no-such|CDI"):
             engine.start(containers.create(replace(sleeper, devices=(device,))))
 
     # What cannot be done

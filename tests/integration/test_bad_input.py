@@ -222,7 +222,6 @@ def test_a_run_without_a_model(cli: Cli) -> None:
         (["--name=-x"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
         (["--name=x\ny"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
         (["--name=é"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
-        (["--oci-runtime=no such"], 38, "no such"),
         (["--keep-groups"], 38, "groups"),
     ],
     ids=str,
@@ -240,8 +239,9 @@ def test_what_cannot_be_done_is_refused(
 def test_a_device_that_is_not_there_or_none(cli: Cli, model: Path, path: str) -> None:
     done = cli.run("run", f"--device={path}", str(model), "Hello!")
 
-    assert done.code in {38, 125}  # Docker learns it when it starts the container
+    assert done.code == 22
     assert path.replace("\n", "\\n") in done.complaint or "device" in done.complaint
+    assert cli.containers() == []
 
 
 def test_an_image_without_the_server_is_named_and_nothing_stays(
@@ -253,7 +253,7 @@ def test_an_image_without_the_server_is_named_and_nothing_stays(
         engine.build(tmp_path, tag=image, build_args={})
     done = cli.run("run", f"--image={image}", str(model), "Hello!")
 
-    assert done.code == 125
+    assert done.code == 22
     assert "llama-server" in done.complaint
     assert f"(image {image}, runtime llama.cpp)" in done.complaint
     assert cli.containers() == []
@@ -285,7 +285,7 @@ def test_podman_says_how_to_get_another_oci_runtime(cli: Cli, model: Path) -> No
 def test_docker_names_the_oci_runtimes_that_it_has(cli: Cli, model: Path) -> None:
     done = cli.run("run", "--oci-runtime=no-such", str(model), "Hello!")
 
-    assert (done.code, "runc" in done.complaint) == (38, True)
+    assert (done.code, "runc" in done.complaint) == (22, True)
 
 
 def test_a_port_that_is_taken(cli: Cli, model: Path) -> None:

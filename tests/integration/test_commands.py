@@ -82,6 +82,22 @@ def test_logs_shows_the_last_lines_only(served: Served) -> None:
     assert tail == whole[-2:]
 
 
+@pytest.mark.parametrize("command", ["stop", "logs"])
+def test_servers_are_completed_by_name(served: Served, command: str) -> None:
+    line = f"ramalama {command} look"
+    answer = served.cli.home / "answer"
+    asking = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+
+    served.cli.run(env=asking)
+
+    assert answer.read_text().strip() == "looked-at"
+
+
 def test_info_describes_the_engine_and_says_why_it_is_this_one(served: Served) -> None:
     cli = served.cli
     told = json.loads(cli.run("info").out)

@@ -5,6 +5,9 @@ The options mean to vLLM what we take them to mean, and our sandbox leaves it wh
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -62,3 +65,27 @@ def test_a_directory_of_safetensors_answers(cli: Cli, directory: Path, network: 
 
     assert process.returncode == 0, err
     assert "Paris" in out
+
+
+def test_the_models_own_context_is_taken_as_far_as_it_fits(cli: Cli, directory: Path) -> None:
+    words = ("run", *VLLM, "--ctx-size=0", str(directory), "What is the capital of France?")
+    with cli.start(*words) as process:
+        out, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, err
+    assert "Paris" in out
+
+
+def test_a_context_that_needs_more_cache_than_usual_is_given_it(
+    cli: Cli, directory: Path, lab: Path
+) -> None:
+    longer = lab / "longer"
+    shutil.copytree(directory, longer, copy_function=os.link)
+    config = json.loads((longer / "config.json").read_text())
+    (longer / "config.json").unlink()  # it is the other's, too
+    (longer / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 100_000}))
+    words = ("run", *VLLM[:2], "--ctx-size=100000", str(longer), "What is the capital of France?")
+    with cli.start(*words) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 0, err

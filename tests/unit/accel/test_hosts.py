@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from ramalama_accel import Accelerator, Detection, InvalidVisibleDevices, default_image, detect
+from ramalama_accel import (
+    Accelerator,
+    Detection,
+    InvalidVisibleDevices,
+    Memory,
+    default_image,
+    detect,
+)
 from tests.unit.accel.made_up_hosts import NAMES, MadeUpHost, make
 
 # What [expect] may say of an accelerator, and what is true where it says nothing.
@@ -59,6 +66,15 @@ def test_the_gpus_are_described_as_far_as_the_kernel_tells(made_up: MadeUpHost) 
     assert {key: described[key] for key in expected} == expected
 
 
+def test_the_memory_of_every_gpu_is_told_with_who_says_so(made_up: MadeUpHost) -> None:
+    gpus = detect(made_up.host).accelerator.gpus
+
+    assert [_memory(gpu.memory) for gpu in gpus] == made_up.expect.get("memory", [])
+    assert [_free(gpu.memory) for gpu in gpus] == made_up.expect.get(
+        "free", ["unknown"] * len(gpus)
+    )
+
+
 def test_a_card_that_is_present_but_unusable_is_said_to_be_so(made_up: MadeUpHost) -> None:
     passed_over = _passed_over(detect(made_up.host))
 
@@ -106,13 +122,19 @@ def _description(accelerator: Accelerator) -> dict[str, Any]:
         "names": [gpu.name for gpu in gpus],
         "ids": [f"{gpu.vendor_id}:{gpu.device_id}" for gpu in gpus],
         "architectures": [gpu.architecture for gpu in gpus],
-        "memory": [gpu.memory for gpu in gpus],
-        "free": ["unknown" if gpu.free is None else gpu.free for gpu in gpus],
         "addresses": [gpu.pci_address for gpu in gpus],
         "partitions": [list(gpu.partitions) for gpu in gpus],
         "driver_version": accelerator.driver_version,
         "library_paths": list(accelerator.library_paths),
     }
+
+
+def _memory(memory: Memory | None) -> str:
+    return f"{memory.total} {memory.source}" if memory else "unknown"
+
+
+def _free(memory: Memory | None) -> int | str:
+    return "unknown" if memory is None or memory.free is None else memory.free
 
 
 def _passed_over(detection: Detection) -> dict[str, str]:

@@ -98,3 +98,36 @@ def test_every_variable_is_read() -> None:
     assert said[AcceleratorKind.VULKAN].items == ("1",)
     assert said[CUDA].is_hidden
     assert not said[AcceleratorKind.HIP].is_asked_for
+
+
+@pytest.mark.parametrize(
+    ("env", "variable", "items"),
+    [
+        ({"ROCR_VISIBLE_DEVICES": "1"}, "ROCR_VISIBLE_DEVICES", ("1",)),
+        ({"ROCR_VISIBLE_DEVICES": ""}, "ROCR_VISIBLE_DEVICES", ()),
+        (
+            {"HIP_VISIBLE_DEVICES": "1", "ROCR_VISIBLE_DEVICES": "1"},
+            "HIP_VISIBLE_DEVICES",
+            ("1",),
+        ),
+        ({}, "HIP_VISIBLE_DEVICES", None),
+    ],
+)
+def test_amd_s_cards_have_a_second_variable(
+    env: dict[str, str], variable: str, items: tuple[str, ...] | None
+) -> None:
+    said = read_visible_devices(env)[AcceleratorKind.HIP]
+
+    assert (said.variable, said.items) == (variable, items)
+
+
+def test_two_variables_that_differ_are_refused() -> None:
+    env = {"HIP_VISIBLE_DEVICES": "0", "ROCR_VISIBLE_DEVICES": "1,2"}
+
+    with pytest.raises(InvalidVisibleDevices, match="ROCR_VISIBLE_DEVICES differ; set one of them"):
+        read_visible_devices(env)
+
+
+def test_nonsense_in_the_second_variable_is_told_by_its_name() -> None:
+    with pytest.raises(InvalidVisibleDevices, match=r"^ROCR_VISIBLE_DEVICES='x': 'x' is neither"):
+        read_visible_devices({"ROCR_VISIBLE_DEVICES": "x"})

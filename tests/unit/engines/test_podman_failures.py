@@ -8,8 +8,10 @@ from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
     ContainerStartError,
+    DeviceNotFound,
     EngineError,
     ImageNotFound,
+    ProgramNotFound,
     UnsupportedOption,
 )
 from ramalama_engines.podman_failures import (
@@ -31,6 +33,10 @@ NOT_EXECUTABLE = (
     'runc: runc create failed: unable to start container process: exec: "/etc/passwd": permission'
     " denied: OCI permission denied"
 )
+NO_CARD = (
+    "setting up CDI devices: failed to inject devices: failed to stat CDI host device"
+    ' "/dev/nope": no such file or directory'
+)
 RLIMIT = (
     "runc: runc create failed: unable to start container process: error during container init:"
     " error setting rlimits for ready process: error setting rlimit type 6: operation not permitted"
@@ -45,10 +51,10 @@ RLIMIT = (
         ('parsing reference "UP :": invalid reference format', ImageNotFound, "no reference"),
         (NAME_TAKEN, ContainerConflict, "the name chat is taken"),
         ("names must match [a-zA-Z0-9]: invalid argument", UnsupportedOption, "a container's name"),
-        ("unresolvable CDI devices nvidia.com/gpu=7", UnsupportedOption, "nvidia.com/gpu=7;"),
-        ("stat /dev/nope: no such file or directory", UnsupportedOption, "no device /dev/nope ("),
-        ("/etc/passwd is not a valid device: not a device node", UnsupportedOption, "/etc/passwd"),
-        ("no devices found in /dev/fd:/dev/y:rwm: invalid", UnsupportedOption, "/dev/fd is not"),
+        ("unresolvable CDI devices nvidia.com/gpu=7", DeviceNotFound, "nvidia.com/gpu=7;"),
+        ("stat /dev/nope: no such file or directory", DeviceNotFound, "no device /dev/nope ("),
+        ("/etc/passwd is not a valid device: not a device node", DeviceNotFound, "/etc/passwd"),
+        ("no devices found in /dev/fd:/dev/y:rwm: invalid", DeviceNotFound, "/dev/fd is not"),
         (
             "statfs /no pe/x: no such file or directory",
             UnsupportedOption,
@@ -87,16 +93,16 @@ def test_a_container_that_cannot_be_created(
             "the host port 127.0.0.1:80 is taken",
         ),
         ("pasta: Failed to bind port 18080 (Address", ContainerConflict, "port 18080 is taken"),
-        (NO_PROGRAM, ContainerStartError, "the image has no program nosuch"),
+        (NO_PROGRAM, ProgramNotFound, "the image has no program nosuch"),
         (
             "crun: executable file `nosuch` not found in $PATH: No such file or directory",
-            ContainerStartError,
+            ProgramNotFound,
             "the image has no program nosuch",
         ),
-        (NOT_EXECUTABLE, ContainerStartError, "/etc/passwd in the image may not be executed"),
+        (NOT_EXECUTABLE, ProgramNotFound, "/etc/passwd in the image may not be executed"),
         (
             "crun: the path `/etc/passwd` exists but it is not executable: Operation not permitted",
-            ContainerStartError,
+            ProgramNotFound,
             "/etc/passwd in the image may not be executed",
         ),
         (
@@ -106,9 +112,10 @@ def test_a_container_that_cannot_be_created(
         ),
         (
             "setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=7",
-            ContainerStartError,
+            DeviceNotFound,
             "describes nvidia.com/gpu=7;",
         ),
+        (NO_CARD, DeviceNotFound, "names /dev/nope, which is no device there"),
         (RLIMIT, ContainerStartError, "raise a resource limit"),
         ('open("/dev/net/tun"): Permission denied', ContainerStartError, "needs /dev/net/tun"),
         ("unable to find user x", ContainerStartError, "unable to find user x"),

@@ -46,11 +46,14 @@ from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
     ContainerStartError,
+    DeviceNotFound,
     EngineError,
     EngineUnavailable,
     ImageBuildError,
     ImageNotFound,
     ImagePullError,
+    ProgramNotFound,
+    UnknownRuntime,
     UnsupportedOption,
 )
 
@@ -93,7 +96,10 @@ CODES_OF_ENGINES: dict[type[EngineError], int] = {
     ContainerNotFound: 125,
     ContainerConflict: 125,
     ContainerStartError: 125,
+    ProgramNotFound: 22,
+    DeviceNotFound: 22,
     UnsupportedOption: 38,
+    UnknownRuntime: 22,
 }
 
 

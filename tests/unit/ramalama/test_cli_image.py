@@ -13,7 +13,8 @@ import pytest
 
 from ramalama._version import __version__
 from ramalama.cli import main
-from ramalama.cli.image import recipes
+from ramalama.cli.image import ImageArguments, build_arguments, make_parser, recipes
+from ramalama_accel import AcceleratorKind
 from tests.unit.engines.dockerd import Dockerd, Reply, serving
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Capture = pytest.CaptureFixture[str]
 
 TAG = ".".join(__version__.split(".")[:2])
 CUDA = f"quay.io/ramalama/cuda:{TAG}"
+VULKAN = "libggml0-backend-vulkan mesa-vulkan-drivers"
 CPU = f"quay.io/ramalama/ramalama:{TAG}"
 
 
@@ -86,6 +88,25 @@ def test_build_sends_all_recipes_and_names_the_image_of_this_version(
     }
     with tarfile.open(fileobj=BytesIO(asked.body)) as archive:
         assert {"cuda/Containerfile", "build-llama-server"} <= set(archive.getnames())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "given", "expected"),
+    [
+        ("ramalama", AcceleratorKind.CPU, [], {}),
+        ("cuda", AcceleratorKind.VULKAN, [], {}),
+        ("ramalama", AcceleratorKind.VULKAN, [], {"BACKENDS": VULKAN}),
+        ("ramalama", AcceleratorKind.VULKAN, ["BACKENDS="], {"BACKENDS": ""}),
+        ("ramalama", AcceleratorKind.CPU, [f"BACKENDS={VULKAN}"], {"BACKENDS": VULKAN}),
+    ],
+)
+def test_the_cpu_image_is_built_with_vulkan_where_that_is_what_the_host_computes_on(
+    name: str, kind: AcceleratorKind, given: list[str], expected: dict[str, str]
+) -> None:
+    asked = make_parser().parse_args(["build", name], ImageArguments())
+    asked.build_arg = given
+
+    assert build_arguments(name, asked, kind, {"PATH": "/usr/bin"}) == expected
 
 
 def test_a_quiet_build_tells_the_name_alone(dockerd: Dockerd, capsys: Capture) -> None:

@@ -23,6 +23,7 @@ from tests.unit.ramalama.made_up import MODEL
 if TYPE_CHECKING:
     from pathlib import Path
 
+GIB = 1024**3
 MIB = 1024 * 1024
 SMOLLM2: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -101,13 +102,52 @@ def stored(tmp_path: Path) -> StoredModel:
 ASKED = ServeOptions(model=MODEL, runtime=RuntimeName.VLLM)
 
 
-@pytest.mark.parametrize(("gpu", "context"), [(350 * MIB, 6656), (8000 * MIB, 0)])
+@pytest.mark.parametrize(
+    ("room", "context"),
+    [
+        (Room(main=350 * MIB), 6656),
+        (Room(main=8000 * MIB), 0),
+        (Room(main=0, gpu=350 * MIB), 0),  # vLLM finds what fits there
+    ],
+)
 def test_vllm_is_asked_for_as_much_of_the_models_own_context_as_fits(
-    stored: StoredModel, gpu: int, context: int
+    stored: StoredModel, room: Room, context: int
 ) -> None:
-    fitted = fit(replace(ASKED, ctx_size=0), stored, Room(main=0, gpu=gpu))
+    assert fit(replace(ASKED, ctx_size=0), stored, room).ctx_size == context
 
-    assert fitted.ctx_size == context
+
+@pytest.mark.parametrize(
+    ("room", "options", "env"),
+    [
+        (Room(main=64 * GIB), {}, {}),
+        (Room(main=64 * GIB), {"ctx_size": 90_000}, {}),  # 1.93 GiB
+        (Room(main=64 * GIB), {"ctx_size": 100_000}, {"VLLM_CPU_KVCACHE_SPACE": "3"}),
+        (Room(main=64 * GIB), {"ctx_size": 200_000}, {"VLLM_CPU_KVCACHE_SPACE": "5"}),
+        (
+            Room(main=64 * GIB),
+            {"ctx_size": 200_000, "env": {"VLLM_CPU_KVCACHE_SPACE": "9"}},
+            {"VLLM_CPU_KVCACHE_SPACE": "9"},
+        ),
+        (Room(main=0, gpu=64 * GIB), {"ctx_size": 200_000}, {}),
+        (Room(main=64 * GIB), {"ctx_size": 200_000, "runtime": RuntimeName.LLAMA_CPP}, {}),
+    ],
+)
+def test_vllm_on_the_cpu_is_given_the_cache_that_the_context_needs(
+    stored: StoredModel, room: Room, options: dict[str, Any], env: dict[str, str]
+) -> None:
+    assert fit(replace(ASKED, **options), stored, room).env == env
+
+
+def test_an_ordinary_context_of_a_model_that_keeps_much_is_given_more_cache(
+    stored: StoredModel, tmp_path: Path
+) -> None:
+    write(
+        tmp_path, {**SMOLLM2, "num_hidden_layers": 80, "num_key_value_heads": 64, "head_dim": 128}
+    )
+
+    fitted = fit(replace(ASKED, ctx_size=4096), stored, Room(main=512 * GIB))
+
+    assert fitted.env == {"VLLM_CPU_KVCACHE_SPACE": "10"}
 
 
 def test_a_context_that_no_gpu_has_memory_for_is_refused(stored: StoredModel) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from ramalama.errors import ModelTooLarge
+from ramalama.fitting import check_weights
 from ramalama.room import Room
-from ramalama_accel import Accelerator, AcceleratorKind, RuntimeName
-from ramalama_accel.base import Gpu
+from ramalama_accel import Accelerator, AcceleratorKind, Gpu, Memory, MemorySource, RuntimeName
+from ramalama_accel.base import SHARED_MEMORY
 from tests.unit.ramalama.made_up import CPU, OPTIONS
 
 GB = 10**9
@@ -17,12 +19,18 @@ VLLM = RuntimeName.VLLM
 VULKAN = AcceleratorKind.VULKAN
 
 
-def cards(*memory: int | None, kind: AcceleratorKind = AcceleratorKind.HIP) -> Accelerator:
-    gpus = tuple(Gpu(index=index, memory=each) for index, each in enumerate(memory))
+def cards(*memory: Memory | int | None, kind: AcceleratorKind = AcceleratorKind.HIP) -> Accelerator:
+    told = [exactly(each) if isinstance(each, int) else each for each in memory]
+    gpus = tuple(Gpu(index=index, memory=each) for index, each in enumerate(told))
     return Accelerator(kind=kind, gpus=gpus)
 
 
-BUSY = Accelerator(kind=VULKAN, gpus=(Gpu(index=0, memory=16 * GB, free=4 * GB),))
+def exactly(total: int, free: int | None = None) -> Memory:
+    return Memory(total=total, source=MemorySource.KERNEL, free=free)
+
+
+BUSY = cards(exactly(16 * GB, free=4 * GB), kind=VULKAN)
+RTX = Memory.of_model(24)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +41,8 @@ BUSY = Accelerator(kind=VULKAN, gpus=(Gpu(index=0, memory=16 * GB, free=4 * GB),
         (8 * GB, cards(16 * GB, None), None),
         (8 * GB, BUSY, 12 * GB),
         (None, cards(16 * GB), None),
+        (8 * GB, cards(SHARED_MEMORY), 8 * GB),
+        (8 * GB, cards(SHARED_MEMORY, 16 * GB), 24 * GB),
     ],
 )
 def test_the_room_is_all_memory_that_is_free_or_unknown(
@@ -56,12 +66,38 @@ def test_the_room_is_all_memory_that_is_free_or_unknown(
         (cards(16 * GB, None), {"runtime": VLLM}, 0, None),
         (cards(16 * GB, kind=VULKAN), {"runtime": VLLM}, 8 * GB, 0),
         (CPU, {"runtime": VLLM}, 8 * GB, 0),
+        (cards(SHARED_MEMORY), {"runtime": VLLM}, 8 * GB, 0),
+        (cards(SHARED_MEMORY, 20 * GB), {"runtime": VLLM}, 0, 18 * GB),
     ],
 )
 def test_only_memory_that_the_server_will_use_counts(
     accelerator: Accelerator, options: dict[str, Any], main: int, gpu: int | None
 ) -> None:
     assert Room.of(8 * GB, accelerator, replace(OPTIONS, **options)) == Room(main=main, gpu=gpu)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "exact"),
+    [
+        (cards(16 * GB), True),
+        (cards(SHARED_MEMORY), True),
+        (cards(RTX), False),
+        (cards(16 * GB, RTX), False),
+    ],
+)
+def test_what_a_model_s_name_says_is_no_exact_number(
+    accelerator: Accelerator,
+    exact: bool,  # noqa: FBT001 (a table's column)
+) -> None:
+    assert Room.of(8 * GB, accelerator).exact is exact
+
+
+def test_what_not_even_the_largest_card_of_that_name_would_hold_is_refused() -> None:
+    room = Room.of(8 * GB, cards(RTX))
+    check_weights("granite", 33 * GB, room)
+
+    with pytest.raises(ModelTooLarge, match=r"8.00 GB .* and the GPU has at most 25.8 GB"):
+        check_weights("granite", 34 * GB, room)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +119,7 @@ def test_only_a_tight_fit_is_worth_a_closer_look(weights: int, room: Room, clear
         (Room(main=8 * GB), "8.00 GB of memory are free"),
         (Room(main=8 * GB, gpu=GB), "8.00 GB of memory are free, and the GPU has 1.00 GB"),
         (Room(main=0, gpu=GB), "the GPU has 1.00 GB"),
+        (Room(main=0, gpu=GB, exact=False), "the GPU has at most 1.00 GB"),
     ],
 )
 def test_a_room_is_described_by_what_there_is(room: Room, words: str) -> None:

@@ -150,11 +150,12 @@ class Workshop:
         log: str,
         *,
         host: Path | None = None,
+        name: str = "ryzen-780m",
         engine: type[FakeEngine] = FakeEngine,
     ) -> None:
         self.kitchen = Kitchen(root=root)
         self.log = log
-        self.host = make_host("ryzen-780m", host).host if host else Host(root=root)
+        self.host = make_host(name, host).host if host else Host(root=root)
         self.engine = engine(images={IMAGE_NAME: IMAGE}, script=self._script)
 
     def hear(self, options: ServeOptions | None = None) -> list[str]:
@@ -203,11 +204,23 @@ def test_a_server_that_uses_the_gpu_or_does_not_tell_is_no_news(
     assert Workshop(run_dir, log, host=tmp_path).hear() == []
 
 
-@pytest.mark.parametrize("wish", [{"ngl": 0}, {"devices": ()}], ids=["no-layers", "no-device"])
-def test_who_wants_no_gpu_is_not_told_of_it(
-    run_dir: Path, tmp_path: Path, wish: dict[str, object]
+def test_a_gpu_that_cannot_be_used_is_not_passed_over_in_silence(
+    run_dir: Path, tmp_path: Path
 ) -> None:
-    workshop = Workshop(run_dir, CPU_11669, host=tmp_path)
+    workshop = Workshop(run_dir, CPU_11669, host=tmp_path, name="nvidia-driver-not-loaded")
+
+    (notice,) = workshop.hear()
+
+    assert notice.startswith("a GPU of this host is not used: NVIDIA GPU 0000:")
+    assert "install NVIDIA's driver" in notice
+
+
+@pytest.mark.parametrize("wish", [{"ngl": 0}, {"devices": ()}], ids=["no-layers", "no-device"])
+@pytest.mark.parametrize("name", ["ryzen-780m", "nvidia-driver-not-loaded"])
+def test_who_wants_no_gpu_is_not_told_of_it(
+    run_dir: Path, tmp_path: Path, wish: dict[str, object], name: str
+) -> None:
+    workshop = Workshop(run_dir, CPU_11669, host=tmp_path, name=name)
     options = replace(workshop.kitchen.options, **wish)  # type: ignore[arg-type]  # each row names its fields
 
     assert workshop.hear(options) == []

@@ -54,6 +54,7 @@ def test_without_options_the_manual_pages_defaults_are_passed() -> None:
     ("options", "words"),
     [
         ({"ctx_size": 8192}, "--max-model-len 8192"),
+        ({"ctx_size": 0}, "--max-model-len auto"),
         ({"temp": 0.0}, '{"temperature": 0.0}'),
         ({"seed": 0}, "--seed 0"),
         ({"parallel": 1}, "--max-num-seqs 1"),
@@ -70,7 +71,6 @@ def test_each_option_is_passed_on(options: dict[str, object], words: str) -> Non
     [
         ({}, "--seed"),
         ({"seed": -1}, "--seed"),
-        ({"ctx_size": 0}, "--max-model-len"),
         ({"ngl": 33}, "33"),
         ({}, "--max-num-seqs"),
         ({}, "--port"),
@@ -352,6 +352,9 @@ READY = """\
 (EngineCore pid=25) INFO 11-22 21:35:01 [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config: model='/mnt/models', speculative_config=None, device_config=cpu, seed=0
 INFO:     Application startup complete.
 """  # noqa: E501 (as it was written)
+FITTED = """\
+(EngineCore pid=25) INFO 11-22 21:35:03 [kv_cache_utils.py:2477] Auto-fit max_model_len: reduced from 2048 to 1792 to fit in available KV cache memory (0.04 GiB)
+"""  # noqa: E501 (as kv_cache_utils.py of version 0.32 writes it)
 
 
 @pytest.mark.parametrize(
@@ -397,9 +400,10 @@ def test_a_cause_that_nobody_knows_is_told_in_reasonable_length() -> None:
     [
         (READY, ServerReport(device="CPU", context=2048)),
         (READY.replace("=cpu", "=cuda"), ServerReport(device="cuda", context=2048)),
+        (READY + FITTED, ServerReport(device="CPU", context=1792)),
         ("", ServerReport()),
     ],
-    ids=["cpu", "cuda", "nothing"],
+    ids=["cpu", "cuda", "fitted", "nothing"],
 )
 def test_a_server_that_is_ready_has_said_what_it_computes_with(
     log: str, report: ServerReport
