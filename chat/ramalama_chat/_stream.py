@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _NOT_NOW = frozenset({429, 503})  # too many requests; service unavailable
 
+# Beyond the API: llama-server and most others say the first, newer vLLM the second.
+_REASONING = ("reasoning_content", "reasoning")
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:
@@ -27,6 +30,8 @@ class Delta:
 
     text: str = ""
     reasoning: str = ""
+    reasoning_member: str = _REASONING[0]
+    """What the server calls its reasoning, and wants it to be called if it gets it back."""
     finish_reason: str | None = None
     usage: "Usage | None" = None
     tool_calls: object = None
@@ -95,8 +100,7 @@ def read_delta(event: object) -> Delta:
     """Read one event of the stream, the object "chat.completion.chunk" of the OpenAI API.
 
     What is absent or null adds nothing: vLLM sends a last event without choices, llama-server a
-    first one without content. `reasoning_content` is theirs, beyond the API; newer vLLM says
-    `reasoning`.
+    first one without content.
 
     Raises:
         ChatError: the event is something else.
@@ -106,9 +110,11 @@ def read_delta(event: object) -> Delta:
         if not choices:
             return Delta(usage=_usage(event))
         if _is_object(choice := choices[0]) and _is_object(delta := choice.get("delta")):
+            member = next((name for name in _REASONING if delta.get(name)), _REASONING[0])
             return Delta(
                 text=_text(delta.get("content")),
-                reasoning=_text(delta.get("reasoning_content") or delta.get("reasoning")),
+                reasoning=_text(delta.get(member)),
+                reasoning_member=member,
                 finish_reason=_text(choice.get("finish_reason")) or None,
                 tool_calls=delta.get("tool_calls"),
             )

@@ -19,8 +19,10 @@ class ReasoningWriter:
         self._last = ""  # the last character; "" if nothing is shown
 
     def write(self, thought: str) -> None:
-        """Show *thought*, without control sequences."""
+        """Show *thought*, without control sequences and the empty lines that many begin with."""
         text = self._clean.feed(thought)
+        if not self._last:
+            text = text.lstrip("\n")
         if text:
             self._err.write((_DIM if self._color and not self._last else "") + text)
             self._err.flush()

@@ -1,6 +1,7 @@
-"""A real MCP server, made with the SDK: `tool_server.py stdio|http [FILE]`.
+"""A real MCP server, made with the SDK: `tool_server.py stdio|http|http-with-key [FILE]`.
 
-Its process id, or its URL, is written to FILE.
+Its process id, or its URL, is written to FILE. The last one wants the header ``Authorization:
+Bearer`` with the key `KEY`, and refuses all others with 401.
 """
 
 from __future__ import annotations
@@ -10,8 +11,16 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import uvicorn
 from mcp.server import MCPServer
+from starlette.responses import PlainTextResponse
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+KEY = "open-sesame"
 
 server = MCPServer("doubles")
 
@@ -32,6 +41,12 @@ def rude() -> str:
 def unnameable() -> str:
     """Never be offered."""
     return ""
+
+
+@server.tool()
+def secret() -> str:
+    """Tell what is in SECRET."""
+    return os.environ.get("SECRET", "(unset)")
 
 
 @server.tool()
@@ -62,6 +77,20 @@ def end() -> str:
     os._exit(3)
 
 
+def asking_for_key(app: ASGIApp) -> ASGIApp:
+    """Let no request through to *app* that has not the key."""
+
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        wanted = (b"authorization", f"Bearer {KEY}".encode())
+        if scope["type"] == "http" and wanted not in scope["headers"]:
+            app_or_refusal: ASGIApp = PlainTextResponse("no key", status_code=401)
+        else:
+            app_or_refusal = app
+        await app_or_refusal(scope, receive, send)
+
+    return guarded
+
+
 def main(transport: str, file: str = os.devnull) -> None:
     """Serve until nobody listens any more, or until a signal."""
     if transport == "stdio":
@@ -72,7 +101,10 @@ def main(transport: str, file: str = os.devnull) -> None:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     Path(file).write_text(f"http://127.0.0.1:{port}/mcp", encoding="utf-8")
-    server.run("streamable-http", host="127.0.0.1", port=port)
+    app: ASGIApp = server.streamable_http_app()
+    if transport == "http-with-key":
+        app = asking_for_key(app)
+    uvicorn.run(app, host="127.0.0.1", port=port)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Models that a server takes, made of another one or of zeros."""
+"""Models that a server takes, made of another one, of zeros, or of numbers that are given."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def split(whole: bytes, count: int) -> list[bytes]:
     """Cut a model into *count* files, as llama.cpp's gguf-split does: the keys are in the first."""
     metadata = parse_metadata(whole, name="the model")
     tensors = metadata.tensors
-    data = memoryview(whole)[_aligned(metadata.size) :]
+    data = memoryview(whole)[aligned(metadata.size) :]
     ends = [*(each.offset for each in tensors[1:]), len(data)]
     keys = whole[_FIXED_SIZE : whole.index(text(tensors[0].name))]
     parts: list[bytes] = []
@@ -47,8 +47,11 @@ def split(whole: bytes, count: int) -> list[bytes]:
     return parts
 
 
-def make_projector() -> bytes:
-    """Make what turns pictures into SmolLM2's embeddings: one layer, and all of them alike."""
+def make_projector(learnt: Mapping[str, bytes] | None = None) -> bytes:
+    """Make what turns pictures into SmolLM2's embeddings: one layer, and a token for a picture.
+
+    *learnt* are the contents of tensors; the others are zero, and with none pictures are all alike.
+    """
     numbers = {
         "image_size": 64,
         "patch_size": 16,
@@ -89,7 +92,7 @@ def make_projector() -> bytes:
         "mm.input_projection.weight": (_WIDTH, 64),
         "mm.soft_emb_norm.weight": (64,),
     }
-    return _of_zeros(keys, shapes)
+    return _made(keys, shapes, learnt or {})
 
 
 def make_adapter() -> bytes:
@@ -101,21 +104,25 @@ def make_adapter() -> bytes:
         "adapter.lora.alpha": scalar(_F32, 1.0),
     }
     name = "blk.0.attn_q.weight"
-    return _of_zeros(keys, {f"{name}.lora_a": (_WIDTH, 4), f"{name}.lora_b": (4, _WIDTH)})
+    return _made(keys, {f"{name}.lora_a": (_WIDTH, 4), f"{name}.lora_b": (4, _WIDTH)}, {})
 
 
-def _of_zeros(keys: Mapping[str, Entry], shapes: Mapping[str, Sequence[int]]) -> bytes:
-    infos: list[bytes] = []
-    size = 0
-    for name, shape in shapes.items():
-        infos.append(tensor(name, shape, size))
-        size += _aligned(prod(shape) * 4)
-    return _padded(gguf(keys, infos)) + bytes(size)
-
-
-def _aligned(position: int) -> int:
+def aligned(position: int) -> int:
+    """Return where the next tensor may begin, from *position* on."""
     return -(-position // _ALIGNMENT) * _ALIGNMENT
 
 
+def _made(
+    keys: Mapping[str, Entry], shapes: Mapping[str, Sequence[int]], contents: Mapping[str, bytes]
+) -> bytes:
+    """Make a file whose tensors are of 32-bit numbers, zero where *contents* have none."""
+    infos, data = b"", bytearray()
+    for name, shape in shapes.items():
+        infos += tensor(name, shape, len(data))
+        data += _padded(contents.get(name, bytes(prod(shape) * 4)))
+    header = gguf(keys, tensor_count=len(shapes))
+    return _padded(header + infos) + data
+
+
 def _padded(content: bytes) -> bytes:
-    return content.ljust(_aligned(len(content)), b"\0")
+    return content.ljust(aligned(len(content)), b"\0")

@@ -104,11 +104,16 @@ def as_raw_image(registry: Registry, content: bytes) -> Hosted:
     return _oci(registry, make_image(tar, labels=RAW_LABEL))
 
 
-def for_docker_model_runner(registry: Registry, content: bytes) -> Hosted:
-    """Have a model of Docker Model Runner's kind."""
-    layer = Layer(type="application/vnd.docker.ai.gguf.v3", content=content)
+def for_docker_model_runner(
+    registry: Registry, content: bytes, more: Mapping[str, bytes] | None = None
+) -> Hosted:
+    """Have a model of Docker Model Runner's kind; *more* are layers by the end of their type."""
+    layers = [
+        Layer(type=f"application/vnd.docker.ai.{kind}", content=each)
+        for kind, each in {"gguf.v3": content, **(more or {})}.items()
+    ]
     config = Layer(type=DMR_CONFIG, content=b'{"config": {"format": "gguf"}}')
-    return _oci(registry, make_model([layer], config=config))
+    return _oci(registry, make_model(layers, config=config))
 
 
 def _oci(registry: Registry, model: Model) -> Hosted:

@@ -1,15 +1,11 @@
-"""`--mcp`: tools of real MCP servers, called by a model that says what it is told to."""
+"""`--mcp`: tools of real MCP servers, called by a model that says what it is told to.
+
+A real one calls them in `test_abilities`; here are those that err, insist and interrupt.
+"""
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
-import subprocess
-import sys
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -18,16 +14,15 @@ from tests.doubles.openai_server import OpenAiServer, answer, tool_call
 from tests.integration.cli import Cli, eventually
 from tests.integration.person import Person, make_person
 from tests.integration.screen import Screen
+from tests.integration.tool_servers import LEFT_OUT, Stdio, http_server, make_stdio
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from pathlib import Path
 
 pytest_plugins = ["tests.integration.users"]
 
-TOOL_SERVER = Path(__file__).parents[1] / "doubles/tool_server.py"
 PROMPT = "me>"
 ALWAYS = "--mcp-approve=always"
-LEFT_OUT = "(a tool of tools is left out: 'no name\\x1b[2J' is no name of a tool)\n"
 ASKED = 'Call tools: add {"a": 1, "b": 2}? [y]es, [n]o, [a]lways:'
 
 
@@ -36,43 +31,9 @@ def person(tmp_path: Path) -> Person:
     return make_person(tmp_path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stdio:
-    """A server that the command starts: what it is told, and where the server's pid will be."""
-
-    option: str
-    pid_file: Path
-
-    def has_ended(self) -> bool:
-        try:
-            os.kill(int(self.pid_file.read_text()), 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-
 @pytest.fixture
 def stdio(tmp_path: Path) -> Stdio:
-    """A server named "tools"."""
-    program = tmp_path / "tools"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {TOOL_SERVER} "$@"\n')
-    program.chmod(0o700)
-    pid_file = tmp_path / "the pid"
-    return Stdio(option=f"--mcp={program} stdio {shlex.quote(str(pid_file))}", pid_file=pid_file)
-
-
-@contextmanager
-def http_server(directory: Path) -> Generator[str]:
-    """Run a server, and yield its URL."""
-    file = directory / "url"
-    words = [sys.executable, str(TOOL_SERVER), "http", str(file)]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            next(line for line in process.stderr if "running on" in line)
-            yield file.read_text()
-        finally:
-            process.kill()
+    return make_stdio(tmp_path)
 
 
 def last_turn(server: OpenAiServer, question: int) -> dict[str, object]:

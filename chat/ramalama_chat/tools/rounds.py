@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from ramalama_chat._stream import Delta
@@ -48,22 +48,16 @@ class ToolUse:
         """
         so_far = list(turns)
         for count in range(MOST_ROUNDS + 1):
-            reader, said, thought = CallReader(), "", ""
+            said = _Said()
             with _fitting(after=count), closing(ask(so_far, self._members(count))) as deltas:
                 for delta in deltas:
-                    reader.feed(delta.tool_calls)
-                    said += delta.text
-                    thought += delta.reasoning
+                    said.feed(delta)
                     yield delta
-            calls = reader.calls()
+            calls = said.reader.calls()
             if count == MOST_ROUNDS or not calls:
                 return
-            # What is asked or told now begins on a line of its own.
-            if said:
-                yield Delta(text=_line_end(said))
-            elif thought:
-                yield Delta(reasoning=_line_end(thought))
-            so_far.append(_assistant(said, calls))
+            yield said.line_end()
+            so_far.append(said.turn(calls))
             so_far.extend(self._results(calls))
 
     def _members(self, count: int) -> dict[str, object]:
@@ -87,16 +81,41 @@ class ToolUse:
         return self.toolbox.call(tool, call.arguments)
 
 
-def _line_end(text: str) -> str:
-    return "" if text.endswith("\n") else "\n"
+@dataclass(slots=True)
+class _Said:
+    """What the model says in one round."""
 
+    reader: CallReader = field(default_factory=CallReader)
+    text: str = ""
+    thought: str = ""
+    thought_member: str = ""
 
-def _assistant(said: str, calls: Sequence[ToolCall]) -> Turn:
-    return {
-        "role": "assistant",
-        "content": said,
-        "tool_calls": [call.for_request() for call in calls],
-    }
+    def feed(self, delta: Delta) -> None:
+        """Take in what comes."""
+        self.reader.feed(delta.tool_calls)
+        self.text += delta.text
+        if delta.reasoning:
+            self.thought += delta.reasoning
+            self.thought_member = delta.reasoning_member
+
+    def line_end(self) -> Delta:
+        """End the last line: what is asked or told now begins on one of its own."""
+        if self.text:
+            return Delta(text="" if self.text.endswith("\n") else "\n")
+        return Delta(reasoning="\n" if self.thought and not self.thought.endswith("\n") else "")
+
+    def turn(self, calls: Sequence[ToolCall]) -> Turn:
+        """Repeat it to the server: with its thoughts, which go on once the tools have spoken.
+
+        Without them models lose their thread, and the server must read again what it has in its
+        cache; DeepSeek's API refuses a turn with calls and no thoughts.
+        """
+        return {
+            "role": "assistant",
+            "content": self.text,
+            **({self.thought_member: self.thought} if self.thought else {}),
+            "tool_calls": [call.for_request() for call in calls],
+        }
 
 
 @contextmanager

@@ -45,8 +45,22 @@ def test_a_style_is_taken_back_when_the_thoughts_are_interrupted() -> None:
     assert err.getvalue() == f"{DIM}Hm{RESET}\n"
 
 
-def test_without_thoughts_nothing_is_written() -> None:
+@pytest.mark.parametrize("thoughts", ["", "\n\n"])
+def test_without_thoughts_nothing_is_written(thoughts: str) -> None:
     err = io.StringIO()
+    writer = ReasoningWriter(err, color=True)
+    for thought in thoughts:
+        writer.write(thought)
 
-    assert list(ReasoningWriter(err, color=True).before(piece for piece in ["42"])) == ["42"]
+    assert list(writer.before(piece for piece in ["42"])) == ["42"]
     assert err.getvalue() == ""
+
+
+def test_empty_lines_are_left_out_before_the_first_thought_alone() -> None:
+    err = io.StringIO()
+    writer = ReasoningWriter(err, color=False)
+    for thought in ("\n", "\nOne.\n", "\nTwo."):
+        writer.write(thought)
+    writer.end()
+
+    assert err.getvalue() == "One.\n\nTwo.\n"

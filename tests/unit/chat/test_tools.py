@@ -224,6 +224,21 @@ def test_an_answer_goes_on_with_what_a_tool_said(script: Script, session: ChatSe
     assert [each.answer for each in session.conversation.exchanges] == [text]
 
 
+@pytest.mark.parametrize("member", ["reasoning_content", "reasoning"])
+def test_a_model_is_told_what_it_thought_before_it_called_a_tool(
+    script: Script, session: ChatSession, member: str
+) -> None:
+    thought = [event(None, **{member: text}) for text in ("I ", "add.")]
+    called = event(None, tool_calls=[piece()])
+    script.add(stream(*thought, called, event(None, finish="tool_calls")), words("It is 3."))
+    session.tools = use(Box())
+
+    assert "".join(session.ask("1+2?")) == "It is 3."
+    said = turns(script, 1)[-2]
+    assert said.keys() == {"role", "content", "tool_calls", member}
+    assert said[member] == "I add."
+
+
 @pytest.mark.parametrize(
     ("called", "allowed", "told"),
     [
