@@ -5,7 +5,7 @@
 """
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
 
@@ -23,7 +23,7 @@ class State(TypedDict):
 
 
 @asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+async def lifespan(_app: FastAPI) -> AsyncGenerator[State]:
     """Start the model with the service, and remove its container with it."""
     async with ramalama.aserve(os.environ["MODEL"]) as server:
         yield {"server": server}

@@ -5,6 +5,7 @@ import sys
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 import ramalama
 
@@ -19,8 +20,8 @@ with ramalama.serve(sys.argv[1]) as server:
         model=server.model,
         root_client=client,
         client=client.chat.completions,
-        api_key="none is needed",
-        max_tokens=64,
+        api_key=SecretStr("none is needed"),
+        max_completion_tokens=64,
     )
     chain = PROMPT | model | StrOutputParser()
     for piece in chain.stream({"text": "The sky is blue."}):

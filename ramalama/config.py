@@ -28,6 +28,8 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from ramalama_chat.tools.address import ToolServerAddress
+
 DEFAULT = "default"
 _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the TOML reader takes time by the square of them
@@ -42,6 +44,8 @@ _FOREIGN = frozenset(
     rag_image runtimes stack_image summarize_after tempdir thinking tools_image
     tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
+# Their values are in no message.
+_SECRET = frozenset({"mcp"})
 
 
 @frozen()
@@ -57,6 +61,7 @@ class Config:
         env: ``K=V`` or ``K`` for the container.
         store: directory of the models; None is the one that upstream has, see `store_base`.
         model_draft: reference of a model that guesses ahead for every other one.
+        mcp: servers of tools, by the names that `--mcp` may call them.
         transport: of names that tell none.
         prefix: of the chat's prompt; None is the seal, where the terminal can show it.
         sources: where each setting came from that is not the default, for messages.
@@ -80,6 +85,7 @@ class Config:
     ngl: int = -1
     store: str | None = None
     model_draft: str | None = None
+    mcp: Mapping[str, ToolServerAddress] = field(default_factory=dict[str, "ToolServerAddress"])
     transport: Scheme = Scheme.OLLAMA
     prefix: str | None = None
     color: str = "auto"
@@ -159,7 +165,8 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
             try:
                 changes[key] = READERS[key](value)
             except ValueError as exc:
-                msg = f"{_where(source, key)} is {value!r:.100}, which is not {exc}"
+                shown = "" if key in _SECRET else f" {value!r:.100}, which is"
+                msg = f"{_where(source, key)} is{shown} not {exc}"
                 raise ConfigError(msg) from exc
         elif key not in _FOREIGN:
             warnings.append(_unknown(key, source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ramalama.events import ContainerCreated, ignore
@@ -13,7 +14,7 @@ from ramalama.service import Ramalama
 from ramalama.starting import Terms
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Iterable
     from typing import Unpack
 
     from ramalama.events import Event
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serve(
-    model: str | ModelRef, *, using: Ramalama | None = None, **keywords: Unpack[ServeKeywords]
+    model: str | Path | ModelRef,
+    *,
+    using: Ramalama | None = None,
+    **keywords: Unpack[ServeKeywords],
 ) -> Generator[ModelServer]:
-    """Serve *model*, what a user types for one, for the length of the block.
+    """Serve *model*, what a user types for one or a file, for the length of the block.
 
     *keywords* are the fields of `ServeOptions`, and what `Ramalama.start` takes besides, with what
     that raises. *using* is a handle of the caller's, which stays open; without one, there is one
@@ -40,9 +44,12 @@ def serve(
 
 @asynccontextmanager
 async def aserve(
-    model: str | ModelRef, *, using: Ramalama | None = None, **keywords: Unpack[ServeKeywords]
+    model: str | Path | ModelRef,
+    *,
+    using: Ramalama | None = None,
+    **keywords: Unpack[ServeKeywords],
 ) -> AsyncGenerator[ModelServer]:
-    """Serve *model* for the length of the block, in asyncio; see `serve`.
+    """Serve *model* for the length of the block, in asyncio (and in no other loop); see `serve`.
 
     All that blocks is done in threads. A task that is cancelled while the server starts or ends
     is so when nothing is left of it, and not before. *on_event* is called in such a thread.
@@ -64,7 +71,7 @@ class _Stay:
     """What `aserve` does in threads."""
 
     def __init__(
-        self, model: str | ModelRef, using: Ramalama | None, keywords: ServeKeywords
+        self, model: str | Path | ModelRef, using: Ramalama | None, keywords: ServeKeywords
     ) -> None:
         self.called_off = keywords.pop("cancel", None) or threading.Event()
         self._on_event = keywords.pop("on_event", ignore)
@@ -139,14 +146,32 @@ def _handle(using: Ramalama | None) -> Generator[Ramalama]:
 
 
 def _sort(
-    ramalama: Ramalama, model: str | ModelRef, keywords: ServeKeywords
+    ramalama: Ramalama, model: str | Path | ModelRef, keywords: ServeKeywords
 ) -> tuple[ServeOptions, StartKeywords]:
     """Part what the server is like from how it is started."""
-    reference = ramalama.models.resolve(model) if isinstance(model, str) else model
+    reference = _resolve(ramalama, model)
     how = {field.name for field in fields(Terms)}
+    _refuse_unknown(keywords, how | {field.name for field in fields(ServeOptions)} - {"model"})
     of_the_start = {name: value for name, value in keywords.items() if name in how}
     of_the_server = {name: value for name, value in keywords.items() if name not in how}
     return (
         ServeOptions(model=reference, **cast("ServerKeywords", of_the_server)),
         cast("StartKeywords", of_the_start),
     )
+
+
+def _resolve(ramalama: Ramalama, model: str | Path | ModelRef) -> ModelRef:
+    if isinstance(model, Path):
+        model = str(model.absolute())  # "granite" would be a name of Ollama's library
+    return ramalama.models.resolve(model) if isinstance(model, str) else model
+
+
+def _refuse_unknown(keywords: Iterable[str], known: Iterable[str]) -> None:
+    """Raise the TypeError of a keyword that is none, with the one that may have been meant."""
+    if unknown := sorted({*keywords} - {*known}):
+        import difflib  # noqa: PLC0415 (only for who has mistyped)
+
+        near = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; see ServeOptions and Ramalama.start"
+        msg = f"there is no option {unknown[0]!r}{hint}"
+        raise TypeError(msg)

@@ -20,8 +20,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Unpack
+    from typing import NoReturn, Unpack
 
+    from ramalama.errors import RamalamaError
     from ramalama.keywords import ServerKeywords
     from ramalama.server import ModelServer
     from ramalama.service import Ramalama
@@ -78,24 +79,34 @@ class ModelServers:
 
         Without an engine the test is skipped, or fails; so it does with a model that cannot serve.
         """
-        from ramalama.errors import EngineFailure, RamalamaError  # noqa: PLC0415 (many tests need none)
-        from ramalama_engines import EngineUnavailable  # noqa: PLC0415 (see above)
+        from ramalama.errors import RamalamaError  # noqa: PLC0415 (many tests need none)
 
         key = repr((model, sorted(options.items())))
-        try:
-            if key not in self._running:
+        failure: RamalamaError | None = None
+        if key not in self._running:
+            try:
                 self._running[key] = self._start(model, options)
-        except EngineFailure as exc:
-            if self._skip and isinstance(exc.cause, EngineUnavailable):
-                pytest.skip(f"no model without a container engine: {exc}")
-            pytest.fail(_reason(model, exc), pytrace=False)
-        except RamalamaError as exc:
-            pytest.fail(_reason(model, exc), pytrace=False)
+            except RamalamaError as exc:
+                failure = exc
+        # Out here, since pytest would show how the errors came about, too, which are a line each.
+        if failure is not None:
+            self._give_up(model, failure)
         return self._running[key]
 
     def close(self) -> None:
         """Give all of them up."""
         self._stack.close()
+
+    def _give_up(self, model: str, failure: RamalamaError) -> NoReturn:
+        from ramalama.errors import EngineFailure  # noqa: PLC0415 (see above)
+        from ramalama_engines import EngineUnavailable  # noqa: PLC0415 (see above)
+
+        without_engine = isinstance(failure, EngineFailure) and isinstance(
+            failure.cause, EngineUnavailable
+        )
+        if self._skip and without_engine:
+            pytest.skip(f"no model without a container engine: {failure}")
+        pytest.fail(f"{model} does not serve: {failure}", pytrace=False)
 
     def _start(self, model: str, options: ServerKeywords) -> ModelServer:
         from ramalama.config import Config, config_files  # noqa: PLC0415 (see above)
@@ -115,10 +126,6 @@ class ModelServers:
                 **options,
             )
         )
-
-
-def _reason(model: str, error: Exception) -> str:
-    return f"{model} does not serve: {error}"
 
 
 @pytest.fixture(scope="session")

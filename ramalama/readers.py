@@ -16,6 +16,8 @@ from ramalama_engines.kinds import EngineKind, PullPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ramalama_chat.tools.address import ToolServerAddress
+
 W = TypeVar("W", bound=StrEnum)
 
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
@@ -117,18 +119,38 @@ def _environment(value: object) -> tuple[str, ...]:
     return tuple(parse_env(item) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's list is untyped)
 
 
-def _table(value: object) -> Mapping[str, str]:
+def _object(value: object) -> Mapping[object, object] | None:
+    """Return a table, which a variable has as JSON; None for what is none."""
     if isinstance(value, str):
-        import json  # noqa: PLC0415 (RAMALAMA_IMAGES alone is JSON)
+        import json  # noqa: PLC0415 (few name tables in a variable)
 
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             value = None
-    if not isinstance(value, dict):
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType] (tomllib's dict is untyped)
+
+
+def _table(value: object) -> Mapping[str, str]:
+    table = _object(value)
+    if table is None:
         msg = "a table of texts"
-        raise ValueError(msg)  # noqa: TRY004 (a reader's one error)
-    return {_text(key): _text(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
+        raise ValueError(msg)
+    return {_text(key): _text(item) for key, item in table.items()}
+
+
+def _tool_servers(value: object) -> Mapping[str, ToolServerAddress]:
+    from ramalama_chat.tools.named_server import read_named_server  # noqa: PLC0415 (few have any)
+
+    table = _object(value)
+    if table is None:
+        msg = "a table of MCP servers"
+        raise ValueError(msg)
+    try:
+        return {str(name): read_named_server(str(name), each) for name, each in table.items()}
+    except ValueError as exc:
+        msg = f"a table of MCP servers: {exc}"
+        raise ValueError(msg) from exc
 
 
 def _transport(value: object) -> Scheme:
@@ -153,6 +175,7 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "ngl": parse_ngl,
     "store": _text,
     "model_draft": _text,
+    "mcp": _tool_servers,
     "transport": _transport,
     "prefix": _text,
     "color": _color,

@@ -38,15 +38,17 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
         return exit_code(exc)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except BrokenPipeError as exc:
         _silence_stdout()
+        if hasattr(exc, "__notes__"):
+            complain(f"Error: {_os_message(exc)}")
         return BROKEN_PIPE
     except OSError as exc:
         # The engine's and the server's have become errors of ours: this is our output or run_dir.
         if debug:
             _show_traceback()
         _silence_stdout()
-        complain(f"Error: {exc.filename or 'standard output'}: {exc.strerror or exc}")
+        complain(f"Error: {_os_message(exc)}")
         return IO_FAILED
 
 
@@ -54,6 +56,12 @@ def _message(exc: Exception) -> str:
     """Keep an error on its line, whatever file name is in it."""
     # Only the list of engines that were tried has lines of its own.
     return str(exc) if isinstance(exc, EngineFailure) else str(exc).replace("\n", "\\n")
+
+
+def _os_message(exc: OSError) -> str:
+    """Say what failed and why, and then what the command notes to follow from that."""
+    what = f"{exc.filename or 'standard output'}: {exc.strerror or exc}"
+    return "; ".join((what, *getattr(exc, "__notes__", ())))
 
 
 def _prepare_streams() -> None:

@@ -93,7 +93,8 @@ def _add_tools(group: ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="SERVER",
-        help="let the model call an MCP server's tools: a command or a URL; may be repeated",
+        help="let the model call an MCP server's tools: a command, a URL, or a name that "
+        "ramalama.conf has; may be repeated",
     )
     group.add_argument(
         "--mcp-approve",

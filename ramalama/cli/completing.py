@@ -21,12 +21,14 @@ from ramalama.cli.dispatch import load_command, split_words
 from ramalama.cli.invocation import GlobalArguments, invoke, parser
 from ramalama.cli.verbs import VERBS, find_verb
 from ramalama.errors import RamalamaError
+from ramalama_chat.paths import continue_path
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping
 
 _START = "_ARGCOMPLETE"  # the position of the program's name among the words, from 1 on
+_OF_SERVERS = ("ramalama stop", "ramalama logs")
 _PATH = r"(\.{1,2}|~)?/"
 
 
@@ -65,25 +67,30 @@ class _Candidates(BaseCompleter):
         parser: argparse.ArgumentParser,
         parsed_args: argparse.Namespace,
     ) -> Mapping[str, str] | Iterable[str]:
-        del parser  # argcomplete names it
         match action.metavar:
+            case "NAME" if parser.prog in _OF_SERVERS:
+                return _servers(parsed_args)
             case "COMMAND":
                 return {name: verb.summary for name, verb in VERBS.items()}
             case "MODEL" | "SOURCE" if not re.match(_PATH, prefix):
                 return _models(prefix, parsed_args)
             case "MODEL" | "SOURCE" | "PATH" | "DIR" | "FILE":
-                return _paths(prefix)
-            case "BOOL":
-                return ("true", "false")
-            case str(text) if choices := re.fullmatch(r"\{(.+)\}", text):
-                return choices[1].split(",")
-            case _:
-                return ()
+                return continue_path(prefix, lambda name: Path(name).expanduser())
+            case metavar:
+                choices = "{true,false}" if metavar == "BOOL" else str(metavar)
+                return choices[1:-1].split(",") if choices.startswith("{") else ()
+
+
+def _servers(arguments: argparse.Namespace) -> Iterator[str]:
+    words = GlobalArguments(**vars(arguments))
+    # A shell shows no errors, and the command will.
+    with suppress(RamalamaError), invoke(words).ramalama() as ramalama:
+        yield from [state.name for state in ramalama.servers()]
 
 
 def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the models of this machine, as short as they may be written."""
-    with suppress(RamalamaError):  # a shell shows no errors, and the command will
+    with suppress(RamalamaError):  # see above
         invocation = invoke(GlobalArguments(**vars(arguments)))
         models = invocation.models()
         default, names = invocation.config.transport, models.shortnames().entries
@@ -91,17 +98,3 @@ def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:
             whole = str(model.reference)
             short = whole.removeprefix(f"{default}://library/").removeprefix(f"{default}://")
             yield whole if short in names or not short.startswith(typed) else short
-
-
-def _paths(typed: str) -> list[str]:
-    """Return the files whose paths begin so; directories end in a slash."""
-    directory, slash, beginning = typed.rpartition("/")
-    directory += slash
-    found: list[str] = []
-    with suppress(OSError), os.scandir(Path(directory).expanduser()) as entries:
-        found.extend(
-            f"{directory}{entry.name}{'/' if entry.is_dir() else ''}"
-            for entry in entries
-            if beginning or not entry.name.startswith(".")
-        )
-    return sorted(found)

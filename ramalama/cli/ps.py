@@ -23,7 +23,7 @@ _HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "N
 class PsArguments(GlobalArguments):
     """What the parser fills in."""
 
-    format: str | None
+    format: str
     noheading: bool
     no_trunc: bool
 
@@ -50,7 +50,12 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("ps", VERBS["ps"].summary)
-    result.add_argument("--format", choices=("json",), help="print an array of objects")
+    result.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="print a table, or an array of objects (default: table)",
+    )
     result.add_argument(
         *("--json",), action="store_const", const="json", dest="format", help="as --format json"
     )

@@ -119,29 +119,36 @@ class _Serve:
         return 0
 
     def serve(self) -> None:
-        """Start the server, and wait for its end unless it is to be left running."""
+        """Start the server, and wait for its end unless it is to be left running.
+
+        That it stays is settled once its name is told: nobody could stop it otherwise.
+        """
         arguments = self.arguments
         progress = StartProgress(quiet=self.invocation.quiet)
-        last = FOR_EVER if arguments.detach else 0.0
+        stays = FOR_EVER if arguments.detach else 0.0
+        if arguments.keep_alive is not None:
+            stays = arguments.keep_alive
         with self.invocation.ramalama() as ramalama:
             try:
                 server = ramalama.serve(
                     self._options(ramalama),
                     reuse=arguments.reuse,
-                    keep_alive=last if arguments.keep_alive is None else arguments.keep_alive,
+                    keep_alive=0.0 if arguments.detach else stays,
                     on_event=progress.follow,
                 )
                 with server as running:
                     progress.clear()
                     self._announce(running)
-                    if not arguments.detach:
+                    if arguments.detach:
+                        running.detach(keep_alive=stays)
+                    else:
                         self._follow(ramalama, running)
             finally:
                 progress.clear()
 
     def _announce(self, server: ModelServer) -> None:
         if self.arguments.detach:
-            sys.stdout.write(printable(server.name) + "\n")
+            _tell_name(server)
         if self.invocation.quiet:
             return
         complain(f"{server.model} is served at {_address(server)}")
@@ -190,6 +197,15 @@ class _Serve:
         except (OSError, UnicodeDecodeError) as exc:
             msg = f"cannot read the API key in {self.arguments.api_key_file}: {exc}"
             raise ConfigError(msg) from exc
+
+
+def _tell_name(server: ModelServer) -> None:
+    try:
+        sys.stdout.write(printable(server.name) + "\n")
+        sys.stdout.flush()
+    except OSError as exc:
+        exc.add_note("nobody was told the server's name, so it is given up again")
+        raise
 
 
 def _address(server: ModelServer) -> str:

@@ -20,10 +20,11 @@ EDITED: Mapping[str, str] = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_COLOR_DEP
 
 
 class Screen:
-    """The screen of the terminal that *child* runs at."""
+    """The screen of the terminal that *child* runs at; each wait ends after `patience` seconds."""
 
     def __init__(self, child: pexpect.spawn[str]) -> None:
         self._child = child
+        self.patience = PATIENCE
         child.setwinsize(_LINES, _COLUMNS)  # pyright: ignore[reportUnknownMemberType]
         self._screen = pyte.Screen(_COLUMNS, _LINES)
         self._stream = pyte.Stream(self._screen)
@@ -45,10 +46,10 @@ class Screen:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Read until *condition* holds."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while not condition():
-            assert time.monotonic() < deadline, self.text
-            self._read()
+            assert time.monotonic() < deadline, f"this is not what was waited for:\n{self.text}"
+            assert self._read(), f"the command has ended:\n{self.text}"
 
     def wait_for(self, *lines: str) -> None:
         """Wait until these are the last lines of the screen."""
@@ -60,8 +61,9 @@ class Screen:
 
     def wait_for_end(self) -> int | None:
         """Wait for the end of the command, and return its exit code."""
+        deadline = time.monotonic() + self.patience
         while self._read():
-            continue
+            assert time.monotonic() < deadline, f"the command does not end:\n{self.text}"
         self._child.close()
         return self._child.exitstatus
 

@@ -114,6 +114,7 @@ def test_without_an_engine_a_test_fails_or_is_skipped_as_the_ini_file_says(
 
     result.assert_outcomes(**{counted: 1})
     result.stdout.fnmatch_lines([said])
+    result.stdout.no_fnmatch_line("*exception*")
 
 
 @on_podman

@@ -66,6 +66,9 @@ def test_what_is_typed_is_edited_before_it_is_sent(cli: Cli, model: Path, talk: 
     [
         pytest.param(f"{PASTE}one\ntwo\n{END_OF_PASTE}\r", "one\ntwo", id="paste"),
         pytest.param(f"{PASTE}/* a\nb */{END_OF_PASTE}\r", "/* a\nb */", id="paste-of-code"),
+        pytest.param(
+            f'{PASTE}"""One."""\nx = 2{END_OF_PASTE}\r', '"""One."""\nx = 2', id="docstring"
+        ),
         pytest.param("one\\\rtwo\r", "one\ntwo", id="backslash"),
         pytest.param('"""one\rtwo"""\r', "one\ntwo", id="quotes"),
         pytest.param("one\x1b\rtwo\r", "one\ntwo", id="Alt-Enter"),
@@ -128,6 +131,19 @@ def test_commands_are_completed(cli: Cli, model: Path) -> None:
     with talking(cli, *SMALL, str(model)) as screen:
         screen.type("/cl\t\r")
         screen.wait_for(f"{PROMPT}/clear", "The conversation starts anew.", PROMPT)
+
+
+def test_files_are_completed(cli: Cli, model: Path) -> None:
+    (cli.home / "notes.txt").write_text("Blue.")
+    with talking(cli, *SMALL, str(model)) as screen:
+        screen.type("/file ~/no\t\r")
+        screen.wait_for(f"{PROMPT}/file ~/notes.txt", "Attached to your next message.", PROMPT)
+
+
+def test_a_long_line_wraps_as_one_line(cli: Cli, model: Path) -> None:
+    with talking(cli, *SMALL, str(model)) as screen:
+        screen.type("x" * 150)
+        screen.wait_for(f"{PROMPT}{'x' * 97}", "x" * 53)
 
 
 def test_keys_are_vis_where_the_users_inputrc_says_so(cli: Cli, model: Path, talk: Path) -> None:
@@ -241,6 +257,32 @@ def test_prefix_and_colour_follow_the_terminal(
         screen.wait_for("Blue.", prompt)
 
         assert ("\x1b[33mBlue." in screen.raw) is color
+
+
+def test_commands_change_what_the_next_question_builds_on(
+    cli: Cli, model: Path, talk: Path
+) -> None:
+    (cli.home / "notes.txt").write_text("Blue.")
+    with talking(cli, *SMALL, *saying("Yes."), str(model)) as screen:
+        for typed, answered in (
+            ("One?", "Yes."),
+            ("/undo", "Forgotten: One?"),
+            ("/system Be brief.", "The system prompt is set; what was said stays."),
+            ("Two?", "Yes."),
+            ("/regenerate", "Yes."),
+            ("/file ~/notes.txt", "Attached to your next message."),
+            ("Three?", "Yes."),
+            ("/think off", "Reasoning is off."),
+        ):
+            screen.type(f"{typed}\r")
+            screen.wait_for(f"{PROMPT}{typed}", answered, PROMPT)
+        asked = ["Two?", "File notes.txt:\n```\nBlue.\n```\n\nThree?"]
+        assert prompts(screen, talk) == asked
+        assert json.loads(talk.read_text())["system"] == "Be brief."
+
+        screen.type(f"/clear\r/load {talk}\rFour?\r")
+        screen.wait_for(f"{PROMPT}Four?", "Yes.", PROMPT)
+        assert prompts(screen, talk) == [*asked, "Four?"]
 
 
 def test_statistics_and_parameters_are_the_servers(cli: Cli, model: Path) -> None:

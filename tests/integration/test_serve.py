@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.integration.cli import SMALL, Cli, Done, eventually, finish
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Generator
+    from typing import IO
 
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
@@ -68,6 +71,50 @@ def test_detached_it_prints_its_name_and_stays_until_it_is_stopped(cli: Cli, mod
     assert answered == 200
     assert stopped == Done(code=0, out="stays\n")
     assert (cli.containers(), cli.leftovers()) == ([], [])
+
+
+@pytest.fixture(params=["full disk", "closed pipe"])
+def broken_output(request: pytest.FixtureRequest) -> Generator[IO[bytes]]:
+    """A standard output that nothing can be written to."""
+    if request.param == "full disk":
+        with Path("/dev/full").open("wb") as full:
+            yield full
+        return
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        yield pipe
+
+
+@on_podman
+def test_a_server_whose_name_nobody_learns_does_not_stay(
+    cli: Cli, model: Path, broken_output: IO[bytes]
+) -> None:
+    words = ("serve", "-d", "-q", *SMALL, str(model))
+    with cli.start(*words, stdout=broken_output) as process:
+        _, said = process.communicate()
+
+    why = "nobody was told the server's name, so it is given up again"
+    assert said in {
+        f"Error: standard output: No space left on device; {why}\n",
+        f"Error: standard output: Broken pipe; {why}\n",
+    }
+    assert process.returncode in {5, 141}
+    assert (cli.containers(), cli.leftovers()) == ([], [])
+
+
+@on_podman
+def test_a_server_of_others_stays_although_one_more_user_does_not_learn_its_name(
+    cli: Cli, model: Path, broken_output: IO[bytes]
+) -> None:
+    words = ("serve", "-d", "-q", "--reuse", *SMALL, str(model))
+    name = cli.run(*words).out.strip()
+    with cli.start(*words, stdout=broken_output) as process:
+        process.communicate()
+    stopped = cli.run("stop", "--all")
+
+    assert process.returncode in {5, 141}
+    assert stopped.out.strip() == name
 
 
 def test_a_port_is_published_and_asks_for_the_key_that_the_environment_names(

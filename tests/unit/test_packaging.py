@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +33,7 @@ HOMES = {
     "ramalama_values": ROOT / "values",
 }
 WHEEL = f"ramalama-{__version__}-py3-none-any.whl"
+SDIST = f"ramalama-{__version__}.tar.gz"
 DIST_INFO = f"ramalama-{__version__}.dist-info"
 
 
@@ -53,6 +57,10 @@ class Wheels:
     direct: Path
     of_sdist: Path
 
+    @property
+    def sdist(self) -> Path:
+        return self.of_sdist.with_name(SDIST)
+
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
@@ -67,18 +75,27 @@ def files(wheel: Path) -> list[str]:
         return sorted(archive.namelist())
 
 
-def is_cache(path: Path) -> bool:
-    """Tell whether git ignores it: what Python and the checkers leave."""
-    return any(part == "__pycache__" or part.endswith("_cache") for part in path.parts)
+def tree() -> Generator[Path]:
+    """Yield what lies in the folders of the working tree, by its path there, if git takes it."""
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    ignored = [line.strip("/") for line in lines]
+    for directory, folders, names in os.walk(ROOT):
+        folders[:] = [
+            name
+            for name in folders
+            if name != ".git" and not any(fnmatchcase(name, pattern) for pattern in ignored)
+        ]
+        where = Path(directory).relative_to(ROOT)
+        yield from (where / name for name in names if where.parts)
 
 
 def shipped_folders() -> Generator[tuple[Path, Path]]:
-    """Yield each folder that is shipped, and where in the wheel it goes."""
+    """Yield each folder of the tree that is shipped, and where in the wheel it goes."""
     for package, home in HOMES.items():
-        yield home / package, Path(package)
+        yield home.relative_to(ROOT) / package, Path(package)
     hatch = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]
     for folder, shipped_as in hatch["build"]["targets"]["wheel"]["force-include"].items():
-        yield ROOT / folder, Path(shipped_as)
+        yield Path(folder), Path(shipped_as)
 
 
 def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(wheels: Wheels) -> None:
@@ -88,8 +105,21 @@ def test_both_ways_to_build_ship_exactly_what_lies_in_the_packages(wheels: Wheel
     assert [name for name in shipped if not name.startswith(DIST_INFO)] == sorted(
         str(shipped_as / path.relative_to(folder))
         for folder, shipped_as in shipped_folders()
-        for path in folder.rglob("*")
-        if path.is_file() and not is_cache(path)
+        for path in tree()
+        if path.is_relative_to(folder)
+    )
+
+
+def test_the_source_distribution_is_the_tree(wheels: Wheels) -> None:
+    with tarfile.open(wheels.sdist) as archive:
+        names = [
+            Path(name).relative_to(SDIST.removesuffix(".tar.gz")) for name in archive.getnames()
+        ]
+
+    in_folders = [path for path in names if len(path.parts) > 1]
+    assert sorted(in_folders) == sorted(tree())
+    assert {Path(name) for name in ("Makefile", "quickstart", "LICENSE", "CHANGELOG.md")} < set(
+        names
     )
 
 

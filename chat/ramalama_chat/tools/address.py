@@ -1,18 +1,25 @@
 """Where a tool server is: a program that is started, or an address on the web."""
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ramalama_chat.errors import one_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolServerAddress:
-    """Either *url* or *command* is there; *label* is what users read, and has no secrets in it."""
+    """Either *url* or *command* is there; *label* is what users read.
+
+    All else may be secret, and is in no repr: *headers* go with each request to *url*, *env* is
+    what *command* finds in its environment besides the harmless.
+    """
 
     label: str
-    url: str = ""
-    command: tuple[str, ...] = ()
+    url: str = field(default="", repr=False)
+    command: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 def parse_tool_server(text: str) -> ToolServerAddress:

@@ -3,15 +3,19 @@
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TextIO, cast
 
+from httpx2 import AsyncClient, Response, Timeout
 from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp import types as mcp_types
+from mcp.client.streamable_http import streamable_http_client
 
 from ramalama_chat.errors import one_line
 from ramalama_chat.tools.address import ToolServerAddress
 from ramalama_chat.tools.result import result_text
 
+_PATIENCE_TO_CONNECT = 30.0  # seconds
 _PATIENCE_TO_START = 60.0  # seconds; `npx` and `uvx` fetch a server first
 _PATIENCE = 600.0  # seconds for what a tool has to say
 _MOST_PAGES = 16  # of a list of tools
@@ -21,18 +25,36 @@ _MOST_PAGES = 16  # of a list of tools
 async def connect(address: ToolServerAddress, errors: TextIO) -> AsyncGenerator[Client]:
     """Start the server, or connect to it; its standard error goes to the file *errors*.
 
-    Of our environment a program gets what the SDK calls safe: HOME, PATH and the like.
+    Of our environment a program gets what the SDK calls safe: HOME, PATH and the like. Redirects
+    are followed within the server's origin alone, so that no other sees the headers.
     """
     # What it logs, a server's words among it, would go to the terminal as it is.
     logging.getLogger("mcp").addHandler(logging.NullHandler())
     if address.command:
         program, *words = address.command
-        stdio = stdio_client(StdioServerParameters(command=program, args=words), errors)
-        client = Client(stdio, read_timeout_seconds=_PATIENCE_TO_START)
-    else:
-        client = Client(address.url, read_timeout_seconds=_PATIENCE_TO_START)
-    async with client:
+        parameters = StdioServerParameters(command=program, args=words, env=dict(address.env))
+        stdio = stdio_client(parameters, errors)
+        async with Client(stdio, read_timeout_seconds=_PATIENCE_TO_START) as client:
+            yield client
+        return
+    timeout = Timeout(_PATIENCE, connect=_PATIENCE_TO_CONNECT)
+    async with (
+        AsyncClient(
+            headers=address.headers, timeout=timeout, event_hooks={"response": [_raise_if_locked]}
+        ) as http,
+        Client(
+            streamable_http_client(address.url, http_client=http),
+            read_timeout_seconds=_PATIENCE_TO_START,
+        ) as client,
+    ):
         yield client
+
+
+async def _raise_if_locked(response: Response) -> None:
+    """Say what the SDK would call an error response."""
+    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        msg = f"it wants a key, or another one (HTTP {response.status_code})"
+        raise PermissionError(msg)
 
 
 async def list_tools(client: Client) -> Sequence[mcp_types.Tool]:

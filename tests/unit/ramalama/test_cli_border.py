@@ -113,6 +113,29 @@ def test_output_that_nobody_reads_any_more_ends_us_quietly() -> None:
     os.close(write_end)
 
 
+def test_what_follows_from_output_that_nobody_reads_is_told() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    program = """\
+import sys
+from ramalama.cli.border import guarded
+
+def tell():
+    try:
+        print("name", flush=True)
+    except OSError as exc:
+        exc.add_note("all is undone")
+        raise
+
+sys.exit(guarded(tell, debug=False))
+"""
+
+    told = run(program, stdout=write_end)
+
+    os.close(write_end)
+    assert told == (141, "Error: standard output: Broken pipe; all is undone\n")
+
+
 def test_output_that_cannot_be_written_is_an_error() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
 

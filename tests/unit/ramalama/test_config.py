@@ -11,6 +11,7 @@ from ramalama.config import Config, config_files
 from ramalama.errors import ConfigError
 from ramalama.reference import Scheme
 from ramalama_accel import RuntimeName
+from ramalama_chat.tools.address import ToolServerAddress
 from ramalama_engines import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ threads = 3
 ngl = "all"
 store = "/models"
 model_draft = "smollm2:135m"
+mcp.github = { url = "https://h/mcp", headers = { Authorization = "Bearer ${TOKEN}" } }
 transport = "huggingface"
 prefix = "you> "
 color = "never"
@@ -101,6 +103,8 @@ ALL_VARIABLES = {
     "RAMALAMA_NGL": "999",
     "RAMALAMA_STORE": "/models",
     "RAMALAMA_MODEL_DRAFT": "smollm2:135m",
+    "RAMALAMA_MCP": '{"github": {"url": "https://h/mcp", '
+    '"headers": {"Authorization": "Bearer ${TOKEN}"}}}',
     "RAMALAMA_TRANSPORT": "hf",
     "RAMALAMA_PREFIX": "you> ",
     "RAMALAMA_COLOR": "never",
@@ -130,6 +134,13 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         ngl=999,
         store="/models",
         model_draft="smollm2:135m",
+        mcp={
+            "github": ToolServerAddress(
+                label="github",
+                url="https://h/mcp",
+                headers={"Authorization": "Bearer ${TOKEN}"},
+            )
+        },
         transport=Scheme.HUGGINGFACE,
         prefix="you> ",
         color="never",
@@ -320,3 +331,31 @@ def test_a_file_that_the_user_names_must_be_there(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"RAMALAMA_CONFIG names .*absent\.conf"):
         Config.load(env, config_files(env, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("servers", "complaint"),
+    [
+        ('"s3cret"', "is not a table of MCP servers"),
+        ("{ calc = 5 }", "calc needs either a url or a command"),
+        ('{ calc = { headers = { A = "s3cret" } } }', "calc needs either a url or a command"),
+        ('{ calc = { url = "http://h/s3cret", env = { A = "s3cret" } } }', "'env' does not go"),
+    ],
+)
+def test_what_is_wrong_with_a_tool_server_is_told_without_its_secrets(
+    tmp_path: Path, servers: str, complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        load_file(tmp_path, f"mcp = {servers}")
+
+    assert str(caught.value).startswith(f"mcp in {tmp_path / 'ramalama.conf'} is not a table of ")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_settings_show_no_secret_of_a_tool_server(tmp_path: Path) -> None:
+    server = 'command = "/srv/s3cret --key s3cret"\nenv = { KEY = "s3cret" }'
+
+    config = load_file(tmp_path, f"[ramalama.mcp.calc]\n{server}")
+
+    assert config.mcp["calc"].env == {"KEY": "s3cret"}
+    assert "s3cret" not in repr(config)

@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +22,6 @@ from ramalama.starting import Terms
 from ramalama_engines.fake import FakeProgram
 from tests.unit.ramalama.kitchen import Kitchen
 from tests.unit.ramalama.model_server import LOADING
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CANCELS = 60
 
@@ -57,6 +54,36 @@ def test_a_model_is_served_for_the_length_of_the_block(kitchen: Kitchen) -> None
         assert argv[argv.index("--ctx-size") + 1] == "4096"
         assert isinstance(heard[-1], ServerReady)
 
+    assert kitchen.is_clean()
+
+
+def test_a_file_may_be_a_path_and_then_is_no_name_of_a_registry(
+    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(kitchen.model.parent)
+
+    with ramalama.serve(Path(kitchen.model.name), using=kitchen.ramalama()) as server:
+        assert server.model == "granite"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "hint"),
+    [
+        ("ctxsize", "; did you mean 'ctx_size'?"),
+        ("keepalive", "; did you mean 'keep_alive'?"),
+        ("model_name", "; see ServeOptions and Ramalama.start"),
+    ],
+)
+def test_an_option_that_is_none_names_the_nearest(
+    kitchen: Kitchen, keyword: str, hint: str
+) -> None:
+    mistyped: dict[str, int] = {keyword: 1}
+
+    with pytest.raises(TypeError) as caught:  # noqa: SIM117 (the block is what must not begin)
+        with ramalama.serve(str(kitchen.model), using=kitchen.ramalama(), **mistyped):  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+            pass
+
+    assert str(caught.value) == f"there is no option {keyword!r}{hint}"
     assert kitchen.is_clean()
 
 
