@@ -43,5 +43,5 @@ docs:  ## Build the manual pages and the library's reference into build/
 	done
 	$(BIN)/python scripts/reference.py build/reference
 
-bench:  ## Measure, each figure against its floor
+bench:  ## Measure, each figure against its floor; starts real engines, which takes root
 	$(BIN)/python -m benchmarks

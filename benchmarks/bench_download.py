@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -63,6 +62,8 @@ class Bench:
     def __init__(self, directory: Path, size: int) -> None:
         self.directory = directory
         self.size = size
+        self.peaks: list[int] = []
+        """kB of memory that each process of `ours` had at most."""
         (directory / "www").mkdir()
         self.digest = _make_file(directory / "www/file", size)
         self.port = _free_port()
@@ -104,16 +105,18 @@ class Bench:
         self.forget()
         began = time.perf_counter()
         with self.start(where) as process:
-            process.communicate()
+            _, peak = process.communicate()
+        took = time.perf_counter() - began
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, process.args)
-        return (time.perf_counter() - began) * 1000
+        self.peaks.append(int(peak))
+        return took * 1000
 
     def start(self, where: str) -> subprocess.Popen[str]:
         """Begin to fetch, or go on, in a process that says how far it has come."""
         words = [self._url(where), str(self.directory / "store"), str(self.size), self.digest.hex]
         command = [sys.executable, "-m", "benchmarks.fetch", *words]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def kill_at(self, part: float) -> int:
         """Begin to fetch slowly, kill that at some *part* of the way, and return the bytes done."""
@@ -145,7 +148,7 @@ def main(words: Sequence[str] | None = None) -> None:
         bench = Bench(directory, arguments.size * _MIB)
         with bench.serving():
             _compare(bench, "fast", arguments.rounds)
-            print(f"peak memory: {_peak_of_children():.0f} MB")
+            print(f"peak memory: {max(bench.peaks) / 1000:.0f} MB")
             _compare(bench, "slow", 1)
             _kill_and_resume(bench)
         _survive_cuts(directory)
@@ -210,10 +213,6 @@ def _wait_for(port: int) -> None:
             return
     msg = "nginx does not listen"
     raise TimeoutError(msg)
-
-
-def _peak_of_children() -> float:
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
 
 
 if __name__ == "__main__":

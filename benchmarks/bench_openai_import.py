@@ -1,11 +1,10 @@
 """What the OpenAI SDK costs, from a bare interpreter to the first word of a streamed answer.
 
-    python benchmarks/bench_openai_import.py [ROUNDS]
-
 Every row is a process of its own, the rows take turns, and all of them run from bytecode. The
 server is a thread in here that answers at once, so what is left is the client's.
 """
 
+import argparse
 import os
 import resource
 import socketserver
@@ -15,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 _ANSWER = (
@@ -59,8 +59,11 @@ class _Server(socketserver.StreamRequestHandler):
         self.wfile.write(_ANSWER)
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    rounds: int = parser.parse_args(words).rounds
     with tempfile.TemporaryDirectory() as folder:
         socket = str(Path(folder) / "s.sock")
         with socketserver.ThreadingUnixStreamServer(socket, _Server) as server:

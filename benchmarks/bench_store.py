@@ -6,11 +6,12 @@ publishing, finding and opening, in one process, against the smallest durable wr
 few bytes, with fsync(2).
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -19,7 +20,6 @@ from ramalama.reference import ModelRef
 from ramalama.store.store import ModelStore
 from tests.unit.ramalama.store.filled import publish, put, record, write_upstream
 
-ROUNDS = 25
 MODELS = 100
 _LIST = """
 import sys
@@ -40,7 +40,11 @@ _IMPORT = "import ramalama.reference, ramalama.store.store"
 _REFERENCE = "import ramalama.reference"
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=25)
+    rounds: int = parser.parse_args(words).rounds
     with tempfile.TemporaryDirectory() as directory:
         base = Path(directory, "base")
         for number in range(MODELS // 2):
@@ -55,9 +59,9 @@ def main() -> None:
             "import of references alone": (_REFERENCE,),
         }
         starts = {name: _starter(words, directory) for name, words in programs.items()}
-        report(run_rounds(starts, ROUNDS), "python -c pass")
+        report(run_rounds(starts, rounds), "python -c pass")
         print()
-        report(run_rounds(_deeds(base), ROUNDS), "durable write")
+        report(run_rounds(_deeds(base), rounds), "durable write")
 
 
 def _ours(number: int) -> ModelRef:

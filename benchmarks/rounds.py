@@ -12,7 +12,7 @@ Times = dict[str, list[float]]
 
 
 def run_rounds(contenders: Mapping[str, Callable[[], float]], rounds: int) -> Times:
-    """Call each contender once to warm up, then once per round; each returns milliseconds."""
+    """Call each contender once to warm up, then once per round; each returns its time."""
     for contender in contenders.values():
         contender()
     times: Times = {name: [] for name in contenders}
@@ -22,11 +22,11 @@ def run_rounds(contenders: Mapping[str, Callable[[], float]], rounds: int) -> Ti
     return times
 
 
-def report(times: Times, floor: str) -> None:
+def report(times: Times, floor: str, *, unit: str = "ms") -> None:
     """Print each contender's median, and the median of its ratios to *floor*, round by round."""
     for name, values in times.items():
         ratio = statistics.median(a / b for a, b in zip(values, times[floor], strict=True))
         print(
-            f"{name:34} {statistics.median(values):8.1f} ms   {ratio:6.2f} x {floor}"
+            f"{name:34} {statistics.median(values):8.1f} {unit}   {ratio:6.2f} x {floor}"
             f"   (min {min(values):.1f}, max {max(values):.1f})"
         )

@@ -36,7 +36,7 @@ _BASE_URL = "http+docker://localhost"
 _OLDEST_API = "1.41"  # Docker 20.10
 _TOO_OLD = r"Minimum supported API version is (\d+\.\d+)"
 _TAR = {"Content-Type": "application/x-tar"}
-_IDLE_CONNECTIONS = 64  # urllib3 warns on stderr when it must throw one away
+_MOST_IDLE = 4  # connections that are kept; each is a file descriptor here and one of the daemon's
 _CHUNK = 65536
 
 
@@ -192,14 +192,24 @@ class _Pool(UnixHTTPConnectionPool):
     """Connections to one UNIX socket; it knows those that are in use, too."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(_BASE_URL, path, maxsize=_IDLE_CONNECTIONS)
-        self._lock = Lock()
+        super().__init__(_BASE_URL, path, maxsize=_MOST_IDLE)
+        self._lock, self._returning = Lock(), Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._ended = False
 
     def _new_conn(self) -> BaseHTTPConnection:
         # It is one, but the stubs of docker-py and urllib3 do not agree on it.
         return cast("BaseHTTPConnection", _Connection(self))
+
+    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+        """Close *conn* where enough are kept; urllib3 would, too, and log a warning each time."""
+        pool = self.pool  # None once it is closed
+        with self._returning:
+            if pool is None or not pool.full():
+                super()._put_conn(conn)
+                return
+        if conn is not None:
+            conn.close()
 
     def watch(self, sock: socket.socket) -> None:
         with self._lock:

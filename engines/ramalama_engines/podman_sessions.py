@@ -1,15 +1,14 @@
 """Lend podman-py's sessions to the threads of an engine's users, and close them all together.
 
 A `requests.Session` is not promised to be thread-safe, and one per thread would live as long as
-somebody remembers the thread. So a request borrows a session, and there are as many as there ever
-were requests at once.
+somebody remembers the thread. So a request borrows a session, and a few are kept for the next ones.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ramalama_engines._http import socket_path
 from ramalama_engines.errors import EngineUnavailable
@@ -17,6 +16,10 @@ from ramalama_engines.podman_session import PodmanSession
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# Each holds a file descriptor here and one of podman's; who starts twenty servers at once has forty
+# requests under way, and would keep as many connections for good.
+_MOST_IDLE: Final = 4
 
 
 class Sessions:
@@ -31,7 +34,7 @@ class Sessions:
 
     @contextlib.contextmanager
     def borrow(self) -> Generator[PodmanSession]:
-        """Lend a session, and keep it for the next request unless the block fails."""
+        """Lend a session, and keep it for another request unless the block fails."""
         session = self._take()
         try:
             yield session
@@ -76,7 +79,7 @@ class Sessions:
     def _give_back(self, session: PodmanSession) -> None:
         with self._lock:
             self._lent.discard(session)
-            if not self._closed:
+            if not self._closed and len(self._idle) < _MOST_IDLE:
                 self._idle.append(session)
                 return
         session.close()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ import pytest
 import ramalama
 from ramalama import Config, Ramalama
 from ramalama_engines import User
-from tests.integration.cli import EVERYWHERE, ROOTFUL, Cli, eventually, user_of
+from tests.integration.cli import EVERYWHERE, PATIENCE, ROOTFUL, Cli, eventually, user_of
 from tests.lab.assets import IMAGE
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.engines
 
 CYCLES: Final = 8
 AT_ONCE: Final = 6
+BATCHES: Final = 2
 CANCELS: Final = 15
 
 _KEEPS: Final = """
@@ -193,6 +195,33 @@ def test_cycle_after_cycle_nothing_grows(cli: Cli, handle: Ramalama, model: Path
 
     assert max(rest) <= first
     assert is_clean(cli)
+
+
+def test_batch_after_batch_at_once_nothing_grows_and_a_closed_handle_keeps_nothing(
+    cli: Cli, handle: Ramalama, model: Path
+) -> None:
+    all_serve = threading.Barrier(AT_ONCE, timeout=PATIENCE)
+
+    def use(seed: int) -> str:
+        with ramalama.serve(str(model), using=handle, ctx_size=256, seed=seed) as server:
+            all_serve.wait()
+            return ask(server)
+
+    def batch() -> int:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            assert all(pool.map(use, range(AT_ONCE)))
+        gc.collect()
+        eventually(lambda: threading.active_count() <= threads)
+        assert is_clean(cli)
+        return descriptors()
+
+    threads, unused = threading.active_count(), descriptors()
+    first = batch()
+    rest = [batch() for _ in range(BATCHES)]
+    handle.close()
+
+    assert max(rest) <= first
+    assert descriptors() <= unused
 
 
 def test_several_threads_have_servers_of_their_own_at_once(

@@ -53,6 +53,8 @@ class Dockerd:
     url: str
     replies: dict[str, list[Reply]] = field(default_factory=dict[str, list[Reply]])
     asked: list[tuple[str, Asked]] = field(default_factory=list[tuple[str, Asked]])
+    connections: list[object] = field(default_factory=list[object])
+    hung_up: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def answer(self, route: str, *replies: Reply) -> None:
         self.replies[route] = list(replies)
@@ -102,6 +104,14 @@ class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     daemon: Dockerd
+
+    def setup(self) -> None:
+        self.daemon.connections.append(self)
+        super().setup()
+
+    def finish(self) -> None:
+        super().finish()
+        self.daemon.hung_up.release()
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)

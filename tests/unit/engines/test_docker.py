@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import socket
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ramalama_engines.docker import DockerEngine
+from ramalama_engines.docker_session import DockerSession
 from ramalama_engines.docker_spec import create_body
 from ramalama_engines.errors import (
     ContainerConflict,
     ContainerStartError,
+    DeviceNotFound,
     EngineError,
     EngineUnavailable,
     ImagePullError,
+    ProgramNotFound,
+    UnknownRuntime,
     UnsupportedOption,
 )
 from ramalama_engines.values import (
@@ -174,6 +179,25 @@ def test_a_daemon_that_does_not_answer_in_time_is_unavailable(tmp_path: Path) ->
             e.inspect("c1")
 
 
+def test_of_many_connections_a_few_are_kept_and_no_word_is_lost_on_the_others(
+    dockerd: Dockerd, caplog: pytest.LogCaptureFixture
+) -> None:
+    def ask_at_once(count: int) -> None:
+        for answer in [session.open("GET", "/info") for _ in range(count)]:
+            assert answer.json() == INFO  # which returns its connection
+
+    with closing(DockerSession(dockerd.url, timeout=60)) as session:
+        ask_at_once(10)
+        for _ in range(6):
+            assert dockerd.hung_up.acquire(timeout=60)
+        ask_at_once(4)
+
+        assert len(dockerd.connections) == 10
+    for _ in range(4):
+        assert dockerd.hung_up.acquire(timeout=60)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("text", ["[1]", '{"auths": {"x": 1}}', '{"auths": {"x": {"auth": "!"}}}'])
 def test_a_docker_client_configuration_that_docker_py_cannot_read_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
@@ -299,7 +323,7 @@ def test_an_oci_runtime_that_the_daemon_has_is_taken(
 def test_an_unknown_oci_runtime_is_refused_and_the_known_ones_are_named(
     dockerd: Dockerd, engine: DockerEngine
 ) -> None:
-    with pytest.raises(UnsupportedOption, match="'crun'; it has nvidia, runc"):
+    with pytest.raises(UnknownRuntime, match="'crun'; it has nvidia, runc"):
         engine.create(replace(SPEC, oci_runtime="crun"))
 
     assert dockerd.routes() == ["GET /info"]
@@ -345,7 +369,7 @@ def test_cdi_names_are_taken_where_the_daemon_resolves_them(
     [
         (
             (500, "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=7"),
-            ContainerStartError,
+            DeviceNotFound,
             "describes nvidia.com/gpu=7",
         ),
         (
@@ -358,7 +382,9 @@ def test_cdi_names_are_taken_where_the_daemon_resolves_them(
             ContainerConflict,
             "127.0.0.1:80 is taken by another container",
         ),
-        ((400, 'exec: "/x": permission denied'), ContainerStartError, "/x in the image cannot"),
+        ((400, 'exec: "/x": permission denied'), ProgramNotFound, "/x in the image cannot"),
+        ((500, 'adding custom device "/dev/x": no such file'), DeviceNotFound, "the device /dev/x"),
+        ((500, 'failed to stat CDI host device "/etc/x": not'), DeviceNotFound, "names /etc/x"),
         ((404, "network mine not found"), ContainerStartError, "network mine not found"),
         ((404, "No such container: other"), ContainerStartError, "No such container: other"),
         ((500, "something {new}"), ContainerStartError, "something {new}"),

@@ -6,7 +6,7 @@ import gc
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ class Service:
         self._answers = iter(answers)
 
     def serve(self) -> None:
-        with self.listener, ThreadPoolExecutor() as pool:
+        with self.listener, ThreadPoolExecutor(16) as pool:
             while True:
                 try:
                     client, _ = self.listener.accept()
@@ -95,6 +95,24 @@ def test_one_session_carries_one_request_after_the_other(tmp_path: Path) -> None
         assert [ask(sessions), ask(sessions)] == [b"hello", b"hello"]
         assert len(service.connections) == 1
         assert service.requests[0].startswith(b"GET /v4.0.0/libpod/info?a=b+c HTTP/1.1\r\n")
+
+
+def test_of_many_sessions_a_few_are_kept(tmp_path: Path) -> None:
+    def ask_at_once(count: int) -> None:
+        with ExitStack() as stack:
+            for session in [stack.enter_context(sessions.borrow()) for _ in range(count)]:
+                assert session.exchange(REQUEST).body == b"hello"
+
+    with serving(tmp_path, *[HELLO] * 14) as service:
+        with opened(service) as sessions:
+            ask_at_once(10)
+            for _ in range(6):
+                assert service.ended.acquire(timeout=60)
+            ask_at_once(4)
+
+            assert len(service.connections) == 10
+        for _ in range(4):
+            assert service.ended.acquire(timeout=60)
 
 
 def test_an_answer_carries_status_server_and_error(tmp_path: Path) -> None:
