@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from ramalama.reference import ModelRef
     from ramalama.server import ModelServer
     from ramalama.service import Ramalama
+    from ramalama_accel.runtime_name import RuntimeName
+    from ramalama_engines.kinds import PullPolicy
 
 __all__ = [
     "AccessDenied",
@@ -70,8 +72,10 @@ __all__ = [
     "Models",
     "OptionRefused",
     "PullOptions",
+    "PullPolicy",
     "Ramalama",
     "RamalamaError",
+    "RuntimeName",
     "ServeOptions",
     "ServerError",
     "ServerExited",
@@ -93,7 +97,9 @@ _HOMES = {
     "ModelServer": "ramalama.server",
     "Models": "ramalama.models",
     "PullOptions": "ramalama.options",
+    "PullPolicy": "ramalama_engines.kinds",
     "Ramalama": "ramalama.service",
+    "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.options",
     "aserve": "ramalama.embedding",
     "serve": "ramalama.embedding",

@@ -6,6 +6,7 @@ from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from ramalama.errors import OptionRefused
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
@@ -91,7 +92,8 @@ class ServeOptions:
         model: what to serve.
         draft: a small model that guesses ahead for *model*; None is its author's choice, if any.
         runtime: the inference server.
-        ctx_size: tokens of context; None is its author's choice, else 2048; 0 is the model's own.
+        ctx_size: tokens of context, shared by requests that are answered at the same time; None is
+            its author's choice, else 2048; 0 is the model's own.
         ngl: layers on the GPU, for llama.cpp; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the
             CPU alone.
         threads: CPU threads; None is half the cores that this process may use.
@@ -141,3 +143,54 @@ class ServeOptions:
     authfile: Path | None = None
     tls_verify: bool = True
     force: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values that no server can have; a text that spells a word becomes that word.
+
+        Raises:
+            OptionRefused: see the message.
+        """
+        for name, words in _WORDS.items():
+            object.__setattr__(self, name, _read_word(name, getattr(self, name), words))
+        for name, least in _LEAST.items():
+            _check_whole(name, getattr(self, name), least)
+        check_number("temp", self.temp)
+        if isinstance(self.runtime_args, str):  # which is a sequence of texts, too
+            msg = f"runtime_args is a tuple of words, not {self.runtime_args!r}"
+            raise OptionRefused(msg)
+
+
+_WORDS: Mapping[str, type[StrEnum]] = {"runtime": RuntimeName, "pull_policy": PullPolicy}
+_LEAST: Mapping[str, int] = {
+    "ctx_size": 0,
+    "ngl": AUTOMATIC_LAYERS,
+    "threads": 1,
+    "parallel": 1,
+    "port": 1,
+    "seed": -(2**63),
+}
+
+
+def check_number(name: str, value: object, unit: str = "") -> None:
+    """Refuse what is neither None nor a number of 0 or more.
+
+    Raises:
+        OptionRefused: *name* says of which option; NaN is no number.
+    """
+    if value is not None and not (isinstance(value, int | float) and value >= 0):
+        msg = f"{name} is a number{unit}, 0 or more, not {value!r}"
+        raise OptionRefused(msg)
+
+
+def _check_whole(name: str, value: object, least: int) -> None:
+    if value is not None and not (isinstance(value, int) and value >= least):
+        msg = f"{name} is a whole number of {least} or more, not {value!r}"
+        raise OptionRefused(msg)
+
+
+def _read_word(name: str, value: str, words: type[StrEnum]) -> StrEnum:
+    try:
+        return words(value)
+    except ValueError:
+        msg = f"{name} is one of {', '.join(words)}, not {value!r}"
+        raise OptionRefused(msg) from None

@@ -18,23 +18,22 @@ _TIGHT = 0.8  # of the context
 class Asker:
     """Asks, and shows the answer on *stdout*, in colour or not.
 
-    *on_interrupt* is called when Ctrl-C has stopped an answer; *why_gone* says why there is nobody
-    to talk to any more, None if there may still be.
+    *why_gone* says why there is nobody to talk to any more, None if there may still be.
     """
 
     desk: Desk
     stdout: TextIO
     color: bool
-    on_interrupt: Callable[[], None]
     why_gone: Callable[[], Exception | None]
     _context: int | None = field(default=None, init=False)
     _context_asked: bool = field(default=False, init=False)
 
     def ask(self, question: Question) -> None:
-        """Show the answer to *question*; what fails is told in a line.
+        """Show the answer to *question*.
 
         Raises:
-            ServerGone, Exception: there is nobody left to talk to; what *why_gone* says.
+            ChatError: there is none; /retry asks again.
+            Exception: there is nobody left to talk to, which is what *why_gone* says.
 
         """
         desk, before = self.desk, self._last_exchange()
@@ -42,21 +41,18 @@ class Asker:
         desk.talk.counting = True
         try:
             self._show(question)
-        except KeyboardInterrupt:
-            self.on_interrupt()
-            desk.tell("(stopped)")
         except ServerGone as exc:
             if cause := self.why_gone():
                 raise cause from exc
-            desk.tell(f"Error: {exc} (/retry asks again)")
+            msg = f"{exc} (/retry asks again)"
+            raise ChatError(msg) from exc
         except ContextExceeded as exc:
-            desk.tell(f"Error: {exc}; what you wrote is too long by itself")
-        except ChatError as exc:
-            desk.tell(f"Error: {exc}")
-        else:
-            self._tell_the_end()
-        if self._last_exchange() is not before:
-            desk.unanswered = None
+            msg = f"{exc}; what you wrote is too long by itself"
+            raise ChatError(msg) from exc
+        finally:
+            if self._last_exchange() is not before:
+                desk.unanswered = None
+        self._tell_the_end()
 
     def _show(self, question: Question) -> None:
         desk = self.desk
@@ -93,7 +89,8 @@ class Asker:
 
     def _context_size(self) -> int | None:
         if not self._context_asked and self.desk.talk.usage is not None:
-            self._context_asked, self._context = True, self.desk.talk.context_size()
+            self._context_asked = True  # once: a server that does not say would be waited for
+            self._context = self.desk.talk.context_size()
         return self._context
 
 

@@ -1,9 +1,10 @@
 """How many tokens a server's context holds, asked of the server."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from ramalama_chat._openai import openai
+from ramalama_chat.json_shape import is_array, is_object
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -24,19 +25,11 @@ def ask_context_size(client: "OpenAI", model: str) -> int | None:
     if not entries:
         return None
     meta = entries[0].get("meta")
-    length = entries[0].get("max_model_len") or (meta.get("n_ctx") if _is_object(meta) else None)
+    length = entries[0].get("max_model_len") or (meta.get("n_ctx") if is_object(meta) else None)
     return length if isinstance(length, int) else None
 
 
 def read_models(answer: object) -> Sequence[Mapping[str, object]]:
     """Return the entries of a list of models; none of anything else."""
-    data = answer.get("data") if _is_object(answer) else None
-    return [entry for entry in data if _is_object(entry)] if _is_array(data) else ()
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, dict)  # JSON's names are strings
-
-
-def _is_array(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, list)
+    data = answer.get("data") if is_object(answer) else None
+    return [entry for entry in data if is_object(entry)] if is_array(data) else ()

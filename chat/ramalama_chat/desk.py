@@ -90,5 +90,10 @@ class Desk:
         print(ControlFilter().feed(note), file=self.stderr, flush=True)
 
     def path(self, name: str) -> Path:
-        """Return the file that the user calls *name*; ``~/`` is their home."""
+        """Return the file that the user calls *name*; ``~/`` is their home.
+
+        Quotes around it are none of it: terminals add them to what is dropped on them.
+        """
+        if len(name) > len("''") and name[0] == name[-1] and name[0] in "'\"":
+            name = name[1:-1]
         return self.home / name[2:] if name.startswith("~/") else Path(name)

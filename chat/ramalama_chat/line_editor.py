@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TextIO
+from pathlib import Path
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -15,10 +15,11 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle
 
-from ramalama_chat.commands.table import NAMES
+from ramalama_chat.commands.continuation import continue_command
+from ramalama_chat.desk import Desk
 from ramalama_chat.errors import ServerGone
-from ramalama_chat.history import History
 from ramalama_chat.message import Message, is_complete, parse_message
+from ramalama_chat.terminal import ControlFilter
 
 _LOOK_INTERVAL = 0.5  # seconds
 CONTINUATION_PREFIX = "... "
@@ -35,25 +36,24 @@ class LineEditor:
 
     def __init__(
         self,
+        desk: Desk,
         *,
-        stderr: TextIO,
         prefix: str,
-        history: History,
         vi: bool = False,
         has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._has_ended = has_ended
-        self._history = history
+        self._history = desk.history
         # Where the cursor is, is not asked for: an answer that comes late would be typed text.
-        output = Vt100_Output.from_pty(stderr)
+        output = Vt100_Output.from_pty(desk.stderr)
         output.enable_cpr = False
         self._session: PromptSession[str] = PromptSession(
             prefix,
             multiline=True,
             prompt_continuation=_continuation,
             key_bindings=_bindings(),
-            history=_Typed(history.load()),
-            completer=_Commands(),
+            history=_Typed(desk.history.load()),
+            completer=_Commands(desk.path),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
             editing_mode=EditingMode.VI if vi else EditingMode.EMACS,
@@ -115,18 +115,21 @@ class _Cleared(Exception):
 
 
 class _Commands(Completer):
-    """Completes the first word of a line that begins with a slash."""
+    """Completes a line that begins with a slash."""
+
+    def __init__(self, path_of: Callable[[str], Path]) -> None:
+        self._path_of = path_of
 
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """Yield the commands that begin with what was typed."""
+        """Yield how the last part of what was typed may go on; of paths, the last name is shown."""
         del complete_event
-        typed = document.text_before_cursor
-        if typed.startswith("/"):
-            for word in NAMES:
-                if word.startswith(typed):
-                    yield Completion(word, start_position=-len(typed))
+        part, continuations = continue_command(document.text_before_cursor, self._path_of)
+        shown = part.rfind("/", 1) + 1
+        for each in continuations:
+            name = ControlFilter().feed(each[shown:])
+            yield Completion(each, start_position=-len(part), display=name)
 
 
 class _Typed(EditorHistory):
@@ -151,8 +154,8 @@ def _report(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None
         loop.default_exception_handler(context)
 
 
-def _continuation(_width: int, _line: int, _wraps: int) -> AnyFormattedText:
-    return CONTINUATION_PREFIX
+def _continuation(_width: int, _line: int, wraps: int) -> AnyFormattedText:
+    return "" if wraps else CONTINUATION_PREFIX  # a line that is merely long is one line
 
 
 def _bindings() -> KeyBindings:

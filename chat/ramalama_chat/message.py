@@ -40,11 +40,13 @@ def read_message(read_line: Callable[[bool], str]) -> Message | None:
 def parse_message(text: str) -> Message:
     """Read a message that was typed or pasted as a whole, by the same grammar.
 
-    Lines without a backslash belong to it too: whoever pastes several means one message.
+    Lines without a backslash belong to it too: whoever pastes several means one message. So do
+    quotes that end before the text does: that is code, which begins with a docstring.
     """
     if text.lstrip().startswith(_FENCE):
-        lines = iter(text.splitlines(keepends=True))
-        return read_message(lambda _: next(lines, "")) or Message("")
+        lines = iter(text.lstrip().splitlines(keepends=True))
+        message = read_message(lambda _: next(lines, "")) or Message("")
+        return Message(text, fenced=True) if "".join(lines).strip() else message
     return Message(text.rstrip("\r\n").replace("\\\n", "\n"))
 
 
@@ -52,7 +54,7 @@ def is_complete(text: str) -> bool:
     """Tell whether Enter ends the message *text*, or goes on in the next line."""
     if text.lstrip().startswith(_FENCE):
         inside = text.lstrip().removeprefix(_FENCE)
-        return inside.rstrip().endswith(_FENCE)
+        return any(line.rstrip().endswith(_FENCE) for line in inside.splitlines())
     return not text.endswith("\\")
 
 

@@ -1,36 +1,18 @@
 """A conversation that has outgrown the model's context loses its oldest exchanges."""
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Protocol
+from contextlib import closing
 
 from ramalama_chat.conversation import Conversation
+from ramalama_chat.desk import Talk
 from ramalama_chat.errors import ContextExceeded
 
 _ROOM = 0.75  # how full the context may be afterwards: an answer needs room too
 _HALF = 0.5
 
 
-class Asked(Protocol):
-    """What this needs of a ChatSession."""
-
-    @property
-    def conversation(self) -> Conversation:
-        """What was said so far."""
-        ...
-
-    def ask(
-        self,
-        prompt: str,
-        *,
-        images: Sequence[str] = (),
-        on_reasoning: Callable[[str], None] | None = None,
-    ) -> Generator[str, None, None]:
-        """Yield the answer to *prompt* as it comes."""
-        ...
-
-
 def ask_with_room(
-    talk: Asked,
+    talk: Talk,
     prompt: str,
     *,
     images: Sequence[str] = (),
@@ -40,22 +22,58 @@ def ask_with_room(
     """Ask as `ChatSession.ask` does, and forget what is oldest as often as the server refuses.
 
     A server refuses before it begins, so nothing is answered twice. *on_dropped* is told how many
-    exchanges each refusal has cost.
+    exchanges that has cost, once there is an answer; where there is none, nothing is forgotten.
 
     Raises:
         ContextExceeded: *prompt* alone does not fit.
 
     """
-    while True:
-        try:
-            yield from talk.ask(prompt, images=images, on_reasoning=on_reasoning)
-        except ContextExceeded as exc:
-            dropped = talk.conversation.drop_oldest(_allowed(talk.conversation, exc))
-            if not dropped:
-                raise
-            on_dropped(dropped)
-        else:
-            return
+    before, toll = talk.conversation.exchanges, _Toll(on_dropped)
+    try:
+        while True:
+            pieces = talk.ask(prompt, images=images, on_reasoning=toll.before(on_reasoning))
+            try:
+                yield from toll.before_all(pieces)
+            except ContextExceeded as exc:
+                dropped = talk.conversation.drop_oldest(_allowed(talk.conversation, exc))
+                if not dropped:
+                    raise
+                toll.due += dropped
+            else:
+                return
+    finally:
+        if toll.due:
+            talk.conversation.replace(before)
+
+
+class _Toll:
+    """Tells what an answer has cost, just before anything of it is shown."""
+
+    def __init__(self, on_dropped: Callable[[int], None]) -> None:
+        self._on_dropped = on_dropped
+        self.due = 0  # exchanges that were dropped, and not told of yet
+
+    def before_all(self, pieces: Generator[str, None, None]) -> Generator[str, None, None]:
+        with closing(pieces):
+            for piece in pieces:
+                self._tell()
+                yield piece
+        self._tell()
+
+    def before(self, on_reasoning: Callable[[str], None] | None) -> Callable[[str], None] | None:
+        if on_reasoning is None:
+            return None
+
+        def tell_first(thought: str) -> None:
+            self._tell()
+            on_reasoning(thought)
+
+        return tell_first
+
+    def _tell(self) -> None:
+        due, self.due = self.due, 0
+        if due:
+            self._on_dropped(due)
 
 
 def _allowed(conversation: Conversation, exc: ContextExceeded) -> int:

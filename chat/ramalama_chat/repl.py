@@ -55,8 +55,8 @@ class Repl:
     """A prompt loop between a reader and a talk.
 
     *color* is for the answers; *on_interrupt* is called when Ctrl-C goes no further than this: it
-    stops an answer, or leaves. *why_gone* is asked when the server does not answer: it returns what
-    ends the loop, or None if the talk may go on.
+    stops an answer or a command, or leaves. *why_gone* is asked when the server does not answer: it
+    returns what ends the loop, or None if the talk may go on.
     """
 
     desk: Desk
@@ -78,7 +78,6 @@ class Repl:
             desk=self.desk,
             stdout=self.stdout,
             color=self.color,
-            on_interrupt=self.on_interrupt,
             why_gone=self.why_gone,
         )
         while (message := self._read()) is not None:
@@ -86,6 +85,10 @@ class Repl:
                 then = self._take(message, asker)
             except ChatError as exc:
                 self.desk.tell(f"Error: {exc}")
+                continue
+            except KeyboardInterrupt:
+                self.on_interrupt()
+                self.desk.tell("(stopped)")
                 continue
             if then is Then.LEAVE:
                 return

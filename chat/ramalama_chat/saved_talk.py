@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeGuard, cast
+from typing import NoReturn, cast
 
 from ramalama_chat.attachments import read_bounded
 from ramalama_chat.conversation import Exchange
 from ramalama_chat.errors import InputRefused
+from ramalama_chat.json_shape import is_object
 from ramalama_chat.parameters import PARAMETERS, read_parameter
 
 _VERSION = 1
@@ -40,8 +41,6 @@ def save_talk(path: Path, talk: SavedTalk) -> None:
         InputRefused: something is there that is no saved talk, or it cannot be written.
 
     """
-    if path.exists():
-        load_talk(path)  # which refuses
     content = {
         _MARK: _VERSION,
         "system": talk.system,
@@ -53,6 +52,7 @@ def save_talk(path: Path, talk: SavedTalk) -> None:
     }
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        _spare_others(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(beside, flags, 0o600), "w", encoding="utf-8") as file:
             json.dump(content, file, indent=1)
@@ -61,6 +61,19 @@ def save_talk(path: Path, talk: SavedTalk) -> None:
         with suppress(OSError):
             beside.unlink()
         msg = f"{str(path)!r} cannot be written: {exc.strerror}"
+        raise InputRefused(msg) from exc
+    except ValueError as exc:  # a NUL in the name
+        msg = f"{str(path)!r} is no name of a file"
+        raise InputRefused(msg) from exc
+
+
+def _spare_others(path: Path) -> None:
+    if not os.path.lexists(path):
+        return
+    try:
+        load_talk(path)
+    except InputRefused as exc:
+        msg = f"{str(path)!r} is there, and is no talk that /save has written: choose another name"
         raise InputRefused(msg) from exc
 
 
@@ -75,7 +88,7 @@ def load_talk(path: Path) -> SavedTalk:
         value: object = json.loads(read_bounded(path, limit=_MOST_BYTES))
     except (ValueError, RecursionError):
         _refuse(path)
-    if not _is_object(value) or value.get(_MARK) != _VERSION:
+    if not is_object(value) or value.get(_MARK) != _VERSION:
         _refuse(path)
     system, exchanges = value.get("system"), value.get("exchanges")
     parameters = value.get("parameters")
@@ -84,12 +97,12 @@ def load_talk(path: Path) -> SavedTalk:
     return SavedTalk(
         system=system,
         exchanges=tuple(_exchange(path, each) for each in cast("list[object]", exchanges)),
-        parameters=_parameters(parameters if _is_object(parameters) else {}),
+        parameters=_parameters(parameters if is_object(parameters) else {}),
     )
 
 
 def _exchange(path: Path, value: object) -> Exchange:
-    if _is_object(value):
+    if is_object(value):
         prompt, answer, images = value.get("prompt"), value.get("answer"), value.get("images", [])
         if isinstance(prompt, str) and isinstance(answer, str) and isinstance(images, list):
             urls = cast("list[object]", images)
@@ -118,7 +131,3 @@ _MEMBERS = frozenset(parameter.member for parameter in PARAMETERS.values())
 def _refuse(path: Path) -> NoReturn:
     msg = f"{str(path)!r} is no talk that /save has written"
     raise InputRefused(msg) from None
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, dict)  # JSON's names are strings

@@ -2,10 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TypeGuard
 
 from ramalama_chat.attachments import read_bounded
 from ramalama_chat.errors import InputRefused
+from ramalama_chat.json_shape import is_object
 
 _MOST_BYTES = 1024 * 1024
 
@@ -22,12 +22,8 @@ def read_schema(path: Path) -> dict[str, object]:
     except (ValueError, RecursionError) as exc:
         msg = f"{str(path)!r} is no JSON: {exc}"
         raise InputRefused(msg) from exc
-    if not _is_object(schema):
+    if not is_object(schema):
         msg = f"{str(path)!r} is no JSON schema: that is an object"
         raise InputRefused(msg)
     format_ = {"name": "answer", "schema": schema, "strict": True}
     return {"type": "json_schema", "json_schema": format_}
-
-
-def _is_object(value: object) -> TypeGuard[dict[str, object]]:
-    return isinstance(value, dict)  # JSON's names are strings

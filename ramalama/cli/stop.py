@@ -38,19 +38,24 @@ def execute(words: Sequence[str]) -> int:
     with invoke(arguments).ramalama() as ramalama:
         ramalama.remove_orphans()
         names = arguments.names or [state.name for state in ramalama.servers()]
-        for name in names:
-            _stop(ramalama, name, ignore=arguments.ignore or arguments.all)
+        missing = [absence for name in names if (absence := _stop(ramalama, name)) is not None]
+    if missing and not (arguments.ignore or arguments.all):
+        for absence in missing[:-1]:
+            complain(f"Error: {absence}")
+        raise missing[-1]
     return 0
 
 
-def _stop(ramalama: Ramalama, name: str, *, ignore: bool) -> None:
+def _stop(ramalama: Ramalama, name: str) -> EngineFailure | None:
+    """Stop a server and tell its name; return why that cannot be if there is none of that name."""
     try:
         ramalama.stop(name)
     except EngineFailure as exc:
-        if not (ignore and isinstance(exc.cause, ContainerNotFound)):
+        if not isinstance(exc.cause, ContainerNotFound):
             raise
-    else:
-        sys.stdout.write(printable(name) + "\n")
+        return exc
+    sys.stdout.write(printable(name) + "\n")
+    return None
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ramalama.cli.enclosed import Enclosed
     from ramalama.cli.invocation import Invocation
     from ramalama_chat.attachments import Attachments
-    from ramalama_chat.history import History
+    from ramalama_chat.desk import Desk
     from ramalama_chat.repl import Reader
     from ramalama_chat.session import ChatSession
     from ramalama_chat.tools.rounds import ToolUse
@@ -94,19 +94,19 @@ class Talking:
             msg = "--json is for one answer: it needs a prompt"
             raise InputRefused(msg)
         user = self.invocation.user
-        history = History(history_path(user.env, user.home), self._warn)
+        desk = Desk(
+            talk=self.session,
+            stderr=sys.stderr,
+            history=History(history_path(user.env, user.home), self._warn),
+            home=user.home,
+            think=self.arguments.think,
+            stats=self.arguments.stats,
+            attachments=self._attachments(),
+            tools=self.tools.toolbox.tools if self.tools else (),
+        )
         Repl(
-            desk=Desk(
-                talk=self.session,
-                stderr=sys.stderr,
-                history=history,
-                home=user.home,
-                think=self.arguments.think,
-                stats=self.arguments.stats,
-                attachments=self._attachments(),
-                tools=self.tools.toolbox.tools if self.tools else (),
-            ),
-            reader=self._reader(history, has_ended),
+            desk=desk,
+            reader=self._reader(desk, has_ended),
             stdout=sys.stdout,
             color=wants_color(self.arguments, self.invocation),
             on_interrupt=on_interrupt,
@@ -145,25 +145,25 @@ class Talking:
 
         return Attachments(self.enclosed.texts if self.enclosed else (), self._images)
 
-    def _reader(self, history: History, has_ended: Callable[[], bool]) -> Reader:
-        from ramalama_chat.color import default_prefix  # noqa: PLC0415 (see `loop`)
+    def _reader(self, desk: Desk, has_ended: Callable[[], bool]) -> Reader:
         from ramalama_chat.repl import LineReader  # noqa: PLC0415 (see `loop`)
 
-        user = self.invocation.user
-        prefix = self.arguments.prefix or self.invocation.config.prefix
-        prefix = prefix or default_prefix(user.env, sys.stderr.encoding)
+        user, prefix = self.invocation.user, self._prefix()
         if not has_editor(user):
             return LineReader(stdin=sys.stdin, stderr=sys.stderr, prefix=prefix)
         from ramalama_chat.inputrc import prefers_vi  # noqa: PLC0415 (for a terminal alone)
         from ramalama_chat.line_editor import LineEditor  # noqa: PLC0415 (see above)
 
-        return LineEditor(
-            stderr=sys.stderr,
-            prefix=prefix,
-            history=history,
-            vi=prefers_vi(user.env, user.home),
-            has_ended=has_ended,
-        )
+        vi = prefers_vi(user.env, user.home)
+        return LineEditor(desk, prefix=prefix, vi=vi, has_ended=has_ended)
+
+    def _prefix(self) -> str:
+        from ramalama_chat.color import default_prefix  # noqa: PLC0415 (see `loop`)
+
+        for chosen in (self.arguments.prefix, self.invocation.config.prefix):
+            if chosen is not None:
+                return chosen
+        return default_prefix(self.invocation.user.env, sys.stderr.encoding)
 
     def _warn(self, text: str) -> None:
         if not self.invocation.quiet:

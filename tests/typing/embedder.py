@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import assert_type
 
 import openai
@@ -30,6 +31,8 @@ def in_a_line(room: ramalama.Ramalama) -> None:
     with ramalama.serve("smollm2:135m", ctx_size=8192, reuse=True, keep_alive=60) as server:
         assert_type(server, ramalama.ModelServer)
         server.detach(keep_alive=60)
+    with ramalama.serve(Path("granite"), runtime=ramalama.RuntimeName.VLLM) as server:
+        talk(server)
     with room.attach("granite") as found:
         talk(found)
     assert_type(room.stop("granite"), None)

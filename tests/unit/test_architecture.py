@@ -257,7 +257,8 @@ def test_type_checkers_and_users_see_the_same_public_names() -> None:
     typed = {
         alias.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ramalama.")
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith(("ramalama.", "ramalama_"))
         for alias in node.names
     }
 

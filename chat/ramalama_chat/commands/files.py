@@ -12,7 +12,7 @@ from ramalama_chat.terminal import ControlFilter
 
 def attach_image(desk: Desk, words: str) -> Then:
     """Attach a picture to the next prompt."""
-    image = read_image(desk.path(_file(words)))
+    image = read_image(desk.path(words))
     desk.attachments = replace(desk.attachments, images=(*desk.attachments.images, image))
     desk.tell("Attached to your next message.")
     return Then.GO_ON
@@ -20,7 +20,7 @@ def attach_image(desk: Desk, words: str) -> Then:
 
 def attach_text(desk: Desk, words: str) -> Then:
     """Attach a text file to the next prompt."""
-    text = read_text(desk.path(_file(words)))
+    text = read_text(desk.path(words))
     desk.attachments = replace(desk.attachments, texts=(*desk.attachments.texts, text))
     desk.tell("Attached to your next message.")
     return Then.GO_ON
@@ -39,10 +39,3 @@ def copy(desk: Desk, _words: str) -> Then:
     desk.stderr.write(copy_sequence(ControlFilter().feed(exchanges[-1].answer)))
     desk.tell("Copied, if your terminal allows it.")
     return Then.GO_ON
-
-
-def _file(words: str) -> str:
-    if not words:
-        msg = "which FILE?"
-        raise InputRefused(msg)
-    return words

@@ -16,9 +16,12 @@ def set_parameter(desk: Desk, words: str) -> Then:
     value = value.strip()
     if not name:
         desk.tell(f"/set NAME VALUE: {', '.join(PARAMETERS)}; or {', '.join(_SWITCHES)}")
-    elif name in _SWITCHES and not value:
+    elif name in _SWITCHES:
+        if value:
+            msg = f"{name} takes no value; there are {', '.join(_SWITCHES)}"
+            raise InputRefused(msg)
         _SWITCHES[name](desk)
-    elif not value:
+    elif not value and name in PARAMETERS:
         msg = f"which value? /set {name} VALUE"
         raise InputRefused(msg)
     elif value == _DEFAULT and name in PARAMETERS:
@@ -31,8 +34,8 @@ def set_parameter(desk: Desk, words: str) -> Then:
     return Then.GO_ON
 
 
-def show(desk: Desk, _words: str) -> Then:
-    """Show the settings."""
+def show(desk: Desk, words: str) -> Then:
+    """Show the settings, or the one that *words* name."""
     talk = desk.talk
     context = talk.context_size()
     used = talk.usage.total_tokens if talk.usage else None
@@ -46,8 +49,14 @@ def show(desk: Desk, _words: str) -> Then:
         "stats": _on_off(desk.stats),
         "history": _on_off(desk.history.enabled),
     }
-    for name, value in rows.items():
-        desk.tell(f"{name:12} {value}")
+    if words in PARAMETERS:
+        words = PARAMETERS[words].member
+        rows.setdefault(words, "(the server's own)")
+    if words and words not in rows:
+        msg = f"there is no setting {words!r}: {', '.join(rows)}"
+        raise InputRefused(msg)
+    for name in [words] if words else rows:
+        desk.tell(f"{name:12} {rows[name]}")
     return Then.GO_ON
 
 
@@ -81,6 +90,7 @@ _SWITCHES: Mapping[str, Callable[[Desk], object]] = {
     "verbose": lambda desk: stats(desk, "on"),
     "quiet": lambda desk: stats(desk, "off"),
 }
+SETTABLE = (*PARAMETERS, *_SWITCHES)
 
 
 def _read_switch(words: str, now: bool) -> bool:  # noqa: FBT001 - of two words, one is the value

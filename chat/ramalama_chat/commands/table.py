@@ -13,7 +13,8 @@ from ramalama_chat.errors import InputRefused
 class Command:
     """What a user types, with its other names, and what it does.
 
-    *run* is given what follows the name; it raises an InputRefused where that makes no sense.
+    *arguments* are what follows the name: "" is nothing, FILE must, and [on|off] may. *run* is
+    given that; it raises an InputRefused where it makes no sense.
     """
 
     names: tuple[str, ...]
@@ -21,27 +22,35 @@ class Command:
     summary: str
     run: Callable[[Desk, str], Then]
 
+    @property
+    def usage(self) -> str:
+        """The line of /help."""
+        return f"{', '.join(self.names) + ' ' + self.arguments:31} {self.summary}"
+
 
 def _leave(_desk: Desk, _words: str) -> Then:
     return Then.LEAVE
 
 
-def _help(desk: Desk, _words: str) -> Then:
-    rows = [(f"{', '.join(each.names)} {each.arguments}", each.summary) for each in COMMANDS]
-    desk.tell("\n".join(f"{usage:31} {summary}" for usage, summary in rows) + _KEYS)
+def _help(desk: Desk, words: str) -> Then:
+    if not words:
+        desk.tell("\n".join(each.usage for each in COMMANDS) + _KEYS)
+        return Then.GO_ON
+    name = words if words.startswith("/") else f"/{words}"
+    desk.tell(_command(name).usage)
     return Then.GO_ON
 
 
 COMMANDS = (
-    Command(("/help", "/?"), "", "this list", _help),
+    Command(("/help", "/?"), "[COMMAND]", "this list, or one line of it", _help),
     Command(("/bye", "/exit"), "", "leave (as do exit, quit, bye and Ctrl-D)", _leave),
     Command(("/clear",), "", "forget what was said so far", talk.clear),
-    Command(("/system",), "[TEXT]", "show or set the system prompt", talk.system),
+    Command(("/system",), "[TEXT]", 'show or set the system prompt ("": none)', talk.system),
     Command(
         *(("/set",), "[NAME VALUE]", "set temperature, seed, top_p, …; alone, list them"),
         settings.set_parameter,
     ),
-    Command(("/show",), "", "show the settings", settings.show),
+    Command(("/show",), "[NAME]", "show the settings", settings.show),
     Command(("/regenerate", "/retry"), "", "answer the last question again", talk.regenerate),
     Command(("/undo",), "", "forget the last question and its answer", talk.undo),
     Command(("/save",), "FILE", "write the talk to a file", talk.save),
@@ -69,25 +78,34 @@ def find_command(text: str) -> tuple[Command, str] | None:
     known one: code that is pasted may begin with a slash, too.
 
     Raises:
-        InputRefused: a single line begins with a slash, and there is no such command.
+        InputRefused: a single line begins with a slash, and there is no such command; or too much
+            or too little follows one.
 
     """
     if text.strip().lower() in _BARE:
-        return COMMANDS[1], ""
+        return _command("/bye"), ""
     if not text.startswith("/") or text.startswith("//"):
         return None
-    word, *rest = text.split(maxsplit=1)
-    for command in COMMANDS:
-        if word.lower() in command.names:
-            return command, rest[0].strip() if rest else ""
-    if "\n" in text:
+    name, *rest = text.split(maxsplit=1)
+    if "\n" in text and name.lower() not in NAMES:
         return None
-    raise InputRefused(_unknown(word))
+    command, words = _command(name), rest[0].strip() if rest else ""
+    if words and not command.arguments:
+        msg = f"{name} stands alone; /help tells what it does"
+        raise InputRefused(msg)
+    if not words and command.arguments.isalpha():
+        msg = f"which {command.arguments}?"
+        raise InputRefused(msg)
+    return command, words
 
 
-def _unknown(word: str) -> str:
+def _command(name: str) -> Command:
+    for command in COMMANDS:
+        if name.lower() in command.names:
+            return command
     import difflib  # noqa: PLC0415 - only for who has mistyped
 
-    near = difflib.get_close_matches(word.lower(), NAMES, n=1)
+    near = difflib.get_close_matches(name.lower(), NAMES, n=1)
     hint = f"did you mean {near[0]}?" if near else "/help lists them"
-    return f"there is no command {word}; {hint}"
+    msg = f"there is no command {name}; {hint}"
+    raise InputRefused(msg)

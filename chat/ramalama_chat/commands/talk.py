@@ -3,7 +3,6 @@
 from ramalama_chat.attachments import Attachments
 from ramalama_chat.commands.outcome import Then
 from ramalama_chat.desk import Desk
-from ramalama_chat.errors import InputRefused
 from ramalama_chat.saved_talk import SavedTalk, load_talk, save_talk
 
 
@@ -16,8 +15,11 @@ def clear(desk: Desk, _words: str) -> Then:
 
 
 def system(desk: Desk, words: str) -> Then:
-    """Show the system prompt, or set another."""
-    if words:
+    """Show the system prompt, or set another; a pair of quotes stands for none."""
+    if words in ('""', "''"):
+        desk.talk.conversation.system = None
+        desk.tell("There is no system prompt any more.")
+    elif words:
         desk.talk.conversation.system = words
         desk.tell("The system prompt is set; what was said stays.")
     else:
@@ -45,7 +47,7 @@ def regenerate(desk: Desk, _words: str) -> Then:
 
 def save(desk: Desk, words: str) -> Then:
     """Write the talk to a file."""
-    path = desk.path(_file(words))
+    path = desk.path(words)
     conversation = desk.talk.conversation
     save_talk(
         path,
@@ -61,7 +63,7 @@ def save(desk: Desk, words: str) -> Then:
 
 def load(desk: Desk, words: str) -> Then:
     """Go on with the talk of a file."""
-    saved = load_talk(desk.path(_file(words)))
+    saved = load_talk(desk.path(words))
     conversation = desk.talk.conversation
     conversation.system = saved.system
     conversation.replace(saved.exchanges)
@@ -71,13 +73,6 @@ def load(desk: Desk, words: str) -> Then:
     last = f"; the last: {_brief(saved.exchanges[-1].prompt)}" if count else ""
     desk.tell(f"Loaded {count} exchange{'' if count == 1 else 's'}{last}")
     return Then.GO_ON
-
-
-def _file(words: str) -> str:
-    if not words:
-        msg = "which FILE?"
-        raise InputRefused(msg)
-    return words
 
 
 def _brief(text: str, most: int = 60) -> str:

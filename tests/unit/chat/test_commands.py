@@ -27,6 +27,13 @@ def test_help_lists_every_command_on_stderr(word: str) -> None:
     assert all(command.summary in heard.err for command in COMMANDS)
 
 
+@pytest.mark.parametrize("typed", ["/help undo", "/? /UNDO"])
+def test_help_tells_of_one_command(typed: str) -> None:
+    told = f"> {'/undo':31} forget the last question and its answer\n> \n"
+
+    assert talk(f"{typed}\n").err == told
+
+
 def test_no_name_is_given_twice() -> None:
     assert len(set(NAMES)) == len(NAMES)
 
@@ -59,6 +66,14 @@ def test_system_sets_and_shows_the_system_prompt() -> None:
     assert heard.parrot.conversation.system == "Be brief."
     assert "There is no system prompt.\n" in heard.err
     assert heard.err.endswith("> Be brief.\n> \n")
+
+
+@pytest.mark.parametrize("none", ['""', "''"])
+def test_the_system_prompt_can_be_taken_away(none: str) -> None:
+    heard = talk(f"/system Be brief.\n/system {none}\n")
+
+    assert heard.parrot.conversation.system is None
+    assert heard.err.endswith("> There is no system prompt any more.\n> \n")
 
 
 def test_undo_forgets_the_last_exchange() -> None:
@@ -96,6 +111,12 @@ def test_regenerate_asks_again_what_got_no_answer() -> None:
         ("/think maybe", "Error: on or off, not 'maybe'"),
         ("/stats maybe", "Error: on or off, not 'maybe'"),
         ("/set temperature", "Error: which value? /set temperature VALUE"),
+        ("/set tempo", "Error: there is no parameter 'tempo': temperature, seed,"),
+        ("/set history off", "Error: history takes no value; there are history, nohistory,"),
+        ("/undo 3", "Error: /undo stands alone; /help tells what it does"),
+        ("/CLEAR it", "Error: /CLEAR stands alone; /help tells what it does"),
+        ("/show tempo", "Error: there is no setting 'tempo': model, system, exchanges, context,"),
+        ("/help xyz", "Error: there is no command /xyz; /help lists them"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_one_line_and_the_talk_goes_on(
@@ -103,7 +124,8 @@ def test_a_command_that_makes_no_sense_is_one_line_and_the_talk_goes_on(
 ) -> None:
     heard = talk(f"{typed}\nHi\n")
 
-    assert heard.err == f"> {said}\n> > \n"
+    assert heard.err.startswith(f"> {said}")
+    assert heard.err.count("\n") == 2
     assert heard.parrot.asked == ["Hi"]
 
 
@@ -153,6 +175,19 @@ def test_show_names_what_is_set() -> None:
 
     for row in ("model        parrot", "context      25 of 512 tokens", "seed         42"):
         assert f"{row}\n" in heard.err
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("seed", "seed         42"),
+        ("top_p", "top_p        (the server's own)"),
+        ("num_predict", "max_tokens   (the server's own)"),
+        ("think", "think        on"),
+    ],
+)
+def test_show_names_one_setting_alone(name: str, row: str) -> None:
+    assert talk(f"/set seed 42\n/show {name}\n").err.endswith(f"now on.\n> {row}\n> \n")
 
 
 def test_think_off_hides_reasoning_and_asks_for_none() -> None:
@@ -240,6 +275,15 @@ def test_files_and_pictures_go_along_with_the_next_message_alone(tmp_path: Path)
 
     assert heard.parrot.asked == ["File notes.txt:\n```\na note\n```\n\nWhat?", "And?"]
     assert heard.parrot.images == [("data:image/png;base64,iVBORw0KGgo=",), ()]
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_file_may_be_named_in_quotes(tmp_path: Path, quote: str) -> None:
+    (tmp_path / "two words.txt").write_text("a note\n")
+
+    heard = talk(f"/file {quote}~/two words.txt{quote}\nWhat?\n", home=tmp_path)
+
+    assert heard.parrot.asked == ["File two words.txt:\n```\na note\n```\n\nWhat?"]
 
 
 def test_a_file_that_is_not_there_is_one_line_and_nothing_is_attached(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from ramalama_chat.message import Message, is_complete, parse_message
         ("one\\\ntwo\n", Message("one\ntwo")),
         ('"""\none\ntwo\n"""', Message("one\ntwo", fenced=True)),
         ('"""', Message("", fenced=True)),
+        ('\n"""one"""', Message("one", fenced=True)),
+        ('"""One."""\nimport os\n', Message('"""One."""\nimport os\n', fenced=True)),
+        ('"""\nOne.\n"""\n/x = """y"""', Message('"""\nOne.\n"""\n/x = """y"""', fenced=True)),
         ("", Message("")),
     ],
 )
@@ -28,6 +31,7 @@ def test_what_is_typed_or_pasted_as_a_whole_is_one_message(text: str, message: M
         ('"""one\n\n', False),
         ('"""one"""', True),
         ('  """\none\n"""  ', True),
+        ('"""One."""\nimport os', True),
         ("", True),
     ],
 )

@@ -1,8 +1,8 @@
 import pytest
 
-from ramalama_chat import ChatSession, ContextExceeded
+from ramalama_chat import ChatError, ChatSession, ContextExceeded, RequestFailed
 from ramalama_chat.overflow import ask_with_room
-from tests.unit.chat.scripted_server import Script, refusal, words
+from tests.unit.chat.scripted_server import Script, event, refusal, stream, words
 
 FULL = '{"error": {"n_prompt_tokens": 400, "n_ctx": 200, "message": "too long"}}'
 WITHOUT_NUMBERS = '{"error": {"message": "maximum context length is 200 tokens"}}'
@@ -27,14 +27,36 @@ def test_the_oldest_exchanges_make_room_for_the_question(
     assert session.conversation.system == "Be brief."
 
 
-def test_a_server_that_never_has_room_is_asked_until_nothing_is_left(
+@pytest.mark.parametrize(
+    ("last", "failure"),
+    [(refusal(400, FULL), ContextExceeded), (refusal(500, "oh"), RequestFailed)],
+    ids=["too-long-by-itself", "another-failure"],
+)
+def test_a_question_without_an_answer_costs_no_memories(
+    script: Script, session: ChatSession, last: list[bytes], failure: type[ChatError]
+) -> None:
+    for number in range(4):
+        session.conversation.record(f"prompt {number}", "answer 1")
+    before = session.conversation.exchanges
+    script.add(refusal(400, FULL), refusal(400, FULL), last)
+    told: list[int] = []
+
+    with pytest.raises(failure):
+        list(ask_with_room(session, "Is it?", on_dropped=told.append))
+
+    assert len(script.requests) == 3
+    assert session.conversation.exchanges == before
+    assert told == []
+
+
+def test_what_an_answer_has_cost_is_told_before_its_first_thought(
     script: Script, session: ChatSession
 ) -> None:
     session.conversation.record("Hi", "Hello.")
-    script.add(refusal(400, FULL), refusal(400, FULL))
+    script.add(refusal(400, FULL), stream(event("", finish="stop", reasoning_content="Hm.")))
+    told: list[object] = []
 
-    with pytest.raises(ContextExceeded, match="400 tokens"):
-        list(ask_with_room(session, "Is it?", on_dropped=lambda _: None))
+    answer = ask_with_room(session, "Is it?", on_reasoning=told.append, on_dropped=told.append)
 
-    assert len(script.requests) == 2
-    assert session.conversation.exchanges == ()
+    assert "".join(answer) == ""
+    assert told == [1, "Hm."]

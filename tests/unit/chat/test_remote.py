@@ -39,11 +39,42 @@ def test_an_address_names_the_api(url: str, base: str) -> None:
         "unix:relative",
         "http://user:swordfish@host",
         "http://[::1",
+        "http://a..b",
+        "http://\N{SNOWMAN}.example",
+        f"http://{'a' * 64}.example",
+        "http://host/\x1b[2J",
     ],
 )
 def test_what_is_no_address_is_one_line_without_secrets(url: str) -> None:
     with pytest.raises(InputRefused, match="is no server's address") as caught:
         open_remote(url)
+    with pytest.raises(InputRefused, match="is no server's address"):
+        choose_key(url, {})
+
+    assert "swordfish" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["sword fish", "schl\N{LATIN SMALL LETTER U WITH DIAERESIS}ssel", "k\n"]
+)
+def test_a_key_that_no_header_carries_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(InputRefused, match="no HTTP header carries") as caught:
+        open_remote("http://127.0.0.1:1", api_key=key)
+
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://u:swordfish@x:1", "nonsense://u:swordfish@x", "http://u:swordfish@[::"]
+)
+def test_a_proxy_that_makes_no_sense_is_one_line_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+
+    with pytest.raises(InputRefused, match="HTTP_PROXY, HTTPS_PROXY or ALL_PROXY") as caught:
+        open_remote("http://models.example")
 
     assert "swordfish" not in str(caught.value)
 

@@ -96,6 +96,23 @@ def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
     assert "(stopped)\n" in heard.err
 
 
+class Pensive(Parrot):
+    """A talk whose server is interrupted while it is asked about itself."""
+
+    def context_size(self) -> int | None:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_stops_whatever_is_asked_of_the_server_and_the_talk_goes_on() -> None:
+    usage = Usage(prompt_tokens=1, completion_tokens=1)
+
+    heard = talk("Hi\n/show\nCiao\n", Pensive(usage=usage))
+
+    assert heard.parrot.asked == ["Hi", "Ciao"]
+    assert heard.caught == [True, True]
+    assert heard.err == "> (stopped)\n> (stopped)\n> > \n"
+
+
 @pytest.mark.parametrize(
     ("failure", "note"),
     [

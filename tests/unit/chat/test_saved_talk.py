@@ -42,15 +42,23 @@ def test_a_talk_is_its_owners_alone_and_nothing_else_is_left(tmp_path: Path) -> 
 def test_what_is_no_talk_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis").write_text("Chapter 1")
 
-    with pytest.raises(InputRefused, match="is no talk that /save has written"):
+    with pytest.raises(InputRefused, match="is there, and is no talk that /save has written"):
         save_talk(tmp_path / "thesis", TALK)
 
     assert (tmp_path / "thesis").read_text() == "Chapter 1"
 
 
-def test_a_talk_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputRefused, match="cannot be written: No such file or directory"):
-        save_talk(tmp_path / "missing/talk", TALK)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("missing/talk", "cannot be written: No such file or directory"),
+        ("x" * 300, "cannot be written: File name too long"),
+        ("a\0b", "is no name of a file"),
+    ],
+)
+def test_a_talk_that_cannot_be_written_is_one_line(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(InputRefused, match=why):
+        save_talk(tmp_path / name, TALK)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_ps_is_a_table_of_the_servers_the_newest_first(dockerd: Dockerd, capsys:
         (["ps"], "CONTAINER ID  MODEL  RUNTIME  CREATED  STATUS  PORTS  NAMES\n"),
         (["containers", "--noheading"], ""),
         (["ps", "-n"], ""),
+        (["ps", "-n", "--format=table"], ""),
         (["ps", "--format", "json"], "[]\n"),
     ],
 )
@@ -184,6 +185,21 @@ def test_stop_removes_the_servers_that_it_names_and_says_so(
     assert dockerd.about(f"DELETE /containers/{2:064x}") == []
 
 
+def test_a_name_that_is_nobodys_keeps_no_other_server_running(
+    dockerd: Dockerd, capsys: Capture
+) -> None:
+    dockerd.answer("GET /containers/json", Reply(body=[server(1)]))
+    dockerd.answer(f"DELETE /containers/{1:064x}", DONE)
+
+    code, out, err = run(capsys, "stop", "mine", "server-1", "yours")
+
+    assert (code, out) == (125, "server-1\n")
+    assert [line.split("; ")[0] for line in err.splitlines()] == [
+        "Error: there is no model server 'mine'",
+        "Error: there is no model server 'yours'",
+    ]
+
+
 def test_stop_all_removes_every_server(dockerd: Dockerd, capsys: Capture) -> None:
     dockerd.answer("GET /containers/json", Reply(body=[server(1), server(2)]))
     for number in (1, 2):
@@ -249,6 +265,21 @@ def test_info_says_what_was_chosen_and_why(
     assert report["Config"]["ngl"] == {"value": -1, "source": "default"}
     assert report["Cores"]["DefaultThreads"] >= 1
     assert report["Accelerator"]["reason"]
+
+
+def test_info_names_variables_and_tool_servers_without_what_may_be_secret(
+    dockerd: Dockerd, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dockerd.answer("GET /info", Reply(body=INFO))
+    monkeypatch.setenv("RAMALAMA_ENV", "TOKEN=s3cret,HOME")
+    monkeypatch.setenv("RAMALAMA_MCP", '{"calc": {"command": "it s3cret", "env": {"A": "s3cret"}}}')
+
+    _, out, _ = run(capsys, "info")
+
+    config = json.loads(out)["Config"]
+    assert config["env"] == {"value": ["TOKEN", "HOME"], "source": "RAMALAMA_ENV"}
+    assert config["mcp"] == {"value": ["calc"], "source": "RAMALAMA_MCP"}
+    assert "s3cret" not in out
 
 
 def test_info_tells_where_models_are_and_what_they_are_called(

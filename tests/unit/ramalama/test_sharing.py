@@ -370,6 +370,19 @@ def test_a_server_that_is_detached_stays_and_is_found_again(
     assert kitchen.is_clean()
 
 
+@pytest.mark.parametrize("keep_alive", [-1.0, float("nan")])
+def test_a_server_is_kept_for_a_time_or_not_at_all(
+    kitchen: Kitchen, ramalama: Ramalama, keep_alive: float
+) -> None:
+    with (
+        ramalama.serve(kitchen.options) as server,
+        pytest.raises(OptionRefused, match="keep_alive is a number of seconds, 0 or more"),
+    ):
+        server.detach(keep_alive=keep_alive)
+
+    assert kitchen.is_clean()
+
+
 def test_a_server_of_a_living_process_can_be_attached_to_but_not_kept(
     kitchen: Kitchen, ramalama: Ramalama
 ) -> None:
