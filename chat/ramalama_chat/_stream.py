@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from ramalama_chat.usage import Usage
 
 _NOT_NOW = frozenset({429, 503})  # too many requests; service unavailable
+_NO_HTTP = ("illegal ", "Receive buffer too long")  # how h11 begins what it says of other protocols
+_NOT_YOU = frozenset({401, 403})  # unauthorized; forbidden
 
 # Beyond the API: llama-server and most others say the first, newer vLLM the second.
-_REASONING = ("reasoning_content", "reasoning")
+_REASONING = "reasoning_content"
+_NEWER_REASONING = "reasoning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Delta:
 
     text: str = ""
     reasoning: str = ""
-    reasoning_member: str = _REASONING[0]
+    reasoning_member: str = _REASONING
     """What the server calls its reasoning, and wants it to be called if it gets it back."""
     finish_reason: str | None = None
     usage: "Usage | None" = None
@@ -110,7 +113,8 @@ def read_delta(event: object) -> Delta:
         if not choices:
             return Delta(usage=_usage(event))
         if _is_object(choice := choices[0]) and _is_object(delta := choice.get("delta")):
-            member = next((name for name in _REASONING if delta.get(name)), _REASONING[0])
+            newer = delta.get(_NEWER_REASONING) and not delta.get(_REASONING)
+            member = _NEWER_REASONING if newer else _REASONING
             return Delta(
                 text=_text(delta.get("content")),
                 reasoning=_text(delta.get(member)),
@@ -166,6 +170,8 @@ def _absence(exc: openai.APIConnectionError) -> str:
             return f"the model server cannot be reached: {one_line(str(exc.__cause__))}"
         case httpx2.RemoteProtocolError() as cause if "without sending a response" in str(cause):
             return "the server hung up without an answer: is it a model server?"
+        case httpx2.RemoteProtocolError() as cause if str(cause).startswith(_NO_HTTP):
+            return "what answers sends no HTTP: is it a model server, and its URL's scheme right?"
         case httpx2.TimeoutException():
             return "the model server fell silent"
         case _:
@@ -182,7 +188,9 @@ def _refusal(exc: openai.APIStatusError) -> RequestFailed:
         return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
     said = body.get("message")
     words = one_line(said if isinstance(said, str) else exc.response.text)
+    hint = "; RAMALAMA_API_KEY is the place for its key" if exc.status_code in _NOT_YOU else ""
     msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a word'}"
+    msg += hint
     # vLLM has the numbers in its sentence: "maximum context length is 2048 tokens. However, …"
     too_long = "context length" in words
     return (ContextExceeded if too_long else RequestFailed)(msg, status=exc.status_code)

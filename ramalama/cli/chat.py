@@ -91,7 +91,7 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
     prompt = read_prompt(arguments.args, sys.stdin)
     key = choose_key(arguments.url, invocation.user.env)
     with (
-        tools_of(arguments) as tools,
+        tools_of(arguments, invocation) as tools,
         open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client,
     ):
         model = choose_model(client, arguments.model)

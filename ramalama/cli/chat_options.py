@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
+JSON_NEEDS_PROMPT = "--json is for one answer: it needs a prompt"
+
+
 class ChatArguments(argparse.Namespace):
     """What the parser fills in."""
 
@@ -115,13 +118,15 @@ def has_enclosed(arguments: ChatArguments) -> bool:
     return bool(arguments.file or arguments.picture or arguments.schema)
 
 
-def tools_of(arguments: ChatArguments) -> AbstractContextManager[ToolUse | None]:
+def tools_of(
+    arguments: ChatArguments, invocation: Invocation
+) -> AbstractContextManager[ToolUse | None]:
     """Return what opens and closes the tools that the command line names."""
     if not arguments.mcp:
         return nullcontext()
     from ramalama.cli.tools import open_tools  # noqa: PLC0415 (most name none)
 
-    return open_tools(arguments)
+    return open_tools(arguments, invocation)
 
 
 def is_plain(arguments: ChatArguments) -> bool:

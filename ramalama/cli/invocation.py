@@ -121,7 +121,7 @@ def invoke(arguments: GlobalArguments) -> Invocation:
     Raises:
         ConfigError: a file or a variable makes no sense.
     """
-    user = this_user()
+    user = User(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
     if arguments.engine is not None:
         sources = {**config.sources, "engine": "--engine"}
@@ -133,11 +133,6 @@ def invoke(arguments: GlobalArguments) -> Invocation:
         for warning in config.warnings:
             complain(f"Warning: {warning}")
     return Invocation(config=config, user=user, quiet=arguments.quiet)
-
-
-def this_user() -> User:
-    """Return whoever runs this process."""
-    return User(env=os.environ, home=_home(), uid=os.getuid())
 
 
 def _home() -> Path:

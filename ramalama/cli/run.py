@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ramalama.cli.chat_options import (
+    JSON_NEEDS_PROMPT,
     ChatArguments,
     add_chat_options,
     has_enclosed,
@@ -29,7 +30,7 @@ from ramalama.cli.signals import handled_signals
 from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
 from ramalama.events import ContainerCreated
-from ramalama_chat.errors import ChatError, ServerGone
+from ramalama_chat.errors import ChatError, InputRefused, ServerGone
 from ramalama_chat.preload import preload
 from ramalama_chat.prompt import read_prompt
 from ramalama_values import frozen
@@ -78,6 +79,8 @@ def execute(words: Sequence[str]) -> int:
     if not positionals:
         run_parser.error("which MODEL?")
     arguments.model, *arguments.args = positionals
+    if arguments.json and not arguments.args and sys.stdin.isatty():
+        raise InputRefused(JSON_NEEDS_PROMPT)
     invocation = invoke(arguments)
     command = _Run(arguments, invocation, _read_enclosed(arguments))
     if arguments.dryrun:
@@ -158,19 +161,17 @@ class _Run:
         def follow(event: Event) -> None:
             progress.follow(event)
             timings.note(event)
-            # Not before: the container's creation would have to share the interpreter with it.
-            if isinstance(event, ContainerCreated) and not warm:
+            # Not before: a container's creation would have to share the interpreter with it. Where
+            # a server is there already, there is nothing to wait for meanwhile.
+            if isinstance(event, ContainerCreated):
                 self._start_preload()
 
-        with self.invocation.ramalama() as ramalama, tools_of(self.arguments) as tools:
+        open_tools = tools_of(self.arguments, self.invocation)
+        with self.invocation.ramalama() as ramalama, open_tools as tools:
             options = self._options(ramalama.models)
             prompt = _PromptReader(self.arguments.args, quiet=self.invocation.quiet)
-            if warm := ramalama.may_reuse:
-                self._start_preload()  # a server that is there leaves us no time to do it later
             try:
-                with ramalama.serve(options, on_event=follow, reuse=warm) as server:
-                    gc.freeze()  # what was imported is there to stay, and need not be looked at
-                    gc.enable()
+                with ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse) as server:
                     signals.start_keepalive(self.arguments.keepalive)
                     self._talk(server, prompt.read(), signals, timings, tools)
                     timings.mark("answered")
@@ -207,18 +208,21 @@ class _Run:
         timings: Timings,
         tools: ToolUse | None,
     ) -> None:
-        # The engine is at work until here, and has left us time to import.
+        # The engine has been at work until here, if it had to, and has left us time to import.
         try:
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.answer import write_answer  # noqa: PLC0415 (see above)
 
-                pieces = timings.watch_first(server.chat().ask(prompt))
+                session = server.chat()
+                _collect_garbage()
+                pieces = timings.watch_first(session.ask(prompt))
                 write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
                 return
             from ramalama.cli.talking import Talking  # noqa: PLC0415 (see above)
 
             words = (self.arguments, self.invocation, self.enclosed)
             talking = Talking(server.chat(), *words, tools)
+            _collect_garbage()
             if prompt is None:
                 talking.loop(
                     on_interrupt=signals.listen_again,
@@ -229,6 +233,12 @@ class _Run:
                 talking.answer(prompt, timings.watch_first)
         except ServerGone as exc:
             raise server.why_ended() or exc from exc
+
+
+def _collect_garbage() -> None:
+    """Let garbage be collected from now on, which imports do not make."""
+    gc.freeze()  # what was imported is there to stay, and need not be looked at
+    gc.enable()
 
 
 class _PromptReader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.chat_options import wants_color
+from ramalama.cli.chat_options import JSON_NEEDS_PROMPT, wants_color
 from ramalama.cli.output import complain
 from ramalama_values import frozen
 
@@ -91,8 +91,7 @@ class Talking:
         from ramalama_chat.repl import Repl  # noqa: PLC0415 (see above)
 
         if self.arguments.json:
-            msg = "--json is for one answer: it needs a prompt"
-            raise InputRefused(msg)
+            raise InputRefused(JSON_NEEDS_PROMPT)
         user = self.invocation.user
         desk = Desk(
             talk=self.session,

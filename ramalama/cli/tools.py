@@ -6,9 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ramalama.cli.invocation import this_user
 from ramalama.cli.output import complain
-from ramalama.config import Config, config_files
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.tools.approval import Approval
 from ramalama_chat.tools.named_server import with_secrets
@@ -18,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from ramalama.cli.chat_options import ChatArguments
+    from ramalama.cli.invocation import Invocation
     from ramalama_chat.tools.address import ToolServerAddress
 
 
 @contextmanager
-def open_tools(arguments: ChatArguments) -> Generator[ToolUse]:
+def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[ToolUse]:
     """Start what `--mcp` names, and end it with the block.
 
     Raises:
@@ -35,14 +34,15 @@ def open_tools(arguments: ChatArguments) -> Generator[ToolUse]:
         raise InputRefused(msg) from exc
     always = arguments.mcp_approve == "always"
     approve = Approval(stdin=sys.stdin, stderr=sys.stderr, always=always)
-    with open_toolbox(tuple(_servers(arguments.mcp)), complain) as toolbox:
+    servers = tuple(_servers(arguments.mcp, invocation))
+    with open_toolbox(servers, complain) as toolbox:
         yield ToolUse(toolbox=toolbox, approve=approve)
 
 
-def _servers(named: Iterable[ToolServerAddress]) -> Iterator[ToolServerAddress]:
+def _servers(
+    named: Iterable[ToolServerAddress], invocation: Invocation
+) -> Iterator[ToolServerAddress]:
     """Yield each server with its secrets; a command of one word may be a name of the settings'."""
-    user = this_user()
-    settings = Config.load(user.env, config_files(user.env, user.home)).mcp
     for address in named:
         name = address.command[0] if len(address.command) == 1 else ""
-        yield with_secrets(settings.get(name, address), user.env)
+        yield with_secrets(invocation.config.mcp.get(name, address), invocation.user.env)

@@ -101,6 +101,17 @@ def test_json_without_a_prompt_is_refused(cli: Cli, model: Path) -> None:
     assert done.complaint == "--json is for one answer: it needs a prompt"
 
 
+def test_at_a_terminal_json_without_a_prompt_is_refused_before_a_server_is_started(
+    cli: Cli, model: Path
+) -> None:
+    with cli.terminal("run", "--json", *SMALL, str(model)) as terminal:
+        terminal.expect_exact("Error: --json is for one answer: it needs a prompt")
+        started = cli.containers()
+
+        assert exit_code(terminal) == 22
+    assert started == []
+
+
 def test_at_a_terminal_one_answer_is_styled_and_ends(cli: Cli, model: Path) -> None:
     words = ("run", *SMALL, *saying("It is **blue**."), str(model), "Which colour?")
     with cli.terminal(*words, env={"TERM": "xterm-256color"}) as terminal:

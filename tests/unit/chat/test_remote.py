@@ -114,7 +114,12 @@ def test_the_one_model_of_a_server_is_asked(script: Script, tmp_path: Path) -> N
         (models("a", "b"), InputRefused, "several models, name one by --model: a, b"),
         (models(), ChatError, "lists no models: is it a model server"),
         (refusal(404, "<html>"), ChatError, "HTTP 404"),
-        (refusal(401, '{"error": {"message": "wrong key"}}'), ChatError, "wrong key"),
+        (
+            refusal(401, '{"error": {"message": "wrong key"}}'),
+            ChatError,
+            "wrong key; RAMALAMA_API_KEY",
+        ),
+        (refusal(403, ""), ChatError, "without a word; RAMALAMA_API_KEY is the place"),
         ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "hung up without an answer"),
         ([b""], ServerGone, "hung up without an answer"),
     ],

@@ -286,7 +286,11 @@ def test_a_closed_port_is_a_server_gone() -> None:
             id="redirects-are-not-followed",
         ),
         pytest.param([b""], ServerGone, "hung up without an answer", id="gone-without-an-answer"),
-        pytest.param([b"?!\r\n\r\n"], ServerGone, "went away", id="no-http-at-all"),
+        pytest.param([b"?!\r\n\r\n"], ServerGone, "sends no HTTP", id="no-http-at-all"),
+        pytest.param([b"\x15\x03\x03\0\x02\x02\x50"], ServerGone, "scheme right", id="tls"),
+        pytest.param(
+            [b"HTTP/1.1 200 OK\r\nA: " + b"a" * 200_000], ServerGone, "no HTTP", id="a-huge-header"
+        ),
         pytest.param(
             stream(event("He"), end=b"", whole=False),
             ServerGone,
