@@ -8,12 +8,13 @@ of what a server sends, so we have to look anyway, and they take 30 ms to import
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from ramalama_chat._openai import openai
 from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, one_line
+from ramalama_chat.json_shape import is_array, is_object
 
 if TYPE_CHECKING:
     from ramalama_chat.usage import Usage
@@ -109,10 +110,10 @@ def read_delta(event: object) -> Delta:
         ChatError: the event is something else.
 
     """
-    if _is_object(event) and _is_array(choices := event.get("choices")):
+    if is_object(event) and is_array(choices := event.get("choices")):
         if not choices:
             return Delta(usage=_usage(event))
-        if _is_object(choice := choices[0]) and _is_object(delta := choice.get("delta")):
+        if is_object(choice := choices[0]) and is_object(delta := choice.get("delta")):
             newer = delta.get(_NEWER_REASONING) and not delta.get(_REASONING)
             member = _NEWER_REASONING if newer else _REASONING
             return Delta(
@@ -181,7 +182,7 @@ def _absence(exc: openai.APIConnectionError) -> str:
 def _refusal(exc: openai.APIStatusError) -> RequestFailed:
     # The body is the server's: "error" is already unwrapped by the SDK where it was there.
     answer: object = exc.body
-    body: Mapping[str, object] = answer if _is_object(answer) else {}
+    body: Mapping[str, object] = answer if is_object(answer) else {}
     held, needed = body.get("n_ctx"), body.get("n_prompt_tokens")
     if isinstance(held, int) and isinstance(needed, int):  # llama-server counts for us
         msg = f"the conversation takes {needed} tokens, and the model's context holds {held}"
@@ -194,11 +195,3 @@ def _refusal(exc: openai.APIStatusError) -> RequestFailed:
     # vLLM has the numbers in its sentence: "maximum context length is 2048 tokens. However, …"
     too_long = "context length" in words
     return (ContextExceeded if too_long else RequestFailed)(msg, status=exc.status_code)
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, dict)  # JSON's names are strings
-
-
-def _is_array(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, list)

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeGuard
+
+from ramalama_chat.json_shape import is_object
 
 _SECOND = 1000.0  # milliseconds
 
@@ -40,18 +41,14 @@ class Usage:
 def read_usage(event: Mapping[str, object]) -> Usage | None:
     """Read the object "usage" of an event, and "timings" beside it, which only some send."""
     usage, timings = event.get("usage"), event.get("timings")
-    if not _is_object(usage):
+    if not is_object(usage):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if not isinstance(prompt, int) or not isinstance(completion, int):
         return None
-    measured: Mapping[str, object] = timings if _is_object(timings) else {}
+    measured: Mapping[str, object] = timings if is_object(timings) else {}
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         timings={k: v for k, v in measured.items() if isinstance(v, int | float)},
     )
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, dict)  # JSON's names are strings

@@ -1,11 +1,12 @@
 """The calls that a model makes, out of the pieces in which they are streamed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn, TypeGuard
+from typing import NoReturn
 
 from ramalama_chat.errors import ChatError
+from ramalama_chat.json_shape import is_array, is_object
 
 _MOST_CALLS = 16  # of one answer
 _LONGEST_CALL = 64 * 1024  # characters of its id, name and arguments
@@ -49,10 +50,10 @@ class CallReader:
         """
         if pieces is None:
             return
-        if not _is_array(pieces):
+        if not is_array(pieces):
             _refuse()
         for position, piece in enumerate(pieces):
-            if not _is_object(piece):
+            if not is_object(piece):
                 _refuse()
             index = piece.get("index")
             self._add(index if isinstance(index, int) else position, piece)
@@ -70,7 +71,7 @@ class CallReader:
 
     def _add(self, index: int, piece: Mapping[str, object]) -> None:
         function = piece.get("function")
-        if not 0 <= index < _MOST_CALLS or not _is_object(function):
+        if not 0 <= index < _MOST_CALLS or not is_object(function):
             _refuse()
         parts = self._parts.setdefault(index, _Parts())
         parts.id = parts.id or _text(piece.get("id"))
@@ -87,7 +88,7 @@ def _read_arguments(text: str) -> Mapping[str, object] | None:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no half of a pair, no NaN
     except (ValueError, RecursionError):
         return None
-    return value if _is_object(value) else None
+    return value if is_object(value) else None
 
 
 def _text(value: object) -> str:
@@ -101,11 +102,3 @@ def _text(value: object) -> str:
 def _refuse() -> NoReturn:
     msg = "the server sent what is no call of a tool"
     raise ChatError(msg)
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, dict)  # JSON's names are strings
-
-
-def _is_array(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, list)

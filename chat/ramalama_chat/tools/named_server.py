@@ -10,9 +10,9 @@ In a text ``${VARIABLE}`` stands for a variable of the environment, so that no f
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TypeGuard
 
 from ramalama_chat.errors import InputRefused
+from ramalama_chat.json_shape import is_object
 from ramalama_chat.tools.address import ToolServerAddress, parse_tool_server
 
 _NAME = r"[A-Za-z0-9_-]{1,64}"
@@ -31,7 +31,7 @@ def read_named_server(name: str, settings: object) -> ToolServerAddress:
     if re.fullmatch(_NAME, name) is None:
         msg = f"{name[:64]!r} is no name for a server"
         raise ValueError(msg)
-    if not _is_table(settings) or len(kinds := settings.keys() & _BELONGS) != 1:
+    if not is_object(settings) or len(kinds := settings.keys() & _BELONGS) != 1:
         msg = f"{name} needs either a url or a command"
         raise ValueError(msg)
     (kind,) = kinds
@@ -87,14 +87,10 @@ def _read_texts(
     table = settings.get(key, {})
     texts = {
         each: text
-        for each, text in (table.items() if _is_table(table) else ())
+        for each, text in (table.items() if is_object(table) else ())
         if isinstance(text, str) and "\0" not in text and re.fullmatch(pattern, each)
     }
     if texts != table:
         msg = f"the {key} of {name} are no table of names and texts"
         raise ValueError(msg)
     return texts
-
-
-def _is_table(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, dict)  # TOML's and JSON's keys are strings
