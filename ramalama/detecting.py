@@ -34,9 +34,16 @@ def detect_on(
         # The engine opens the nodes, and gives the container the groups that they need.
         host = replace(host, user=User(uid=0, gids=frozenset()))
     detection = detect(host)
-    nvidia = any(finding.kind is AcceleratorKind.CUDA for finding in detection.findings)
-    if not nvidia or options.oci_runtime is not None:
+    if not needs_runtimes(detection, options):
         return detection
-    # Asking the engine takes a while, so only those with such a card do.
     runtimes = engine.info.oci_runtimes if oci_runtimes is None else oci_runtimes
     return detect(replace(host, oci_runtimes=runtimes))
+
+
+def needs_runtimes(detection: Detection, options: ServeOptions) -> bool:
+    """Tell whether it matters which OCI runtimes the engine has.
+
+    Asking it takes a while, so only those with an NVIDIA card do.
+    """
+    nvidia = any(finding.kind is AcceleratorKind.CUDA for finding in detection.findings)
+    return nvidia and options.oci_runtime is None

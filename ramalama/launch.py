@@ -24,7 +24,7 @@ from ramalama.planning import (
     with_digest,
 )
 from ramalama.ports import free_port
-from ramalama.readiness import ExitPoll, ExitWatch
+from ramalama.readiness import ExitPoll, ExitWatch, probe
 from ramalama.rundir import new_instance
 from ramalama.server import LOG_TAIL, ModelServer, PostMortem
 from ramalama.tenancy import Tenancy
@@ -222,13 +222,13 @@ class Launcher:
             runtime=self._runtime,
             model=str(plan.model.reference),
         )
-        return ModelServer(
-            plan,
-            self._endpoint(container, plan),
-            tenancy=tenancy,
-            watch=(ExitPoll if shared else ExitWatch)(self.engine, container),
-            post_mortem=post_mortem,
+        endpoint, path = self._endpoint(container, plan), plan.server.health_path
+        watch = (
+            ExitPoll(self.engine, container, lambda: probe(endpoint, path) is not None)
+            if shared
+            else ExitWatch(self.engine, container)
         )
+        return ModelServer(plan, endpoint, tenancy=tenancy, watch=watch, post_mortem=post_mortem)
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
         """Fill in the port that the engine picked; a container that has died meanwhile has none."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, assert_never
 
 from ramalama.errors import StartCancelled
 from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import EngineError
+from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.values import ContainerStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ramalama_chat.endpoint import Endpoint
     from ramalama_engines.base import Engine
 
@@ -65,18 +67,20 @@ class ExitPoll:
     """Notices the end of a container when asked, and leaves no thread that waits for it.
 
     For a container that may outlive our interest in it: an engine's answer to "wait for its end"
-    could not be called off.
+    could not be called off. *answers* tells whether the server itself does, for when its engine is
+    away.
     """
 
-    def __init__(self, engine: Engine, container: str) -> None:
+    def __init__(self, engine: Engine, container: str, answers: Callable[[], bool]) -> None:
         self._engine = engine
         self._container = container
+        self._answers = answers
         self._ended = False
         self._looked = float("-inf")
 
     @property
     def ended(self) -> bool:
-        """Whether the container has ended, or the engine can no longer tell."""
+        """Whether the container has ended, or neither its engine nor its server answers."""
         if not self._ended and time.monotonic() - self._looked >= _LOOK_INTERVAL:
             self._ended = self._look()
             self._looked = time.monotonic()
@@ -92,6 +96,8 @@ class ExitPoll:
     def _look(self) -> bool:
         try:
             status = self._engine.inspect(self._container).status
+        except EngineUnavailable:
+            return not self._answers()
         except EngineError:
             return True
         return status not in (ContainerStatus.RUNNING, ContainerStatus.PAUSED)

@@ -12,21 +12,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.rundir import InstanceDir
-from ramalama.sharing import SUFFIX, Sharing
+from ramalama.sharing import SUFFIX, Sharing, lease_in
 from ramalama_engines.jsonfile import JsonFileError, is_object, read_object
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.late_engine import EngineIdentity
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
 _NAME = "server"
+_NAMES = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"  # of containers
 
 
 @frozen()
@@ -98,30 +100,41 @@ class Recollection:
                 rootless=engine.get("rootless") is True,
             ),
             oci_runtimes=None if runtimes is None else _texts(runtimes),
-            container=_text(value, "container"),
-            name=_text(value, "name"),
+            container=_text(value, "container", _NAMES),
+            name=_text(value, "name", _NAMES),
             asked=_text(value, "asked"),
             plan=_text(value, "plan"),
         )
 
 
-def recollections(run_dir: Path) -> Iterator[Recollection]:
-    """Yield what is written of this user's shared servers, in no order."""
+def recollections(run_dir: Path) -> Sequence[Recollection]:
+    """Return what is written of this user's shared servers, the newest first.
+
+    *run_dir* is this user's alone: see `ramalama.rundir.ensure_private`.
+    """
     names: list[str] = []
     with suppress(OSError):
         names = os.listdir(run_dir)  # noqa: PTH208 (names, not paths)
-    for name in names:
-        if name.endswith(SUFFIX):
-            directory = InstanceDir(run_dir.absolute() / name.removesuffix(SUFFIX))
-            found = Recollection.read(directory)
-            if found is not None:
-                yield found
+    tokens = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+    found: list[tuple[float, Recollection]] = []
+    for token in tokens:
+        directory = InstanceDir(run_dir.absolute() / token)
+        if lease_in(token) and (written := Recollection.read(directory)):
+            found.append((_written_at(directory), written))
+    return [written for _, written in sorted(found, key=lambda each: each[0], reverse=True)]
 
 
-def _text(value: dict[str, object], key: str) -> str:
+def _written_at(directory: InstanceDir) -> float:
+    try:
+        return (Sharing(directory).path / _NAME).stat().st_mtime
+    except OSError:  # removed since
+        return 0.0
+
+
+def _text(value: dict[str, object], key: str, pattern: str = ".*") -> str:
     text = value.get(key)
-    if not isinstance(text, str):
-        raise ValueError(key)  # noqa: TRY004 (for whoever reads the file: not what it should hold)
+    if not isinstance(text, str) or re.fullmatch(pattern, text) is None:
+        raise ValueError(key)
     return text
 
 

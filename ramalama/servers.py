@@ -9,7 +9,7 @@ from ramalama.errors import EngineFailure, OptionRefused, RamalamaError
 from ramalama.finding import reach
 from ramalama.instance import Instance
 from ramalama.planning import ALIAS_LABEL, LABEL, MODEL_LABEL, RUNTIME_LABEL, LaunchPlan
-from ramalama.readiness import ExitPoll
+from ramalama.readiness import ExitPoll, probe
 from ramalama.reference import ModelRef
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ServerSpec
@@ -79,7 +79,9 @@ def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> 
         runtime=find_runtime(runtime),
         model=str(plan.model.reference),
     )
-    watch = ExitPoll(engine, found.container)
+    watch = ExitPoll(
+        engine, found.container, lambda: probe(found.endpoint, plan.server.health_path) is not None
+    )
     return ModelServer(plan, found.endpoint, tenancy=tenancy, watch=watch, post_mortem=post_mortem)
 
 

@@ -236,9 +236,11 @@ class Ramalama:
 
     def close(self) -> None:
         """Give the connection to the engine back."""
-        if self._engine is not None:
-            self._engine.close()
-        self._starts.close()
+        try:
+            if self._engine is not None:
+                self._engine.close()
+        finally:
+            self._starts.close()
 
     def __enter__(self) -> Self:
         return self

@@ -142,7 +142,7 @@ class Ledger:
         keep_alive = self.keep_alive
         if keep_alive is None:
             # Its starter was about to share it; who is killed then leaves it unfinished.
-            lease = _lease_in(self.path.name)
+            lease = lease_in(self.path.name)
             return lease is not None and lease.owner() is Owner.DEAD
         since = _read_number(self.path / _IDLE_SINCE)
         if since is None:
@@ -157,7 +157,7 @@ class Ledger:
 
     def _uses(self) -> Iterator[tuple[str, Lease]]:
         for name in os.listdir(self.path):  # noqa: PTH208 (names, not paths)
-            if (lease := _lease_in(name)) is not None:
+            if (lease := lease_in(name)) is not None:
                 yield name, lease
 
     def _lives(self, use: str, lease: Lease) -> bool:
@@ -185,7 +185,8 @@ def any_shared(run_dir: Path) -> bool:
     return False
 
 
-def _lease_in(name: str) -> Lease | None:
+def lease_in(name: str) -> Lease | None:
+    """Return whose directory or use *name* is; None if it is neither."""
     return Lease.parse(name.rpartition("-")[0])
 
 

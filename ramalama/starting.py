@@ -14,7 +14,6 @@ from ramalama.options import check_number
 from ramalama.planning import INSTANCE_LABEL, PLAN_LABEL, with_digest
 from ramalama.readiness import raise_if_set
 from ramalama.rundir import InstanceDir
-from ramalama_accel.base import AcceleratorKind
 from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.errors import EngineError
 from ramalama_engines.kinds import PullPolicy
@@ -91,6 +90,7 @@ class Starter:
     room: Room
     user: User
     terms: Terms
+    oci_runtimes: tuple[str, ...] | None = None
 
     def start(self, undo: ExitStack) -> ModelServer:
         """Return a server that answers; what closes it is in *undo* before it is there."""
@@ -131,6 +131,7 @@ class Starter:
         options = fit(asked.options, asked.model, self.room, on_event=terms.tell)
         fitting = replace(asked, options=options, image=self._fetch())
         keep_alive = (terms.keep_alive or 0.0) if terms.shares else None
+        digest = _digest(self._asked(asked.options))  # before a file can be another one
         server = self.launcher.launch(
             self.launcher.plan(fitting, asked=asked.options),
             undo,
@@ -138,23 +139,22 @@ class Starter:
             keep_alive=keep_alive,
         )
         if terms.shares:
-            self._write_down(server)
+            self._write_down(server, digest)
         return server
 
-    def _write_down(self, server: ModelServer) -> None:
+    def _write_down(self, server: ModelServer, asked: str) -> None:
         """Save those who ask for the same from asking the engine; without it they do."""
         from ramalama.recollection import Recollection  # noqa: PLC0415 (for reuse alone)
 
-        asked, engine = self.ingredients, self.launcher.engine
-        nvidia = asked.accelerator.kind is AcceleratorKind.CUDA
+        engine = self.launcher.engine
         try:
             Recollection(
                 directory=InstanceDir(Path(server.plan.container.labels[INSTANCE_LABEL])),
                 engine=EngineIdentity(kind=engine.kind, url=engine.url, rootless=engine.rootless),
-                oci_runtimes=engine.info.oci_runtimes if nvidia else None,
+                oci_runtimes=self.oci_runtimes,
                 container=server.container,
                 name=server.name,
-                asked=_digest(self._asked(asked.options)),
+                asked=asked,
                 plan=_digest(server.plan),
             ).write()
         except (EngineError, OSError) as exc:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.detecting import detect_on
+from ramalama.detecting import detect_on, needs_runtimes
 from ramalama.drafting import check_draft, with_draft
 from ramalama.engine_errors import engine_errors
 from ramalama.errors import OptionRefused
@@ -19,19 +20,21 @@ from ramalama.launch import Ingredients, Launcher
 from ramalama.options import ModelFormat, PullOptions
 from ramalama.planning import check_options
 from ramalama.room import Room
+from ramalama.rundir import ensure_private
 from ramalama.runtimes import find_runtime
+from ramalama.sharing import any_shared
 from ramalama.starting import Starter, may_recall
 from ramalama.store.models import StoredModel
 from ramalama_accel.base import InvalidVisibleDevices
 from ramalama_accel.detection import detect
-from ramalama_engines.candidate import candidates
+from ramalama_engines.candidate import presumed
 from ramalama_engines.connection import open_engine
 from ramalama_engines.errors import EngineError
+from ramalama_engines.late_engine import LateEngine
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextlib import ExitStack
 
     from ramalama.config import Config
     from ramalama.models import Models
@@ -45,6 +48,9 @@ if TYPE_CHECKING:
     from ramalama_accel.host import Host
     from ramalama_engines import Engine, User
     from ramalama_engines.late_engine import EngineIdentity
+
+
+_log = logging.getLogger("ramalama.start")
 
 
 @frozen()
@@ -82,7 +88,8 @@ class Starts:
         self._connect = connect
         self._may_choose = may_choose
         self._opening = threading.Lock()
-        self._late_engines: dict[EngineIdentity, Engine] = {}
+        self._late_engines: dict[EngineIdentity, LateEngine] = {}
+        self._closing = ExitStack()
 
     def start(self, options: ServeOptions, undo: ExitStack, terms: Terms) -> ModelServer:
         """Return a server that answers; see `Ramalama.start`. What closes it is in *undo*."""
@@ -136,17 +143,18 @@ class Starts:
 
     def close(self) -> None:
         """Give back the connections that servers have opened later."""
-        for engine in self._late_engines.values():
-            engine.close()
+        with self._opening:
+            self._closing.close()
 
     def _recall(self, order: _Order, undo: ExitStack) -> ModelServer | None:
         """Use a server that is written down, on an engine that could be this user's choice."""
         from ramalama.recollection import recollections  # noqa: PLC0415 (for reuse alone)
 
+        if not any_shared(self._premises.run_dir):
+            return None
+        ensure_private(self._premises.run_dir)  # or what is written there may be another's words
         kind = self._premises.config.engine
-        welcome: set[str] = set()
-        with suppress(EngineError):  # whoever connects hears of it
-            welcome = {each.url for each in candidates(self._premises.user, kind=kind)}
+        welcome = {each.url for each in presumed(self._premises.user, kind=kind)}
         written = [
             each
             for each in recollections(self._premises.run_dir)
@@ -154,22 +162,22 @@ class Starts:
         ]
         for identity in dict.fromkeys(each.engine for each in written):
             there = [each for each in written if each.engine == identity]
-            with engine_errors():
-                engine = self._late_engine(identity)
-                starter = self._starter(order, engine, there[0].oci_runtimes)
+            known = (each.oci_runtimes for each in there if each.oci_runtimes is not None)
+            try:
+                starter = self._starter(order, self._late_engine(identity), next(known, None))
                 server = starter.recall(there, undo)
+            except EngineError as exc:  # which the way to a new server will tell of, or do without
+                _log.info("could not do without asking %s: %s", identity.url, exc)
+                continue
             if server is not None:
                 return server
         return None
 
     def _late_engine(self, identity: EngineIdentity) -> Engine:
-        from ramalama_engines.late_engine import LateEngine  # noqa: PLC0415 (for reuse alone)
-
         with self._opening:
             if identity not in self._late_engines:
-                self._late_engines[identity] = LateEngine(
-                    identity, lambda: open_engine(identity.kind, identity.url)
-                )
+                engine = LateEngine(identity, lambda: open_engine(identity.kind, identity.url))
+                self._late_engines[identity] = self._closing.enter_context(engine)
             return self._late_engines[identity]
 
     def _starter(
@@ -178,12 +186,14 @@ class Starts:
         options, terms = order.options, order.terms
         host, run_dir = self._premises.host, self._premises.run_dir
         detection = detect_on(engine, host, options, oci_runtimes=oci_runtimes)
+        if oci_runtimes is None and needs_runtimes(detection, options):
+            oci_runtimes = engine.info.oci_runtimes
         ingredients = self._ingredients(options, order.model, detection)
         launcher = Launcher(
             engine, order.runtime, run_dir, on_event=terms.tell, cancel=terms.cancel
         )
         room = Room.of(available_memory(host.root), ingredients.accelerator, options)
-        return Starter(launcher, ingredients, room, self._premises.user, terms)
+        return Starter(launcher, ingredients, room, self._premises.user, terms, oci_runtimes)
 
     def _ingredients(
         self, options: ServeOptions, model: StoredModel, detection: Detection

@@ -46,7 +46,7 @@ class Tenancy:
 
         try:
             shielded(join)
-        except (FileNotFoundError, PermissionError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         except BaseException:  # Ctrl-C came meanwhile, and is raised now
             if tenancy._use is not None:

@@ -22,6 +22,7 @@ docker's variables nor its files are looked at.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineUnavailable
@@ -64,6 +65,25 @@ def candidates(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate
         for owner, path in _known_sockets(user)
         if kind in (None, owner)
     )
+
+
+def presumed(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate, ...]:
+    """List where `connect` would find its engine, as far as files tell: nobody is asked.
+
+    That is one address, unless none of the known sockets is there. What docker's settings say is
+    nothing here if it cannot be read; whoever connects hears of it.
+    """
+    try:
+        found = candidates(user, kind=kind)
+    except EngineUnavailable:
+        return ()
+    there = (each for each in found if each.explicit or _is_there(each.url))
+    first = next(there, None)
+    return found if first is None else (first,)
+
+
+def _is_there(url: str) -> bool:
+    return os.path.exists(url.removeprefix("unix://"))  # noqa: PTH110 (a Path buys nothing here)
 
 
 def _known_sockets(user: User) -> tuple[tuple[EngineKind, Path], ...]:

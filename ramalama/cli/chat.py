@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama.cli.chat_options import ChatArguments, add_chat_options, tools_of
+from ramalama.cli.garbage import collect_garbage
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.signals import handled_signals
 from ramalama.cli.verbs import VERBS
@@ -98,6 +99,7 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
         session = ChatSession(client, model=model, system=arguments.system)
         session.parameters.update(_sampling(arguments))
         talking = Talking(session, arguments, invocation, enclosed, tools)
+        collect_garbage()
         if prompt is None:
             talking.loop(on_interrupt=signals.listen_again)
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from ramalama.cli.chat_options import (
     tools_of,
     wants_color,
 )
+from ramalama.cli.garbage import collect_garbage
 from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.output import complain
 from ramalama.cli.progress import StartProgress
@@ -173,6 +173,8 @@ class _Run:
             try:
                 with ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse) as server:
                     signals.start_keepalive(self.arguments.keepalive)
+                    if prompt.is_awaited:
+                        self._start_preload()
                     self._talk(server, prompt.read(), signals, timings, tools)
                     timings.mark("answered")
             finally:
@@ -214,7 +216,7 @@ class _Run:
                 from ramalama_chat.answer import write_answer  # noqa: PLC0415 (see above)
 
                 session = server.chat()
-                _collect_garbage()
+                collect_garbage()
                 pieces = timings.watch_first(session.ask(prompt))
                 write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
                 return
@@ -222,7 +224,7 @@ class _Run:
 
             words = (self.arguments, self.invocation, self.enclosed)
             talking = Talking(server.chat(), *words, tools)
-            _collect_garbage()
+            collect_garbage()
             if prompt is None:
                 talking.loop(
                     on_interrupt=signals.listen_again,
@@ -233,12 +235,6 @@ class _Run:
                 talking.answer(prompt, timings.watch_first)
         except ServerGone as exc:
             raise server.why_ended() or exc from exc
-
-
-def _collect_garbage() -> None:
-    """Let garbage be collected from now on, which imports do not make."""
-    gc.freeze()  # what was imported is there to stay, and need not be looked at
-    gc.enable()
 
 
 class _PromptReader:
@@ -252,6 +248,11 @@ class _PromptReader:
         # A daemon: a writer that never ends must not keep us from leaving.
         self._thread = threading.Thread(target=self._read, name="ramalama-stdin", daemon=True)
         self._thread.start()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether whoever writes it takes their time."""
+        return self._thread.is_alive()
 
     def read(self) -> str | None:
         """Return the prompt; None if there is none, neither in the arguments nor piped in."""

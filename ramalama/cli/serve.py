@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.cli.garbage import collect_garbage
 from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.output import complain, printable
 from ramalama.cli.progress import StartProgress
@@ -162,6 +163,7 @@ class _Serve:
         Raises:
             ServerExited: it has ended.
         """
+        collect_garbage()
         try:
             for line in ramalama.logs(server.name, follow=True):
                 if not self.invocation.quiet:

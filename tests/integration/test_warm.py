@@ -32,6 +32,25 @@ def test_a_warm_server_answers_while_its_engine_is_away(cli: Cli, model: Path) -
     assert (cli.containers(), cli.leftovers()) == ([], [])
 
 
+def test_a_talk_goes_on_while_the_engine_is_away(cli: Cli, model: Path) -> None:
+    socket = cli.home / "engine.sock"
+    with proxied(socket, cli.service.socket) as engine:
+        user = cli.at(engine.url)
+        user.run("serve", "-d", "-q", *SMALL, str(model))
+        engine.vanish()
+        with user.terminal("run", *LOOP, *SMALL, "--max-tokens=4", str(model)) as terminal:
+            for _ in range(2):
+                terminal.expect_exact(PROMPT)
+                terminal.sendline("Hello!")
+            terminal.expect_exact(PROMPT)
+            terminal.sendline("/bye")
+            code = exit_code(terminal)
+        with proxied(socket, cli.service.socket):
+            user.run("stop", "--all")
+
+    assert code == 0
+
+
 def test_a_warm_server_that_somebody_has_removed_is_replaced_by_a_new_one(
     cli: Cli, model: Path
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.candidate import Candidate, candidates
+from ramalama_engines.candidate import Candidate, candidates, presumed
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import User
@@ -49,6 +49,34 @@ def test_an_ordinary_user_looks_at_rootless_sockets_before_rootful_and_podman_be
         "/run/podman/podman.sock",
         "/var/run/docker.sock",
     ]
+
+
+def presumed_paths(user: User, kind: EngineKind | None = None) -> list[str]:
+    return [c.url.removeprefix(f"unix://{user.root}") for c in presumed(user, kind=kind)]
+
+
+def test_the_first_known_socket_that_is_there_is_presumed(tmp_path: Path) -> None:
+    user = make_user(tmp_path)
+    none_there = presumed_paths(user)
+    for path in ("var/run/docker.sock", "run/user/1000/docker.sock"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+
+    assert none_there == paths(user)
+    assert presumed_paths(user) == ["/run/user/1000/docker.sock"]
+    assert presumed_paths(user, PODMAN) == paths(user, PODMAN)
+
+
+def test_an_engine_that_the_user_names_is_presumed_whether_it_is_there_or_not(
+    tmp_path: Path,
+) -> None:
+    user = make_user(tmp_path, {"CONTAINER_HOST": "unix:///away.sock"})
+
+    assert [each.url for each in presumed(user)] == ["unix:///away.sock"]
+
+
+def test_nothing_is_presumed_of_settings_that_make_no_sense(tmp_path: Path) -> None:
+    assert presumed(make_user(tmp_path, {"DOCKER_CONTEXT": "gone"})) == ()
 
 
 def test_xdg_runtime_dir_moves_the_rootless_sockets(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.readiness import ExitWatch, probe, wait_until_ready
+from ramalama.readiness import ExitPoll, ExitWatch, probe, wait_until_ready
 from ramalama_chat import Endpoint, TcpEndpoint, UnixEndpoint
 from ramalama_engines import ContainerSpec
 from ramalama_engines.fake import FakeEngine
@@ -142,3 +142,22 @@ def test_a_watch_notices_when_the_container(
 
     assert watch.wait(10)
     assert watch.ended
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_while_its_engine_is_away_a_server_tells_itself_whether_it_is_there(
+    engine: FakeEngine, container: str, *, answers: bool
+) -> None:
+    poll = ExitPoll(engine, container, lambda: answers)
+    engine.close()
+
+    assert poll.ended is not answers
+
+
+def test_a_container_that_was_removed_has_ended_whatever_answers_in_its_place(
+    engine: FakeEngine, container: str
+) -> None:
+    poll = ExitPoll(engine, container, lambda: True)
+    engine.remove(container, force=True)
+
+    assert poll.ended

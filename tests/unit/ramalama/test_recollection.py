@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.config import Config
-from ramalama.errors import EngineFailure
-from ramalama.events import Event, ServerReady
+from ramalama.errors import ConfigError, EngineFailure
+from ramalama.events import ContainerStarted, Event, ServerReady
+from ramalama.lease import Lease
 from ramalama.planning import PLAN_LABEL
 from ramalama.recollection import Recollection, recollections
 from ramalama.rundir import InstanceDir
@@ -21,7 +22,8 @@ from ramalama_accel import Host
 from ramalama_engines import ContainerStatus, EngineKind, PullPolicy, User
 from ramalama_engines.fake import FakeEngine
 from ramalama_engines.late_engine import EngineIdentity
-from tests.unit.ramalama.kitchen import Kitchen
+from tests.unit.accel.made_up_hosts import make as make_host
+from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,13 +41,17 @@ def kitchen(run_dir: Path) -> Kitchen:
 
 
 def stranger(
-    kitchen: Kitchen, *, env: Mapping[str, str] | None = None, config: Config | None = None
+    kitchen: Kitchen,
+    *,
+    env: Mapping[str, str] | None = None,
+    config: Config | None = None,
+    host: Host | None = None,
 ) -> Ramalama:
     """Make the handle of a process that has not talked to the engine, and cannot."""
     env = {"CONTAINER_HOST": kitchen.engine.url} if env is None else env
     return Ramalama(
         config or kitchen.config,
-        host=Host(root=kitchen.root, env=env),
+        host=host or Host(root=kitchen.root, env=env),
         user=User(env=env, home=kitchen.root, uid=os.getuid(), root=kitchen.root),
         run_dir=kitchen.run_dir,
     )
@@ -164,6 +170,67 @@ def test_a_server_that_has_ended_is_not_taken_for_one_that_runs(kitchen: Kitchen
             stranger(kitchen).start(kitchen.options, reuse=True)
 
 
+def test_where_others_may_write_nothing_is_believed(kitchen: Kitchen) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True):
+        kitchen.run_dir.chmod(0o777)
+        with pytest.raises(ConfigError, match="not a private directory"):
+            stranger(kitchen).start(kitchen.options, reuse=True)
+        kitchen.run_dir.chmod(0o700)
+
+
+def test_a_file_that_is_replaced_while_it_is_loaded_is_another_model(kitchen: Kitchen) -> None:
+    def replace_model(event: Event) -> None:
+        if isinstance(event, ContainerStarted):
+            newer = kitchen.root / "newer.gguf"
+            newer.write_bytes(kitchen.model.read_bytes())
+            newer.replace(kitchen.model)
+
+    with (
+        kitchen.ramalama().serve(kitchen.options, reuse=True, on_event=replace_model),
+        pytest.raises(EngineFailure),
+    ):
+        stranger(kitchen).start(kitchen.options, reuse=True)
+
+
+def test_a_link_in_its_place_is_not_followed(kitchen: Kitchen) -> None:
+    with kitchen.ramalama().serve(kitchen.options, reuse=True):
+        (shared,) = kitchen.run_dir.glob("*.shared")
+        elsewhere = shared.rename(kitchen.root / "elsewhere")
+        shared.symlink_to(elsewhere)
+        with pytest.raises(EngineFailure):
+            stranger(kitchen).start(kitchen.options, reuse=True)
+        shared.unlink()
+        elsewhere.rename(shared)
+
+
+def nvidia_host(tmp_path: Path) -> Host:
+    """Make a host on which it matters what runtimes the engine has, which has none of NVIDIA's."""
+    return replace(make_host("laptop-nvidia-intel-without-cdi", tmp_path).host, oci_runtimes=())
+
+
+def test_with_an_nvidia_card_the_engines_runtimes_are_known_from_before(
+    kitchen: Kitchen, tmp_path: Path
+) -> None:
+    host = nvidia_host(tmp_path)
+    options = replace(kitchen.options, image=IMAGE_NAME)
+    starter = Ramalama(kitchen.config, engine=kitchen.engine, host=host, run_dir=kitchen.run_dir)
+    with (
+        starter.serve(options, reuse=True) as first,
+        stranger(kitchen, host=host).serve(options, reuse=True) as second,
+    ):
+        assert second.container == first.container
+
+
+def test_an_engine_that_must_be_asked_and_is_away_leaves_it_to_the_ordinary_way(
+    kitchen: Kitchen, tmp_path: Path
+) -> None:
+    with (
+        kitchen.ramalama().serve(kitchen.options, reuse=True),
+        pytest.raises(EngineFailure, match="CONTAINER_HOST says"),
+    ):
+        stranger(kitchen, host=nvidia_host(tmp_path)).start(kitchen.options, reuse=True)
+
+
 def set_to(key: str, value: object) -> Callable[[Written], object]:
     def spoil(written: Written) -> object:
         return {**written, key: value}
@@ -188,7 +255,9 @@ def set_all_to(value: object) -> Callable[[Written], object]:
         pytest.param(set_to("engine", {"kind": "podman"}), id="no address"),
         pytest.param(set_to("oci_runtimes", "crun"), id="runtimes that are no list"),
         pytest.param(set_to("container", None), id="no container"),
+        pytest.param(set_to("container", "../x"), id="a container that has no such ID"),
         pytest.param(set_to("name", 7), id="a number for a name"),
+        pytest.param(set_to("name", "\x1b[31mevil\n"), id="a name for a terminal"),
         pytest.param(set_to("asked", []), id="no digest"),
         pytest.param(set_to("plan", {}), id="no plan"),
     ],
@@ -200,7 +269,7 @@ def test_what_makes_no_sense_is_as_if_it_were_not_there(
         (path,) = kitchen.run_dir.glob("*.shared/server")
         path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
 
-        assert not [*recollections(kitchen.run_dir)]
+        assert not recollections(kitchen.run_dir)
         with pytest.raises(EngineFailure):
             stranger(kitchen).start(kitchen.options, reuse=True)
 
@@ -211,13 +280,13 @@ def test_what_is_no_json_is_as_if_it_were_not_there(kitchen: Kitchen, content: b
         (path,) = kitchen.run_dir.glob("*.shared/server")
         path.write_bytes(content)
 
-        assert not [*recollections(kitchen.run_dir)]
+        assert not recollections(kitchen.run_dir)
 
 
-def test_what_was_written_is_read_again(run_dir: Path) -> None:
-    directory = InstanceDir(run_dir / "token")
-    (run_dir / "token.shared").mkdir(parents=True)
-    written = Recollection(
+def recollection(run_dir: Path, token: str) -> Recollection:
+    directory = InstanceDir(run_dir / f"{Lease.of_this_process().format()}-{token}")
+    directory.path.with_name(f"{directory.path.name}.shared").mkdir(parents=True, exist_ok=True)
+    return Recollection(
         directory=directory,
         engine=EngineIdentity(kind=EngineKind.DOCKER, url="unix:///d.sock", rootless=True),
         oci_runtimes=("runc", "nvidia"),
@@ -227,10 +296,35 @@ def test_what_was_written_is_read_again(run_dir: Path) -> None:
         plan="b",
     )
 
+
+def test_what_was_written_is_read_again(run_dir: Path) -> None:
+    written = recollection(run_dir, "0001")
+
     written.write()
 
-    assert [*recollections(run_dir)] == [written]
-    assert [path.name for path in (run_dir / "token.shared").iterdir()] == ["server"]
+    assert recollections(run_dir) == [written]
+    (shared,) = run_dir.iterdir()
+    assert [path.name for path in shared.iterdir()] == ["server"]
+
+
+def test_the_newest_is_the_first(run_dir: Path) -> None:
+    several = [recollection(run_dir, token) for token in ("0001", "0002", "0003")]
+    for age, each in zip((5, 1, 9), several, strict=True):
+        each.write()
+        os.utime(f"{each.directory.path}.shared/server", (100 - age, 100 - age))
+
+    assert recollections(run_dir) == [several[1], several[0], several[2]]
+
+
+def test_what_is_no_servers_directory_is_not_looked_at(run_dir: Path) -> None:
+    written = recollection(run_dir, "0001")
+    strange = InstanceDir(run_dir / "strange")
+    (run_dir / "strange.shared").mkdir()
+
+    replace(written, directory=strange).write()
+
+    assert Recollection.read(strange)
+    assert not recollections(run_dir)
 
 
 def test_there_is_nothing_to_read_where_there_is_no_directory(run_dir: Path) -> None:
