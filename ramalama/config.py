@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ramalama.errors import ConfigError
 from ramalama.readers import READERS
@@ -148,7 +148,7 @@ def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
 
     try:
         table: object = tomllib.loads(text).get("ramalama", {})
-    except (tomllib.TOMLDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # TOMLDecodeError, or a number of 5000 digits
         msg = f"{file} is not TOML: {exc}"
         raise ConfigError(msg) from exc
     if not isinstance(table, dict):
@@ -165,17 +165,26 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
             try:
                 changes[key] = READERS[key](value)
             except ValueError as exc:
-                shown = "" if key in _SECRET else f" {value!r:.100}, which is"
+                shown = "" if key in _SECRET else f" {_shown(value)}, which is"
                 msg = f"{_where(source, key)} is{shown} not {exc}"
                 raise ConfigError(msg) from exc
         elif key not in _FOREIGN:
             warnings.append(_unknown(key, source))
+    if "mcp" in changes:  # each name stands for itself, whichever file has it
+        changes["mcp"] = {**config.mcp, **cast("Mapping[str, object]", changes["mcp"])}
     return replace(
         config,
         **changes,  # type: ignore[arg-type]  # READERS gives each field its own type
         sources={**config.sources, **{key: _where(source, key) for key in changes}},
         warnings=(*config.warnings, *warnings),
     )
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.100}"
+    except ValueError:  # Python writes out no number of more than 4300 digits
+        return "a very long number"
 
 
 def _where(source: str, key: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from ramalama.errors import OptionRefused
 from ramalama_accel.runtime_name import RuntimeName
@@ -154,6 +154,8 @@ class ServeOptions:
             object.__setattr__(self, name, _read_word(name, getattr(self, name), words))
         for name, least in _LEAST.items():
             _check_whole(name, getattr(self, name), least)
+        for name in _FLAGS:
+            _check_flag(name, getattr(self, name))
         check_number("temp", self.temp)
         if isinstance(self.runtime_args, str):  # which is a sequence of texts, too
             msg = f"runtime_args is a tuple of words, not {self.runtime_args!r}"
@@ -161,6 +163,7 @@ class ServeOptions:
 
 
 _WORDS: Mapping[str, type[StrEnum]] = {"runtime": RuntimeName, "pull_policy": PullPolicy}
+_FLAGS = ("privileged", "keep_groups", "selinux", "tls_verify", "force")
 _LEAST: Mapping[str, int] = {
     "ctx_size": 0,
     "ngl": AUTOMATIC_LAYERS,
@@ -169,6 +172,7 @@ _LEAST: Mapping[str, int] = {
     "port": 1,
     "seed": -(2**63),
 }
+_MOST: Mapping[str, int] = {"port": 65535}
 
 
 def check_number(name: str, value: object, unit: str = "") -> None:
@@ -177,15 +181,32 @@ def check_number(name: str, value: object, unit: str = "") -> None:
     Raises:
         OptionRefused: *name* says of which option; NaN is no number.
     """
-    if value is not None and not (isinstance(value, int | float) and value >= 0):
-        msg = f"{name} is a number{unit}, 0 or more, not {value!r}"
+    if value is None or (_is_number(value) and value >= 0):
+        return
+    msg = f"{name} is a number{unit}, 0 or more, not {value!r}"
+    raise OptionRefused(msg)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):  # "no" would be as good as True
+        msg = f"{name} is True or False, not {value!r}"
         raise OptionRefused(msg)
 
 
 def _check_whole(name: str, value: object, least: int) -> None:
-    if value is not None and not (isinstance(value, int) and value >= least):
-        msg = f"{name} is a whole number of {least} or more, not {value!r}"
-        raise OptionRefused(msg)
+    if value is None or (_is_whole(value) and least <= value <= _MOST.get(name, value)):
+        return
+    limits = f"from {least} to {_MOST[name]}" if name in _MOST else f"of {least} or more"
+    msg = f"{name} is a whole number {limits}, not {value!r}"
+    raise OptionRefused(msg)
 
 
 def _read_word(name: str, value: str, words: type[StrEnum]) -> StrEnum:

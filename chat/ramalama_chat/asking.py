@@ -50,7 +50,8 @@ class Asker:
             msg = f"{exc}; what you wrote is too long by itself"
             raise ChatError(msg) from exc
         finally:
-            if self._last_exchange() is not before:
+            last = self._last_exchange()
+            if last is not None and last is not before:
                 desk.unanswered = None
         self._tell_the_end()
 

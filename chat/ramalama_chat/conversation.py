@@ -82,13 +82,13 @@ class Conversation:
 
 
 def _turn(role: str, text: str, images: Sequence[str] = ()) -> dict[str, object]:
-    content: object = _encodable(text)
+    content: object = encodable(text)
     if images:
         pictures = [{"type": "image_url", "image_url": {"url": image}} for image in images]
         content = [{"type": "text", "text": content}, *pictures]
     return {"role": role, "content": content}
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Join surrogate pairs and replace lone halves, which JSON over UTF-8 cannot carry."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -5,6 +5,9 @@ from typing import TypeAlias
 
 from ramalama_values import frozen
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Hosts that are this machine: what is sent there passes no network, and no proxy."""
+
 
 @frozen(kw_only=False)
 class UnixEndpoint:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
-from ramalama_chat.conversation import Conversation
+from ramalama_chat.conversation import Conversation, Exchange
 from ramalama_chat.desk import Talk
 from ramalama_chat.errors import ContextExceeded
 
@@ -42,8 +42,14 @@ def ask_with_room(
             else:
                 return
     finally:
-        if toll.due:
+        if not _has_grown(talk.conversation, before):
             talk.conversation.replace(before)
+
+
+def _has_grown(conversation: Conversation, before: Sequence[Exchange]) -> bool:
+    """Tell whether anything of an answer has been remembered."""
+    last = conversation.exchanges[-1:]
+    return bool(last) and all(each is not last[0] for each in before)
 
 
 class _Toll:

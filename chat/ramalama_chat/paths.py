@@ -15,10 +15,19 @@ def continue_path(typed: str, path_of: Callable[[str], Path]) -> Sequence[str]:
     directory, slash, beginning = typed.rpartition("/")
     directory += slash
     found: list[str] = []
-    with suppress(OSError, ValueError), os.scandir(path_of(directory)) as entries:
+    with suppress(OSError, RuntimeError, ValueError), os.scandir(path_of(directory)) as entries:
         found.extend(
-            f"{directory}{entry.name}{'/' if entry.is_dir() else ''}"
+            f"{directory}{entry.name}{'/' if _is_directory(entry) else ''}"
             for entry in entries
-            if entry.name.startswith(beginning) and (beginning or not entry.name.startswith("."))
+            if entry.name.startswith(beginning)
+            and (beginning or not entry.name.startswith("."))
+            and entry.name.isprintable()  # neither a line's end nor what is no UTF-8
         )
     return sorted(found)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -11,11 +11,11 @@ from ramalama_chat._openai import openai
 from ramalama_chat._stream import chat_errors
 from ramalama_chat.client import Discretion, no_tls
 from ramalama_chat.context import read_models
+from ramalama_chat.endpoint import LOOPBACK
 from ramalama_chat.errors import ChatError, InputRefused, one_line
 
 _CONNECT_TIMEOUT = 10.0
 _HEADER_WORD = "[!-~]+"
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def open_remote(
@@ -54,7 +54,7 @@ def choose_key(url: str, env: Mapping[str, str]) -> str | None:
 
     """
     parts = _split(url)
-    in_clear = parts.scheme == "http" and parts.hostname not in _LOOPBACK
+    in_clear = parts.scheme == "http" and parts.hostname not in LOOPBACK
     general = "" if in_clear else env.get("OPENAI_API_KEY", "")
     return env.get("RAMALAMA_API_KEY") or general or None
 
@@ -112,7 +112,7 @@ def _open_http(parts: SplitResult, discretion: Discretion) -> httpx2.Client:
         return httpx2.Client(
             transport=_socket_transport(parts),
             verify=ssl.create_default_context() if parts.scheme == "https" else no_tls(),
-            trust_env=parts.scheme != "unix" and parts.hostname not in _LOOPBACK,
+            trust_env=parts.scheme != "unix" and parts.hostname not in LOOPBACK,
             follow_redirects=False,
             event_hooks={"request": [discretion.apply]},
         )

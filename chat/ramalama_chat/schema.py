@@ -19,6 +19,8 @@ def read_schema(path: Path) -> dict[str, object]:
     """
     try:
         schema: object = json.loads(read_bounded(path, limit=_MOST_BYTES))
+        # What Python reads, but JSON cannot carry: NaN, 1e400, half of a surrogate pair.
+        json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as exc:
         msg = f"{str(path)!r} is no JSON: {exc}"
         raise InputRefused(msg) from exc

@@ -48,7 +48,8 @@ def locked_server(person: Person, directory: Path) -> Generator[str]:
 def test_a_server_that_the_settings_name_is_sent_its_headers_which_nobody_sees(
     person: Person, tmp_path: Path
 ) -> None:
-    having_key = person.having(CALC_KEY=KEY)
+    nobody = "http://127.0.0.1:9"  # a proxy, which has no business on this machine
+    having_key = person.having(CALC_KEY=KEY, HTTP_PROXY=nobody, ALL_PROXY=nobody)
     replies = (tool_call("add", a=1, b=2), answer("It is 3."), answer("As before."))
     with locked_server(person, tmp_path), OpenAiServer(*replies) as server:
         words = ("chat", "--url", server.url, "--mcp=calc", ALWAYS)

@@ -1,10 +1,17 @@
 """Where a tool server is: a program that is started, or an address on the web."""
 
-import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from __future__ import annotations
 
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ramalama_chat.endpoint import LOOPBACK
 from ramalama_chat.errors import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from urllib.parse import SplitResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +28,22 @@ class ToolServerAddress:
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether *url* is this machine's."""
+        return _parts(self.url).hostname in LOOPBACK
+
+    @property
+    def is_in_clear(self) -> bool:
+        """Whether others could read what is sent to *url*."""
+        return _parts(self.url).scheme == "http" and not self.is_local
+
+
+def _parts(url: str) -> SplitResult:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - most name no URL
+
+    return urlsplit(url)
+
 
 def parse_tool_server(text: str) -> ToolServerAddress:
     """Read `http(s)://…` as the URL of a server, and all else as a shell would read a command.
@@ -30,11 +53,9 @@ def parse_tool_server(text: str) -> ToolServerAddress:
 
     """
     if text.startswith(("http://", "https://")):
-        from urllib.parse import urlsplit  # noqa: PLC0415 - most name no URL
-
-        parts = urlsplit(text)
+        parts = _parts(text)
         if parts.hostname is None:
-            msg = f"{text!r} names no host"
+            msg = "a URL that names a host"  # it may hold a password
             raise ValueError(msg)
         port = f":{parts.port}" if parts.port else ""
         return ToolServerAddress(label=one_line(f"{parts.hostname}{port}"), url=text)

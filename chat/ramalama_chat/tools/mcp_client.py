@@ -40,7 +40,10 @@ async def connect(address: ToolServerAddress, errors: TextIO) -> AsyncGenerator[
     timeout = Timeout(_PATIENCE, connect=_PATIENCE_TO_CONNECT)
     async with (
         AsyncClient(
-            headers=address.headers, timeout=timeout, event_hooks={"response": [_raise_if_locked]}
+            headers=address.headers,
+            timeout=timeout,
+            trust_env=not address.is_local,  # no proxy reads what stays on this machine
+            event_hooks={"response": [_raise_if_locked]},
         ) as http,
         Client(
             streamable_http_client(address.url, http_client=http),

@@ -18,6 +18,7 @@ from ramalama_chat.tools.address import ToolServerAddress, parse_tool_server
 _NAME = r"[A-Za-z0-9_-]{1,64}"
 _HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # RFC 9110, 5.6.2: token
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_REFERENCE = r"\$\{(" + _VARIABLE + r")\}"
 _BELONGS = {"url": "headers", "command": "env"}
 
 
@@ -40,7 +41,11 @@ def read_named_server(name: str, settings: object) -> ToolServerAddress:
         raise ValueError(msg)
     address = _read_place(name, kind, settings[kind])
     if kind == "url":
-        return replace(address, headers=_read_texts(name, settings, "headers", _HEADER))
+        headers = _read_texts(name, settings, "headers", _HEADER)
+        if headers and address.is_in_clear:
+            msg = f"{name} has headers that would go in clear to another machine: write https"
+            raise ValueError(msg)
+        return replace(address, headers=headers)
     return replace(address, env=_read_texts(name, settings, "env", _VARIABLE))
 
 
@@ -53,7 +58,7 @@ def with_secrets(address: ToolServerAddress, variables: Mapping[str, str]) -> To
     """
 
     def filled(text: str) -> str:
-        return re.sub(r"\$\{(" + _VARIABLE + r")\}", lambda match: look_up(match[1]), text)
+        return re.sub(_REFERENCE, lambda match: look_up(match[1]), text)
 
     def look_up(name: str) -> str:
         if value := variables.get(name):
@@ -63,8 +68,10 @@ def with_secrets(address: ToolServerAddress, variables: Mapping[str, str]) -> To
 
     headers = {name: filled(text) for name, text in address.headers.items()}
     for name, text in headers.items():
-        if not (text.isascii() and text.isprintable()):
-            msg = f"the header {name} of the tool server {address.label} is no line of ASCII"
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            msg = (
+                f"the header {name} of the tool server {address.label} is no word or line of ASCII"
+            )
             raise InputRefused(msg)
     env = {name: filled(text) for name, text in address.env.items()}
     return replace(address, headers=headers, env=env)
@@ -90,6 +97,9 @@ def _read_texts(
         for each, text in (table.items() if is_object(table) else ())
         if isinstance(text, str) and "\0" not in text and re.fullmatch(pattern, each)
     }
+    if any("${" in re.sub(_REFERENCE, "", text) for text in texts.values()):
+        msg = f"the {key} of {name} have a '${{' that begins no ${{VARIABLE}}"
+        raise ValueError(msg)
     if texts != table:
         msg = f"the {key} of {name} are no table of names and texts"
         raise ValueError(msg)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from ramalama_chat._stream import Delta
+from ramalama_chat.conversation import encodable
 from ramalama_chat.errors import ChatError, ContextExceeded, one_line
 from ramalama_chat.tools.calls import CallReader, ToolCall
 from ramalama_chat.tools.tool import Tool
@@ -86,23 +87,24 @@ class _Said:
     """What the model says in one round."""
 
     reader: CallReader = field(default_factory=CallReader)
-    text: str = ""
-    thought: str = ""
+    texts: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
     thought_member: str = ""
 
     def feed(self, delta: Delta) -> None:
         """Take in what comes."""
         self.reader.feed(delta.tool_calls)
-        self.text += delta.text
+        if delta.text:
+            self.texts.append(delta.text)
         if delta.reasoning:
-            self.thought += delta.reasoning
+            self.thoughts.append(delta.reasoning)
             self.thought_member = delta.reasoning_member
 
     def line_end(self) -> Delta:
         """End the last line: what is asked or told now begins on one of its own."""
-        if self.text:
-            return Delta(text="" if self.text.endswith("\n") else "\n")
-        return Delta(reasoning="\n" if self.thought and not self.thought.endswith("\n") else "")
+        last = (self.texts or self.thoughts or ["\n"])[-1]
+        end = "" if last.endswith("\n") else "\n"
+        return Delta(text=end) if self.texts else Delta(reasoning=end)
 
     def turn(self, calls: Sequence[ToolCall]) -> Turn:
         """Repeat it to the server: with its thoughts, which go on once the tools have spoken.
@@ -110,10 +112,11 @@ class _Said:
         Without them models lose their thread, and the server must read again what it has in its
         cache; DeepSeek's API refuses a turn with calls and no thoughts.
         """
+        thought = encodable("".join(self.thoughts))
         return {
             "role": "assistant",
-            "content": self.text,
-            **({self.thought_member: self.thought} if self.thought else {}),
+            "content": encodable("".join(self.texts)),
+            **({self.thought_member: thought} if thought else {}),
             "tool_calls": [call.for_request() for call in calls],
         }
 

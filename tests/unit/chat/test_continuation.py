@@ -1,6 +1,7 @@
 """What Tab makes of a command."""
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,3 +49,19 @@ def test_the_last_part_goes_on_as_the_command_takes_it(
     found, goes_on = continue_command(typed, desk.path)
 
     assert (found, list(goes_on)) == (part, continuations)
+
+
+def test_what_cannot_be_typed_or_looked_at_keeps_nothing_else_from_being_offered(
+    desk: Desk, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / "alpha").touch()
+    (odd / "loop").symlink_to(odd / "loop")
+    (odd / "a\nb").touch()
+    Path(os.fsdecode(os.fsencode(odd) + b"/a\xff")).touch()
+
+    part = f"{odd}/"
+
+    assert continue_command(f"/file {part}", desk.path)[1] == [f"{part}alpha", f"{part}loop"]
+    assert continue_command("/file ~nobody-of-that-name/", desk.path)[1] == []

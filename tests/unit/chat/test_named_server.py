@@ -38,6 +38,12 @@ def test_a_server_is_called_by_its_name_and_not_by_its_place() -> None:
         ({"url": URL, "headers": {"A:": "s3cret"}}, "the headers of it are no table"),
         ({"url": URL, "headers": {"": "s3cret"}}, "the headers of it are no table"),
         ({"command": "it", "env": {"A=B": "s3cret"}}, "the env of it are no table"),
+        ({"url": URL, "headers": {"A": "s3cret ${B:-x}"}}, "the headers of it have a '\\${' that"),
+        ({"command": "it", "env": {"A": "s3cret ${ B}"}}, "the env of it have a '\\${' that"),
+        (
+            {"url": "http://far/", "headers": {"A": "s3cret"}},
+            "would go in clear to another machine",
+        ),
         ({"command": "it", "env": {"A": "s3cret\0"}}, "the env of it are no table"),
     ],
 )
@@ -87,7 +93,9 @@ def test_a_variable_that_is_not_set_is_named(variables: dict[str, str]) -> None:
         with_secrets(web, variables)
 
 
-@pytest.mark.parametrize("value", ["s3cret\r\nX: y", "s3cret\n", "s3cré\u200bt", "s3cret\0"])
+@pytest.mark.parametrize(
+    "value", ["s3cret\r\nX: y", "s3cret\n", "s3cré\u200bt", "s3cret\0", "s3cret ", " s3cret"]
+)
 def test_a_secret_that_is_no_line_of_a_header_is_not_sent_and_not_shown(value: str) -> None:
     web = ToolServerAddress(label="it", url=URL, headers={"A": "${KEY}"})
 
@@ -95,3 +103,8 @@ def test_a_secret_that_is_no_line_of_a_header_is_not_sent_and_not_shown(value: s
         with_secrets(web, {"KEY": value})
 
     assert "s3cr" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://far/", "http://localhost/", "http://127.0.0.1:8/"])
+def test_headers_go_where_nobody_listens(url: str) -> None:
+    assert read_named_server("it", {"url": url, "headers": {"A": "b"}}).headers == {"A": "b"}

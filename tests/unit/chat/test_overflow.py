@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from ramalama_chat import ChatError, ChatSession, ContextExceeded, RequestFailed
@@ -60,3 +62,40 @@ def test_what_an_answer_has_cost_is_told_before_its_first_thought(
 
     assert "".join(answer) == ""
     assert told == [1, "Hm."]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param([event(None, reasoning_content="Hm.")], id="dies-while-it-thinks"),
+        pytest.param([event("", finish="stop")], id="empty"),
+    ],
+)
+def test_an_answer_of_which_nothing_stays_costs_no_memories(
+    script: Script, session: ChatSession, answer: list[object]
+) -> None:
+    session.conversation.record("Hi", "Hello.")
+    before = session.conversation.exchanges
+    script.add(refusal(400, FULL), stream(*answer))
+    told: list[object] = []
+
+    with suppress(ChatError):
+        list(ask_with_room(session, "Is it?", on_reasoning=told.append, on_dropped=told.append))
+
+    assert session.conversation.exchanges == before
+
+
+def test_what_was_heard_of_an_answer_stays_in_place_of_what_it_has_cost(
+    script: Script, session: ChatSession
+) -> None:
+    session.conversation.record("Hi", "Hello.")
+    script.add(refusal(400, FULL), words("Yes, ", "it is."))
+
+    told: list[int] = []
+
+    answer = ask_with_room(session, "Is it?", on_dropped=told.append)
+    next(answer)
+    answer.close()
+
+    assert [each.prompt for each in session.conversation.exchanges] == ["Is it?"]
+    assert told == [1]

@@ -17,7 +17,14 @@ def test_a_schema_becomes_the_format_of_the_answer(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"{", "is no JSON: "), (b"[]", "is no JSON schema: that is an object"), (b"\xff", "no JSON")],
+    [
+        (b"{", "is no JSON: "),
+        (b"[]", "is no JSON schema: that is an object"),
+        (b"\xff", "no JSON"),
+        (b'{"a": NaN}', "no JSON"),
+        (b'{"a": 1e400}', "no JSON"),
+        (b'{"a": "\\ud800"}', "no JSON"),
+    ],
 )
 def test_what_is_no_schema_is_one_line(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "s.json").write_bytes(content)

@@ -239,6 +239,21 @@ def test_a_model_is_told_what_it_thought_before_it_called_a_tool(
     assert said[member] == "I add."
 
 
+def test_halves_of_a_character_are_joined_before_they_are_sent_back(
+    script: Script, session: ChatSession
+) -> None:
+    said = [event(half) for half in ("\ud83d", "\ude00", "\ud83d")]
+    thought = [event(None, reasoning_content=half) for half in ("\ud83d", "\ude00")]
+    called = event(None, tool_calls=[piece()])
+    script.add(stream(*thought, *said, called, event(None, finish="tool_calls")), words("Yes."))
+    session.tools = use(Box())
+
+    list(session.ask("1+2?"))
+
+    turn = turns(script, 1)[-2]
+    assert (turn["content"], turn["reasoning_content"]) == ("\U0001f600\ufffd", "\U0001f600")
+
+
 @pytest.mark.parametrize(
     ("called", "allowed", "told"),
     [

@@ -268,8 +268,13 @@ def test_a_file_without_our_table_changes_nothing(tmp_path: Path) -> None:
         (b"[ramalama]\nenv = " + b"[" * 20_000, "is not TOML"),
         (b"[ramalama]\nenv = " + b"{a=" * 20_000, "is not TOML"),
         (b"# long\n" * 20_000, "is longer than"),
+        (b"[ramalama]\nctx_size = " + b"9" * 5000, "is not TOML"),
+        (b"[ramalama]\nimage = [0x" + b"f" * 5000 + b"]", "a very long number, which is not"),
     ],
-    ids=["broken", "no-table", "not-utf-8", "nested-lists", "nested-tables", "endless"],
+    ids=[
+        *("broken", "no-table", "not-utf-8", "nested-lists", "nested-tables", "endless"),
+        *("long-number", "long-number-in-hexadecimal"),
+    ],
 )
 def test_a_file_that_makes_no_sense_is_named(
     tmp_path: Path, content: bytes, complaint: str
@@ -359,3 +364,18 @@ def test_settings_show_no_secret_of_a_tool_server(tmp_path: Path) -> None:
 
     assert config.mcp["calc"].env == {"KEY": "s3cret"}
     assert "s3cret" not in repr(config)
+
+
+def test_each_file_may_name_tool_servers_and_the_environment_more(tmp_path: Path) -> None:
+    files = [
+        write(tmp_path / "1.conf", 'mcp = { one = { command = "a" }, two = { command = "b" } }'),
+        write(tmp_path / "2.conf", 'mcp = { two = { command = "c" } }'),
+    ]
+
+    config = Config.load({"RAMALAMA_MCP": '{"three": {"command": "d"}}'}, files)
+
+    assert {name: server.command for name, server in config.mcp.items()} == {
+        "one": ("a",),
+        "two": ("c",),
+        "three": ("d",),
+    }
