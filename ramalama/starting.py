@@ -131,14 +131,15 @@ class Starter:
         options = fit(asked.options, asked.model, self.room, on_event=terms.tell)
         fitting = replace(asked, options=options, image=self._fetch())
         keep_alive = (terms.keep_alive or 0.0) if terms.shares else None
-        digest = _digest(self._asked(asked.options))  # before a file can be another one
+        # Before a file can be another one; who shares nothing need not wait for it.
+        digest = _digest(self._asked(asked.options)) if terms.shares else None
         server = self.launcher.launch(
             self.launcher.plan(fitting, asked=asked.options),
             undo,
             ready_timeout=terms.ready_timeout,
             keep_alive=keep_alive,
         )
-        if terms.shares:
+        if digest is not None:
             self._write_down(server, digest)
         return server
 

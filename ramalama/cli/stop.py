@@ -14,7 +14,7 @@ from ramalama_engines import ContainerNotFound
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ramalama.service import Ramalama
 
@@ -38,7 +38,7 @@ def execute(words: Sequence[str]) -> int:
     with invoke(arguments).ramalama() as ramalama:
         ramalama.remove_orphans()
         names = arguments.names or [state.name for state in ramalama.servers()]
-        missing = [absence for name in names if (absence := _stop(ramalama, name)) is not None]
+        missing = _stop(ramalama, names)
     if missing and not (arguments.ignore or arguments.all):
         for absence in missing[:-1]:
             complain(f"Error: {absence}")
@@ -46,16 +46,19 @@ def execute(words: Sequence[str]) -> int:
     return 0
 
 
-def _stop(ramalama: Ramalama, name: str) -> EngineFailure | None:
-    """Stop a server and tell its name; return why that cannot be if there is none of that name."""
-    try:
-        ramalama.stop(name)
-    except EngineFailure as exc:
-        if not isinstance(exc.cause, ContainerNotFound):
-            raise
-        return exc
-    sys.stdout.write(printable(name) + "\n")
-    return None
+def _stop(ramalama: Ramalama, names: Iterable[str]) -> Sequence[EngineFailure]:
+    """Stop servers and tell the name of each; return why those that are not there cannot be."""
+    missing: list[EngineFailure] = []
+    for name in names:
+        try:
+            ramalama.stop(name)
+        except EngineFailure as exc:
+            if not isinstance(exc.cause, ContainerNotFound):
+                raise
+            missing.append(exc)
+        else:
+            sys.stdout.write(printable(name) + "\n")
+    return missing
 
 
 def make_parser() -> argparse.ArgumentParser:

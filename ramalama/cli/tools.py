@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -42,7 +43,18 @@ def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[To
 def _servers(
     named: Iterable[ToolServerAddress], invocation: Invocation
 ) -> Iterator[ToolServerAddress]:
-    """Yield each server with its secrets; a command of one word may be a name of the settings'."""
+    """Yield each server with its secrets; a command of one word may be a name of the settings'.
+
+    Raises:
+        InputRefused: it is neither that nor a program, or lacks a secret.
+    """
+    known = invocation.config.mcp
     for address in named:
         name = address.command[0] if len(address.command) == 1 else ""
-        yield with_secrets(invocation.config.mcp.get(name, address), invocation.user.env)
+        if name and name not in known and "/" not in name and shutil.which(name) is None:
+            names = f": {', '.join(known)}" if known else ""
+            msg = (
+                f"--mcp {name!r} is neither a program nor a server that ramalama.conf names{names}"
+            )
+            raise InputRefused(msg)
+        yield with_secrets(known.get(name, address), invocation.user.env)

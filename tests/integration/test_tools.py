@@ -90,6 +90,7 @@ def test_a_server_that_ends_is_one_line_and_the_answer_goes_on(
     ("server", "complaint"),
     [
         ("/nowhere/it", "the tool server it does not start: No such file or directory"),
+        ("githb", "--mcp 'githb' is neither a program nor a server that ramalama.conf names"),
         (
             "sh -c 'echo no key >&2; exit 1'",
             "the tool server sh does not start: it has ended, or hung up (it wrote last: no key)",

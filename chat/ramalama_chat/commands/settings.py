@@ -53,7 +53,7 @@ def show(desk: Desk, words: str) -> Then:
         words = PARAMETERS[words].member
         rows.setdefault(words, "(the server's own)")
     if words and words not in rows:
-        msg = f"there is no setting {words!r}: {', '.join(rows)}"
+        msg = f"there is no setting {words!r}: {', '.join(dict.fromkeys((*rows, *PARAMETERS)))}"
         raise InputRefused(msg)
     for name in [words] if words else rows:
         desk.tell(f"{name:12} {rows[name]}")

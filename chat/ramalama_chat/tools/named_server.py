@@ -70,7 +70,8 @@ def with_secrets(address: ToolServerAddress, variables: Mapping[str, str]) -> To
     for name, text in headers.items():
         if not (text.isascii() and text.isprintable() and text == text.strip()):
             msg = (
-                f"the header {name} of the tool server {address.label} is no word or line of ASCII"
+                f"the header {name} of the tool server {address.label} cannot be sent:"
+                " it is no line of ASCII, or begins or ends with a blank"
             )
             raise InputRefused(msg)
     env = {name: filled(text) for name, text in address.env.items()}

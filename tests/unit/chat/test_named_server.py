@@ -99,7 +99,9 @@ def test_a_variable_that_is_not_set_is_named(variables: dict[str, str]) -> None:
 def test_a_secret_that_is_no_line_of_a_header_is_not_sent_and_not_shown(value: str) -> None:
     web = ToolServerAddress(label="it", url=URL, headers={"A": "${KEY}"})
 
-    with pytest.raises(InputRefused, match=r"^the header A of the tool server it is no ") as caught:
+    with pytest.raises(
+        InputRefused, match=r"^the header A of the tool server it cannot "
+    ) as caught:
         with_secrets(web, {"KEY": value})
 
     assert "s3cr" not in str(caught.value)
