@@ -50,8 +50,7 @@ class Asker:
             msg = f"{exc}; what you wrote is too long by itself"
             raise ChatError(msg) from exc
         finally:
-            last = self._last_exchange()
-            if last is not None and last is not before:
+            if self._last_exchange() is not before:
                 desk.unanswered = None
         self._tell_the_end()
 

@@ -70,15 +70,14 @@ def candidates(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate
 def presumed(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate, ...]:
     """List where `connect` would find its engine, as far as files tell: nobody is asked.
 
-    That is one address, unless none of the known sockets is there. What docker's settings say is
-    nothing here if it cannot be read; whoever connects hears of it.
+    That is one address: what the user names, or the first known socket that is there; all of them
+    where none is. Of docker's settings that cannot be read, whoever connects hears.
     """
     try:
         found = candidates(user, kind=kind)
     except EngineUnavailable:
         return ()
-    there = (each for each in found if each.explicit or _is_there(each.url))
-    first = next(there, None)
+    first = next((each for each in found if _is_there(each.url)), None)
     return found if first is None else (first,)
 
 

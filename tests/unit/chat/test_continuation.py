@@ -10,6 +10,7 @@ import pytest
 from ramalama_chat.commands.continuation import continue_command
 from ramalama_chat.desk import Desk
 from ramalama_chat.history import History
+from ramalama_chat.paths import continue_path
 from tests.unit.chat.parrot import Parrot
 
 
@@ -64,4 +65,7 @@ def test_what_cannot_be_typed_or_looked_at_keeps_nothing_else_from_being_offered
     part = f"{odd}/"
 
     assert continue_command(f"/file {part}", desk.path)[1] == [f"{part}alpha", f"{part}loop"]
-    assert continue_command("/file ~nobody-of-that-name/", desk.path)[1] == []
+
+
+def test_a_home_that_nobody_has_is_empty() -> None:
+    assert continue_path("~nobody-of-that-name/", lambda name: Path(name).expanduser()) == []

@@ -83,6 +83,17 @@ def test_who_found_it_so_keeps_it_like_anyone(kitchen: Kitchen) -> None:
     kitchen.engine.remove(second.container, force=True)
 
 
+def test_a_handle_that_is_closed_opens_no_engine_any_more(kitchen: Kitchen) -> None:
+    first, handle = kitchen.ramalama().start(kitchen.options, reuse=True), stranger(kitchen)
+    second = handle.start(kitchen.options, reuse=True)
+
+    first.close()
+    handle.close()
+
+    with pytest.raises(EngineFailure, match="the connection was closed"):
+        second.close()
+
+
 def test_one_that_answers_several_at_a_time_does_for_one_at_a_time(kitchen: Kitchen) -> None:
     alone = replace(kitchen.options, parallel=1)
     with (
