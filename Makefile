@@ -4,7 +4,7 @@ BIN := .venv/bin
 SCRIPTS := quickstart scripts/build-image scripts/start-podman scripts/test scripts/*.sh .ci/run \
            containerfiles/build-llama-server
 
-.PHONY: help check format lint types contracts test test-unit docs bench
+.PHONY: help check format lint types contracts test test-unit docs site bench
 
 help:  ## Print this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,15 @@ docs:  ## Build the manual pages and the library's reference into build/
 	  go-md2man -in "$$page" -out "build/man/$$(basename "$$page" .md)" || exit; \
 	done
 	$(BIN)/python scripts/reference.py build/reference
+
+site: docs  ## Build pages for a browser into build/site; takes: pip install --group site
+	rm -rf build/pages
+	mkdir -p build/pages/docs
+	cp README.md build/pages/index.md
+	cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md build/pages/
+	cp -R docs/*.md docs/images build/pages/docs/
+	cp -R build/reference build/pages/
+	$(BIN)/zensical build --strict
 
 bench:  ## Measure, each figure against its floor; starts real engines, which takes root
 	$(BIN)/python -m benchmarks

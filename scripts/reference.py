@@ -8,6 +8,7 @@ an attribute that a docstring describes and its class has not, fails the build.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def main(directory: Path) -> int:
     for page in pages(loader):
         found = [defined(loader, path) for path in page.objects]
         complaints.lines.extend(line for each in found for line in wrong_attributes(each))
-        text = "\n\n".join(str(render_object_docs(each, LOOK)) for each in found)
+        text = without_links("\n\n".join(str(render_object_docs(each, LOOK)) for each in found))
         heading = f"# {page.title}\n\n{page.introduction}\n\n"
         target = directory / f"{page.name}.md"
         target.write_text(f"{heading}{text.strip()}\n", encoding="utf-8")
@@ -131,6 +132,11 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
             objects=PROTOCOLS,
         ),
     )
+
+
+def without_links(text: str) -> str:
+    """Take away links within a page: griffe2md makes them, but no anchors that they lead to."""
+    return re.sub(r"\[([^\[\]]+)\]\(#[^()]*\)", r"\1", text)
 
 
 def wrong_attributes(described: Object) -> list[str]:

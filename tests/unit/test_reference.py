@@ -34,6 +34,19 @@ def test_every_public_name_is_described_once(reference: Path) -> None:
     assert [name for name in ramalama.__all__ if described.count(name) != 1] == ["__version__"]
 
 
+def test_no_link_leads_to_a_place_that_is_not_there(reference: Path) -> None:
+    pages = {page.name: page.read_text("utf-8") for page in reference.glob("*.md")}
+    dead = [
+        f"{name}: {target}"
+        for name, text in pages.items()
+        for target in re.findall(r"\]\((?!https?://)([^)]*)\)", text)
+        if target not in pages
+    ]
+
+    assert pages
+    assert dead == []
+
+
 @pytest.mark.parametrize("protocol", ["Engine", "Runtime", "Transport", "Cache"])
 def test_what_others_may_implement_is_described_with_its_methods(
     reference: Path, protocol: str
