@@ -28,9 +28,9 @@ from benchmarks.asking import BODY, COMMAND, PROMPT, TOKENS, ask_by_curl, time_c
 from benchmarks.rounds import report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
 from ramalama_engines import EngineKind, User
-from ramalama_engines.docker_spec import create_body
-from ramalama_engines.podman_spec import libpod_spec
-from ramalama_engines.values import BindMount, ContainerSpec
+from ramalama_engines.docker.spec import create_body
+from ramalama_engines.podman.spec import libpod_spec
+from ramalama_engines.spec import BindMount, ContainerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -42,9 +42,10 @@ _PROGRAMS = {
     "python": "",
     "import pydantic, httpx2": "import pydantic.main, httpx2",
     "import openai": "import openai",
-    "import openai, lightly": "from ramalama_chat._openai import openai",
+    "import openai, lightly": "from ramalama_chat.client._openai import openai",
     "first word, openai": _PLAIN_REQUEST,
-    "first word, openai lightly": "from ramalama_chat._openai import openai" + _PLAIN_REQUEST,
+    "first word, openai lightly": "from ramalama_chat.client._openai import openai"
+    + _PLAIN_REQUEST,
     "first word, ChatSession": _OUR_REQUEST,
 }
 

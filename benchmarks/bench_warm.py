@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.asking import COMMAND, PROMPT, TOKENS, ask_by_curl, time_command
 from benchmarks.rounds import report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
-from ramalama_chat.endpoint import UnixEndpoint
+from ramalama_chat.client.endpoint import UnixEndpoint
 from ramalama_engines import EngineKind, User
 
 if TYPE_CHECKING:

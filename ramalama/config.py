@@ -28,7 +28,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ramalama_chat.tools.address import ToolServerAddress
+    from ramalama_chat.tools.server_address import ToolServerAddress
 
 DEFAULT = "default"
 _FILE_VARIABLE = "RAMALAMA_CONFIG"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.detection import detect
 from ramalama_accel.host import User
+from ramalama_accel.values import AcceleratorKind
 
 if TYPE_CHECKING:
     from ramalama.options import ServeOptions
-    from ramalama_accel.base import Detection
     from ramalama_accel.host import Host
+    from ramalama_accel.values import Detection
     from ramalama_engines import Engine
 
 

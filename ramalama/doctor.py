@@ -12,18 +12,18 @@ from ramalama.engine_errors import engine_errors
 from ramalama.images import ImageRequest, fetch_image
 from ramalama.lease import Lease
 from ramalama.mismatch import Problem, find_mismatches
-from ramalama.passed_over import passed_over
 from ramalama.planning import MODEL_LABEL
 from ramalama.probe import look
 from ramalama.rundir import new_instance
 from ramalama.store.models import StoredModel
-from ramalama_accel.base import AcceleratorKind
-from ramalama_accel.cdi import read_inventory
+from ramalama_accel.cdi.specs import read_inventory
 from ramalama_accel.host import Host, User
 from ramalama_accel.images import default_image
+from ramalama_accel.unused_gpus import passed_over
+from ramalama_accel.values import AcceleratorKind
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.kinds import PullPolicy
-from ramalama_engines.values import CdiDevice, HostDevice
+from ramalama_engines.spec import CdiDevice, HostDevice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ramalama.options import ServeOptions
     from ramalama.probe import Sight
     from ramalama.service import Ramalama
-    from ramalama_accel.base import Accelerator, Detection
-    from ramalama_engines.values import ContainerSpec
+    from ramalama_accel.values import Accelerator, Detection
+    from ramalama_engines.spec import ContainerSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

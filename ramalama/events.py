@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ramalama.transfers import DownloadEvent
-    from ramalama_engines.values import PullProgress
+    from ramalama_engines.spec import PullProgress
 
 
 @frozen(kw_only=False)

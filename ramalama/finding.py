@@ -20,17 +20,17 @@ from ramalama.planning import (
 from ramalama.readiness import raise_if_set
 from ramalama.rundir import InstanceDir, ensure_private
 from ramalama.sharing import START_SUFFIX
-from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.values import ContainerStatus
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.spec import ContainerStatus
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from ramalama_chat.endpoint import Endpoint
-    from ramalama_engines.base import Engine
-    from ramalama_engines.values import ContainerState
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerState
 
 _PAUSE = 0.05  # seconds
 _HIGHEST_PORT = 65535

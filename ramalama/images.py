@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 from ramalama._version import __version__
 from ramalama.errors import InvalidReference
 from ramalama.events import ImagePulling, Notice, ignore
-from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.images import VLLM_IMAGES, default_image
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_accel.values import AcceleratorKind
 from ramalama_engines import EngineError, ImageReference, PullPolicy, is_image_id
 from ramalama_values import frozen
 

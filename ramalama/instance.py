@@ -10,8 +10,8 @@ from ramalama_engines.errors import ContainerNotFound
 
 if TYPE_CHECKING:
     from ramalama.rundir import InstanceDir
-    from ramalama_engines.base import Engine
-    from ramalama_engines.values import ContainerSpec
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerSpec
 
 
 class Instance:

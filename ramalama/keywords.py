@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ramalama.reference import ModelRef
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
-    from ramalama_engines.values import Device
+    from ramalama_engines.spec import Device
 
 
 class StartKeywords(TypedDict, total=False):

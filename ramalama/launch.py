@@ -28,7 +28,7 @@ from ramalama.readiness import ExitPoll, ExitWatch, probe
 from ramalama.rundir import new_instance
 from ramalama.server import LOG_TAIL, ModelServer, PostMortem
 from ramalama.tenancy import Tenancy
-from ramalama_chat.endpoint import TcpEndpoint
+from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
 from ramalama_values import frozen
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from ramalama.planning import LaunchPlan
     from ramalama.runtimes.base import Runtime, ServerSpec
     from ramalama.store.models import StoredModel
-    from ramalama_accel.base import Accelerator
-    from ramalama_chat.endpoint import Endpoint
+    from ramalama_accel.values import Accelerator
+    from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine, LocalImage
 
 _log = logging.getLogger("ramalama.launch")

@@ -10,7 +10,7 @@ from ramalama.errors import AccessDenied, ConfigError, InvalidReference
 from ramalama.transports.oci.credentials import Credentials, FoundCredentials
 from ramalama.transports.oci.registry import open_session
 from ramalama_engines import ImageReference
-from ramalama_engines.auth_files import default_files, find_entries, named_file, normal_key
+from ramalama_engines.registry_auth.files import default_files, find_entries, named_file, normal_key
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ramalama_engines.values import CdiDevice, HostDevice
+from ramalama_engines.spec import CdiDevice, HostDevice
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ramalama.probe import SeenNode, Sight
-    from ramalama_accel.base import Accelerator
-    from ramalama_engines.values import ContainerSpec
+    from ramalama_accel.values import Accelerator
+    from ramalama_engines.spec import ContainerSpec
 
 _UDEV = 'let others read and write it with a udev rule (MODE="0666")'
 _KEEP_GROUPS = f"if a group of yours may, add --keep-groups (Podman with crun); else {_UDEV}"

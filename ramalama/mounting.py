@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.reference import Scheme
 from ramalama.runtimes.base import MountedModel
-from ramalama_engines.values import BindMount
+from ramalama_engines.spec import BindMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

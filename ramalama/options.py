@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.reference import ModelRef
-    from ramalama_engines.values import Device
+    from ramalama_engines.spec import Device
 
 ALL_LAYERS = 999
 """As `ngl`: every layer on the GPU."""

@@ -17,12 +17,12 @@ from ramalama.planning import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.rundir import InstanceDir, remove_orphans
 from ramalama.sharing import START_SUFFIX, SUFFIX, Sharing, is_shared
 from ramalama_engines.errors import EngineError
-from ramalama_engines.values import ContainerStatus
+from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
     from ramalama.sharing import Ledger
-    from ramalama_engines.base import Engine
-    from ramalama_engines.values import ContainerState
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerState
 
 _log = logging.getLogger("ramalama.orphans")
 

@@ -12,14 +12,14 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama_engines.values import BindMount
+from ramalama_engines.spec import BindMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ramalama.planning import LaunchPlan
-    from ramalama_engines.values import LocalImage, Mount
+    from ramalama_engines.spec import LocalImage, Mount
 
 _Identity = tuple[int, int, int, int]
 

@@ -13,9 +13,9 @@ from ramalama.mounting import mount_model
 from ramalama.options import LOOPBACK
 from ramalama.rundir import API_KEY_NAME, SOCKET_NAME
 from ramalama.runtimes.base import Listen, Surroundings
-from ramalama_accel.base import AcceleratorKind
-from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.values import (
+from ramalama_accel.values import AcceleratorKind
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.spec import (
     BindMount,
     CdiDevice,
     ContainerSpec,
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from ramalama.rundir import InstanceDir
     from ramalama.runtimes.base import Runtime, ServerSpec
     from ramalama.store.models import StoredModel
-    from ramalama_accel.base import Accelerator
-    from ramalama_chat.endpoint import Endpoint
-    from ramalama_engines.values import Device, LocalImage, Mount
+    from ramalama_accel.values import Accelerator
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_engines.spec import Device, LocalImage, Mount
 
 LABEL = "ai.ramalama"
 OWNER_LABEL = f"{LABEL}.owner"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from ramalama.instance import Instance
 from ramalama_engines.errors import ContainerStartError, EngineError
-from ramalama_engines.values import TmpfsMount
+from ramalama_engines.spec import TmpfsMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ramalama.rundir import InstanceDir
-    from ramalama_engines.base import Engine
-    from ramalama_engines.values import ContainerSpec
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerSpec
 
 _PROGRAMS = {
     "cat": ("/proc/self/status", "/proc/net/dev", "/proc/self/attr/current"),

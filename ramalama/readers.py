@@ -16,7 +16,7 @@ from ramalama_engines.kinds import EngineKind, PullPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ramalama_chat.tools.address import ToolServerAddress
+    from ramalama_chat.tools.server_address import ToolServerAddress
 
 W = TypeVar("W", bound=StrEnum)
 
@@ -140,7 +140,9 @@ def _table(value: object) -> Mapping[str, str]:
 
 
 def _tool_servers(value: object) -> Mapping[str, ToolServerAddress]:
-    from ramalama_chat.tools.named_server import read_named_server  # noqa: PLC0415 (few have any)
+    from ramalama_chat.tools.configured_server import (  # noqa: PLC0415 (few have any)
+        read_named_server,
+    )
 
     table = _object(value)
     if table is None:

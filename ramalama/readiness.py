@@ -9,15 +9,15 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, assert_never
 
 from ramalama.errors import StartCancelled
-from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.values import ContainerStatus
+from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ramalama_chat.endpoint import Endpoint
-    from ramalama_engines.base import Engine
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_engines.engine import Engine
 
 # Seconds. The first token waits for this; later, seconds of loading matter more than polls do.
 _PAUSES = ((1.0, 0.005), (10.0, 0.02), (float("inf"), 0.1))

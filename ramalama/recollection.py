@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.rundir import InstanceDir
 from ramalama.sharing import SUFFIX, Sharing, lease_in
-from ramalama_engines.jsonfile import JsonFileError, is_object, read_object
+from ramalama_engines.discovery.lazy_engine import EngineIdentity
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.late_engine import EngineIdentity
+from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
     ollama  = [[host "/"] namespace "/"] name [":" tag]          "library", "latest"
     hub     = org "/" repo ["@" revision] ["/" file] [":" quantisation]
-    oci     = as Docker and Podman read it; see `ramalama_engines.reference`
+    oci     = as Docker and Podman read it; see `ramalama_engines.image_reference`
 
 Each reader takes what follows ``://`` and returns location and tag, spelled out; the message of
 its ValueError says what is wrong and does not repeat the name. Sources: Ollama's package
@@ -65,7 +65,7 @@ def parse_hub(text: str) -> tuple[str, str]:
 
 def parse_oci(text: str) -> tuple[str, str]:
     """Read an image's or an artifact's name; the tag is ``sha256:HEX`` where there is a digest."""
-    from ramalama_engines.reference import ImageReference  # noqa: PLC0415 (only here)
+    from ramalama_engines.image_reference import ImageReference  # noqa: PLC0415 (only here)
 
     try:
         reference = ImageReference.parse(text)

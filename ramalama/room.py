@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.sizes import human_size
-from ramalama_accel.base import SHARED_MEMORY, MemorySource
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_accel.values import SHARED_MEMORY, MemorySource
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from ramalama.options import ServeOptions
-    from ramalama_accel.base import Accelerator
+    from ramalama_accel.values import Accelerator
 
 # Below this share of the memory, nobody need look closer: a context of usual size and the work
 # space of a large vocabulary add less than the rest.

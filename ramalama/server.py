@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ramalama.readiness import ExitPoll, ExitWatch
     from ramalama.runtimes.base import Runtime
     from ramalama.tenancy import Tenancy
-    from ramalama_chat.endpoint import Endpoint
-    from ramalama_chat.session import ChatSession
-    from ramalama_engines.base import Engine
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_chat.session.session import ChatSession
+    from ramalama_engines.engine import Engine
 
 LOG_TAIL = 40  # lines that a user may want to see
 _LOG_TO_SEARCH = 2000  # lines; a cause is followed by the stacks of several processes
@@ -82,7 +82,9 @@ class ModelServer:
         """Return an OpenAI client that is wired to this server, the same one every time."""
         with self._opening:
             if self._client is None:
-                from ramalama_chat.client import open_client  # noqa: PLC0415 (slow to import)
+                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
+                    open_client,
+                )
 
                 self._client = open_client(self.endpoint)
             return self._client
@@ -94,14 +96,18 @@ class ModelServer:
         """
         with self._opening:
             if self._async_client is None:
-                from ramalama_chat.client import open_async_client  # noqa: PLC0415 (see above)
+                from ramalama_chat.client.client import (  # noqa: PLC0415 (see above)
+                    open_async_client,
+                )
 
                 self._async_client = open_async_client(self.endpoint)
             return self._async_client
 
     def chat(self, *, system: str | None = None) -> ChatSession:
         """Begin a conversation; *system* stands in for the prompt that the model's author chose."""
-        from ramalama_chat.session import ChatSession  # noqa: PLC0415 (openai is slow to import)
+        from ramalama_chat.session.session import (  # noqa: PLC0415 (openai is slow to import)
+            ChatSession,
+        )
 
         model = self.plan.model
         return ChatSession(

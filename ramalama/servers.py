@@ -18,7 +18,7 @@ from ramalama.store.models import StoredModel
 from ramalama.tenancy import Tenancy
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.errors import ContainerNotFound
-from ramalama_engines.values import ContainerSpec
+from ramalama_engines.spec import ContainerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from ramalama.finding import Found
     from ramalama.models import Models
-    from ramalama_engines.base import Engine
-    from ramalama_engines.values import ContainerState
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerState
 
 _HEALTH = "/health"  # of every runtime
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ramalama.server import ModelServer
     from ramalama.store.listing import ListedModel
     from ramalama.store.models import StoredModel
-    from ramalama_accel.base import Accelerator, Detection
+    from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import Connection, ContainerState, Engine
 
 

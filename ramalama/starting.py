@@ -14,10 +14,10 @@ from ramalama.options import check_number
 from ramalama.planning import INSTANCE_LABEL, PLAN_LABEL, with_digest
 from ramalama.readiness import raise_if_set
 from ramalama.rundir import InstanceDir
-from ramalama_chat.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.discovery.lazy_engine import EngineIdentity
 from ramalama_engines.errors import EngineError
 from ramalama_engines.kinds import PullPolicy
-from ramalama_engines.late_engine import EngineIdentity
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

@@ -25,12 +25,12 @@ from ramalama.runtimes import find_runtime
 from ramalama.sharing import any_shared
 from ramalama.starting import Starter, may_recall
 from ramalama.store.models import StoredModel
-from ramalama_accel.base import InvalidVisibleDevices
 from ramalama_accel.detection import detect
-from ramalama_engines.candidate import presumed
-from ramalama_engines.connection import open_engine
+from ramalama_accel.values import InvalidVisibleDevices
+from ramalama_engines.discovery.candidates import presumed
+from ramalama_engines.discovery.connection import open_engine
+from ramalama_engines.discovery.lazy_engine import LateEngine
 from ramalama_engines.errors import EngineError
-from ramalama_engines.late_engine import LateEngine
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from ramalama.runtimes.base import Runtime
     from ramalama.server import ModelServer
     from ramalama.starting import Terms
-    from ramalama_accel.base import Accelerator, Detection
     from ramalama_accel.host import Host
+    from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import Engine, User
-    from ramalama_engines.late_engine import EngineIdentity
+    from ramalama_engines.discovery.lazy_engine import EngineIdentity
 
 
 _log = logging.getLogger("ramalama.start")
@@ -214,7 +214,9 @@ class Starts:
         all_used = all(finding.usable for finding in detection.findings)
         if all_used or options.ngl == 0 or options.devices == ():
             return None
-        from ramalama.passed_over import describe_passed_over  # noqa: PLC0415 (few hosts need it)
+        from ramalama_accel.unused_gpus import (  # noqa: PLC0415 (few hosts need it)
+            describe_passed_over,
+        )
 
         return describe_passed_over(detection, self._premises.user.env)
 

@@ -13,7 +13,7 @@ from ramalama.shield import shielded
 if TYPE_CHECKING:
     from ramalama.instance import Instance
     from ramalama.rundir import InstanceDir
-    from ramalama_engines.base import Engine
+    from ramalama_engines.engine import Engine
 
 
 class Tenancy:

@@ -11,9 +11,9 @@ import os
 import sys
 from pathlib import Path
 
-from ramalama_engines.candidate import candidates
+from ramalama_engines.discovery.candidates import candidates
+from ramalama_engines.discovery.identify import identify
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.identify import identify
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import User
 

@@ -39,7 +39,7 @@ EMBEDDING = (
 )
 MODELS = ("Models", "ModelRef", "PullOptions")
 PROTOCOLS = (
-    "ramalama_engines.base.Engine",
+    "ramalama_engines.engine.Engine",
     "ramalama.runtimes.base.Runtime",
     "ramalama.transports.base.Transport",
     "ramalama.store.caches.base.Cache",

@@ -6,7 +6,11 @@ Importing this loads next to nothing; a name's module is loaded when the name is
 # Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ramalama_accel.base import (
+    from ramalama_accel.detection import detect
+    from ramalama_accel.host import DeviceNode, Host, User
+    from ramalama_accel.images import IMAGES, VLLM_BUILDS, VLLM_IMAGES, default_image, tagged
+    from ramalama_accel.runtime_name import RuntimeName
+    from ramalama_accel.values import (
         Accelerator,
         AcceleratorKind,
         Detection,
@@ -16,10 +20,6 @@ if TYPE_CHECKING:
         Memory,
         MemorySource,
     )
-    from ramalama_accel.detection import detect
-    from ramalama_accel.host import DeviceNode, Host, User
-    from ramalama_accel.images import IMAGES, VLLM_BUILDS, VLLM_IMAGES, default_image, tagged
-    from ramalama_accel.runtime_name import RuntimeName
     from ramalama_accel.visible import VARIABLES
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "tagged",
 ]
 
-_BASE = "base"
+_BASE = "values"
 _HOMES = {
     "DeviceNode": "host",
     "Host": "host",

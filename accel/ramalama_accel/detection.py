@@ -2,11 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
-from ramalama_accel.amd import find_amd
-from ramalama_accel.apple import find_apple
-from ramalama_accel.asahi import find_asahi
-from ramalama_accel.ascend import find_ascend
-from ramalama_accel.base import (
+from ramalama_accel.hardware import Hardware
+from ramalama_accel.host import Host
+from ramalama_accel.probes.amd import find_amd
+from ramalama_accel.probes.apple import find_apple
+from ramalama_accel.probes.asahi import find_asahi
+from ramalama_accel.probes.ascend import find_ascend
+from ramalama_accel.probes.intel import find_intel
+from ramalama_accel.probes.musa import find_musa
+from ramalama_accel.probes.nvidia.probe import find_nvidia
+from ramalama_accel.probes.vulkan import find_vulkan
+from ramalama_accel.values import (
     Accelerator,
     AcceleratorKind,
     Detection,
@@ -14,13 +20,7 @@ from ramalama_accel.base import (
     InvalidVisibleDevices,
     Sighting,
 )
-from ramalama_accel.hardware import Hardware
-from ramalama_accel.host import Host
-from ramalama_accel.intel import find_intel
-from ramalama_accel.musa import find_musa
-from ramalama_accel.nvidia import find_nvidia
 from ramalama_accel.visible import VisibleDevices, read_visible_devices
-from ramalama_accel.vulkan import find_vulkan
 
 Probe = Callable[[Host, Hardware, VisibleDevices], Sighting]
 

@@ -6,8 +6,8 @@ Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
 
 from collections.abc import Collection
 
-from ramalama_accel.base import Memory, MemorySource
 from ramalama_accel.host import Host, printable
+from ramalama_accel.values import Memory, MemorySource
 from ramalama_values import frozen
 
 _PCI = "/sys/bus/pci/devices"

@@ -8,8 +8,8 @@ the image builds one for NVIDIA's cards from our recipe instead.
 import re
 from collections.abc import Mapping
 
-from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_accel.values import AcceleratorKind
 from ramalama_accel.visible import VARIABLES
 
 _REGISTRY = "quay.io/ramalama"

@@ -17,7 +17,7 @@ documentation, "GPU isolation").
 import re
 from collections.abc import Mapping, Sequence
 
-from ramalama_accel.base import AcceleratorKind, Gpu, InvalidVisibleDevices
+from ramalama_accel.values import AcceleratorKind, Gpu, InvalidVisibleDevices
 from ramalama_values import frozen
 
 VARIABLES: Mapping[AcceleratorKind, str] = {

@@ -11,11 +11,9 @@ from ramalama_chat.preload import preload
 # Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ramalama_chat.answer import write_answer
-    from ramalama_chat.client import open_async_client, open_client
-    from ramalama_chat.color import ColorMode, default_prefix, use_color
-    from ramalama_chat.conversation import Conversation, Exchange
-    from ramalama_chat.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
+    from ramalama_chat.client.client import open_async_client, open_client
+    from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
+    from ramalama_chat.client.remote import open_remote
     from ramalama_chat.errors import (
         ChatError,
         ContextExceeded,
@@ -25,13 +23,15 @@ if TYPE_CHECKING:
         RequestFailed,
         ServerGone,
     )
+    from ramalama_chat.input.prompt import read_prompt
     from ramalama_chat.keepalive import parse_duration
-    from ramalama_chat.prompt import read_prompt
-    from ramalama_chat.remote import open_remote
-    from ramalama_chat.repl import Repl
-    from ramalama_chat.session import ChatSession
-    from ramalama_chat.terminal import ControlFilter
-    from ramalama_chat.usage import Usage
+    from ramalama_chat.output.answer import write_answer
+    from ramalama_chat.output.color import ColorMode, default_prefix, use_color
+    from ramalama_chat.repl.repl import Repl
+    from ramalama_chat.session.conversation import Conversation, Exchange
+    from ramalama_chat.session.session import ChatSession
+    from ramalama_chat.session.usage import Usage
+    from ramalama_chat.text import ControlFilter
 
 __all__ = [
     "ChatError",
@@ -64,24 +64,24 @@ __all__ = [
 
 _ERRORS = "errors"
 _HOMES = {
-    "ChatSession": "session",
-    "ColorMode": "color",
-    "ControlFilter": "terminal",
-    "Conversation": "conversation",
-    "Endpoint": "endpoint",
-    "Exchange": "conversation",
-    "Repl": "repl",
-    "TcpEndpoint": "endpoint",
-    "UnixEndpoint": "endpoint",
-    "Usage": "usage",
-    "default_prefix": "color",
-    "open_async_client": "client",
-    "open_client": "client",
-    "open_remote": "remote",
+    "ChatSession": "session.session",
+    "ColorMode": "output.color",
+    "ControlFilter": "text",
+    "Conversation": "session.conversation",
+    "Endpoint": "client.endpoint",
+    "Exchange": "session.conversation",
+    "Repl": "repl.repl",
+    "TcpEndpoint": "client.endpoint",
+    "UnixEndpoint": "client.endpoint",
+    "Usage": "session.usage",
+    "default_prefix": "output.color",
+    "open_async_client": "client.client",
+    "open_client": "client.client",
+    "open_remote": "client.remote",
     "parse_duration": "keepalive",
-    "read_prompt": "prompt",
-    "use_color": "color",
-    "write_answer": "answer",
+    "read_prompt": "input.prompt",
+    "use_color": "output.color",
+    "write_answer": "output.answer",
 }
 
 

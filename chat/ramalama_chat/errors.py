@@ -63,7 +63,7 @@ class KeepAliveExpired(ChatError):
 
 def one_line(text: str) -> str:
     """Return *text*, which a stranger wrote, as one printable line of bounded length."""
-    from ramalama_chat.terminal import ControlFilter  # noqa: PLC0415 - compiles a pattern
+    from ramalama_chat.text import ControlFilter  # noqa: PLC0415 - compiles a pattern
 
     line = " ".join(ControlFilter().feed(text[: 2 * _LONGEST_QUOTE]).split())
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

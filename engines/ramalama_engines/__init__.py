@@ -8,16 +8,15 @@ SDK by `connect`, the one that the engine needs. The engine in memory, for tests
 # Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ramalama_engines.auth import FoundAuth, find_auth
-    from ramalama_engines.base import Engine
-    from ramalama_engines.candidate import Candidate, candidates
-    from ramalama_engines.connection import (
+    from ramalama_engines.discovery.candidates import Candidate, candidates
+    from ramalama_engines.discovery.connection import (
         Connection,
         EngineChoice,
         connect,
         how_to_start,
         open_engine,
     )
+    from ramalama_engines.engine import Engine
     from ramalama_engines.errors import (
         ContainerConflict,
         ContainerNotFound,
@@ -32,11 +31,11 @@ if TYPE_CHECKING:
         UnknownRuntime,
         UnsupportedOption,
     )
-    from ramalama_engines.images import ImagePull, ensure_image
+    from ramalama_engines.image_reference import ImageReference, is_image_id
     from ramalama_engines.kinds import EngineKind, PullPolicy
-    from ramalama_engines.reference import ImageReference, is_image_id
-    from ramalama_engines.user import User
-    from ramalama_engines.values import (
+    from ramalama_engines.pull_policy import ImagePull, ensure_image
+    from ramalama_engines.registry_auth.choose import FoundAuth, find_auth
+    from ramalama_engines.spec import (
         BindMount,
         CdiDevice,
         ContainerSpec,
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
         Ulimit,
         parse_device,
     )
+    from ramalama_engines.user import User
 
 __all__ = [
     "BindMount",
@@ -103,37 +103,37 @@ __all__ = [
     "parse_device",
 ]
 
-_VALUES = "values"
+_VALUES = "spec"
 _HOMES = {
-    "Candidate": "candidate",
-    "Connection": "connection",
+    "Candidate": "discovery.candidates",
+    "Connection": "discovery.connection",
     "ContainerConflict": "errors",
     "ContainerNotFound": "errors",
     "ContainerStartError": "errors",
     "DeviceNotFound": "errors",
-    "Engine": "base",
-    "EngineChoice": "connection",
+    "Engine": "engine",
+    "EngineChoice": "discovery.connection",
     "EngineError": "errors",
     "EngineKind": "kinds",
     "EngineUnavailable": "errors",
-    "FoundAuth": "auth",
+    "FoundAuth": "registry_auth.choose",
     "ImageBuildError": "errors",
     "ImageNotFound": "errors",
-    "ImagePull": "images",
+    "ImagePull": "pull_policy",
     "ImagePullError": "errors",
-    "ImageReference": "reference",
+    "ImageReference": "image_reference",
     "ProgramNotFound": "errors",
     "PullPolicy": "kinds",
     "UnknownRuntime": "errors",
     "UnsupportedOption": "errors",
     "User": "user",
-    "candidates": "candidate",
-    "connect": "connection",
-    "ensure_image": "images",
-    "find_auth": "auth",
-    "how_to_start": "connection",
-    "is_image_id": "reference",
-    "open_engine": "connection",
+    "candidates": "discovery.candidates",
+    "connect": "discovery.connection",
+    "ensure_image": "pull_policy",
+    "find_auth": "registry_auth.choose",
+    "how_to_start": "discovery.connection",
+    "is_image_id": "image_reference",
+    "open_engine": "discovery.connection",
 }
 
 

@@ -83,9 +83,13 @@ def make_parser() -> argparse.ArgumentParser:
 def _chat(arguments: UrlArguments, signals: Signals) -> None:
     from ramalama.cli.enclosed import read_enclosed  # noqa: PLC0415 (not for `--help`)
     from ramalama.cli.talking import Talking  # noqa: PLC0415 (see above)
-    from ramalama_chat.prompt import read_prompt  # noqa: PLC0415 (see above)
-    from ramalama_chat.remote import choose_key, choose_model, open_remote  # noqa: PLC0415 (see above)
-    from ramalama_chat.session import ChatSession  # noqa: PLC0415 (see above)
+    from ramalama_chat.client.remote import (  # noqa: PLC0415 (see above)
+        choose_key,
+        choose_model,
+        open_remote,
+    )
+    from ramalama_chat.input.prompt import read_prompt  # noqa: PLC0415 (see above)
+    from ramalama_chat.session.session import ChatSession  # noqa: PLC0415 (see above)
 
     invocation = invoke(arguments)
     enclosed = read_enclosed(arguments)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import typed
 from ramalama.readers import one_of
-from ramalama_chat.color import ColorMode, use_color
+from ramalama_chat.output.color import ColorMode, use_color
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ramalama.cli.invocation import Invocation
-    from ramalama_chat.tools.address import ToolServerAddress
-    from ramalama_chat.tools.rounds import ToolUse
+    from ramalama_chat.session.tool_loop import ToolUse
+    from ramalama_chat.tools.server_address import ToolServerAddress
 
     # argparse gives what `add_argument_group` returns no public name.
     ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -146,7 +146,9 @@ def _count(text: str) -> int:
 
 
 def _tool_server(text: str) -> ToolServerAddress:
-    from ramalama_chat.tools.address import parse_tool_server  # noqa: PLC0415 (most name none)
+    from ramalama_chat.tools.server_address import (  # noqa: PLC0415 (most name none)
+        parse_tool_server,
+    )
 
     return parse_tool_server(text)
 

@@ -21,7 +21,7 @@ from ramalama.cli.dispatch import load_command, split_words
 from ramalama.cli.invocation import GlobalArguments, invoke, parser
 from ramalama.cli.verbs import VERBS, find_verb
 from ramalama.errors import RamalamaError
-from ramalama_chat.paths import continue_path
+from ramalama_chat.repl.path_completion import continue_path
 
 if TYPE_CHECKING:
     import argparse

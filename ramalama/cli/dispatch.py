@@ -56,7 +56,9 @@ def dispatch(words: Sequence[str]) -> int:
 
 
 def _execute(name: str, words: Sequence[str], *, debug: bool) -> int:
-    from ramalama_engines.late_packages import late_packages  # noqa: PLC0415 (help needs it not)
+    from ramalama_engines.discovery.lazy_imports import (  # noqa: PLC0415 (help needs it not)
+        late_packages,
+    )
 
     with late_packages(_LATE):
         command = load_command(name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama_chat.attachments import read_image, read_text
-from ramalama_chat.schema import read_schema
+from ramalama_chat.input.attachments import read_image, read_text
+from ramalama_chat.input.schema import read_schema
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

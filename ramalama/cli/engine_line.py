@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from ramalama.planning import INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
 from ramalama_engines import EngineKind
-from ramalama_engines.values import BindMount, CdiDevice, HostDevice, TmpfsMount
+from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ramalama_engines import ContainerSpec
-    from ramalama_engines.values import Device, Mount, PortBinding
+    from ramalama_engines.spec import Device, Mount, PortBinding
 
 _OF_THIS_PROCESS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
 

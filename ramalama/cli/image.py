@@ -18,9 +18,9 @@ from ramalama.engine_errors import engine_errors
 from ramalama.errors import OptionRefused
 from ramalama.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama.readers import one_of
-from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_accel.values import AcceleratorKind
 from ramalama_engines import PullPolicy
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ramalama.config import Config
-    from ramalama_engines.image_list import ImageSummary
+    from ramalama_engines.image_summary import ImageSummary
 
 _OF_RUNTIME = {
     RuntimeName.LLAMA_CPP: {*IMAGES.values()},

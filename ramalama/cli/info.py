@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ramalama.config import Config
     from ramalama.service import Ramalama
     from ramalama.shortnames import Shortnames
-    from ramalama_accel.base import Detection
+    from ramalama_accel.values import Detection
 
 _NOT_SETTINGS = frozenset({"sources", "warnings"})
 

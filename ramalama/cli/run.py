@@ -31,8 +31,8 @@ from ramalama.cli.timings import Timings
 from ramalama.cli.verbs import VERBS
 from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
+from ramalama_chat.input.prompt import read_prompt
 from ramalama_chat.preload import preload
-from ramalama_chat.prompt import read_prompt
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ramalama.models import Models
     from ramalama.options import ServeOptions
     from ramalama.server import ModelServer
-    from ramalama_chat.tools.rounds import ToolUse
+    from ramalama_chat.session.tool_loop import ToolUse
 
 _PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
 _SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
@@ -213,7 +213,7 @@ class _Run:
         # The engine has been at work until here, if it had to, and has left us time to import.
         try:
             if prompt is not None and is_plain(self.arguments):
-                from ramalama_chat.answer import write_answer  # noqa: PLC0415 (see above)
+                from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
                 session = server.chat()
                 collect_garbage()

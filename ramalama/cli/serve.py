@@ -20,7 +20,7 @@ from ramalama.options import LOOPBACK
 from ramalama.planning import INSTANCE_LABEL
 from ramalama.rundir import API_KEY_NAME
 from ramalama.sharing import FOR_EVER
-from ramalama_chat.endpoint import TcpEndpoint
+from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_chat.keepalive import parse_duration
 from ramalama_values import frozen
 

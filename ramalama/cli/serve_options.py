@@ -20,7 +20,7 @@ from ramalama.readers import (
 )
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines import PullPolicy
-from ramalama_engines.values import Device, parse_device
+from ramalama_engines.spec import Device, parse_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from ramalama.cli.chat_options import ChatArguments
     from ramalama.cli.enclosed import Enclosed
     from ramalama.cli.invocation import Invocation
-    from ramalama_chat.attachments import Attachments
-    from ramalama_chat.desk import Desk
-    from ramalama_chat.repl import Reader
-    from ramalama_chat.session import ChatSession
-    from ramalama_chat.tools.rounds import ToolUse
+    from ramalama_chat.input.attachments import Attachments
+    from ramalama_chat.repl.repl import Reader
+    from ramalama_chat.repl.state import Desk
+    from ramalama_chat.session.session import ChatSession
+    from ramalama_chat.session.tool_loop import ToolUse
     from ramalama_engines import User
 
     Watch = Callable[[Generator[str, None, None]], Generator[str, None, None]]
@@ -29,10 +29,10 @@ def preload_rest(user: User, *, one_shot: bool) -> None:
     """Import what a talk at a terminal needs beside `ramalama_chat.preload`; for a thread."""
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
-    import_module("ramalama_chat.reasoning")
+    import_module("ramalama_chat.output.reasoning")
     if not one_shot and has_editor(user):
-        import_module("ramalama_chat.repl")
-        import_module("ramalama_chat.line_editor")
+        import_module("ramalama_chat.repl.repl")
+        import_module("ramalama_chat.repl.line_editor")
 
 
 def has_editor(user: User) -> bool:
@@ -59,7 +59,7 @@ class Talking:
         if self.enclosed is not None and self.enclosed.response_format is not None:
             parameters["response_format"] = self.enclosed.response_format
         if not self.arguments.think:
-            from ramalama_chat.parameters import set_reasoning  # noqa: PLC0415 (seldom)
+            from ramalama_chat.session.parameters import set_reasoning  # noqa: PLC0415 (seldom)
 
             set_reasoning(parameters, on=False)
 
@@ -85,10 +85,10 @@ class Talking:
         has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
         """Talk until the user leaves; see `ramalama_chat.Repl` and `LineEditor`."""
-        from ramalama_chat.desk import Desk  # noqa: PLC0415 (not for one answer)
         from ramalama_chat.errors import InputRefused  # noqa: PLC0415 (see above)
-        from ramalama_chat.history import History, history_path  # noqa: PLC0415 (see above)
-        from ramalama_chat.repl import Repl  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.history import History, history_path  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.repl import Repl  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.state import Desk  # noqa: PLC0415 (not for one answer)
 
         if self.arguments.json:
             raise InputRefused(JSON_NEEDS_PROMPT)
@@ -113,7 +113,7 @@ class Talking:
         ).run()
 
     def _answer_in_json(self, text: str, watch: Watch) -> None:
-        from ramalama_chat.report import Report  # noqa: PLC0415 (seldom)
+        from ramalama_chat.session.json_report import Report  # noqa: PLC0415 (seldom)
 
         report = Report(self.session)
         pieces = self.session.ask(text, images=self._images, on_reasoning=report.note_reasoning)
@@ -121,8 +121,8 @@ class Talking:
         sys.stdout.write(report.to_json() + "\n")
 
     def _answer_as_text(self, text: str, watch: Watch) -> None:
-        from ramalama_chat.answer import write_answer  # noqa: PLC0415 (preloaded)
-        from ramalama_chat.reasoning import ReasoningWriter  # noqa: PLC0415 (see above)
+        from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (preloaded)
+        from ramalama_chat.output.reasoning import ReasoningWriter  # noqa: PLC0415 (see above)
 
         color = wants_color(self.arguments, self.invocation)
         self.session.counting = self.arguments.stats
@@ -140,24 +140,24 @@ class Talking:
         return self.enclosed.images if self.enclosed else ()
 
     def _attachments(self) -> Attachments:
-        from ramalama_chat.attachments import Attachments  # noqa: PLC0415 (see `loop`)
+        from ramalama_chat.input.attachments import Attachments  # noqa: PLC0415 (see `loop`)
 
         return Attachments(self.enclosed.texts if self.enclosed else (), self._images)
 
     def _reader(self, desk: Desk, has_ended: Callable[[], bool]) -> Reader:
-        from ramalama_chat.repl import LineReader  # noqa: PLC0415 (see `loop`)
+        from ramalama_chat.repl.repl import LineReader  # noqa: PLC0415 (see `loop`)
 
         user, prefix = self.invocation.user, self._prefix()
         if not has_editor(user):
             return LineReader(stdin=sys.stdin, stderr=sys.stderr, prefix=prefix)
-        from ramalama_chat.inputrc import prefers_vi  # noqa: PLC0415 (for a terminal alone)
-        from ramalama_chat.line_editor import LineEditor  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.inputrc import prefers_vi  # noqa: PLC0415 (for a terminal alone)
+        from ramalama_chat.repl.line_editor import LineEditor  # noqa: PLC0415 (see above)
 
         vi = prefers_vi(user.env, user.home)
         return LineEditor(desk, prefix=prefix, vi=vi, has_ended=has_ended)
 
     def _prefix(self) -> str:
-        from ramalama_chat.color import default_prefix  # noqa: PLC0415 (see `loop`)
+        from ramalama_chat.output.color import default_prefix  # noqa: PLC0415 (see `loop`)
 
         for chosen in (self.arguments.prefix, self.invocation.config.prefix):
             if chosen is not None:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.output import complain
 from ramalama_chat.errors import InputRefused
+from ramalama_chat.session.tool_loop import ToolUse
 from ramalama_chat.tools.approval import Approval
-from ramalama_chat.tools.named_server import with_secrets
-from ramalama_chat.tools.rounds import ToolUse
+from ramalama_chat.tools.configured_server import with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from ramalama.cli.chat_options import ChatArguments
     from ramalama.cli.invocation import Invocation
-    from ramalama_chat.tools.address import ToolServerAddress
+    from ramalama_chat.tools.server_address import ToolServerAddress
 
 
 @contextmanager

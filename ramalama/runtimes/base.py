@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
-from ramalama_accel.base import AcceleratorKind
+from ramalama_accel.values import AcceleratorKind
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ramalama.options import ModelFormat, ServeOptions
     from ramalama.store.models import StoredModel
     from ramalama_accel.runtime_name import RuntimeName
-    from ramalama_engines.values import LocalImage
+    from ramalama_engines.spec import LocalImage
 
 CPU = "CPU"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ramalama.options import ServeOptions
     from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
     from ramalama.store.models import StoredModel
-    from ramalama_engines.values import LocalImage
+    from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "llama-server"
 

@@ -16,9 +16,9 @@ from ramalama.errors import ModelUnsupported
 from ramalama.options import ModelFormat
 from ramalama.runtimes.base import ServerSpec, is_number
 from ramalama.runtimes.choices import context_size, option, temperature
-from ramalama_accel.base import AcceleratorKind
 from ramalama_accel.images import VLLM_IMAGES
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_accel.values import AcceleratorKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ramalama.options import ServeOptions
     from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
     from ramalama.store.models import StoredModel
-    from ramalama_engines.values import LocalImage
+    from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "vllm"
 _AHEAD = 5  # tokens that a draft model guesses; what vLLM's own pages take

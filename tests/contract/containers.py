@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 import pytest
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.values import ContainerSpec, ContainerState
+from ramalama_engines.spec import ContainerSpec, ContainerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ramalama_engines.base import Engine
+    from ramalama_engines.engine import Engine
 
 T = TypeVar("T")
 

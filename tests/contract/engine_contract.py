@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.base import Engine
+from ramalama_engines.engine import Engine
 from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
@@ -19,7 +19,7 @@ from ramalama_engines.errors import (
     ProgramNotFound,
     UnsupportedOption,
 )
-from ramalama_engines.values import ContainerSpec, ContainerStatus, PortBinding, PullProgress
+from ramalama_engines.spec import ContainerSpec, ContainerStatus, PortBinding, PullProgress
 from tests.contract.containers import (
     LABEL,
     PATIENCE,

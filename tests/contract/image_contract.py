@@ -13,7 +13,7 @@ from tests.contract.containers import Contract
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ramalama_engines.base import Engine
+    from ramalama_engines.engine import Engine
 
 FAILING_STEP = "exit 3"
 RECIPE = """\

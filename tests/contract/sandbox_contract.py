@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama_engines.errors import DeviceNotFound, UnsupportedOption
-from ramalama_engines.values import (
+from ramalama_engines.spec import (
     BindMount,
     CdiDevice,
     ContainerSpec,
@@ -24,7 +24,7 @@ from tests.contract.engine_contract import ODD_TEXTS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ramalama_engines.base import Engine
+    from ramalama_engines.engine import Engine
 
 MIB = 1024 * 1024
 LONGEST_LINE = 65536

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama_engines.discovery.lazy_engine import EngineIdentity, LateEngine
 from ramalama_engines.errors import ImageBuildError, ProgramNotFound
-from ramalama_engines.fake import FakeBuild, FakeEngine, FakeProgram
+from ramalama_engines.fake.engine import FakeBuild, FakeEngine, FakeProgram
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.late_engine import EngineIdentity, LateEngine
-from ramalama_engines.values import ContainerSpec, LocalImage
+from ramalama_engines.spec import ContainerSpec, LocalImage
 from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINES, EngineContract
 from tests.contract.image_contract import FAILING_STEP, ImageContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ramalama_engines.base import Engine
+    from ramalama_engines.engine import Engine
 
 IMAGE = "localhost/fake:1"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from ramalama_engines import EngineKind
-from ramalama_engines.connection import open_engine
+from ramalama_engines.discovery.connection import open_engine
 from tests.lab import assets
 from tests.lab.account import Account, make_account
 from tests.lab.certificates import Certificate, make_certificate

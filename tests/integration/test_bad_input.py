@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama_engines import EngineKind
-from ramalama_engines.connection import open_engine
+from ramalama_engines.discovery.connection import open_engine
 from tests.integration.cli import SMALL, Cli, Done, saying
 from tests.lab.service import program
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.connection import open_engine
+from ramalama_engines.discovery.connection import open_engine
 from tests.contract.engine_contract import EngineContract
 from tests.contract.image_contract import ImageContract
 from tests.contract.sandbox_contract import SandboxContract
@@ -14,7 +14,7 @@ from tests.contract.sandbox_contract import SandboxContract
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ramalama_engines.base import Engine
+    from ramalama_engines.engine import Engine
 
 pytestmark = pytest.mark.engines
 

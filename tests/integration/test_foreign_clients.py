@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 import ramalama
-from ramalama_chat.endpoint import TcpEndpoint
+from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_engines import User
 from tests.integration.cli import user_of
 from tests.lab.assets import IMAGE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama_engines import ContainerSpec, EngineKind, HostDevice, UnsupportedOption
-from ramalama_engines.connection import open_engine
+from ramalama_engines.discovery.connection import open_engine
 from tests.contract.containers import SLEEP, Containers
 
 if TYPE_CHECKING:

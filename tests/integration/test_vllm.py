@@ -16,7 +16,7 @@ import httpx2
 import pytest
 
 from ramalama_engines import EngineKind
-from ramalama_engines.connection import open_engine
+from ramalama_engines.discovery.connection import open_engine
 from tests.integration.cli import ROOTFUL, Cli, eventually, user_of
 from tests.integration.served import Served
 from tests.lab import assets

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from ramalama.transports.oci.base_image import RemoteContent
     from ramalama.transports.oci.content import BlobContent, Content
     from ramalama_chat import ChatSession
-    from ramalama_chat.desk import Talk
+    from ramalama_chat.repl.state import Talk
     from ramalama_engines import Engine
-    from ramalama_engines.docker import DockerEngine
+    from ramalama_engines.docker.engine import DockerEngine
     from ramalama_engines.fake import FakeEngine
-    from ramalama_engines.podman import PodmanEngine
+    from ramalama_engines.podman.engine import PodmanEngine
 
 
 def the_fake_is_an_engine(engine: FakeEngine) -> Engine:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from ramalama_chat.terminal import ControlFilter
+from ramalama_chat.text import ControlFilter
 from ramalama_chat.tools.tool import Tool
 
 _LONGEST = 2000  # characters of arguments that are shown

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
-from ramalama_chat.terminal import ControlFilter
+from ramalama_chat.text import ControlFilter
 
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock

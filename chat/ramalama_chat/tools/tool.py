@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ramalama_chat.terminal import ControlFilter
+from ramalama_chat.text import ControlFilter
 
 _NAME = r"[A-Za-z0-9_.-]{1,64}"
 _LONGEST_DESCRIPTION = 2048  # characters

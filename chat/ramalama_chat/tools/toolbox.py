@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from ramalama_chat.errors import InputRefused, one_line
-from ramalama_chat.tools.address import ToolServerAddress
 from ramalama_chat.tools.mcp_client import call_tool, connect, list_tools, reason
+from ramalama_chat.tools.server_address import ToolServerAddress
 from ramalama_chat.tools.tool import Tool, ToolRefused, read_tool
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.transports.oci.credentials import Credentials
-from ramalama_engines.jsonfile import is_object
+from ramalama_engines.registry_auth.json_file import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

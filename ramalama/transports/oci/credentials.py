@@ -1,8 +1,8 @@
 """Who we are to an OCI registry: from the files and keychains of Podman, Docker and skopeo.
 
-Files are looked at in the order of `ramalama_engines.auth_files`. Within one file a credential
-helper of this very registry comes first, then what is written down for the image, then the helper
-of the whole file: as podman and docker do it.
+Files are looked at in the order of `ramalama_engines.registry_auth.files`. Within one file a
+credential helper of this very registry comes first, then what is written down for the image, then
+the helper of the whole file: as podman and docker do it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied
-from ramalama_engines.auth_files import find_entries
-from ramalama_engines.jsonfile import JsonFileError
+from ramalama_engines.registry_auth.files import find_entries
+from ramalama_engines.registry_auth.json_file import JsonFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ramalama_engines import ImageReference, User
-    from ramalama_engines.auth_files import AuthEntry
+    from ramalama_engines.registry_auth.files import AuthEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ramalama.patience import Patience
     from ramalama.transports import OpenClient
     from ramalama.transports.oci.manifest import Descriptor
-    from ramalama_engines.reference import ImageReference
+    from ramalama_engines.image_reference import ImageReference
     from ramalama_engines.user import User
 
 _NOT_FOUND = 404

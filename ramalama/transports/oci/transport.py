@@ -11,7 +11,7 @@ from ramalama.transports.oci.classify import Contents, is_image, read_contents
 from ramalama.transports.oci.index import choose_manifest
 from ramalama.transports.oci.manifest import Index, Manifest, parse_manifest
 from ramalama.transports.oci.registry import open_repository
-from ramalama_engines.reference import ImageReference
+from ramalama_engines.image_reference import ImageReference
 
 if TYPE_CHECKING:
     from ramalama.options import ModelFormat

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama_chat import ChatError, Conversation, Repl, Usage
-from ramalama_chat.desk import Desk
-from ramalama_chat.history import History
-from ramalama_chat.repl import LineReader
+from ramalama_chat.repl.history import History
+from ramalama_chat.repl.repl import LineReader
+from ramalama_chat.repl.state import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -6,7 +6,7 @@ import pytest
 
 import ramalama_chat
 from ramalama_chat import ChatSession, errors, preload
-from ramalama_chat.desk import Talk
+from ramalama_chat.repl.state import Talk
 
 
 def test_the_door_lists_what_it_offers() -> None:
@@ -34,7 +34,7 @@ def test_preload_imports_nothing_that_one_answer_does_not_need() -> None:
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
     loaded = set(done.stdout.decode().split())
 
-    assert "ramalama_chat.session" in loaded
+    assert "ramalama_chat.session.session" in loaded
     needless = {"repl", "line_editor", "commands", "markdown", "usage", "attachments"}
     assert loaded & {"prompt_toolkit", *(f"ramalama_chat.{name}" for name in needless)} == set()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ramalama_engines.reference import ImageReference, is_image_id
+from ramalama_engines.image_reference import ImageReference, is_image_id
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

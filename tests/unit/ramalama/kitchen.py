@@ -13,7 +13,7 @@ from ramalama.reference import ModelRef, Scheme
 from ramalama.service import Ramalama
 from ramalama_accel import Host
 from ramalama_engines import BindMount, LocalImage, User
-from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import GGUF, IMAGE
 from tests.unit.ramalama.model_server import FakeModelServer
 

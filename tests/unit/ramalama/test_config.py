@@ -11,7 +11,7 @@ from ramalama.config import Config, config_files
 from ramalama.errors import ConfigError
 from ramalama.reference import Scheme
 from ramalama_accel import RuntimeName
-from ramalama_chat.tools.address import ToolServerAddress
+from ramalama_chat.tools.server_address import ToolServerAddress
 from ramalama_engines import EngineKind, PullPolicy
 
 if TYPE_CHECKING:

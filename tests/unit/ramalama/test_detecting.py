@@ -12,7 +12,7 @@ from ramalama.options import ServeOptions
 from ramalama.reference import ModelRef
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import Engine, EngineKind, EngineUnavailable
-from ramalama_engines.late_engine import EngineIdentity, LateEngine
+from ramalama_engines.discovery.lazy_engine import EngineIdentity, LateEngine
 from tests.unit.accel.made_up_hosts import make as make_host
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from ramalama.events import ContainerCreated, ContainerStarted, Event, ServerRea
 from ramalama.keywords import ServerKeywords, StartKeywords
 from ramalama.options import ServeOptions
 from ramalama.starting import Terms
-from ramalama_engines.fake import FakeProgram
+from ramalama_engines.fake.engine import FakeProgram
 from tests.unit.ramalama.kitchen import Kitchen
 from tests.unit.ramalama.model_server import LOADING
 

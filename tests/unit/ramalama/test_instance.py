@@ -11,7 +11,7 @@ import pytest
 from ramalama.instance import Instance
 from ramalama.rundir import new_instance
 from ramalama_engines import ContainerSpec, ContainerStatus, EngineUnavailable, ImageNotFound
-from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import IMAGE, LEASE
 
 if TYPE_CHECKING:

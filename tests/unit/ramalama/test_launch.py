@@ -48,7 +48,7 @@ from ramalama_engines import (
     PullPolicy,
     UnsupportedOption,
 )
-from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
 from tests.unit.ramalama.made_up import IMAGE
 from tests.unit.ramalama.model_server import LOADING, READY, FakeModelServer

@@ -20,8 +20,8 @@ from ramalama.rundir import InstanceDir
 from ramalama.service import Ramalama
 from ramalama_accel import Host
 from ramalama_engines import ContainerStatus, EngineKind, PullPolicy, User
+from ramalama_engines.discovery.lazy_engine import EngineIdentity
 from ramalama_engines.fake import FakeEngine
-from ramalama_engines.late_engine import EngineIdentity
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
 

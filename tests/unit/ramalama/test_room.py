@@ -11,7 +11,7 @@ from ramalama.errors import ModelTooLarge
 from ramalama.fitting import check_weights
 from ramalama.room import Room
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu, Memory, MemorySource, RuntimeName
-from ramalama_accel.base import SHARED_MEMORY
+from ramalama_accel.values import SHARED_MEMORY
 from tests.unit.ramalama.made_up import CPU, OPTIONS
 
 GB = 10**9

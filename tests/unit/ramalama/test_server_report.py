@@ -18,7 +18,7 @@ from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama.service import Ramalama
 from ramalama_accel import Host
 from ramalama_engines import EngineUnavailable
-from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen, socket_of
 from tests.unit.ramalama.made_up import IMAGE

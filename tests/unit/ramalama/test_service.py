@@ -24,7 +24,7 @@ from ramalama_engines import (
     EngineUnavailable,
     User,
 )
-from ramalama_engines.fake import FakeEngine, FakeProgram
+from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
 from tests.unit.ramalama.store.filled import HUB, put, record

@@ -1,0 +1,1 @@
+"""Container Device Interface: the specification files of this host."""

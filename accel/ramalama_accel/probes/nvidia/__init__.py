@@ -1,0 +1,1 @@
+"""NVIDIA's cards, and how a container gets at them."""

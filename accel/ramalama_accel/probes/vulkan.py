@@ -1,0 +1,100 @@
+"""Vulkan: any DRM render node for which the images' Mesa has a driver that computes."""
+
+from collections.abc import Mapping
+
+from ramalama_accel.hardware import Hardware, PciDevice, RenderNode, read_vram
+from ramalama_accel.host import Host
+from ramalama_accel.permissions import find_obstacle, groups_for, sort_out
+from ramalama_accel.probes import intel
+from ramalama_accel.values import (
+    SHARED_MEMORY,
+    Accelerator,
+    AcceleratorKind,
+    Finding,
+    Gpu,
+    Memory,
+    Sighting,
+)
+from ramalama_accel.visible import VisibleDevices
+
+_KIND = AcceleratorKind.VULKAN
+_NO_DRIVER = "Mesa has no Vulkan driver for it"
+# Kernel drivers whose render nodes do not help, and why; every other one is tried.
+_USELESS: Mapping[str, str] = {
+    "drm": "it is Tegra's display; its GPU is served through CUDA",
+    "etnaviv": _NO_DRIVER,
+    "lima": _NO_DRIVER,
+    "nouveau": "it runs at its lowest clock, slower than the processor",
+    "nvidia": "its Vulkan driver is not in the image; it is served through CUDA",
+    "radeon": _NO_DRIVER,  # RADV works on amdgpu only
+    # llama.cpp issue 9801: its limits on buffers and threads are too small for any model.
+    "v3d": "its Vulkan driver is too limited for llama.cpp",
+    "vc4-drm": _NO_DRIVER,
+    "vgem": "it is no hardware",
+    "virtio_gpu": "a virtual machine's display; Vulkan on it needs Venus on the host",
+    "vmwgfx": _NO_DRIVER,
+}
+_RADEON_REMEDY = "if it is GCN 1 or 2, boot with radeon.si_support=0 radeon.cik_support=0"
+_REMEDIES: Mapping[str, str] = {
+    "nouveau": "install NVIDIA's driver and nvidia-container-toolkit",
+    "nvidia": "see the finding on CUDA",
+    "radeon": f"{_RADEON_REMEDY} amdgpu.si_support=1 amdgpu.cik_support=1",
+}
+_NOTHING = "nothing to do: the processor serves"
+
+
+def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+    """Look for render nodes that Vulkan computes on.
+
+    Raises:
+        InvalidVisibleDevices: *wanted* names one that is not there.
+    """
+    findings: list[Finding] = []
+    candidates: list[Gpu] = []
+    for node in hardware.render_nodes:
+        reason = _USELESS.get(node.driver or "")
+        if reason:
+            message = f"{_label(node)}: {reason}"
+            remedy = _REMEDIES.get(node.driver or "", _NOTHING)
+            findings.append(Finding(kind=_KIND, usable=False, message=message, remedy=remedy))
+        else:
+            candidates.append(_gpu(host, len(candidates), node))
+    usable, obstacles = sort_out(
+        wanted.select(candidates) if candidates else (),
+        lambda gpu: find_obstacle(host, _KIND, f"GPU at {gpu.nodes[0]}", gpu.nodes),
+    )
+    findings += obstacles
+    if not usable:
+        return Sighting(findings=tuple(findings))
+    paths = tuple(node for gpu in usable for node in gpu.nodes)
+    accelerator = Accelerator(
+        kind=_KIND,
+        gpus=usable,
+        device_paths=paths,
+        groups=groups_for(host, paths),
+        reason=f"{len(usable)} GPU(s) with a render node for Vulkan ({', '.join(paths)})",
+    )
+    return Sighting.of(accelerator, *findings)
+
+
+def _label(node: RenderNode) -> str:
+    place = node.pci.address if node.pci else node.path
+    return f"GPU {place} ({node.driver})"
+
+
+def _gpu(host: Host, index: int, node: RenderNode) -> Gpu:
+    pci = node.pci
+    return Gpu(
+        index=index,
+        vendor_id=pci.vendor_id if pci else None,
+        device_id=pci.device_id if pci else None,
+        memory=_memory(host, pci) if pci else SHARED_MEMORY,
+        nodes=(node.path,),
+        pci_address=pci.address if pci else None,
+    )
+
+
+def _memory(host: Host, card: PciDevice) -> Memory | None:
+    if card.vendor_id == intel.VENDOR_ID:
+        return intel.read_memory(host, card)
+    return read_vram(host, card.address)

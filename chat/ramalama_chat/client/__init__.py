@@ -1,0 +1,1 @@
+"""The OpenAI client, wired to a server's socket or address."""

@@ -1,0 +1,1 @@
+"""What a user gives with a question: text, files, pictures, schemas."""

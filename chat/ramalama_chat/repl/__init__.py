@@ -1,0 +1,1 @@
+"""The prompt loop of a terminal."""

@@ -1,0 +1,112 @@
+"""Commands that change how answers are made and shown: /set, /show, /think, /stats."""
+
+from collections.abc import Callable, Mapping
+
+from ramalama_chat.errors import InputRefused
+from ramalama_chat.repl.commands.outcome import Then
+from ramalama_chat.repl.state import Desk
+from ramalama_chat.session.parameters import PARAMETERS, read_parameter, set_reasoning
+
+_DEFAULT = "default"
+
+
+def set_parameter(desk: Desk, words: str) -> Then:
+    """Set a parameter or a switch; without words, list what can be set."""
+    name, _, value = words.removeprefix("parameter ").strip().partition(" ")
+    value = value.strip()
+    if not name:
+        desk.tell(f"/set NAME VALUE: {', '.join(PARAMETERS)}; or {', '.join(_SWITCHES)}")
+    elif name in _SWITCHES:
+        if value:
+            msg = f"{name} takes no value; there are {', '.join(_SWITCHES)}"
+            raise InputRefused(msg)
+        _SWITCHES[name](desk)
+    elif not value and name in PARAMETERS:
+        msg = f"which value? /set {name} VALUE"
+        raise InputRefused(msg)
+    elif value == _DEFAULT and name in PARAMETERS:
+        desk.talk.parameters.pop(PARAMETERS[name].member, None)
+        desk.tell(f"{name} is the server's own again.")
+    else:
+        member, read = read_parameter(name, value)
+        desk.talk.parameters[member] = read
+        desk.tell(f"{name} is {value} from now on.")
+    return Then.GO_ON
+
+
+def show(desk: Desk, words: str) -> Then:
+    """Show the settings, or the one that *words* name."""
+    talk = desk.talk
+    context = talk.context_size()
+    used = talk.usage.total_tokens if talk.usage else None
+    rows = {
+        "model": talk.model,
+        "system": talk.conversation.system or "(none)",
+        "exchanges": str(len(talk.conversation.exchanges)),
+        "context": _of(used, context),
+        **{name: str(value) for name, value in talk.parameters.items()},
+        "think": _on_off(desk.think),
+        "stats": _on_off(desk.stats),
+        "history": _on_off(desk.history.enabled),
+    }
+    if words in PARAMETERS:
+        words = PARAMETERS[words].member
+        rows.setdefault(words, "(the server's own)")
+    if words and words not in rows:
+        msg = f"there is no setting {words!r}: {', '.join(dict.fromkeys((*rows, *PARAMETERS)))}"
+        raise InputRefused(msg)
+    for name in [words] if words else rows:
+        desk.tell(f"{name:12} {rows[name]}")
+    return Then.GO_ON
+
+
+def think(desk: Desk, words: str) -> Then:
+    """Switch reasoning on or off."""
+    on = _read_switch(words, desk.think)
+    desk.think = on
+    set_reasoning(desk.talk.parameters, on=on)
+    desk.tell(f"Reasoning is {_on_off(on)}.")
+    return Then.GO_ON
+
+
+def stats(desk: Desk, words: str) -> Then:
+    """Switch what is told of each answer on or off."""
+    desk.stats = _read_switch(words, desk.stats)
+    desk.tell(f"Statistics are {_on_off(desk.stats)}.")
+    return Then.GO_ON
+
+
+def _history(desk: Desk, *, on: bool) -> None:
+    desk.history.enabled = on
+    desk.tell(f"What you type is {'' if on else 'not '}remembered.")
+
+
+# As Ollama has them.
+_SWITCHES: Mapping[str, Callable[[Desk], object]] = {
+    "history": lambda desk: _history(desk, on=True),
+    "nohistory": lambda desk: _history(desk, on=False),
+    "think": lambda desk: think(desk, "on"),
+    "nothink": lambda desk: think(desk, "off"),
+    "verbose": lambda desk: stats(desk, "on"),
+    "quiet": lambda desk: stats(desk, "off"),
+}
+SETTABLE = (*PARAMETERS, *_SWITCHES)
+
+
+def _read_switch(words: str, now: bool) -> bool:  # noqa: FBT001 - of two words, one is the value
+    """Read on or off; without a word, the other of the two."""
+    if words.lower() in ("on", "off"):
+        return words.lower() == "on"
+    if words:
+        msg = f"on or off, not {words!r}"
+        raise InputRefused(msg)
+    return not now
+
+
+def _on_off(value: bool) -> str:  # noqa: FBT001 - the value is all there is
+    return "on" if value else "off"
+
+
+def _of(used: int | None, context: int | None) -> str:
+    size = f"{context} tokens" if context else "of unknown size"
+    return size if used is None else f"{used} of {size}"

@@ -1,0 +1,124 @@
+"""The prompt loop: what a user types goes to the model, what it says comes back.
+
+Answers, and nothing else, go to the output stream; prompts, notes and errors to the other one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TextIO
+
+from ramalama_chat.errors import ChatError
+from ramalama_chat.input.attachments import Attachments
+from ramalama_chat.repl.ask import Asker
+from ramalama_chat.repl.commands.outcome import Then
+from ramalama_chat.repl.commands.table import find_command
+from ramalama_chat.repl.input import Message, read_message
+from ramalama_chat.repl.state import Desk, Question
+
+CONTINUATION_PREFIX = "... "
+
+
+class Reader(Protocol):
+    """Where messages come from."""
+
+    def read(self) -> Message | None:
+        """Return the next one; None if the user leaves."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineReader:
+    """Reads lines as they come: from a pipe, or from a terminal that can do nothing else."""
+
+    stdin: TextIO
+    stderr: TextIO
+    prefix: str
+
+    def read(self) -> Message | None:
+        """Show the prompt, and read one message; whatever comes then does not stand behind it."""
+        message = None
+        try:
+            message = read_message(self._read_line)
+        finally:
+            if message is None:
+                print(file=self.stderr, flush=True)
+        return message
+
+    def _read_line(self, continued: bool) -> str:  # noqa: FBT001 - read_message calls it
+        self.stderr.write(CONTINUATION_PREFIX if continued else self.prefix)
+        self.stderr.flush()
+        return self.stdin.readline()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repl:
+    """A prompt loop between a reader and a talk.
+
+    *color* is for the answers; *on_interrupt* is called when Ctrl-C goes no further than this: it
+    stops an answer or a command, or leaves. *why_gone* is asked when the server does not answer: it
+    returns what ends the loop, or None if the talk may go on.
+    """
+
+    desk: Desk
+    reader: Reader
+    stdout: TextIO
+    color: bool = False
+    on_interrupt: Callable[[], None] = lambda: None
+    why_gone: Callable[[], Exception | None] = lambda: None
+
+    def run(self) -> None:
+        """Talk until the user leaves.
+
+        Raises:
+            Exception: there is nobody left to talk to, which is what *why_gone* says. Any other
+                failed request is told in a line, and the loop goes on.
+
+        """
+        asker = Asker(
+            desk=self.desk,
+            stdout=self.stdout,
+            color=self.color,
+            why_gone=self.why_gone,
+        )
+        while (message := self._read()) is not None:
+            try:
+                then = self._take(message, asker)
+            except ChatError as exc:
+                self.desk.tell(f"Error: {exc}")
+                continue
+            except KeyboardInterrupt:
+                self.on_interrupt()
+                self.desk.tell("(stopped)")
+                continue
+            if then is Then.LEAVE:
+                return
+
+    def _read(self) -> Message | None:
+        try:
+            return self.reader.read()
+        except KeyboardInterrupt:
+            self.on_interrupt()
+            return None
+
+    def _take(self, message: Message, asker: Asker) -> Then:
+        """Do what *message* says, or have it answered."""
+        text = message.text if message.fenced else message.text.strip()
+        found = None if message.fenced else find_command(text)
+        then = found[0].run(self.desk, found[1]) if found else Then.GO_ON
+        if then is Then.ASK_AGAIN:
+            asker.ask(self._last_question())
+        elif found is None and text.strip():
+            literal = not message.fenced and text.startswith("//") and "\n" not in text
+            asker.ask(self._question(text[1:] if literal else message.text))
+        return then
+
+    def _question(self, text: str) -> Question:
+        attached, self.desk.attachments = self.desk.attachments, Attachments()
+        return Question(attached.with_prompt(text), attached.images)
+
+    def _last_question(self) -> Question:
+        """Take back the question that was answered last, or the one that was not."""
+        if self.desk.unanswered is not None:
+            return self.desk.unanswered
+        exchange = self.desk.talk.conversation.undo()
+        return Question("") if exchange is None else Question(exchange.prompt, exchange.images)

@@ -1,0 +1,1 @@
+"""A conversation: its messages, its requests and what came of them."""

@@ -1,0 +1,59 @@
+"""An answer for programs: one JSON object."""
+
+import json
+import time
+from collections.abc import Generator
+from contextlib import closing
+
+from ramalama_chat.session.session import ChatSession
+
+_MILLISECOND = 1000.0
+
+
+class Report:
+    """The answer of *session* as one object: collect it first, then ask for the object."""
+
+    def __init__(self, session: ChatSession) -> None:
+        self._session = session
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._began = time.perf_counter()
+        self._first: float | None = None
+        session.counting = True
+
+    def note_reasoning(self, thought: str) -> None:
+        """Keep what the model thinks."""
+        self._reasoning.append(thought)
+
+    def collect(self, pieces: Generator[str, None, None]) -> None:
+        """Read the answer to its end."""
+        with closing(pieces):
+            for piece in pieces:
+                self._first = self._first or time.perf_counter()
+                self._text.append(piece)
+
+    def to_json(self) -> str:
+        """Write the object on one line; "timings" are in milliseconds, "usage" null if untold.
+
+        Beside what the server measured stands what passed here: "first_text_ms", "total_ms".
+        """
+        usage, now = self._session.usage, time.perf_counter()
+        first = None if self._first is None else (self._first - self._began) * _MILLISECOND
+        content = {
+            "model": self._session.model,
+            "text": "".join(self._text),
+            "reasoning": "".join(self._reasoning) or None,
+            "finish_reason": self._session.finish_reason,
+            "usage": usage
+            and {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.total_tokens,
+            },
+            "timings": {
+                **(usage.timings if usage else {}),
+                "first_text_ms": first,
+                "total_ms": (now - self._began) * _MILLISECOND,
+            },
+        }
+        return json.dumps(content, ensure_ascii=True)

@@ -1,0 +1,132 @@
+"""A talk with one model: prompts in, streamed answers out."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from ramalama_chat.client._openai import openai
+from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.errors import ChatError, ServerGone
+from ramalama_chat.session.conversation import Conversation
+from ramalama_chat.session.stream import Delta, open_stream, read_delta
+
+if TYPE_CHECKING:
+    from ramalama_chat.session.tool_loop import ToolUse
+    from ramalama_chat.session.usage import Usage
+
+
+class ChatSession:
+    """A conversation with the model that the server behind *client* calls *model*.
+
+    *system* and *opening*: see `Conversation`. *stop* are texts at which an answer ends.
+
+    One answer at a time; for two talks at once, open two sessions, on the same client if you like.
+    """
+
+    def __init__(
+        self,
+        client: openai.OpenAI,
+        *,
+        model: str,
+        system: str | None = None,
+        opening: Sequence[tuple[str, str]] = (),
+        stop: Sequence[str] = (),
+    ) -> None:
+        self._client = client
+        self._model = model
+        self.conversation = Conversation(system=system, opening=opening)
+        self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
+        """Further members of each request, such as "temperature" and "max_tokens"."""
+        self.tools: ToolUse | None = None
+        """What the model may call. What tools say is part of one answer, and not kept."""
+        self.counting = False
+        """Whether to have the server count, which makes `usage` known."""
+        self.finish_reason: str | None = None
+        """Why the last answer ended: "stop", "length" where the context was full; None if cut."""
+        self.usage: Usage | None = None
+        """What the last answer took; None if nobody counted."""
+
+    @property
+    def model(self) -> str:
+        """What the server calls the model."""
+        return self._model
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        images: Sequence[str] = (),
+        on_reasoning: Callable[[str], None] | None = None,
+    ) -> Generator[str, None, None]:
+        """Ask *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
+
+        *images* are sent along, as data URLs; the model must be one that sees.
+
+        Closing the generator stops the server too, and so does an exception that passes through
+        it, such as KeyboardInterrupt; what was heard until then stays in the conversation. After
+        a ChatError the conversation is what it was before.
+
+        What a reasoning model thinks aloud before its answer goes to *on_reasoning*, and neither
+        into the answer nor into the conversation.
+
+        Raises:
+            ServerGone: it cannot be reached, or vanished in the middle of its answer.
+            RequestFailed: it refused, for one because the context is too small.
+            ChatError: it sent something that is not a chat answer.
+
+        """
+        heard: list[str] = []
+        try:
+            with closing(self._deltas(prompt, images)) as deltas:
+                for delta in deltas:
+                    if delta.reasoning and on_reasoning is not None:
+                        on_reasoning(delta.reasoning)
+                    if delta.text:
+                        heard.append(delta.text)
+                        yield delta.text
+        except ChatError:
+            heard.clear()
+            raise
+        finally:
+            self.conversation.record(prompt, "".join(heard), images)
+
+    def clear(self) -> None:
+        """Forget what was said."""
+        self.conversation.clear()
+
+    def context_size(self) -> int | None:
+        """Ask the server how many tokens its context holds; None if it does not say."""
+        from ramalama_chat.client.context_size import (  # noqa: PLC0415 - seldom asked
+            ask_context_size,
+        )
+
+        return ask_context_size(self._client, self._model)
+
+    def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
+        turns = self.conversation.messages(prompt, images)
+        if self.tools is None:
+            return self._request(turns, {})
+        return self.tools.answer(turns, self._request)
+
+    def _request(
+        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
+    ) -> Generator[Delta, None, None]:
+        self.finish_reason = self.usage = None
+        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
+        with (
+            chat_errors(),
+            open_stream(
+                self._client,
+                model=self._model,
+                messages=turns,
+                extra={**self.parameters, **counting, **members},
+            ) as stream,
+        ):
+            for event in stream:
+                delta = read_delta(event)
+                self.finish_reason = delta.finish_reason or self.finish_reason
+                self.usage = delta.usage or self.usage
+                yield delta
+        if self.finish_reason is None:
+            msg = "the model server stopped in the middle of its answer"
+            raise ServerGone(msg)

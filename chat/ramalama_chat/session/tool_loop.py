@@ -1,0 +1,133 @@
+"""An answer in rounds: the model calls tools, is told what they said, and goes on."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from ramalama_chat.errors import ChatError, ContextExceeded, one_line
+from ramalama_chat.session.conversation import encodable
+from ramalama_chat.session.stream import Delta
+from ramalama_chat.tools.calls import CallReader, ToolCall
+from ramalama_chat.tools.tool import Tool
+
+MOST_ROUNDS = 10
+
+Turn: TypeAlias = Mapping[str, object]
+Ask: TypeAlias = Callable[[Sequence[Turn], Mapping[str, object]], Generator[Delta, None, None]]
+"""Sends turns, with further members of the request, and yields the answer."""
+
+
+class Tools(Protocol):
+    """What this needs of a Toolbox."""
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The tools that there are."""
+        ...
+
+    def call(self, tool: Tool, arguments: Mapping[str, object]) -> str:
+        """Call *tool*, and return what the model is told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolUse:
+    """Lets a model use *toolbox*, if *approve* says yes to the tool and its arguments."""
+
+    toolbox: Tools
+    approve: Callable[[Tool, Mapping[str, object]], bool]
+
+    def answer(self, turns: Sequence[Turn], ask: Ask) -> Generator[Delta, None, None]:
+        """Yield all that the model says until it calls no tool any more.
+
+        After `MOST_ROUNDS` rounds it is not allowed any, so that it comes to an end.
+
+        Raises:
+            ChatError: it called what is no call, or was told more than fits into its context.
+
+        """
+        so_far = list(turns)
+        for count in range(MOST_ROUNDS + 1):
+            said = _Said()
+            with _fitting(after=count), closing(ask(so_far, self._members(count))) as deltas:
+                for delta in deltas:
+                    said.feed(delta)
+                    yield delta
+            calls = said.reader.calls()
+            if count == MOST_ROUNDS or not calls:
+                return
+            yield said.line_end()
+            so_far.append(said.turn(calls))
+            so_far.extend(self._results(calls))
+
+    def _members(self, count: int) -> dict[str, object]:
+        offered = [tool.for_request() for tool in self.toolbox.tools]
+        if not offered:
+            return {}
+        return {"tools": offered, **({"tool_choice": "none"} if count == MOST_ROUNDS else {})}
+
+    def _results(self, calls: Sequence[ToolCall]) -> Generator[Turn, None, None]:
+        for call in calls:
+            yield {"role": "tool", "tool_call_id": call.id, "content": self._result(call)}
+
+    def _result(self, call: ToolCall) -> str:
+        tool = next((each for each in self.toolbox.tools if each.name == call.name), None)
+        if tool is None:
+            return f"Error: there is no tool {one_line(call.name)}"
+        if call.arguments is None:
+            return f"Error: the arguments of {tool.name} are a JSON object"
+        if not self.approve(tool, call.arguments):
+            return "Error: the user does not allow this call"
+        return self.toolbox.call(tool, call.arguments)
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the model says in one round."""
+
+    reader: CallReader = field(default_factory=CallReader)
+    texts: list[str] = field(default_factory=list[str])
+    thoughts: list[str] = field(default_factory=list[str])
+    thought_member: str = ""
+
+    def feed(self, delta: Delta) -> None:
+        """Take in what comes."""
+        self.reader.feed(delta.tool_calls)
+        if delta.text:
+            self.texts.append(delta.text)
+        if delta.reasoning:
+            self.thoughts.append(delta.reasoning)
+            self.thought_member = delta.reasoning_member
+
+    def line_end(self) -> Delta:
+        """End the last line: what is asked or told now begins on one of its own."""
+        last = (self.texts or self.thoughts or ["\n"])[-1]
+        end = "" if last.endswith("\n") else "\n"
+        return Delta(text=end) if self.texts else Delta(reasoning=end)
+
+    def turn(self, calls: Sequence[ToolCall]) -> Turn:
+        """Repeat it to the server: with its thoughts, which go on once the tools have spoken.
+
+        Without them models lose their thread, and the server must read again what it has in its
+        cache; DeepSeek's API refuses a turn with calls and no thoughts.
+        """
+        thought = encodable("".join(self.thoughts))
+        return {
+            "role": "assistant",
+            "content": encodable("".join(self.texts)),
+            **({self.thought_member: thought} if thought else {}),
+            "tool_calls": [call.for_request() for call in calls],
+        }
+
+
+@contextmanager
+def _fitting(*, after: int) -> Generator[None]:
+    """Keep whoever makes room and asks again from calling tools twice."""
+    try:
+        yield
+    except ContextExceeded as exc:
+        if after == 0:
+            raise
+        msg = f"what the tools said does not fit: {exc}"
+        raise ChatError(msg) from exc

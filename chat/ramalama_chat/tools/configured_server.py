@@ -1,0 +1,107 @@
+"""A tool server that settings describe under a name, and the secrets that it is given.
+
+    [github]
+    url = "https://host/mcp"            or  command = "a command with its arguments"
+    headers = { NAME = "text" }         or  env = { NAME = "text" }
+
+In a text ``${VARIABLE}`` stands for a variable of the environment, so that no file has the secret.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ramalama_chat.errors import InputRefused
+from ramalama_chat.json_shape import is_object
+from ramalama_chat.tools.server_address import ToolServerAddress, parse_tool_server
+
+_NAME = r"[A-Za-z0-9_-]{1,64}"
+_HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # RFC 9110, 5.6.2: token
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
+_REFERENCE = r"\$\{(" + _VARIABLE + r")\}"
+_BELONGS = {"url": "headers", "command": "env"}
+
+
+def read_named_server(name: str, settings: object) -> ToolServerAddress:
+    """Read what *settings* say of the server that users call *name*; no variable is looked up yet.
+
+    Raises:
+        ValueError: they make no sense; the message quotes no value.
+
+    """
+    if re.fullmatch(_NAME, name) is None:
+        msg = f"{name[:64]!r} is no name for a server"
+        raise ValueError(msg)
+    if not is_object(settings) or len(kinds := settings.keys() & _BELONGS) != 1:
+        msg = f"{name} needs either a url or a command"
+        raise ValueError(msg)
+    (kind,) = kinds
+    if unknown := settings.keys() - {kind, _BELONGS[kind]}:
+        msg = f"{name} has a {kind}, and {min(unknown)!r} does not go with it"
+        raise ValueError(msg)
+    address = _read_place(name, kind, settings[kind])
+    if kind == "url":
+        headers = _read_texts(name, settings, "headers", _HEADER)
+        if headers and address.is_in_clear:
+            msg = f"{name} has headers that would go in clear to another machine: write https"
+            raise ValueError(msg)
+        return replace(address, headers=headers)
+    return replace(address, env=_read_texts(name, settings, "env", _VARIABLE))
+
+
+def with_secrets(address: ToolServerAddress, variables: Mapping[str, str]) -> ToolServerAddress:
+    """Put *variables* where they are named.
+
+    Raises:
+        InputRefused: one is not there, or cannot be sent.
+
+    """
+
+    def filled(text: str) -> str:
+        return re.sub(_REFERENCE, lambda match: look_up(match[1]), text)
+
+    def look_up(name: str) -> str:
+        if value := variables.get(name):
+            return value
+        msg = f"the tool server {address.label} needs the variable {name}, which is not set"
+        raise InputRefused(msg)
+
+    headers = {name: filled(text) for name, text in address.headers.items()}
+    for name, text in headers.items():
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            msg = (
+                f"the header {name} of the tool server {address.label} cannot be sent:"
+                " it is no line of ASCII, or begins or ends with a blank"
+            )
+            raise InputRefused(msg)
+    env = {name: filled(text) for name, text in address.env.items()}
+    return replace(address, headers=headers, env=env)
+
+
+def _read_place(name: str, kind: str, text: object) -> ToolServerAddress:
+    try:
+        address = parse_tool_server(text) if isinstance(text, str) else None
+    except ValueError:
+        address = None
+    if address is None or bool(address.url) != (kind == "url"):
+        msg = f"the {kind} of {name} is none"
+        raise ValueError(msg)
+    return replace(address, label=name)
+
+
+def _read_texts(
+    name: str, settings: Mapping[str, object], key: str, pattern: str
+) -> Mapping[str, str]:
+    table = settings.get(key, {})
+    texts = {
+        each: text
+        for each, text in (table.items() if is_object(table) else ())
+        if isinstance(text, str) and "\0" not in text and re.fullmatch(pattern, each)
+    }
+    if any("${" in re.sub(_REFERENCE, "", text) for text in texts.values()):
+        msg = f"the {key} of {name} have a '${{' that begins no ${{VARIABLE}}"
+        raise ValueError(msg)
+    if texts != table:
+        msg = f"the {key} of {name} are no table of names and texts"
+        raise ValueError(msg)
+    return texts

@@ -1,0 +1,1 @@
+"""Which engine is used, and how it is opened."""

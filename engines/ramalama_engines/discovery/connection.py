@@ -1,0 +1,120 @@
+"""Choose a container engine, and say why it was this one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Self, assert_never
+
+from ramalama_engines.discovery.candidates import Candidate, candidates
+from ramalama_engines.discovery.identify import identify, without_password
+from ramalama_engines.discovery.lazy_imports import late_packages
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.user import User
+
+
+@frozen()
+class EngineChoice:
+    """The kind of engine that somebody asked for, and where: "--engine", a variable, a file."""
+
+    kind: EngineKind
+    source: str
+
+    @classmethod
+    def parse(cls, name: str, *, source: str) -> Self:
+        """Read the name of an engine.
+
+        Raises:
+            EngineUnavailable: there is no such engine.
+        """
+        try:
+            return cls(kind=EngineKind(name), source=source)
+        except ValueError:
+            known = " or ".join(EngineKind)
+            msg = f"{source} asks for the engine {name!r}, which must be {known}"
+            raise EngineUnavailable(msg) from None
+
+
+@frozen()
+class Connection:
+    """An engine that answered, and the address that led to it."""
+
+    engine: Engine
+    candidate: Candidate
+
+
+def connect(user: User, *, choice: EngineChoice | None = None) -> Connection:
+    """Open the first engine that answers; see `candidates` for the order.
+
+    Raises:
+        EngineUnavailable: none answers, or not the one that the user named. The message says
+            what was tried, why it failed and how to start an engine.
+    """
+    failures: list[str] = []
+    for candidate in candidates(user, kind=choice.kind if choice else None):
+        url = without_password(candidate.url)
+        try:
+            kind = _welcome(candidate, choice)
+        except EngineUnavailable as exc:
+            if candidate.explicit:
+                msg = f"{candidate.source} says {url}: {exc}"
+                raise EngineUnavailable(msg) from exc
+            failures.append(f"\n  {url}: {exc}")
+        else:
+            return Connection(engine=open_engine(kind, candidate.url), candidate=candidate)
+    raise EngineUnavailable(_nobody(user, choice, failures))
+
+
+def open_engine(kind: EngineKind, url: str) -> Engine:
+    """Make the adapter that speaks *kind*'s API, without asking the engine anything."""
+    # Each adapter imports an SDK, a tenth of a second; only the one that is needed is loaded.
+    with late_packages():
+        match kind:
+            case EngineKind.PODMAN:
+                from ramalama_engines.podman.engine import PodmanEngine  # noqa: PLC0415
+
+                return PodmanEngine(url)
+            case EngineKind.DOCKER:
+                from ramalama_engines.docker.engine import DockerEngine  # noqa: PLC0415
+
+                return DockerEngine(url)
+            case _:
+                assert_never(kind)
+
+
+def how_to_start(user: User, kind: EngineKind | None, *, platform: str = sys.platform) -> str:
+    """Tell the command that starts an engine of this *kind* here, podman if it is None."""
+    docker = kind is EngineKind.DOCKER
+    if platform == "darwin":
+        return "open -a Docker" if docker else "podman machine start"
+    if (user.root / "run/systemd/system").is_dir():  # sd_booted(3)
+        if docker:
+            return "sudo systemctl enable --now docker"
+        scope = "" if user.is_root else "--user "
+        return f"systemctl {scope}enable --now podman.socket"
+    if docker:
+        return "sudo dockerd"
+    folder = (user.root / "run" if user.is_root else user.runtime_dir) / "podman"
+    return f"mkdir -p {folder} && podman system service --time=0 unix://{folder}/podman.sock"
+
+
+def _welcome(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
+    """Ask who answers at the address, and refuse the kind that was not chosen."""
+    kind = identify(candidate.url)
+    if choice and kind is not choice.kind:
+        msg = f"{kind} answers there, and {choice.source} asks for {choice.kind}"
+        raise EngineUnavailable(msg)
+    return kind
+
+
+def _nobody(user: User, choice: EngineChoice | None, failures: Sequence[str]) -> str:
+    kind = choice.kind if choice else None
+    asked = f"no {kind} answers, which {choice.source} asks for" if choice else "no engine answers"
+    advice = how_to_start(user, kind)
+    return f"{asked}; these sockets were tried:{''.join(failures)}\nStart one with: {advice}"

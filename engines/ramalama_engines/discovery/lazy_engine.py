@@ -1,0 +1,164 @@
+"""An engine that is not opened before something is asked of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Self
+
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.image_summary import ImageSummary
+    from ramalama_engines.kinds import EngineKind
+    from ramalama_engines.spec import (
+        ContainerSpec,
+        ContainerState,
+        EngineInfo,
+        LocalImage,
+        PullProgress,
+        RegistryAuth,
+    )
+
+
+@frozen()
+class EngineIdentity:
+    """What is known of an engine that somebody has talked to before."""
+
+    kind: EngineKind
+    url: str
+    rootless: bool
+
+
+class LateEngine:
+    """An `Engine` that tells its identity by heart, and opens the real one for all else.
+
+    Opening one imports its SDK, which takes longer than all that is asked of it by whoever uses a
+    container that is there already: often nothing.
+    """
+
+    def __init__(self, identity: EngineIdentity, open_engine: Callable[[], Engine]) -> None:
+        self._identity = identity
+        self._open = open_engine
+        self._opening = threading.Lock()
+        self._opened: Engine | None = None
+        self._closed = False
+
+    @property
+    def kind(self) -> EngineKind:
+        """As it was known."""
+        return self._identity.kind
+
+    @property
+    def url(self) -> str:
+        """As it was known."""
+        return self._identity.url
+
+    @property
+    def rootless(self) -> bool:
+        """As it was known."""
+        return self._identity.rootless
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the engine says of itself."""
+        return self._engine().info
+
+    def image(self, image: str) -> LocalImage | None:
+        """Look *image* up."""
+        return self._engine().image(image)
+
+    def images(self) -> Sequence[ImageSummary]:
+        """Report the images."""
+        return self._engine().images()
+
+    def pull(
+        self,
+        image: str,
+        *,
+        auth: RegistryAuth | None = None,
+        tls_verify: bool = True,
+        on_progress: Callable[[PullProgress], None] | None = None,
+    ) -> str:
+        """Fetch *image*."""
+        return self._engine().pull(image, auth=auth, tls_verify=tls_verify, on_progress=on_progress)
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Build an image."""
+        return self._engine().build(
+            context,
+            tag=tag,
+            containerfile=containerfile,
+            build_args=build_args,
+            on_progress=on_progress,
+        )
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container."""
+        return self._engine().create(spec)
+
+    def start(self, container: str) -> None:
+        """Start it."""
+        self._engine().start(container)
+
+    def inspect(self, container: str) -> ContainerState:
+        """Report it."""
+        return self._engine().inspect(container)
+
+    def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
+        """Report those that bear *labels*."""
+        return self._engine().list(labels)
+
+    def logs(
+        self, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[str]:
+        """Yield what it wrote."""
+        return self._engine().logs(container, follow=follow, tail=tail)
+
+    def wait(self, container: str, *, timeout: float | None = None) -> int:
+        """Block until it has ended."""
+        return self._engine().wait(container, timeout=timeout)
+
+    def stop(self, container: str, *, timeout: float = 10.0) -> None:
+        """Ask it to end."""
+        self._engine().stop(container, timeout=timeout)
+
+    def remove(self, container: str, *, force: bool = False) -> None:
+        """Remove it."""
+        self._engine().remove(container, force=force)
+
+    def close(self) -> None:
+        """Close the real engine, if it was opened."""
+        with self._opening:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
+
+    def __enter__(self) -> Self:
+        """Return itself; the engine stays unopened."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
+    def _engine(self) -> Engine:
+        with self._opening:
+            if self._opened is None:
+                if self._closed:
+                    msg = f"{self.kind} at {self.url}: the connection was closed"
+                    raise EngineUnavailable(msg, engine=self.kind)
+                self._opened = self._open()
+            return self._opened

@@ -1,0 +1,84 @@
+"""The addresses in Docker's API, asked so that a refusal becomes one of our errors."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ramalama_engines.docker.failures import error_text, no_such_container, refusal
+from ramalama_engines.docker.session import NOT_FOUND, DockerSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from requests import Response
+
+_CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # a name or an ID; anything else is neither
+
+
+class DockerApi(DockerSession):
+    """A session that knows what a container's address is."""
+
+    def ask(self, path: str, *, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
+        """Return the JSON at *path*."""
+        return checked(self.send("GET", path, params=params)).json()
+
+    def ask_about(self, container: str) -> Any:  # noqa: ANN401 (JSON)
+        """Return the JSON that describes *container*."""
+        return checked(self.tell(container, "GET", "/json")).json()
+
+    def tell(
+        self,
+        container: str,
+        method: str,
+        verb: str = "",
+        *,
+        params: Mapping[str, str] | None = None,
+        extra_time: float = 0.0,
+    ) -> Response:
+        """Send a request about *container*, and return the answer, a refusal too.
+
+        Raises:
+            ContainerNotFound: there is none.
+        """
+        path = _path(container, verb)
+        return _exists(container, self.send(method, path, params=params, extra_time=extra_time))
+
+    def follow(
+        self,
+        container: str,
+        method: str,
+        verb: str,
+        *,
+        params: Mapping[str, str],
+        read_timeout: float | None = None,
+    ) -> Response:
+        """Open a stream about *container*, for the caller to close.
+
+        Raises:
+            ContainerNotFound: there is none.
+        """
+        path = _path(container, verb)
+        response = self.open(method, path, params=params, read_timeout=read_timeout)
+        return checked(_exists(container, response))
+
+
+def checked(response: Response) -> Response:
+    """Return *response* unless it is a refusal."""
+    if not response.ok:
+        raise refusal(error_text(response))
+    return response
+
+
+def _path(container: str, verb: str) -> str:
+    """Return the path of *container*; what no container is called must not become another path."""
+    if not re.fullmatch(_CONTAINER, container):
+        raise no_such_container(container)
+    return f"/containers/{container}{verb}"
+
+
+def _exists(container: str, response: Response) -> Response:
+    # A start answers 404 for a missing network, too.
+    if response.status_code == NOT_FOUND and f"No such container: {container}" in response.text:
+        raise no_such_container(container)
+    return response

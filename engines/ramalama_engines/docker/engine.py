@@ -1,0 +1,368 @@
+"""Drive Docker through its REST API; docker-py's client carries the calls, the JSON is ours."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+from ramalama_engines.docker.answers import (
+    engine_info,
+    inspected_container,
+    is_rootless,
+    listed_container,
+    local_image,
+    skips_tls,
+)
+from ramalama_engines.docker.api import DockerApi, checked
+from ramalama_engines.docker.failures import (
+    NO_CDI,
+    create_failure,
+    error_text,
+    no_such_container,
+    start_failure,
+    unsupported,
+)
+from ramalama_engines.docker.logs import LogStream
+from ramalama_engines.docker.pull import pull_headers, pull_params, tls_remedy
+from ramalama_engines.docker.session import CONFLICT, ENGINE, NOT_FOUND
+from ramalama_engines.docker.spec import (
+    create_body,
+    dropped,
+    has_cdi,
+    named_network,
+    refusals,
+    unrelabelable,
+    wants_relabel,
+)
+from ramalama_engines.errors import (
+    ContainerNotFound,
+    EngineError,
+    EngineUnavailable,
+    UnknownRuntime,
+)
+from ramalama_engines.image_reference import ImageReference, is_image_id
+from ramalama_engines.kinds import EngineKind
+from ramalama_engines.rest.http import has_timed_out, one_line, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.pull import pull_error, pull_progress
+from ramalama_engines.rest.streams import json_lines
+from ramalama_engines.spec import ContainerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ramalama_engines.image_summary import ImageSummary
+    from ramalama_engines.spec import (
+        ContainerSpec,
+        ContainerState,
+        EngineInfo,
+        LocalImage,
+        PullProgress,
+        RegistryAuth,
+    )
+
+_log = logging.getLogger(__name__)
+_RUNS = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
+_ROOT = Path("/")
+
+
+class DockerEngine:
+    """A Docker daemon, from 20.10 on, at a UNIX socket; see `Engine` for what the methods promise.
+
+    *timeout* is how many seconds the daemon may be silent in a call that waits for nothing, *root*
+    is where this machine's /sys is.
+    Building one costs no request: a daemon that is not there shows at the first call.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 60.0, root: Path = _ROOT) -> None:
+        self._url = url
+        self._root = root
+        self._api = DockerApi(url, timeout=timeout)
+        self._lock = Lock()
+        self._said: tuple[dict[str, Any], str] | None = None
+        self._rootless: bool | None = None
+
+    @property
+    def kind(self) -> EngineKind:
+        """Docker."""
+        return EngineKind.DOCKER
+
+    @property
+    def url(self) -> str:
+        """As it was given."""
+        return self._url
+
+    @property
+    def rootless(self) -> bool:
+        """Whose socket it is; the kernel knows without a request."""
+        if self._rootless is None:
+            uid = self._peer_uid()
+            self._rootless = is_rootless(self._info_answer()[0]) if uid is None else uid != 0
+        return self._rootless
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the daemon says of itself."""
+        answer, api_version = self._info_answer()
+        return engine_info(answer, url=self._url, api_version=api_version, rootless=self.rootless)
+
+    def image(self, image: str) -> LocalImage | None:
+        """Inspect *image*; what is no reference may be a path to elsewhere in the API."""
+        if not is_image_id(image):
+            try:
+                ImageReference.parse(image)
+            except ValueError:
+                return None
+        response = self._api.send("GET", f"/images/{image}/json")
+        return None if response.status_code == NOT_FOUND else local_image(checked(response).json())
+
+    def images(self) -> Sequence[ImageSummary]:
+        """List all."""
+        from ramalama_engines.rest.images import (  # noqa: PLC0415 (few commands list)
+            image_summaries,
+        )
+
+        return image_summaries(self._api.ask("/images/json"))
+
+    def pull(
+        self,
+        image: str,
+        *,
+        auth: RegistryAuth | None = None,
+        tls_verify: bool = True,
+        on_progress: Callable[[PullProgress], None] | None = None,
+    ) -> str:
+        """Pull *image*; leaving the block early closes the connection, which ends the pull.
+
+        The daemon verifies no certificate of a registry on the loopback network, asked or not.
+        """
+        try:
+            reference = ImageReference.parse(image)
+        except ValueError as exc:
+            raise pull_error(str(exc), image=image, engine=ENGINE) from exc
+        if not (tls_verify or skips_tls(self._info_answer()[0], reference)):
+            raise unsupported(tls_remedy(reference))
+        with self._api.open(
+            "POST",
+            "/images/create",
+            params=pull_params(reference),
+            headers=pull_headers(reference, auth),
+        ) as response:
+            if not response.ok:
+                raise pull_error(error_text(response), image=image, engine=ENGINE)
+            answers = json_lines(self._api.chunks(response))
+            for step in pull_progress(answers, image=image, engine=ENGINE):
+                if on_progress is not None:
+                    on_progress(step)
+        pulled = self.image(image)
+        if pulled is None:
+            text = "the pull ended without an image"
+            raise pull_error(text, image=image, engine=ENGINE)
+        return pulled.id
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Build *tag*; leaving early closes the connection, which ends the build."""
+        from ramalama_engines.docker.build import build  # noqa: PLC0415 (see above)
+        from ramalama_engines.rest.build import built_id  # noqa: PLC0415 (few commands build)
+
+        build(
+            self._api,
+            context,
+            tag=tag,
+            containerfile=containerfile,
+            build_args=build_args,
+            on_progress=on_progress,
+        )
+        return built_id(self.image(tag), tag=tag, engine=ENGINE)
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Refuse what Docker would not do, create, inspect and compare."""
+        self._refuse(spec)
+        relabel = wants_relabel(spec) and self._separates_by_selinux()
+        if relabel:
+            self._try_mounts(spec)
+        body = create_body(spec, relabel=relabel)
+        container, warnings = self._create(body, spec.name)
+        try:
+            self._compare(container, body, warnings)
+        except BaseException:
+            with suppress(EngineError):  # the first failure is the one to tell
+                self.remove(container, force=True)
+            raise
+        return container
+
+    def start(self, container: str) -> None:
+        """Start it; one that runs already is left alone."""
+        response = self._api.tell(container, "POST", "/start")
+        if not response.ok:
+            raise start_failure(error_text(response), image=self.inspect(container).image)
+
+    def inspect(self, container: str) -> ContainerState:
+        """Inspect it."""
+        return inspected_container(self._api.ask_about(container))
+
+    def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
+        """List all, the daemon filters."""
+        wanted = [f"{name}={value}" if value else name for name, value in labels.items()]
+        params = {"all": "1", "filters": json.dumps({"label": wanted})}
+        answer = self._api.ask("/containers/json", params=params)
+        return tuple(listed_container(item) for item in answer)
+
+    def logs(
+        self, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[str]:
+        """Return a `LogStream`, which any thread may close."""
+        params = {"stdout": "1", "stderr": "1", "follow": str(int(follow))}
+        if tail is not None:
+            params["tail"] = str(tail)
+        response = self._api.follow(container, "GET", "/logs", params=params)
+
+        def check() -> None:
+            # The log of a daemon that dies ends like that of a container that does.
+            with suppress(ContainerNotFound):
+                self.inspect(container)
+
+        return LogStream(response, self._api.chunks(response), at_end=check)
+
+    def wait(self, container: str, *, timeout: float | None = None) -> int:
+        """Let the daemon tell; it does so at once."""
+        if timeout is not None and timeout <= 0:
+            return self._exit_code_by_now(container)
+        try:
+            return self._wait(container, timeout)
+        except EngineUnavailable as exc:
+            if timeout is None or not has_timed_out(exc):
+                raise
+            return self._exit_code_by_now(container)
+
+    def stop(self, container: str, *, timeout: float = 10.0) -> None:
+        """Stop it; the daemon counts whole seconds, so they are rounded up."""
+        seconds = max(0, math.ceil(timeout))
+        params = {"t": str(seconds)}
+        checked(self._api.tell(container, "POST", "/stop", params=params, extra_time=seconds))
+
+    def remove(self, container: str, *, force: bool = False) -> None:
+        """Remove it with one request, or wait for whoever removes it already."""
+        params = {"v": "1", "force": str(int(force))}
+        with suppress(ContainerNotFound):  # gone already is what was wanted
+            response = self._api.tell(container, "DELETE", params=params)
+            if response.status_code == CONFLICT and "already in progress" in response.text:
+                until = {"condition": "removed"}
+                response = self._api.tell(container, "POST", "/wait", params=until)
+            checked(response)
+
+    def close(self) -> None:
+        """Close every connection, those of other threads too."""
+        self._api.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _refuse(self, spec: ContainerSpec) -> None:
+        """Refuse what Docker would accept and not do, or would find out only at the start."""
+        for reason in refusals(spec):
+            raise unsupported(reason)
+        if spec.oci_runtime and spec.oci_runtime not in self.info.oci_runtimes:
+            known = ", ".join(self.info.oci_runtimes)
+            msg = f"this Docker has no OCI runtime {spec.oci_runtime!r}; it has {known}"
+            raise UnknownRuntime(msg, engine=ENGINE)
+        if has_cdi(spec) and not self.info.cdi:
+            raise unsupported(NO_CDI)
+        if network := named_network(spec):
+            networks = self._api.ask("/networks")
+            names = sorted(str(known["Name"]) for known in networks)
+            if network not in names:
+                what = f"use the network {network!r}; it has {', '.join(names)}"
+                raise unsupported(what)
+
+    def _separates_by_selinux(self) -> bool:
+        """Ask the daemon, which takes it 8 ms, unless the kernel under both of us has no SELinux.
+
+        Where a kernel has it switched on it makes this directory, mounted or not, in a container
+        too. A system that is no Linux tells nothing of the one that its containers run on.
+        """
+        kernel = self._root / "sys/fs"
+        rules_out = kernel.is_dir() and not (kernel / "selinux").exists()
+        return not rules_out and self.info.selinux
+
+    def _try_mounts(self, spec: ContainerSpec) -> None:
+        """Let the daemon check the mounts in their long form.
+
+        In the short form, the only one that relabels, it makes a directory of a missing source.
+        """
+        for reason in unrelabelable(spec):
+            raise unsupported(reason)
+        trial, _ = self._create(create_body(spec, relabel=False), None)
+        self.remove(trial)
+
+    def _create(self, body: Mapping[str, Any], name: str | None) -> tuple[str, Sequence[str]]:
+        """Return the new container's ID and what the daemon warns of."""
+        params = None if name is None else {"name": name}
+        response = self._api.send("POST", "/containers/create", params=params, body=body)
+        if not response.ok:
+            raise create_failure(error_text(response), status=response.status_code)
+        answer = response.json()
+        return answer["Id"], tuple(map(one_line, answer.get("Warnings") or ()))
+
+    def _compare(self, container: str, body: dict[str, Any], warnings: Sequence[str]) -> None:
+        made = self._api.ask_about(container)
+        if lost := dropped(body, made):
+            said = "; ".join(warnings) or "it gives no warning"
+            what = f"honour {', '.join(lost)}, and would do without: {said}"
+            raise unsupported(what)
+        for warning in warnings:
+            _log.info("docker: %s", warning)
+
+    def _wait(self, container: str, timeout: float | None) -> int:
+        # Docker's default condition is met by a container that has not started yet. This one is
+        # registered when the head of the answer is here; the look at the state comes after it, so
+        # that no exit slips through between the two.
+        until = {"condition": "next-exit"}
+        with self._api.follow(
+            container, "POST", "/wait", params=until, read_timeout=timeout
+        ) as response:
+            before = self.inspect(container)
+            if before.exit_code is not None:
+                return before.exit_code
+            answer = b"".join(self._api.chunks(response))
+        if before.status not in _RUNS and self.inspect(container).exit_code is None:
+            raise no_such_container(container)  # removed before it ran; it "exits" with 0
+        if not answer:
+            raise self._api.failure(EOFError("the answer ended early"))
+        return int(json.loads(answer)["StatusCode"])
+
+    def _exit_code_by_now(self, container: str) -> int:
+        code = self.inspect(container).exit_code
+        if code is None:
+            msg = f"the container {container} has not ended yet"
+            raise TimeoutError(msg)
+        return code
+
+    def _info_answer(self) -> tuple[dict[str, Any], str]:
+        """Return the answer to ``GET /info`` and the newest API version; asked once."""
+        with self._lock:
+            if self._said is None:
+                response = self._api.send("GET", "/info")
+                self._said = checked(response).json(), response.headers.get("Api-Version", "")
+            return self._said
+
+    def _peer_uid(self) -> int | None:
+        try:
+            return peer_uid(socket_path(self._url) or "")
+        except OSError as exc:
+            raise unavailable(exc, engine=ENGINE, url=self._url) from exc

@@ -1,0 +1,123 @@
+"""What Docker's refusals mean. The daemon has no error codes; the words must tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama_engines.docker.session import BAD_REQUEST, ENGINE
+from ramalama_engines.errors import (
+    ContainerConflict,
+    ContainerNotFound,
+    ContainerStartError,
+    DeviceNotFound,
+    EngineError,
+    ImageNotFound,
+    ProgramNotFound,
+    UnsupportedOption,
+)
+from ramalama_engines.rest.http import Meaning, explain, one_line
+
+if TYPE_CHECKING:
+    from requests import Response
+
+NO_CDI = (
+    "resolve CDI devices; Docker 25 and later can, "
+    'with {"features": {"cdi": true}} in its daemon.json'
+)
+
+_CREATE = (
+    Meaning(
+        r"no such image: (?P<image>.+)",
+        ImageNotFound,
+        "there is no local image {image}",
+    ),
+    Meaning(
+        r'container name "/?(?P<name>[^"]+)" is already in use',
+        ContainerConflict,
+        "the name {name} is taken by another container",
+    ),
+    Meaning(
+        r"bind source path does not exist: (?P<path>.+)",
+        UnsupportedOption,
+        "there is no {path} on the engine's host to mount",
+    ),
+)
+
+_EXEC = r'exec: "(?P<program>(?:[^"\\]|\\.)*)": '
+
+_START = (
+    Meaning(
+        _EXEC + r"(?:executable file not found|.*no such file or directory)",
+        ProgramNotFound,
+        "the image has no program {program}",
+    ),
+    Meaning(
+        _EXEC + r"permission denied",
+        ProgramNotFound,
+        "{program} in the image cannot be executed",
+    ),
+    Meaning(
+        r"Bind for (?P<address>\S+) failed: port is already allocated",
+        ContainerConflict,
+        "{address} is taken by another container",
+    ),
+    Meaning(
+        r"listen tcp\d? (?P<address>\S+): bind: address already in use",
+        ContainerConflict,
+        "{address} is taken by another program",
+    ),
+    Meaning(
+        r'custom device "(?P<device>[^"]+)": (?P<reason>.+)',
+        DeviceNotFound,
+        "the container cannot have the device {device}",
+    ),
+    Meaning(
+        r"unresolvable CDI devices (?P<names>[^:\n]+)",
+        DeviceNotFound,
+        "no CDI specification on the engine's host describes {names}",
+    ),
+    Meaning(
+        r'CDI host device "(?P<path>[^"]*)"',
+        DeviceNotFound,
+        "a CDI specification on the engine's host names {path}, which is no device there",
+    ),
+)
+
+
+def error_text(response: Response) -> str:
+    """Return the daemon's own words in a refusal."""
+    try:
+        return str(response.json()["message"])
+    except (ValueError, LookupError, TypeError):
+        return response.text
+
+
+def unsupported(what: str) -> UnsupportedOption:
+    """Say what Docker cannot do, and why or what would help: "use …; it has …"."""
+    return UnsupportedOption(f"this Docker cannot {what}", engine=ENGINE)
+
+
+def no_such_container(container: str) -> ContainerNotFound:
+    """Say that there is no *container*."""
+    return ContainerNotFound(f"there is no container {container!r}", engine=ENGINE)
+
+
+def create_failure(text: str, *, status: int) -> EngineError:
+    """Say why a container was not created."""
+    found = explain(text, _CREATE, engine=ENGINE)
+    if found is None and status == BAD_REQUEST:  # the daemon blames what it was told
+        found = UnsupportedOption(f"{ENGINE}: {one_line(text)}", engine=ENGINE)
+    return found or refusal(text)
+
+
+def start_failure(text: str, *, image: str) -> EngineError:
+    """Say why a container of *image* did not start."""
+    found = explain(text, _START, engine=ENGINE)
+    kind = type(found) if found else ContainerStartError
+    reason = found or f"{ENGINE}: {one_line(text)}"
+    return kind(f"cannot start a container of {image}: {reason}", engine=ENGINE)
+
+
+def refusal(text: str) -> EngineError:
+    """Pass on what the daemon says where it fits no case."""
+    return EngineError(f"{ENGINE}: {one_line(text)}", engine=ENGINE)

@@ -1,0 +1,244 @@
+"""docker-py's low-level client as a bare transport for our own bodies.
+
+docker-py opens a pool of connections for each address that is asked, and cannot end a call that
+blocks in another thread; here all calls share one pool, which can.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakSet
+
+from docker.api.client import APIClient
+from docker.errors import DockerException
+from docker.transport import UnixHTTPAdapter
+from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
+from urllib3.exceptions import HTTPError
+
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.rest.http import one_line, socket_path, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+    from typing import BinaryIO
+
+    from requests import PreparedRequest, Response
+    from urllib3._base_connection import BaseHTTPConnection
+
+ENGINE = "docker"
+BAD_REQUEST, NOT_FOUND, CONFLICT = 400, 404, 409
+
+_BASE_URL = "http+docker://localhost"
+_OLDEST_API = "1.41"  # Docker 20.10
+_TOO_OLD = r"Minimum supported API version is (\d+\.\d+)"
+_TAR = {"Content-Type": "application/x-tar"}
+_MOST_IDLE = 4  # connections that are kept; each is a file descriptor here and one of the daemon's
+_CHUNK = 65536
+
+
+class DockerSession:
+    """Sends requests to one Docker daemon, from any thread.
+
+    A `requests.Session` promises nothing about threads. What ours share is the pool, which does,
+    and a cookie jar, which has a lock and stays empty.
+    """
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        path = socket_path(url)
+        if path is None:
+            msg = f"{url}: Docker is reached through unix:// only"
+            raise EngineUnavailable(msg, engine=ENGINE)
+        self._url = url
+        self._timeout = timeout
+        self._api_version = _OLDEST_API
+        self._closed = False
+        self._pool = _Pool(path)
+        self._client = _client()
+        self._client.trust_env = False  # neither .netrc nor proxies
+        self._client.mount(_BASE_URL, _Adapter(self._pool))
+
+    def send(  # noqa: PLR0913 (what an HTTP request is made of)
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        extra_time: float = 0.0,
+    ) -> Response:
+        """Send a request and read the whole answer, whatever its status.
+
+        *extra_time* is what the daemon may take on top of the ordinary timeout, in seconds.
+        """
+        response = self.open(
+            method,
+            path,
+            params=params,
+            body=body,
+            headers=headers,
+            read_timeout=self._timeout + extra_time,
+        )
+        with response, self._failures():
+            _ = response.content  # read now, so that later uses of the answer cannot fail
+        return response
+
+    def open(  # noqa: PLR0913 (what an HTTP request is made of)
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        upload: BinaryIO | None = None,
+        read_timeout: float | None = None,
+    ) -> Response:
+        """Send a request and read only the head of the answer, unless it is a refusal.
+
+        The caller closes the answer.
+
+        *upload* is a tar archive, sent instead of a body. *read_timeout* is how long the daemon
+        may be silent, in seconds; None is for ever.
+        """
+        options: dict[str, Any] = {
+            "params": params,
+            "json": body,
+            "data": upload,
+            "headers": headers if upload is None else {**(headers or {}), **_TAR},
+            "timeout": (self._timeout, read_timeout),
+        }
+        response = self._request(method, path, options)
+        if response.status_code == BAD_REQUEST:
+            too_old = re.search(_TOO_OLD, response.text)
+            if too_old and too_old[1] != self._api_version:
+                self._api_version = too_old[1]  # Docker 29 begins at 1.44
+                return self._request(method, path, options)
+        return response
+
+    def _request(self, method: str, path: str, options: Mapping[str, Any]) -> Response:
+        if self._closed:
+            raise self.failure(None)
+        if upload := options["data"]:
+            upload.seek(0)  # it may be the second time
+        with self._failures():
+            url = f"{_BASE_URL}/v{self._api_version}{path}"
+            response = self._client.request(method, url, stream=True, **options)
+            if not response.ok:
+                _ = response.content  # read now, while failures are ours
+        return response
+
+    def chunks(self, response: Response) -> Iterator[bytes]:
+        """Yield the answer's body as it arrives."""
+        parts = response.iter_content(_CHUNK)
+        while True:
+            with self._failures():
+                part = next(parts, None)
+            if part is None:
+                return
+            yield part
+
+    def close(self) -> None:
+        """Give back all connections; whoever waits for an answer gets EngineUnavailable."""
+        self._closed = True
+        self._pool.end()
+        self._client.close()
+
+    def failure(self, exc: Exception | None) -> EngineUnavailable:
+        """Say why there is no answer."""
+        if exc is None or self._closed:
+            return EngineUnavailable(f"{ENGINE} at {self._url}: closed", engine=ENGINE)
+        return unavailable(exc, engine=ENGINE, url=self._url)
+
+    @contextmanager
+    def _failures(self) -> Generator[None]:
+        try:
+            yield
+        except (HTTPError, OSError) as exc:  # requests' errors are OSErrors
+            raise self.failure(exc) from exc
+
+
+def _client() -> APIClient:
+    try:
+        return APIClient(base_url="unix:///", version=_OLDEST_API)
+    except (DockerException, ValueError, TypeError, AttributeError) as exc:
+        # It reads the Docker command line's config.json, which nothing here needs.
+        msg = f"docker-py cannot read the Docker client's config.json: {one_line(str(exc))}"
+        raise EngineUnavailable(msg, engine=ENGINE) from exc
+
+
+class _Adapter(UnixHTTPAdapter):
+    """Sends every request through one pool."""
+
+    def __init__(self, pool: _Pool) -> None:
+        super().__init__(f"http+unix://{pool.socket_path}")
+        self._pool = pool
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,  # noqa: ARG002 (requests' signature)
+        verify: bool | str | None,  # noqa: ARG002, FBT001
+        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
+        cert: tuple[str, str] | str | None = None,  # noqa: ARG002
+    ) -> UnixHTTPConnectionPool:
+        return self._pool
+
+
+class _Pool(UnixHTTPConnectionPool):
+    """Connections to one UNIX socket; it knows those that are in use, too."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(_BASE_URL, path, maxsize=_MOST_IDLE)
+        self._lock, self._returning = Lock(), Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._ended = False
+
+    def _new_conn(self) -> BaseHTTPConnection:
+        # It is one, but the stubs of docker-py and urllib3 do not agree on it.
+        return cast("BaseHTTPConnection", _Connection(self))
+
+    def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
+        """Close *conn* where enough are kept; urllib3 would, too, and log a warning each time."""
+        pool = self.pool  # None once it is closed
+        with self._returning:
+            if pool is None or not pool.full():
+                super()._put_conn(conn)
+                return
+        if conn is not None:
+            conn.close()
+
+    def watch(self, sock: socket.socket) -> None:
+        with self._lock:
+            if self._ended:
+                raise ConnectionAbortedError
+            self._sockets.add(sock)
+
+    def end(self) -> None:
+        """Wake up all who read, and let nobody connect any more."""
+        with self._lock:
+            self._ended = True
+            for sock in self._sockets:
+                with suppress(OSError):  # its other end was faster
+                    sock.shutdown(socket.SHUT_RDWR)
+        self.close()
+
+
+class _Connection(UnixHTTPConnection):
+    def __init__(self, pool: _Pool) -> None:
+        super().__init__(_BASE_URL, pool.socket_path)
+        self._pool = pool
+
+    def connect(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:  # docker-py leaves the socket open when it cannot connect
+            sock.settimeout(self.timeout)
+            sock.connect(self.unix_socket)
+            self._pool.watch(sock)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock

@@ -1,0 +1,395 @@
+"""An engine in memory, for tests: ours, and those of whoever embeds us.
+
+It starts no program. What the program of each container would do is scripted::
+
+    engine = FakeEngine(
+        images={"img": LocalImage(id="sha256:1")},
+        script=lambda spec: FakeProgram(logs=("no such model",), exit_code=1),
+    )
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from threading import Condition
+from typing import TYPE_CHECKING, Self
+
+from ramalama_engines.errors import (
+    ContainerConflict,
+    ContainerNotFound,
+    EngineError,
+    EngineUnavailable,
+    ImageNotFound,
+    ImagePullError,
+    UnsupportedOption,
+)
+from ramalama_engines.fake.container import FakeContainer, FakeLog, FakeProgram
+from ramalama_engines.fake.images import FakeBuild, build_anything, summaries
+from ramalama_engines.kinds import EngineKind
+from ramalama_engines.spec import ContainerState, ContainerStatus, EngineInfo, PullProgress
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ramalama_engines.image_summary import ImageSummary
+    from ramalama_engines.spec import ContainerSpec, LocalImage, PortBinding, RegistryAuth
+
+__all__ = ["FakeBuild", "FakeEngine", "FakeProgram", "FakePull"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_KILLED = 137  # 128 + SIGKILL
+_FIRST_PORT = 49152  # of those that IANA leaves to everybody
+
+
+@frozen()
+class FakePull:
+    """A pull that somebody asked for."""
+
+    image: str
+    auth: RegistryAuth | None
+    tls_verify: bool
+
+
+def _runs_until_stopped(_: ContainerSpec) -> FakeProgram:
+    return FakeProgram()
+
+
+class FakeEngine:
+    """An `Engine` whose images and programs are what the test says.
+
+    *registry* tells what a pull of an image brings: the image, or why it fails. *builder* makes
+    the image of a build, or raises why it cannot; without one, every build succeeds. *script* tells
+    what the program of a container does; without one, all run until they are stopped.
+    """
+
+    def __init__(  # noqa: PLR0913 (what a test may want to set)
+        self,
+        *,
+        kind: EngineKind = EngineKind.PODMAN,
+        images: Mapping[str, LocalImage] | None = None,
+        registry: Mapping[str, LocalImage | EngineError] | None = None,
+        builder: Callable[[FakeBuild], LocalImage] = build_anything,
+        script: Callable[[ContainerSpec], FakeProgram] = _runs_until_stopped,
+        info: EngineInfo | None = None,
+    ) -> None:
+        self._info = info or _plain_info(kind)
+        self._images = dict(images or {})
+        self._registry = dict(registry or {})
+        self._builder = builder
+        self._script = script
+        self._pulls: list[FakePull] = []
+        self._builds: list[FakeBuild] = []
+        self._containers: list[FakeContainer] = []
+        self._numbers = count(1)
+        self._ports = count(_FIRST_PORT)
+        self._changed = Condition()
+        self._closed = False
+
+    @property
+    def kind(self) -> EngineKind:
+        """As it was given."""
+        return self._info.kind
+
+    @property
+    def url(self) -> str:
+        """An address that nobody can reach."""
+        return self._info.url
+
+    @property
+    def rootless(self) -> bool:
+        """As its *info* says."""
+        return self._info.rootless
+
+    @property
+    def info(self) -> EngineInfo:
+        """As it was given, or that of an ordinary engine."""
+        return self._info
+
+    @property
+    def pulls(self) -> Sequence[FakePull]:
+        """What was pulled or should have been, in that order."""
+        return tuple(self._pulls)
+
+    @property
+    def builds(self) -> Sequence[FakeBuild]:
+        """What was built or should have been, in that order."""
+        return tuple(self._builds)
+
+    def spec(self, container: str) -> ContainerSpec:
+        """Return what *container* was created from."""
+        with self._open():
+            return self._find(container).spec
+
+    def write(self, container: str, *lines: str) -> None:
+        """Let the program of *container* write *lines* to its log."""
+        with self._open():
+            self._find(container).lines.extend(lines)
+
+    def end(self, container: str, exit_code: int, *, oom_killed: bool = False) -> None:
+        """Let the program of *container* end by itself, if it runs."""
+        with self._open():
+            found = self._find(container)
+        self._end(found, exit_code, oom_killed=oom_killed)
+
+    def image(self, image: str) -> LocalImage | None:
+        """Look it up by its ID, or by the very words that it was given under."""
+        with self._open():
+            by_id = {local.id: local for local in self._images.values()}
+            return self._images.get(image) or by_id.get(image)
+
+    def images(self) -> Sequence[ImageSummary]:
+        """Report those that were given, pulled and built; they have no size."""
+        with self._open():
+            return summaries(self._images)
+
+    def pull(
+        self,
+        image: str,
+        *,
+        auth: RegistryAuth | None = None,
+        tls_verify: bool = True,
+        on_progress: Callable[[PullProgress], None] | None = None,
+    ) -> str:
+        """Take it from the registry that was given, in two steps."""
+        with self._open():
+            self._pulls.append(FakePull(image=image, auth=auth, tls_verify=tls_verify))
+            found = self._registry.get(image)
+        if found is None:
+            msg = f"cannot pull {image}: the registry has no such image"
+            raise ImagePullError(msg, engine=self.kind)
+        if isinstance(found, EngineError):
+            raise found
+        for done in (0, 100):
+            if on_progress is not None:
+                step = PullProgress(layer="layer", status="Downloading", current=done, total=100)
+                on_progress(step)
+        with self._open():
+            self._images[image] = found
+        return found.id
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        containerfile: str = "Containerfile",
+        build_args: Mapping[str, str],
+        on_progress: Callable[[str], None] | None = None,
+    ) -> str:
+        """Let the builder that was given make it; the lines of the Containerfile are the steps."""
+        asked = FakeBuild(
+            context=context, tag=tag, containerfile=containerfile, build_args=dict(build_args)
+        )
+        with self._open():
+            self._builds.append(asked)
+        steps = asked.steps(self.kind)
+        built = self._builder(asked)
+        for step in steps:
+            if on_progress is not None:
+                on_progress(step)
+        with self._open():
+            self._images[tag] = built
+        return built.id
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Remember it; what no engine would accept is refused."""
+        with self._open():
+            self._refuse(spec)
+            program = self._script(spec)
+            if program.create_error is not None:
+                raise program.create_error
+            number = next(self._numbers)
+            state = ContainerState(
+                id=f"{number:064x}",
+                name=spec.name or f"fake-{number}",
+                image=spec.image,
+                status=ContainerStatus.CREATED,
+                created=datetime.now(tz=UTC),
+                labels=dict(spec.labels),
+            )
+            self._containers.append(FakeContainer(spec=spec, program=program, state=state))
+            return state.id
+
+    def start(self, container: str) -> None:
+        """Let its program do what the script says, up to its end."""
+        with self._open():
+            found = self._find(container)
+            program = found.program
+            if found.is_running:
+                return
+            if program.start_error is not None:
+                raise program.start_error
+            ports = self._bind(found.spec)
+            status = ContainerStatus.RUNNING
+            found.state = replace(found.state, status=status, exit_code=None, ports=ports)
+            found.lines.extend(program.logs)
+        if program.on_start is not None:
+            program.on_start()
+        if program.exit_code is not None:
+            self._end(found, program.exit_code)
+
+    def inspect(self, container: str) -> ContainerState:
+        """Report it."""
+        with self._open():
+            return self._find(container).state
+
+    def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
+        """Report those that fit, the oldest first."""
+        with self._open():
+            return tuple(
+                found.state
+                for found in self._containers
+                if all(
+                    name in found.state.labels and value in ("", found.state.labels[name])
+                    for name, value in labels.items()
+                )
+            )
+
+    def logs(
+        self, container: str, *, follow: bool = False, tail: int | None = None
+    ) -> Iterator[str]:
+        """Return lines that any thread may close."""
+        with self._open():
+            found = self._find(container)
+            first = 0 if tail is None else max(0, len(found.lines) - tail)
+        return FakeLog(
+            found, first=first, follow=follow, changed=self._changed, is_closed=lambda: self._closed
+        )
+
+    def wait(self, container: str, *, timeout: float | None = None) -> int:
+        """Wait for `end`, `stop` or `remove`."""
+        with self._open():
+            found = self._find(container)
+            self._changed.wait_for(
+                lambda: self._closed or found.removed or found.state.exit_code is not None, timeout
+            )
+            self._check_open()
+            if found.state.exit_code is not None:
+                return found.state.exit_code
+            if found.removed:
+                raise self._no_such_container(container)
+            msg = f"the container {container} has not ended yet"
+            raise TimeoutError(msg)
+
+    def stop(self, container: str, *, timeout: float = 10.0) -> None:
+        """End its program as the script says; killed at once if *timeout* is 0."""
+        with self._open():
+            found = self._find(container)
+        self._end(found, found.program.stop_code if timeout > 0 else _KILLED)
+
+    def remove(self, container: str, *, force: bool = False) -> None:
+        """Forget it."""
+        with self._open():
+            found = self._get(container)
+        if found is None:
+            return
+        if force:
+            self._end(found, _KILLED)
+        with self._open():
+            if found.is_running:
+                msg = f"the container {container} runs; stop it first"
+                raise EngineError(msg, engine=self.kind)
+            if not found.removed:  # by another thread
+                found.removed = True
+                self._containers.remove(found)
+
+    def close(self) -> None:
+        """Wake up who waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _open(self) -> Generator[None]:
+        """Hold the lock while the engine is open, and tell who waits that something happened."""
+        with self._changed:
+            self._check_open()
+            yield
+            self._changed.notify_all()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = f"{self.kind} at {self.url}: closed"
+            raise EngineUnavailable(msg, engine=self.kind)
+
+    def _get(self, container: str) -> FakeContainer | None:
+        return next((c for c in self._containers if container in (c.state.id, c.state.name)), None)
+
+    def _find(self, container: str) -> FakeContainer:
+        found = self._get(container)
+        if found is None:
+            raise self._no_such_container(container)
+        return found
+
+    def _no_such_container(self, container: str) -> ContainerNotFound:
+        return ContainerNotFound(f"there is no container {container!r}", engine=self.kind)
+
+    def _refuse(self, spec: ContainerSpec) -> None:
+        if self.image(spec.image) is None:
+            msg = f"there is no local image {spec.image}"
+            raise ImageNotFound(msg, engine=self.kind)
+        if spec.name is not None and not _NAME.fullmatch(spec.name):
+            msg = f"{spec.name!r} is no name for a container"
+            raise UnsupportedOption(msg, engine=self.kind)
+        if spec.name is not None and self._get(spec.name) is not None:
+            msg = f"the name {spec.name} is taken by another container"
+            raise ContainerConflict(msg, engine=self.kind)
+        if spec.ports and spec.network in ("none", "host"):
+            msg = f"no port is published with network {spec.network!r}"
+            raise UnsupportedOption(msg, engine=self.kind)
+
+    def _bind(self, spec: ContainerSpec) -> tuple[PortBinding, ...]:
+        taken = {
+            (port.host_address, port.host_port)
+            for other in self._containers
+            if other.is_running
+            for port in other.state.ports
+        }
+        for port in spec.ports:
+            if (port.host_address, port.host_port) in taken:
+                msg = f"{port.host_address}:{port.host_port} is taken by another container"
+                raise ContainerConflict(msg, engine=self.kind)
+        return tuple(
+            replace(port, host_port=port.host_port or next(self._ports)) for port in spec.ports
+        )
+
+    def _end(self, container: FakeContainer, exit_code: int, *, oom_killed: bool = False) -> None:
+        with self._open():
+            if not container.is_running:
+                return
+            container.state = replace(
+                container.state,
+                status=ContainerStatus.EXITED,
+                exit_code=exit_code,
+                oom_killed=oom_killed,
+                ports=(),
+            )
+        if container.program.on_end is not None:
+            container.program.on_end()
+
+
+def _plain_info(kind: EngineKind) -> EngineInfo:
+    return EngineInfo(
+        kind=kind,
+        version="1.0",
+        api_version="1.0",
+        url=f"unix:///nowhere/{kind}.sock",
+        rootless=False,
+        user_namespace=False,
+        oci_runtime="runc",
+        oci_runtimes=("runc",),
+        selinux=False,
+        cgroup_version=2,
+    )

@@ -1,0 +1,183 @@
+"""What podman's refusals mean: its status codes are 500 for nearly all, so its words decide.
+
+The words were seen on podman 4.3 to 5.8.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ramalama_engines.errors import (
+    ContainerConflict,
+    ContainerNotFound,
+    ContainerStartError,
+    DeviceNotFound,
+    EngineError,
+    ImageNotFound,
+    ProgramNotFound,
+    UnknownRuntime,
+    UnsupportedOption,
+)
+from ramalama_engines.rest.http import Meaning, explain, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def failure(text: str, what: str, meanings: Sequence[Meaning] = ()) -> EngineError:
+    """Say what went wrong, from podman's own *text*; *what* tells it where no meaning fits."""
+    unexplained = EngineError(f"podman {one_line(what)}: {one_line(text)}", engine="podman")
+    return explain(text, (*meanings, _GONE), engine="podman") or unexplained
+
+
+def silently_dropped(dropped: Sequence[str], *, server: str = "") -> UnsupportedOption:
+    """Refuse options that the *server*, "Libpod/4.3.1 (linux)", takes and does without."""
+    version = re.search(r"[0-9][0-9.]*", server)
+    msg = f"podman {version[0] if version else ''} would silently do without {'; '.join(dropped)}"
+    return UnsupportedOption(one_line(msg), engine="podman")
+
+
+def _meaning(words: str, error: type[EngineError], message: str) -> Meaning:
+    return Meaning(words, error, message)
+
+
+# A 404, but a 500 while somebody else removes the container.
+_GONE = _meaning(
+    r"no such container|no such exit code \(container in state unknown\)",
+    ContainerNotFound,
+    "there is no such container",
+)
+
+CREATE_FAILURES = (
+    _meaning(
+        r"image not known|no such image",
+        ImageNotFound,
+        "the image is not in podman's local storage; pull it first",
+    ),
+    _meaning(
+        r"invalid reference format|must set root filesystem source",
+        ImageNotFound,
+        "that is no reference of an image",
+    ),
+    _meaning(
+        r'name "?(?P<name>[^" ]*)"? is already in use',
+        ContainerConflict,
+        "the name {name} is taken; choose another, or remove the container that has it",
+    ),
+    _meaning(
+        r"names must match",
+        UnsupportedOption,
+        "a container's name begins with a letter or a digit"
+        " and goes on with these and '_', '.', '-'",
+    ),
+    _meaning(
+        r"unresolvable CDI devices (?P<names>[^:\n]*)",
+        DeviceNotFound,
+        "no CDI specification on the engine's host describes {names};"
+        " generate one there, or name another device",
+    ),
+    _meaning(
+        r"\bstat (?P<path>/dev/.*?): no such file",
+        DeviceNotFound,
+        "the engine's host has no device {path}",
+    ),
+    _meaning(
+        r"(?P<path>/.*?) is not a valid device|no devices found in (?P<other>/.*?):",
+        DeviceNotFound,
+        "{path}{other} is not a device of the engine's host",
+    ),
+    _meaning(
+        r"\bstatfs (?P<path>/.*?): no such file",
+        UnsupportedOption,
+        "there is no {path} on the engine's host to mount",
+    ),
+    _meaning(
+        r"\bstat(?:fs)? (?P<path>/.*?): permission denied",
+        UnsupportedOption,
+        "the engine may not reach {path}: a rootless podman sees what its user sees",
+    ),
+    _meaning(
+        r'invalid network "(?P<mode>[^"]*)"|network with name or ID (?P<name>[^\s:]+)',
+        UnsupportedOption,
+        "this podman has no network named {mode}{name}",
+    ),
+    _meaning(
+        r'no container with name or ID "(?P<name>[^"]*)"',
+        UnsupportedOption,
+        "there is no container {name} to share a namespace with",
+    ),
+    _meaning(
+        r"keep-id is only supported in rootless",
+        UnsupportedOption,
+        "this podman keeps user IDs (--userns keep-id) only where it runs rootless",
+    ),
+    _meaning(
+        r"init binary|catatonit",
+        UnsupportedOption,
+        "the engine's host has no init for containers; install catatonit there, or ask for none",
+    ),
+    _meaning(
+        r"OCI runtime.*(?:not found|no such file)|(?:not found|no such file).*OCI runtime",
+        UnknownRuntime,
+        "the engine has no such OCI runtime",
+    ),
+    _meaning(
+        r"no space left on device",
+        EngineError,
+        "the engine's disk is full; make room there",
+    ),
+    _meaning(
+        r"cannot unmarshal|invalid|unknown capability|must be an absolute path|duplicate mount"
+        r"|not supported|only supported|no such file or directory",
+        UnsupportedOption,
+        "podman refuses an option",
+    ),
+)
+
+START_FAILURES = (
+    _GONE,
+    _meaning(
+        r"listen tcp\w* (?P<address>\S+): bind: address already in use"
+        r"|address already in use|failed to bind port (?P<port>\d+)",
+        ContainerConflict,
+        "the host port {address}{port} is taken by another program; choose another",
+    ),
+    _meaning(
+        r'container process:.* exec: "(?P<runc>[^"]*)": (?:executable file|no such file)'
+        r"|crun: executable file [`'](?P<crun>[^`']*)[`'] not found",
+        ProgramNotFound,
+        "the image has no program {runc}{crun}",
+    ),
+    _meaning(
+        r'exec: "(?P<runc>[^"]*)": permission denied'
+        r"|crun: the path [`'](?P<crun>[^`']*)[`'] exists but it is not executable",
+        ProgramNotFound,
+        "{runc}{crun} in the image may not be executed",
+    ),
+    _meaning(
+        r"unresolvable CDI devices (?P<names>[^:\n]*)",
+        DeviceNotFound,
+        "no CDI specification on the engine's host describes {names};"
+        " generate one there, or name another device",
+    ),
+    _meaning(
+        r'CDI host device "(?P<path>[^"]*)"',
+        DeviceNotFound,
+        "a CDI specification on the engine's host names {path}, which is no device there;"
+        " make it anew with its vendor's tool",
+    ),
+    _meaning(
+        r"/dev/net/tun",
+        ContainerStartError,
+        "a rootless container's network needs /dev/net/tun, which the engine may not open;"
+        " mend its permissions, or use --network none or host",
+    ),
+    _meaning(
+        r"setting rlimit",
+        ContainerStartError,
+        "the engine's host does not let it raise a resource limit; podman itself raises nofile and"
+        " nproc where ulimits are given without them, so give lower ones",
+    ),
+    _meaning(r"", ContainerStartError, "podman could not start the container"),
+)

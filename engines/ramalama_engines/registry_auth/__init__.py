@@ -1,0 +1,1 @@
+"""Passwords for image registries, as Podman and Docker keep them."""

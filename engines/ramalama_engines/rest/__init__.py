@@ -1,0 +1,1 @@
+"""What both REST APIs have in common: streams, answers, builds."""

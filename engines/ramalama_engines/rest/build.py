@@ -1,0 +1,111 @@
+"""Ask for an image build and follow it, as far as both engines do it alike.
+
+Both stream ``{"stream": "text"}``, in pieces that end anywhere, and put ``{"error"}`` into an
+answer that began with 200. Docker adds ``{"status", "id"}`` while it pulls the base image.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from ramalama_engines.errors import ImageBuildError
+from ramalama_engines.image_reference import ImageReference
+from ramalama_engines.rest.build_context import pack
+from ramalama_engines.rest.http import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from ramalama_engines.spec import LocalImage
+
+_COLOR = r"\x1b\[[0-9;]*m"  # docker paints what a step writes to stderr
+
+
+def build_query(tag: str, containerfile: str, build_args: Mapping[str, str]) -> dict[str, str]:
+    """Return the query of ``POST /build``, in the words that both engines know.
+
+    Steps use the host's network: they have packages to fetch, and a bridge takes more of the
+    kernel than every engine may have.
+    """
+    return {
+        "t": tag,
+        "dockerfile": containerfile,
+        "buildargs": json.dumps(dict(build_args)),
+        "networkmode": "host",
+        "forcerm": "true",
+    }
+
+
+def open_context(context: Path, *, tag: str, engine: str) -> BinaryIO:
+    """Return the archive of *context*, for an image that can be called *tag*; the caller closes it.
+
+    Raises:
+        ImageBuildError: the folder cannot be read, or *tag* is no reference.
+    """
+    try:
+        ImageReference.parse(tag)
+        return pack(context)
+    except ValueError as exc:
+        raise build_error(str(exc), tag=tag, engine=engine) from exc
+    except OSError as exc:
+        text = f"{exc.filename or context}: {exc.strerror or exc}"
+        raise build_error(text, tag=tag, engine=engine) from exc
+
+
+def follow_build(
+    answers: Iterable[Mapping[str, Any]],
+    *,
+    tag: str,
+    engine: str,
+    on_progress: Callable[[str], None] | None,
+) -> None:
+    """Tell *on_progress* every line of a build, to its end.
+
+    Raises:
+        ImageBuildError: the stream says that the build failed.
+    """
+    for line in map(_clean, _lines(answers, tag=tag, engine=engine)):
+        if line and on_progress is not None:
+            on_progress(line)
+
+
+def _lines(answers: Iterable[Mapping[str, Any]], *, tag: str, engine: str) -> Iterator[str]:
+    pending = ""
+    for answer in answers:
+        if error := answer.get("error"):
+            raise build_error(str(error), tag=tag, engine=engine)
+        *lines, pending = (pending + _text(answer)).split("\n")
+        yield from lines
+    yield pending
+
+
+def built_id(image: LocalImage | None, *, tag: str, engine: str) -> str:
+    """Return the ID of the image that has been built."""
+    if image is None:
+        text = "the build ended without an image"
+        raise build_error(text, tag=tag, engine=engine)
+    return image.id
+
+
+def build_error(text: str, *, tag: str, engine: str) -> ImageBuildError:
+    """Say why *tag* could not be built; *text* is the engine's own, where it has said something."""
+    return ImageBuildError(f"cannot build {one_line(tag)}: {_clean(text)}", engine=engine)
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    if text := answer.get("stream"):
+        return str(text)
+    if status := answer.get("status"):
+        if answer.get("progressDetail"):  # a line for every few bytes
+            return ""
+        layer = answer.get("id")
+        return f"{layer}: {status}\n" if layer else f"{status}\n"
+    return ""
+
+
+def _clean(text: str) -> str:
+    return one_line(re.sub(_COLOR, "", text))

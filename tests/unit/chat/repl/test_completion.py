@@ -1,0 +1,71 @@
+"""What Tab makes of a command."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ramalama_chat.repl.commands.completion import continue_command
+from ramalama_chat.repl.history import History
+from ramalama_chat.repl.path_completion import continue_path
+from ramalama_chat.repl.state import Desk
+from tests.unit.chat.parrot import Parrot
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A desk whose home has three files, one of them hidden, and a directory."""
+    (tmp_path / "notes").mkdir()
+    for name in ("notes.txt", "two words", ".hidden"):
+        (tmp_path / name).touch()
+    return Desk(talk=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "part", "continuations"),
+    [
+        ("/re", "/re", ["/regenerate", "/retry"]),
+        ("/set t", "t", ["temperature", "top_p", "top_k", "think"]),
+        ("/set parameter t", "parameter t", []),
+        ("/think o", "o", ["on", "off"]),
+        ("/help /st", "/st", ["/stats"]),
+        ("/show h", "h", []),
+        ("/clear x", "x", []),
+        ("/frobnicate x", "x", []),
+        ("/file ~/no", "~/no", ["~/notes.txt", "~/notes/"]),
+        ("/save ~/two w", "~/two w", ["~/two words"]),
+        ("/load ~/", "~/", ["~/notes.txt", "~/notes/", "~/two words"]),
+        ("/image ~/.", "~/.", ["~/.hidden"]),
+        ("/file ~/missing/", "~/missing/", []),
+        ("/file a\0/", "a\0/", []),
+        ("tell me", "", []),
+        ("/clear\n/re", "", []),
+    ],
+)
+def test_the_last_part_goes_on_as_the_command_takes_it(
+    desk: Desk, typed: str, part: str, continuations: Sequence[str]
+) -> None:
+    found, goes_on = continue_command(typed, desk.path)
+
+    assert (found, list(goes_on)) == (part, continuations)
+
+
+def test_what_cannot_be_typed_or_looked_at_keeps_nothing_else_from_being_offered(
+    desk: Desk, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    (odd / "alpha").touch()
+    (odd / "loop").symlink_to(odd / "loop")
+    (odd / "a\nb").touch()
+    Path(os.fsdecode(os.fsencode(odd) + b"/a\xff")).touch()
+
+    part = f"{odd}/"
+
+    assert continue_command(f"/file {part}", desk.path)[1] == [f"{part}alpha", f"{part}loop"]
+
+
+def test_a_home_that_nobody_has_is_empty() -> None:
+    assert continue_path("~nobody-of-that-name/", lambda name: Path(name).expanduser()) == []
