@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.rounds import report, run_rounds
-from ramalama.reference import ModelRef
-from ramalama.store.gguf_metadata import read_metadata
+from ramalama.models.formats.gguf_metadata import read_metadata
+from ramalama.models.reference.reference import ModelRef
 from tests.integration.model_hosts import as_artifact
 from tests.lab import assets
 from tests.lab.registry import serve_registry
 from tests.lab.scratch import scratch_directory
-from tests.unit.ramalama.store.filled import publish
+from tests.unit.ramalama.models.store.filled import publish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

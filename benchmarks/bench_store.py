@@ -16,28 +16,28 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.rounds import report, run_rounds
-from ramalama.reference import ModelRef
-from ramalama.store.store import ModelStore
-from tests.unit.ramalama.store.filled import publish, put, record, write_upstream
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.store.store import ModelStore
+from tests.unit.ramalama.models.store.filled import publish, put, record, write_upstream
 
 MODELS = 100
 _LIST = """
 import sys
 from pathlib import Path
-from ramalama.store.store import ModelStore
+from ramalama.models.store.store import ModelStore
 assert len(ModelStore(Path(sys.argv[1])).list()) == int(sys.argv[2])
 """
 _OPEN = """
 import sys
 from pathlib import Path
-from ramalama.reference import ModelRef, Scheme
-from ramalama.store.store import ModelStore
+from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.store.store import ModelStore
 store = ModelStore(Path(sys.argv[1]))
 model = store.find(ModelRef(Scheme.OLLAMA, "ours/0", "latest"))
 assert model and store.open(model).weights
 """
-_IMPORT = "import ramalama.reference, ramalama.store.store"
-_REFERENCE = "import ramalama.reference"
+_IMPORT = "import ramalama.models.reference.reference, ramalama.models.store.store"
+_REFERENCE = "import ramalama.models.reference.reference"
 
 
 def main(words: Sequence[str] | None = None) -> None:

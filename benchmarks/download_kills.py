@@ -14,8 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.unit.ramalama.download.kit import KIB, made_up_bytes
-from tests.unit.ramalama.download.storm import BOUND, Storm
+from tests.unit.ramalama.models.download.kit import KIB, made_up_bytes
+from tests.unit.ramalama.models.download.storm import BOUND, Storm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

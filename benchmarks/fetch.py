@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.digest import Digest
-from ramalama.download.downloader import Downloader
-from ramalama.download.values import Location, RemoteBlob
 from ramalama.events import ignore
-from ramalama.http import open_http
-from ramalama.store.cas import ContentStore
+from ramalama.models.download.downloader import Downloader
+from ramalama.models.download.values import Location, RemoteBlob
+from ramalama.models.formats.digest import Digest
+from ramalama.models.http.client import open_http
+from ramalama.models.store.cas import ContentStore
 from ramalama.transfers import DownloadProgress
 
 if TYPE_CHECKING:

@@ -20,8 +20,10 @@ from ramalama._version import __version__
 # Type checkers know the name; importing `typing` for it would take half of `ramalama version`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ramalama.config import Config
-    from ramalama.embedding import aserve, serve
+    from ramalama.api.client import Ramalama
+    from ramalama.api.functions import aserve, serve
+    from ramalama.config.config import Config
+    from ramalama.config.options import ServeOptions
     from ramalama.errors import (
         AccessDenied,
         ConfigError,
@@ -44,12 +46,11 @@ if TYPE_CHECKING:
         UnknownModel,
         WrongEndianness,
     )
-    from ramalama.models import Models
-    from ramalama.options import PullOptions, ServeOptions
-    from ramalama.planning import LaunchPlan
-    from ramalama.reference import ModelRef
-    from ramalama.server import ModelServer
-    from ramalama.service import Ramalama
+    from ramalama.models.library import Models
+    from ramalama.models.options import PullOptions
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
 
@@ -91,18 +92,18 @@ __all__ = [
 
 _ERRORS = "ramalama.errors"
 _HOMES = {
-    "Config": "ramalama.config",
-    "LaunchPlan": "ramalama.planning",
-    "ModelRef": "ramalama.reference",
-    "ModelServer": "ramalama.server",
-    "Models": "ramalama.models",
-    "PullOptions": "ramalama.options",
+    "Config": "ramalama.config.config",
+    "LaunchPlan": "ramalama.planning.plan",
+    "ModelRef": "ramalama.models.reference.reference",
+    "ModelServer": "ramalama.serving.server",
+    "Models": "ramalama.models.library",
+    "PullOptions": "ramalama.models.options",
     "PullPolicy": "ramalama_engines.kinds",
-    "Ramalama": "ramalama.service",
+    "Ramalama": "ramalama.api.client",
     "RuntimeName": "ramalama_accel.runtime_name",
-    "ServeOptions": "ramalama.options",
-    "aserve": "ramalama.embedding",
-    "serve": "ramalama.embedding",
+    "ServeOptions": "ramalama.config.options",
+    "aserve": "ramalama.api.functions",
+    "serve": "ramalama.api.functions",
 }
 
 

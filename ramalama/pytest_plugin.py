@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import NoReturn, Unpack
 
+    from ramalama.api.client import Ramalama
+    from ramalama.api.keywords import ServerKeywords
     from ramalama.errors import RamalamaError
-    from ramalama.keywords import ServerKeywords
-    from ramalama.server import ModelServer
-    from ramalama.service import Ramalama
+    from ramalama.serving.server import ModelServer
 
 _MARKER = "ramalama"
 _MODEL = "ramalama_model"
@@ -109,9 +109,9 @@ class ModelServers:
         pytest.fail(f"{model} does not serve: {failure}", pytrace=False)
 
     def _start(self, model: str, options: ServerKeywords) -> ModelServer:
-        from ramalama.config import Config, config_files  # noqa: PLC0415 (see above)
-        from ramalama.embedding import serve  # noqa: PLC0415 (see above)
-        from ramalama.service import Ramalama  # noqa: PLC0415 (see above)
+        from ramalama.api.client import Ramalama  # noqa: PLC0415 (see above)
+        from ramalama.api.functions import serve  # noqa: PLC0415 (see above)
+        from ramalama.config.config import Config, config_files  # noqa: PLC0415 (see above)
 
         if self._ramalama is None:
             config = Config.load(os.environ, config_files(os.environ, Path.home()))

@@ -16,9 +16,9 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import load_command
 from ramalama.cli.invocation import parser
-from ramalama.cli.verbs import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -41,8 +41,8 @@ MODELS = ("Models", "ModelRef", "PullOptions")
 PROTOCOLS = (
     "ramalama_engines.engine.Engine",
     "ramalama.runtimes.base.Runtime",
-    "ramalama.transports.base.Transport",
-    "ramalama.store.caches.base.Cache",
+    "ramalama.models.transports.base.Transport",
+    "ramalama.models.store.caches.base.Cache",
 )
 
 LOOK: ConfigDict = {

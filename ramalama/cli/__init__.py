@@ -23,10 +23,10 @@ def main(words: list[str] | None = None) -> int:
         return 0
     if alone:
         if "_ARGCOMPLETE" in os.environ:
-            from ramalama.cli.completing import answer  # noqa: PLC0415 (see above)
+            from ramalama.cli.complete import answer  # noqa: PLC0415 (see above)
 
             answer()
-        from ramalama.cli.haste import leave_at_ctrl_c  # noqa: PLC0415 (see above)
+        from ramalama.cli.early_interrupt import leave_at_ctrl_c  # noqa: PLC0415 (see above)
 
         leave_at_ctrl_c()
     from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)

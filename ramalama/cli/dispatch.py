@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from ramalama.cli.verbs import VERBS, find_verb, usage
+from ramalama.cli.commands_table import VERBS, find_verb, usage
 
 if TYPE_CHECKING:
     import argparse
@@ -62,14 +62,14 @@ def _execute(name: str, words: Sequence[str], *, debug: bool) -> int:
 
     with late_packages(_LATE):
         command = load_command(name)
-        from ramalama.cli.border import guarded  # noqa: PLC0415 (see above)
+        from ramalama.cli.error_boundary import guarded  # noqa: PLC0415 (see above)
 
         return guarded(lambda: command.execute(words), debug=debug)
 
 
 def load_command(name: str) -> Command:
     """Import the module of a command."""
-    return cast("Command", import_module(f"ramalama.cli.{VERBS[name].module}"))
+    return cast("Command", import_module(f"ramalama.cli.commands.{name}"))
 
 
 def split_words(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:

@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from ramalama.cli.output import complain
-from ramalama.config import Config, config_files
-from ramalama.readers import one_of
+from ramalama.cli.output.terminal import complain
+from ramalama.config.config import Config, config_files
+from ramalama.config.parsers import one_of
 from ramalama_engines import EngineKind, User
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ramalama.models import Models
-    from ramalama.service import Ramalama
+    from ramalama.api.client import Ramalama
+    from ramalama.models.library import Models
 
 T = TypeVar("T")
 
@@ -48,13 +48,15 @@ class Invocation:
 
     def ramalama(self) -> Ramalama:
         """Make the library's handle; it asks nothing of the engine yet."""
-        from ramalama.service import Ramalama  # noqa: PLC0415 (who only has models needs no engine)
+        from ramalama.api.client import (  # noqa: PLC0415 (who only has models needs no engine)
+            Ramalama,
+        )
 
         return Ramalama(self.config, user=self.user)
 
     def models(self) -> Models:
         """Make the library's handle of the models; it reads nothing yet."""
-        from ramalama.models import Models  # noqa: PLC0415 (see above)
+        from ramalama.models.library import Models  # noqa: PLC0415 (see above)
 
         return Models(self.config, self.user)
 

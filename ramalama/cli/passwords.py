@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ramalama.cli.output import complain
+from ramalama.cli.output.terminal import complain
 from ramalama.errors import OptionRefused
 
 _LONGEST = 64 * 1024

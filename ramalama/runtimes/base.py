@@ -11,8 +11,9 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ramalama.options import ModelFormat, ServeOptions
-    from ramalama.store.models import StoredModel
+    from ramalama.config.options import ServeOptions
+    from ramalama.models.options import ModelFormat
+    from ramalama.models.store.stored_model import StoredModel
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.spec import LocalImage
 

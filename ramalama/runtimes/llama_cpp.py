@@ -6,18 +6,19 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from ramalama.config.options import AUTOMATIC_LAYERS
 from ramalama.errors import ModelUnsupported
-from ramalama.options import AUTOMATIC_LAYERS, ModelFormat
+from ramalama.models.options import ModelFormat
+from ramalama.runtimes.arguments import context_size, option, temperature
 from ramalama.runtimes.base import ServerSpec, is_number
-from ramalama.runtimes.choices import context_size, option, temperature
 from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ramalama.options import ServeOptions
+    from ramalama.config.options import ServeOptions
+    from ramalama.models.store.stored_model import StoredModel
     from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
-    from ramalama.store.models import StoredModel
     from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "llama-server"
@@ -124,7 +125,9 @@ class LlamaCpp:
 
     def report(self, log: Sequence[str]) -> ServerReport:
         """Find the device, its layers and the context; see `Runtime.report`."""
-        from ramalama.runtimes.llama_log import read_report  # noqa: PLC0415 (few starts need it)
+        from ramalama.runtimes.llama_cpp_log import (  # noqa: PLC0415 (few starts need it)
+            read_report,
+        )
 
         return read_report(log)
 

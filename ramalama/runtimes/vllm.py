@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.options import ModelFormat
+from ramalama.models.options import ModelFormat
+from ramalama.runtimes.arguments import context_size, option, temperature
 from ramalama.runtimes.base import ServerSpec, is_number
-from ramalama.runtimes.choices import context_size, option, temperature
 from ramalama_accel.images import VLLM_IMAGES
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import AcceleratorKind
@@ -23,9 +23,9 @@ from ramalama_accel.values import AcceleratorKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ramalama.options import ServeOptions
+    from ramalama.config.options import ServeOptions
+    from ramalama.models.store.stored_model import StoredModel
     from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
-    from ramalama.store.models import StoredModel
     from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "vllm"

@@ -12,11 +12,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.memory import ModelShape
-from ramalama.store.gguf_metadata import parse_metadata
-from ramalama.store.safetensors import SafetensorsHeader
-from tests.unit.ramalama.made_gguf import ARRAY, STRING, array, gguf, llama, scalar, tensor, text
-from tests.unit.ramalama.made_gguf import string as gguf_string
+from ramalama.models.formats.gguf_metadata import parse_metadata
+from ramalama.models.formats.safetensors import SafetensorsHeader
+from ramalama.planning.memory.estimate import ModelShape
+from tests.unit.ramalama.models.formats.made_gguf import (
+    ARRAY,
+    STRING,
+    array,
+    gguf,
+    llama,
+    scalar,
+    tensor,
+    text,
+)
+from tests.unit.ramalama.models.formats.made_gguf import string as gguf_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

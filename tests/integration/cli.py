@@ -19,7 +19,7 @@ import httpx2
 import pexpect
 import pytest
 
-from ramalama.lease import Lease, Owner
+from ramalama.system.process_identity import Lease, Owner
 from tests.lab.assets import IMAGE
 from tests.lab.service import program
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from ramalama.store.gguf_metadata import parse_metadata
-from tests.unit.ramalama.made_gguf import array, gguf, scalar, string, tensor, text
+from ramalama.models.formats.gguf_metadata import parse_metadata
+from tests.unit.ramalama.models.formats.made_gguf import array, gguf, scalar, string, tensor, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tests.unit.ramalama.made_gguf import Entry
+    from tests.unit.ramalama.models.formats.made_gguf import Entry
 
 _FIXED_SIZE: Final = 24
 _ALIGNMENT: Final = 32

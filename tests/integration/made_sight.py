@@ -12,7 +12,7 @@ import zlib
 from math import sqrt
 from typing import TYPE_CHECKING, Final
 
-from ramalama.store.gguf_metadata import parse_metadata
+from ramalama.models.formats.gguf_metadata import parse_metadata
 from tests.integration.made_models import aligned, make_projector
 
 if TYPE_CHECKING:

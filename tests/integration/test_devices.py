@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama import ModelRef, Ramalama, ServeOptions
-from ramalama.lease import Lease
-from ramalama.probe import Sight, look
-from ramalama.rundir import new_instance
+from ramalama.diagnostics.inspect_container import Sight, look
+from ramalama.serving.run_dir import new_instance
+from ramalama.system.process_identity import Lease
 from ramalama_engines import ContainerSpec, HostDevice, User
 from tests.integration.cli import SMALL, Cli
 from tests.integration.made_up_devices import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from ramalama.server import ModelServer
+    from ramalama.serving.server import ModelServer
     from ramalama_engines import Engine
     from tests.lab.account import Account
     from tests.lab.service import EngineService

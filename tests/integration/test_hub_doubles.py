@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.digest import Digest
 from ramalama.errors import UnknownModel
-from ramalama.http import ask, open_http
-from ramalama.options import ModelFormat
-from ramalama.reference import ModelRef
-from ramalama.transports.huggingface import HuggingFaceTransport
+from ramalama.models.formats.digest import Digest
+from ramalama.models.http.client import ask, open_http
+from ramalama.models.options import ModelFormat
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.transports.huggingface.transport import HuggingFaceTransport
 from tests.doubles.hub import HuggingFace
 from tests.doubles.hub_content import MEMBER, STRANGER, Visibility
 from tests.doubles.modelscope import ModelScope

@@ -19,7 +19,7 @@ from tests.doubles.server import FileServer, serve_bytes
 from tests.integration import model_hosts
 from tests.integration.cli import RAMALAMA, Done, exit_code
 from tests.integration.person import Person, make_person
-from tests.unit.ramalama.made_gguf import gguf, string
+from tests.unit.ramalama.models.formats.made_gguf import gguf, string
 
 if TYPE_CHECKING:
     from collections.abc import Generator

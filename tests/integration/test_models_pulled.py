@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.download.journal import Journal
+from ramalama.models.download.journal import Journal
 from tests.doubles.faults import faulty, slow, stall
 from tests.doubles.oci_models import RAW_LABEL, digest, make_image, make_tar
 from tests.doubles.oci_registry import publish
@@ -23,7 +23,7 @@ from tests.integration import model_hosts
 from tests.integration.cli import PATIENCE, Done, before, eventually, exit_code, finish
 from tests.integration.model_hosts import Hosted
 from tests.integration.person import Person, make_person
-from tests.unit.ramalama.made_gguf import gguf, string
+from tests.unit.ramalama.models.formats.made_gguf import gguf, string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -34,7 +34,7 @@ from tests.integration.model_hosts import Hosted
 from tests.integration.person import Person, make_person
 from tests.lab.certificates import make_certificate
 from tests.lab.service import program
-from tests.unit.ramalama.made_gguf import gguf, string
+from tests.unit.ramalama.models.formats.made_gguf import gguf, string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

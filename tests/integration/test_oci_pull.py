@@ -13,19 +13,24 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from ramalama.digest import Digest
-from ramalama.download.downloader import Downloader
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
-from ramalama.http import open_http
-from ramalama.options import ModelFormat
-from ramalama.patience import Patience
-from ramalama.reference import ModelRef, Scheme
-from ramalama.store.records import FileKind
-from ramalama.transports.oci.content import Content
-from ramalama.transports.oci.registry import Access, Purpose, RegistryClient, open_repository
-from ramalama.transports.oci.transport import OciTransport, image_reference
-from ramalama.transports.oci.unpack import unpack
-from ramalama.transports.oci.uploads import mount_blob, upload_blob
+from ramalama.models.download.downloader import Downloader
+from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.http.client import open_http
+from ramalama.models.http.retry import Patience
+from ramalama.models.options import ModelFormat
+from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.transports.oci.client.registry import (
+    Access,
+    Purpose,
+    RegistryClient,
+    open_repository,
+)
+from ramalama.models.transports.oci.client.uploads import mount_blob, upload_blob
+from ramalama.models.transports.oci.layers.content import Content
+from ramalama.models.transports.oci.layers.unpack import unpack
+from ramalama.models.transports.oci.transport import OciTransport, image_reference
 from ramalama_engines import User
 from tests.doubles.oci_models import (
     DMR_CONFIG,
@@ -52,9 +57,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
-    from ramalama.download.values import FetchedBlob, RemoteBlob
-    from ramalama.store.records import StoredFile
-    from ramalama.transports.base import RemoteModel
+    from ramalama.models.download.values import FetchedBlob, RemoteBlob
+    from ramalama.models.store.records import StoredFile
+    from ramalama.models.transports.base import RemoteModel
     from tests.lab.certificates import Certificate
 
 pytestmark = pytest.mark.engines

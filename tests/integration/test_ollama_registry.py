@@ -10,14 +10,14 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from ramalama.digest import Digest
 from ramalama.errors import UnknownModel
-from ramalama.http import ask, opened
-from ramalama.options import ModelFormat
-from ramalama.reference import ModelRef, Scheme
-from ramalama.store.records import FileKind
-from ramalama.transports import open_transport
-from ramalama.transports.context import TransportContext
+from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.http.client import ask, opened
+from ramalama.models.options import ModelFormat
+from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.transports import open_transport
+from ramalama.models.transports.context import TransportContext
 from ramalama_engines.user import User
 from tests.doubles import ollama
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from ramalama.download.values import RemoteBlob
-    from ramalama.transports.base import Transport
+    from ramalama.models.download.values import RemoteBlob
+    from ramalama.models.transports.base import Transport
     from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.engines

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelNotFound
-from ramalama.reference import ModelRef
-from ramalama.store.records import FileKind
-from ramalama.store.store import ModelStore
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.store.store import ModelStore
 from tests.doubles.server import FileServer, Reply, serve_bytes
-from tests.unit.ramalama.store.filled import digest_of, files_below, put, record
+from tests.unit.ramalama.models.store.filled import digest_of, files_below, put, record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from ramalama.store.records import ModelRecord
+    from ramalama.models.store.records import ModelRecord
 
 pytestmark = pytest.mark.engines
 

@@ -9,8 +9,8 @@ from typing import assert_type
 import openai
 
 import ramalama
-from ramalama.store.listing import ListedModel
-from ramalama.store.models import StoredModel
+from ramalama.models.store.listing import ListedModel
+from ramalama.models.store.stored_model import StoredModel
 from ramalama_chat import ChatSession, Endpoint
 from ramalama_engines import ContainerSpec, ContainerState, Engine
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ramalama.models.transports.oci.base_image import RemoteContent
+    from ramalama.models.transports.oci.layers.content import BlobContent, Content
     from ramalama.runtimes.base import Runtime
     from ramalama.runtimes.llama_cpp import LlamaCpp
-    from ramalama.transports.oci.base_image import RemoteContent
-    from ramalama.transports.oci.content import BlobContent, Content
     from ramalama_chat import ChatSession
     from ramalama_chat.repl.state import Talk
     from ramalama_engines import Engine

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import ramalama
-from ramalama import planning
+from ramalama.planning import labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,12 +266,12 @@ def test_type_checkers_and_users_see_the_same_public_names() -> None:
 
 
 def test_the_labels_that_scripts_rely_on_stay_as_they_are() -> None:
-    assert (planning.LABEL, planning.MODEL_LABEL, planning.OWNER_LABEL) == (
+    assert (labels.LABEL, labels.MODEL_LABEL, labels.OWNER_LABEL) == (
         "ai.ramalama",
         "ai.ramalama.model",
         "ai.ramalama.owner",
     )
-    assert (planning.INSTANCE_LABEL, planning.PLAN_LABEL, planning.PORT_LABEL) == (
+    assert (labels.INSTANCE_LABEL, labels.PLAN_LABEL, labels.PORT_LABEL) == (
         "ai.ramalama.instance",
         "ai.ramalama.plan",
         "ai.ramalama.port",

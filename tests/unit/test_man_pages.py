@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ramalama.cli import main
-from ramalama.cli.verbs import VERBS
+from ramalama.cli.commands_table import VERBS
 from tests.lab.service import program
 
 Capture = pytest.CaptureFixture[str]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from ramalama.lease import Lease
-from ramalama.options import ServeOptions
-from ramalama.planning import Circumstances
-from ramalama.reference import ModelRef, Scheme
-from ramalama.rundir import InstanceDir
-from ramalama.store.models import StoredModel
+from ramalama.config.options import ServeOptions
+from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.store.stored_model import StoredModel
+from ramalama.planning.plan import Circumstances
+from ramalama.serving.run_dir import InstanceDir
+from ramalama.system.process_identity import Lease
 from ramalama_accel import Accelerator, AcceleratorKind
 from ramalama_engines import LocalImage
 

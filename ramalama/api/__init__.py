@@ -1,0 +1,1 @@
+"""The library: a handle, and two functions."""

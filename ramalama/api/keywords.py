@@ -1,0 +1,64 @@
+"""The keywords that a start takes, for type checkers: nobody imports this to run it.
+
+`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `Terms`, since
+no type can be made of a dataclass's fields; a test holds them together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ramalama.events import EventHook
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama_accel.runtime_name import RuntimeName
+    from ramalama_engines.kinds import PullPolicy
+    from ramalama_engines.spec import Device
+
+
+class StartKeywords(TypedDict, total=False):
+    """How a start is gone about; see `Ramalama.start`."""
+
+    reuse: bool
+    keep_alive: float | None
+    ready_timeout: float | None
+    on_event: EventHook
+    cancel: threading.Event | None
+
+
+class ServerKeywords(TypedDict, total=False):
+    """What the server is like; see `ServeOptions`."""
+
+    draft: ModelRef | None
+    runtime: RuntimeName
+    ctx_size: int | None
+    ngl: int
+    threads: int | None
+    temp: float | None
+    seed: int | None
+    parallel: int | None
+    runtime_args: tuple[str, ...]
+    image: str | None
+    pull_policy: PullPolicy
+    network: str
+    port: int | None
+    host: str
+    api_key: str | None
+    name: str | None
+    env: Mapping[str, str]
+    devices: tuple[Device, ...] | None
+    privileged: bool
+    keep_groups: bool
+    selinux: bool
+    oci_runtime: str | None
+    authfile: Path | None
+    tls_verify: bool
+    force: bool
+
+
+class ServeKeywords(StartKeywords, ServerKeywords, total=False):
+    """All that `ramalama.serve` takes."""

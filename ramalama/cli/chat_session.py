@@ -1,0 +1,169 @@
+"""A talk on the command line: one answer with all that can be asked of it, or a prompt loop."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.options.chat import JSON_NEEDS_PROMPT, wants_color
+from ramalama.cli.output.terminal import complain
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.cli.options.chat import ChatArguments
+    from ramalama.cli.options.enclosed import Enclosed
+    from ramalama_chat.input.attachments import Attachments
+    from ramalama_chat.repl.repl import Reader
+    from ramalama_chat.repl.state import Desk
+    from ramalama_chat.session.session import ChatSession
+    from ramalama_chat.session.tool_loop import ToolUse
+    from ramalama_engines import User
+
+    Watch = Callable[[Generator[str, None, None]], Generator[str, None, None]]
+
+
+def preload_rest(user: User, *, one_shot: bool) -> None:
+    """Import what a talk at a terminal needs beside `ramalama_chat.preload`; for a thread."""
+    from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
+
+    import_module("ramalama_chat.output.reasoning")
+    if not one_shot and has_editor(user):
+        import_module("ramalama_chat.repl.repl")
+        import_module("ramalama_chat.repl.line_editor")
+
+
+def has_editor(user: User) -> bool:
+    """Tell whether the line editor has a terminal, and one that can move its cursor."""
+    capable = user.env.get("TERM") not in (None, "", "dumb")
+    return capable and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@frozen(kw_only=False)
+class Talking:
+    """A session, with what the command line says of it; *session* is changed accordingly."""
+
+    session: ChatSession
+    arguments: ChatArguments
+    invocation: Invocation
+    enclosed: Enclosed | None = None
+    tools: ToolUse | None = None
+
+    def __post_init__(self) -> None:
+        self.session.tools = self.tools
+        parameters = self.session.parameters
+        if self.arguments.max_tokens is not None:
+            parameters["max_tokens"] = self.arguments.max_tokens
+        if self.enclosed is not None and self.enclosed.response_format is not None:
+            parameters["response_format"] = self.enclosed.response_format
+        if not self.arguments.think:
+            from ramalama_chat.session.parameters import set_reasoning  # noqa: PLC0415 (seldom)
+
+            set_reasoning(parameters, on=False)
+
+    def answer(self, prompt: str, watch: Watch) -> None:
+        """Write the answer to *prompt* to stdout, and nothing else there; *watch* sees it pass.
+
+        Raises:
+            ChatError: there is none.
+        """
+        text = "\n\n".join((*(self.enclosed.texts if self.enclosed else ()), prompt))
+        if self.arguments.json:
+            self._answer_in_json(text, watch)
+        else:
+            self._answer_as_text(text, watch)
+        if self.arguments.stats and self.session.usage is not None:
+            complain(self.session.usage.describe(self.session.context_size()))
+
+    def loop(
+        self,
+        *,
+        on_interrupt: Callable[[], None],
+        why_gone: Callable[[], Exception | None] = lambda: None,
+        has_ended: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Talk until the user leaves; see `ramalama_chat.Repl` and `LineEditor`."""
+        from ramalama_chat.errors import InputRefused  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.history import History, history_path  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.repl import Repl  # noqa: PLC0415 (see above)
+        from ramalama_chat.repl.state import Desk  # noqa: PLC0415 (not for one answer)
+
+        if self.arguments.json:
+            raise InputRefused(JSON_NEEDS_PROMPT)
+        user = self.invocation.user
+        desk = Desk(
+            talk=self.session,
+            stderr=sys.stderr,
+            history=History(history_path(user.env, user.home), self._warn),
+            home=user.home,
+            think=self.arguments.think,
+            stats=self.arguments.stats,
+            attachments=self._attachments(),
+            tools=self.tools.toolbox.tools if self.tools else (),
+        )
+        Repl(
+            desk=desk,
+            reader=self._reader(desk, has_ended),
+            stdout=sys.stdout,
+            color=wants_color(self.arguments, self.invocation),
+            on_interrupt=on_interrupt,
+            why_gone=why_gone,
+        ).run()
+
+    def _answer_in_json(self, text: str, watch: Watch) -> None:
+        from ramalama_chat.session.json_report import Report  # noqa: PLC0415 (seldom)
+
+        report = Report(self.session)
+        pieces = self.session.ask(text, images=self._images, on_reasoning=report.note_reasoning)
+        report.collect(watch(pieces))
+        sys.stdout.write(report.to_json() + "\n")
+
+    def _answer_as_text(self, text: str, watch: Watch) -> None:
+        from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (preloaded)
+        from ramalama_chat.output.reasoning import ReasoningWriter  # noqa: PLC0415 (see above)
+
+        color = wants_color(self.arguments, self.invocation)
+        self.session.counting = self.arguments.stats
+        shown = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
+        thoughts = ReasoningWriter(sys.stderr, color=color)
+        pieces = self.session.ask(
+            text,
+            images=self._images,
+            on_reasoning=thoughts.write if shown else None,
+        )
+        write_answer(watch(thoughts.before(pieces)), sys.stdout, color=color)
+
+    @property
+    def _images(self) -> tuple[str, ...]:
+        return self.enclosed.images if self.enclosed else ()
+
+    def _attachments(self) -> Attachments:
+        from ramalama_chat.input.attachments import Attachments  # noqa: PLC0415 (see `loop`)
+
+        return Attachments(self.enclosed.texts if self.enclosed else (), self._images)
+
+    def _reader(self, desk: Desk, has_ended: Callable[[], bool]) -> Reader:
+        from ramalama_chat.repl.repl import LineReader  # noqa: PLC0415 (see `loop`)
+
+        user, prefix = self.invocation.user, self._prefix()
+        if not has_editor(user):
+            return LineReader(stdin=sys.stdin, stderr=sys.stderr, prefix=prefix)
+        from ramalama_chat.repl.inputrc import prefers_vi  # noqa: PLC0415 (for a terminal alone)
+        from ramalama_chat.repl.line_editor import LineEditor  # noqa: PLC0415 (see above)
+
+        vi = prefers_vi(user.env, user.home)
+        return LineEditor(desk, prefix=prefix, vi=vi, has_ended=has_ended)
+
+    def _prefix(self) -> str:
+        from ramalama_chat.output.color import default_prefix  # noqa: PLC0415 (see `loop`)
+
+        for chosen in (self.arguments.prefix, self.invocation.config.prefix):
+            if chosen is not None:
+                return chosen
+        return default_prefix(self.invocation.user.env, sys.stderr.encoding)
+
+    def _warn(self, text: str) -> None:
+        if not self.invocation.quiet:
+            complain(text)

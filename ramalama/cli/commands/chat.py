@@ -1,0 +1,121 @@
+"""`ramalama chat`: talk to a model server that runs already."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.garbage import collect_garbage
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.options.chat import ChatArguments, add_chat_options, tools_of
+from ramalama.cli.signals import handled_signals
+from ramalama.config.parsers import parse_temp
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ramalama.cli.signals import Signals
+
+_SILENCE = 600.0  # seconds; a long prompt on a slow machine takes minutes before the first word
+_EPILOG = """\
+examples:
+  ramalama chat --url http://127.0.0.1:8080
+  ramalama chat --url unix:///run/user/1000/llama.sock "why is the sky blue?"
+  RAMALAMA_API_KEY=… ramalama chat --url https://models.example.com/v1 --model granite
+
+The key is read from RAMALAMA_API_KEY, else OPENAI_API_KEY; the latter goes to no other machine
+over plain http.
+"""
+
+
+class UrlArguments(GlobalArguments, ChatArguments):
+    """What the parser fills in."""
+
+    args: list[str]
+    model: str | None
+    seed: int | None
+    system: str | None
+    temp: float | None
+    timeout: float
+    url: str
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_intermixed_args(words, UrlArguments())
+    if ensure_no_dryrun(arguments, ["chat", "--url", arguments.url, *arguments.args]):
+        return 0
+    with handled_signals() as signals:
+        _chat(arguments, signals)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("chat", VERBS["chat"].summary, epilog=_EPILOG)
+    result.add_argument(
+        "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
+    )
+    group = result.add_argument_group("server options")
+    group.add_argument(
+        "--url", required=True, help="the server: http(s)://host[:port][/v1] or unix:///socket"
+    )
+    group.add_argument("--model", metavar="NAME", help="model to ask (default: the only one)")
+    group.add_argument("--system", metavar="TEXT", help="system prompt")
+    group.add_argument(
+        "--timeout",
+        type=typed(_duration),
+        default=_SILENCE,
+        metavar="DURATION",
+        help="longest silence of the server in the middle of a request (default: 10m)",
+    )
+    group = result.add_argument_group("chat options")
+    group.add_argument(
+        "--temp", type=typed(parse_temp), help="temperature (default: the server's own)"
+    )
+    group.add_argument("--seed", type=int, help="seed of the sampler (default: the server's own)")
+    add_chat_options(group)
+    return result
+
+
+def _chat(arguments: UrlArguments, signals: Signals) -> None:
+    from ramalama.cli.chat_session import Talking  # noqa: PLC0415 (see above)
+    from ramalama.cli.options.enclosed import read_enclosed  # noqa: PLC0415 (not for `--help`)
+    from ramalama_chat.client.remote import (  # noqa: PLC0415 (see above)
+        choose_key,
+        choose_model,
+        open_remote,
+    )
+    from ramalama_chat.input.prompt import read_prompt  # noqa: PLC0415 (see above)
+    from ramalama_chat.session.session import ChatSession  # noqa: PLC0415 (see above)
+
+    invocation = invoke(arguments)
+    enclosed = read_enclosed(arguments)
+    prompt = read_prompt(arguments.args, sys.stdin)
+    key = choose_key(arguments.url, invocation.user.env)
+    with (
+        tools_of(arguments, invocation) as tools,
+        open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client,
+    ):
+        model = choose_model(client, arguments.model)
+        session = ChatSession(client, model=model, system=arguments.system)
+        session.parameters.update(_sampling(arguments))
+        talking = Talking(session, arguments, invocation, enclosed, tools)
+        collect_garbage()
+        if prompt is None:
+            talking.loop(on_interrupt=signals.listen_again)
+        else:
+            talking.answer(prompt, lambda pieces: pieces)
+
+
+def _sampling(arguments: UrlArguments) -> dict[str, object]:
+    given = {"temperature": arguments.temp, "seed": arguments.seed}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _duration(text: str) -> float:
+    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most name none)
+
+    return parse_duration(text)

@@ -1,0 +1,163 @@
+"""`ramalama doctor`: look from inside a container whether the accelerator can be used."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
+from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
+from ramalama.cli.output.start_progress import StartProgress
+from ramalama.cli.output.terminal import printable
+from ramalama.cli.signals import handled_signals
+from ramalama.diagnostics.compare import describe
+from ramalama.diagnostics.doctor import examine
+from ramalama.models.reference.reference import ModelRef
+from ramalama_engines import PullPolicy
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ramalama.api.client import Ramalama
+    from ramalama.diagnostics.doctor import Diagnosis
+    from ramalama.diagnostics.inspect_container import Sight
+    from ramalama_engines import ContainerSpec
+
+_FOUND = 1
+_EPILOG = """\
+The options are those of `ramalama run`, so that a remedy can be tried: what is asked for in the
+container is exactly what `run` would ask for. The image is pulled only if --pull is given.
+
+exit codes:
+  0 all is well, 1 something was found, 22 and 125 as in ramalama-run(1)
+"""
+
+
+class DoctorArguments(ServeArguments):
+    """What the parser fills in."""
+
+    json: bool
+    model = "/nothing.gguf"  # none is looked for
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words*, look, and report."""
+    arguments = make_parser().parse_args(join_dashed(words), DoctorArguments())
+    if ensure_no_dryrun(arguments, ["doctor"]):
+        return 0
+    invocation = invoke(arguments)
+    config, environ = invocation.config, invocation.user.env
+    options = serve_options(arguments, ModelRef.parse, config, environ, parallel=1)
+    options = replace(options, draft=None, pull_policy=arguments.pull or PullPolicy.NEVER)
+    progress = StartProgress(quiet=invocation.quiet)
+    with handled_signals(), invocation.ramalama() as ramalama:
+        try:
+            diagnosis = examine(ramalama, options, on_event=progress.follow)
+        finally:
+            progress.clear()
+        ramalama.remove_orphans()
+        write = _json if arguments.json else _text
+        sys.stdout.write(write(ramalama, diagnosis))
+    return _FOUND if diagnosis.problems else 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("doctor", VERBS["doctor"].summary, epilog=_EPILOG)
+    add_serve_options(result)
+    result.add_argument("--json", action="store_true", help="print one JSON object")
+    return result
+
+
+def _json(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
+    spec = diagnosis.container
+    report = {
+        "Accelerator": dataclasses.asdict(diagnosis.detection.accelerator),
+        "Findings": [dataclasses.asdict(finding) for finding in diagnosis.detection.findings],
+        "Engine": {"Kind": str(ramalama.connect().kind), "Url": ramalama.connect().url},
+        "Image": {"Name": spec.image, "LookedFrom": diagnosis.looked_from},
+        "Asked": {
+            "Devices": [dataclasses.asdict(device) for device in spec.devices],
+            "Groups": spec.groups,
+            "KeepGroups": spec.keep_groups,
+            "Network": spec.network,
+            "OciRuntime": spec.oci_runtime,
+            "Privileged": spec.privileged,
+            "SelinuxOptions": spec.selinux_options,
+            "User": spec.user,
+        },
+        "Seen": dataclasses.asdict(diagnosis.sight) if diagnosis.sight else None,
+        "Problems": [dataclasses.asdict(problem) for problem in diagnosis.problems],
+    }
+    return json.dumps(report, indent=4, sort_keys=True) + "\n"
+
+
+def _text(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
+    engine = ramalama.connect()
+    rows = [
+        ("Engine", f"{engine.kind} at {engine.url}"),
+        ("Accelerator", _accelerator(diagnosis)),
+        ("Image", _image(diagnosis)),
+        *(("Asked for", line) for line in _asked(diagnosis.container)),
+        *(("Seen", line) for line in _seen(diagnosis.sight)),
+    ]
+    lines = [f"{name:12} {_line(text)}" for name, text in rows]
+    for problem in diagnosis.problems:
+        lines.append(f"Problem      {_line(problem.message)}")
+        if problem.remedy:
+            lines.append(f"  remedy     {_line(problem.remedy)}")
+    if not diagnosis.problems:
+        lines.append("No problem was found.")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _accelerator(diagnosis: Diagnosis) -> str:
+    accelerator = diagnosis.detection.accelerator
+    return f"{accelerator.kind}: {accelerator.reason}"
+
+
+def _image(diagnosis: Diagnosis) -> str:
+    wanted = diagnosis.container.image
+    if diagnosis.looked_from in (wanted, None):
+        return wanted
+    return f"{wanted} is not local; {diagnosis.looked_from} stands in for it"
+
+
+def _asked(spec: ContainerSpec) -> Iterator[str]:
+    devices = [dataclasses.asdict(device) for device in spec.devices]
+    names = [str(device.get("name") or device["target"]) for device in devices]
+    yield f"devices {', '.join(names) or 'none'}"
+    groups = (*spec.groups, *(["those of the user"] if spec.keep_groups else []))
+    yield f"user {spec.user}, groups {_list(groups)}"
+    yield f"OCI runtime {spec.oci_runtime or 'the default'}, network {spec.network}"
+
+
+def _seen(sight: Sight | None) -> Iterator[str]:
+    if sight is None:
+        yield "nothing: no container could be started"
+        return
+    for node in sight.nodes or ():
+        yield f"{node.path} ({describe(node)})"
+    if not sight.nodes:
+        yield "no device" if sight.nodes is not None else "devices: the image cannot tell"
+    if sight.capabilities is not None:
+        yield f"user {sight.uid}:{sight.gid}, groups {_list(sight.groups)}"
+        yield f"capabilities {sight.capabilities:#x}, network {_list(sight.interfaces)}"
+    yield f"SELinux {sight.selinux_label or 'does not separate it'}"
+    for name, value in (sight.env or {}).items():
+        yield f"{name}={value}"
+    for program in sight.missing_programs:
+        yield f"the image has no `{program}`, so some of this is unknown"
+
+
+def _list(items: Sequence[object]) -> str:
+    return ", ".join(map(str, items)) or "none"
+
+
+def _line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")

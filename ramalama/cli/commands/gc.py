@@ -1,0 +1,42 @@
+"""`ramalama gc`: free the space that no model needs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import GlobalArguments, invoke, parser
+from ramalama.cli.output.terminal import complain
+from ramalama.units import human_size
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+_EPILOG = """\
+It removes files of models that are gone, what interrupted commands have left half made, and the
+beginnings of downloads that nobody has gone on with for a week. No model is removed.
+"""
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(words, GlobalArguments())
+    invocation = invoke(arguments)
+
+    def announce() -> None:
+        if not invocation.quiet:
+            complain("Waiting for commands that use models …")
+
+    report = invocation.models().collect_garbage(dry_run=arguments.dryrun, on_wait=announce)
+    for path in (*report.contents, *report.partials, *report.leftovers):
+        sys.stdout.write(f"{path}\n")
+    if not invocation.quiet:
+        complain(f"{'Would free' if arguments.dryrun else 'Freed'} {human_size(report.freed)}")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    return parser("gc", VERBS["gc"].summary, epilog=_EPILOG)

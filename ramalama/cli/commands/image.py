@@ -1,0 +1,220 @@
+"""`ramalama image`: build, list and pull the images that model servers run in."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.output.image_table import OURS, choose, write_json, write_table
+from ramalama.cli.output.start_progress import StartProgress
+from ramalama.cli.output.terminal import Status, complain, printable
+from ramalama.config.parsers import one_of
+from ramalama.engine_errors import engine_errors
+from ramalama.errors import OptionRefused
+from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
+from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_accel.values import AcceleratorKind
+from ramalama_engines import PullPolicy
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from ramalama.api.client import Ramalama
+
+_CPU = "ramalama"
+_FOR_VULKAN = "libggml0-backend-vulkan mesa-vulkan-drivers"  # 370 MB, of use on such a host alone
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy")
+_WIDEST = 120
+
+
+class ImageArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    action: str
+    name: str | None
+    base: str | None
+    build_arg: list[str]
+    runtime: RuntimeName | None
+    format: str | None
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_intermixed_args(words, ImageArguments())
+    if complaint := _misuse(arguments):
+        complain(f"Error: {complaint}")
+        return USAGE
+    if ensure_no_dryrun(arguments, _shown(arguments)):
+        return 0
+    invocation = invoke(arguments)
+    with invocation.ramalama() as ramalama:
+        match arguments.action:
+            case "build":
+                _build(ramalama, arguments, quiet=invocation.quiet)
+            case "pull":
+                _pull(ramalama, arguments, quiet=invocation.quiet)
+            case _:
+                with engine_errors():
+                    images = ramalama.connect().images()
+                write = write_json if arguments.format == "json" else write_table
+                write(choose(images, invocation.config, arguments.runtime))
+    return 0
+
+
+def recipes() -> Path:
+    """Return the folder of Containerfiles: in an installed package, or in the source tree."""
+    package = Path(__file__).parents[2]
+    installed = package / "_containerfiles"
+    return installed if installed.is_dir() else package.parent / "containerfiles"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("image", VERBS["image"].summary)
+    result.add_argument("action", choices=("build", "ls", "pull"), help="what to do")
+    result.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="build: which of RamaLama's images; pull: one of these, or any reference"
+        " (default: the one that `run` would use)",
+    )
+    result.add_argument(
+        "--base", metavar="IMAGE", help="build: start from this image instead of the usual one"
+    )
+    result.add_argument(
+        "--build-arg",
+        type=typed(_build_arg),
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="build: set an ARG of the Containerfile; may be repeated",
+    )
+    result.add_argument(
+        "--runtime",
+        type=typed(one_of(RuntimeName)),
+        metavar="{llama.cpp,vllm}",
+        help="build, pull: without a NAME, this server's image for this host; ls: its images alone",
+    )
+    result.add_argument("--format", choices=("json",), help="ls: print an array of objects")
+    return result
+
+
+def _misuse(arguments: ImageArguments) -> str | None:
+    """Say what does not go together."""
+    action, name = arguments.action, arguments.name
+    if (arguments.base is not None or arguments.build_arg) and action != "build":
+        return "--base and --build-arg are for `image build`"
+    if arguments.runtime is not None and name is not None:
+        return "--runtime chooses an image; leave it out, or the name"
+    if arguments.format is not None and action != "ls":
+        return "--format is for `image ls`"
+    if name is not None and action == "ls":
+        return "`image ls` takes no name"
+    if action == "build" and arguments.runtime is None and name not in _buildable():
+        known = ", ".join(_buildable())
+        return (
+            f"there is no image {name!r} to build; there are {known}"
+            if name
+            else (f"name the image to build: {known}")
+        )
+    return None
+
+
+def _shown(arguments: ImageArguments) -> list[str]:
+    base = [] if arguments.base is None else ["--base", arguments.base]
+    runtime = [] if arguments.runtime is None else ["--runtime", arguments.runtime]
+    rest = [word for given in arguments.build_arg for word in ("--build-arg", given)]
+    name = [arguments.name] if arguments.name else []
+    return ["image", arguments.action, *base, *rest, *runtime, *name]
+
+
+def _buildable() -> Sequence[str]:
+    return sorted(file.parent.name for file in recipes().glob("*/Containerfile"))
+
+
+def _reference(name: str) -> str:
+    """Write the whole reference of one of our images, in the generation that we drive."""
+    for repository in OURS:
+        if repository.endswith(f"/{name}"):
+            return tagged(repository, version=__version__)
+    return name
+
+
+def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
+    name = asked.name or _recipe_for_this_host(ramalama, asked.runtime)
+    tag = _reference(name)
+    kind = ramalama.detect().accelerator.kind
+    arguments = build_arguments(name, asked, kind, os.environ)
+    engine = ramalama.connect()
+    status = Status(quiet=quiet)
+    # A terminal shows the step under way, a log file all of them.
+    show = status.show if sys.stderr.isatty() else complain
+    with engine_errors():
+        try:
+            engine.build(
+                recipes(),
+                tag=tag,
+                containerfile=f"{name}/Containerfile",
+                build_args=arguments,
+                on_progress=None if quiet else lambda line: show(line[:_WIDEST]),
+            )
+        finally:
+            status.clear()
+    sys.stdout.write(f"{tag}\n")
+
+
+def build_arguments(
+    name: str, asked: ImageArguments, kind: AcceleratorKind, environ: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Say what the ARGs of the recipe *name* are, on a host that computes on *kind*."""
+    arguments = {proxy: environ[proxy] for proxy in _PROXIES if proxy in environ}
+    if name == _CPU and kind is AcceleratorKind.VULKAN:
+        arguments["BACKENDS"] = _FOR_VULKAN
+    if asked.base is not None:
+        arguments["BASE"] = asked.base
+    return arguments | dict(given.split("=", 1) for given in asked.build_arg)
+
+
+def _pull(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
+    image = _reference(asked.name) if asked.name else _image_of_this_host(ramalama, asked.runtime)
+    parse_image(image)  # a name that is none needs no engine to be refused
+    progress = StartProgress(quiet=quiet)
+    try:
+        with engine_errors():
+            request = ImageRequest(name=image, pull_policy=PullPolicy.ALWAYS)
+            fetch_image(ramalama.connect(), ramalama.user, request, on_event=progress.follow)
+    finally:
+        progress.clear()
+    sys.stdout.write(printable(image) + "\n")
+
+
+def _image_of_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> str:
+    kind, config = ramalama.detect().accelerator.kind, ramalama.config
+    return name_of_image(config, None, kind, runtime or config.runtime)
+
+
+def _recipe_for_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> str:
+    kind = ramalama.detect().accelerator.kind
+    builds = VLLM_BUILDS if runtime is RuntimeName.VLLM else IMAGES
+    if kind not in builds:
+        known = ", ".join(_buildable())
+        msg = f"there is no recipe for an image of {runtime} for {kind}; name one of {known}"
+        raise OptionRefused(msg)
+    return builds[kind].rpartition("/")[2]
+
+
+def _build_arg(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if not (name.isidentifier() and equals):
+        msg = "NAME=VALUE"
+        raise ValueError(msg)
+    return text

@@ -1,0 +1,135 @@
+"""`ramalama info`: engine, accelerator and settings, and why they were chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.output.terminal import printable
+from ramalama.config.config import config_files
+from ramalama.config.parsers import one_of
+from ramalama.engine_errors import engine_errors
+from ramalama.errors import EngineFailure
+from ramalama.serving.images import describe_stand_in, name_of_image
+from ramalama.system.cores import default_threads, usable_cores
+from ramalama_accel.runtime_name import RuntimeName
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ramalama.api.client import Ramalama
+    from ramalama.config.config import Config
+    from ramalama.models.reference.shortnames import Shortnames
+    from ramalama_accel.values import Detection
+
+_NOT_SETTINGS = frozenset({"sources", "warnings"})
+
+
+class InfoArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    json: bool
+    runtime: RuntimeName | None
+    shortnames: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and print one JSON object; an engine that is down is a part of it."""
+    arguments = make_parser().parse_args(words, InfoArguments())
+    if ensure_no_dryrun(arguments, ["info"]):
+        return 0
+    invocation = invoke(arguments)
+    if arguments.shortnames:
+        sys.stdout.write("".join(_lines(invocation.models().shortnames())))
+        return 0
+    with invocation.ramalama() as ramalama:
+        detection = ramalama.detect()
+        kind, runtime = detection.accelerator.kind, arguments.runtime or invocation.config.runtime
+        image = name_of_image(invocation.config, None, kind, runtime)
+        report = {
+            "Accelerator": _accelerator(detection),
+            "Config": _settings(invocation.config),
+            "ConfigFiles": [
+                str(file)
+                for file in config_files(invocation.user.env, invocation.user.home)
+                if file.exists()
+            ],
+            "Cores": {"Usable": usable_cores(), "DefaultThreads": default_threads()},
+            "Engine": _engine(ramalama),
+            "Image": image,
+            "ImageNote": describe_stand_in(image, kind, runtime),
+            "Memory": {"Available": ramalama.room().main},
+            "Runtimes": {"Available": sorted(RuntimeName), "Default": invocation.config.runtime},
+            "Shortnames": _shortnames(ramalama.models.shortnames()),
+            "Store": str(ramalama.models.store.base),
+            "Version": __version__,
+        }
+    json.dump(report, sys.stdout, indent=4, sort_keys=True, default=str)
+    sys.stdout.write("\n")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("info", VERBS["info"].summary)
+    result.add_argument("--json", action="store_true", help="print JSON, as is done anyway")
+    result.add_argument(
+        "--runtime",
+        type=typed(one_of(RuntimeName)),
+        metavar="{llama.cpp,vllm}",
+        help="tell this server's image (default: the settings')",
+    )
+    result.add_argument(
+        "--shortnames", action="store_true", help="print the short names alone, a line each"
+    )
+    return result
+
+
+def _lines(shortnames: Shortnames) -> Iterator[str]:
+    for entry in shortnames.entries.values():
+        yield printable(f"{entry.name}={entry.target} ({entry.source})") + "\n"
+
+
+def _shortnames(shortnames: Shortnames) -> dict[str, object]:
+    return {
+        "Files": [str(file) for file in shortnames.files],
+        "Names": {entry.name: entry.target for entry in shortnames.entries.values()},
+        "Warnings": shortnames.warnings,
+    }
+
+
+def _engine(ramalama: Ramalama) -> dict[str, object]:
+    try:
+        with engine_errors():
+            info = ramalama.connect().info
+            ramalama.remove_orphans()
+    except EngineFailure as exc:
+        return {"Error": str(exc)}
+    facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
+    return {"Why": ramalama.engine_source, **facts}
+
+
+def _accelerator(detection: Detection) -> dict[str, object]:
+    report = dataclasses.asdict(detection.accelerator)
+    report["findings"] = [dataclasses.asdict(finding) for finding in detection.findings]
+    if detection.invalid is not None:
+        report["error"] = str(detection.invalid)
+    return report
+
+
+def _settings(config: Config) -> dict[str, object]:
+    settings = {
+        field.name: {"value": getattr(config, field.name), "source": config.source(field.name)}
+        for field in dataclasses.fields(config)
+        if field.name not in _NOT_SETTINGS
+    }
+    # A variable's value may be a secret, and so may a tool server's: their names tell enough.
+    settings["env"]["value"] = [item.partition("=")[0] for item in config.env]
+    settings["mcp"]["value"] = sorted(config.mcp)
+    return dict(settings)

@@ -1,0 +1,126 @@
+"""`ramalama list`: show the models of this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output.table import age, cell, table
+from ramalama.units import binary_size
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping, Sequence
+
+    from ramalama.models.library import Models
+    from ramalama.models.store.listing import ListedModel
+
+_HEADING = ("SHORTNAME", "NAME", "MODIFIED", "SIZE")
+
+
+class ListArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    all: bool
+    json: bool
+    noheading: bool
+    order: str
+    sort: str
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(words, ListArguments())
+    if ensure_no_dryrun(arguments, ["list"]):
+        return 0
+    invocation = invoke(arguments)
+    models = invocation.models()
+    listed = _sorted([each for each in models.list() if each.complete or arguments.all], arguments)
+    if invocation.quiet:
+        sys.stdout.write("".join(f"{cell(_name(each))}\n" for each in listed))
+        return 0
+    shortnames = _shortnames(models, listed)
+    if arguments.json:
+        json.dump([_record(each, shortnames) for each in listed], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    rows = [_row(each, shortnames) for each in listed]
+    sys.stdout.write(table(rows if arguments.noheading else [_HEADING, *rows]))
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("list", VERBS["list"].summary)
+    result.add_argument("-a", "--all", action="store_true", help="half-pulled models, too")
+    result.add_argument("--json", action="store_true", help="print an array of objects")
+    result.add_argument("-n", "--noheading", action="store_true", help="leave the heading out")
+    result.add_argument(
+        "--sort",
+        choices=("size", "modified", "name"),
+        default="name",
+        help="what comes first (default: name)",
+    )
+    result.add_argument(
+        "--order", choices=("desc", "asc"), default="desc", help="which end (default: desc)"
+    )
+    return result
+
+
+def _sorted(models: Sequence[ListedModel], arguments: ListArguments) -> Sequence[ListedModel]:
+    def key(model: ListedModel) -> tuple[float, str]:
+        match arguments.sort:
+            case "size":
+                rank = float(model.size)
+            case "modified":
+                rank = model.modified.timestamp()
+            case _:
+                rank = 0.0
+        return rank, _name(model)
+
+    return sorted(models, key=key, reverse=arguments.order == "desc")
+
+
+def _shortnames(models: Models, listed: Sequence[ListedModel]) -> Mapping[str, str]:
+    """Return the short names of those that are listed, by reference."""
+    names = "\n".join(map(_name, listed)).lower()
+    return {
+        str(models.resolve(name)): name
+        for name, entry in models.shortnames().entries.items()
+        # To read a reference takes long beside this, and most short names are of no model here.
+        if _last_word(entry.target) in names
+    }
+
+
+def _last_word(target: str) -> str:
+    """Return what stands in a reference however it is spelled."""
+    word = target.rpartition("/")[2].lower()
+    for mark in ":@?#%":
+        word = word.partition(mark)[0]
+    return word
+
+
+def _name(model: ListedModel) -> str:
+    return str(model.reference)
+
+
+def _record(model: ListedModel, shortnames: Mapping[str, str]) -> Mapping[str, object]:
+    return {
+        "shortname": shortnames.get(_name(model), ""),
+        "name": _name(model),
+        "modified": model.modified.isoformat(),
+        "size": model.size,
+    }
+
+
+def _row(model: ListedModel, shortnames: Mapping[str, str]) -> tuple[str, ...]:
+    mark = "" if model.complete else " (partial)"
+    return (
+        cell(shortnames.get(_name(model), "")),
+        cell(_name(model)) + mark,
+        age(model.modified),
+        binary_size(model.size),
+    )

@@ -1,0 +1,72 @@
+"""`ramalama logout`: forget who we are to a registry."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output.terminal import complain
+from ramalama.models.auth.huggingface import remove_token
+from ramalama.models.auth.registry import RegistryName, logout, names_huggingface
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.cli.invocation import Invocation
+
+_EPILOG = """\
+examples:
+  ramalama logout quay.io
+  ramalama logout --authfile ./auth.json localhost:5000
+  ramalama logout huggingface
+"""
+
+
+class LogoutArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    authfile: Path | None
+    registry: str | None
+    token: str | None
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(words, LogoutArguments())
+    registry = arguments.registry
+    if not registry:
+        complain("Error: which registry? `ramalama logout quay.io`, `ramalama logout huggingface`")
+        return USAGE
+    if ensure_no_dryrun(arguments, ["logout", registry]):
+        return 0
+    invocation = invoke(arguments)
+    file = _forget(registry, arguments.authfile, invocation)
+    if not invocation.quiet:
+        complain(f"Logged out of {registry} ({file})")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("logout", VERBS["logout"].summary, epilog=_EPILOG)
+    result.add_argument(
+        "registry", metavar="REGISTRY", nargs="?", help="as in `ramalama login`, or huggingface"
+    )
+    result.add_argument(
+        "--authfile",
+        type=Path,
+        metavar="PATH",
+        help="file of logins (default: REGISTRY_AUTH_FILE, else podman's own)",
+    )
+    result.add_argument("--token", help=argparse.SUPPRESS)  # which old scripts give, to no effect
+    return result
+
+
+def _forget(registry: str, authfile: Path | None, invocation: Invocation) -> Path:
+    if names_huggingface(registry):
+        return remove_token(invocation.user)
+    return logout(RegistryName.parse(registry), invocation.user, authfile=authfile)

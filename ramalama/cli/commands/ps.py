@@ -1,0 +1,90 @@
+"""`ramalama ps`: list the model servers that run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output.table import age, cell, short_id, table
+from ramalama.planning.labels import LABEL, MODEL_LABEL
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ramalama_engines import ContainerState
+
+_HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "NAMES")
+
+
+class PsArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    format: str
+    noheading: bool
+    no_trunc: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(words, PsArguments())
+    if ensure_no_dryrun(arguments, ["ps"]):
+        return 0
+    with invoke(arguments).ramalama() as ramalama:
+        ramalama.remove_orphans()
+        states = ramalama.servers()
+        addresses = {state.id: ramalama.address(state) for state in states}
+    if arguments.format == "json":
+        records = [{**_record(state), "address": addresses[state.id]} for state in states]
+        json.dump(records, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    rows = [_row(state, whole=arguments.no_trunc) for state in states]
+    sys.stdout.write(table(rows if arguments.noheading else [_HEADING, *rows]))
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("ps", VERBS["ps"].summary)
+    result.add_argument(
+        "--format",
+        choices=("table", "json"),
+        default="table",
+        help="print a table, or an array of objects (default: table)",
+    )
+    result.add_argument(
+        *("--json",), action="store_const", const="json", dest="format", help="as --format json"
+    )
+    result.add_argument("-n", "--noheading", action="store_true", help="leave the heading out")
+    result.add_argument("--no-trunc", action="store_true", help="show whole container IDs")
+    return result
+
+
+def _record(state: ContainerState) -> dict[str, object]:
+    return {
+        "id": state.id,
+        "name": state.name,
+        "model": state.labels.get(MODEL_LABEL, ""),
+        "runtime": state.labels.get(f"{LABEL}.runtime", ""),
+        "engine": state.labels.get(f"{LABEL}.engine", ""),
+        "image": state.image,
+        "status": str(state.status),
+        "created": state.created.isoformat() if state.created else None,
+        "ports": [f"{port.host_address}:{port.host_port}" for port in state.ports],
+    }
+
+
+def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
+    return (
+        state.id if whole else short_id(state.id),
+        cell(state.labels.get(MODEL_LABEL, "")),
+        cell(state.labels.get(f"{LABEL}.runtime", "")),
+        age(state.created),
+        str(state.status),
+        ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
+        cell(state.name),
+    )

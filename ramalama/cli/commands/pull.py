@@ -1,0 +1,78 @@
+"""`ramalama pull`: bring a model to this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
+from ramalama.cli.options.registry import RegistryArguments, add_registry_options
+from ramalama.cli.output.start_progress import StartProgress
+from ramalama.cli.output.terminal import printable
+from ramalama.cli.signals import handled_signals
+from ramalama.errors import ModelUnsupported
+from ramalama.events import Notice
+from ramalama.models.options import PullOptions
+from ramalama.runtimes import find_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ramalama.models.store.stored_model import StoredModel
+
+_EPILOG = """\
+examples:
+  ramalama pull smollm2:135m                                  from Ollama's registry
+  ramalama pull hf://bartowski/SmolLM2-135M-Instruct-GGUF:Q4_K_M
+  ramalama pull oci://quay.io/me/granite:3
+  ramalama pull https://example.com/models/granite.gguf
+
+Interrupted, it goes on from where it was. What other programs have already (Hugging Face's cache,
+Ollama, LM Studio) is shared with them instead of being fetched again.
+"""
+
+
+class PullArguments(RegistryArguments):
+    """What the parser fills in."""
+
+    model: str
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(words, PullArguments())
+    if ensure_no_dryrun(arguments, ["pull", arguments.model]):
+        return 0
+    invocation = invoke(arguments)
+    models = invocation.models()
+    reference = models.resolve(arguments.model)
+    verify = arguments.verifies(invocation.config)
+    runtime = find_runtime(invocation.config.runtime)
+    options = PullOptions(wanted=runtime.format, authfile=arguments.authfile, tls_verify=verify)
+    progress = StartProgress(quiet=invocation.quiet)
+
+    def warn(model: StoredModel) -> None:
+        try:
+            runtime.check(model)
+        except ModelUnsupported as exc:  # another runtime may be what it is for
+            progress.follow(Notice(str(exc)))
+
+    with handled_signals():  # whichever ends us, what came is kept and the progress line goes
+        try:
+            models.pull(reference, options, check=warn, on_event=progress.follow)
+        finally:
+            progress.clear()
+    sys.stdout.write(printable(str(reference)) + "\n")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("pull", VERBS["pull"].summary, epilog=_EPILOG)
+    result.add_argument("model", metavar="MODEL", help="reference or short name of a model")
+    add_registry_options(result)
+    # Upstream's scripts know it: the byte order is checked anyway.
+    result.add_argument("--verify", help=argparse.SUPPRESS)
+    return result

@@ -1,0 +1,89 @@
+"""`ramalama push`: send a model to an OCI registry."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.options.registry import RegistryArguments, add_registry_options
+from ramalama.cli.output.push_progress import PushProgress
+from ramalama.config.parsers import one_of
+from ramalama.models.options import PushKind, PushOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EPILOG = """\
+examples:
+  ramalama push ollama://smollm2:135m oci://quay.io/me/smollm2:135m
+  ramalama push ./granite.gguf oci://localhost:5000/granite --tls-verify=false
+  ramalama push --type artifact granite oci://ghcr.io/me/granite:3
+
+kinds:
+  raw       an image with nothing but the model, for Kubernetes' and podman's image volumes
+  car       the same on an image that can be run
+  artifact  the files as they are, as CNCF ModelPack describes
+"""
+
+
+class PushArguments(RegistryArguments):
+    """What the parser fills in."""
+
+    carimage: str
+    network: str | None
+    source: str
+    target: str | None
+    type: PushKind
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(words, PushArguments())
+    shown = [arguments.source, *([arguments.target] if arguments.target else [])]
+    if ensure_no_dryrun(arguments, ["push", "--type", arguments.type, *shown]):
+        return 0
+    invocation = invoke(arguments)
+    models = invocation.models()
+    source = models.resolve(arguments.source)
+    target = models.resolve(arguments.target) if arguments.target else None
+    options = PushOptions(
+        kind=arguments.type,
+        base=arguments.carimage,
+        authfile=arguments.authfile,
+        tls_verify=arguments.verifies(invocation.config),
+    )
+    progress = PushProgress(quiet=invocation.quiet)
+    try:
+        progress.begin()
+        pushed = models.push(source, target, options, on_event=progress.follow)
+    finally:
+        progress.clear()
+    sys.stdout.write(f"{pushed}\n")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("push", VERBS["push"].summary, epilog=_EPILOG)
+    result.add_argument("source", metavar="SOURCE", help="a model that was pulled, or a file")
+    result.add_argument(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        help="oci://REGISTRY/NAME:TAG (default: SOURCE, if it is such a reference)",
+    )
+    result.add_argument(
+        "--type",
+        type=typed(one_of(PushKind)),
+        default=PushKind.RAW,
+        metavar="{raw,car,artifact}",
+        help="how the model is packed (default: raw)",
+    )
+    add_registry_options(result)
+    result.add_argument("--carimage", default=PushOptions().base, help=argparse.SUPPRESS)
+    # Nothing is built in a container, so that there is none to have a network.
+    result.add_argument("--network", "--net", help=argparse.SUPPRESS)
+    return result

@@ -1,0 +1,68 @@
+"""`ramalama rm`: remove models from this machine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.output.terminal import complain, printable
+from ramalama.errors import InvalidReference, ModelNotFound
+from ramalama.units import human_size
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ramalama.models.library import Models
+    from ramalama.models.reference.reference import ModelRef
+
+
+class RmArguments(GlobalArguments):
+    """What the parser fills in."""
+
+    all: bool
+    ignore: bool
+    models: list[str]
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_intermixed_args(words, RmArguments())
+    if arguments.all == bool(arguments.models):
+        complain("Error: name the models to remove, or give --all; `ramalama list` lists them")
+        return USAGE
+    if ensure_no_dryrun(arguments, ["rm", *arguments.models]):
+        return 0
+    invocation = invoke(arguments)
+    models = invocation.models()
+    freed = sum(_remove(models, each, ignore=arguments.ignore) for each in arguments.models)
+    if arguments.all:
+        freed += sum(_remove(models, each.reference, ignore=True) for each in models.list())
+    if not invocation.quiet:
+        complain(f"Freed {human_size(freed)}")
+    return 0
+
+
+def _remove(models: Models, model: str | ModelRef, *, ignore: bool) -> int:
+    """Remove one and say what that freed, in bytes."""
+    try:
+        reference = models.resolve(model) if isinstance(model, str) else model
+        removed = models.remove(reference)
+    except (InvalidReference, ModelNotFound):
+        if not ignore:
+            raise
+        return 0
+    sys.stdout.write(printable(str(reference)) + "\n")
+    return removed.freed
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("rm", VERBS["rm"].summary)
+    result.add_argument("models", metavar="MODEL", nargs="*", help="reference or short name")
+    result.add_argument("-a", "--all", action="store_true", help="remove every model")
+    result.add_argument("--ignore", action="store_true", help="no error if there is no such model")
+    return result

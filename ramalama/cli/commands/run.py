@@ -1,0 +1,273 @@
+"""`ramalama run`: chat with a model, or ask it one thing."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.garbage import collect_garbage
+from ramalama.cli.invocation import invoke, parser, typed
+from ramalama.cli.options.chat import (
+    JSON_NEEDS_PROMPT,
+    ChatArguments,
+    add_chat_options,
+    has_enclosed,
+    is_plain,
+    tools_of,
+    wants_color,
+)
+from ramalama.cli.options.serve import (
+    ServeArguments,
+    add_serve_options,
+    join_dashed,
+    serve_options,
+    split_at_dashes,
+)
+from ramalama.cli.output.start_progress import StartProgress
+from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.timings import Timings
+from ramalama.cli.signals import handled_signals
+from ramalama.events import ContainerCreated
+from ramalama_chat.errors import ChatError, InputRefused, ServerGone
+from ramalama_chat.input.prompt import read_prompt
+from ramalama_chat.preload import preload
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.cli.options.enclosed import Enclosed
+    from ramalama.cli.signals import Signals
+    from ramalama.config.options import ServeOptions
+    from ramalama.events import Event
+    from ramalama.models.library import Models
+    from ramalama.serving.server import ModelServer
+    from ramalama_chat.session.tool_loop import ToolUse
+
+_PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
+_SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
+_EPILOG = """\
+examples:
+  ramalama run ./granite.gguf                       chat; /bye leaves, Ctrl-C stops an answer
+  ramalama run ./granite.gguf "why is the sky blue?"
+  cat file.py | ramalama run ./granite.gguf "what does this do?"
+  ramalama run --keepalive 10m -c 8192 ./granite.gguf
+
+exit codes:
+  0 success, 124 --keepalive is over, 125 the engine failed, 130 Ctrl-C; see ramalama-run(1)
+"""
+
+
+class RunArguments(ServeArguments, ChatArguments):
+    """What the parser fills in."""
+
+    args: list[str]
+    keepalive: float | None
+    timings: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    run_parser = make_parser()
+    options, literal = split_at_dashes(words)
+    arguments = run_parser.parse_intermixed_args(join_dashed(options), RunArguments())
+    positionals = [*([arguments.model] if arguments.model else []), *arguments.args, *literal]
+    if not positionals:
+        run_parser.error("which MODEL?")
+    arguments.model, *arguments.args = positionals
+    if arguments.json and not arguments.args and sys.stdin.isatty():
+        raise InputRefused(JSON_NEEDS_PROMPT)
+    invocation = invoke(arguments)
+    command = _Run(arguments, invocation, _read_enclosed(arguments))
+    if arguments.dryrun:
+        return command.print_plan()
+    # Who has an answer to read must not wait long for the thread that imports beside it.
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    with handled_signals() as signals:
+        command.chat(signals)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("run", VERBS["run"].summary, epilog=_EPILOG)
+    result.usage = "ramalama run [options] MODEL [ARGS ...]"
+    # Optional to argparse, which would otherwise call ARGS missing too.
+    result.add_argument(
+        *("model",),
+        metavar="MODEL",
+        nargs="?",
+        help="reference (ollama://, hf://, ms://, oci://, https://), short name, or ./file",
+    )
+    result.add_argument(
+        "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
+    )
+    add_serve_options(result)
+    group = result.add_argument_group("chat options")
+    add_chat_options(group)
+    group.add_argument(
+        "--keepalive",
+        type=typed(_duration),
+        metavar="DURATION",
+        help="leave after so long, with exit code 124 (90, 5m, 1h30m)",
+    )
+    group.add_argument(
+        "--timings", action="store_true", help="report on stderr where the time went"
+    )
+    return result
+
+
+def _read_enclosed(arguments: RunArguments) -> Enclosed | None:
+    """Read what goes along with the prompt, before anything is started."""
+    if not has_enclosed(arguments):
+        return None
+    from ramalama.cli.options.enclosed import read_enclosed  # noqa: PLC0415 (most name none)
+
+    return read_enclosed(arguments)
+
+
+def _duration(text: str) -> float:
+    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most name none)
+
+    return parse_duration(text)
+
+
+@frozen(kw_only=False)
+class _Run:
+    """One call of the command."""
+
+    arguments: RunArguments
+    invocation: Invocation
+    enclosed: Enclosed | None
+
+    def print_plan(self) -> int:
+        """Show the engine's command line, and do nothing."""
+        from ramalama.generate.command_line import (  # noqa: PLC0415 (for a dry run alone)
+            engine_line,
+        )
+
+        with self.invocation.ramalama() as ramalama:
+            plan = ramalama.plan(self._options(ramalama.models))
+            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+        return 0
+
+    def chat(self, signals: Signals) -> None:
+        """Start the server, talk, and clean up."""
+        timings = Timings()
+        progress = StartProgress(quiet=self.invocation.quiet)
+
+        def follow(event: Event) -> None:
+            progress.follow(event)
+            timings.note(event)
+            # Not before: a container's creation would have to share the interpreter with it. Where
+            # a server is there already, there is nothing to wait for meanwhile.
+            if isinstance(event, ContainerCreated):
+                self._start_preload()
+
+        open_tools = tools_of(self.arguments, self.invocation)
+        with self.invocation.ramalama() as ramalama, open_tools as tools:
+            options = self._options(ramalama.models)
+            prompt = _PromptReader(self.arguments.args, quiet=self.invocation.quiet)
+            try:
+                with ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse) as server:
+                    signals.start_keepalive(self.arguments.keepalive)
+                    if prompt.is_awaited:
+                        self._start_preload()
+                    self._talk(server, prompt.read(), signals, timings, tools)
+                    timings.mark("answered")
+            finally:
+                progress.clear()
+        timings.mark("cleaned up")
+        if self.arguments.timings:
+            timings.report()
+
+    def _options(self, models: Models) -> ServeOptions:
+        return serve_options(
+            self.arguments,
+            models.resolve,
+            self.invocation.config,
+            self.invocation.user.env,
+            parallel=1,  # one talk, one request at a time
+        )
+
+    def _start_preload(self) -> None:
+        threading.Thread(target=self._preload, name="ramalama-preload", daemon=True).start()
+
+    def _preload(self) -> None:
+        preload()
+        if not is_plain(self.arguments):
+            from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as that is)
+
+            preload_rest(self.invocation.user, one_shot=bool(self.arguments.args))
+
+    def _talk(
+        self,
+        server: ModelServer,
+        prompt: str | None,
+        signals: Signals,
+        timings: Timings,
+        tools: ToolUse | None,
+    ) -> None:
+        # The engine has been at work until here, if it had to, and has left us time to import.
+        try:
+            if prompt is not None and is_plain(self.arguments):
+                from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
+
+                session = server.chat()
+                collect_garbage()
+                pieces = timings.watch_first(session.ask(prompt))
+                write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
+                return
+            from ramalama.cli.chat_session import Talking  # noqa: PLC0415 (see above)
+
+            words = (self.arguments, self.invocation, self.enclosed)
+            talking = Talking(server.chat(), *words, tools)
+            collect_garbage()
+            if prompt is None:
+                talking.loop(
+                    on_interrupt=signals.listen_again,
+                    why_gone=server.why_ended,
+                    has_ended=lambda: not server.running,
+                )
+            else:
+                talking.answer(prompt, timings.watch_first)
+        except ServerGone as exc:
+            raise server.why_ended() or exc from exc
+
+
+class _PromptReader:
+    """Reads what is piped in while the server starts; a slow writer holds up nobody."""
+
+    def __init__(self, words: Sequence[str], *, quiet: bool) -> None:
+        self._words = words
+        self._quiet = quiet
+        self._prompt: str | None = None
+        self._error: Exception | None = None
+        # A daemon: a writer that never ends must not keep us from leaving.
+        self._thread = threading.Thread(target=self._read, name="ramalama-stdin", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether whoever writes it takes their time."""
+        return self._thread.is_alive()
+
+    def read(self) -> str | None:
+        """Return the prompt; None if there is none, neither in the arguments nor piped in."""
+        self._thread.join(_PATIENCE)
+        if self._thread.is_alive() and not self._quiet:
+            complain("Waiting for the end of standard input …")
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._prompt
+
+    def _read(self) -> None:
+        try:
+            self._prompt = read_prompt(self._words, sys.stdin)
+        except (ChatError, OSError) as exc:
+            self._error = exc

@@ -1,0 +1,216 @@
+"""`ramalama serve`: serve a model to other programs, until Ctrl-C or for good."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.garbage import collect_garbage
+from ramalama.cli.invocation import invoke, parser, typed
+from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
+from ramalama.cli.output.start_progress import StartProgress
+from ramalama.cli.output.terminal import complain, printable
+from ramalama.cli.signals import handled_signals
+from ramalama.config.config import DEFAULT
+from ramalama.config.options import LOOPBACK
+from ramalama.errors import ConfigError, EngineFailure
+from ramalama.planning.labels import API_KEY_NAME, INSTANCE_LABEL
+from ramalama.serving.usage import FOR_EVER
+from ramalama_chat.client.endpoint import TcpEndpoint
+from ramalama_chat.keepalive import parse_duration
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from ramalama.api.client import Ramalama
+    from ramalama.cli.invocation import Invocation
+    from ramalama.config.options import ServeOptions
+    from ramalama.serving.server import ModelServer
+
+_KEY_VARIABLE = "RAMALAMA_API_KEY"
+_LONGEST_KEY = 4096  # characters; whoever names a file by mistake shall not wait for it
+_PATIENCE = 3600.0  # seconds between two looks whether a server still runs whose log has ended
+_EPILOG = """\
+examples:
+  ramalama serve ./granite.gguf                     on a UNIX socket, until Ctrl-C
+  ramalama serve --port 8080 ./granite.gguf         on 127.0.0.1:8080, with an API key
+  ramalama serve -d --name granite ./granite.gguf   in the background; `ramalama stop granite`
+"""
+
+
+class ServeCommandArguments(ServeArguments):
+    """What the parser fills in."""
+
+    api_key: str | None
+    api_key_file: Path | None
+    detach: bool
+    host: str | None
+    keep_alive: float | None
+    reuse: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and do it."""
+    arguments = make_parser().parse_args(join_dashed(words), ServeCommandArguments())
+    command = _Serve(arguments, invoke(arguments))
+    if arguments.dryrun:
+        return command.print_plan()
+    with handled_signals():
+        command.serve()
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    result = parser("serve", VERBS["serve"].summary, epilog=_EPILOG)
+    result.add_argument("model", metavar="MODEL", help="as for `ramalama run`")
+    add_serve_options(result)
+    group = result.add_argument_group("serving options")
+    group.add_argument(
+        *("-d", "--detach"),
+        action="store_true",
+        help="print the name once the server answers, and leave it running",
+    )
+    group.add_argument(
+        "--keep-alive",
+        type=typed(parse_duration),
+        metavar="DURATION",
+        help="stay so long after the last ramalama that uses it (90, 5m, 1h30m; "
+        "default: not at all, with -d for ever)",
+    )
+    group.add_argument(
+        "--reuse", action="store_true", help="use a server that runs with the same options already"
+    )
+    group.add_argument(
+        "--host", metavar="ADDRESS", help="address to publish on (default: 127.0.0.1)"
+    )
+    key = group.add_mutually_exclusive_group()
+    key.add_argument(
+        "--api-key",
+        metavar="KEY",
+        help=f"what clients must show; others can read it here, so rather use ${_KEY_VARIABLE} "
+        "or a file (default: a random one)",
+    )
+    key.add_argument(
+        "--api-key-file", type=Path, metavar="FILE", help="whose first line is the key"
+    )
+    return result
+
+
+@frozen(kw_only=False)
+class _Serve:
+    """One call of the command."""
+
+    arguments: ServeCommandArguments
+    invocation: Invocation
+
+    def print_plan(self) -> int:
+        """Show the engine's command line, and do nothing."""
+        from ramalama.generate.command_line import (  # noqa: PLC0415 (for a dry run alone)
+            engine_line,
+        )
+
+        with self.invocation.ramalama() as ramalama:
+            plan = ramalama.plan(self._options(ramalama))
+            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+        return 0
+
+    def serve(self) -> None:
+        """Start the server, and wait for its end unless it is to be left running.
+
+        That it stays is settled once its name is told: nobody could stop it otherwise.
+        """
+        arguments = self.arguments
+        progress = StartProgress(quiet=self.invocation.quiet)
+        stays = FOR_EVER if arguments.detach else 0.0
+        if arguments.keep_alive is not None:
+            stays = arguments.keep_alive
+        with self.invocation.ramalama() as ramalama:
+            try:
+                server = ramalama.serve(
+                    self._options(ramalama),
+                    reuse=arguments.reuse,
+                    keep_alive=0.0 if arguments.detach else stays,
+                    on_event=progress.follow,
+                )
+                with server as running:
+                    progress.clear()
+                    self._announce(running)
+                    if arguments.detach:
+                        running.detach(keep_alive=stays)
+                    else:
+                        self._follow(ramalama, running)
+            finally:
+                progress.clear()
+
+    def _announce(self, server: ModelServer) -> None:
+        if self.arguments.detach:
+            _tell_name(server)
+        if self.invocation.quiet:
+            return
+        complain(f"{server.model} is served at {_address(server)}")
+        if isinstance(server.endpoint, TcpEndpoint):
+            directory = server.plan.container.labels[INSTANCE_LABEL]
+            complain(f"its API key is in {directory}/{API_KEY_NAME}")
+
+    def _follow(self, ramalama: Ramalama, server: ModelServer) -> None:
+        """Show the server's log until it ends.
+
+        Raises:
+            ServerExited: it has ended.
+        """
+        collect_garbage()
+        try:
+            for line in ramalama.logs(server.name, follow=True):
+                if not self.invocation.quiet:
+                    sys.stdout.write(printable(line) + "\n")
+                    sys.stdout.flush()
+        except EngineFailure:
+            pass  # the log has broken off: whether the server has ended, too, is asked next
+        ended = server.why_ended()
+        while ended is None:
+            ended = server.why_ended(patience=_PATIENCE)
+        raise ended
+
+    def _options(self, ramalama: Ramalama) -> ServeOptions:
+        arguments, config = self.arguments, self.invocation.config
+        env = self.invocation.user.env
+        options = serve_options(arguments, ramalama.models.resolve, config, env, parallel=None)
+        key = self._api_key()
+        published = bool(
+            arguments.port or arguments.host or arguments.api_key or arguments.api_key_file
+        )
+        if published and arguments.network is None and config.source("network") == DEFAULT:
+            options = replace(options, network="bridge")
+        if options.network == "none" and not (arguments.api_key or arguments.api_key_file):
+            key = None  # the variable is for servers that ask for one
+        return replace(options, host=arguments.host or LOOPBACK, api_key=key)
+
+    def _api_key(self) -> str | None:
+        if self.arguments.api_key_file is None:
+            return self.arguments.api_key or self.invocation.user.env.get(_KEY_VARIABLE) or None
+        try:
+            with self.arguments.api_key_file.open(encoding="ascii") as file:
+                return file.readline(_LONGEST_KEY).strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            msg = f"cannot read the API key in {self.arguments.api_key_file}: {exc}"
+            raise ConfigError(msg) from exc
+
+
+def _tell_name(server: ModelServer) -> None:
+    try:
+        sys.stdout.write(printable(server.name) + "\n")
+        sys.stdout.flush()
+    except OSError as exc:
+        exc.add_note("nobody was told the server's name, so it is given up again")
+        raise
+
+
+def _address(server: ModelServer) -> str:
+    endpoint = server.endpoint
+    return endpoint.base_url if isinstance(endpoint, TcpEndpoint) else str(endpoint)

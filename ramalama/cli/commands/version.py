@@ -1,0 +1,27 @@
+"""`ramalama version`, with options; without any, `ramalama.cli.main` answers by itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.cli.commands_table import VERBS
+from ramalama.cli.invocation import GlobalArguments, parser
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+def execute(words: Sequence[str]) -> int:
+    """Parse *words* and print the version; with `--quiet` the number alone."""
+    arguments = make_parser().parse_args(words, GlobalArguments())
+    text = __version__ if arguments.quiet else f"ramalama version {__version__}"
+    sys.stdout.write(f"{text}\n")
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command's words."""
+    return parser("version", VERBS["version"].summary)

@@ -1,0 +1,100 @@
+"""Answer a shell that asks how a line may go on; `ramalama completion` made it ask.
+
+The line comes in COMP_LINE, and argcomplete finds out what stands where in it. It is given the
+parser of one command: what stands before the command is split off first, as `dispatch` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import argcomplete
+from argcomplete.completers import BaseCompleter
+from argcomplete.lexers import split_line
+
+from ramalama.cli.commands_table import VERBS, find_verb
+from ramalama.cli.dispatch import load_command, split_words
+from ramalama.cli.invocation import GlobalArguments, invoke, parser
+from ramalama.errors import RamalamaError
+from ramalama_chat.repl.path_completion import continue_path
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Iterator, Mapping
+
+_START = "_ARGCOMPLETE"  # the position of the program's name among the words, from 1 on
+_OF_SERVERS = ("ramalama stop", "ramalama logs")
+_PATH = r"(\.{1,2}|~)?/"
+
+
+def answer() -> None:
+    """Write the words that may stand at the cursor to descriptor 8, and leave the process."""
+    words = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))[3]
+    before, word, _ = split_words(words[1:])
+    verb = None if word is None else find_verb(word)
+    if word is not None:
+        os.environ[_START] = str(len(before) + 2)
+    if word is None or verb == "help":
+        argument_parser = _any_command()
+    elif verb is not None:
+        argument_parser = load_command(verb).make_parser()
+    else:
+        sys.exit(1)
+    argcomplete.autocomplete(
+        argument_parser, always_complete_options=False, default_completer=_Candidates()
+    )
+
+
+def _any_command() -> argparse.ArgumentParser:
+    result = parser("COMMAND", "complete a command")
+    result.add_argument("command", metavar="COMMAND")
+    return result
+
+
+class _Candidates(BaseCompleter):
+    """What may stand in a place, as the help names the place."""
+
+    def __call__(
+        self,
+        *,
+        prefix: str,
+        action: argparse.Action,
+        parser: argparse.ArgumentParser,
+        parsed_args: argparse.Namespace,
+    ) -> Mapping[str, str] | Iterable[str]:
+        match action.metavar:
+            case "NAME" if parser.prog in _OF_SERVERS:
+                return _servers(parsed_args)
+            case "COMMAND":
+                return {name: verb.summary for name, verb in VERBS.items()}
+            case "MODEL" | "SOURCE" if not re.match(_PATH, prefix):
+                return _models(prefix, parsed_args)
+            case "MODEL" | "SOURCE" | "PATH" | "DIR" | "FILE":
+                return continue_path(prefix, lambda name: Path(name).expanduser())
+            case metavar:
+                choices = "{true,false}" if metavar == "BOOL" else str(metavar)
+                return choices[1:-1].split(",") if choices.startswith("{") else ()
+
+
+def _servers(arguments: argparse.Namespace) -> Iterator[str]:
+    words = GlobalArguments(**vars(arguments))
+    # A shell shows no errors, and the command will.
+    with suppress(RamalamaError), invoke(words).ramalama() as ramalama:
+        yield from [state.name for state in ramalama.servers()]
+
+
+def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the models of this machine, as short as they may be written."""
+    with suppress(RamalamaError):  # see above
+        invocation = invoke(GlobalArguments(**vars(arguments)))
+        models = invocation.models()
+        default, names = invocation.config.transport, models.shortnames().entries
+        for model in models.list():
+            whole = str(model.reference)
+            short = whole.removeprefix(f"{default}://library/").removeprefix(f"{default}://")
+            yield whole if short in names or not short.startswith(typed) else short

@@ -1,0 +1,68 @@
+"""The options that say how an OCI registry is reached."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.cli.invocation import GlobalArguments, typed
+from ramalama.config.parsers import parse_bool
+
+if TYPE_CHECKING:
+    import argparse
+    import ssl
+    from collections.abc import Generator
+
+    import httpx2
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.config.config import Config
+    from ramalama.models.transports.oci.client.registry import Access
+
+
+class RegistryArguments(GlobalArguments):
+    """What the parser fills in; None where the settings decide."""
+
+    authfile: Path | None
+    tls_verify: bool | None
+
+    def verifies(self, config: Config) -> bool:
+        """Whether HTTPS with a valid certificate is required."""
+        return config.tls_verify if self.tls_verify is None else self.tls_verify
+
+
+def add_registry_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that podman's commands for registries have, too."""
+    parser.add_argument(
+        "--authfile",
+        type=Path,
+        metavar="PATH",
+        help="file of logins (default: REGISTRY_AUTH_FILE, else podman's own)",
+    )
+    parser.add_argument(
+        "--tls-verify",
+        type=typed(parse_bool),
+        metavar="BOOL",
+        help="require HTTPS and a valid certificate (default: true)",
+    )
+
+
+@contextmanager
+def open_access(arguments: RegistryArguments, invocation: Invocation) -> Generator[Access]:
+    """Lend the way to registries for the length of a block, whose end closes all connections."""
+    # Who only reads the options needs none of this.
+    from ramalama.models.http.client import open_http  # noqa: PLC0415
+    from ramalama.models.transports.oci.client.registry import Access  # noqa: PLC0415
+
+    with ExitStack() as clients:
+
+        def open_and_keep(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+            return clients.enter_context(open_http(verify=verify))
+
+        yield Access(
+            open_http=open_and_keep,
+            user=invocation.user,
+            tls_verify=arguments.verifies(invocation.config),
+            authfile=arguments.authfile,
+        )

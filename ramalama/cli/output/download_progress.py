@@ -1,0 +1,105 @@
+"""What a person sees of a download: one changing line on a terminal, else a line per event."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from typing import TYPE_CHECKING, assert_never
+
+from ramalama.cli.output.terminal import Status, complain
+from ramalama.transfers import (
+    DownloadPlanned,
+    DownloadProgress,
+    DownloadRetrying,
+    DownloadWaiting,
+    FileReady,
+    ModelReady,
+)
+from ramalama.units import human_duration, human_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ramalama.transfers import DownloadEvent
+
+_WINDOW = 5.0  # seconds that the speed is an average of
+
+
+class TransferProgress:
+    """Follows the events of a download on stderr.
+
+    *clock* returns seconds, from any moment on.
+    """
+
+    def __init__(
+        self, status: Status, *, quiet: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._status = status
+        self._quiet = quiet
+        self._clock = clock
+        self._missing: int | None = None
+        self._at_first: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._speeds: deque[tuple[float, int]] = deque()
+
+    def follow(self, event: DownloadEvent) -> None:
+        """Show one event."""
+        match event:
+            case DownloadPlanned():
+                self._planned(event)
+            case DownloadProgress():
+                self._moved(event)
+            case DownloadWaiting():
+                self._say(f"Another process downloads {event.file}; waiting for it …")
+            case DownloadRetrying():
+                pause = f"trying again in {human_duration(event.seconds)}"
+                then = pause if event.seconds else "beginning again"
+                self._say(f"{event.file}: {event.reason}; {then}")
+            case FileReady():
+                # A terminal has seen it grow.
+                if not sys.stderr.isatty():
+                    self._say(f"Fetched {event.file} ({human_size(event.size)})")
+            case ModelReady():
+                self._status.clear()
+            case _:
+                assert_never(event)
+
+    def _planned(self, event: DownloadPlanned) -> None:
+        self._missing = event.missing
+        if event.missing == 0:
+            return
+        files = "1 file" if event.files == 1 else f"{event.files} files"
+        size = "" if event.missing is None else f", {human_size(event.missing)} to fetch"
+        self._say(f"Pulling {event.model} ({files}{size}) …")
+
+    def _moved(self, event: DownloadProgress) -> None:
+        self._at_first.setdefault(event.file, event.done)
+        self._done[event.file] = event.done
+        done = sum(self._done.values())
+        total = self._total(event)
+        speed = self._speed(done - sum(self._at_first.values()))
+        share = f"{min(done / total, 1):4.0%}  " if total else ""
+        words = [f"{human_size(done)} of {human_size(total)}" if total else human_size(done)]
+        if speed:
+            words.append(f"{human_size(speed)}/s")
+        if speed and total:
+            words.append(f"{human_duration((total - done) / speed)} left")
+        self._status.show(share + ", ".join(words))
+
+    def _total(self, event: DownloadProgress) -> int | None:
+        return self._missing if self._missing is not None else event.total
+
+    def _speed(self, received: int) -> float:
+        """Average over the last seconds; what lay on the disk before does not count."""
+        now = self._clock()
+        self._speeds.append((now, received))
+        while now - self._speeds[0][0] > _WINDOW:
+            self._speeds.popleft()
+        since, before = self._speeds[0]
+        return (received - before) / (now - since) if now > since else 0.0
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._status.clear()
+            complain(text)

@@ -1,0 +1,89 @@
+"""What a person sees while a model comes up: pulls with their progress, and what we wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama.cli.output.terminal import Status, complain
+from ramalama.events import (
+    ContainerCreated,
+    ContainerStarted,
+    EngineConnected,
+    ImagePulling,
+    ImageReady,
+    Notice,
+    ServerReady,
+)
+
+if TYPE_CHECKING:
+    from ramalama.cli.output.download_progress import TransferProgress
+    from ramalama.events import Event
+    from ramalama.transfers import DownloadEvent
+    from ramalama_engines import PullProgress
+
+_MIB = 1024 * 1024
+
+
+class StartProgress:
+    """Follows the events of a start on stderr: one changing line on a terminal, else a few."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._status = Status(quiet=quiet)
+        self._layers: dict[str, tuple[int, int]] = {}
+        self._announced = False
+        self._download: TransferProgress | None = None
+
+    def follow(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case EngineConnected():
+                self._status.show(f"Starting a container with {event.kind} …")
+            case ImagePulling():
+                self._pulling(event.image, event.progress)
+            case ImageReady():
+                self._pulled(event.image)
+            case ContainerCreated():
+                pass
+            case ContainerStarted():
+                self._status.show("Loading the model …")
+            case ServerReady():
+                self._status.clear()
+            case Notice():
+                self._say(f"Notice: {event.message}")
+            case _:
+                self._transfer(event)
+
+    def clear(self) -> None:
+        """Take away what is only of the moment."""
+        self._status.clear()
+
+    def _transfer(self, event: DownloadEvent) -> None:
+        if self._download is None:
+            from ramalama.cli.output.download_progress import (  # noqa: PLC0415 (when models come)
+                TransferProgress,
+            )
+
+            self._download = TransferProgress(self._status, quiet=self._quiet)
+        self._download.follow(event)
+
+    def _pulling(self, image: str, progress: PullProgress) -> None:
+        if not self._announced:
+            self._announced = True
+            self._say(f"Pulling {image} …")
+        if progress.total:
+            self._layers[progress.layer] = (progress.current or 0, progress.total)
+        done = sum(current for current, _ in self._layers.values())
+        total = sum(total for _, total in self._layers.values())
+        share = f" {done / _MIB:.0f} of {total / _MIB:.0f} MiB" if total else ""
+        self._status.show(f"Pulling {image}:{share} {progress.status}"[:120])
+
+    def _pulled(self, image: str) -> None:
+        if self._announced:
+            self._say(f"Pulled {image}")
+        self._status.show("Starting the container …")
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._status.clear()
+            complain(text)

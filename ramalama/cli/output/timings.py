@@ -1,0 +1,78 @@
+"""Where the time goes; `--timings`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from ramalama.cli.output.terminal import complain
+from ramalama.events import (
+    ContainerCreated,
+    ContainerStarted,
+    EngineConnected,
+    ImageReady,
+    ServerReady,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from ramalama.events import Event
+
+_NAMES: Mapping[type, str] = {
+    EngineConnected: "engine answered",
+    ImageReady: "image ready",
+    ContainerCreated: "container created",
+    ContainerStarted: "container started",
+    ServerReady: "model loaded",
+}
+
+
+# Counts from boot, as the kernel's start times of processes do; elsewhere any steady clock does.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Timings:
+    """Milestones, in seconds since the process began (where the kernel tells, else since now)."""
+
+    def __init__(self) -> None:
+        self._began = _process_start()
+        self._marks: list[tuple[str, float]] = []
+        self.mark("command line read")
+
+    def mark(self, name: str) -> None:
+        """Note that *name* has just been reached; only the first time counts."""
+        if all(name != known for known, _ in self._marks):
+            self._marks.append((name, time.clock_gettime(_CLOCK) - self._began))
+
+    def note(self, event: Event) -> None:
+        """Note an event of the start."""
+        if name := _NAMES.get(type(event)):
+            self.mark(name)
+
+    def watch_first(self, pieces: Generator[str, None, None]) -> Generator[str, None, None]:
+        """Pass the pieces of an answer on, and note when the first comes."""
+        with closing(pieces):
+            for piece in pieces:
+                self.mark("first token")
+                yield piece
+
+    def report(self) -> None:
+        """Write each milestone and the time since the one before, in milliseconds."""
+        before = 0.0
+        for name, at in self._marks:
+            complain(f"{at * 1000:8.0f} ms  +{(at - before) * 1000:6.0f}  {name}")
+            before = at
+
+
+def _process_start() -> float:
+    """Return when this process began, in seconds on the boot-time clock; proc(5), field 22."""
+    import os  # noqa: PLC0415 (only with --timings)
+    from pathlib import Path  # noqa: PLC0415 (only with --timings)
+
+    try:
+        fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return time.clock_gettime(_CLOCK)

@@ -1,0 +1,210 @@
+"""The settings of this host and user, and where each came from.
+
+Files are TOML with a table ``[ramalama]``; later ones win, and after each file the ``*.conf`` of
+the directory of its name with ``.d``:
+
+    /usr/share/ramalama/ramalama.conf
+    /usr/local/share/ramalama/ramalama.conf
+    /etc/ramalama/ramalama.conf
+    $XDG_CONFIG_HOME/ramalama/ramalama.conf     ~/.config without the variable
+
+`RAMALAMA_CONFIG` names a file to read instead of all of them. Over the files goes the
+environment, ``RAMALAMA_`` and the key in capitals; over that, the command line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ramalama.config.parsers import READERS
+from ramalama.errors import ConfigError
+from ramalama.models.reference.reference import Scheme
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_engines.kinds import EngineKind, PullPolicy
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ramalama_chat.tools.server_address import ToolServerAddress
+
+DEFAULT = "default"
+_FILE_VARIABLE = "RAMALAMA_CONFIG"
+_LONGEST_FILE = 64 * 1024  # characters; the TOML reader takes time by the square of them
+_ENVIRONMENT = "the environment"
+
+# Keys of upstream's files that this version has no use for (yet): no reason to complain.
+_FOREIGN = frozenset(
+    # As words, since a row each would be a page.
+    """api api_key backend cache_reuse carimage container convert_type default_image
+    default_pi_image default_rag_image default_stack_image default_tools_image dryrun
+    gguf_quantization_mode host http_client log_level max_tokens ncmoe port provider pi_image
+    rag_image runtimes stack_image summarize_after tempdir thinking tools_image
+    tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
+)
+# Their values are in no message.
+_SECRET = frozenset({"mcp"})
+
+
+@frozen()
+class Config:
+    """Settings that hold for every call, as `Config.load` folds them; embedders build it by hand.
+
+    Attributes:
+        engine: "podman" or "docker"; None takes the first that answers.
+        image: for every accelerator; None takes the accelerator's.
+        images: per accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
+            `ramalama_accel.default_image`.
+        runtime: the inference server.
+        env: ``K=V`` or ``K`` for the container.
+        store: directory of the models; None is the one that upstream has, see `store_base`.
+        model_draft: reference of a model that guesses ahead for every other one.
+        mcp: servers of tools, by the names that `--mcp` may call them.
+        transport: of names that tell none.
+        prefix: of the chat's prompt; None is the seal, where the terminal can show it.
+        sources: where each setting came from that is not the default, for messages.
+        warnings: what the files say and nobody understands, a sentence each.
+    """
+
+    engine: EngineKind | None = None
+    image: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict[str, str])
+    runtime: RuntimeName = RuntimeName.LLAMA_CPP
+    pull: PullPolicy = PullPolicy.MISSING
+    network: str = "none"
+    oci_runtime: str | None = None
+    selinux: bool = True
+    keep_groups: bool = False
+    tls_verify: bool = True
+    env: tuple[str, ...] = ()
+    ctx_size: int | None = None
+    temp: float | None = None
+    threads: int | None = None
+    ngl: int = -1
+    store: str | None = None
+    model_draft: str | None = None
+    mcp: Mapping[str, ToolServerAddress] = field(default_factory=dict[str, "ToolServerAddress"])
+    transport: Scheme = Scheme.OLLAMA
+    prefix: str | None = None
+    color: str = "auto"
+    sources: Mapping[str, str] = field(default_factory=dict[str, str])
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, env: Mapping[str, str], files: Sequence[Path]) -> Config:
+        """Fold *files*, in this order, and then *env* over the defaults; absent files are none.
+
+        Raises:
+            ConfigError: a value makes no sense, or the file that the user named is not there;
+                the message names file or variable.
+        """
+        config = cls()
+        named = env.get(_FILE_VARIABLE)
+        for file in files:
+            config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
+        # A variable that is set to nothing counts as unset.
+        variables = {key: value for key in READERS if (value := _value(env, key))}
+        return _with_settings(config, variables, _ENVIRONMENT)
+
+    def source(self, key: str) -> str:
+        """Tell where the setting *key* came from."""
+        return self.sources.get(key, DEFAULT)
+
+
+def config_files(env: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """List the files to read, the most general first."""
+    if named := env.get(_FILE_VARIABLE):
+        return (Path(named),)
+    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+    directories = (Path("/usr/share"), Path("/usr/local/share"), Path("/etc"), user)
+    return tuple(_with_drop_ins(directories))
+
+
+def _with_drop_ins(directories: Sequence[Path]) -> Iterator[Path]:
+    for directory in directories:
+        file = directory / "ramalama" / "ramalama.conf"
+        yield file
+        yield from sorted(file.with_name("ramalama.conf.d").glob("*.conf"))
+
+
+def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
+    try:
+        with file.open(encoding="utf-8") as stream:
+            text = stream.read(_LONGEST_FILE + 1)
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        if must_exist:
+            msg = f"{_FILE_VARIABLE} names {file}, which is not there"
+            raise ConfigError(msg) from exc
+        return {}
+    except (OSError, UnicodeDecodeError) as exc:
+        msg = f"cannot read {file}: {exc}"
+        raise ConfigError(msg) from exc
+    if len(text) > _LONGEST_FILE:
+        msg = f"{file} is longer than {_LONGEST_FILE} characters"
+        raise ConfigError(msg)
+    import tomllib  # noqa: PLC0415 (few users have a file)
+
+    try:
+        table: object = tomllib.loads(text).get("ramalama", {})
+    except (ValueError, RecursionError) as exc:  # TOMLDecodeError, or a number of 5000 digits
+        msg = f"{file} is not TOML: {exc}"
+        raise ConfigError(msg) from exc
+    if not isinstance(table, dict):
+        msg = f"{file}: [ramalama] is not a table"
+        raise ConfigError(msg)
+    return {str(key): value for key, value in table.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
+
+
+def _with_settings(config: Config, settings: Mapping[str, object], source: str) -> Config:
+    changes: dict[str, object] = {}
+    warnings: list[str] = []
+    for key, value in settings.items():
+        if key in READERS:
+            try:
+                changes[key] = READERS[key](value)
+            except ValueError as exc:
+                shown = "" if key in _SECRET else f" {_shown(value)}, which is"
+                msg = f"{_where(source, key)} is{shown} not {exc}"
+                raise ConfigError(msg) from exc
+        elif key not in _FOREIGN:
+            warnings.append(_unknown(key, source))
+    if "mcp" in changes:  # each name stands for itself, whichever file has it
+        changes["mcp"] = {**config.mcp, **cast("Mapping[str, object]", changes["mcp"])}
+    return replace(
+        config,
+        **changes,  # type: ignore[arg-type]  # READERS gives each field its own type
+        sources={**config.sources, **{key: _where(source, key) for key in changes}},
+        warnings=(*config.warnings, *warnings),
+    )
+
+
+def _shown(value: object) -> str:
+    try:
+        return f"{value!r:.100}"
+    except ValueError:  # Python writes out no number of more than 4300 digits
+        return "a very long number"
+
+
+def _where(source: str, key: str) -> str:
+    return _variable(key) if source == _ENVIRONMENT else f"{key} in {source}"
+
+
+def _variable(key: str) -> str:
+    # The engine's has always had a name of its own.
+    return "RAMALAMA_CONTAINER_ENGINE" if key == "engine" else f"RAMALAMA_{key.upper()}"
+
+
+def _value(env: Mapping[str, str], key: str) -> str | None:
+    # The manual page has both spellings of this one.
+    other = f"{_variable(key)}S" if key == "transport" else ""
+    return env.get(_variable(key)) or env.get(other)
+
+
+def _unknown(key: str, source: str) -> str:
+    import difflib  # noqa: PLC0415 (only for who has mistyped)
+
+    near = difflib.get_close_matches(key, READERS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{source} has an unknown key {key!r}{hint}"

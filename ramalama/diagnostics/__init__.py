@@ -1,0 +1,1 @@
+"""Why an accelerator is not used."""

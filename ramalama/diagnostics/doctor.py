@@ -1,0 +1,146 @@
+"""Why is the GPU not used? Compare what was detected with what a container really gets."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama._version import __version__
+from ramalama.diagnostics.compare import Problem, find_mismatches
+from ramalama.diagnostics.inspect_container import look
+from ramalama.engine_errors import engine_errors
+from ramalama.models.store.stored_model import StoredModel
+from ramalama.planning.labels import MODEL_LABEL
+from ramalama.serving.images import ImageRequest, fetch_image
+from ramalama.serving.run_dir import new_instance
+from ramalama.system.process_identity import Lease
+from ramalama_accel.cdi.specs import read_inventory
+from ramalama_accel.host import Host, User
+from ramalama_accel.images import default_image
+from ramalama_accel.unused_gpus import passed_over
+from ramalama_accel.values import AcceleratorKind
+from ramalama_engines.errors import EngineError, EngineUnavailable
+from ramalama_engines.kinds import PullPolicy
+from ramalama_engines.spec import CdiDevice, HostDevice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ramalama.api.client import Ramalama
+    from ramalama.config.options import ServeOptions
+    from ramalama.diagnostics.inspect_container import Sight
+    from ramalama.events import EventHook
+    from ramalama_accel.values import Accelerator, Detection
+    from ramalama_engines.spec import ContainerSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What was detected, what the engine was asked for, and what came of it.
+
+    Attributes:
+        container: what `run` would ask the engine for.
+        looked_from: the image that was there to look from, another one where that of *container*
+            is not local; None if there was none.
+        sight: what was there; None if no container could be started.
+    """
+
+    detection: Detection
+    container: ContainerSpec
+    looked_from: str | None
+    sight: Sight | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -> Diagnosis:
+    """Start containers as a server with these *options* would have them, and look around.
+
+    The model that *options* name is not looked for. An image is pulled only if their `pull_policy`
+    is not NEVER; without the accelerator's image, that of the CPU is looked from.
+
+    Raises:
+        OptionRefused, EngineFailure: as in `Ramalama.start`, up to the image.
+    """
+    accelerator = ramalama.accelerator(options)
+    detection = ramalama.detect_for(options)
+    spec = _container(ramalama, options)
+    image = _find_image(ramalama, options, spec.image, on_event)
+    sight: Sight | None = None
+    problems: tuple[Problem, ...]
+    if image is None:
+        message = f"the image {spec.image} is not local, so there is nothing to look from"
+        problems = (Problem(message=message, remedy="repeat this with --pull=missing"),)
+    else:
+        sight, problems = _look(ramalama, replace(spec, image=image), accelerator)
+    unused = passed_over(detection, ramalama.user.env)
+    return Diagnosis(
+        detection=detection,
+        container=spec,
+        looked_from=image,
+        sight=sight,
+        problems=(
+            *(Problem(message=each.message, remedy=each.remedy) for each in unused),
+            *problems,
+        ),
+    )
+
+
+def _find_image(
+    ramalama: Ramalama, options: ServeOptions, wanted: str, on_event: EventHook
+) -> str | None:
+    with engine_errors():
+        if options.pull_policy is not PullPolicy.NEVER:
+            request = ImageRequest.of(wanted, options)
+            fetch_image(ramalama.connect(), ramalama.user, request, on_event=on_event)
+            return wanted
+        names = (wanted, default_image(AcceleratorKind.CPU, version=__version__))
+        return next((name for name in names if ramalama.connect().image(name)), None)
+
+
+def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
+    """Return a server's container; there is a model in it that nobody looks for."""
+    nothing = StoredModel(reference=options.model, weights=(Path("/nothing.gguf"),))
+    spec = ramalama.plan(options, model=nothing).container
+    return replace(spec, labels={**spec.labels, MODEL_LABEL: ""})
+
+
+def _look(
+    ramalama: Ramalama, spec: ContainerSpec, accelerator: Accelerator
+) -> tuple[Sight | None, tuple[Problem, ...]]:
+    engine = ramalama.connect()
+    directory = new_instance(ramalama.run_dir, Lease.of_this_process())
+    with engine_errors():
+        try:
+            sight = look(engine, spec, directory, mounts=accelerator.library_paths)
+        except EngineUnavailable:
+            raise
+        except EngineError as exc:
+            return None, (Problem(message=str(exc)), *_bad_specifications(spec))
+    granted = _granted_by_list(spec) if engine.rootless else frozenset[str]()
+    return sight, find_mismatches(
+        spec, accelerator, sight, rootless=engine.rootless, granted=granted
+    )
+
+
+def _bad_specifications(spec: ContainerSpec) -> Iterator[Problem]:
+    """Yield the CDI specifications that an engine passes over without a word."""
+    if any(isinstance(device, CdiDevice) for device in spec.devices):
+        for text in read_inventory(Host()).problems:
+            yield Problem(message=text, remedy="make it anew with its vendor's tool, or remove it")
+
+
+def _granted_by_list(spec: ContainerSpec) -> frozenset[str]:
+    """Return the nodes that an access control list opens to us, wherever we go; acl(5).
+
+    A group of ours is left behind on the way into a rootless container, a list is not.
+    """
+    host = Host()
+    user = User(uid=os.getuid(), gids=frozenset((os.getgid(), *os.getgroups())))
+    sources = [device.source for device in spec.devices if isinstance(device, HostDevice)]
+    return frozenset(
+        path
+        for path in sources
+        if (node := host.node(path)) and host.may_use(path) and not user.may_use(node)
+    )

@@ -1,0 +1,140 @@
+"""A container as the line that a person would type: what `--dryrun` prints."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, assert_never
+
+from ramalama.planning.labels import INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
+from ramalama_engines import EngineKind
+from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ramalama_engines import ContainerSpec
+    from ramalama_engines.spec import Device, Mount, PortBinding
+
+_OF_THIS_PROCESS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
+
+
+def engine_line(kind: EngineKind, spec: ContainerSpec) -> str:
+    """Write the `podman run` or `docker run` command that makes the same container."""
+    return shlex.join(_words(kind, spec))
+
+
+def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
+    yield str(kind)
+    if spec.oci_runtime and kind is EngineKind.PODMAN:
+        yield f"--runtime={spec.oci_runtime}"  # an option of podman, not of `podman run`
+    yield from ("run", "--detach")
+    yield from _identity(spec)
+    yield from _isolation(kind, spec)
+    yield from _user(spec)
+    for device in spec.devices:
+        yield from _device(kind, device)
+    for mount in spec.mounts:
+        yield from _mount(kind, mount)
+    for port in spec.ports:
+        yield _port(port)
+    yield from _limits(spec)
+    entrypoint = spec.entrypoint or ()
+    if entrypoint:
+        yield f"--entrypoint={entrypoint[0]}"
+    yield spec.image
+    yield from entrypoint[1:]
+    yield from spec.command
+
+
+def _identity(spec: ContainerSpec) -> Iterator[str]:
+    if spec.name:
+        yield f"--name={spec.name}"
+    for name, value in spec.labels.items():
+        if name not in _OF_THIS_PROCESS:  # which is about to end
+            yield f"--label={name}={value}"
+    for name, value in spec.env.items():
+        yield f"--env={name}={value}"
+
+
+def _isolation(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
+    yield f"--network={spec.network}"
+    if spec.oci_runtime and kind is EngineKind.DOCKER:
+        yield f"--runtime={spec.oci_runtime}"
+    if spec.privileged:
+        yield "--privileged"
+    for capability in spec.cap_drop:
+        yield f"--cap-drop={capability}"
+    if spec.no_new_privileges:
+        yield "--security-opt=no-new-privileges"
+    for option in spec.selinux_options:
+        yield f"--security-opt=label={option}"
+    if spec.read_only:
+        yield "--read-only"
+        if kind is EngineKind.PODMAN:
+            yield "--read-only-tmpfs=false"  # its command line adds some, its API does not
+
+
+def _user(spec: ContainerSpec) -> Iterator[str]:
+    if spec.user:
+        yield f"--user={spec.user}"
+    if spec.userns:
+        yield f"--userns={spec.userns}"
+    for group in (*spec.groups, *(["keep-groups"] if spec.keep_groups else [])):
+        yield f"--group-add={group}"
+
+
+def _device(kind: EngineKind, device: Device) -> Iterator[str]:
+    match device:
+        case HostDevice():
+            yield f"--device={device.format()}"
+        case CdiDevice() if kind is EngineKind.DOCKER:
+            yield f"--gpus=driver=cdi,device={device.name}"
+        case CdiDevice():
+            yield f"--device={device.name}"
+        case _:
+            assert_never(device)
+
+
+def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
+    match mount:
+        case BindMount(relabel=True) if ":" not in mount.source:
+            mode = "ro,z" if mount.read_only else "z"
+            yield f"--volume={mount.source}:{mount.target}:{mode}"
+        case BindMount():
+            mode = ",readonly" if mount.read_only else ""
+            if mount.relabel and kind is EngineKind.PODMAN:  # docker knows it for --volume alone
+                mode += ",relabel=shared"
+            yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
+        case TmpfsMount():
+            size = "" if mount.size is None else f",size={mount.size}"
+            run = ",exec" if mount.executable else ""
+            yield f"--tmpfs={mount.target}:mode={mount.mode:o}{size}{run}"
+        case _:
+            assert_never(mount)
+
+
+def _csv(key: str, value: str) -> str:
+    """Write a field of `--mount`, which both engines read as comma-separated values."""
+    field = f"{key}={value}"
+    return field if not set(field) & set(',"\n') else '"' + field.replace('"', '""') + '"'
+
+
+def _port(port: PortBinding) -> str:
+    host_port = port.host_port or ""
+    address = f"[{port.host_address}]" if ":" in port.host_address else port.host_address
+    return f"--publish={address}:{host_port}:{port.container_port}"
+
+
+def _limits(spec: ContainerSpec) -> Iterator[str]:
+    for limit in spec.ulimits:
+        yield f"--ulimit={limit.name}={limit.soft}:{limit.hard}"
+    if spec.pids_limit is not None:
+        yield f"--pids-limit={spec.pids_limit}"
+    if spec.memory_limit is not None:
+        yield f"--memory={spec.memory_limit}"
+    if spec.init:
+        yield "--init"
+    if spec.stop_signal:
+        yield f"--stop-signal={spec.stop_signal}"
+    if spec.stop_timeout is not None:
+        yield f"--stop-timeout={spec.stop_timeout}"

@@ -1,0 +1,1 @@
+"""Models: find, pull, push, list, remove. It needs no engine."""

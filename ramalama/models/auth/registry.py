@@ -1,0 +1,145 @@
+"""Log in to an OCI registry: ask it whether it knows us, and only then write that down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from ramalama.errors import AccessDenied, ConfigError, InvalidReference
+from ramalama.models.auth.auth_file import remove_login, store_login
+from ramalama.models.transports.oci.client.credentials import Credentials, FoundCredentials
+from ramalama.models.transports.oci.client.registry import open_session
+from ramalama_engines import ImageReference
+from ramalama_engines.registry_auth.files import default_files, find_entries, named_file, normal_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ramalama.models.transports.oci.client.registry import Access
+    from ramalama_engines import User
+
+_SCHEMES = ("oci", "docker", "https", "http")
+_HUGGINGFACE = ("huggingface", "hf", "huggingface.co", "hf.co")
+_MODELSCOPE = ("modelscope", "ms", "modelscope.cn", "www.modelscope.cn")
+_OLLAMA = ("ollama", "ollama.com", "registry.ollama.ai")
+_SOME_REPOSITORY = "x"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryName:
+    """A registry, or a namespace in it, where one can log in.
+
+    Attributes:
+        domain: host, and port where given; ``docker.io`` for Docker Hub.
+        key: what the login is written down under, ``quay.io/team`` or the domain.
+    """
+
+    domain: str
+    key: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what a user types for a registry: ``quay.io``, ``oci://localhost:5000/team``.
+
+        Raises:
+            InvalidReference: it names no registry, or one that knows no passwords.
+        """
+        name, first = _split(text)
+        if first in _MODELSCOPE:
+            msg = "ModelScope's token is taken from MODELSCOPE_API_TOKEN; there is no login"
+            raise InvalidReference(msg)
+        if first in _OLLAMA:
+            msg = "Ollama's registry knows no passwords; what is public there needs no login"
+            raise InvalidReference(msg)
+        try:
+            domain = ImageReference.parse(f"{name}/{_SOME_REPOSITORY}").domain
+        except ValueError:
+            domain = ""
+        # What is no host would have been taken for a namespace of Docker Hub.
+        if not domain or domain != normal_key(first):
+            msg = f"{text!r} is no registry; name its host: quay.io, docker.io, localhost:5000"
+            raise InvalidReference(msg)
+        return cls(domain=domain, key=normal_key(name))
+
+
+def names_huggingface(text: str) -> bool:
+    """Tell whether *text*, ``huggingface`` or ``hf://`` or ``hf.co``, means the hub."""
+    return _split(text)[1] in _HUGGINGFACE
+
+
+def login(registry: RegistryName, username: str, password: str, *, access: Access) -> Path:
+    """Check *username* and *password* with *registry*, and return the file where they are now.
+
+    Raises:
+        AccessDenied: the registry does not accept them.
+        ModelPullError: it cannot be asked.
+        ConfigError: the file cannot be written; the message says why.
+    """
+    if not username or ":" in username or not password:
+        msg = "a user name without colons and a password are needed to log in"
+        raise ConfigError(msg)
+    check_login(registry, Credentials(username=username, password=password), access=access)
+    file = login_file(access.user, access.authfile)
+    store_login(file, registry.key, username, password)
+    return file
+
+
+def check_login(registry: RegistryName, credentials: Credentials, *, access: Access) -> None:
+    """Ask *registry* whether it accepts *credentials*; distribution spec, ``GET /v2/``.
+
+    Raises:
+        AccessDenied, ModelPullError: see `login`.
+    """
+    session = open_session(registry.domain, access, FoundCredentials(credentials=credentials))
+    try:
+        answer = session.ask("/v2/")
+    except AccessDenied as exc:
+        raise _denied(registry, credentials) from exc
+    if answer.status in (401, 403):
+        raise _denied(registry, credentials)
+    if not answer.ok:
+        raise session.refusal(answer)
+
+
+def logout(registry: RegistryName, user: User, *, authfile: Path | None = None) -> Path:
+    """Forget who we are to *registry*, and return the file that knew it.
+
+    Raises:
+        ConfigError: the file did not know it, or cannot be written.
+    """
+    file = login_file(user, authfile)
+    if remove_login(file, registry.key):
+        return file
+    msg = f"not logged in to {registry.key}: {file} says nothing of it"
+    elsewhere = [] if authfile or named_file(user) else _knowing(registry, user)
+    if elsewhere:
+        msg += f"; {elsewhere[0]} does: log out with the program that wrote it, or with --authfile"
+    raise ConfigError(msg)
+
+
+def login_file(user: User, authfile: Path | None) -> Path:
+    """Return the file that a login is written to: the one that podman and skopeo read first."""
+    linux, macos, *_ = default_files(user)
+    has_runtime_dir = bool(user.env.get("XDG_RUNTIME_DIR")) or (user.root / "run").is_dir()
+    return authfile or named_file(user) or (linux if has_runtime_dir else macos)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the name without what says how it is reached, and what it begins with."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme not in _SCHEMES:
+        return text, scheme
+    name = (rest if separator else text).rstrip("/")
+    return name, name.partition("/")[0]
+
+
+def _knowing(registry: RegistryName, user: User) -> list[Path]:
+    """List the files that have an entry for *registry*."""
+    reference = ImageReference.parse(f"{registry.key}/{_SOME_REPOSITORY}")
+    entries = find_entries(reference, user)
+    return [entry.source for entry in entries if entry.key or entry.registry_helper]
+
+
+def _denied(registry: RegistryName, credentials: Credentials) -> AccessDenied:
+    who = f"{credentials.username!r} with this password"
+    return AccessDenied(f"{registry.domain} does not accept {who}; nothing was written down")

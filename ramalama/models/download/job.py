@@ -1,0 +1,75 @@
+"""One attempt at a blob, as its threads share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from ramalama.models.download.connections import Connections
+from ramalama.models.download.plan import Plan
+from ramalama.models.download.saver import Saver
+from ramalama.models.download.terms import Terms
+
+if TYPE_CHECKING:
+    from ramalama.models.download.journal import Journal
+    from ramalama.models.download.limits import Limits
+    from ramalama.models.download.partial import Partial
+    from ramalama.models.download.source import Source
+    from ramalama.models.download.values import RemoteBlob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How to ask: for parts or for all of it at once, and on how many connections at first."""
+
+    ranges: bool
+    streams: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What there is to do, where, and on what terms."""
+
+    blob: RemoteBlob
+    partial: Partial
+    source: Source
+    manner: Manner
+    limits: Limits
+    plan: Plan
+    terms: Terms
+    saver: Saver
+    connections: Connections
+
+    @classmethod
+    def prepare(
+        cls, blob: RemoteBlob, partial: Partial, source: Source, manner: Manner, limits: Limits
+    ) -> Self:
+        """Continue with what is in *partial*, or begin; nothing is asked yet."""
+        journal = partial.find_journal()
+        if journal is None or not _continues(journal, blob):
+            partial.clear()
+            journal = None
+        size = journal.size if journal else blob.size
+        plan = Plan(limits, size=size, written=journal.spans if journal else ())
+        validator = journal.validator if journal else None
+        terms = Terms(blob, validator=validator, ranges=manner.ranges)
+        return cls(
+            blob=blob,
+            partial=partial,
+            source=source,
+            manner=manner,
+            limits=limits,
+            plan=plan,
+            terms=terms,
+            saver=Saver(plan, partial, terms, limits),
+            connections=Connections(),
+        )
+
+
+def _continues(journal: Journal, blob: RemoteBlob) -> bool:
+    """Tell whether the bytes of a journal are the blob's, as far as we can know."""
+    return (
+        journal.identity == blob.identity
+        and blob.size in {None, journal.size}
+        and (blob.digest is not None or journal.validator is not None)
+    )

@@ -1,0 +1,136 @@
+"""The files of a blob that is not complete yet.
+
+KEY.data   its bytes, each at its place; room for all of them
+KEY.json   the journal, which says which are there; see `ramalama.models.download.journal`
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from ramalama.models.download import journal
+from ramalama.models.download.disk_space import preallocate, require_space
+from ramalama.models.download.journal import Journal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MODE = 0o666  # less the umask
+
+
+class Partial:
+    """A partial file, open for reading and writing; whoever has it holds the blob's lock.
+
+    Every method may raise OSError: the disk is full, or fails.
+    """
+
+    def __init__(self, directory: Path, key: str) -> None:
+        self.path = directory / f"{key}.data"
+        self._journal = directory / f"{key}.json"
+        self._handle = self._open()
+        self._lent = False
+
+    def find_journal(self) -> Journal | None:
+        """Read what an earlier attempt wrote down, None if that is not to be believed."""
+        try:
+            with self._journal.open("rb") as file:
+                found = Journal.parse(file.read(journal.LARGEST))
+        except (FileNotFoundError, ValueError):
+            return None
+        status = os.fstat(self._handle)
+        # With a second name, the bytes have been published already, and must stay as they are.
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            return None
+        end = found.spans[-1].end if found.spans else 0
+        return found if status.st_size >= end else None
+
+    def clear(self) -> None:
+        """Start with an empty file; the old one, whatever it is, is only unlinked."""
+        self.remove()
+        self.close()
+        self._handle = self._open()
+        self._lent = False
+
+    def reserve(self, size: int) -> None:
+        """Make sure that there will be room for *size* bytes.
+
+        Raises:
+            StoreError: there is not enough.
+        """
+        require_space(self.path.parent, size, there=_allocated(os.fstat(self._handle)))
+        preallocate(self._handle, size)
+
+    def write(self, content: memoryview, offset: int) -> None:
+        """Put bytes at their place; safe for several threads."""
+        while content:
+            count = os.pwrite(self._handle, content, offset)
+            content = content[count:]
+            offset += count
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Read bytes back that have been written, as many as fit, and return their number."""
+        count = os.preadv(self._handle, [buffer], offset)
+        if not count:
+            raise OSError(errno.EIO, "somebody has cut off the file")
+        return count
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        os.fdatasync(self._handle)
+
+    def write_journal(self, found: Journal) -> None:
+        """Write down, durably, what is on the disk already."""
+        new = self._journal.with_suffix(".json.new")
+        with new.open("wb") as file:
+            file.write(found.format())
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._journal)
+        _sync_directory(self._journal.parent)
+
+    def trim(self, size: int) -> None:
+        """Give room back that is not needed now: all beyond *size* bytes."""
+        os.ftruncate(self._handle, size)
+
+    def remove(self) -> None:
+        """Forget all that came; the file stays open."""
+        # First the journal, and for certain: it must never be found beside other bytes.
+        if self._journal.exists():
+            self._journal.unlink(missing_ok=True)
+            _sync_directory(self._journal.parent)
+        self.path.unlink(missing_ok=True)
+
+    def lend(self) -> None:
+        """Leave the file open for ever: a thread that could not be ended may still use it."""
+        self._lent = True
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self._lent:
+            os.close(self._handle)
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
+
+
+def allocated(directory: Path, key: str) -> int:
+    """Return how many bytes of the disk a partial file takes up; 0 if there is none."""
+    try:
+        return _allocated((directory / f"{key}.data").stat())
+    except FileNotFoundError:
+        return 0
+
+
+def _allocated(status: os.stat_result) -> int:
+    return status.st_blocks * 512  # stat(2): whatever the file system's own blocks are
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,73 @@
+"""Where a blob's bytes are today: behind a redirect, perhaps, and a signature that expires."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ramalama.models.download.values import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Source:
+    """Remembers where the last request ended, so that others need not be redirected again.
+
+    Safe for several threads; *locate* is called by one at a time.
+    """
+
+    def __init__(self, locate: Callable[[], Location]) -> None:
+        self._locate = locate
+        self._lock = threading.Lock()
+        self._location: Location | None = None
+        self._proven = False
+        self._host = "its server"
+
+    @property
+    def host(self) -> str:
+        """Name the server that answered last, for people; the rest of a URL may be a secret."""
+        return self._host
+
+    def current(self) -> Location:
+        """Return where to ask; what *locate* raises is passed on."""
+        with self._lock:
+            if self._location is None:
+                self._location = self._locate()
+                self._proven = False
+                self._host = _host_of(self._location.url)
+            return self._location
+
+    def prove(self, location: Location, url: httpx2.URL) -> None:
+        """Note that a request to *location* was granted, by *url*."""
+        with self._lock:
+            if self._location is not location:
+                return
+            self._proven = True
+            if str(url) != location.url:
+                ours = url.origin == httpx2.URL(location.url).origin
+                self._location = Location(url=str(url), headers=location.headers if ours else {})
+                self._host = url.host
+
+    def renew(self, location: Location) -> bool:
+        """Forget a location that was refused; False if there is no hope that another one is not.
+
+        Whatever was granted once has expired; what never was will not be.
+        """
+        with self._lock:
+            if self._location is not location:
+                return True
+            if not self._proven:
+                return False
+            self._location = None
+            return True
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "its server"
+    except ValueError:
+        return "its server"

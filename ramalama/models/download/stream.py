@@ -1,0 +1,156 @@
+"""One connection's worth of a transfer: takes pieces and fetches them, until none is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from ramalama.errors import AccessDenied, ModelPullError
+from ramalama.models.download.response import Head, Refused, StartOver
+from ramalama.models.download.workers import Agreed
+from ramalama.models.http.client import opened
+from ramalama.models.http.retry import Passing, explain, passing_failures
+from ramalama.transfers import DownloadRetrying
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ramalama.models.download.job import Job
+    from ramalama.models.download.plan import Piece
+    from ramalama.models.download.values import Location
+    from ramalama.models.download.workers import Message
+
+_CONNECT_TIMEOUT = 10.0
+_AS_IT_IS = {"accept-encoding": "identity"}
+
+
+class Stream:
+    """Fetches one piece after the other."""
+
+    def __init__(self, job: Job, tell: Callable[[Message], None]) -> None:
+        self._job = job
+        self._plan = job.plan
+        self._blob = job.blob
+        self._tell = tell
+        self._extensions = {
+            "timeout": httpx2.Timeout(job.limits.silence, connect=_CONNECT_TIMEOUT).as_dict(),
+            "trace": job.connections.trace,
+        }
+
+    def run(self) -> None:
+        """Fetch until there is no work left.
+
+        Raises:
+            Stopped: the transfer has ended.
+            Passing: the server brought nothing, as often as our patience goes.
+            StartOver: what came is worth nothing.
+            ModelPullError: there is no hope.
+            OSError: the disk is full, or fails.
+        """
+        patience = replace(self._job.limits.patience, sleep=self._plan.pause)
+        retrying = patience.retrying(self._tell_failure)
+        while retrying(self._fetch_some):
+            pass
+
+    def _fetch_some(self) -> bool:
+        """Fetch a piece or its beginning; False if there is no work.
+
+        Raises:
+            Passing: it brought nothing.
+        """
+        piece = self._plan.take()
+        if piece is None:
+            return False
+        before = piece.position
+        try:
+            self._fetch(piece)
+        except Passing as exc:
+            if piece.position == before:
+                raise
+            self._tell_failure(exc, 0.0)
+        finally:
+            self._plan.put_back(piece)
+        return True
+
+    def _fetch(self, piece: Piece) -> None:
+        if piece.position and not self._job.terms.resumable:
+            msg = "it broke off, and cannot be continued"
+            raise StartOver(msg)
+        try:
+            with passing_failures():
+                self._ask(piece, self._job.source.current())
+        except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+            host = self._job.source.host
+            msg = f"{self._blob.name} cannot be fetched from {host}: {explain(exc)}"
+            raise ModelPullError(msg) from exc
+
+    def _ask(self, piece: Piece, location: Location) -> None:
+        try:
+            self._request(piece, location)
+        except Refused as exc:
+            if not self._job.source.renew(location):
+                raise self._denial(exc) from exc
+            msg = f"its address has expired ({exc.status})"
+            raise Passing(msg, pause=0.0) from exc
+
+    def _request(self, piece: Piece, location: Location) -> None:
+        headers = {**location.headers, **_AS_IT_IS, **self._job.terms.headers(piece)}
+        asked_end = piece.end
+        with opened(
+            self._blob.client, "GET", location.url, headers=headers, extensions=self._extensions
+        ) as response:
+            head = Head.parse(response)
+            self._job.source.prove(location, response.url)
+            if self._job.terms.agree(head, piece, self._plan):
+                self._begin()
+            for content in response.iter_raw():
+                room = self._store(content, piece)
+                if head.whole and room < len(content):
+                    self._note_surplus(piece)
+                    return
+                # Else the answer is read to its end, so that its connection can be used again.
+                if piece.finished and piece.end != asked_end and not head.whole:
+                    return
+        self._check_end(piece)
+
+    def _begin(self) -> None:
+        if self._plan.size is not None:
+            self._job.partial.reserve(self._plan.size)
+        self._tell(Agreed())
+
+    def _store(self, content: bytes, piece: Piece) -> int:
+        """Put those of the bytes into the file that belong to *piece*, and return their number."""
+        self._job.saver.wait_for_room()
+        room = self._plan.room(piece, len(content))
+        self._job.partial.write(memoryview(content)[:room], piece.position)
+        self._plan.advance(piece, room)
+        return room
+
+    def _check_end(self, piece: Piece) -> None:
+        if piece.end is None:
+            self._plan.end_here(piece)
+        elif not piece.finished:
+            msg = "it sends less than it promised"
+            raise Passing(msg)
+
+    def _note_surplus(self, piece: Piece) -> None:
+        """Refuse what is longer than was announced, unless the digest will tell what is right."""
+        if self._blob.digest is None:
+            msg = f"it sends more than the {piece.end} bytes that were announced"
+            raise StartOver(msg)
+
+    def _denial(self, refused: Refused) -> ModelPullError:
+        host, name = self._job.source.host, self._blob.name
+        match refused.status:
+            case 401 | 403 as status:
+                remedy = "log in, or ask its owner for access"
+                return AccessDenied(f"{host} does not let us have {name} ({status}); {remedy}")
+            case 404 | 410 as status:
+                return ModelPullError(f"{host} does not have {name} ({status})")
+            case status:
+                return ModelPullError(f"{host} does not understand us ({status} for {name})")
+
+    def _tell_failure(self, failure: Passing, pause: float) -> None:
+        self._tell(DownloadRetrying(file=self._blob.name, reason=str(failure), seconds=pause))

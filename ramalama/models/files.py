@@ -1,0 +1,75 @@
+"""All files of a model that is on this machine, with their digests."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.reference.reference import Scheme
+from ramalama.models.store.cas import digest_of
+from ramalama.models.store.local import open_local
+from ramalama.models.store.records import StoredFile
+from ramalama.models.transports.oci.pack import LocalFile
+from ramalama.models.transports.selection.gguf_names import part_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.store.store import ModelStore
+
+_GGUF = ".gguf"
+_UNFIT = r"[^A-Za-z0-9._-]+|^[.-]+"
+
+
+def find_files(reference: ModelRef, store: ModelStore) -> tuple[LocalFile, ...]:
+    """List the files of a model in *store*, or of the user's own; these are read for their digests.
+
+    Raises:
+        ModelNotFound: it is not on this machine.
+        ModelError, StoreError: it cannot be used.
+    """
+    if reference.scheme is Scheme.FILE:
+        return tuple(_own_files(reference))
+    record = store.find(reference)
+    if record is None:
+        msg = f"{reference} is not on this machine; `ramalama pull {reference}` fetches it"
+        raise ModelNotFound(msg)
+    return tuple(
+        LocalFile(file=file, path=store.contents.path(file.digest)) for file in record.files
+    )
+
+
+def model_name(reference: ModelRef) -> str:
+    """Name the model in a word, of letters that a path in any image may have."""
+    last = reference.location.rstrip("/").rpartition("/")[2]
+    if reference.scheme is Scheme.OLLAMA or not last.lower().endswith(_GGUF):
+        name = last
+    else:
+        part = part_of(last)
+        name = part.stem if part else last[: -len(_GGUF)]
+    return re.sub(_UNFIT, "-", name).strip("-") or "model"
+
+
+def _own_files(reference: ModelRef) -> Iterator[LocalFile]:
+    model = open_local(reference)
+    if model.directory is not None:
+        msg = f"{model.directory} is a directory; only a GGUF file can be pushed from where it lies"
+        raise ModelUnsupported(msg)
+    for path in model.weights:
+        yield _read(path)
+
+
+def _read(path: Path) -> LocalFile:
+    try:
+        with path.open("rb") as content:
+            digest = digest_of(content)
+            size = content.tell()
+    except OSError as exc:
+        msg = f"{path} cannot be read: {exc.strerror}"
+        raise ModelUnreadable(msg) from exc
+    file = StoredFile(name=path.name, kind=FileKind.GGUF, digest=digest, size=size)
+    return LocalFile(file=file, path=path)

@@ -1,0 +1,22 @@
+"""What the files of a model are for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FileKind(StrEnum):
+    """What a server does with a file; values that upstream's store has are spelled as there."""
+
+    GGUF = "gguf"
+    SAFETENSORS = "safetensor"
+    PROJECTOR = "mmproj"
+    ADAPTER = "adapter"
+    DRAFT = "draft"
+    CHAT_TEMPLATE = "chat_template"  # Jinja
+    GO_TEMPLATE = "go_template"  # Ollama's
+    SYSTEM = "system"  # text
+    PARAMETERS = "params"  # a JSON object of Ollama's option names
+    MESSAGES = "messages"  # a JSON list of {"role", "content"}
+    LICENSE = "license"
+    OTHER = "other"

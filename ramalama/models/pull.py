@@ -1,0 +1,255 @@
+"""From a reference to a model in the store, with what it takes from servers and other programs."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelError, ModelPullError, ModelUnsupported, StoreError
+from ramalama.events import Notice, ignore
+from ramalama.models.formats.gguf import check_header
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.preview import foresee, watched, weights_of
+from ramalama.models.store.caches import reuse
+from ramalama.models.store.caches.base import WantedFile
+from ramalama.models.store.records import ModelRecord, StoredFile
+from ramalama.models.transports import open_transport
+from ramalama.planning.memory.fit import check_weights
+from ramalama.transfers import DownloadPlanned, DownloadRetrying, DownloadWaiting, ModelReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from ramalama.events import EventHook
+    from ramalama.models.download.values import FetchedBlob, RemoteBlob
+    from ramalama.models.formats.digest import Digest
+    from ramalama.models.options import ModelFormat
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.store.caches.base import Cache
+    from ramalama.models.store.store import ModelStore
+    from ramalama.models.store.stored_model import StoredModel
+    from ramalama.models.transports.base import RemoteFile, RemoteModel
+    from ramalama.models.transports.context import TransportContext
+    from ramalama.planning.memory.capacity import Room
+
+
+class Puller:
+    """Brings models into *store*; what other programs' *caches* have is not fetched again.
+
+    A model that *room* is too small for is refused before anything of it is fetched, and so is one
+    that *check* refuses; see `Models.pull`.
+    """
+
+    def __init__(  # noqa: PLR0913 (what a pull goes by)
+        self,
+        store: ModelStore,
+        context: TransportContext,
+        *,
+        caches: Sequence[Cache] = (),
+        room: Room | None = None,
+        check: Callable[[StoredModel], None] | None = None,
+        on_event: EventHook = ignore,
+    ) -> None:
+        self._store = store
+        self._contents = store.contents
+        self._context = context
+        self._caches = caches
+        self._room = room
+        self._check_foreseen = check
+        self._on_event = on_event
+
+    def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
+        """Bring in the model as it is at its source now; all of it, or nothing is changed.
+
+        What was fetched before an error stays, and the next pull goes on from there. Another
+        process that pulls the same model is waited for, and what it has brought in is taken.
+
+        Raises:
+            ModelError: it is not there, may not be had, is too large, broke off, or is no model.
+            StoreError: the store cannot be used, or has not enough space.
+        """
+        began = datetime.now(UTC)
+        waiting = DownloadWaiting(file=str(reference))
+        alone = self._store.pulling(reference, on_wait=lambda: self._on_event(waiting))
+        with self._store.using(), alone, _named(reference):
+            record = self._store.find(reference)
+            if record is None or record.pulled <= began:
+                record = self._update(reference, wanted, record)
+        self._on_event(ModelReady(str(reference)))
+        return record
+
+    def _update(
+        self, reference: ModelRef, wanted: ModelFormat, record: ModelRecord | None
+    ) -> ModelRecord:
+        """Ask for *reference*, and fetch it unless *record* is what it is."""
+
+        def note_retry(reason: str, seconds: float) -> None:
+            self._on_event(DownloadRetrying(str(reference), reason, seconds))
+
+        context = replace(self._context, on_retry=note_retry)
+        with open_transport(reference.scheme, context) as transport:
+            remote = transport.find(reference, wanted)
+            self._foresee(remote)
+            if record is None or not _is_same(record, remote):
+                record = ModelRecord(
+                    reference=reference,
+                    files=self._bring(remote, wanted),
+                    pulled=datetime.now(UTC),
+                    revision=remote.revision,
+                )
+                self._store.publish(record)
+        return record
+
+    def _bring(self, remote: RemoteModel, wanted: ModelFormat) -> tuple[StoredFile, ...]:
+        """Get all files onto the shelf."""
+        files = {file.name: self._look_around(remote, file) for file in remote.files}
+        missing = [file for file in remote.files if files[file.name] is None]
+        layers = [archive.blob for archive in remote.archives]
+        blobs = [*map(watched, missing), *layers]
+        self._announce(remote, blobs)
+        with ExitStack() as holding:
+            # Other images may have a layer in common with this one, and be unpacked just now.
+            digests = [layer.digest for layer in layers if layer.digest is not None]
+            holding.enter_context(self._contents.held(digests))
+            fetched = self._fetch(remote, blobs)
+            for file, blob in zip(missing, fetched, strict=False):  # the layers follow
+                files[file.name] = _stored(file, blob.digest, blob.size)
+            found = [file for file in files.values() if file is not None]
+            try:
+                found += self._unpack(remote, fetched[len(missing) :], wanted)
+                self._check(found)
+            except ModelError:  # it would be no better another time
+                holding.close()
+                self._store.abandon(remote.reference, {blob.digest for blob in fetched})
+                raise
+        kept = {file.digest for file in found}
+        for layer in fetched[len(missing) :]:
+            if layer.digest not in kept:
+                self._contents.release(layer.digest)
+        return tuple(found)
+
+    def _foresee(self, remote: RemoteModel) -> None:
+        """Refuse what would be of no use here, by what is known of it."""
+        model = foresee(remote)
+        if self._check_foreseen is not None and model is not None:
+            self._check_foreseen(model)
+        if self._room is not None:
+            name, weights = str(remote.reference), weights_of(remote)
+            check_weights(name, weights, self._room, variants=remote.variants)
+
+    def _look_around(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
+        """Take a file from the store or from another program, if one of them has it."""
+        blob = file.blob
+        if blob.digest is not None and (path := self._contents.find(blob.digest)):
+            return _stored(file, blob.digest, path.stat().st_size)
+        wanted = WantedFile(
+            reference=remote.reference,
+            name=file.name,
+            digest=blob.digest,
+            size=blob.size,
+            revision=remote.revision,
+        )
+        found = reuse(self._contents, self._caches, wanted)
+        path = None if found is None else self._contents.find(found.digest)
+        if found is None or path is None:
+            return None
+        self._on_event(Notice(f"{file.name} is shared with {found.cache}, which had it already"))
+        return _stored(file, found.digest, path.stat().st_size)
+
+    def _announce(self, remote: RemoteModel, missing: Sequence[RemoteBlob]) -> None:
+        self._on_event(
+            DownloadPlanned(
+                model=str(remote.reference),
+                files=len(missing),
+                size=_total(_blobs(remote)),
+                missing=_total(missing),
+            )
+        )
+
+    def _fetch(self, remote: RemoteModel, blobs: Sequence[RemoteBlob]) -> Sequence[FetchedBlob]:
+        """Fetch *blobs*, the missing ones; what came of them is kept, unless it is of no use."""
+        if not blobs:
+            return ()
+        from ramalama.models.download.downloader import (  # noqa: PLC0415 (brings in httpx2)
+            Downloader,
+        )
+
+        downloader = Downloader(self._contents.directory, on_event=self._on_event)
+        self._store.begin(remote.reference, _blobs(remote))
+        try:
+            return downloader.fetch_all(blobs, self._contents)
+        except ModelUnsupported:
+            self._store.abandon(remote.reference, ())
+            raise
+        except BaseException:
+            with suppress(StoreError):  # which is no news if the disk fails
+                self._store.forget_unless_begun(remote.reference, blobs)
+            raise
+
+    def _unpack(
+        self, remote: RemoteModel, layers: Sequence[FetchedBlob], wanted: ModelFormat
+    ) -> tuple[StoredFile, ...]:
+        """Take the files out of an image's layers."""
+        if not layers:
+            return ()
+        # Needed for images alone.
+        from ramalama.models.transports.oci.layers.unpack import unpack  # noqa: PLC0415
+        from ramalama.models.transports.oci.manifests.weights import one_model  # noqa: PLC0415
+
+        files = unpack(
+            [layer.path for layer in layers],
+            self._contents,
+            prefix=remote.archives[0].prefix,
+            directory=self._contents.scratch,
+            name=str(remote.reference),
+        )
+        return one_model(files, wanted, name=str(remote.reference))
+
+    def _check(self, files: Sequence[StoredFile]) -> None:
+        """Refuse weights that no server of this machine could load, whoever sent them.
+
+        Raises:
+            ModelUnsupported: see `check_header`.
+        """
+        for file in files:
+            if file.kind is FileKind.GGUF:
+                path = self._contents.find(file.digest)
+                if path is not None:
+                    check_header(path, name=file.name)
+
+
+@contextmanager
+def _named(reference: ModelRef) -> Generator[None]:
+    """Have every failure of a pull say what was pulled."""
+    try:
+        yield
+    except ModelPullError as exc:
+        if str(reference) in str(exc):
+            raise
+        msg = f"{reference} cannot be pulled: {exc}"
+        raise type(exc)(msg) from exc
+
+
+def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:
+    """Tell whether *record* is what the source has now."""
+    if remote.archives or not all(file.blob.digest for file in remote.files):
+        return remote.revision is not None and record.revision == remote.revision
+    known = {(file.name, file.digest) for file in record.files}
+    return known == {(file.name, file.blob.digest) for file in remote.files}
+
+
+def _blobs(remote: RemoteModel) -> Sequence[RemoteBlob]:
+    """List all that the model consists of, here already or not."""
+    return [*(file.blob for file in remote.files), *(each.blob for each in remote.archives)]
+
+
+def _stored(file: RemoteFile, digest: Digest, size: int) -> StoredFile:
+    return StoredFile(name=file.name, kind=file.kind, digest=digest, size=size)
+
+
+def _total(blobs: Sequence[RemoteBlob]) -> int | None:
+    """Add the sizes up; None if one of them is not known."""
+    sizes = [blob.size for blob in blobs]
+    return None if None in sizes else sum(size or 0 for size in sizes)

@@ -1,0 +1,249 @@
+"""From a model on this machine to one in a registry."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx2
+
+from ramalama.errors import InvalidReference, ModelPushError
+from ramalama.hooks import ignore
+from ramalama.models.files import find_files, model_name
+from ramalama.models.http.client import open_http
+from ramalama.models.http.retry import Passing
+from ramalama.models.options import PushKind
+from ramalama.models.reference.reference import Scheme
+from ramalama.models.transports.oci.client.registry import Access, Purpose, open_repository
+from ramalama.models.transports.oci.client.uploads import mount_blob, upload_blob
+from ramalama.models.transports.oci.layers.content import ContentInterrupted
+from ramalama.models.transports.oci.manifests.media_types import OCI_MANIFEST
+from ramalama.models.transports.oci.pack import pack_artifact, pack_image
+from ramalama.models.transports.oci.transport import image_reference
+from ramalama.transfers import UploadPlanned, UploadProgress, UploadRetrying
+from ramalama_engines import ImageReference
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Sequence
+
+    from ramalama.models.formats.digest import Digest
+    from ramalama.models.options import PushOptions
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.store.store import ModelStore
+    from ramalama.models.transports.oci.client.registry import RegistryClient
+    from ramalama.models.transports.oci.pack import Blob, LocalFile, Package
+    from ramalama.transfers import UploadHook
+    from ramalama_engines import User
+
+T = TypeVar("T")
+
+_LATEST = "latest"
+_EVERY = 0.1  # seconds between two reports of progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """What shall be sent, and where to.
+
+    Attributes:
+        name: of the model, for the configuration and the directory in an image.
+        files: in the order in which a server wants them.
+        base: the image under a car; of no use to the other kinds.
+        source: where the model came from, if that is a registry: perhaps the same one, which then
+            has the bytes already.
+    """
+
+    name: str
+    files: tuple[LocalFile, ...]
+    target: ImageReference
+    kind: PushKind
+    base: ImageReference | None = None
+    source: ImageReference | None = None
+
+
+def push_model(  # noqa: PLR0913 (all that a push takes)
+    source: ModelRef,
+    target: ModelRef,
+    options: PushOptions,
+    *,
+    store: ModelStore,
+    user: User,
+    on_event: UploadHook,
+) -> ModelRef:
+    """Do what `Models.push` says."""
+    if target.scheme is not Scheme.OCI:
+        msg = f"{target} is in no OCI registry, which models are pushed to: oci://HOST/NAME:TAG"
+        raise InvalidReference(msg)
+    push = Push(
+        name=model_name(source),
+        files=find_files(source, store),
+        target=image_reference(target),
+        kind=options.kind,
+        base=_parse_base(options.base) if options.kind is PushKind.CAR else None,
+        source=image_reference(source) if source.scheme is Scheme.OCI else None,
+    )
+    with store.using(), ExitStack() as clients:
+
+        def open_and_keep(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+            return clients.enter_context(open_http(verify=verify))
+
+        access = Access(
+            open_http=open_and_keep,
+            user=user,
+            tls_verify=options.tls_verify,
+            authfile=options.authfile,
+        )
+        digest = Pusher(access, on_event=on_event).push(push)
+    return replace(target, tag=str(digest))
+
+
+def _parse_base(text: str) -> ImageReference:
+    try:
+        return ImageReference.parse(text)
+    except ValueError as exc:
+        raise InvalidReference(str(exc)) from exc
+
+
+class Pusher:
+    """Sends models to OCI registries; what a registry has already is not sent again."""
+
+    def __init__(self, access: Access, *, on_event: UploadHook = ignore) -> None:
+        self._access = access
+        self._on_event = on_event
+
+    def push(self, push: Push) -> Digest:
+        """Send everything, the manifest last, and return the digest of that.
+
+        Called again after a failure, it goes on with the blobs that are missing.
+
+        Raises:
+            ModelPushError: the registry does not take it, or a file has changed meanwhile.
+            AccessDenied: it wants other credentials.
+            ModelPullError, ModelUnsupported: the image under a car cannot be had, or is none.
+        """
+        if push.target.digest:
+            msg = f"{push.target.format()} names a digest; what is pushed gets a tag"
+            raise ModelPushError(msg)
+        package = self._pack(push)
+        elsewhere = _same_registry(push)
+        registry = open_repository(
+            push.target, self._access, purpose=Purpose.PUSH, mount_from=elsewhere
+        )
+        missing = _missing(package, registry, elsewhere)
+        self._on_event(_plan(push, package, missing))
+        for blob in missing:
+            self._upload(registry, blob)
+        return self._patiently(
+            "manifest",
+            lambda: registry.put_manifest(
+                push.target.tag or _LATEST, package.manifest, media_type=OCI_MANIFEST
+            ),
+        )
+
+    def _pack(self, push: Push) -> Package:
+        if push.kind is PushKind.ARTIFACT:
+            return pack_artifact(push.name, push.files)
+        if push.kind is PushKind.RAW:
+            return pack_image(push.kind, push.name, push.files)
+        from ramalama.models.transports.oci.base_image import (  # noqa: PLC0415 (cars alone)
+            read_base,
+        )
+
+        if push.base is None:
+            msg = "a car is built on an image, and none is named"
+            raise ModelPushError(msg)
+        return pack_image(push.kind, push.name, push.files, read_base(push.base, self._access))
+
+    def _upload(self, registry: RegistryClient, blob: Blob) -> None:
+        def once() -> None:
+            meter = _Meter(blob, self._on_event)
+            upload_blob(registry, blob.content, blob.descriptor.digest, on_bytes=meter.count)
+
+        self._patiently(blob.name, once)
+
+    def _patiently(self, name: str, act: Callable[[], T]) -> T:
+        """Call *act*, again and again while it fails in a way that may pass."""
+
+        def once() -> T:
+            try:
+                return act()
+            except ModelPushError as exc:
+                if (failure := _passing(exc)) is None:
+                    raise
+                raise failure from exc
+
+        def tell(failure: Passing, seconds: float) -> None:
+            self._on_event(UploadRetrying(name, str(failure), seconds))
+
+        try:
+            return self._access.patience.retrying(tell)(once)
+        except Passing as exc:
+            msg = f"{exc}; push again to go on with what is missing"
+            raise ModelPushError(msg) from exc
+
+
+class _Meter:
+    """Counts what leaves of one blob, and reports it now and then."""
+
+    def __init__(self, blob: Blob, on_event: UploadHook) -> None:
+        self._blob = blob
+        self._on_event = on_event
+        self._done = 0
+        self._reported = 0.0
+
+    def count(self, sent: int) -> None:
+        """Take note of *sent* more bytes."""
+        total = self._blob.content.size
+        self._done = min(self._done + sent, total)
+        now = time.monotonic()
+        if self._done == total or now >= self._reported + _EVERY:
+            self._reported = now
+            self._on_event(UploadProgress(self._blob.name, self._done, total))
+
+
+def _passing(error: ModelPushError) -> Passing | None:
+    """Return what is to be thought of *error* if another try may spare us; else None."""
+    match error, error.__cause__:
+        case _, Passing(pause=pause):
+            return Passing(str(error), pause=pause)
+        case ContentInterrupted(), _:
+            return Passing(str(error))
+        case _, httpx2.NetworkError() | httpx2.TimeoutException() | httpx2.RemoteProtocolError():
+            return Passing(str(error))
+        case _:
+            return None
+
+
+def _same_registry(push: Push) -> Sequence[str]:
+    """List the repositories of the target's registry that may have some of the bytes."""
+    return [
+        other.path
+        for other in (push.source, push.base)
+        if other and other.domain == push.target.domain and other.path != push.target.path
+    ]
+
+
+def _missing(
+    package: Package, registry: RegistryClient, elsewhere: Sequence[str]
+) -> Sequence[Blob]:
+    """List what the repository lacks, and cannot be given from the repositories *elsewhere*."""
+
+    def is_there(digest: Digest) -> bool:
+        return registry.has_blob(digest) or any(
+            mount_blob(registry, digest, source=path) for path in elsewhere
+        )
+
+    unique = {blob.descriptor.digest: blob for blob in package.blobs}
+    return [blob for digest, blob in unique.items() if not is_there(digest)]
+
+
+def _plan(push: Push, package: Package, missing: Sequence[Blob]) -> UploadPlanned:
+    return UploadPlanned(
+        target=push.target.format(),
+        files=len(missing),
+        size=sum(blob.content.size for blob in package.blobs),
+        missing=sum(blob.content.size for blob in missing),
+    )

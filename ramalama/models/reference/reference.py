@@ -1,0 +1,226 @@
+"""What a user types for a model.
+
+    reference = "file:" path-in-a-URL | path | transport "://" name | address | name
+    path      = ("/" | "./" | "../" | "~/") …      a file of this machine, never anything else
+    transport = "ollama" | "hf" | "huggingface" | "ms" | "modelscope" | "oci" | "docker" | "rlcr"
+              | "http" | "https"
+    address   = a hub's, as in "hf.co/" name       see `reference_urls`
+              | registry "/" name                  an OCI one; registry has "." or ":", or is
+                                                   localhost
+    name      = see `reference_names`              without a transport, the default one's
+
+``file:`` takes all the forms in use: ``file:///abs``, ``file://localhost/abs``, ``file:/abs``,
+``file:rel`` and ``file://rel`` (the manual page's), percent-encoded as URLs are. ``rlcr://name``
+is ``oci://rlcr.io/ramalama/name``.
+
+A name that would leave this machine although a file is so called is refused: who forgot the
+``./`` would tell a server of it. Passwords are no part of a reference, since references get into
+labels and lists.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote, unquote_to_bytes
+
+from ramalama.errors import InvalidReference
+from ramalama.models.reference.names import names_host, parse_hub, parse_oci, parse_ollama
+from ramalama.models.reference.urls import hub_reference, parse_url
+from ramalama_values import frozen
+
+
+class Scheme(StrEnum):
+    """How a model is reached."""
+
+    FILE = "file"
+    OLLAMA = "ollama"
+    HUGGINGFACE = "hf"
+    MODELSCOPE = "ms"
+    OCI = "oci"
+    HTTP = "http"
+    HTTPS = "https"
+
+
+_FILE = "file:"
+_PATH_STARTS = ("/", "./", "../", "~/")
+_PATHS = frozenset({".", "..", "~"})
+_RLCR = "rlcr.io/ramalama"
+_SHA256 = "sha256:"
+_LONGEST = 4096
+_LONGEST_SHOWN = 100
+# Compiled at first use, by re itself: an import shall cost nothing.
+# A password ends at the "@" before a server, which is no digest's; it may hold slashes, and what
+# is a number up to a slash is a port.
+_PASSWORD = r"(?s)(^(?!\w+://)|://)(?:[^/]*@|[^/:\[]*:(?![0-9]+/).*@)(?!sha[0-9]+:)"  # noqa: S105 (where one is)
+_QUERY = r"(?s)\?.*"
+
+_PREFIXES = {
+    "ollama": Scheme.OLLAMA,
+    "hf": Scheme.HUGGINGFACE,
+    "huggingface": Scheme.HUGGINGFACE,
+    "ms": Scheme.MODELSCOPE,
+    "modelscope": Scheme.MODELSCOPE,
+    "oci": Scheme.OCI,
+    "docker": Scheme.OCI,
+    "http": Scheme.HTTP,
+    "https": Scheme.HTTPS,
+}
+_WITHOUT_NAMES = (Scheme.HTTP, Scheme.HTTPS)
+
+
+@frozen(kw_only=False)
+class ModelRef:
+    """A parsed reference, spelled out: what it leaves open has been filled in.
+
+    ========== ============================= =========================================
+    scheme     location                      tag
+    ========== ============================= =========================================
+    file       absolute path                 ""
+    ollama     ``library/smollm2``           ``135m``, "latest"; a host may precede
+    hf, ms     ``org/repo``, ``org/repo/f``  quantisation as typed, ""; see `HubName`
+    oci        ``quay.io/org/model``         tag, or ``sha256:HEX`` of a manifest
+    http(s)    ``host:port/path?query``      "", or ``sha256:HEX`` of the file
+    ========== ============================= =========================================
+
+    But for a file's path, all text in it is printable, and no part of a location is ``..``.
+    """
+
+    scheme: Scheme
+    location: str
+    tag: str = ""
+
+    @classmethod
+    def parse(
+        cls,
+        text: str,
+        *,
+        home: Path | None = None,
+        cwd: Path | None = None,
+        default: Scheme = Scheme.OLLAMA,
+    ) -> Self:
+        """Read what a user typed; *home* and *cwd* default to this process's.
+
+        *default* is the transport of a name that has none, one of those that have names.
+
+        Raises:
+            InvalidReference: it names no model.
+        """
+        if text.startswith(_FILE):
+            return cls(Scheme.FILE, _absolute(_path_of_url(text), text, home=home, cwd=cwd))
+        if text.startswith(_PATH_STARTS) or text in _PATHS:
+            return cls(Scheme.FILE, _absolute(text, text, home=home, cwd=cwd))
+        try:
+            _check(text)
+            if "://" not in text:
+                _keep_here(text, cwd or Path())
+            return cls(*_named(_in_full(text, default)))
+        except ValueError as exc:
+            msg = f"{_shown(text)} names no model: {exc}"
+            raise InvalidReference(msg) from None
+
+    def __str__(self) -> str:
+        """Write it in the form that `parse` reads everywhere: one line, in any encoding."""
+        match self.scheme:
+            case Scheme.FILE:
+                return f"file://{''.join(map(_in_url, self.location))}"
+            case Scheme.HTTP | Scheme.HTTPS:
+                tag = self.tag.replace(_SHA256, "#sha256=")
+            case _ if self.tag.startswith(_SHA256):
+                tag = f"@{self.tag}"
+            case _:
+                tag = f":{self.tag}" if self.tag else ""
+        return f"{self.scheme}://{self.location}{tag}"
+
+
+def parse_transport(word: str) -> Scheme:
+    """Read the name of a transport that can be the default one, ``huggingface`` or ``hf``.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    names = {name: scheme for name, scheme in _PREFIXES.items() if scheme not in _WITHOUT_NAMES}
+    try:
+        return names[word.lower()]
+    except KeyError:
+        msg = "one of " + ", ".join(names)
+        raise ValueError(msg) from None
+
+
+def _check(text: str) -> None:
+    if not text or not text.isprintable() or len(text) > _LONGEST:
+        msg = f"a name is 1 to {_LONGEST} printable characters"
+        raise ValueError(msg)
+    if text[0].isspace() or text[-1].isspace():
+        msg = "there is a space before or after it"
+        raise ValueError(msg)
+    if re.search(_PASSWORD, text):
+        msg = "a user or a password has no place in a reference; see `ramalama login`"
+        raise ValueError(msg)
+
+
+def _keep_here(text: str, cwd: Path) -> None:
+    if os.path.isfile(cwd / text):  # noqa: PTH113 (Path's takes what it cannot read for an error)
+        msg = f"there is a file of that name; type ./{text} for it, else name the transport"
+        raise ValueError(msg)
+
+
+def _in_full(text: str, default: Scheme) -> str:
+    """Write *text* with the transport that it means."""
+    if found := hub_reference(text):
+        return found
+    prefix, mark, rest = text.partition("://")
+    if mark:
+        return f"oci://{_RLCR}/{rest}" if prefix.lower() == "rlcr" else text
+    first, slash, _ = text.partition("/")
+    return f"{Scheme.OCI if slash and names_host(first) else default}://{text}"
+
+
+def _named(text: str) -> tuple[Scheme, str, str]:
+    prefix, _, rest = text.partition("://")
+    scheme = _PREFIXES.get(prefix.lower())
+    match scheme:
+        case None:
+            msg = f"there is no transport {prefix[:40]!r}, only {', '.join(_PREFIXES)} and file"
+            raise ValueError(msg)
+        case Scheme.OLLAMA:
+            return (scheme, *parse_ollama(rest))
+        case Scheme.HUGGINGFACE | Scheme.MODELSCOPE:
+            return (scheme, *parse_hub(rest))
+        case Scheme.OCI:
+            return (scheme, *parse_oci(rest))
+        case _:
+            return (scheme, *parse_url(scheme, rest))
+
+
+def _path_of_url(text: str) -> str:
+    rest = text.removeprefix(_FILE)
+    if rest.startswith("//"):
+        rest = rest.removeprefix("//").removeprefix("localhost/")
+        if text.startswith("file://localhost/"):
+            rest = "/" + rest
+    return os.fsdecode(unquote_to_bytes(os.fsencode(rest)))
+
+
+def _in_url(char: str) -> str:
+    """Percent-encode what would be read differently, or not be seen, and leave names readable."""
+    return char if char.isprintable() and char != "%" else quote(os.fsencode(char))
+
+
+def _absolute(path: str, text: str, *, home: Path | None, cwd: Path | None) -> str:
+    if "\0" in path or not path:
+        msg = f"{_shown(text)} is not the path of a model"
+        raise InvalidReference(msg)
+    if path == "~" or path.startswith("~/"):
+        path = str((home or Path.home()) / path[2:])
+    # No resolve(): a link is the user's name for the model, and it may change its target.
+    return os.path.normpath((cwd or Path.cwd()) / path)
+
+
+def _shown(text: str) -> str:
+    """Quote what was typed, at no great length, without what may be a password."""
+    text = re.sub(_PASSWORD, r"\1…@", re.sub(_QUERY, "?…", text[:_LONGEST]))
+    return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")

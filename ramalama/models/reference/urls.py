@@ -1,0 +1,159 @@
+"""Web addresses: of files, and of the hubs' pages about models.
+
+    file = host [":" port] "/" path ["?" query] ["#sha256=" hex]
+
+An address that a browser shows on a hub means the model there, whose digests are known to the
+hub's own transport:
+
+    https://huggingface.co/ORG/REPO[/tree/REVISION]                hf://ORG/REPO[@REVISION]
+    https://huggingface.co/ORG/REPO/{blob,resolve,raw}/REVISION/F  hf://ORG/REPO[@REVISION]/F
+    https://modelscope.cn/models/ORG/REPO[/summary,/files]         ms://ORG/REPO
+    https://modelscope.cn/models/ORG/REPO/{resolve,file/view}/REVISION/F
+                                                                   ms://ORG/REPO[@REVISION]/F
+    https://ollama.com/NAMESPACE/NAME[:TAG]                        ollama://NAMESPACE/NAME[:TAG]
+
+The manual page's ``hf.co/ORG/REPO`` has no scheme, and neither need the others.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote
+
+from ramalama.models.formats.digest import Digest
+from ramalama.models.reference.names import OLLAMA_HOSTS, parse_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+_NO_MODELS = ("api", "datasets", "spaces", "docs", "collections", "papers", "blog", "v2")
+_FILES = ("blob", "resolve", "raw")
+_FRAGMENT = "sha256="
+
+# What stays as it is typed: the printable characters of ASCII that a URL may hold, and "%".
+_AS_TYPED = "!$%&'()*+,-./:;=?@_~[]"
+_LONE_PERCENT = r"%(?![0-9A-Fa-f]{2})"
+
+# The parameters in which servers of files take passwords.
+_SECRETS = frozenset(
+    # As words, since a row each would be half a page.
+    """access_token api_key apikey auth authorization jwt key-pair-id passwd password
+    private_token secret sig signature token x-amz-credential x-amz-security-token
+    x-amz-signature x-goog-credential x-goog-signature""".split()  # noqa: SIM905 (see above)
+)
+
+
+def parse_url(scheme: str, rest: str) -> tuple[str, str]:
+    """Read the address of a file: location, and the digest to expect as tag.
+
+    Raises:
+        ValueError: it is none, or would put a password where everybody can read it.
+    """
+    address, mark, fragment = rest.partition("#")
+    authority, slash, path = address.partition("/")
+    host = parse_host(authority).removesuffix(_DEFAULT_PORTS[scheme])
+    path, question, query = path.partition("?")
+    if not slash or not (path or query):
+        msg = "it names a server, and no file there"
+        raise ValueError(msg)
+    if any(unquote(part) in (".", "..") for part in path.split("/")):
+        msg = "its path goes up with dots; write it without"
+        raise ValueError(msg)
+    _refuse_secrets(query)
+    return f"{host}/{_escaped(path)}{question}{_escaped(query)}", _digest(fragment) if mark else ""
+
+
+def hub_reference(text: str) -> str | None:
+    """Write the address of a model's page, or of a file, as the hub's transport has it.
+
+    None where *text* is no address of a hub, or means something else there.
+    """
+    prefix, mark, address = text.rpartition("://")
+    host, slash, path = address.partition("/")
+    shapes = _HUBS.get(host.lower())
+    if not slash or shapes is None or prefix.lower() not in ("", "https", "http"):
+        return None
+    if f"#{_FRAGMENT}" in path:  # the hub's transport would not look at it
+        return None
+    scheme, find = shapes
+    parts = tuple(part for part in re.split(r"[?#]", path)[0].split("/") if part)
+    name = find(parts)
+    if name is None and not mark:
+        name = "/".join(parts)
+    return f"{scheme}://{name}" if name else None
+
+
+def _hugging_face(parts: Sequence[str]) -> str | None:
+    match parts:
+        case [organisation, *_] if organisation in _NO_MODELS:
+            return None
+        case [_, _]:
+            return "/".join(parts)
+        case [organisation, repo, "tree", revision]:
+            return f"{organisation}/{repo}{_pin(revision, 'main')}"
+        case [organisation, repo, word, revision, *file] if file and word in _FILES:
+            return f"{organisation}/{repo}{_pin(revision, 'main')}/{unquote('/'.join(file))}"
+        case _:
+            return None
+
+
+def _modelscope(parts: Sequence[str]) -> str | None:
+    match parts:
+        case ["models", organisation, repo] | ["models", organisation, repo, "summary" | "files"]:
+            return f"{organisation}/{repo}"
+        case ["models", organisation, repo, "resolve", revision, *file] | [
+            "models",
+            organisation,
+            repo,
+            "file",
+            "view",
+            revision,
+            *file,
+        ] if file:
+            return f"{organisation}/{repo}{_pin(revision, 'master')}/{unquote('/'.join(file))}"
+        case _:
+            return None
+
+
+def _ollama(parts: Sequence[str]) -> str | None:
+    match parts:
+        case [_, _]:
+            return "/".join(parts)
+        case _:
+            return None
+
+
+_HUBS: dict[str, tuple[str, Callable[[Sequence[str]], str | None]]] = {
+    **dict.fromkeys(
+        ("huggingface.co", "www.huggingface.co", "hf.co", "www.hf.co"), ("hf", _hugging_face)
+    ),
+    **dict.fromkeys(("modelscope.cn", "www.modelscope.cn"), ("ms", _modelscope)),
+    **dict.fromkeys(OLLAMA_HOSTS, ("ollama", _ollama)),
+}
+
+
+def _pin(revision: str, default: str) -> str:
+    return "" if revision == default else f"@{revision}"
+
+
+def _escaped(text: str) -> str:
+    return quote(re.sub(_LONE_PERCENT, "%25", text), safe=_AS_TYPED)
+
+
+def _digest(fragment: str) -> str:
+    if not fragment.startswith(_FRAGMENT):
+        msg = "after # comes the digest of the file, sha256=HEX, and nothing else"
+        raise ValueError(msg)
+    return str(Digest.parse(fragment.removeprefix(_FRAGMENT)))
+
+
+def _refuse_secrets(query: str) -> None:
+    for name, _ in parse_qsl(query, keep_blank_values=True):
+        if name.lower() in _SECRETS:
+            msg = (
+                f"its {name[:40]!r} is a password, which a reference cannot keep to itself; "
+                "download the file and give its path"
+            )
+            raise ValueError(msg)

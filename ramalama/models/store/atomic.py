@@ -1,0 +1,83 @@
+"""Changes to a directory that are there at once or not at all, whatever kills us.
+
+Everything is made under a name of its own in a scratch directory of the same file system, and then
+renamed. What a kill leaves there, the garbage collector removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ramalama.models.store.unlink import remove_tree, unlink
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+# Another file system, none that knows links (exFAT), somebody else's file, or too many links.
+NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS})
+
+
+@contextmanager
+def scratch_path(scratch: Path) -> Generator[Path]:
+    """Lend a new name in *scratch*; what is still there in the end is removed."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
+    try:
+        yield path
+    finally:
+        unlink(path)
+        remove_tree(path)
+
+
+def write_whole(path: Path, content: bytes, *, scratch: Path) -> None:
+    """Put *content* at *path*, durably; until then what was there stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_path(scratch) as new:
+        with new.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    sync_directory(path.parent)
+
+
+def link(source: Path, target: Path, *, scratch: Path) -> None:
+    """Make *target* another name of the file *source*; it replaces another file of that name.
+
+    A hard link, so that it can be mounted by itself; a symbolic one where there are no hard links.
+    """
+    if is_linked(source, target):
+        return
+    with scratch_path(scratch) as new:
+        try:
+            new.hardlink_to(source)
+        except OSError as exc:
+            if exc.errno not in NO_LINK:
+                raise
+            new.symlink_to(source)
+        new.replace(target)
+
+
+def is_linked(source: Path, target: Path) -> bool:
+    """Tell whether *target* is what `link` makes of *source*."""
+    try:
+        status = target.lstat()
+        if stat.S_ISLNK(status.st_mode) and target.readlink() == source:
+            return True
+        return os.path.samestat(status, source.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def sync_directory(directory: Path) -> None:
+    """Make sure that the names in *directory* outlive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

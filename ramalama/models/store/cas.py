@@ -1,0 +1,165 @@
+"""The contents of all models, each once, under the name of its digest.
+
+    BASE/cas/sha256/ab/cdef…     a content, read-only; its first two digits name the directory
+    BASE/cas/partial/            what is being fetched, by the downloader
+    BASE/cas/locks/              files for flock(2); they stay
+    BASE/cas/index.json          digests of adopted contents, see `digest_index`
+    BASE/tmp/                    what is being made
+
+A content may be a symbolic link to another program's file where that could not be linked; whether
+that one is still the same, the index tells.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from ramalama.models.formats.digest import Digest
+from ramalama.models.store.atomic import NO_LINK, sync_directory
+from ramalama.models.store.holds import held, unless_held
+from ramalama.models.store.unlink import unlink
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+    from io import BufferedReader, FileIO
+    from pathlib import Path
+
+    from ramalama.models.download.values import FetchedBlob
+    from ramalama.models.store.digest_index import DigestIndex
+
+READ_ONLY = 0o444
+_WRITABLE = 0o222
+
+
+class ContentStore:
+    """The contents below *base*; safe for several threads and processes at once.
+
+    Attributes:
+        directory: where contents, partial files and locks are; the downloader's, too.
+        locks: files for flock(2).
+        scratch: where things are made before they are renamed.
+
+    Raises OSError where the disk cannot be used.
+    """
+
+    def __init__(self, base: Path) -> None:
+        self.directory = base / "cas"
+        self.locks = self.directory / "locks"
+        self.scratch = base / "tmp"
+
+    @property
+    def index(self) -> DigestIndex:
+        """What we know of files that are not ours alone."""
+        from ramalama.models.store.digest_index import (  # noqa: PLC0415 (few stores have such files)
+            DigestIndex,
+        )
+
+        return DigestIndex(self.directory / "index.json", scratch=self.scratch)
+
+    def path(self, digest: Digest) -> Path:
+        """Say where the content of *digest* is, or would be."""
+        return self.directory.joinpath("sha256", digest.hex[:2], digest.hex[2:])
+
+    def find(self, digest: Digest) -> Path | None:
+        """Return the path of a content, None if it is not here or may have been changed."""
+        return self.path(digest) if self.has(digest) else None
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether a content is here, as `find` does."""
+        path = f"{self.directory}/sha256/{digest.hex[:2]}/{digest.hex[2:]}"
+        try:
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode) and not status.st_mode & _WRITABLE:
+                return True
+            return self.index.find(os.stat(path)) == digest  # noqa: PTH116 (a Path takes as long as all of this)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def size(self, digest: Digest) -> int:
+        """Return the bytes of a content, 0 if it is not here."""
+        path = self.find(digest)
+        with suppress(FileNotFoundError):
+            return 0 if path is None else path.stat().st_size
+        return 0
+
+    def put(self, fetched: FetchedBlob) -> Path:
+        """Move a complete and verified file in, durably; one that is there already stays.
+
+        Whoever puts the same content at the same time succeeds, too.
+        """
+        target = self.path(fetched.digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _make_durable(fetched.path)
+            self._move(fetched.path, target, fetched.digest)
+        except FileNotFoundError:
+            if self.find(fetched.digest) is None:
+                raise
+        sync_directory(target.parent)
+        return target
+
+    def _move(self, source: Path, target: Path, digest: Digest) -> None:
+        try:
+            target.hardlink_to(source)  # and not rename(2): there shall be one inode
+        except FileExistsError:
+            if self.find(digest) is None:
+                source.replace(target)
+        except OSError as exc:
+            if exc.errno not in NO_LINK:
+                raise
+            source.replace(target)
+        source.unlink(missing_ok=True)
+
+    def verify(self, digest: Digest) -> bool:
+        """Read a content and tell whether it is what its name says; False if it is not here."""
+        try:
+            with self.path(digest).open("rb") as file:
+                return digest_of(file) == digest
+        except FileNotFoundError:
+            return False
+
+    @contextmanager
+    def held(self, digests: Iterable[Digest]) -> Generator[None]:
+        """Keep contents that no model has, from before they are put here until they were read."""
+        with ExitStack() as stack:
+            for digest in digests:
+                stack.enter_context(held(self.locks, digest.file_name))
+            yield
+
+    def release(self, digest: Digest) -> int:
+        """Remove a content that has no other name, and return how many bytes that freed.
+
+        One that somebody holds stays; who held it last releases it.
+        """
+        path = self.path(digest)
+        with suppress(FileNotFoundError), unless_held(self.locks, digest.file_name) as free:
+            return unlink(path) if free and path.lstat().st_nlink == 1 else 0
+        return 0
+
+    def all(self) -> Iterator[Digest]:
+        """Yield what is here, in no order."""
+        for entry in self.directory.glob("sha256/??/*"):
+            name = entry.parent.name + entry.name
+            try:
+                yield Digest.parse(name)
+            except ValueError:  # not ours
+                continue
+
+
+def digest_of(file: FileIO | BufferedReader) -> Digest:
+    """Read all of *file* and compute its digest, at about one gigabyte a second."""
+    import hashlib  # noqa: PLC0415 (contents that are here already need none)
+
+    return Digest(hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _make_durable(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, READ_ONLY)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""All directories of a store, for what goes through several of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from ramalama.models.store.cas import ContentStore
+from ramalama.models.store.pulls import Pulls
+from ramalama.models.store.records_file import Records
+from ramalama.models.store.snapshots import Snapshots
+from ramalama.models.store.upstream.views import UpstreamTree
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@frozen()
+class StoreParts:
+    """The directories below one base; see `ramalama.models.store.store`."""
+
+    contents: ContentStore
+    records: Records
+    snapshots: Snapshots
+    pulls: Pulls
+    tree: UpstreamTree
+
+    @classmethod
+    def below(cls, base: Path) -> Self:
+        """Name them; none is created."""
+        contents = ContentStore(base)
+        return cls(
+            contents=contents,
+            records=Records(base),
+            snapshots=Snapshots(base, contents),
+            pulls=Pulls(base, contents),
+            tree=UpstreamTree(base / "store", contents),
+        )

@@ -1,0 +1,152 @@
+"""From a record to the files that a server reads, and to what their author meant it to have."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelUnsupported, StoreError
+from ramalama.models.formats.bounded_read import is_list, is_object, read_bytes
+from ramalama.models.formats.generation_config import read_generation_config
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.store.stored_model import StoredModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ramalama.models.store.records import ModelRecord
+
+_LONGEST_TEXT = 1024 * 1024
+_LONGEST_VALUE = 4096
+_MOST_VALUES = 256
+_MOST_MESSAGES = 1024
+_ROLES = frozenset({"system", "user", "assistant", "tool"})
+
+# The largest vocabulary in use takes seven megabytes; the template stands before or after it.
+_METADATA = 32 * 1024 * 1024
+_TEMPLATE_KEY = b"tokenizer.chat_template"
+_STRING = 8  # GGUF's number of the type
+_TEMPLATE = struct.pack("<Q", len(_TEMPLATE_KEY)) + _TEMPLATE_KEY + struct.pack("<I", _STRING)
+
+
+def open_model(record: ModelRecord, directory: Path) -> StoredModel:
+    """Say what is what among the files of *record*, which lie in *directory*.
+
+    Raises:
+        ModelUnsupported: there are no weights among them.
+        StoreError: they cannot be mounted as a directory.
+        OSError: they cannot be read.
+    """
+    files = {
+        kind: tuple(directory / file.name for file in record.files if file.kind is kind)
+        for kind in FileKind
+    }
+    gguf, safetensors = files[FileKind.GGUF], files[FileKind.SAFETENSORS]
+    if not gguf and not safetensors:
+        msg = f"{record.reference} has no weights, neither GGUF nor safetensors"
+        raise ModelUnsupported(msg)
+    if not gguf:
+        _check_links(record, directory)
+    templates, drafts = files[FileKind.CHAT_TEMPLATE], files[FileKind.DRAFT]
+    return StoredModel(
+        reference=record.reference,
+        weights=gguf or safetensors,
+        directory=None if gguf else directory,
+        projectors=files[FileKind.PROJECTOR],
+        adapters=files[FileKind.ADAPTER],
+        draft=drafts[0] if drafts else None,
+        chat_template=templates[0] if templates else None,
+        template_name=None if templates else _template_name(gguf, files[FileKind.GO_TEMPLATE]),
+        system=_read_system(files[FileKind.SYSTEM]),
+        parameters=(
+            _read_parameters(files[FileKind.PARAMETERS])
+            if gguf
+            else read_generation_config(directory)
+        ),
+        messages=_read_messages(files[FileKind.MESSAGES]),
+    )
+
+
+def _check_links(record: ModelRecord, directory: Path) -> None:
+    """Refuse a directory whose links would lead nowhere in a container."""
+    if any((directory / file.name).is_symlink() for file in record.files):
+        msg = (
+            f"{directory} needs hard links, which its file system does not have; "
+            "choose another one with --store"
+        )
+        raise StoreError(msg)
+
+
+def _template_name(weights: Sequence[Path], go_templates: Sequence[Path]) -> str | None:
+    """Name a template for weights that have none of their own."""
+    if not weights or not go_templates:
+        return None
+    from ramalama.models.formats.chat_templates import (  # noqa: PLC0415 (Ollama's models only)
+        builtin_template,
+    )
+
+    name = builtin_template(_read_text(go_templates[0]))
+    return None if name is None or _has_template(weights[0]) else name
+
+
+def _has_template(weights: Path) -> bool:
+    """Tell whether a GGUF file carries a template; by its key, since the whole takes too long."""
+    from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (see _template_name)
+
+    if not weights.stat().st_size:  # which mmap(2) refuses; the server will say what it thinks
+        return False
+    with weights.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(_TEMPLATE, 0, _METADATA) >= 0
+
+
+def _read_text(path: Path) -> str:
+    return read_bytes(path, limit=_LONGEST_TEXT).decode(errors="replace")
+
+
+def _read_system(paths: Sequence[Path]) -> str | None:
+    return _read_text(paths[0]) if paths else None
+
+
+def _read_parameters(paths: Sequence[Path]) -> Mapping[str, object]:
+    """Read Ollama's options; what is neither a number nor a text nor some of them is left out."""
+    value = _read_value(paths)
+    if not is_object(value) or len(value) > _MOST_VALUES:
+        return {}
+    read = {key: _parameter(each) for key, each in value.items()}
+    return {key: each for key, each in read.items() if each is not None}
+
+
+def _parameter(value: object) -> object:
+    if is_list(value):
+        texts = tuple(each for each in value if isinstance(each, str))
+        short = len(texts) <= _MOST_VALUES and all(len(text) <= _LONGEST_VALUE for text in texts)
+        return texts if short and len(texts) == len(value) else None
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_VALUE else None
+    return value if isinstance(value, bool | int | float) and math.isfinite(value) else None
+
+
+def _read_messages(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+    """Read the beginning of a conversation; one that makes no sense is none."""
+    value = _read_value(paths)
+    if not is_list(value) or len(value) > _MOST_MESSAGES:
+        return ()
+    messages: list[tuple[str, str]] = []
+    for each in value:
+        role, content = (each.get("role"), each.get("content")) if is_object(each) else ("", "")
+        if not isinstance(role, str) or role not in _ROLES or not isinstance(content, str):
+            return ()
+        messages.append((role, content))
+    return tuple(messages)
+
+
+def _read_value(paths: Sequence[Path]) -> object:
+    if not paths:
+        return None
+    try:
+        return json.loads(_read_text(paths[0]))
+    except (ValueError, RecursionError):  # it is its author's mistake, and the model works without
+        return None

@@ -1,0 +1,146 @@
+"""Pulls that have begun, so that one that was interrupted can be listed and removed.
+
+BASE/pulls/SCHEME/HEX.json     {"version": 1, "reference": {…}, "blobs": [identity, …]}
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.errors import StoreError
+from ramalama.models.formats.bounded_read import is_list, is_object, read_json
+from ramalama.models.formats.digest import Digest
+from ramalama.models.store.atomic import write_whole
+from ramalama.models.store.records_file import (
+    note_name,
+    notes_below,
+    parse_reference,
+    reference_fields,
+)
+from ramalama.models.store.unlink import unlink
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ramalama.models.download.values import RemoteBlob
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.store.cas import ContentStore
+    from ramalama.models.store.partials import Partials
+
+_VERSION = 1
+_LARGEST = 16 * 1024 * 1024
+
+
+@frozen()
+class BegunPull:
+    """A pull that was begun and has not ended.
+
+    Attributes:
+        note: the file that says so.
+        identities: of its blobs, as `RemoteBlob` has them.
+        begun: in seconds since the epoch.
+    """
+
+    note: Path
+    reference: ModelRef
+    identities: frozenset[str]
+    begun: float
+
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """The digests that were announced for its blobs."""
+        return frozenset(digest for each in self.identities if (digest := _digest(each)))
+
+
+class Pulls:
+    """The notes below *base*; raises OSError where the disk cannot be used."""
+
+    def __init__(self, base: Path, contents: ContentStore) -> None:
+        self._directory = base / "pulls"
+        self._contents = contents
+
+    def begin(self, reference: ModelRef, blobs: Iterable[RemoteBlob]) -> None:
+        """Note that *blobs* are going to be fetched for *reference*."""
+        fields = {
+            "version": _VERSION,
+            "reference": reference_fields(reference),
+            "blobs": [blob.identity for blob in blobs],
+        }
+        content = json.dumps(fields).encode()
+        path = self._directory / note_name(reference)
+        write_whole(path, content, scratch=self._contents.scratch)
+
+    def end(self, reference: ModelRef) -> None:
+        """Forget a pull, which is through; none is no error."""
+        unlink(self._directory / note_name(reference))
+
+    def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:
+        """Forget a pull of whose *missing* blobs nothing is here."""
+        identities = {blob.identity for blob in missing}
+        complete = any(
+            self._contents.find(digest) for each in identities if (digest := _digest(each))
+        )
+        if complete or any(
+            each.done for each in self._partials.all() if each.identity in identities
+        ):
+            return
+        self.end(reference)
+
+    def find(self, reference: ModelRef) -> BegunPull | None:
+        """Return the pull of *reference* that has not ended, None if there is none."""
+        return _read(self._directory / note_name(reference))
+
+    def all(self) -> Iterator[BegunPull]:
+        """Yield the pulls that have not ended, in no order; what is no note is left out."""
+        yield from filter(None, map(_read, map(Path, notes_below(self._directory))))
+
+    def remove(self, pull: BegunPull) -> int:
+        """Give a pull up with the partial files that are for it alone; say what that freed."""
+        unlink(pull.note)
+        others = {identity for other in self.all() for identity in other.identities}
+        alone = pull.identities - others
+        return sum(
+            self._partials.remove(partial)
+            for partial in self._partials.all()
+            if partial.identity in alone
+        )
+
+    def sizes(self) -> Iterator[tuple[BegunPull, int]]:
+        """Yield the pulls that have not ended, each with the bytes that came."""
+        pulls = tuple(self.all())
+        done = {each.identity: each.done for each in self._partials.all()} if pulls else {}
+        for pull in pulls:
+            here = sum(map(self._contents.size, pull.digests))
+            yield pull, here + sum(done.get(identity, 0) for identity in pull.identities)
+
+    @property
+    def _partials(self) -> Partials:
+        from ramalama.models.store.partials import Partials  # noqa: PLC0415 (few have such pulls)
+
+        return Partials(self._contents.directory)
+
+
+def _read(path: Path) -> BegunPull | None:
+    try:
+        value = read_json(path, limit=_LARGEST)
+        if not is_object(value) or value.get("version") != _VERSION:
+            return None
+        blobs = value.get("blobs")
+        return BegunPull(
+            note=path,
+            reference=parse_reference(value.get("reference")),
+            identities=frozenset(map(str, blobs if is_list(blobs) else ())),
+            begun=path.stat().st_mtime,
+        )
+    except (StoreError, ValueError, FileNotFoundError):
+        return None
+
+
+def _digest(identity: str) -> Digest | None:
+    try:
+        return Digest.parse(identity)
+    except ValueError:
+        return None

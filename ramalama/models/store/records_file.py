@@ -1,0 +1,228 @@
+"""Our own note of each model, which says all that upstream's cannot.
+
+A reference has a file named for the SHA-256 of itself: such a name neither escapes nor collides,
+however long the reference and whatever the file system thinks of letter case.
+
+    BASE/refs2/SCHEME/HEX.json
+    {"version": 1, "reference": {"scheme", "location", "tag"}, "revision", "pulled": ISO 8601,
+     "extra": {…}, "files": [{"name", "kind", "sha256", "size"}, …]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelUnsupported, StoreError
+from ramalama.models.formats.bounded_read import is_count, is_list, is_object, read_json
+from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.store.atomic import sync_directory, write_whole
+from ramalama.models.store.records import ModelRecord, StoredFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+_VERSION = 1
+_NOTE = ".json"
+_LARGEST = 16 * 1024 * 1024
+_MOST_FILES = 50_000
+_HUBS = (Scheme.HUGGINGFACE, Scheme.MODELSCOPE)
+
+
+def identity(reference: ModelRef) -> ModelRef:
+    """Write a reference as all that mean the same model: quantisations have no letter case."""
+    if reference.scheme not in _HUBS:
+        return reference
+    tag = reference.tag.upper()
+    return replace(reference, tag="" if tag == "LATEST" else tag)
+
+
+def note_name(reference: ModelRef) -> str:
+    """Name the file of a note, ``SCHEME/HEX.json``."""
+    import hashlib  # noqa: PLC0415 (a list of all models needs none)
+
+    same = identity(reference)
+    key = os.fsencode(f"{same.location}\0{same.tag}")
+    return f"{same.scheme}/{hashlib.sha256(key).hexdigest()}{_NOTE}"
+
+
+def notes_below(directory: Path) -> Iterator[str]:
+    """Yield the paths of the notes in *directory*, in no order; none if it is not there."""
+    for scheme in _entries(os.fspath(directory)):
+        yield from (path for path in _entries(scheme) if path.endswith(_NOTE))
+
+
+def _entries(directory: str) -> Sequence[str]:
+    try:
+        return [f"{directory}/{name}" for name in os.listdir(directory)]  # noqa: PTH208 (Paths take longer to make than to read)
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+
+
+class Records:
+    """The notes below *base*; raises OSError where the disk cannot be used."""
+
+    def __init__(self, base: Path) -> None:
+        self._directory = base / "refs2"
+        self._scratch = base / "tmp"
+
+    def find(self, reference: ModelRef) -> ModelRecord | None:
+        """Read what is noted of *reference*; None if there is nothing, or nothing that we read."""
+        try:
+            record = read_record(self._path(reference))
+        except (FileNotFoundError, NotADirectoryError, StoreError):
+            return None
+        return record if identity(record.reference) == identity(reference) else None
+
+    def write(self, record: ModelRecord) -> None:
+        """Note a model, in place of what was noted of its reference before."""
+        content = json.dumps(_fields(record), indent=1).encode()
+        write_whole(self._path(record.reference), content, scratch=self._scratch)
+
+    def remove(self, reference: ModelRef) -> bool:
+        """Forget a model, durably; False if nothing was noted."""
+        path = self._path(reference)
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        sync_directory(path.parent)
+        return True
+
+    def all(self) -> Iterator[ModelRecord]:
+        """Yield what is noted, in no order; what cannot be read is left out."""
+        for path in self._paths():
+            try:
+                yield read_record(path)
+            except (FileNotFoundError, StoreError):
+                continue
+
+    def all_or_nothing(self) -> Iterator[ModelRecord]:
+        """Yield what is noted, in no order, for whoever removes what is not noted.
+
+        Raises:
+            StoreError: something cannot be read, perhaps because a newer version wrote it.
+        """
+        for path in self._paths():
+            try:
+                yield read_record(path)
+            except StoreError as exc:
+                msg = f"{exc}; remove that file if no other version of this program wrote it"
+                raise StoreError(msg) from exc
+
+    def _paths(self) -> Iterator[str]:
+        return notes_below(self._directory)
+
+    def _path(self, reference: ModelRef) -> Path:
+        return self._directory / note_name(reference)
+
+
+def read_record(path: Path | str) -> ModelRecord:
+    """Read one note.
+
+    Raises:
+        StoreError: it is none of this version's.
+        OSError: it cannot be read.
+    """
+    try:
+        return _parse(read_json(path, limit=_LARGEST))
+    except (ValueError, ModelUnsupported) as exc:
+        msg = f"{path} is not the note of a model: {exc}"
+        raise StoreError(msg) from None
+
+
+def reference_fields(reference: ModelRef) -> dict[str, str]:
+    """Return what `parse_reference` reads, for JSON."""
+    return {"scheme": reference.scheme, "location": reference.location, "tag": reference.tag}
+
+
+def parse_reference(value: object) -> ModelRef:
+    """Read a reference in a note.
+
+    Raises:
+        ValueError: it is none.
+    """
+    fields = value if is_object(value) else {}
+    return ModelRef(
+        Scheme(_text(fields.get("scheme"))),
+        _text(fields.get("location")),
+        _text(fields.get("tag")),
+    )
+
+
+def _fields(record: ModelRecord) -> dict[str, object]:
+    return {
+        "version": _VERSION,
+        "reference": reference_fields(record.reference),
+        "revision": record.revision,
+        "pulled": record.pulled.isoformat(),
+        "extra": dict(record.extra),
+        "files": [
+            {"name": file.name, "kind": file.kind, "sha256": file.digest.hex, "size": file.size}
+            for file in record.files
+        ],
+    }
+
+
+def _parse(value: object) -> ModelRecord:
+    if not is_object(value) or value.get("version") != _VERSION:
+        msg = f"it has no version {_VERSION}"
+        raise ValueError(msg)
+    files = value.get("files")
+    if not is_list(files) or len(files) > _MOST_FILES:
+        msg = f"it has no list of files, of {_MOST_FILES} at most"
+        raise ValueError(msg)
+    revision = value.get("revision")
+    return ModelRecord(
+        reference=parse_reference(value.get("reference")),
+        files=tuple(map(_parse_file, files)),
+        pulled=_parse_time(value.get("pulled")),
+        revision=None if revision is None else _text(revision),
+        extra=_parse_extra(value.get("extra")),
+    )
+
+
+def _parse_file(value: object) -> StoredFile:
+    fields = value if is_object(value) else {}
+    size = fields.get("size")
+    if not is_count(size):
+        msg = "a file has no size"
+        raise ValueError(msg)
+    return StoredFile(
+        name=_text(fields.get("name")),
+        kind=FileKind(_text(fields.get("kind"))),
+        digest=Digest.parse(_text(fields.get("sha256"))),
+        size=size,
+    )
+
+
+def _parse_time(value: object) -> datetime:
+    from datetime import datetime  # noqa: PLC0415 (keeps the common import light)
+
+    time = datetime.fromisoformat(_text(value))
+    if time.tzinfo is None:
+        msg = "its time has no zone"
+        raise ValueError(msg)
+    return time
+
+
+def _parse_extra(value: object) -> dict[str, str]:
+    if not is_object(value):
+        msg = "its extra fields are no object"
+        raise ValueError(msg)
+    return {key: _text(text) for key, text in value.items()}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        msg = f"{value!r:.40} is no text"
+        raise ValueError(msg)  # noqa: TRY004 (a file's fault, not the programmer's)
+    if not value.isascii():
+        os.fsencode(value)  # half of a surrogate pair is no text either
+    return value

@@ -1,0 +1,80 @@
+"""Remove a model with all that it alone has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelNotFound
+from ramalama.models.store.unlink import remove_tree
+from ramalama.models.store.upstream.adopt import known_foreign
+from ramalama.models.store.upstream.layout import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+
+    from ramalama.models.formats.digest import Digest
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.store.layout import StoreParts
+    from ramalama.models.store.records import ModelRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedModel:
+    """A model that is gone; *freed* bytes on the disk went with it, those that nothing shared."""
+
+    reference: ModelRef
+    freed: int
+
+
+def remove_model(parts: StoreParts, reference: ModelRef) -> RemovedModel:
+    """Remove a model, and a pull that was begun. The caller holds the lock of the records.
+
+    Raises:
+        ModelNotFound: there is no such model.
+    """
+    pull, place = parts.pulls.find(reference), place_of(reference)
+    record = parts.records.find(reference) or known_foreign(parts.tree, reference)
+    shown = None if place is None else parts.tree.remove(place)
+    if not parts.records.remove(reference) and shown is None and pull is None:
+        msg = f"{reference} is not on this machine"
+        raise ModelNotFound(msg)
+    freed = shown or 0
+    digests: set[Digest] = set()
+    others = tuple(parts.records.all())
+    if pull is not None:
+        freed += parts.pulls.remove(pull)
+        digests |= pull.digests
+    if record is not None:
+        freed += _remove_snapshot(parts, record, others)
+        digests |= {file.digest for file in record.files}
+    freed += _release(parts, digests, others)
+    for other in others:  # upstream has one place for URLs that differ in their ports
+        if place is not None and place_of(other.reference) == place:
+            parts.tree.publish(other)
+    return RemovedModel(reference, freed)
+
+
+def abandon_pull(parts: StoreParts, reference: ModelRef, contents: Iterable[Digest]) -> None:
+    """Forget a pull with what came for it; *contents* came, too. The caller holds the lock."""
+    digests = set(contents)
+    if (pull := parts.pulls.find(reference)) is not None:
+        parts.pulls.remove(pull)
+        digests |= pull.digests
+    _release(parts, digests, tuple(parts.records.all()))
+
+
+def _remove_snapshot(
+    parts: StoreParts, record: ModelRecord, others: tuple[ModelRecord, ...]
+) -> int:
+    snapshot = parts.snapshots.path(record)
+    wanted = snapshot in map(parts.snapshots.path, others) or parts.snapshots.is_held(snapshot)
+    return 0 if wanted else remove_tree(snapshot)
+
+
+def _release(
+    parts: StoreParts, digests: AbstractSet[Digest], others: tuple[ModelRecord, ...]
+) -> int:
+    named = {file.digest for other in others for file in other.files}
+    return sum(map(parts.contents.release, digests - named))

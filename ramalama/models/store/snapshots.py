@@ -1,0 +1,90 @@
+"""The files of a model side by side under their own names, for a server to read.
+
+    BASE/snapshots/HEX/FILE      hard links to the contents; HEX is the SHA-256 of what is in it
+
+A container sees what is mounted into it, and no target of a symbolic link outside: hence hard
+links. What a directory holds never changes, and models of the same files share one; so a server
+goes on with its files when a newer model of the name arrives. Upstream's snapshots would not do:
+they are named for one file, and another tag of the model rewrites the others.
+"""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from ramalama.models.store.atomic import link, scratch_path
+from ramalama.models.store.holds import held, unless_held
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from ramalama.models.store.cas import ContentStore
+    from ramalama.models.store.records import ModelRecord
+
+_THERE_ALREADY = frozenset({errno.EEXIST, errno.ENOTEMPTY})
+
+
+class Snapshots:
+    """The directories below *base*; raises OSError where the disk cannot be used."""
+
+    def __init__(self, base: Path, contents: ContentStore) -> None:
+        self._directory = base / "snapshots"
+        self._contents = contents
+
+    def path(self, record: ModelRecord) -> Path:
+        """Say where the files of a model are, or would be."""
+        import hashlib  # noqa: PLC0415 (a list of all models needs none)
+
+        lines = sorted(f"{file.digest.hex} {file.name}\n" for file in record.files)
+        return self._directory / hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def ensure(self, record: ModelRecord) -> Path:
+        """Return the directory of a model's files, made or mended if need be."""
+        path = self.path(record)
+        if path.is_dir():
+            self._fill(path, record)
+            return path
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with scratch_path(self._contents.scratch) as new:
+            self._fill(new, record)
+            try:
+                new.rename(path)
+            except OSError as exc:  # somebody was faster, with the same files
+                if exc.errno not in _THERE_ALREADY:
+                    raise
+        return path
+
+    @contextmanager
+    def held(self, path: Path) -> Generator[None]:
+        """Keep the snapshot that *path* is in, or is, from `remove` and the garbage collector.
+
+        Anything else needs no keeping. Whoever calls holds the lock of the records until then.
+        """
+        if self._directory not in path.parents:
+            yield
+            return
+        snapshot = self._directory / path.relative_to(self._directory).parts[0]
+        with held(self._contents.locks, f"snapshot-{snapshot.name}"):
+            yield
+
+    def is_held(self, snapshot: Path) -> bool:
+        """Tell whether somebody serves from *snapshot*.
+
+        Whoever calls keeps others from beginning to, by the lock of the records or of the store.
+        """
+        with unless_held(self._contents.locks, f"snapshot-{snapshot.name}") as free:
+            return not free
+
+    def all(self) -> Iterator[Path]:
+        """Yield what is there, in no order."""
+        with suppress(FileNotFoundError):
+            yield from self._directory.iterdir()
+
+    def _fill(self, directory: Path, record: ModelRecord) -> None:
+        for file in record.files:
+            name = directory / file.name
+            name.parent.mkdir(parents=True, exist_ok=True)
+            link(self._contents.path(file.digest), name, scratch=self._contents.scratch)

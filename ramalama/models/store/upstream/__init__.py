@@ -1,0 +1,1 @@
+"""The layout of upstream RamaLama's store, which ours shares."""

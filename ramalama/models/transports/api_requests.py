@@ -1,0 +1,82 @@
+"""Asking the servers of models for small things, and what goes wrong in it, in a line."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from ramalama.errors import ModelPullError
+from ramalama.models.http.client import AnswerTooLong, ask
+from ramalama.models.http.retry import Passing, Patience, advise
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ramalama.models.http.client import Answer
+
+PATIENCE = Patience()
+
+_LONGEST_SHOWN = 200
+
+
+def ask_server(
+    client: httpx2.Client,
+    url: str,
+    *,
+    accept: str = "*/*",
+    limit: int,
+    patience: Patience = PATIENCE,
+) -> Answer:
+    """Read an answer of at most *limit* bytes, whatever its status.
+
+    Raises:
+        ModelPullError: there is none, or it would come from a place without TLS.
+    """
+    with translated(url):
+        answer = ask(client, url, headers={"accept": accept}, limit=limit, patience=patience)
+    refuse_downgrade(url, answer.url)
+    return answer
+
+
+@contextmanager
+def translated(url: str) -> Generator[None]:
+    """Turn what goes wrong in talking to the server of *url* into `ModelPullError`."""
+    try:
+        yield
+    except AnswerTooLong as exc:
+        msg = f"{server_of(url)} sends too much: {exc}"
+        raise ModelPullError(msg) from exc
+    except Passing as exc:
+        cause = exc.__cause__
+        reason = advise(cause) if isinstance(cause, httpx2.HTTPError) else str(exc)
+        msg = f"{server_of(url)} cannot be asked: {one_line(reason)}"
+        raise ModelPullError(msg) from exc
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+        msg = f"{server_of(url)} cannot be asked: {one_line(advise(exc))}"
+        raise ModelPullError(msg) from exc
+
+
+def refuse_downgrade(asked: str, answered: str) -> None:
+    """Believe no answer without TLS to a question with it.
+
+    Raises:
+        ModelPullError: that is what *answered* would be, where *asked* was redirected to.
+    """
+    if asked.startswith("https:") and not answered.startswith("https:"):
+        msg = f"{server_of(asked)} leads to a place without TLS, whose answers are not believed"
+        raise ModelPullError(msg)
+
+
+def server_of(url: str) -> str:
+    """Return host and port; not the user and password that the address of a mirror may have."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+def one_line(text: str | bytes) -> str:
+    """Make a server's words fit to be shown: one line, printable, of bearable length."""
+    text = text[: 4 * _LONGEST_SHOWN]
+    words = (text if isinstance(text, str) else text.decode(errors="replace")).split()
+    line = "".join(char for char in " ".join(words) if char.isprintable())
+    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

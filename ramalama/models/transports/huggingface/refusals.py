@@ -1,0 +1,86 @@
+"""Why Hugging Face says no.
+
+======= ================ ==============================================================
+status  X-Error-Code     means
+======= ================ ==============================================================
+401     RepoNotFound     no such repository, or a private one; nobody is to know which
+401/403 GatedRepo        its author wants a licence to be accepted first
+404     RevisionNotFound no such branch, tag or commit
+404     EntryNotFound    no such file at that commit
+401     none             the token is not valid (any longer)
+429     none             too many requests; RateLimit tells until when
+======= ================ ==============================================================
+
+Source: huggingface_hub, utils/_http.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
+from ramalama.models.http.retry import asked_pause
+from ramalama.models.transports.api_requests import one_line
+
+if TYPE_CHECKING:
+    from ramalama.errors import ModelError
+    from ramalama.models.http.client import Answer
+    from ramalama.models.transports.hub import Token
+
+_WEB_SITE = "https://huggingface.co"  # where licences are accepted, whichever mirror serves
+
+
+def refusal(answer: Answer, *, repository: str, token: Token | None, host: str) -> ModelError:
+    """Make the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
+    reference = f"hf://{repository}"
+    kind: type[ModelError]
+    match answer.headers.get("x-error-code"), answer.status:
+        case "GatedRepo", _:
+            kind, message = AccessDenied, _gated(repository, token)
+        case "RepoNotFound", _:
+            kind, message = UnknownModel, _unknown(reference, token, host)
+        case "RevisionNotFound", _:
+            kind, message = UnknownModel, f"{reference} has no branch, tag or commit of that name"
+        case _, 401 | 403:
+            kind, message = AccessDenied, _denied(answer, reference, token, host)
+        case _, 404:
+            kind, message = UnknownModel, f"{host} has no {reference}: {_message(answer)}"
+        case _, 429:
+            kind, message = ModelPullError, _too_many(answer, token, host)
+        case _:
+            kind, message = ModelPullError, f"{host} fails at {reference}: {_message(answer)}"
+    return kind(message)
+
+
+def _gated(repository: str, token: Token | None) -> str:
+    then = (
+        f"with the account whose token is in {token.source}"
+        if token
+        else "then log in with `hf auth login`, or set HF_TOKEN"
+    )
+    page = f"{_WEB_SITE}/{repository}"
+    return f"hf://{repository} wants its licence to be accepted: do so on {page}, {then}"
+
+
+def _unknown(reference: str, token: Token | None, host: str) -> str:
+    if token:
+        rest = f"or the token in {token.source} may not see it"
+    else:
+        rest = "or is private: log in with `hf auth login`, or set HF_TOKEN"
+    return f"{reference} does not exist at {host}, {rest}"
+
+
+def _denied(answer: Answer, reference: str, token: Token | None, host: str) -> str:
+    whose = f"; the token is the one in {token.source}" if token else "; set HF_TOKEN"
+    return f"{host} refuses {reference}: {_message(answer)}{whose}"
+
+
+def _too_many(answer: Answer, token: Token | None, host: str) -> str:
+    wait = asked_pause(answer.headers)
+    when = "later" if wait is None else f"in {wait:.0f} seconds"
+    hint = "" if token else "; with a token in HF_TOKEN there may be more"
+    return f"{host} takes no more requests for now, try again {when}{hint}"
+
+
+def _message(answer: Answer) -> str:
+    return one_line(answer.headers.get("x-error-message", "")) or f"status {answer.status}"

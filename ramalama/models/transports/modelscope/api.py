@@ -1,0 +1,137 @@
+"""The two questions that ModelScope is asked about a repository.
+
+Its answers bear ``Success`` and a message, whatever their status: a refusal may come as 200.
+Source: modelscope_hub, _legacy_api.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
+from ramalama.models.transports.api_requests import one_line
+from ramalama.models.transports.hub import LARGEST_READ
+from ramalama.models.transports.json_fields import is_array, is_object, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ramalama.errors import ModelError
+    from ramalama.models.http.client import Answer
+    from ramalama.models.transports.hub import Hub
+    from ramalama.models.transports.selection.listing import ListedFile
+
+_DEFAULT_REVISION = "master"
+_CUT = 3000  # entries; a listing that would be longer ends here, and does not say so
+_MOST_LISTINGS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelScopeApi:
+    """A repository of models, ``org/repo``.
+
+    Every method raises `AccessDenied`, `UnknownModel`, or `ModelPullError` where no sense can be
+    made of an answer.
+    """
+
+    hub: Hub
+    repository: str
+
+    @property
+    def root(self) -> str:
+        """Where on the hub the repository is."""
+        return f"/api/v1/models/{self.repository}"
+
+    def default_revision(self) -> str:
+        """Ask for the branch to use where none is named."""
+        return text(self._ask(self.root), "Revision") or _DEFAULT_REVISION
+
+    def list_files(self, revision: str) -> tuple[ListedFile, ...]:
+        """List all files in all directories; by directory where there are too many at once."""
+        files: list[ListedFile] = []
+        directories, asked = [""], 0
+        while directories:
+            directory = directories.pop(0)
+            entries = self._list(revision, directory, recursive=True)
+            if len(entries) >= _CUT:
+                entries = self._list(revision, directory, recursive=False)
+                directories += self._subdirectories(directory, entries)
+            asked += 1
+            if len(entries) >= _CUT or asked > _MOST_LISTINGS:
+                msg = f"ms://{self.repository} has more files than {self.hub.host} lists"
+                raise ModelPullError(msg)
+            files.extend(file for entry in entries if (file := self._parse(entry)))
+        return tuple(files)
+
+    def read(self, revision: str, file: ListedFile) -> bytes:
+        """Return all of a small file, which is what the listing said it is."""
+        limit = min(file.size, LARGEST_READ)
+        answer = self.hub.ask(self.path(revision, file.path), limit=limit)
+        if not answer.ok:
+            raise self._refusal(answer, self._content(answer))
+        return self.hub.check(file, answer)
+
+    def path(self, revision: str, file: str) -> str:
+        """Return where on the hub the content is; it may redirect to another host."""
+        return f"{self.root}/repo?{urlencode({'Revision': revision, 'FilePath': file})}"
+
+    def _list(self, revision: str, directory: str, *, recursive: bool) -> Sequence[object]:
+        query = {"Revision": revision, "Recursive": str(recursive)}
+        if directory:
+            query["Root"] = directory
+        path = f"{self.root}/repo/files?{urlencode(query, errors='replace')}"
+        files = self._ask(path).get("Files")
+        # Go writes null for a list without elements.
+        if files is not None and not is_array(files):
+            self.hub.reject("is not a listing")
+        return files or ()
+
+    def _subdirectories(self, directory: str, entries: Sequence[object]) -> list[str]:
+        below = f"{directory}/" if directory else ""
+        paths = [text(entry, "Path") for entry in entries if text(entry, "Type") == "tree"]
+        return [path for path in paths if path.startswith(below) and len(path) > len(below)]
+
+    def _parse(self, entry: object) -> ListedFile | None:
+        if not is_object(entry) or entry.get("Type") != "blob":
+            return None
+        return self.hub.listed(
+            path=entry.get("Path"), size=entry.get("Size"), sha256=entry.get("Sha256")
+        )
+
+    def _ask(self, path: str) -> Mapping[str, object]:
+        """Return the ``Data`` of an answer."""
+        answer = self.hub.ask(path)
+        content = self._content(answer)
+        if not answer.ok or content.get("Success") is False:
+            raise self._refusal(answer, content)
+        data = content.get("Data")
+        if not is_object(data):
+            self.hub.reject("has no data")
+        return data
+
+    def _content(self, answer: Answer) -> Mapping[str, object]:
+        try:
+            content = self.hub.read_json(answer)
+        except ModelPullError:
+            if answer.ok:
+                raise
+            content = None  # gateways refuse in HTML
+        return content if is_object(content) else {}
+
+    def _refusal(self, answer: Answer, content: Mapping[str, object]) -> ModelError:
+        reference, host = f"ms://{self.repository}", self.hub.host
+        said = one_line(text(content, "Message")) or f"status {answer.status}"
+        kind: type[ModelError]
+        match answer.status if not answer.ok else content.get("Code"):
+            case 401 | 403:
+                hint = "" if self.hub.secrets else "; set MODELSCOPE_API_TOKEN to be known"
+                kind, line = AccessDenied, f"{host} refuses {reference}: {said}{hint}"
+            case 404 | 10010205001:  # the latter is in the body of the former
+                kind, line = UnknownModel, f"{host} has no {reference}, or hides it: {said}"
+            case 429:
+                kind, line = ModelPullError, f"{host} takes no more requests for now: {said}"
+            case _:
+                kind, line = ModelPullError, f"{host} fails at {reference}: {said}"
+        return kind(line)

@@ -1,0 +1,108 @@
+"""What a registry's refusals and broken connections mean, in a line for the user."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from ramalama.errors import AccessDenied, ModelError
+from ramalama.models.http.client import AnswerTooLong
+from ramalama.models.http.retry import advise
+from ramalama.models.transports.api_requests import one_line
+from ramalama.models.transports.json_fields import is_array, text
+from ramalama.models.transports.oci.client.tokens import TokenError, TokenRefused
+from ramalama.models.transports.oci.manifests.strict_json import parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ramalama.models.http.client import Answer
+    from ramalama.models.transports.oci.client.credentials import FoundCredentials
+
+
+@contextmanager
+def translated(domain: str, found: FoundCredentials, error: type[ModelError]) -> Generator[None]:
+    """Turn what goes wrong in talking to *domain* as the owner of *found* into *error*.
+
+    Raises:
+        AccessDenied: its token service does not let us in.
+    """
+    try:
+        yield
+    except TokenRefused as exc:
+        raise AccessDenied(_not_known(domain, found, f" ({exc})")) from exc
+    except TokenError as exc:
+        msg = f"{domain} wants a token: {exc}"
+        raise error(msg) from exc
+    except AnswerTooLong as exc:
+        msg = f"{domain} sends too much: {exc}"
+        raise error(msg) from exc
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+        raise error(_broken(domain, exc)) from exc
+
+
+def refusal(
+    answer: Answer, domain: str, found: FoundCredentials, error: type[ModelError]
+) -> ModelError:
+    """Say what *answer*, which grants nothing, means."""
+    detail = _detail(answer)
+    match answer.status:
+        case 401:
+            return AccessDenied(_not_known(domain, found, detail))
+        case 403:
+            return AccessDenied(f"{domain} denies this to {_who(found)}{detail}")
+        case 429:
+            wait = answer.headers.get("retry-after", "")
+            pause = f"in {wait} seconds" if wait.isdecimal() else "later"
+            return error(f"{domain} has had too many requests{detail}; try again {pause}")
+        case status:
+            return error(f"{domain} answered {status}{detail}")
+
+
+def _not_known(domain: str, found: FoundCredentials, detail: str) -> str:
+    said = "wants a password" if found.credentials is None else f"does not accept {_who(found)}"
+    remedy = "; ".join((*found.notices, f"log in with `ramalama login {domain}`"))
+    return f"{domain} {said}{detail}; {remedy}"
+
+
+def _who(found: FoundCredentials) -> str:
+    match found.credentials:
+        case None:
+            return "strangers"
+        case credentials:
+            who = repr(credentials.username) if credentials.username else "your token"
+            return f"{who} (from {credentials.source})" if credentials.source else who
+
+
+def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
+    match _origin(exc):
+        case ssl.SSLCertVerificationError() as cause:
+            return (
+                f"the certificate of {domain} is not trusted ({cause.verify_message}); put its "
+                f"authority's into /etc/containers/certs.d/{domain}/ca.crt, or use "
+                "--tls-verify=false"
+            )
+        case ssl.SSLError():
+            return f"{domain} does not speak TLS; if it shall be used so, use --tls-verify=false"
+        case _:
+            return f"{domain} cannot be asked: {advise(exc)}"
+
+
+def _origin(exc: BaseException) -> BaseException:
+    while (cause := exc.__cause__ or exc.__context__) is not None:
+        exc = cause
+    return exc
+
+
+def _detail(answer: Answer) -> str:
+    """Return the registry's own words, in parentheses; distribution spec, error codes."""
+    try:
+        errors = parse_object(answer.body).get("errors")
+    except ValueError:
+        return ""
+    first = errors[0] if is_array(errors) and errors else None
+    message = text(first, "message") or text(first, "code")
+    return f" ({one_line(message.encode(errors='replace'))})" if message else ""

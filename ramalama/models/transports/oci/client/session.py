@@ -1,0 +1,138 @@
+"""One registry, asked as one user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from ramalama.models.http.client import Answer, ask, send
+from ramalama.models.http.retry import PASSING, Passing, Patience, asked_pause
+from ramalama.models.transports.oci.client.failures import refusal, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ramalama.errors import ModelError
+    from ramalama.models.transports.oci.client.tokens import Authorizer
+
+_LARGEST_ANSWER = 4 * 1024 * 1024
+_UNAUTHORIZED = 401
+_FRESH = 30.0  # seconds
+
+_HUB = "docker.io"
+_HUB_SERVER = "registry-1.docker.io"
+
+
+def find_url(domain: str, client: httpx2.Client, *, plain: bool) -> httpx2.URL:
+    """Return where the registry *domain* is: with TLS, or where *plain* allows it without.
+
+    As podman does, without TLS is the second try, for what does not speak it.
+    """
+    host = _HUB_SERVER if domain == _HUB else domain
+    url = httpx2.URL(f"https://{host}")
+    if plain:
+        try:
+            ask(client, f"{url}/v2/", limit=_LARGEST_ANSWER, patience=Patience(tries=1))
+        except (httpx2.NetworkError, httpx2.ProtocolError):
+            return url.copy_with(scheme="http")
+    return url
+
+
+class Session:
+    """A registry, and who we are to it; safe for several threads.
+
+    Every method raises *error*, a class, where the registry cannot be asked, and `AccessDenied`
+    where it gives no token.
+    """
+
+    def __init__(
+        self,
+        domain: str,
+        url: httpx2.URL,
+        authorizer: Authorizer,
+        *,
+        error: type[ModelError],
+    ) -> None:
+        self.domain = domain
+        self.url = url
+        self.client = authorizer.client
+        self.error = error
+        self._authorizer = authorizer
+
+    def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        accept: str = "*/*",
+        limit: int = _LARGEST_ANSWER,
+    ) -> Answer:
+        """Make one request for something small, twice if the first brings a challenge."""
+
+        def once(proof: Mapping[str, str]) -> Answer:
+            headers = {"accept": accept, **proof}
+            return ask(
+                self.client,
+                f"{self.url}{path}",
+                method=method,
+                headers=headers,
+                limit=limit,
+                patience=self._authorizer.patience,
+            )
+
+        return self._authorized(once)
+
+    def send(
+        self,
+        method: str,
+        url: httpx2.URL,
+        *,
+        content: Callable[[], bytes | Iterable[bytes]],
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Make one request with a body, twice if the first brings a challenge.
+
+        *url* is absolute, and may be another host's, which is told nothing of who we are.
+        *content* is called for each try.
+        """
+        ours = self.is_ours(url)
+
+        def once(proof: Mapping[str, str]) -> Answer:
+            all_headers = {**(headers or {}), **(proof if ours else {})}
+            return send(self.client, method, str(url), content=content(), headers=all_headers)
+
+        return self._authorized(once)
+
+    def proof(self) -> Mapping[str, str]:
+        """Return the headers that say who we are, good for a request that takes long."""
+        with translated(self.domain, self._authorizer.found, self.error):
+            return self._authorizer.headers(max_age=_FRESH)
+
+    def is_ours(self, url: httpx2.URL) -> bool:
+        """Whether *url* is the registry's own: same scheme, host and port."""
+        return url.origin == self.url.origin
+
+    def refusal(self, answer: Answer) -> ModelError:
+        """Return the error that *answer* amounts to; its cause is `Passing` if it may pass."""
+        error = refusal(answer, self.domain, self._authorizer.found, self.error)
+        if answer.status in PASSING:
+            error.__cause__ = Passing(str(error), pause=asked_pause(answer.headers))
+        return error
+
+    def _authorized(self, once: Callable[[Mapping[str, str]], Answer]) -> Answer:
+        with translated(self.domain, self._authorizer.found, self.error):
+            proof = self._authorizer.headers()
+            answer = self._checked(once(proof))
+            # Only the registry itself may ask for our credentials, not where it sent us.
+            if answer.status != _UNAUTHORIZED or not self.is_ours(httpx2.URL(answer.url)):
+                return answer
+            self._authorizer.learn(answer.headers.get("www-authenticate", ""))
+            fresh = self._authorizer.headers()
+            return answer if fresh == proof else self._checked(once(fresh))
+
+    def _checked(self, answer: Answer) -> Answer:
+        if self.url.scheme == "https" and not answer.url.startswith("https:"):
+            msg = f"{self.domain} leads to a place without TLS, whose answers are not believed"
+            raise self.error(msg)
+        return answer

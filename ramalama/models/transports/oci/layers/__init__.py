@@ -1,0 +1,1 @@
+"""Layers of an image: compressed tar archives, and what they hide."""

@@ -1,0 +1,1 @@
+"""Manifests and indexes: what a registry says of an image."""

@@ -1,0 +1,184 @@
+"""Manifests and indexes; OCI image specification 1.1, and Docker's schema 2, which is like it.
+
+They come from anywhere and decide what is fetched, so nothing in them is taken for granted: every
+field that is used has its type and its bound, no object has two fields of one name (of which
+programs see different ones), and a manifest that could be read as an index too is neither
+(CVE-2021-41190). Fields that we do not know are left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelPullError
+from ramalama.models.formats.digest import Digest
+from ramalama.models.transports.json_fields import is_array, is_object
+from ramalama.models.transports.oci.manifests import media_types
+from ramalama.models.transports.oci.manifests.strict_json import parse_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LARGEST_MANIFEST = 4 * 1024 * 1024  # bytes; registries need not take more (distribution spec)
+
+_MOST_DESCRIPTORS = 10_000
+_LARGEST_BLOB = 64 * 1024**4  # bytes; a hundred times what any model has
+_LONGEST_TEXT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What an image is for, in Go's words: ``linux``, ``amd64``."""
+
+    os: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """A blob or another manifest, by its content.
+
+    Attributes:
+        media_type: what it is; "" where nobody says.
+        size: in bytes.
+        platform: only in an index.
+    """
+
+    media_type: str
+    digest: Digest
+    size: int
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+    platform: Platform | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What an image or an artifact consists of."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Several manifests of which one is wanted."""
+
+    manifests: tuple[Descriptor, ...]
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class _Nonsense(Exception):
+    """What is wrong; the caller knows with what."""
+
+
+def parse_manifest(content: bytes, *, name: str) -> Manifest | Index:
+    """Read the manifest or index of *name*; which of them it is, its fields tell.
+
+    Raises:
+        ModelPullError: it makes no sense, or is longer than anybody needs.
+    """
+    try:
+        fields = parse_object(content)
+        if "manifests" in fields:
+            return _index(fields)
+        return _manifest(fields)
+    except (_Nonsense, ValueError) as exc:
+        msg = f"the manifest of {name} makes no sense: {exc}"
+        raise ModelPullError(msg) from exc
+
+
+def _manifest(fields: Mapping[str, object]) -> Manifest:
+    _check_media_type(fields, (media_types.OCI_MANIFEST, media_types.DOCKER_MANIFEST))
+    return Manifest(
+        config=_descriptor(fields.get("config"), "config"),
+        layers=_descriptors(fields, "layers"),
+        artifact_type=_text(fields, "artifactType"),
+        annotations=_annotations(fields),
+    )
+
+
+def _index(fields: Mapping[str, object]) -> Index:
+    _check_media_type(fields, (media_types.OCI_INDEX, media_types.DOCKER_LIST))
+    if "layers" in fields or "config" in fields:
+        msg = "it can be read as a manifest and as an index"
+        raise _Nonsense(msg)
+    return Index(
+        manifests=_descriptors(fields, "manifests"),
+        artifact_type=_text(fields, "artifactType"),
+        annotations=_annotations(fields),
+    )
+
+
+def _check_media_type(fields: Mapping[str, object], expected: Sequence[str]) -> None:
+    if fields.get("schemaVersion") != 2:  # noqa: PLR2004 (the only version that is left)
+        msg = "its schemaVersion is not 2"
+        raise _Nonsense(msg)
+    if (found := _text(fields, "mediaType")) and found not in expected:
+        msg = f"its mediaType is {found[:100]!r}"
+        raise _Nonsense(msg)
+
+
+def _descriptors(fields: Mapping[str, object], name: str) -> tuple[Descriptor, ...]:
+    entries = fields.get(name)
+    if not is_array(entries):
+        msg = f"it has no list of {name}"
+        raise _Nonsense(msg)
+    if len(entries) > _MOST_DESCRIPTORS:
+        msg = f"it has {len(entries)} {name}"
+        raise _Nonsense(msg)
+    return tuple(_descriptor(entry, f"{name}[{i}]") for i, entry in enumerate(entries))
+
+
+def _descriptor(value: object, name: str) -> Descriptor:
+    if not is_object(value):
+        msg = f"its {name} is not an object"
+        raise _Nonsense(msg)
+    size = value.get("size")
+    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_BLOB:
+        msg = f"its {name} has a size that cannot be"
+        raise _Nonsense(msg)
+    try:
+        digest = Digest.parse(_text(value, "digest"))
+    except ValueError as exc:
+        msg = f"its {name} has no SHA-256 digest"
+        raise _Nonsense(msg) from exc
+    return Descriptor(
+        media_type=_text(value, "mediaType"),
+        digest=digest,
+        size=size,
+        artifact_type=_text(value, "artifactType"),
+        annotations=_annotations(value),
+        platform=_platform(value.get("platform")),
+    )
+
+
+def _platform(value: object) -> Platform | None:
+    if not is_object(value):
+        return None
+    return Platform(os=_text(value, "os"), architecture=_text(value, "architecture"))
+
+
+def _annotations(fields: Mapping[str, object]) -> Mapping[str, str]:
+    value = fields.get("annotations")
+    if value is None:
+        return {}
+    if not is_object(value):
+        msg = "its annotations are not an object"
+        raise _Nonsense(msg)
+    return {name: _text(value, name) for name in value}
+
+
+def _text(fields: Mapping[str, object], name: str) -> str:
+    """Return a text field; "" where it is missing."""
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        msg = f"its {name[:100]!r} is not a text"
+        raise _Nonsense(msg)
+    return value

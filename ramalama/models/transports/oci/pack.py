@@ -1,0 +1,210 @@
+"""What is written into a registry for a model: the same for the same files, whoever writes.
+
+artifact    a ModelPack: each file is a layer, as it is             CNCF model-spec 1
+raw         an image with nothing but the model, for image volumes  OCI image-spec 1.1
+car         the same on a base image that can be run ("modelcar")
+
+Nothing is compressed: weights do not get smaller, and what is not compressed can be mounted, and
+shared with every other model that has the same file.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.transports.json_fields import is_array, is_object
+from ramalama.models.transports.oci.layers.content import Content, FilePart
+from ramalama.models.transports.oci.manifests import media_types
+from ramalama.models.transports.oci.manifests.manifest import Descriptor
+from ramalama.models.transports.oci.manifests.names import kind_of_name
+from ramalama.models.transports.oci.model_layer import model_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ramalama.models.options import PushKind
+    from ramalama.models.store.records import StoredFile
+    from ramalama.models.transports.oci.layers.content import BlobContent
+
+_PATH = "org.cncf.model.filepath"
+_TITLE = "org.opencontainers.image.title"
+_LABEL = "org.containers.type"
+_LAYER = f"{media_types.OCI_LAYER}v1.tar"
+_EPOCH = "1970-01-01T00:00:00Z"  # a date is wanted, and the present one would be another each time
+
+# ModelPack's classes of files.
+_WEIGHT, _CONFIG, _DOC, _CODE = (
+    f"{media_types.MODELPACK}{word}.v1.raw" for word in ("weight", "weight.config", "doc", "code")
+)
+_CLASSES = {
+    FileKind.GGUF: _WEIGHT,
+    FileKind.SAFETENSORS: _WEIGHT,
+    FileKind.PROJECTOR: _WEIGHT,
+    FileKind.ADAPTER: _WEIGHT,
+    FileKind.DRAFT: _WEIGHT,
+    FileKind.LICENSE: _DOC,
+}
+_FORMATS = {FileKind.GGUF: "gguf", FileKind.SAFETENSORS: "safetensors"}
+# What a file is for, where neither its class nor its name tells; as those types are called by whom
+# they come from, so that every reader understands them.
+_TELLING = {
+    FileKind.GGUF: f"{media_types.OLLAMA}model",
+    FileKind.PROJECTOR: f"{media_types.OLLAMA}projector",
+    FileKind.ADAPTER: f"{media_types.OLLAMA}adapter",
+    FileKind.DRAFT: f"{media_types.OLLAMA}draft",
+    FileKind.CHAT_TEMPLATE: f"{media_types.DOCKER_MODEL}chat.template.jinja",
+    FileKind.GO_TEMPLATE: f"{media_types.OLLAMA}template",
+    FileKind.SYSTEM: f"{media_types.OLLAMA}system",
+    FileKind.PARAMETERS: f"{media_types.OLLAMA}params",
+    FileKind.MESSAGES: f"{media_types.OLLAMA}messages",
+    FileKind.LICENSE: f"{media_types.OLLAMA}license",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A file of a model, and where it is now."""
+
+    file: StoredFile
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blob:
+    """Something to be sent; *name* is for people."""
+
+    name: str
+    descriptor: Descriptor
+    content: BlobContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """An image for one platform: its configuration, and its layers."""
+
+    config: Mapping[str, object]
+    layers: tuple[Blob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """Blobs, the configuration last, and the manifest that makes a model of them."""
+
+    blobs: tuple[Blob, ...]
+    manifest: bytes
+
+
+_EMPTY = BaseImage(config={"architecture": "amd64", "os": "linux"}, layers=())
+
+
+def pack_artifact(name: str, files: Sequence[LocalFile]) -> Package:
+    """Pack *files*, the model *name*, as an artifact; nothing is read, they have their digests."""
+    formats = sorted({_FORMATS[file.file.kind] for file in files if file.file.kind in _FORMATS})
+    config = {
+        "descriptor": {"name": name},
+        "config": {"format": formats[0]} if formats else {},
+        "modelfs": {"type": "layers", "diffIds": [str(file.file.digest) for file in files]},
+    }
+    return _package(
+        (*map(_file_blob, files), _config_blob(config, media_types.MODELPACK_CONFIG)),
+        artifact_type=media_types.MODELPACK_ARTIFACT,
+    )
+
+
+def pack_image(
+    kind: PushKind, name: str, files: Sequence[LocalFile], base: BaseImage = _EMPTY
+) -> Package:
+    """Pack *files* as an image on *base*; they are read once, for the layer's digest."""
+    layer = _content_blob(f"layer of {name}", _LAYER, model_layer(name, files))
+    config = {
+        **base.config,
+        "config": _with_label(base.config.get("config"), f"ai.image.model.{kind}"),
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [*_diff_ids(base.config), str(layer.descriptor.digest)],
+        },
+        "history": [
+            *_history(base.config),
+            {"created": _EPOCH, "created_by": f"ramalama push --type {kind}: models/{name}"},
+        ],
+    }
+    config.setdefault("created", _EPOCH)
+    return _package((*base.layers, layer, _config_blob(config, media_types.OCI_CONFIG)))
+
+
+def _file_blob(file: LocalFile) -> Blob:
+    stored = file.file
+    descriptor = Descriptor(
+        media_type=_media_type(stored),
+        digest=stored.digest,
+        size=stored.size,
+        annotations={_PATH: stored.name, _TITLE: stored.name},
+    )
+    content = Content((FilePart(path=file.path, size=stored.size),))
+    return Blob(name=stored.name, descriptor=descriptor, content=content)
+
+
+def _media_type(file: StoredFile) -> str:
+    by_name = kind_of_name(file.name)
+    if by_name is None:
+        return _CODE
+    usual = _CLASSES.get(file.kind, _CONFIG)
+    return usual if by_name is file.kind else _TELLING.get(file.kind, usual)
+
+
+def _with_label(settings: object, kind: str) -> Mapping[str, object]:
+    """Return an image's settings with the label by which a model is known."""
+    fields = settings if is_object(settings) else dict[str, object]()
+    labels = fields.get("Labels")
+    return {**fields, "Labels": {**(labels if is_object(labels) else {}), _LABEL: kind}}
+
+
+def _diff_ids(config: Mapping[str, object]) -> Sequence[object]:
+    rootfs = config.get("rootfs")
+    ids = rootfs.get("diff_ids") if is_object(rootfs) else None
+    return ids if is_array(ids) else ()
+
+
+def _history(config: Mapping[str, object]) -> Sequence[object]:
+    history = config.get("history")
+    return history if is_array(history) else ()
+
+
+def _config_blob(config: Mapping[str, object], media_type: str) -> Blob:
+    return _content_blob("configuration", media_type, Content((_encode(config),)))
+
+
+def _content_blob(name: str, media_type: str, content: Content) -> Blob:
+    descriptor = Descriptor(media_type=media_type, digest=content.digest(), size=content.size)
+    return Blob(name=name, descriptor=descriptor, content=content)
+
+
+def _package(blobs: tuple[Blob, ...], *, artifact_type: str = "") -> Package:
+    *layers, config = (_written(blob.descriptor) for blob in blobs)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_MANIFEST,
+        **({"artifactType": artifact_type} if artifact_type else {}),
+        "config": config,
+        "layers": layers,
+    }
+    return Package(blobs=blobs, manifest=_encode(manifest))
+
+
+def _written(descriptor: Descriptor) -> Mapping[str, object]:
+    written: dict[str, object] = {
+        "mediaType": descriptor.media_type,
+        "digest": str(descriptor.digest),
+        "size": descriptor.size,
+    }
+    if descriptor.annotations:
+        written["annotations"] = dict(descriptor.annotations)
+    return written
+
+
+def _encode(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

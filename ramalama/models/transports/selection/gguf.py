@@ -1,0 +1,147 @@
+"""Choose one of the GGUF models of a repository, by the rules of llama.cpp.
+
+Without a tag: Q4_K_M, else Q8_0, else whatever is listed first. With one: the quantisation of that
+name, else the first path with that word in it. All parts of a split model are taken, and the
+projector that lies nearest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelUnsupported
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.transports.selection import gguf_names
+from ramalama.models.transports.selection.request import Choice, Selected, no_such
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ramalama.models.transports.selection.listing import ListedFile
+    from ramalama.models.transports.selection.request import Wish
+
+_PREFERRED = ("Q4_K_M", "Q8_0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A whole file, or the parts of a split one as far as they are there.
+
+    Attributes:
+        parts: in their order.
+        count: how many there should be.
+    """
+
+    parts: tuple[ListedFile, ...]
+    count: int
+
+    @property
+    def path(self) -> str:
+        """Of the first part, which is what servers are given."""
+        return self.parts[0].path
+
+    @property
+    def size(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.size for part in self.parts)
+
+    def all_parts(self, wish: Wish) -> tuple[ListedFile, ...]:
+        """Return the parts.
+
+        Raises:
+            ModelUnsupported: some are missing.
+        """
+        if len(self.parts) == self.count:
+            return self.parts
+        msg = (
+            f"{wish.repository} has only {len(self.parts)} of the {self.count} parts "
+            f"of {self.path}; its upload is not complete"
+        )
+        raise ModelUnsupported(msg)
+
+
+def select_gguf(wish: Wish, files: Sequence[ListedFile]) -> tuple[Selected, ...]:
+    """Choose a model among *files*; at least one is there.
+
+    Raises:
+        UnknownModel: none has the quantisation that is wanted.
+        ModelUnsupported: the one to choose is not complete.
+    """
+    models = group(file for file in files if gguf_names.is_model(file.path))
+    weights = _choose(wish, models)
+    selected = [Selected(part, FileKind.GGUF) for part in weights.all_parts(wish)]
+    if projector := _nearest_projector(weights.path, files):
+        selected.append(Selected(projector, FileKind.PROJECTOR))
+    return tuple(selected)
+
+
+def list_variants(wish: Wish, files: Iterable[ListedFile]) -> tuple[Choice, ...]:
+    """List all models among *files*: the same one in other quantisations, mostly."""
+    return tuple(_choices(wish, group(file for file in files if gguf_names.is_model(file.path))))
+
+
+def group(files: Iterable[ListedFile]) -> list[Weights]:
+    """Put the parts of split models together, in the order in which the models are listed."""
+    found: dict[tuple[str, str, int], dict[int, ListedFile]] = {}
+    for file in files:
+        if part := gguf_names.part_of(file.path):
+            ending = file.path[-len(".gguf") :]  # in whatever letter case
+            found.setdefault((part.stem, ending, part.count), {})[part.number] = file
+        else:
+            found[file.path, "", 1] = {1: file}
+    return [
+        Weights(parts=tuple(parts[number] for number in sorted(parts)), count=count)
+        for (*_, count), parts in found.items()
+    ]
+
+
+def _choose(wish: Wish, models: Sequence[Weights]) -> Weights:
+    if wish.tag:
+        if weights := _tagged(wish.tag, models):
+            return weights
+        raise no_such(wish, "quantisation", wish.tag, _choices(wish, models))
+    preferred = (weights for tag in _PREFERRED if (weights := _tagged(tag, models)))
+    return next(preferred, models[0])
+
+
+def _tagged(tag: str, models: Sequence[Weights]) -> Weights | None:
+    word = rf"(?i)(?<![0-9a-z]){re.escape(tag)}(?=[./-])"
+    return next(
+        (one for one in models if tag.upper() == gguf_names.quantisation(one.path)),
+        next((one for one in models if re.search(word, one.path)), None),
+    )
+
+
+def _choices(wish: Wish, models: Sequence[Weights]) -> list[Choice]:
+    """List the models by quantisation, or by path where that says too little."""
+    tags = [gguf_names.quantisation(one.path) for one in models]
+    often = Counter(tags)
+    return [
+        Choice(name=tag, reference=f"{wish.repository}:{tag}", size=one.size)
+        if tag and often[tag] == 1
+        else Choice(name=one.path, reference=f"{wish.repository}/{one.path}", size=one.size)
+        for tag, one in zip(tags, models, strict=True)
+    ]
+
+
+def _nearest_projector(model: str, files: Sequence[ListedFile]) -> ListedFile | None:
+    """Find the projector in the deepest directory that holds *model*, of nearest precision."""
+    projectors = [
+        file
+        for file in files
+        if gguf_names.is_projector(file.path) and model.startswith(_directory(file))
+    ]
+
+    def distance(file: ListedFile) -> tuple[int, int]:
+        difference = abs(gguf_names.bits(file.path) - gguf_names.bits(model))
+        return -len(_directory(file)), difference
+
+    return min(projectors, key=distance, default=None)
+
+
+def _directory(file: ListedFile) -> str:
+    """Return all of its path but the name; ends with "/" unless it is ""."""
+    return file.path[: -len(file.name)]

@@ -1,0 +1,92 @@
+"""What somebody wants of a repository, what is selected for it, and what is said if nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ramalama.errors import UnknownModel
+from ramalama.models.reference.names import HubName
+from ramalama.units import human_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from ramalama.models.formats.kinds import FileKind
+    from ramalama.models.options import ModelFormat
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.selection.listing import ListedFile
+
+_MOST_NAMED = 24
+_MOST_COMPARED = 1000  # comparing takes time by the square of the length of names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody wants of a repository.
+
+    Attributes:
+        repository: as a reference, ``hf://org/repo``.
+        format: what to take where there is a choice.
+        path: of one file in it; "" for a model.
+        tag: a quantisation, in any case; "" leaves it to us.
+    """
+
+    repository: str
+    format: ModelFormat
+    path: str = ""
+    tag: str = ""
+
+    @classmethod
+    def of_hub(cls, reference: ModelRef, wanted: ModelFormat) -> Self:
+        """Read it from a reference that `parse_name` takes apart."""
+        name = HubName.parse(reference.location)
+        at = f"@{name.revision}" if name.revision else ""
+        return cls(
+            repository=f"{reference.scheme}://{name.repository}{at}",
+            format=wanted,
+            path=name.file or "",
+            tag=reference.tag,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A file that belongs to the model."""
+
+    file: ListedFile
+    kind: FileKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Something that could have been asked for; *reference* is how."""
+
+    name: str
+    reference: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({human_size(self.size)})"
+
+
+def no_such(wish: Wish, what: str, asked: str, choices: Sequence[Choice]) -> UnknownModel:
+    """Say that the repository has no *what* of the name *asked*, and what it has."""
+    alike = _most_alike(asked, choices)
+    hint = f"did you mean {alike[0].name}? " if alike else ""
+    ordered = [*alike, *(choice for choice in choices if choice not in alike)]
+    named = ", ".join(map(str, choices[:_MOST_NAMED])) or "none"
+    more = len(choices) - _MOST_NAMED
+    rest = f" and {more} more" if more > 0 else ""
+    return UnknownModel(
+        f"{wish.repository} has no {what} {asked!r}; {hint}there are: {named}{rest}",
+        alternatives=tuple(choice.reference for choice in ordered[:_MOST_NAMED]),
+    )
+
+
+def _most_alike(asked: str, choices: Sequence[Choice]) -> list[Choice]:
+    import difflib  # noqa: PLC0415 (few references are misspelt)
+
+    by_name = {choice.name.lower(): choice for choice in choices[:_MOST_COMPARED]}
+    return [by_name[name] for name in difflib.get_close_matches(asked.lower(), by_name)]

@@ -1,0 +1,114 @@
+"""Choose the files of a safetensors model: weights, configuration, tokenizer, and no code.
+
+    model.safetensors.index.json             names the weights' files, if there are several
+    model.safetensors                        else this one, else all others of the kind
+    config.json, tokenizer.model, …          what a server reads beside them
+    1_Pooling/config.json                    a module of an embedding model
+
+The same weights in another layout (``consolidated.*``, ``original/``) stay where they are, and so
+does ``*.py``: it would be run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ModelUnsupported
+from ramalama.models.formats.kinds import FileKind
+from ramalama.models.transports.json_fields import is_object
+from ramalama.models.transports.selection.request import Selected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ramalama.models.transports.selection.listing import ListedFile
+    from ramalama.models.transports.selection.request import Wish
+
+_SUFFIX = ".safetensors"
+_INDEX = "model.safetensors.index.json"
+_WHOLE = "model.safetensors"
+_OTHER_LAYOUT = "consolidated"
+_BESIDE = (".json", ".jinja", ".model", ".txt", ".tiktoken")
+_SUBDIRECTORIES = r"(?:[0-9]+_[A-Za-z]+|additional_chat_templates)/[^/]+"
+_CHAT_TEMPLATE = "chat_template.jinja"
+_MOST_BESIDE = 500  # each is a request, or two
+
+
+def is_safetensors(path: str) -> bool:
+    """Tell whether it is a file of weights in this format."""
+    return path.endswith(_SUFFIX)
+
+
+def is_whole_model(files: Sequence[ListedFile]) -> bool:
+    """Tell whether *files* have weights where a server looks for them."""
+    return any(is_safetensors(file.path) and "/" not in file.path for file in files)
+
+
+def select_safetensors(
+    wish: Wish, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
+) -> tuple[Selected, ...]:
+    """Choose among *files*, weights first.
+
+    Raises:
+        ModelUnsupported: the index makes no sense, or names weights that are not there; or there
+            are far too many small files.
+    """
+    index = next((file for file in files if file.path == _INDEX), None)
+    weights = _weights(files) if index is None else _indexed(wish, files, read(index))
+    modules = [file for file in files if _is_in_module(file.path)]
+    weights += [file for file in modules if is_safetensors(file.path)]
+    beside = [
+        file
+        for file in (*(file for file in files if "/" not in file.path), *modules)
+        if file.path.endswith(_BESIDE)
+    ]
+    if len(beside) > _MOST_BESIDE:
+        msg = f"{wish.repository} has {len(beside)} small files beside its weights, too many"
+        raise ModelUnsupported(msg)
+    return (
+        *(Selected(file, FileKind.SAFETENSORS) for file in weights),
+        *(Selected(file, _kind(file.path)) for file in beside),
+    )
+
+
+def _is_in_module(path: str) -> bool:
+    return re.fullmatch(_SUBDIRECTORIES, path) is not None
+
+
+def _kind(path: str) -> FileKind:
+    return FileKind.CHAT_TEMPLATE if path == _CHAT_TEMPLATE else FileKind.OTHER
+
+
+def _weights(files: Sequence[ListedFile]) -> list[ListedFile]:
+    found = [file for file in files if is_safetensors(file.path) and "/" not in file.path]
+    whole = [file for file in found if file.path == _WHOLE]
+    return whole or [file for file in found if not file.path.startswith(_OTHER_LAYOUT)] or found
+
+
+def _indexed(wish: Wish, files: Sequence[ListedFile], index: bytes) -> list[ListedFile]:
+    by_path = {file.path: file for file in files}
+    names = _names(index)
+    if not names:
+        msg = f"{wish.repository} has a {_INDEX} that makes no sense"
+        raise ModelUnsupported(msg)
+    missing = [name for name in names if name not in by_path]
+    if missing:
+        msg = (
+            f"{wish.repository} lacks {missing[0][:100]!r}, one of {len(names)} files of its "
+            "weights; its upload is not complete"
+        )
+        raise ModelUnsupported(msg)
+    return [by_path[name] for name in names]
+
+
+def _names(index: bytes) -> list[str]:
+    """Return the files that a weight map names, in order; none if it is not a map."""
+    try:
+        content: object = json.loads(index)
+    except (ValueError, RecursionError):
+        return []
+    mapping = content.get("weight_map") if is_object(content) else None
+    names = mapping.values() if is_object(mapping) else ()
+    return sorted({name for name in names if isinstance(name, str)})

@@ -1,0 +1,1 @@
+"""From options to what the engine is told; pure."""

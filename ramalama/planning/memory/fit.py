@@ -1,0 +1,182 @@
+"""Whether a model fits into this host's memory, and what of it would.
+
+The server maps its weights from the file, so that one which needs a little more than there is
+still works, slowly; one whose weights alone exceed all memory does not, nor does one whose context
+alone does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ramalama.config.options import ALL_LAYERS
+from ramalama.errors import ModelTooLarge
+from ramalama.events import Notice, ignore
+from ramalama.runtimes.arguments import context_size
+from ramalama.units import human_size
+from ramalama_accel.runtime_name import RuntimeName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ramalama.config.options import ServeOptions
+    from ramalama.events import EventHook
+    from ramalama.models.store.stored_model import StoredModel
+    from ramalama.models.transports.selection.request import Choice
+    from ramalama.planning.memory.capacity import Room
+    from ramalama.planning.memory.estimate import MemoryNeed, ModelShape
+
+_USUAL_CONTEXT = 4096  # tokens; up to there it adds less than weights that leave half of it free
+_INSIST = "(`run --force` tries it all the same)"
+
+
+def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Choice] = ()) -> None:
+    """Refuse a model whose weights alone exceed all memory, before anything large is done.
+
+    Raises:
+        ModelTooLarge: the message names what there is and which *variants* would fit.
+    """
+    if room.total is None or weights <= room.total:
+        return
+    fitting = [variant for variant in variants if variant.size <= room.total]
+    best = sorted(fitting, key=lambda variant: variant.size, reverse=True)[:3]
+    smaller = ", ".join(f"{each.reference} ({human_size(each.size)})" for each in best)
+    remedy = f"what fits: {smaller}" if smaller else "take a smaller model, or a smaller variant"
+    msg = (
+        f"{name} needs {human_size(weights)} for its weights alone, but {room}; {remedy} {_INSIST}"
+    )
+    raise ModelTooLarge(msg)
+
+
+def fit(
+    options: ServeOptions, model: StoredModel, room: Room, *, on_event: EventHook = ignore
+) -> ServeOptions:
+    """Hold a model that is about to be served against the memory there is.
+
+    Returns *options* with a context that fits, where its size was left to the model, and room for
+    it where the server takes no more than it is told. A shortage that it may survive is a notice.
+
+    Raises:
+        ModelTooLarge: the weights alone are too much, or the context is, and *options* do not
+            insist.
+    """
+    name, weights = str(model.reference), weigh(model)
+    if not options.force:
+        check_weights(name, weights, room)
+    context = context_size(options, model.parameters)
+    vllm = options.runtime is RuntimeName.VLLM
+    usual = 0 < context <= _USUAL_CONTEXT and options.ngl != ALL_LAYERS
+    # The headers of GGUF take ten milliseconds to read, which most starts can do without.
+    if usual and room.clearly_holds(weights) and model.directory is None:
+        return options
+    if vllm and context == 0 and not room.main:
+        return options  # on a GPU it knows best how much of the model's own fits
+    shape = _shape(model, weights)
+    if shape is None:
+        return options
+    options = choose_context(options, shape, room)
+    context = context_size(options, model.parameters) or shape.trained_context or _USUAL_CONTEXT
+    need = shape.need(context)
+    if not options.force:
+        check_context(name, need, shape, room)
+    if vllm and room.main:
+        from ramalama.runtimes.vllm import with_cache  # noqa: PLC0415 (llama.cpp starts without)
+
+        options = with_cache(options, need.kv_cache)
+    if shortage := describe_shortage(name, need, shape, room):
+        on_event(Notice(shortage))
+    elif options.ngl == ALL_LAYERS and room.gpu and need.total > room.gpu:
+        on_event(Notice(_describe_layers(name, need, room)))
+    return options
+
+
+def weigh(model: StoredModel) -> int:
+    """Return the bytes of all weights that a server of *model* will load."""
+    extras = (*model.projectors, *model.adapters, *([model.draft] if model.draft else []))
+    return sum(map(_size, (*model.weights, *extras)))
+
+
+def choose_context(options: ServeOptions, shape: ModelShape, room: Room) -> ServeOptions:
+    """Let "the model's own context" be as much of it as fits; other wishes stay as they are."""
+    if options.ctx_size != 0 or room.total is None:
+        return options
+    largest = shape.largest_context(room.total)
+    if largest == 0 or largest >= (shape.trained_context or 0):
+        return options
+    return replace(options, ctx_size=largest)
+
+
+def check_context(name: str, need: MemoryNeed, shape: ModelShape, room: Room) -> None:
+    """Refuse a context that exceeds all memory: unlike weights, none of it can be read again.
+
+    Raises:
+        ModelTooLarge: the message names the largest context that would fit.
+    """
+    own = need.kv_cache + need.computing
+    if room.total is None or own <= room.total:
+        return
+    msg = (
+        f"{name} needs {human_size(own)} for its context alone, but {room}; "
+        f"{_remedy(shape, room)} {_INSIST}"
+    )
+    raise ModelTooLarge(msg)
+
+
+def describe_shortage(name: str, need: MemoryNeed, shape: ModelShape, room: Room) -> str | None:
+    """Say in a sentence that the server will need more than there is; None if it will not."""
+    if room.total is None or need.total <= room.total:
+        return None
+    return (
+        f"{name} will need about {_parts(need)}, but {room}; "
+        f"it may be slow or fail; {_remedy(shape, room)}"
+    )
+
+
+def _describe_layers(name: str, need: MemoryNeed, room: Room) -> str:
+    return (
+        f"{name} will need about {_parts(need)} on the GPU, which has {human_size(room.gpu or 0)}; "
+        "it may fail; --ngl -1 puts as many layers there as fit"
+    )
+
+
+def _parts(need: MemoryNeed) -> str:
+    return (
+        f"{human_size(need.total)} (weights {human_size(need.weights)}, "
+        f"context {human_size(need.kv_cache)}, computing {human_size(need.computing)})"
+    )
+
+
+def _remedy(shape: ModelShape, room: Room) -> str:
+    largest = shape.largest_context(room.total or 0)
+    return f"--ctx-size {largest} fits" if largest else "take a smaller variant of the model"
+
+
+def _shape(model: StoredModel, weights: int) -> ModelShape | None:
+    """Read the headers of what is loaded, with all its *weights*; None where they are too short."""
+    shape = _shape_of(model.directory or model.weights[0], weights)
+    if shape is None or model.draft is None:
+        return shape
+    draft = _shape_of(model.draft, 0)
+    return shape.beside(draft) if draft else shape
+
+
+def _shape_of(path: Path, weights: int) -> ModelShape | None:
+    if path.is_dir():
+        from ramalama.planning.memory.transformers_config import (  # noqa: PLC0415 (see `fit`)
+            read_shape,
+        )
+
+        return read_shape(path, weights=weights)
+    from ramalama.models.formats.gguf_metadata import read_metadata  # noqa: PLC0415 (likewise)
+    from ramalama.planning.memory.estimate import ModelShape  # noqa: PLC0415 (likewise)
+
+    return ModelShape.of(read_metadata(path), weights=weights)
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of the weights in the directory of a safetensors model."""
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.glob("*.safetensors"))
+    return path.stat().st_size

@@ -1,0 +1,91 @@
+"""A model's files as a container sees them: pure.
+
+Weights keep their names where these are plain, since a server finds the other parts of a split
+model by them; the rest, whatever its author called it, goes by what it is for.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ramalama.models.reference.reference import Scheme
+from ramalama.runtimes.base import MountedModel
+from ramalama_engines.spec import BindMount
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ramalama.models.store.stored_model import StoredModel
+
+_MODELS = "/mnt/models"
+_EXTRAS = "/mnt/extras"
+_PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}"
+_DIGEST = "sha256:"
+
+
+def mount_model(model: StoredModel, *, relabel: bool) -> tuple[MountedModel, tuple[BindMount, ...]]:
+    """Say where each file will be in the container; *relabel* is for SELinux, see `BindMount`."""
+    places: dict[Path, str] = {}
+    for path, place in _places(model):
+        places.setdefault(path, place)  # a model may be its own draft: mounted once, as weights
+
+    def inside(path: Path) -> str:
+        return places[path]
+
+    mounted = MountedModel(
+        weights=_MODELS if model.directory else inside(model.weights[0]),
+        alias=_alias(model),
+        projectors=tuple(map(inside, model.projectors)),
+        adapters=tuple(map(inside, model.adapters)),
+        draft=inside(model.draft) if model.draft else None,
+        chat_template=inside(model.chat_template) if model.chat_template else None,
+        template_name=model.template_name,
+        parameters=model.parameters,
+    )
+    mounts = (
+        BindMount(source=str(path), target=place, relabel=relabel) for path, place in places.items()
+    )
+    return mounted, tuple(mounts)
+
+
+def _places(model: StoredModel) -> Iterator[tuple[Path, str]]:
+    """Yield each path of the host that is to be mounted, and its place in the container."""
+    if model.directory:
+        yield model.directory, _MODELS
+    else:
+        names = _names_of_weights(tuple(path.name for path in model.weights))
+        for path, name in zip(model.weights, names, strict=True):
+            yield path, f"{_MODELS}/{name}"
+    for number, path in enumerate(model.projectors):
+        yield path, f"{_EXTRAS}/mmproj-{number}.gguf"
+    for number, path in enumerate(model.adapters):
+        yield path, f"{_EXTRAS}/adapter-{number}.gguf"
+    if model.draft:
+        # Both are of the same format: see `with_draft`.
+        yield model.draft, f"{_EXTRAS}/draft{'' if model.directory else '.gguf'}"
+    if model.chat_template:
+        yield model.chat_template, f"{_EXTRAS}/chat_template.jinja"
+
+
+def _names_of_weights(names: tuple[str, ...]) -> tuple[str, ...]:
+    if all(re.fullmatch(_PLAIN_NAME, name) for name in names):
+        return names
+    count = len(names)
+    if count == 1:
+        return ("model.gguf",)
+    return tuple(f"model-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1))
+
+
+def _alias(model: StoredModel) -> str:
+    """Name the model for clients: as in its registry, or as its file is called."""
+    reference = model.reference
+    match reference.scheme:
+        case Scheme.FILE | Scheme.HTTP | Scheme.HTTPS:
+            directory = model.directory
+            return (directory.name if directory else model.weights[0].stem) or "model"
+        case _:
+            plain = not reference.tag or reference.tag == "latest"
+            tag = "" if plain or reference.tag.startswith(_DIGEST) else f":{reference.tag}"
+            return reference.location.removeprefix("library/") + tag

@@ -1,0 +1,264 @@
+"""From what is asked to what the engine is told: pure, and the one source of both.
+
+The API call, `--dryrun` and every generator read the same `LaunchPlan`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from typing import TYPE_CHECKING
+
+from ramalama.config.options import LOOPBACK
+from ramalama.planning.checks import check_options
+from ramalama.planning.labels import (
+    ALIAS_LABEL,
+    API_KEY_NAME,
+    HOST_LABEL,
+    INSTANCE_LABEL,
+    LABEL,
+    MODEL_LABEL,
+    OWNER_LABEL,
+    PLAN_LABEL,
+    PORT_LABEL,
+    RUNTIME_LABEL,
+    SOCKET_NAME,
+)
+from ramalama.planning.mounts import mount_model
+from ramalama.runtimes.base import Listen, Surroundings
+from ramalama_accel.values import AcceleratorKind
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.spec import (
+    BindMount,
+    CdiDevice,
+    ContainerSpec,
+    HostDevice,
+    PortBinding,
+    TmpfsMount,
+)
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ramalama.config.options import ServeOptions
+    from ramalama.models.store.stored_model import StoredModel
+    from ramalama.runtimes.base import Runtime, ServerSpec
+    from ramalama.serving.run_dir import InstanceDir
+    from ramalama.system.process_identity import Lease
+    from ramalama_accel.values import Accelerator
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_engines.spec import Device, LocalImage, Mount
+
+
+_INSTANCE = "/run/ramalama"
+_TMP = "/tmp"  # noqa: S108 (the container's own)
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
+_PORT = 8080
+
+
+@frozen()
+class Circumstances:
+    """Where a plan is carried out: the parts of the world that it depends on.
+
+    Attributes:
+        engine, runtime: their names, for the labels.
+        rootless: root in the container is the invoking user.
+        uid, gid: the invoking user.
+        image: what the engine knows of the image; None in a dry run without the image.
+        host_port: a free port of this host, for the network mode "host" alone.
+        api_key: what the server shall ask for where it listens on a port.
+        threads: the default number.
+    """
+
+    engine: str
+    runtime: str
+    rootless: bool
+    uid: int
+    gid: int
+    image_name: str
+    image: LocalImage | None
+    instance: InstanceDir
+    lease: Lease
+    container_name: str
+    threads: int
+    api_key: str = field(repr=False)
+    host_port: int | None = None
+
+
+@frozen()
+class LaunchPlan:
+    """A server to start: its command line, its container, and where it will answer.
+
+    *endpoint* has port 0 until the engine has picked one for *published_port*.
+    """
+
+    model: StoredModel
+    alias: str
+    server: ServerSpec
+    container: ContainerSpec
+    endpoint: Endpoint
+    published_port: int | None = None
+
+
+def make_plan(
+    options: ServeOptions,
+    model: StoredModel,
+    accelerator: Accelerator,
+    runtime: Runtime,
+    here: Circumstances,
+) -> LaunchPlan:
+    """Decide everything.
+
+    Raises:
+        OptionRefused: options contradict each other.
+    """
+    check_options(options)
+    return _Planner(options, model, accelerator, runtime, here).plan()
+
+
+def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
+    """Have the container bear the digest by which others find it."""
+    labels = {**plan.container.labels, PLAN_LABEL: digest}
+    return replace(plan, container=replace(plan.container, labels=labels))
+
+
+@frozen(kw_only=False)
+class _Planner:
+    """The decisions, each a method."""
+
+    options: ServeOptions
+    model: StoredModel
+    accelerator: Accelerator
+    runtime: Runtime
+    here: Circumstances
+
+    def plan(self) -> LaunchPlan:
+        listen, endpoint, ports = self._reach()
+        mounted, files = mount_model(self.model, relabel=self._relabel)
+        without = self.options.devices == ()
+        surroundings = Surroundings(
+            listen=listen,
+            threads=self.options.threads or self.here.threads,
+            kind=AcceleratorKind.CPU if without else self.accelerator.kind,
+            gpus=0 if without else len(self.accelerator.gpus),
+            image=self.here.image,
+        )
+        server = self.runtime.server(mounted, self.options, surroundings)
+        return LaunchPlan(
+            model=self.model,
+            alias=mounted.alias,
+            server=server,
+            container=replace(
+                self._container(server, (*files, *self._mounts(server)), ports),
+                labels=self._labels(mounted.alias, endpoint),
+            ),
+            endpoint=endpoint,
+            published_port=ports[0].container_port if ports else None,
+        )
+
+    def _container(
+        self, server: ServerSpec, mounts: tuple[Mount, ...], ports: tuple[PortBinding, ...]
+    ) -> ContainerSpec:
+        options, here = self.options, self.here
+        locked = not options.privileged
+        devices, device_env = self._devices()
+        return ContainerSpec(
+            image=here.image_name,
+            entrypoint=server.entrypoint,
+            command=server.argv,
+            name=options.name or here.container_name,
+            env={"HOME": _TMP, **server.env, **device_env, **options.env},
+            devices=devices,
+            mounts=mounts,
+            ports=ports,
+            network=options.network,
+            oci_runtime=options.oci_runtime or self.accelerator.oci_runtime,
+            privileged=options.privileged,
+            selinux_options=() if self._relabel else ("disable",),
+            cap_drop=("all",) if locked else (),
+            no_new_privileges=locked,
+            read_only=locked,
+            # The server's socket must be ours to connect to, and the model ours to read.
+            user="0:0" if here.rootless else f"{here.uid}:{here.gid}",
+            groups=() if here.rootless else tuple(map(str, self.accelerator.groups)),
+            keep_groups=options.keep_groups,
+        )
+
+    @property
+    def _relabel(self) -> bool:
+        return self.options.selinux and not self.options.privileged
+
+    def _mounts(self, server: ServerSpec) -> Iterator[Mount]:
+        yield BindMount(
+            source=str(self.here.instance.path),
+            target=_INSTANCE,
+            read_only=self.options.network != "none",  # it holds the socket, or else the key
+            relabel=self._relabel,
+        )
+        yield TmpfsMount(target=_TMP, executable=server.compiles)
+        if server.shared_memory:
+            yield TmpfsMount(target=_SHARED_MEMORY)
+        for library in self.accelerator.library_paths:
+            yield BindMount(source=library, target=library)
+
+    def _reach(self) -> tuple[Listen, Endpoint, tuple[PortBinding, ...]]:
+        """Decide where the server listens, where we find it, and what is published for that."""
+        key = self.options.api_key or self.here.api_key
+        key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self.options.host
+        if self.options.network == "none":
+            listen = Listen(host=f"{_INSTANCE}/{SOCKET_NAME}")
+            return listen, UnixEndpoint(path=str(self.here.instance.socket)), ()
+        if self.options.network == "host":
+            port = self.options.port or self.here.host_port or _PORT
+            listen = Listen(host=address, port=port, api_key_file=key_file)
+            return listen, TcpEndpoint(host=reachable(address), port=port, api_key=key), ()
+        # In its own network namespace it listens everywhere; outside only the host's is bound.
+        listen = Listen(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
+        binding = PortBinding(
+            container_port=_PORT, host_port=self.options.port or 0, host_address=address
+        )
+        endpoint = TcpEndpoint(host=reachable(address), port=binding.host_port, api_key=key)
+        return listen, endpoint, (binding,)
+
+    def _devices(self) -> tuple[tuple[Device, ...], Mapping[str, str]]:
+        if self.options.devices == ():
+            return (), {}
+        found: list[Device] = [CdiDevice(name=name) for name in self.accelerator.cdi_devices]
+        found += [HostDevice(source=node, target=node) for node in self.accelerator.device_paths]
+        return (*found, *(self.options.devices or ())), self.accelerator.env
+
+    def _labels(self, alias: str, endpoint: Endpoint) -> dict[str, str]:
+        labels = {
+            LABEL: "",
+            MODEL_LABEL: str(self.options.model),
+            ALIAS_LABEL: alias,
+            f"{LABEL}.engine": self.here.engine,
+            RUNTIME_LABEL: self.here.runtime,
+            OWNER_LABEL: self.here.lease.format(),
+            INSTANCE_LABEL: str(self.here.instance.path),
+        }
+        if isinstance(endpoint, TcpEndpoint) and endpoint.port:
+            labels[PORT_LABEL] = str(endpoint.port)
+            if self.options.host != LOOPBACK:
+                labels[HOST_LABEL] = self.options.host
+        return labels
+
+
+def reachable(address: str) -> str:
+    """Return an address of this host by which a server that listens at *address* is reached."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104 (nobody listens here)
+
+
+@frozen()
+class Ingredients:
+    """What a plan is made of, but for the circumstances; *image* is None before it is there.
+
+    *unused* says of a GPU of this host why it is not used, where somebody might expect it to be.
+    """
+
+    options: ServeOptions
+    model: StoredModel
+    accelerator: Accelerator
+    image_name: str
+    image: LocalImage | None = None
+    unused: str | None = None

@@ -1,0 +1,1 @@
+"""Model servers: start or reuse, wait, find, attach, stop, clean up."""

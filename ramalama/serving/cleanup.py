@@ -1,0 +1,151 @@
+"""Remove what a dead owner left, and shared servers whose time is over.
+
+Containers go first, then directories. No process of ours waits for a shared server's end: every
+command and every start of the same user looks, and that is when it goes.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
+from ramalama.serving.run_dir import InstanceDir
+from ramalama.serving.usage import START_SUFFIX, SUFFIX, Sharing, is_shared
+from ramalama.system.process_identity import Lease, Owner
+from ramalama_engines.errors import EngineError
+from ramalama_engines.spec import ContainerStatus
+
+if TYPE_CHECKING:
+    from ramalama.serving.usage import Ledger
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerState
+
+
+_log = logging.getLogger("ramalama.orphans")
+
+# An owner whom we cannot see (before the last boot, in a toolbox) is given so long to look after
+# a container that does not run.
+_GRACE = timedelta(minutes=10)
+
+
+def remove_orphaned(engine: Engine, run_dir: Path) -> int:
+    """Remove every container and directory whose owner is dead, and say how many containers.
+
+    An engine that does not play along is no reason to fail: the next command tries again.
+    """
+    removed = _remove_unused(engine, run_dir)
+    try:
+        states = engine.list({LABEL: ""})
+    except EngineError as exc:
+        _log.info("could not look for what dead owners left: %s", exc)
+        states = ()
+    for state in states:
+        if is_orphaned(state, now=datetime.now(UTC)):
+            removed += _remove(engine, state)
+    remove_orphans(run_dir)
+    _remove_locks(run_dir)
+    return removed
+
+
+def remove_shared(engine: Engine, directory: InstanceDir) -> None:
+    """Remove what a shared server has on the disk, whoever uses it, now that it was stopped."""
+    with suppress(OSError), Sharing(directory).locked() as ledger:
+        if not engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)}):
+            directory.remove()
+            ledger.close()
+
+
+def _remove_locks(run_dir: Path) -> None:
+    """Remove the locks that those left who were killed while they started a server to share."""
+    locks = tuple(run_dir.glob(f"*{START_SUFFIX}"))
+    if locks:
+        from ramalama.serving.start_lock import (  # noqa: PLC0415 (hardly ever needed)
+            remove_abandoned,
+        )
+
+        remove_abandoned(locks)
+
+
+def _remove_unused(engine: Engine, run_dir: Path) -> int:
+    """Remove the shared servers that nobody uses any more, and that have stayed long enough."""
+    removed = 0
+    for path in run_dir.glob(f"*{SUFFIX}"):
+        directory = InstanceDir(path.with_suffix(""))
+        try:
+            with Sharing(directory).locked() as ledger:
+                removed += _remove_if_over(engine, directory, ledger)
+        except (EngineError, OSError) as exc:
+            _log.info("could not look after the shared server of %s: %s", directory.path, exc)
+    return removed
+
+
+def _remove_if_over(engine: Engine, directory: InstanceDir, ledger: Ledger) -> int:
+    over = ledger.is_over()
+    if ledger.is_used():
+        return 0
+    states = engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)})
+    removed = sum(_remove(engine, state) for state in states) if over else 0
+    if removed < len(states):
+        return removed
+    # What was not found here may be on the user's other engine.
+    if states or ledger.engine == engine.url or (over and ledger.keep_alive is None):
+        directory.remove()
+        ledger.close()
+    return removed
+
+
+def _remove(engine: Engine, state: ContainerState) -> bool:
+    try:
+        engine.remove(state.id, force=True)
+    except EngineError as exc:
+        _log.info("could not remove %s, which nobody needs: %s", state.name, exc)
+        return False
+    _log.info("removed %s, which nobody needs", state.name)
+    return True
+
+
+def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
+    """Tell whether nobody will look after a container any more.
+
+    Containers without a lease (upstream's) are nobody's orphans. Of one that is shared its users'
+    leases decide; where we may not look whether it is, it is another user's to decide.
+    """
+    instance = state.labels.get(INSTANCE_LABEL)
+    if instance and is_shared(Path(instance)) is not False:
+        return False
+    lease = Lease.parse(state.labels.get(OWNER_LABEL, ""))
+    if lease is None:
+        return False
+    match lease.owner():
+        case Owner.ALIVE:
+            return False
+        case Owner.DEAD:
+            return True
+        case Owner.UNKNOWN:
+            ended = state.status in (ContainerStatus.EXITED, ContainerStatus.CREATED)
+            return ended and state.created is not None and now - state.created > _GRACE
+
+
+def remove_orphans(run_dir: Path) -> int:
+    """Remove the directories of dead owners, as far as that goes, and say how many those were.
+
+    A shared server's outlives its owner: see `ramalama.serving.usage`.
+    """
+    removed = 0
+    try:
+        directories = tuple(run_dir.iterdir())
+    except OSError:
+        return 0
+    for directory in directories:
+        lease = Lease.parse(directory.name.rpartition("-")[0])
+        if directory.suffix or is_shared(directory):
+            continue
+        if lease is not None and lease.owner() is Owner.DEAD:
+            with suppress(OSError):  # one that cannot be removed must not keep the others
+                InstanceDir(directory).remove()
+                removed += 1
+    return removed

@@ -1,0 +1,88 @@
+"""Wait until a server has loaded its model, or learn that it never will."""
+
+from __future__ import annotations
+
+import socket
+import time
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, assert_never
+
+from ramalama.serving.options import raise_if_set
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+
+if TYPE_CHECKING:
+    import threading
+
+    from ramalama.serving.exit_watch import ExitPoll, ExitWatch
+    from ramalama_chat.client.endpoint import Endpoint
+
+# Seconds. The first token waits for this; later, seconds of loading matter more than polls do.
+_PAUSES = ((1.0, 0.005), (10.0, 0.02), (float("inf"), 0.1))
+_PROBE_TIMEOUT = 5.0
+
+READY = 200
+"""What a server answers whose model is loaded."""
+
+LOADING = 503
+"""What it answers before."""
+
+
+def wait_until_ready(
+    endpoint: Endpoint,
+    path: str,
+    watch: ExitWatch | ExitPoll,
+    *,
+    timeout: float | None,
+    cancel: threading.Event | None = None,
+) -> bool:
+    """Ask for *path* until it is answered with 200; False if the container ended before that.
+
+    Raises:
+        StartCancelled: *cancel* was set.
+        TimeoutError: *timeout* seconds passed, and it still runs.
+    """
+    began = time.monotonic()
+    while not watch.ended:
+        raise_if_set(cancel)
+        if probe(endpoint, path) == READY:
+            return True
+        waited = time.monotonic() - began
+        if timeout is not None and waited >= timeout:
+            raise TimeoutError
+        watch.wait(next(pause for until, pause in _PAUSES if waited < until))
+    return False
+
+
+def probe(endpoint: Endpoint, path: str) -> int | None:
+    """Ask once; the HTTP status, or None where nobody answers (yet)."""
+    connection = _connection(endpoint)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _connection(endpoint: Endpoint) -> HTTPConnection:
+    match endpoint:
+        case UnixEndpoint():
+            return _UnixConnection(endpoint.path)
+        case TcpEndpoint():
+            return HTTPConnection(endpoint.host, endpoint.port, timeout=_PROBE_TIMEOUT)
+        case _:
+            assert_never(endpoint)
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP over a UNIX socket, which the standard library leaves to its users."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_PROBE_TIMEOUT)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_PROBE_TIMEOUT)
+        self.sock.connect(self._path)

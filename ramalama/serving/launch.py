@@ -1,0 +1,260 @@
+"""From a plan to a server that answers, with everything undone if that fails."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ramalama.errors import ServerNotReady
+from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady, ignore
+from ramalama.planning.digest import plan_digest
+from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
+from ramalama.planning.plan import Circumstances, Ingredients, make_plan, with_digest
+from ramalama.serving.cleanup import remove_orphaned
+from ramalama.serving.container import Instance
+from ramalama.serving.exit_report import LOG_TAIL, PostMortem
+from ramalama.serving.exit_watch import ExitPoll, ExitWatch
+from ramalama.serving.handle import Tenancy
+from ramalama.serving.health import probe
+from ramalama.serving.run_dir import new_instance
+from ramalama.serving.server import ModelServer
+from ramalama.system.cores import default_threads
+from ramalama.system.ports import free_port
+from ramalama.system.process_identity import Lease
+from ramalama_chat.client.endpoint import TcpEndpoint
+from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from ramalama.config.options import ServeOptions
+    from ramalama.events import EventHook
+    from ramalama.planning.plan import LaunchPlan
+    from ramalama.runtimes.base import Runtime, ServerSpec
+    from ramalama.serving.lookup import Found
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_engines import Engine
+
+_log = logging.getLogger("ramalama.launch")
+
+_NAME_BYTES = 5
+_API_KEY_BYTES = 32
+_FALLBACK = (
+    "the server computes on the CPU although this host has a GPU; the answer will be slow; "
+    "run `ramalama doctor` to find out why"
+)
+
+
+class Launcher:
+    """Carries one plan out on one engine.
+
+    *cancel*, once set by another thread, ends what is under way with `StartCancelled`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        runtime: Runtime,
+        run_dir: Path,
+        *,
+        on_event: EventHook = ignore,
+        cancel: threading.Event | None = None,
+    ) -> None:
+        self.engine = engine
+        self._runtime = runtime
+        self.run_dir = run_dir
+        self._on_event = on_event
+        self._cancel = cancel
+        self._directory = new_instance(run_dir, Lease.of_this_process())
+
+    def plan(self, ingredients: Ingredients, *, asked: ServeOptions | None = None) -> LaunchPlan:
+        """Gather the circumstances and make the plan; nothing is written.
+
+        *asked* are the options before they were made to fit; by them the server is found again.
+        """
+        common = self.common_plan(replace(ingredients, options=asked or ingredients.options))
+        options = ingredients.options
+        port = free_port(options.port) if options.network == "host" else None
+        if port is None and options == (asked or options):
+            return common
+        plan = self._make(ingredients, host_port=port)
+        return with_digest(plan, common.container.labels[PLAN_LABEL])
+
+    def common_plan(self, ingredients: Ingredients) -> LaunchPlan:
+        """Make the plan that has no port in it that merely happens to be free."""
+        plan = self._make(ingredients, host_port=None)
+        digest = plan_digest(plan, ingredients.image, instance=self._directory.path)
+        return with_digest(plan, digest)
+
+    def _make(self, ingredients: Ingredients, *, host_port: int | None) -> LaunchPlan:
+        here = Circumstances(
+            engine=self.engine.kind,
+            runtime=self._runtime.name,
+            rootless=self.engine.rootless,
+            uid=os.getuid(),
+            gid=os.getgid(),
+            image_name=ingredients.image_name,
+            image=ingredients.image,
+            instance=self._directory,
+            lease=Lease.of_this_process(),
+            container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
+            threads=default_threads(),
+            api_key=os.urandom(_API_KEY_BYTES).hex(),
+            host_port=host_port,
+        )
+        return make_plan(
+            ingredients.options, ingredients.model, ingredients.accelerator, self._runtime, here
+        )
+
+    def launch(
+        self,
+        plan: LaunchPlan,
+        undo: ExitStack,
+        *,
+        ready_timeout: float | None,
+        keep_alive: float | None = None,
+    ) -> ModelServer:
+        """Create, start and wait; see `Ramalama.start`.
+
+        With a *keep_alive* others may use the server from the moment that it is there.
+        Whoever calls closes *undo*, whatever happens; everything is in it before it is there. A
+        server that is merely returned would be lost on its way if Ctrl-C came just then.
+
+        Raises:
+            EngineError: the engine refuses, or is gone.
+            ServerError: the server does not come up.
+        """
+        instance = Instance(self.engine, self._directory)
+        tenancy = Tenancy(self.engine, self._directory, instance)
+        undo.callback(_leave_quietly, tenancy)
+        self._prepare(instance, plan)
+        if keep_alive is not None:
+            tenancy.share(keep_alive=keep_alive)
+        container = self._create(instance, plan)
+        self._on_event(ContainerCreated(container, plan.container.name or ""))
+        self._start(instance, plan)
+        self._on_event(ContainerStarted(container))
+        server = self._server(tenancy, container, plan, shared=keep_alive is not None)
+        with self._sweeping():
+            self._wait(server, container, ready_timeout)
+        tenancy.settled = True
+        self._on_event(ServerReady(container))
+        self._look_for_fallback(container, plan.server)
+        return undo.enter_context(server)
+
+    def attach(
+        self, plan: LaunchPlan, found: Found, undo: ExitStack, *, keep_alive: float
+    ) -> ModelServer | None:
+        """Become one more user of a server that is there; None if it does not answer.
+
+        Raises:
+            StartCancelled: while it loaded its model.
+        """
+        instance = Instance(self.engine, found.directory, container=found.container)
+        tenancy = Tenancy.join(self.engine, found.directory, instance, keep_alive=keep_alive)
+        if tenancy is None:
+            return None
+        with ExitStack() as undo_join:
+            undo_join.callback(_leave_quietly, tenancy)
+            labels = {**plan.container.labels, INSTANCE_LABEL: str(found.directory.path)}
+            named = replace(plan.container, name=found.name, labels=labels)
+            plan = replace(plan, container=named, endpoint=found.endpoint)
+            server = self._server(tenancy, found.container, plan, shared=True)
+            if not server.answers(cancel=self._cancel):
+                return None
+            undo.enter_context(server)
+            undo_join.pop_all()
+        self._on_event(ServerReady(found.container))
+        return server
+
+    def _prepare(self, instance: Instance, plan: LaunchPlan) -> None:
+        key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
+        instance.prepare(api_key=key)
+
+    def _create(self, instance: Instance, plan: LaunchPlan) -> str:
+        try:
+            return instance.create(plan.container)
+        except ContainerConflict:
+            # The name may be a dead owner's, whom nobody has cleaned up after yet.
+            if not remove_orphaned(self.engine, self.run_dir):
+                raise
+            return instance.create(plan.container)
+
+    def _start(self, instance: Instance, plan: LaunchPlan) -> None:
+        try:
+            instance.start()
+        except ContainerStartError as exc:
+            msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
+            raise type(exc)(msg, engine=exc.engine) from exc
+
+    def _server(
+        self, tenancy: Tenancy, container: str, plan: LaunchPlan, *, shared: bool
+    ) -> ModelServer:
+        post_mortem = PostMortem(
+            engine=self.engine,
+            container=container,
+            runtime=self._runtime,
+            model=str(plan.model.reference),
+        )
+        endpoint, path = self._endpoint(container, plan), plan.server.health_path
+        watch = (
+            ExitPoll(self.engine, container, lambda: probe(endpoint, path) is not None)
+            if shared
+            else ExitWatch(self.engine, container)
+        )
+        return ModelServer(plan, endpoint, tenancy=tenancy, watch=watch, post_mortem=post_mortem)
+
+    def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
+        """Fill in the port that the engine picked; a container that has died meanwhile has none."""
+        endpoint = plan.endpoint
+        if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
+            for port in self.engine.inspect(container).ports:
+                if port.container_port == plan.published_port:
+                    return replace(endpoint, port=port.host_port)
+        return endpoint
+
+    def _wait(self, server: ModelServer, container: str, timeout: float | None) -> None:
+        try:
+            server.wait_until_ready(timeout=timeout, cancel=self._cancel)
+        except TimeoutError as exc:
+            tail = tuple(self.engine.logs(container, tail=LOG_TAIL))
+            msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
+            raise ServerNotReady(msg, log_tail=tail) from exc
+
+    def _look_for_fallback(self, container: str, server: ServerSpec) -> None:
+        """Tell whoever has a GPU if the server does without; nobody else waits for the answer."""
+        if not (server.wants_gpu or _log.isEnabledFor(logging.DEBUG)):
+            return
+        try:
+            report = self._runtime.report(tuple(self.engine.logs(container)))
+        except EngineError as exc:
+            _log.info("could not read what the server computes with: %s", exc)
+            return
+        _log.debug("the server computes %s", report)
+        if server.wants_gpu and report.on_cpu:
+            self._on_event(Notice(_FALLBACK))
+
+    @contextmanager
+    def _sweeping(self) -> Generator[None]:
+        """Clean up after dead owners while our server loads its model."""
+        sweep = threading.Thread(
+            target=remove_orphaned, args=(self.engine, self.run_dir), name="ramalama-sweep"
+        )
+        sweep.start()
+        try:
+            yield
+        finally:
+            sweep.join()
+
+
+def _leave_quietly(tenancy: Tenancy) -> None:
+    """Undo a start that failed; that failure is what the user must hear of."""
+    try:
+        tenancy.leave()
+    except EngineError as exc:
+        _log.info("could not remove the container, the next command will: %s", exc)

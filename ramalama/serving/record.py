@@ -1,0 +1,144 @@
+"""What is written down of a shared server, so that it is found again without asking an engine.
+
+    RUN_DIR/LEASE-TOKEN.shared/server   {"asked": …, "container": …, "engine": {…}, …}
+
+An engine's SDK takes longer to import than a warm server to answer. So whoever asks for the same
+plan as before, on the same engine, looks here first, and then whether the server itself answers.
+The file says only what the engine would say; where it is missing, broken or out of date, the
+engine is asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self, cast
+
+from ramalama.serving.run_dir import InstanceDir
+from ramalama.serving.usage import SUFFIX, Sharing, lease_in
+from ramalama_engines.discovery.lazy_engine import EngineIdentity
+from ramalama_engines.kinds import EngineKind
+from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_NAME = "server"
+_NAMES = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"  # of containers
+
+
+@frozen()
+class Recollection:
+    """A shared server as it was when it had started.
+
+    Attributes:
+        directory: the server's own.
+        engine: the one that it runs on.
+        oci_runtimes: those that the engine has registered; None where that made no difference.
+        container: its ID.
+        name: its name.
+        asked: digest of the plan before the image was looked up; see `plan_digest`.
+        plan: digest of the plan that it runs with.
+    """
+
+    directory: InstanceDir
+    engine: EngineIdentity
+    oci_runtimes: tuple[str, ...] | None
+    container: str
+    name: str
+    asked: str
+    plan: str
+
+    def write(self) -> None:
+        """Write it down, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written, or the server is not shared any more.
+        """
+        directory = Sharing(self.directory).path
+        value = {
+            "engine": {
+                "kind": self.engine.kind,
+                "url": self.engine.url,
+                "rootless": self.engine.rootless,
+            },
+            "oci_runtimes": self.oci_runtimes,
+            "container": self.container,
+            "name": self.name,
+            "asked": self.asked,
+            "plan": self.plan,
+        }
+        unfinished = directory / f"{_NAME}.new"
+        handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode=0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(value, file)
+        unfinished.replace(directory / _NAME)
+
+    @classmethod
+    def read(cls, directory: InstanceDir) -> Self | None:
+        """Read what is written of the server with this *directory*; None if that is nothing."""
+        try:
+            value = read_object(Sharing(directory).path / _NAME)
+            return cls._parse(directory, value)
+        except (FileNotFoundError, JsonFileError, ValueError):
+            return None
+
+    @classmethod
+    def _parse(cls, directory: InstanceDir, value: dict[str, object]) -> Self:
+        engine, runtimes = value.get("engine"), value.get("oci_runtimes")
+        if not is_object(engine):
+            raise ValueError(_NAME)
+        return cls(
+            directory=directory,
+            engine=EngineIdentity(
+                kind=EngineKind(_text(engine, "kind")),
+                url=_text(engine, "url"),
+                rootless=engine.get("rootless") is True,
+            ),
+            oci_runtimes=None if runtimes is None else _texts(runtimes),
+            container=_text(value, "container", _NAMES),
+            name=_text(value, "name", _NAMES),
+            asked=_text(value, "asked"),
+            plan=_text(value, "plan"),
+        )
+
+
+def recollections(run_dir: Path) -> Sequence[Recollection]:
+    """Return what is written of this user's shared servers, the newest first.
+
+    *run_dir* is this user's alone: see `ramalama.serving.run_dir.ensure_private`.
+    """
+    names: list[str] = []
+    with suppress(OSError):
+        names = os.listdir(run_dir)  # noqa: PTH208 (names, not paths)
+    tokens = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+    found: list[tuple[float, Recollection]] = []
+    for token in tokens:
+        directory = InstanceDir(run_dir.absolute() / token)
+        if lease_in(token) and (written := Recollection.read(directory)):
+            found.append((_written_at(directory), written))
+    return [written for _, written in sorted(found, key=lambda each: each[0], reverse=True)]
+
+
+def _written_at(directory: InstanceDir) -> float:
+    try:
+        return (Sharing(directory).path / _NAME).stat().st_mtime
+    except OSError:  # removed since
+        return 0.0
+
+
+def _text(value: dict[str, object], key: str, pattern: str = ".*") -> str:
+    text = value.get(key)
+    if not isinstance(text, str) or re.fullmatch(pattern, text) is None:
+        raise ValueError(key)
+    return text
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError(_NAME)  # noqa: TRY004 (likewise)
+    return tuple(str(each) for each in cast("list[object]", value))

@@ -1,0 +1,186 @@
+"""How a start is gone about: attach to a server that is there, or launch one."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.events import ImageReady, Notice
+from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
+from ramalama.planning.memory.fit import fit
+from ramalama.planning.plan import with_digest
+from ramalama.serving.images import ImageRequest, fetch_image
+from ramalama.serving.run_dir import InstanceDir
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.discovery.lazy_engine import EngineIdentity
+from ramalama_engines.errors import EngineError
+from ramalama_engines.kinds import PullPolicy
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from contextlib import ExitStack
+
+    from ramalama.config.options import ServeOptions
+    from ramalama.planning.memory.capacity import Room
+    from ramalama.planning.plan import Ingredients, LaunchPlan
+    from ramalama.serving.launch import Launcher
+    from ramalama.serving.lookup import Found
+    from ramalama.serving.options import Terms
+    from ramalama.serving.record import Recollection
+    from ramalama.serving.server import ModelServer
+    from ramalama_engines import LocalImage, User
+
+_log = logging.getLogger("ramalama.start")
+
+
+def may_recall(options: ServeOptions, terms: Terms) -> bool:
+    """Tell whether a server that is merely written down could do.
+
+    Not by a port, which may be anybody's once its server has ended; and whoever wants to know of a
+    newer image has to ask the engine.
+    """
+    patient = options.pull_policy in (PullPolicy.MISSING, PullPolicy.NEVER)
+    return terms.reuse and options.network == "none" and patient
+
+
+@frozen(kw_only=False)
+class Starter:
+    """One start."""
+
+    launcher: Launcher
+    ingredients: Ingredients
+    room: Room
+    user: User
+    terms: Terms
+    oci_runtimes: tuple[str, ...] | None = None
+
+    def start(self, undo: ExitStack) -> ModelServer:
+        """Return a server that answers; what closes it is in *undo* before it is there."""
+        if not self.terms.reuse:
+            return self._launch(undo)
+        from ramalama.serving.start_lock import starting  # noqa: PLC0415 (for reuse alone)
+
+        waiting = Notice("waiting for another start of the same server")
+        with starting(
+            self.launcher.run_dir,
+            _digest(self._asked(self.ingredients.options)),
+            on_wait=lambda: self.terms.tell(waiting),
+            cancel=self.terms.cancel,
+        ):
+            return self._attach(undo) or self._launch(undo)
+
+    def recall(self, written: Sequence[Recollection], undo: ExitStack) -> ModelServer | None:
+        """Attach to a server that is written down and answers; the engine is asked nothing."""
+        from ramalama.serving.lookup import Found  # noqa: PLC0415 (for reuse alone)
+
+        for options in self._acceptable():
+            plan = self._asked(options)
+            asked = _digest(plan)
+            for each in written:
+                if each.asked == asked:
+                    found = Found(
+                        container=each.container,
+                        name=each.name,
+                        directory=each.directory,
+                        endpoint=UnixEndpoint(path=str(each.directory.socket)),
+                    )
+                    if server := self._join(with_digest(plan, each.plan), found, undo):
+                        return server
+        return None
+
+    def _launch(self, undo: ExitStack) -> ModelServer:
+        asked, terms = self.ingredients, self.terms
+        options = fit(asked.options, asked.model, self.room, on_event=terms.tell)
+        fitting = replace(asked, options=options, image=self._fetch())
+        keep_alive = (terms.keep_alive or 0.0) if terms.shares else None
+        # Before a file can be another one; who shares nothing need not wait for it.
+        digest = _digest(self._asked(asked.options)) if terms.shares else None
+        server = self.launcher.launch(
+            self.launcher.plan(fitting, asked=asked.options),
+            undo,
+            ready_timeout=terms.ready_timeout,
+            keep_alive=keep_alive,
+        )
+        if digest is not None:
+            self._write_down(server, digest)
+        return server
+
+    def _write_down(self, server: ModelServer, asked: str) -> None:
+        """Save those who ask for the same from asking the engine; without it they do."""
+        from ramalama.serving.record import Recollection  # noqa: PLC0415 (for reuse alone)
+
+        engine = self.launcher.engine
+        try:
+            Recollection(
+                directory=InstanceDir(Path(server.plan.container.labels[INSTANCE_LABEL])),
+                engine=EngineIdentity(kind=engine.kind, url=engine.url, rootless=engine.rootless),
+                oci_runtimes=self.oci_runtimes,
+                container=server.container,
+                name=server.name,
+                asked=asked,
+                plan=_digest(server.plan),
+            ).write()
+        except (EngineError, OSError) as exc:
+            _log.info("could not write down where %s is: %s", server.name, exc)
+
+    def _attach(self, undo: ExitStack) -> ModelServer | None:
+        from ramalama.serving.lookup import find_by_plan  # noqa: PLC0415 (see above)
+
+        engine, run_dir = self.launcher.engine, self.launcher.run_dir
+        for plan in self._plans():
+            for found in find_by_plan(engine, run_dir, _digest(plan)):
+                if self._may_use(found) and (server := self._join(plan, found, undo)):
+                    return server
+        return None
+
+    def _join(self, plan: LaunchPlan, found: Found, undo: ExitStack) -> ModelServer | None:
+        keep_alive = self.terms.keep_alive or 0.0
+        return self.launcher.attach(plan, found, undo, keep_alive=keep_alive)
+
+    def _plans(self) -> Iterator[LaunchPlan]:
+        """Yield the plans that would do, the one that was asked for first.
+
+        They are those of what was asked, before it was made to fit: a server that is there takes
+        up memory that a second one would not have.
+        """
+        asked = self.ingredients
+        if asked.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
+            image: LocalImage | None = self._fetch()
+        else:
+            image = self.launcher.engine.image(asked.image_name)
+        if image is None:
+            return  # so nothing runs with it
+        for options in self._acceptable():
+            yield self.launcher.common_plan(replace(asked, options=options, image=image))
+
+    def _acceptable(self) -> Iterator[ServeOptions]:
+        options = self.ingredients.options
+        yield options
+        if options.parallel == 1:
+            # Whoever answers several at the same time has time for one.
+            yield replace(options, parallel=None)
+
+    def _asked(self, options: ServeOptions) -> LaunchPlan:
+        """Make the plan as far as it goes before the image is looked up."""
+        return self.launcher.common_plan(replace(self.ingredients, options=options))
+
+    def _may_use(self, found: Found) -> bool:
+        """Tell whether a server asks for the key that its clients have been given, if they were."""
+        key = self.ingredients.options.api_key
+        return key is None or (
+            isinstance(found.endpoint, TcpEndpoint) and found.endpoint.api_key == key
+        )
+
+    def _fetch(self) -> LocalImage:
+        name = self.ingredients.image_name
+        request = ImageRequest.of(name, self.ingredients.options)
+        image = fetch_image(self.launcher.engine, self.user, request, on_event=self.terms.tell)
+        self.terms.tell(ImageReady(name))
+        return image
+
+
+def _digest(plan: LaunchPlan) -> str:
+    return plan.container.labels[PLAN_LABEL]

@@ -1,0 +1,143 @@
+"""What reaches the terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from contextlib import redirect_stderr
+
+import pytest
+
+from ramalama.cli.output.start_progress import StartProgress
+from ramalama.cli.output.terminal import Status, complain, printable, quote_log
+from ramalama.events import (
+    ContainerCreated,
+    ContainerStarted,
+    EngineConnected,
+    ImagePulling,
+    ImageReady,
+    Notice,
+    ServerReady,
+)
+from ramalama_engines import PullProgress
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("naïve 🦭 text", "naïve 🦭 text"),
+        ("two\nlines", "two\nlines"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\x9b2J", r"\x9b2J"),
+        ("a\rb\tc\x07\x00\x7f", r"a\rb\tc\x07\x00\x7f"),
+        ("na\udcefve", r"na\udcefve"),
+        ("\u202eevil", r"\u202eevil"),
+        ("\u2028", r"\u2028"),
+        ("", ""),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_instead(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_complaints_go_to_stderr_a_line_each(capsys: Capture) -> None:
+    complain("Error: no \x1b[31mred\x1b[0m")
+    quote_log(["first", "sec\x07ond"])
+
+    assert capsys.readouterr() == (
+        "",
+        "Error: no \\x1b[31mred\\x1b[0m\n  | first\n  | sec\\x07ond\n",
+    )
+
+
+def test_a_terminal_that_is_gone_is_nobody_to_complain_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with open(write_end, "w", encoding="utf-8", buffering=1) as gone:  # noqa: PTH123 (a descriptor)
+        monkeypatch.setattr(sys, "stderr", gone)
+
+        complain("Error: nobody hears this")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), write_end)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_status_line_replaces_itself_and_vanishes() -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        status = Status(quiet=False)
+        status.show("one")
+        status.show("tw\x07o")
+        status.clear()
+        status.clear()
+
+    assert terminal.getvalue() == "\r\x1b[Kone\r\x1b[Ktw\\x07o\r\x1b[K"
+
+
+def test_a_quiet_status_line_shows_nothing() -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        status = Status(quiet=True)
+        status.show("one")
+        status.clear()
+
+    assert terminal.getvalue() == ""
+
+
+START = (
+    EngineConnected("podman", "unix:///x"),
+    ImagePulling("img", PullProgress(layer="a", status="Downloading", current=0, total=1024)),
+    ImagePulling("img", PullProgress(layer="a", status="Downloading", current=1024, total=1024)),
+    ImageReady("img"),
+    ContainerCreated("1", "c"),
+    ContainerStarted("1"),
+    Notice("something"),
+    ServerReady("1"),
+)
+
+
+def follow(*, quiet: bool) -> None:
+    progress = StartProgress(quiet=quiet)
+    for event in START:
+        progress.follow(event)
+
+
+def test_without_a_terminal_a_start_writes_a_few_lasting_lines(capsys: Capture) -> None:
+    follow(quiet=False)
+
+    assert capsys.readouterr() == ("", "Pulling img …\nPulled img\nNotice: something\n")
+
+
+def test_a_quiet_start_says_nothing(capsys: Capture) -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        follow(quiet=True)
+
+    assert terminal.getvalue() == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_start_without_a_pull_writes_nothing_that_lasts(capsys: Capture) -> None:
+    progress = StartProgress(quiet=False)
+
+    for event in (START[0], *START[3:6], START[7]):
+        progress.follow(event)
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_on_a_terminal_the_progress_of_all_layers_is_one_line_that_vanishes() -> None:
+    mib = 1024 * 1024
+    with redirect_stderr(Terminal()) as terminal:
+        progress = StartProgress(quiet=False)
+        for layer in ("a", "b"):
+            step = PullProgress(layer=layer, status="Downloading", current=mib, total=4 * mib)
+            progress.follow(ImagePulling("img", step))
+        progress.clear()
+
+    shown = terminal.getvalue()
+    assert "Pulling img: 2 of 8 MiB Downloading" in shown
+    assert shown.endswith("\r\x1b[K")

@@ -1,0 +1,66 @@
+"""Values of options that no server can have."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import cast
+
+import pytest
+
+from ramalama.config.options import ServeOptions
+from ramalama.errors import OptionRefused
+from ramalama.models.reference.reference import ModelRef
+from ramalama.serving.options import Terms
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_engines.kinds import PullPolicy
+
+OPTIONS = ServeOptions(model=ModelRef.parse("/models/granite.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("ctx_size", -1, "a whole number of 0 or more"),
+        ("ctx_size", "8192", "a whole number of 0 or more"),
+        ("threads", 0, "a whole number of 1 or more"),
+        ("parallel", 1.5, "a whole number of 1 or more"),
+        ("ngl", -2, "a whole number of -1 or more"),
+        ("port", 0, "a whole number from 1 to 65535"),
+        ("port", 65536, "a whole number from 1 to 65535"),
+        ("ctx_size", True, "a whole number of 0 or more"),
+        ("temp", True, "a number, 0 or more"),
+        ("privileged", "no", "True or False"),
+        ("selinux", "false", "True or False"),
+        ("force", 0, "True or False"),
+        ("seed", "x", "a whole number of -9223372036854775808 or more"),
+        ("temp", "hot", "a number, 0 or more"),
+        ("temp", math.nan, "a number, 0 or more"),
+        ("runtime", "vlm", "one of llama.cpp, vllm"),
+        ("pull_policy", "sometimes", "one of always, missing, never, newer"),
+        ("runtime_args", "--verbose", "a tuple of words"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(name: str, value: object, expected: str) -> None:
+    with pytest.raises(OptionRefused) as caught:
+        replace(OPTIONS, **{name: value})  # type: ignore[arg-type]  # which is what it is about
+
+    assert str(caught.value) == f"{name} is {expected}, not {value!r}"
+
+
+@pytest.mark.parametrize("name", ["keep_alive", "ready_timeout"])
+@pytest.mark.parametrize("value", [-1, math.nan, "5m"])
+def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
+    seconds = cast("float", value)
+
+    with pytest.raises(OptionRefused, match=f"{name} is a number of seconds, 0 or more, not "):
+        Terms(**{name: seconds})  # type: ignore[arg-type]  # mypy does not know the names
+
+
+def test_words_may_be_texts() -> None:
+    spelled = {"runtime": "vllm", "pull_policy": "never"}
+
+    options = replace(OPTIONS, **spelled)  # type: ignore[arg-type]  # see above
+
+    assert (options.runtime, options.pull_policy) == (RuntimeName.VLLM, PullPolicy.NEVER)
+    assert isinstance(options.pull_policy, PullPolicy)

@@ -1,0 +1,77 @@
+"""What is said when a server of models says nothing, or too much."""
+
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from ramalama.errors import ModelPullError
+from ramalama.models.http.retry import Patience
+from ramalama.models.transports.api_requests import ask_server, one_line, server_of
+from tests.doubles.server import FileServer, Reply
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"", ""),
+        (b"  two\n\twords \r\n", "two words"),
+        (b"\x1b[31mred\x00\x07\xe2\x80\xae", "[31mred"),
+        (b"na\xefve", "na\N{REPLACEMENT CHARACTER}ve"),
+        ("naïve \ud800", "naïve "),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 200 + "…"),
+        (b"x" * 10_000_000, "x" * 200 + "…"),
+    ],
+)
+def test_a_servers_words_are_shown_in_one_printable_line(text: str | bytes, shown: str) -> None:
+    assert one_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://example.com/a/b", "example.com"),
+        ("http://[::1]:80/a", "[::1]:80"),
+        ("https://me:pw@mirror.example/x", "mirror.example"),
+    ],
+)
+def test_a_server_is_named_without_a_password(url: str, server: str) -> None:
+    assert server_of(url) == server
+
+
+def test_a_refusal_is_an_answer() -> None:
+    with FileServer() as server, httpx2.Client() as client:
+        answer = ask_server(client, f"{server.url}/nothing", limit=100)
+
+    assert (answer.status, answer.body) == (404, b"no such path")
+
+
+def test_what_may_be_had_is_what_was_asked_for() -> None:
+    with FileServer() as server, httpx2.Client() as client:
+        ask_server(client, f"{server.url}/nothing", accept="text/plain", limit=100)
+
+    assert server.requests[0].headers["accept"] == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (Reply(body=b"x" * 101), "sends too much"),
+        (Reply(body=b"x" * 50, cut_after=10), "cannot be asked: "),
+        (Reply.redirect("http://\x1b[31m/"), "cannot be asked: "),
+        (Reply.redirect("file:///etc/passwd"), "cannot be asked: "),
+        (Reply.redirect("/again"), "cannot be asked: more than 10 redirects"),
+    ],
+)
+def test_no_answer_is_an_error_of_one_line_that_names_the_server(reply: Reply, words: str) -> None:
+    haste = Patience(tries=1)
+    with (
+        FileServer({"/": lambda _: reply}) as server,
+        httpx2.Client() as client,
+        pytest.raises(ModelPullError) as caught,
+    ):
+        ask_server(client, f"{server.url}/again", limit=100, patience=haste)
+
+    assert f"127.0.0.1:{server.port} {words}" in str(caught.value)
+    assert str(caught.value).isprintable()

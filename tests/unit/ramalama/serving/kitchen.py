@@ -1,0 +1,89 @@
+"""A whole RamaLama on an engine in memory, where a container's program is a FakeModelServer."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.api.client import Ramalama
+from ramalama.config.config import Config
+from ramalama.config.options import ServeOptions
+from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama_accel import Host
+from ramalama_engines import BindMount, LocalImage, User
+from ramalama_engines.fake.engine import FakeEngine, FakeProgram
+from tests.unit.ramalama.made_up import GGUF, IMAGE
+from tests.unit.ramalama.serving.model_server import FakeModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ramalama.events import Event
+    from ramalama_engines import ContainerSpec, EngineError
+
+IMAGE_NAME = "quay.io/ramalama/ramalama:0.25"
+
+
+@dataclass(kw_only=True)
+class Kitchen:
+    """A place to start servers in, and what came of it.
+
+    *answers* are those of each server's health; *program* replaces the server where it is set.
+    """
+
+    root: Path
+    answers: Sequence[bytes] = ()
+    program: FakeProgram | None = None
+    images: Mapping[str, LocalImage] = field(default_factory=lambda: {IMAGE_NAME: IMAGE})
+    registry: Mapping[str, LocalImage | EngineError] = field(
+        default_factory=dict[str, "LocalImage | EngineError"]
+    )
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    config: Config = field(default_factory=Config)
+    events: list[Event] = field(default_factory=list["Event"])
+
+    def __post_init__(self) -> None:
+        self.engine = FakeEngine(images=self.images, registry=self.registry, script=self._script)
+        self.run_dir = self.root / "run"
+        self.model = self.root / "granite.gguf"
+        self.model.write_bytes(GGUF)
+        self.options = ServeOptions(model=ModelRef(Scheme.FILE, str(self.model)))
+
+    def ramalama(self) -> Ramalama:
+        """Make the library's handle, on a host without any accelerator."""
+        user = User(env=self.env, home=self.root, uid=os.getuid(), root=self.root)
+        return Ramalama(
+            self.config,
+            engine=self.engine,
+            host=Host(root=self.root, env=self.env),
+            user=user,
+            run_dir=self.run_dir,
+        )
+
+    def is_clean(self) -> bool:
+        """Tell whether nothing is left of any server."""
+        directories = list(self.run_dir.iterdir()) if self.run_dir.exists() else []
+        return not self.engine.list({"ai.ramalama": ""}) and not directories
+
+    def _script(self, spec: ContainerSpec) -> FakeProgram:
+        if self.program is not None:
+            return self.program
+        server = FakeModelServer(*self.answers)
+        socket = socket_of(spec)
+        return FakeProgram(
+            logs=("loading the model",),
+            on_start=lambda: server.listen_on_socket(socket),
+            on_end=server.stop,
+        )
+
+
+def socket_of(spec: ContainerSpec) -> Path:
+    """Find where the server of a container listens, as the host sees it."""
+    sources = (
+        mount.source
+        for mount in spec.mounts
+        if isinstance(mount, BindMount) and mount.target == "/run/ramalama"
+    )
+    return Path(next(sources, "/nowhere")) / "api.sock"

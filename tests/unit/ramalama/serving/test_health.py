@@ -1,0 +1,164 @@
+"""Waiting for a server that loads its model, or for the end of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.serving.exit_watch import ExitPoll, ExitWatch
+from ramalama.serving.health import probe, wait_until_ready
+from ramalama_chat import Endpoint, TcpEndpoint, UnixEndpoint
+from ramalama_engines import ContainerSpec
+from ramalama_engines.fake import FakeEngine
+from tests.unit.ramalama.made_up import IMAGE
+from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+NOBODY = UnixEndpoint("/nowhere/api.sock")
+SILENT = b""
+Listen = Callable[[FakeModelServer], Endpoint]
+
+
+@pytest.fixture
+def engine() -> Generator[FakeEngine]:
+    with FakeEngine(images={"img": IMAGE}) as fake:
+        yield fake
+
+
+@pytest.fixture
+def container(engine: FakeEngine) -> str:
+    name = engine.create(ContainerSpec(image="img"))
+    engine.start(name)
+    return name
+
+
+@pytest.fixture
+def watch(engine: FakeEngine, container: str) -> ExitWatch:
+    return ExitWatch(engine, container)
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def listen(request: pytest.FixtureRequest, run_dir: Path) -> Generator[Listen]:
+    """Make a server listen, on either kind of endpoint."""
+    started: list[FakeModelServer] = []
+
+    def start(server: FakeModelServer) -> Endpoint:
+        started.append(server)
+        if request.param == "tcp":
+            return TcpEndpoint("127.0.0.1", server.listen_on_port())
+        server.listen_on_socket(run_dir / "api.sock")
+        return UnixEndpoint(str(run_dir / "api.sock"))
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+def test_a_server_is_ready_once_its_health_is_good(listen: Listen, watch: ExitWatch) -> None:
+    server = FakeModelServer(LOADING, LOADING, READY)
+
+    assert wait_until_ready(listen(server), "/health", watch, timeout=None)
+    assert server.asked == ["GET /health HTTP/1.1"] * 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        SILENT,
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"220 mail.example ESMTP\r\n",
+        b"\x16\x03\x01\x00",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+        b"HTTP/1.1 2",
+    ],
+    ids=["hangs-up", "401", "302", "204", "no-http", "tls", "endless-header", "cut-off"],
+)
+def test_anything_but_a_200_is_not_ready_yet(
+    listen: Listen, watch: ExitWatch, answer: bytes
+) -> None:
+    server = FakeModelServer(answer, READY)
+
+    assert wait_until_ready(listen(server), "/health", watch, timeout=None)
+    assert len(server.asked) == 2
+
+
+def test_a_server_that_ends_while_it_loads_is_never_ready(
+    engine: FakeEngine, container: str, watch: ExitWatch
+) -> None:
+    threading.Timer(0.05, engine.end, (container, 1)).start()
+
+    assert not wait_until_ready(NOBODY, "/health", watch, timeout=None)
+
+
+def test_a_server_that_has_ended_is_not_even_asked(
+    listen: Listen, engine: FakeEngine, container: str, watch: ExitWatch
+) -> None:
+    server = FakeModelServer()
+    endpoint = listen(server)
+    engine.end(container, 1)
+    watch.join(10)
+
+    assert not wait_until_ready(endpoint, "/health", watch, timeout=None)
+    assert server.asked == []
+
+
+def test_a_server_that_takes_too_long_is_given_up(listen: Listen, watch: ExitWatch) -> None:
+    with pytest.raises(TimeoutError):
+        wait_until_ready(listen(FakeModelServer(LOADING)), "/health", watch, timeout=0.05)
+
+
+def test_a_server_is_asked_once_even_without_any_patience(listen: Listen, watch: ExitWatch) -> None:
+    assert wait_until_ready(listen(FakeModelServer()), "/health", watch, timeout=0.0)
+
+
+def test_where_nobody_listens_there_is_no_status() -> None:
+    assert probe(NOBODY, "/health") is None
+
+
+def test_a_path_too_long_for_a_socket_has_no_status() -> None:
+    assert probe(UnixEndpoint("/" + "x" * 200), "/health") is None
+
+
+@pytest.mark.parametrize("end", ["ends", "is removed", "loses its engine"])
+def test_a_watch_notices_when_the_container(
+    engine: FakeEngine, container: str, watch: ExitWatch, end: str
+) -> None:
+    assert not watch.ended
+
+    match end:
+        case "ends":
+            engine.end(container, 1)
+        case "is removed":
+            engine.remove(container, force=True)
+        case _:
+            engine.close()
+
+    assert watch.wait(10)
+    assert watch.ended
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_while_its_engine_is_away_a_server_tells_itself_whether_it_is_there(
+    engine: FakeEngine, container: str, *, answers: bool
+) -> None:
+    poll = ExitPoll(engine, container, lambda: answers)
+    engine.close()
+
+    assert poll.ended is not answers
+
+
+def test_a_container_that_was_removed_has_ended_whatever_answers_in_its_place(
+    engine: FakeEngine, container: str
+) -> None:
+    poll = ExitPoll(engine, container, lambda: True)
+    engine.remove(container, force=True)
+
+    assert poll.ended

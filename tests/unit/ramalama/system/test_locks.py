@@ -1,0 +1,173 @@
+"""Locks that processes hold, and lose when they die."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ramalama.system.locks import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+HOLD = """
+import sys, pathlib
+from ramalama.system.locks import locked
+with locked(pathlib.Path(sys.argv[1]), shared=sys.argv[2] == "shared"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+WAIT = """
+import sys, pathlib
+from ramalama.system.locks import locked
+try:
+    with locked(pathlib.Path(sys.argv[1]), on_wait=lambda: print("waiting", flush=True)):
+        print("held", flush=True)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+class Other:
+    """Another process with or after the lock."""
+
+    def __init__(self, script: str, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script, *arguments],
+            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def says(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "locks" / "blob.lock"
+
+
+@pytest.fixture
+def holder(lock: Path) -> Generator[Other]:
+    other = Other(HOLD, str(lock), "alone")
+    assert other.says() == "held"
+    yield other
+    other.end()
+
+
+def test_a_lock_that_nobody_holds_is_ours_at_once(lock: Path) -> None:
+    waits: list[str] = []
+    with locked(lock, on_wait=lambda: waits.append("waited")) as waited:
+        pass
+
+    assert (waited, waits) == (False, [])
+
+
+def test_a_lock_can_be_had_again_and_again(lock: Path) -> None:
+    for _ in range(2):
+        with locked(lock) as waited:
+            assert not waited
+
+
+def test_whoever_waits_is_told_once_and_goes_on_when_the_holder_dies(
+    lock: Path, holder: Other
+) -> None:
+    waits: list[str] = []
+
+    def end_of_holder() -> None:
+        waits.append("waited")
+        holder.process.kill()
+
+    with locked(lock, on_wait=end_of_holder) as waited:
+        pass
+
+    assert (waited, waits) == (True, ["waited"])
+
+
+def test_several_may_share_a_lock(lock: Path) -> None:
+    other = Other(HOLD, str(lock), "shared")
+    assert other.says() == "held"
+
+    with locked(lock, shared=True) as waited:
+        assert not waited
+    other.end()
+
+
+def test_whoever_wants_a_lock_alone_waits_for_those_that_share_it(lock: Path) -> None:
+    other = Other(HOLD, str(lock), "shared")
+    assert other.says() == "held"
+
+    with locked(lock, on_wait=other.process.kill) as waited:
+        assert waited
+    other.end()
+
+
+@pytest.mark.usefixtures("holder")
+def test_ctrl_c_ends_the_wait(lock: Path) -> None:
+    waiter = Other(WAIT, str(lock))
+    assert waiter.says() == "waiting"
+
+    waiter.process.send_signal(signal.SIGINT)
+
+    assert waiter.says() == "interrupted"
+    waiter.end()
+
+
+def test_what_is_raised_while_holding_gives_the_lock_back(lock: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(lock):
+        raise ZeroDivisionError
+
+    with locked(lock) as waited:
+        assert not waited
+
+
+def test_a_lock_whose_file_its_holder_removes_is_taken_anew(lock: Path) -> None:
+    lock.parent.mkdir()
+    first = os.open(lock, os.O_CREAT | os.O_RDWR)
+    fcntl.flock(first, fcntl.LOCK_EX)
+
+    def remove() -> None:
+        lock.unlink()
+        os.close(first)
+
+    with locked(lock, on_wait=remove):
+        second = os.open(lock, os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(second)
+
+
+def test_threads_exclude_each_other_too(lock: Path) -> None:
+    inside: list[int] = []
+    most = 0
+
+    def work() -> None:
+        nonlocal most
+        for _ in range(20):
+            with locked(lock):
+                inside.append(1)
+                most = max(most, len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most == 1
