@@ -5,14 +5,20 @@ first. A specification is administrator's input but hostile all the same: files 
 one that cannot be read, or that names a device node outside /dev, is a problem and offers nothing.
 """
 
+from __future__ import annotations
+
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
-from ramalama_accel.cdi_yaml import KeyPath, YamlError, read_yaml
 from ramalama_accel.host import Host, printable
 from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ramalama_accel.cdi_yaml import KeyPath
 
 # By falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
@@ -94,16 +100,17 @@ def _read_spec(host: Host, path: str) -> dict[str, CdiDevice]:
     return _devices(path, dict(_flatten(path, text)))
 
 
-def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
-    kind = scalars.get(("kind",), "")
+def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiDevice]:
+    kind = _text(scalars, ("kind",))
     if not re.fullmatch(_KIND, kind):
         msg = f"its kind is {kind!r}, not vendor/class"
         raise ValueError(msg)
     nodes, files = _needs(scalars)
     devices: dict[str, CdiDevice] = {}
-    for place, name in scalars.items():
+    for place in scalars:
         if len(place) != 3 or place[0] != "devices" or place[2] != "name":  # noqa: PLR2004 (devices[i].name)
             continue
+        name = _text(scalars, place)
         if not re.fullmatch(_NAME, name):
             msg = f"{name!r} is no device name"
             raise ValueError(msg)
@@ -118,22 +125,32 @@ def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
 
 
 def _needs(
-    scalars: Mapping[KeyPath, str],
+    scalars: Mapping[KeyPath, str | None],
 ) -> tuple[dict[KeyPath, list[str]], dict[KeyPath, list[str]]]:
     """Return device nodes and mounted files by owner: ``()``, or ``("devices", i)``."""
     nodes: dict[KeyPath, list[str]] = {}
     files: dict[KeyPath, list[str]] = {}
-    for place, value in scalars.items():
+    for place in scalars:
         match place:
             case (*owner, "containerEdits", "deviceNodes", int(), "path" | "hostPath" as key):
+                value = _text(scalars, place)
                 _refuse_outside_dev(value)
                 if key == "hostPath" or (*place[:-1], "hostPath") not in scalars:
                     nodes.setdefault(tuple(owner), []).append(posixpath.normpath(value))
             case (*owner, "containerEdits", "mounts", int(), "hostPath"):
-                files.setdefault(tuple(owner), []).append(value)
+                files.setdefault(tuple(owner), []).append(_text(scalars, place))
             case _:
                 pass
     return nodes, files
+
+
+def _text(scalars: Mapping[KeyPath, str | None], place: KeyPath) -> str:
+    """Return the scalar at *place*, "" if there is none."""
+    value = scalars.get(place, "")
+    if value is None:
+        msg = f"{'.'.join(map(str, place))} is not text, put it in quotes"
+        raise ValueError(msg)
+    return value
 
 
 def _refuse_outside_dev(path: str) -> None:
@@ -142,17 +159,15 @@ def _refuse_outside_dev(path: str) -> None:
         raise ValueError(msg)
 
 
-def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str]]:
-    if path.endswith(".yaml") and not text.lstrip().startswith("{"):
-        try:
-            yield from read_yaml(text)
-        except YamlError as error:
-            msg = f"it is not the YAML that CDI generators write ({error})"
-            raise ValueError(msg) from error
+def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str | None]]:
+    """Yield the scalars of a specification; None stands for one that is not text."""
+    if path.endswith(".yaml"):
+        from ramalama_accel.cdi_yaml import read_yaml  # noqa: PLC0415 (it imports PyYAML)
+
+        yield from read_yaml(text)
         return
     import json  # noqa: PLC0415 (hosts without a JSON specification do without its import)
 
-    # JSON is YAML too, and some write it into a .yaml file.
     pending: list[tuple[KeyPath, Json]] = [((), json.loads(text))]
     while pending:
         place, value = pending.pop()

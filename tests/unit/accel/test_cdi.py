@@ -134,7 +134,48 @@ def test_a_bad_specification_is_one_problem_and_offers_nothing(
 def test_broken_yaml_is_a_problem_that_names_the_line(tmp_path: Path) -> None:
     found = inventory(tmp_path, {"etc/cdi/nvidia.yaml": "kind: a/b\n  devices: []\n"})
 
-    assert "line 2: wrong indentation" in found.problems[0]
+    (problem,) = found.problems
+    assert problem.startswith("the CDI specification /etc/cdi/nvidia.yaml is not used: line 2: ")
+
+
+def test_a_yaml_specification_may_use_all_of_yaml_but_aliases(tmp_path: Path) -> None:
+    text = r"""--- # made by hand
+kind: "nvidia.com\x2fgpu"
+devices: [{name: 0}, {name: 1:0}, {name: "gpu\x30"}]
+containerEdits:
+  deviceNodes:
+  - {path: /dev/nvidiactl, fileMode: 0666}
+  - path: >-
+      /dev/nvidia0
+"""
+
+    found = inventory(tmp_path, {"etc/cdi/nvidia.yaml": text})
+
+    assert found.problems == ()
+    assert sorted(found.of_kind("nvidia.com/gpu")) == ["0", "1:0", "gpu0"]
+    assert found.devices["nvidia.com/gpu=gpu0"].nodes == ("/dev/nvidiactl", "/dev/nvidia0")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("kind: 0x10", "kind"),
+        ("kind: a/b\ndevices: [{name: x}, {name: yes}]", "devices.1.name"),
+        (
+            "kind: a/b\ncontainerEdits: {mounts: [{hostPath: 1_0}]}",
+            "containerEdits.mounts.0.hostPath",
+        ),
+    ],
+)
+def test_what_the_engines_read_as_no_text_must_be_in_quotes(
+    tmp_path: Path, text: str, place: str
+) -> None:
+    found = inventory(tmp_path, {"etc/cdi/a.yaml": text})
+
+    assert found.devices == {}
+    assert found.problems == (
+        f"the CDI specification /etc/cdi/a.yaml is not used: {place} is not text, put it in quotes",
+    )
 
 
 def test_a_specification_that_is_no_file_is_a_problem(tmp_path: Path) -> None:
