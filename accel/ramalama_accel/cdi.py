@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # By falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
 
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+Json = dict[str, "Json"] | list["Json"] | str | float | bool | None
 
 _SIZE_LIMIT = 1024 * 1024
 _KIND = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -168,12 +168,35 @@ def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str | None]]:
         return
     import json  # noqa: PLC0415 (hosts without a JSON specification do without its import)
 
-    pending: list[tuple[KeyPath, Json]] = [((), json.loads(text))]
+    # Engines read JSON as YAML: an integer of 64 bits is as good as text, other numbers are not.
+    whole: Json = json.loads(text, parse_int=_integer, object_pairs_hook=_object)
+    pending: list[tuple[KeyPath, Json]] = [((), whole)]
     while pending:
         place, value = pending.pop()
-        if isinstance(value, str):
-            yield place, value
-        elif isinstance(value, dict):
-            pending += [((*place, key), child) for key, child in value.items()]
-        elif isinstance(value, list):
-            pending += [((*place, index), child) for index, child in enumerate(value)]
+        match value:
+            case str():
+                yield place, value
+            case bool():
+                yield place, str(value).lower()
+            case int() | float():
+                yield place, None
+            case dict():
+                pending += [((*place, key), child) for key, child in value.items()]
+            case list():
+                pending += [((*place, index), child) for index, child in enumerate(value)]
+            case None:
+                pass
+
+
+def _integer(digits: str) -> str | float:
+    return digits if len(digits) < 19 else float(digits)  # noqa: PLR2004 (2^63 has 19)
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in found:
+            msg = f"the key {key!r} appears twice"
+            raise ValueError(msg)
+        found[key] = value
+    return found

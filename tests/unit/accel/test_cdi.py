@@ -109,7 +109,16 @@ def with_node(path: str) -> str:
         ("null", "its kind is ''"),
         ("[" * 100_000, "recursion"),
         ('{"kind": "no-slash"}', "its kind is 'no-slash'"),
-        ('{"kind": 5}', "its kind is ''"),
+        ('{"kind": 5}', "its kind is '5'"),
+        ('{"kind": 1.5}', "kind is not text, put it in quotes"),
+        (f'{{"kind": {"9" * 5000}}}', "kind is not text, put it in quotes"),
+        ('{"kind": null}', "its kind is ''"),
+        ('{"kind": "a/b", "devices": [], "kind": "c/d"}', "the key 'kind' appears twice"),
+        (
+            '{"kind": "a/b", "devices": [{"name": "x", "name": "y"}]}',
+            "the key 'name' appears twice",
+        ),
+        ('{"kind": "a/b", "devices": [{"name": NaN}]}', "devices.0.name is not text"),
         ('{"kind": "a/b", "devices": [{"name": "-x"}]}', "'-x' is no device name"),
         ('{"kind": "a/b", "devices": [{"name": "a b"}]}', "'a b' is no device name"),
         (with_node("/etc/shadow"), "'/etc/shadow', which is outside /dev"),
@@ -129,6 +138,17 @@ def test_a_bad_specification_is_one_problem_and_offers_nothing(
     assert len(found.problems) == 1
     assert found.problems[0].startswith("the CDI specification /etc/cdi/bad.json is not used: ")
     assert reason in found.problems[0]
+
+
+def test_numbers_and_truth_values_of_json_are_names_as_they_are_to_engines(tmp_path: Path) -> None:
+    edits = '"containerEdits": {"deviceNodes": [{"path": "/dev/x", "fileMode": 438, "x": 1.5}]}'
+    names = '{"name": 0}, {"name": true}, {"name": null}'
+    text = f'{{"kind": "a/b", "devices": [{names}], {edits}}}'
+
+    found = inventory(tmp_path, {"etc/cdi/a.json": text})
+
+    assert found.problems == ()
+    assert sorted(found.of_kind("a/b")) == ["0", "true"]
 
 
 def test_broken_yaml_is_a_problem_that_names_the_line(tmp_path: Path) -> None:
