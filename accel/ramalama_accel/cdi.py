@@ -16,7 +16,7 @@ from ramalama_accel.host import Host, printable
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ramalama_accel.cdi_yaml import KeyPath
 
@@ -97,7 +97,19 @@ def _read_spec(host: Host, path: str) -> dict[str, CdiDevice]:
     if len(text) > _SIZE_LIMIT:
         msg = "it is larger than 1 MiB"
         raise ValueError(msg)
-    return _devices(path, dict(_flatten(path, text)))
+    return _devices(path, _fold_keys(_flatten(path, text)))
+
+
+def _fold_keys(pairs: Iterable[tuple[KeyPath, str | None]]) -> dict[KeyPath, str | None]:
+    """Ignore the case of keys, as engines do (Go's encoding/json), or a node could hide in it."""
+    scalars: dict[KeyPath, str | None] = {}
+    for place, value in pairs:
+        folded = tuple(step.casefold() if isinstance(step, str) else step for step in place)
+        if folded in scalars:
+            msg = f"the key {place[-1]!r} appears twice"
+            raise ValueError(msg)
+        scalars[folded] = value
+    return scalars
 
 
 def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiDevice]:
@@ -132,12 +144,12 @@ def _needs(
     files: dict[KeyPath, list[str]] = {}
     for place in scalars:
         match place:
-            case (*owner, "containerEdits", "deviceNodes", int(), "path" | "hostPath" as key):
+            case (*owner, "containeredits", "devicenodes", int(), "path" | "hostpath" as key):
                 value = _text(scalars, place)
                 _refuse_outside_dev(value)
-                if key == "hostPath" or (*place[:-1], "hostPath") not in scalars:
+                if key == "hostpath" or (*place[:-1], "hostpath") not in scalars:
                     nodes.setdefault(tuple(owner), []).append(posixpath.normpath(value))
-            case (*owner, "containerEdits", "mounts", int(), "hostPath"):
+            case (*owner, "containeredits", "mounts", int(), "hostpath"):
                 files.setdefault(tuple(owner), []).append(_text(scalars, place))
             case _:
                 pass

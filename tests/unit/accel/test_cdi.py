@@ -140,6 +140,31 @@ def test_a_bad_specification_is_one_problem_and_offers_nothing(
     assert reason in found.problems[0]
 
 
+@pytest.mark.parametrize(
+    "key", ["Path", "PATH", "hostPath", "HOSTPATH", "ho\N{LATIN SMALL LETTER LONG S}tPath"]
+)
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_a_node_outside_dev_cannot_hide_in_the_case_of_its_keys(
+    tmp_path: Path, name: str, key: str
+) -> None:
+    edits = {"DeviceNodes": [{key: "/etc/shadow"}]}
+    text = json.dumps({**GPU, "ContainerEdits": edits})
+
+    found = inventory(tmp_path, {f"etc/cdi/{name}": text})
+
+    assert found.devices == {}
+    assert "'/etc/shadow', which is outside /dev" in found.problems[0]
+
+
+def test_keys_that_differ_in_case_alone_are_one_key_twice(tmp_path: Path) -> None:
+    text = '{"kind": "a/b", "Kind": "c/d", "devices": [{"name": "x"}]}'
+
+    found = inventory(tmp_path, {"etc/cdi/a.json": text})
+
+    assert found.devices == {}
+    assert "the key 'kind' appears twice" in found.problems[0].replace("Kind", "kind")
+
+
 def test_numbers_and_truth_values_of_json_are_names_as_they_are_to_engines(tmp_path: Path) -> None:
     edits = '"containerEdits": {"deviceNodes": [{"path": "/dev/x", "fileMode": 438, "x": 1.5}]}'
     names = '{"name": 0}, {"name": true}, {"name": null}'
@@ -183,7 +208,7 @@ containerEdits:
         ("kind: a/b\ndevices: [{name: x}, {name: yes}]", "devices.1.name"),
         (
             "kind: a/b\ncontainerEdits: {mounts: [{hostPath: 1_0}]}",
-            "containerEdits.mounts.0.hostPath",
+            "containeredits.mounts.0.hostpath",
         ),
     ],
 )
