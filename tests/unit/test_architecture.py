@@ -15,6 +15,7 @@ import pytest
 
 import ramalama
 from ramalama.planning import labels
+from tests.unit.accel.made_up_hosts import make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ SDKS = {
     "requests_unixsocket",
     "tenacity",
     "rich",
+    "yaml",
 }
 
 # Each module is imported by a process of its own, forked from one that has imported nothing; None
@@ -128,6 +130,21 @@ def test_making_options_and_a_plan_loads_no_sdk() -> None:
     statement = "import ramalama; ramalama.ServeOptions, ramalama.Ramalama, ramalama.ModelServer"
 
     assert loaded(statement) & SDKS == set()
+
+
+@pytest.mark.parametrize(
+    ("host", "needed"),
+    [("cdi-out-of-date", set[str]()), ("two-radeons", set[str]()), ("two-geforces", {"yaml"})],
+)
+def test_only_a_cdi_specification_in_yaml_loads_a_yaml_parser(
+    tmp_path: Path, host: str, needed: set[str]
+) -> None:
+    make(host, tmp_path)
+    imports = "from pathlib import Path; from ramalama_accel import Host, detect"
+
+    names = loaded(f"{imports}; detect(Host(root=Path({str(tmp_path)!r}), env={{}}))")
+
+    assert names & SDKS == needed
 
 
 # How many modules more than a bare interpreter; a count, since times vary from day to day.

@@ -5,19 +5,25 @@ first. A specification is administrator's input but hostile all the same: files 
 one that cannot be read, or that names a device node outside /dev, is a problem and offers nothing.
 """
 
+from __future__ import annotations
+
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
-from ramalama_accel.cdi.yaml import KeyPath, YamlError, read_yaml
 from ramalama_accel.host import Host, printable
 from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from ramalama_accel.cdi.yaml import KeyPath
 
 # By falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
 
-Json = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
+Json = dict[str, "Json"] | list["Json"] | str | float | bool | None
 
 _SIZE_LIMIT = 1024 * 1024
 _KIND = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -91,19 +97,32 @@ def _read_spec(host: Host, path: str) -> dict[str, CdiDevice]:
     if len(text) > _SIZE_LIMIT:
         msg = "it is larger than 1 MiB"
         raise ValueError(msg)
-    return _devices(path, dict(_flatten(path, text)))
+    return _devices(path, _fold_keys(_flatten(path, text)))
 
 
-def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
-    kind = scalars.get(("kind",), "")
+def _fold_keys(pairs: Iterable[tuple[KeyPath, str | None]]) -> dict[KeyPath, str | None]:
+    """Ignore the case of keys, as engines do (Go's encoding/json), or a node could hide in it."""
+    scalars: dict[KeyPath, str | None] = {}
+    for place, value in pairs:
+        folded = tuple(step.casefold() if isinstance(step, str) else step for step in place)
+        if folded in scalars:
+            msg = f"the key {place[-1]!r} appears twice"
+            raise ValueError(msg)
+        scalars[folded] = value
+    return scalars
+
+
+def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiDevice]:
+    kind = _text(scalars, ("kind",))
     if not re.fullmatch(_KIND, kind):
         msg = f"its kind is {kind!r}, not vendor/class"
         raise ValueError(msg)
     nodes, files = _needs(scalars)
     devices: dict[str, CdiDevice] = {}
-    for place, name in scalars.items():
+    for place in scalars:
         if len(place) != 3 or place[0] != "devices" or place[2] != "name":  # noqa: PLR2004 (devices[i].name)
             continue
+        name = _text(scalars, place)
         if not re.fullmatch(_NAME, name):
             msg = f"{name!r} is no device name"
             raise ValueError(msg)
@@ -118,22 +137,32 @@ def _devices(path: str, scalars: Mapping[KeyPath, str]) -> dict[str, CdiDevice]:
 
 
 def _needs(
-    scalars: Mapping[KeyPath, str],
+    scalars: Mapping[KeyPath, str | None],
 ) -> tuple[dict[KeyPath, list[str]], dict[KeyPath, list[str]]]:
     """Return device nodes and mounted files by owner: ``()``, or ``("devices", i)``."""
     nodes: dict[KeyPath, list[str]] = {}
     files: dict[KeyPath, list[str]] = {}
-    for place, value in scalars.items():
+    for place in scalars:
         match place:
-            case (*owner, "containerEdits", "deviceNodes", int(), "path" | "hostPath" as key):
+            case (*owner, "containeredits", "devicenodes", int(), "path" | "hostpath" as key):
+                value = _text(scalars, place)
                 _refuse_outside_dev(value)
-                if key == "hostPath" or (*place[:-1], "hostPath") not in scalars:
+                if key == "hostpath" or (*place[:-1], "hostpath") not in scalars:
                     nodes.setdefault(tuple(owner), []).append(posixpath.normpath(value))
-            case (*owner, "containerEdits", "mounts", int(), "hostPath"):
-                files.setdefault(tuple(owner), []).append(value)
+            case (*owner, "containeredits", "mounts", int(), "hostpath"):
+                files.setdefault(tuple(owner), []).append(_text(scalars, place))
             case _:
                 pass
     return nodes, files
+
+
+def _text(scalars: Mapping[KeyPath, str | None], place: KeyPath) -> str:
+    """Return the scalar at *place*, "" if there is none."""
+    value = scalars.get(place, "")
+    if value is None:
+        msg = f"{'.'.join(map(str, place))} is not text, put it in quotes"
+        raise ValueError(msg)
+    return value
 
 
 def _refuse_outside_dev(path: str) -> None:
@@ -142,23 +171,44 @@ def _refuse_outside_dev(path: str) -> None:
         raise ValueError(msg)
 
 
-def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str]]:
-    if path.endswith(".yaml") and not text.lstrip().startswith("{"):
-        try:
-            yield from read_yaml(text)
-        except YamlError as error:
-            msg = f"it is not the YAML that CDI generators write ({error})"
-            raise ValueError(msg) from error
+def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str | None]]:
+    """Yield the scalars of a specification; None stands for one that is not text."""
+    if path.endswith(".yaml"):
+        from ramalama_accel.cdi.yaml import read_yaml  # noqa: PLC0415 (it imports PyYAML)
+
+        yield from read_yaml(text)
         return
     import json  # noqa: PLC0415 (hosts without a JSON specification do without its import)
 
-    # JSON is YAML too, and some write it into a .yaml file.
-    pending: list[tuple[KeyPath, Json]] = [((), json.loads(text))]
+    # Engines read JSON as YAML: an integer of 64 bits is as good as text, other numbers are not.
+    whole: Json = json.loads(text, parse_int=_integer, object_pairs_hook=_object)
+    pending: list[tuple[KeyPath, Json]] = [((), whole)]
     while pending:
         place, value = pending.pop()
-        if isinstance(value, str):
-            yield place, value
-        elif isinstance(value, dict):
-            pending += [((*place, key), child) for key, child in value.items()]
-        elif isinstance(value, list):
-            pending += [((*place, index), child) for index, child in enumerate(value)]
+        match value:
+            case str():
+                yield place, value
+            case bool():
+                yield place, str(value).lower()
+            case int() | float():
+                yield place, None
+            case dict():
+                pending += [((*place, key), child) for key, child in value.items()]
+            case list():
+                pending += [((*place, index), child) for index, child in enumerate(value)]
+            case None:
+                pass
+
+
+def _integer(digits: str) -> str | float:
+    return digits if len(digits) < 19 else float(digits)  # noqa: PLR2004 (2^63 has 19)
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for key, value in pairs:
+        if key in found:
+            msg = f"the key {key!r} appears twice"
+            raise ValueError(msg)
+        found[key] = value
+    return found

@@ -1,8 +1,4 @@
-"""Read the YAML that CDI generators write, as (path, scalar) pairs.
-
-Covers block mappings and sequences, plain and quoted scalars, comments and empty flow
-collections: all that nvidia-ctk and the other generators produce. A whole YAML parser would be a
-dependency, and a slow import, for three keys. What lies outside is an error, never a guess.
+"""Read YAML as (path, scalar) pairs: what an engine would read from it, or an error.
 
     devices:                    ("devices", 0, "name")                                    "all"
     - name: all           ->    ("devices", 0, "containerEdits", "deviceNodes", 0, "path")
@@ -10,141 +6,109 @@ dependency, and a slow import, for three keys. What lies outside is an error, ne
         deviceNodes:            ("kind",)                                      "nvidia.com/gpu"
         - path: /dev/nvidia0
     kind: nvidia.com/gpu
+
+Engines read CDI specifications with ``UnmarshalStrict`` of sigs.k8s.io/yaml: YAML 1.1, the first
+document, no key twice. PyYAML parses them here, and its events are used rather than its objects:
+no alias is followed, nesting is limited before anything is built, and the engines' rules decide
+what a scalar without quotes means (``1:0``, a name for a MIG device, is the number 60 to PyYAML).
+
+Import this module late: PyYAML takes 10 ms to import.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
+
+import yaml
 
 KeyPath = tuple[str | int, ...]
+Scalars = Iterator[tuple[KeyPath, str | None]]
 
 _DEPTH_LIMIT = 32
-_UNREAD = "&*!|>%@`?[{"
-_EMPTY = ("", "{}", "[]", "~", "null")
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_COLLECTION_TAGS = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_NULL = ("", "~", "null", "Null", "NULL")
+_SAME_AS_TEXT = r"true|false|0|-?[1-9][0-9]{0,17}"
+_TRUTH = r"true|false|yes|no|on|off|y|n"
+_NUMBER = (
+    r"(?:[-+]_*)?(?:0x[0-9a-f_]+|0[bo][0-7_]+|\.(?:inf|nan)"
+    r"|\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:e[-+]?[0-9_]+)?)"
+)
 
 
-class YamlError(ValueError):
-    """The text is not YAML, or is of a form that is not read here; the message names the line."""
+def read_yaml(text: str) -> Scalars:
+    """Yield the scalars of *text*, other than null, with the path to each.
 
-
-class _Level:
-    """One step of the path to where the reader is."""
-
-    __slots__ = ("child_indent", "has_scalar", "indent", "key")
-
-    def __init__(self, indent: int, key: str | int) -> None:
-        self.indent = indent
-        self.key = key
-        self.child_indent: int | None = None
-        self.has_scalar = False
-
-
-def read_yaml(text: str) -> Iterator[tuple[KeyPath, str]]:
-    """Yield every scalar of *text* with the path to it.
+    A scalar is None where quotes are missing: to an engine ``yes`` is "true", and ``0x10`` "16".
 
     Raises:
-        YamlError: at the first line that cannot be read.
+        ValueError: *text* is not YAML, or is of a form that is refused; the message says where.
     """
-    levels = [_Level(-1, "")]
-    for number, line in enumerate(text.splitlines(), start=1):
-        body = line.strip(" \r")
-        if not body or body.startswith("#") or body in ("---", "..."):
-            continue
-        try:
-            yield from _read_line(levels, len(line) - len(line.lstrip(" ")), body)
-        except YamlError as error:
-            msg = f"line {number}: {error}"
-            raise YamlError(msg) from error
+    # PyYAML may be built without libyaml; its own parser is ten times slower.
+    events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        for event in events:
+            if isinstance(event, yaml.NodeEvent):
+                yield from _read(event, (), events)
+            elif isinstance(event, yaml.DocumentEndEvent):
+                return
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        msg = f"{line}{error.problem}"
+        raise ValueError(msg) from error
+    except (yaml.YAMLError, OverflowError) as error:  # OverflowError: "\UFFFFFFFF", in SafeLoader
+        msg = f"it is not YAML: {str(error).partition(chr(10))[0]}"
+        raise ValueError(msg) from error
 
 
-def _read_line(levels: list[_Level], indent: int, body: str) -> Iterator[tuple[KeyPath, str]]:
-    if body[0] == "\t":
-        msg = "a tab in the indentation"
-        raise YamlError(msg)
-    in_sequence = False
-    while body == "-" or body.startswith("- "):
-        in_sequence = True
-        _enter_item(levels, indent)
-        rest = body[1:].lstrip(" ")
-        indent += len(body) - len(rest)
-        body = rest
-    entry = _split_entry(body)
-    if entry:
-        _enter_key(levels, indent, entry[0])
-        body = entry[1]
-    elif not in_sequence:
-        if levels[-1].has_scalar and indent > levels[-1].indent:
-            return  # the rest of a long scalar; none of those that matter here spans lines
-        msg = "expected a key"
-        raise YamlError(msg)
-    scalar = _scalar(body)
-    if scalar is not None:
-        levels[-1].has_scalar = True
-        yield tuple(level.key for level in levels[1:]), scalar
+def _read(event: yaml.Event, place: KeyPath, events: Iterator[yaml.Event]) -> Scalars:
+    """Yield the scalars of the node that *event* begins; the rest of the node is in *events*."""
+    match event:
+        case yaml.ScalarEvent():
+            if not (event.implicit[0] and event.value in _NULL):
+                yield place, _text(event)
+        case yaml.CollectionStartEvent() if event.tag not in _COLLECTION_TAGS:
+            raise _refusal(event, f"the tag {event.tag!r} is not supported")
+        case yaml.CollectionStartEvent() if len(place) == _DEPTH_LIMIT:
+            raise _refusal(event, f"more than {_DEPTH_LIMIT} levels are not supported")
+        case yaml.SequenceStartEvent():
+            for index, item in enumerate(takewhile(_is_inside, events)):
+                yield from _read(item, (*place, index), events)
+        case yaml.MappingStartEvent():
+            keys: set[str] = set()
+            for key in takewhile(_is_inside, events):
+                name = _add_key(key, keys)
+                yield from _read(next(events), (*place, name), events)
+        case _:
+            raise _refusal(event, "an alias is not supported")
 
 
-def _split_entry(body: str) -> tuple[str, str] | None:
-    """Split ``key: value``; None if *body* is a scalar alone."""
-    quote = body[:1]
-    if quote in ('"', "'"):
-        key, _, rest = body[1:].partition(quote)
-        rest = rest.lstrip(" ")
-        return (key, rest[1:].strip(" ")) if rest == ":" or rest.startswith(": ") else None
-    key, colon, rest = body.partition(": ")
-    if colon:
-        return key.rstrip(" "), rest.strip(" ")
-    return (body[:-1].rstrip(" "), "") if body.endswith(":") else None
+def _is_inside(event: yaml.Event) -> bool:
+    return not isinstance(event, yaml.CollectionEndEvent)
 
 
-def _enter_item(levels: list[_Level], indent: int) -> None:
-    while levels[-1].indent > indent:
-        levels.pop()
-    top = levels[-1]
-    if isinstance(top.key, int) and top.indent == indent:
-        levels[-1] = _Level(indent, top.key + 1)
-    else:
-        _push(levels, _Level(indent, 0))
+def _add_key(event: yaml.Event, keys: set[str]) -> str:
+    if not isinstance(event, yaml.ScalarEvent):
+        raise _refusal(event, "a key must be a scalar")
+    if event.value in keys:
+        raise _refusal(event, f"the key {event.value!r} appears twice")
+    if event.value == "<<":
+        raise _refusal(event, "merging with << is not supported")
+    keys.add(event.value)
+    return event.value
 
 
-def _enter_key(levels: list[_Level], indent: int, key: str) -> None:
-    while levels[-1].indent >= indent:
-        levels.pop()
-    _push(levels, _Level(indent, key))
+def _text(event: yaml.ScalarEvent) -> str | None:
+    """Return a scalar's text, None if an engine could read something else than what is written."""
+    if event.tag not in (None, _TEXT_TAG):
+        raise _refusal(event, f"the tag {event.tag!r} is not supported")
+    is_plain = event.implicit[0]
+    if not is_plain or re.fullmatch(_SAME_AS_TEXT, event.value):
+        return event.value
+    is_other = re.fullmatch(f"{_TRUTH}|{_NUMBER}", event.value, re.IGNORECASE)
+    return None if is_other else event.value
 
 
-def _push(levels: list[_Level], child: _Level) -> None:
-    parent = levels[-1]
-    if parent.has_scalar or parent.child_indent not in (None, child.indent):
-        msg = "wrong indentation"
-        raise YamlError(msg)
-    if len(levels) > _DEPTH_LIMIT:
-        msg = "nested too deeply"
-        raise YamlError(msg)
-    parent.child_indent = child.indent
-    levels.append(child)
-
-
-def _scalar(text: str) -> str | None:
-    """Return the value of a scalar, None for an empty one."""
-    if text[:1] in ('"', "'"):
-        return _quoted(text)
-    value = re.split(r"(?:^|\s)#", text, maxsplit=1)[0].strip()
-    if value in _EMPTY:
-        return None
-    if value[0] in _UNREAD:
-        msg = f"{value[0]!r} begins a form of YAML that is not read here"
-        raise YamlError(msg)
-    if "\t" in value or ": " in value:
-        msg = "a plain scalar holds a tab or a colon"
-        raise YamlError(msg)
-    return value
-
-
-def _quoted(text: str) -> str:
-    quote = text[0]
-    inside = r"""(?:[^"\\]|\\.)*""" if quote == '"' else "(?:[^']|'')*"
-    match = re.fullmatch(rf"{quote}({inside}){quote}\s*(?:#.*)?", text)
-    if match is None:
-        msg = "a quoted scalar does not end"
-        raise YamlError(msg)
-    value: str = match[1]
-    return re.sub(r"\\(.)", r"\1", value) if quote == '"' else value.replace("''", "'")
+def _refusal(event: yaml.Event, reason: str) -> ValueError:
+    line = event.start_mark.line + 1 if event.start_mark else "?"
+    return ValueError(f"line {line}: {reason}")

@@ -1,4 +1,9 @@
-"""Find out who answers at an engine's address."""
+"""Find out which kind of engine answers at an address.
+
+This is the only request that goes through requests-unixsocket. Each SDK speaks to its own kind of
+engine, and a wrong guess would cost its import, 25 to 50 ms; so the kind is asked for with neither.
+All later requests use the session of the engine's SDK (`podman_session`, `docker_session`).
+"""
 
 from __future__ import annotations
 
@@ -61,9 +66,10 @@ def _identify_unix(path: str, patience: float) -> EngineKind:
 
 
 def _knock(path: str, patience: float) -> None:
-    """Connect, and no more: a miss must not cost the import of requests, a tenth of a second.
+    """Connect, and no more.
 
-    It also spares us the failures of requests-unixsocket (0.4), which leaves the socket open.
+    Where nothing listens, this saves the import of requests, a tenth of a second, and gives the
+    error of the operating system; requests-unixsocket (0.4) wraps it, and leaves its socket open.
     """
     import socket  # noqa: PLC0415 (not before an engine is wanted)
 
@@ -74,16 +80,16 @@ def _knock(path: str, patience: float) -> None:
 
 def _ping(path: str, patience: float) -> Mapping[str, str]:
     """Return the headers with which the service at the socket answers ``GET /_ping``."""
-    from urllib.parse import quote  # noqa: PLC0415 (all three: only once somebody listens)
+    from urllib.parse import quote  # noqa: PLC0415 (all three: only where something listens)
 
     with late_packages():
         import requests  # noqa: PLC0415
-        from requests_unixsocket import UnixAdapter  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] (it ships none)
+        from requests_unixsocket import Session  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] (it ships none)
 
-    url = f"http+unix://{quote(path, safe='')}/_ping"
-    with requests.Session() as session:
+    session: requests.Session
+    with Session() as session:
         session.trust_env = False  # neither a proxy nor .netrc stands between us and a socket
-        session.mount("http+unix://", UnixAdapter())
+        url = f"http+unix://{quote(path, safe='')}/_ping"
         try:
             with session.get(url, timeout=patience, stream=True, allow_redirects=False) as answer:
                 return answer.headers

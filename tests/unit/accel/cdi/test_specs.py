@@ -109,7 +109,16 @@ def with_node(path: str) -> str:
         ("null", "its kind is ''"),
         ("[" * 100_000, "recursion"),
         ('{"kind": "no-slash"}', "its kind is 'no-slash'"),
-        ('{"kind": 5}', "its kind is ''"),
+        ('{"kind": 5}', "its kind is '5'"),
+        ('{"kind": 1.5}', "kind is not text, put it in quotes"),
+        (f'{{"kind": {"9" * 5000}}}', "kind is not text, put it in quotes"),
+        ('{"kind": null}', "its kind is ''"),
+        ('{"kind": "a/b", "devices": [], "kind": "c/d"}', "the key 'kind' appears twice"),
+        (
+            '{"kind": "a/b", "devices": [{"name": "x", "name": "y"}]}',
+            "the key 'name' appears twice",
+        ),
+        ('{"kind": "a/b", "devices": [{"name": NaN}]}', "devices.0.name is not text"),
         ('{"kind": "a/b", "devices": [{"name": "-x"}]}', "'-x' is no device name"),
         ('{"kind": "a/b", "devices": [{"name": "a b"}]}', "'a b' is no device name"),
         (with_node("/etc/shadow"), "'/etc/shadow', which is outside /dev"),
@@ -131,10 +140,87 @@ def test_a_bad_specification_is_one_problem_and_offers_nothing(
     assert reason in found.problems[0]
 
 
+@pytest.mark.parametrize(
+    "key", ["Path", "PATH", "hostPath", "HOSTPATH", "ho\N{LATIN SMALL LETTER LONG S}tPath"]
+)
+@pytest.mark.parametrize("name", ["a.json", "a.yaml"])
+def test_a_node_outside_dev_cannot_hide_in_the_case_of_its_keys(
+    tmp_path: Path, name: str, key: str
+) -> None:
+    edits = {"DeviceNodes": [{key: "/etc/shadow"}]}
+    text = json.dumps({**GPU, "ContainerEdits": edits})
+
+    found = inventory(tmp_path, {f"etc/cdi/{name}": text})
+
+    assert found.devices == {}
+    assert "'/etc/shadow', which is outside /dev" in found.problems[0]
+
+
+def test_keys_that_differ_in_case_alone_are_one_key_twice(tmp_path: Path) -> None:
+    text = '{"kind": "a/b", "Kind": "c/d", "devices": [{"name": "x"}]}'
+
+    found = inventory(tmp_path, {"etc/cdi/a.json": text})
+
+    assert found.devices == {}
+    assert "the key 'kind' appears twice" in found.problems[0].replace("Kind", "kind")
+
+
+def test_numbers_and_truth_values_of_json_are_names_as_they_are_to_engines(tmp_path: Path) -> None:
+    edits = '"containerEdits": {"deviceNodes": [{"path": "/dev/x", "fileMode": 438, "x": 1.5}]}'
+    names = '{"name": 0}, {"name": true}, {"name": null}'
+    text = f'{{"kind": "a/b", "devices": [{names}], {edits}}}'
+
+    found = inventory(tmp_path, {"etc/cdi/a.json": text})
+
+    assert found.problems == ()
+    assert sorted(found.of_kind("a/b")) == ["0", "true"]
+
+
 def test_broken_yaml_is_a_problem_that_names_the_line(tmp_path: Path) -> None:
     found = inventory(tmp_path, {"etc/cdi/nvidia.yaml": "kind: a/b\n  devices: []\n"})
 
-    assert "line 2: wrong indentation" in found.problems[0]
+    (problem,) = found.problems
+    assert problem.startswith("the CDI specification /etc/cdi/nvidia.yaml is not used: line 2: ")
+
+
+def test_a_yaml_specification_may_use_all_of_yaml_but_aliases(tmp_path: Path) -> None:
+    text = r"""--- # made by hand
+kind: "nvidia.com\x2fgpu"
+devices: [{name: 0}, {name: 1:0}, {name: "gpu\x30"}]
+containerEdits:
+  deviceNodes:
+  - {path: /dev/nvidiactl, fileMode: 0666}
+  - path: >-
+      /dev/nvidia0
+"""
+
+    found = inventory(tmp_path, {"etc/cdi/nvidia.yaml": text})
+
+    assert found.problems == ()
+    assert sorted(found.of_kind("nvidia.com/gpu")) == ["0", "1:0", "gpu0"]
+    assert found.devices["nvidia.com/gpu=gpu0"].nodes == ("/dev/nvidiactl", "/dev/nvidia0")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("kind: 0x10", "kind"),
+        ("kind: a/b\ndevices: [{name: x}, {name: yes}]", "devices.1.name"),
+        (
+            "kind: a/b\ncontainerEdits: {mounts: [{hostPath: 1_0}]}",
+            "containeredits.mounts.0.hostpath",
+        ),
+    ],
+)
+def test_what_the_engines_read_as_no_text_must_be_in_quotes(
+    tmp_path: Path, text: str, place: str
+) -> None:
+    found = inventory(tmp_path, {"etc/cdi/a.yaml": text})
+
+    assert found.devices == {}
+    assert found.problems == (
+        f"the CDI specification /etc/cdi/a.yaml is not used: {place} is not text, put it in quotes",
+    )
 
 
 def test_a_specification_that_is_no_file_is_a_problem(tmp_path: Path) -> None:

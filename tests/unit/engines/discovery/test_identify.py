@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +62,45 @@ def test_proxy_variables_do_not_stand_between_us_and_a_socket(
 
     with service(tmp_path / "x.sock", DOCKER_ANSWER) as url:
         assert identify(url) is DOCKER
+
+
+IDENTIFY = """\
+import sys
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.discovery.identify import identify
+
+try:
+    print(identify(sys.argv[1]))
+except EngineUnavailable as exc:
+    print(exc)
+print(*sys.modules)
+"""
+
+
+def identify_alone(url: str) -> tuple[str, set[str]]:
+    """Return what a process of its own finds at *url*, and what it has imported for that."""
+    done = subprocess.run(
+        [sys.executable, "-c", IDENTIFY, url], check=True, capture_output=True, text=True
+    )
+    found, _, modules = done.stdout.partition("\n")
+    return found, set(modules.split())
+
+
+@pytest.mark.parametrize(("answer", "kind"), [(PODMAN_ANSWER, "podman"), (DOCKER_ANSWER, "docker")])
+def test_an_engine_is_identified_without_either_sdk(tmp_path: Path, answer: str, kind: str) -> None:
+    with service(tmp_path / "x.sock", answer) as url:
+        found, modules = identify_alone(url)
+
+    assert found == kind
+    assert "requests_unixsocket" in modules
+    assert modules.isdisjoint({"podman", "docker"})
+
+
+def test_where_nothing_listens_no_http_library_is_imported(tmp_path: Path) -> None:
+    found, modules = identify_alone(f"unix://{tmp_path}/x.sock")
+
+    assert found == "not there"
+    assert modules.isdisjoint({"requests", "requests_unixsocket", "urllib3", "podman", "docker"})
 
 
 def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
