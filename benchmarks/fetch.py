@@ -9,13 +9,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.events import ignore
+from ramalama.events import DownloadProgress, ignore
 from ramalama.models.download.downloader import Downloader
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.models.http.client import open_http
 from ramalama.models.store.cas import ContentStore
-from ramalama.transfers import DownloadProgress
 
 if TYPE_CHECKING:
     from ramalama.events import Event, EventHook

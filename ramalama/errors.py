@@ -24,9 +24,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from ramalama_engines.errors import EngineError
 
 
@@ -131,3 +134,14 @@ class ServerNotReady(ServerError):
 
 class StartCancelled(ServerError):
     """Whoever asked for the server has called its start off; nothing of it is left."""
+
+
+@contextmanager
+def engine_errors() -> Generator[None]:
+    """Turn what an engine raises in the block into `EngineFailure`."""
+    from ramalama_engines.errors import EngineError  # noqa: PLC0415 (models do without engines)
+
+    try:
+        yield
+    except EngineError as exc:
+        raise EngineFailure(exc) from exc

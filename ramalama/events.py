@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from ramalama.hooks import ignore as ignore  # noqa: PLC0414 (for who imports it from here)
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ramalama.transfers import DownloadEvent
     from ramalama_engines.spec import PullProgress
 
 
@@ -83,3 +81,107 @@ StartEvent = (
 Event: TypeAlias = "DownloadEvent | StartEvent"
 
 EventHook: TypeAlias = "Callable[[Event], None]"
+
+
+def ignore(_event: object) -> None:
+    """Watch nothing."""
+
+
+@frozen(kw_only=False)
+class DownloadPlanned:
+    """It is known what will come.
+
+    Attributes:
+        model: the reference, as text.
+        size: bytes of all files; None where a server does not tell.
+        missing: bytes of these that are not on this machine yet; None as above.
+    """
+
+    model: str
+    files: int
+    size: int | None
+    missing: int | None
+
+
+@frozen(kw_only=False)
+class DownloadProgress:
+    """Some bytes of *file* came, ten times a second at most; *done* of *total* are on the disk."""
+
+    file: str
+    done: int
+    total: int | None
+
+
+@frozen(kw_only=False)
+class DownloadWaiting:
+    """Another process fetches *file* already; we wait for it and then use what it got."""
+
+    file: str
+
+
+@frozen(kw_only=False)
+class DownloadRetrying:
+    """A request for *file* failed, and is made again after *seconds*."""
+
+    file: str
+    reason: str
+    seconds: float
+
+
+@frozen(kw_only=False)
+class FileReady:
+    """*file* is complete, verified where its digest was known, and in the store."""
+
+    file: str
+    size: int
+
+
+@frozen(kw_only=False)
+class ModelReady:
+    """All of the model is on this machine."""
+
+    model: str
+
+
+@frozen(kw_only=False)
+class UploadPlanned:
+    """It is known what a registry lacks.
+
+    Attributes:
+        target: where it goes, as text.
+        files: how many are missing there.
+        size: bytes of all that the model consists of.
+        missing: bytes that will be sent.
+    """
+
+    target: str
+    files: int
+    size: int
+    missing: int
+
+
+@frozen(kw_only=False)
+class UploadProgress:
+    """Some bytes of *file* left, ten times a second at most; *done* of *total* are sent."""
+
+    file: str
+    done: int
+    total: int
+
+
+@frozen(kw_only=False)
+class UploadRetrying:
+    """Sending *file* failed, and begins again after *seconds*."""
+
+    file: str
+    reason: str
+    seconds: float
+
+
+DownloadEvent = (
+    DownloadPlanned | DownloadProgress | DownloadWaiting | DownloadRetrying | FileReady | ModelReady
+)
+
+UploadEvent = UploadPlanned | UploadProgress | UploadRetrying
+
+UploadHook: TypeAlias = "Callable[[UploadEvent], None]"

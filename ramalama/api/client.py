@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ramalama.config.config import Config
-from ramalama.engine_errors import engine_errors
+from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
 from ramalama.serving.cleanup import remove_orphaned, remove_shared

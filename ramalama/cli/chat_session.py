@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ramalama.cli.invocation import Invocation
-    from ramalama.cli.options.chat import ChatArguments
-    from ramalama.cli.options.enclosed import Enclosed
+    from ramalama.cli.options.chat import ChatArguments, Enclosed
     from ramalama_chat.input.attachments import Attachments
     from ramalama_chat.repl.repl import Reader
     from ramalama_chat.repl.state import Desk

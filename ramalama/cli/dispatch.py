@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -12,6 +13,7 @@ from ramalama.cli.commands_table import VERBS, find_verb, usage
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+
 
 _USAGE_ERROR = 2
 _TAKES_VALUE = frozenset({"--engine", "--store"})
@@ -115,3 +117,9 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         # What is left in the buffer must not fail again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def collect_garbage() -> None:
+    """Let garbage be collected from now on, by whoever has imported what takes long."""
+    gc.freeze()  # what was imported is there to stay, and need not be looked at
+    gc.enable()

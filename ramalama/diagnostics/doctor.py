@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ramalama._version import __version__
 from ramalama.diagnostics.compare import Problem, find_mismatches
 from ramalama.diagnostics.inspect_container import look
-from ramalama.engine_errors import engine_errors
+from ramalama.errors import engine_errors
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.labels import MODEL_LABEL
 from ramalama.serving.images import ImageRequest, fetch_image

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ramalama.errors import UnknownModel
-from ramalama.hooks import ignore
+from ramalama.events import ignore
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.reference.shortnames import Shortnames, is_reference, suggest
 from ramalama.models.store.location import store_base
@@ -17,17 +17,15 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ramalama.config.config import Config
-    from ramalama.events import EventHook
-    from ramalama.models.options import PullOptions, PushOptions
+    from ramalama.events import EventHook, UploadHook
+    from ramalama.models.options import ModelSettings, PullOptions, PushOptions
+    from ramalama.models.pull import Admit
     from ramalama.models.store.gc import GarbageReport
     from ramalama.models.store.listing import ListedModel
     from ramalama.models.store.remove import RemovedModel
     from ramalama.models.store.store import ModelStore
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.models.transports.context import TransportContext
-    from ramalama.planning.memory.capacity import Room
-    from ramalama.transfers import UploadHook
     from ramalama_engines.user import User
 
 
@@ -40,11 +38,11 @@ class Models:
     Every method may be called from any thread, and by several processes at once.
     """
 
-    def __init__(self, config: Config, user: User) -> None:
-        self._config = config
+    def __init__(self, settings: ModelSettings, user: User) -> None:
+        self._settings = settings
         self._user = user
         # Now, since a relative path means the directory that we are in at present.
-        self._base = store_base(user.env, user.home, uid=user.uid, configured=config.store)
+        self._base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
 
     @cached_property
     def store(self) -> ModelStore:
@@ -65,7 +63,7 @@ class Models:
         """
         if not is_reference(text):
             text = self.shortnames().resolve(text).reference
-        return ModelRef.parse(text, home=self._user.home, cwd=cwd, default=self._config.transport)
+        return ModelRef.parse(text, home=self._user.home, cwd=cwd, default=self._settings.transport)
 
     def find(self, reference: ModelRef, *, on_event: EventHook = ignore) -> StoredModel | None:
         """Return a model that is on this machine; None if it would have to be pulled.
@@ -101,16 +99,16 @@ class Models:
         reference: ModelRef,
         options: PullOptions | None = None,
         *,
-        room: Room | None = None,
+        admit: Admit | None = None,
         check: Callable[[StoredModel], None] | None = None,
         on_event: EventHook = ignore,
     ) -> StoredModel:
         """Bring a model here as it is at its source now; a file of this machine stays in place.
 
-        One whose weights exceed *room* is refused before anything of it is fetched; None fetches
-        whatever it is. *check* is shown the model as it will be, by the names of its files, and
-        raises a ModelError if it is not wanted: `Runtime.check` does. Interrupted, a pull goes on
-        next time from where it was. Several processes that pull the same model fetch it once.
+        *admit* is asked before anything of it is fetched, and raises a ModelError to refuse it, as
+        too large for one; None fetches whatever it is. *check* is shown the model as it will be, by
+        the names of its files, and raises a ModelError if it is not wanted: `Runtime.check` does.
+        Interrupted, a pull goes on next time from where it was. Several processes that pull the same model fetch it once.
 
         Raises:
             ModelError: it is not there, cannot be had, is too large, or cannot be used.
@@ -127,7 +125,7 @@ class Models:
         context = self._context(options)
         caches = known_caches(self._user.env, self._user.home)
         puller = Puller(
-            self.store, context, caches=caches, room=room, check=check, on_event=on_event
+            self.store, context, caches=caches, admit=admit, check=check, on_event=on_event
         )
         try:
             record = puller.pull(reference, options.wanted)

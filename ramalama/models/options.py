@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ramalama.models.reference.reference import Scheme
+
+
+class ModelSettings(Protocol):
+    """What models ask of the settings of this host; `Config` has it."""
+
+    @property
+    def store(self) -> str | None:
+        """The directory of the models; None is the usual one."""
+        ...
+
+    @property
+    def transport(self) -> Scheme:
+        """The transport of references that name none."""
+        ...
 
 
 class ModelFormat(StrEnum):

@@ -5,10 +5,17 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported, StoreError
-from ramalama.events import Notice, ignore
+from ramalama.events import (
+    DownloadPlanned,
+    DownloadRetrying,
+    DownloadWaiting,
+    ModelReady,
+    Notice,
+    ignore,
+)
 from ramalama.models.formats.gguf import check_header
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.preview import foresee, watched, weights_of
@@ -16,8 +23,6 @@ from ramalama.models.store.caches import reuse
 from ramalama.models.store.caches.base import WantedFile
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.transports import open_transport
-from ramalama.planning.memory.fit import check_weights
-from ramalama.transfers import DownloadPlanned, DownloadRetrying, DownloadWaiting, ModelReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -32,14 +37,18 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.models.transports.base import RemoteFile, RemoteModel
     from ramalama.models.transports.context import TransportContext
-    from ramalama.planning.memory.capacity import Room
+    from ramalama.models.transports.selection.request import Choice
+
+Admit: TypeAlias = "Callable[[str, int, Sequence[Choice]], None]"
+"""Is told of a model before it is fetched: its name, the bytes of its weights, and the variants of
+it that could be had instead. Raises a ModelError to refuse it."""
 
 
 class Puller:
     """Brings models into *store*; what other programs' *caches* have is not fetched again.
 
-    A model that *room* is too small for is refused before anything of it is fetched, and so is one
-    that *check* refuses; see `Models.pull`.
+    A model that *admit* or *check* refuses is refused before anything of it is fetched; see
+    `Models.pull`.
     """
 
     def __init__(  # noqa: PLR0913 (what a pull goes by)
@@ -48,7 +57,7 @@ class Puller:
         context: TransportContext,
         *,
         caches: Sequence[Cache] = (),
-        room: Room | None = None,
+        admit: Admit | None = None,
         check: Callable[[StoredModel], None] | None = None,
         on_event: EventHook = ignore,
     ) -> None:
@@ -56,7 +65,7 @@ class Puller:
         self._contents = store.contents
         self._context = context
         self._caches = caches
-        self._room = room
+        self._admit = admit
         self._check_foreseen = check
         self._on_event = on_event
 
@@ -135,9 +144,8 @@ class Puller:
         model = foresee(remote)
         if self._check_foreseen is not None and model is not None:
             self._check_foreseen(model)
-        if self._room is not None:
-            name, weights = str(remote.reference), weights_of(remote)
-            check_weights(name, weights, self._room, variants=remote.variants)
+        if self._admit is not None:
+            self._admit(str(remote.reference), weights_of(remote), remote.variants)
 
     def _look_around(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
         """Take a file from the store or from another program, if one of them has it."""

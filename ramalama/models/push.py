@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx2
 
 from ramalama.errors import InvalidReference, ModelPushError
-from ramalama.hooks import ignore
+from ramalama.events import UploadPlanned, UploadProgress, UploadRetrying, ignore
 from ramalama.models.files import find_files, model_name
 from ramalama.models.http.client import open_http
 from ramalama.models.http.retry import Passing
@@ -22,20 +22,19 @@ from ramalama.models.transports.oci.layers.content import ContentInterrupted
 from ramalama.models.transports.oci.manifests.media_types import OCI_MANIFEST
 from ramalama.models.transports.oci.pack import pack_artifact, pack_image
 from ramalama.models.transports.oci.transport import image_reference
-from ramalama.transfers import UploadPlanned, UploadProgress, UploadRetrying
 from ramalama_engines import ImageReference
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Sequence
 
+    from ramalama.events import UploadHook
     from ramalama.models.formats.digest import Digest
     from ramalama.models.options import PushOptions
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.store import ModelStore
     from ramalama.models.transports.oci.client.registry import RegistryClient
     from ramalama.models.transports.oci.pack import Blob, LocalFile, Package
-    from ramalama.transfers import UploadHook
     from ramalama_engines import User
 
 T = TypeVar("T")

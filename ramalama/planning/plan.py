@@ -6,7 +6,7 @@ The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 from __future__ import annotations
 
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ramalama.config.options import LOOPBACK
 from ramalama.planning.checks import check_options
@@ -39,11 +39,11 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.runtimes.base import Runtime, ServerSpec
-    from ramalama.serving.run_dir import InstanceDir
     from ramalama.system.process_identity import Lease
     from ramalama_accel.values import Accelerator
     from ramalama_chat.client.endpoint import Endpoint
@@ -54,6 +54,20 @@ _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
+
+
+class ServerPaths(Protocol):
+    """Where a server's directory is on this host; `serving.run_dir` makes it."""
+
+    @property
+    def path(self) -> Path:
+        """The directory itself."""
+        ...
+
+    @property
+    def socket(self) -> Path:
+        """Where the server listens, if that is a UNIX socket."""
+        ...
 
 
 @frozen()
@@ -77,7 +91,7 @@ class Circumstances:
     gid: int
     image_name: str
     image: LocalImage | None
-    instance: InstanceDir
+    instance: ServerPaths
     lease: Lease
     container_name: str
     threads: int

@@ -6,8 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.config.options import check_number
-from ramalama.engine_errors import engine_errors
-from ramalama.errors import OptionRefused, ServerExited
+from ramalama.errors import OptionRefused, ServerExited, engine_errors
 from ramalama.serving import health
 from ramalama.serving.health import probe, wait_until_ready
 from ramalama.serving.usage import FOR_EVER

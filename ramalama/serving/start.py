@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.engine_errors import engine_errors
-from ramalama.errors import OptionRefused
+from ramalama.errors import OptionRefused, engine_errors
 from ramalama.events import EngineConnected, Notice
 from ramalama.models.options import ModelFormat, PullOptions
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.checks import check_options
 from ramalama.planning.draft_model import check_draft, with_draft
 from ramalama.planning.memory.capacity import Room
+from ramalama.planning.memory.fit import admit_into
 from ramalama.planning.plan import Ingredients
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import detect_on, needs_runtimes
@@ -224,9 +224,9 @@ class Starts:
         how = PullOptions(
             wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
         )
-        room = None if options.force else self.room(options)
+        admit = None if options.force else admit_into(self.room(options))
         return self._premises.models.pull(
-            options.model, how, room=room, check=runtime.check, on_event=terms.tell
+            options.model, how, admit=admit, check=runtime.check, on_event=terms.tell
         )
 
 

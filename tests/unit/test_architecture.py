@@ -177,7 +177,7 @@ def test_no_module_runs_a_program(package: str) -> None:
     But for one thing: a keychain has no other door than docker's credential helpers.
     """
     runners = {"subprocess", "pty", "pexpect", "shutil.which", "asyncio.subprocess"}
-    exception = "credential_helper.py: subprocess"
+    exception = "credentials.py: subprocess"
     calls = [
         f"{source.name}: {name}" for source, name in imported_names(package) if name in runners
     ]

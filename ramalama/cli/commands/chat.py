@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
-from ramalama.cli.garbage import collect_garbage
+from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.options.chat import ChatArguments, add_chat_options, tools_of
 from ramalama.cli.signals import handled_signals
@@ -82,7 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def _chat(arguments: UrlArguments, signals: Signals) -> None:
     from ramalama.cli.chat_session import Talking  # noqa: PLC0415 (see above)
-    from ramalama.cli.options.enclosed import read_enclosed  # noqa: PLC0415 (not for `--help`)
+    from ramalama.cli.options.chat import read_enclosed  # noqa: PLC0415 (not for `--help`)
     from ramalama_chat.client.remote import (  # noqa: PLC0415 (see above)
         choose_key,
         choose_model,

@@ -15,8 +15,7 @@ from ramalama.cli.output.image_table import OURS, choose, write_json, write_tabl
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import Status, complain, printable
 from ramalama.config.parsers import one_of
-from ramalama.engine_errors import engine_errors
-from ramalama.errors import OptionRefused
+from ramalama.errors import OptionRefused, engine_errors
 from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
 from ramalama_accel.runtime_name import RuntimeName

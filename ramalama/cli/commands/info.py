@@ -13,8 +13,7 @@ from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, p
 from ramalama.cli.output.terminal import printable
 from ramalama.config.config import config_files
 from ramalama.config.parsers import one_of
-from ramalama.engine_errors import engine_errors
-from ramalama.errors import EngineFailure
+from ramalama.errors import EngineFailure, engine_errors
 from ramalama.serving.images import describe_stand_in, name_of_image
 from ramalama.system.cores import default_threads, usable_cores
 from ramalama_accel.runtime_name import RuntimeName

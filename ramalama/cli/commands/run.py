@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
-from ramalama.cli.garbage import collect_garbage
+from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ramalama.cli.invocation import Invocation
-    from ramalama.cli.options.enclosed import Enclosed
+    from ramalama.cli.options.chat import Enclosed
     from ramalama.cli.signals import Signals
     from ramalama.config.options import ServeOptions
     from ramalama.events import Event
@@ -125,7 +125,7 @@ def _read_enclosed(arguments: RunArguments) -> Enclosed | None:
     """Read what goes along with the prompt, before anything is started."""
     if not has_enclosed(arguments):
         return None
-    from ramalama.cli.options.enclosed import read_enclosed  # noqa: PLC0415 (most name none)
+    from ramalama.cli.options.chat import read_enclosed  # noqa: PLC0415 (most name none)
 
     return read_enclosed(arguments)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
-from ramalama.cli.garbage import collect_garbage
+from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import typed
+from ramalama.cli.output.terminal import complain
 from ramalama.config.parsers import one_of
+from ramalama_chat.errors import InputRefused
 from ramalama_chat.output.color import ColorMode, use_color
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from ramalama.cli.invocation import Invocation
@@ -124,8 +128,6 @@ def tools_of(
     """Return what opens and closes the tools that the command line names."""
     if not arguments.mcp:
         return nullcontext()
-    from ramalama.cli.options.tools import open_tools  # noqa: PLC0415 (most name none)
-
     return open_tools(arguments, invocation)
 
 
@@ -158,3 +160,81 @@ def _on_off(text: str) -> bool:
         msg = "on or off"
         raise ValueError(msg)
     return text == "on"
+
+
+@frozen()
+class Enclosed:
+    """What goes along with the first prompt.
+
+    Attributes:
+        response_format: the member of requests that holds answers to a schema; None for no schema.
+    """
+
+    texts: tuple[str, ...]
+    images: tuple[str, ...]
+    response_format: dict[str, object] | None
+
+
+def read_enclosed(arguments: ChatArguments) -> Enclosed:
+    """Read the files that the command line names; before a server starts, as one may be missing.
+
+    Raises:
+        InputRefused: one cannot be read, or is not what it should be.
+    """
+    from ramalama_chat.input.attachments import (  # noqa: PLC0415 (few name any)
+        read_image,
+        read_text,
+    )
+    from ramalama_chat.input.schema import read_schema  # noqa: PLC0415 (likewise)
+
+    return Enclosed(
+        texts=tuple(read_text(path) for path in arguments.file),
+        images=tuple(read_image(path) for path in arguments.picture),
+        response_format=read_schema(arguments.schema) if arguments.schema else None,
+    )
+
+
+@contextmanager
+def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[ToolUse]:
+    """Start what `--mcp` names, and end it with the block.
+
+    Raises:
+        InputRefused: a server does not start or lacks a secret, or the SDK is not installed.
+    """
+    from ramalama_chat.session.tool_loop import ToolUse  # noqa: PLC0415 (most name none)
+    from ramalama_chat.tools.approval import Approval  # noqa: PLC0415 (likewise)
+
+    try:
+        from ramalama_chat.tools.toolbox import open_toolbox  # noqa: PLC0415 (may be missing)
+    except ImportError as exc:
+        msg = "--mcp needs the mcp package: pip install 'ramalama[mcp]'"
+        raise InputRefused(msg) from exc
+    always = arguments.mcp_approve == "always"
+    approve = Approval(stdin=sys.stdin, stderr=sys.stderr, always=always)
+    servers = tuple(_servers(arguments.mcp, invocation))
+    with open_toolbox(servers, complain) as toolbox:
+        yield ToolUse(toolbox=toolbox, approve=approve)
+
+
+def _servers(
+    named: Iterable[ToolServerAddress], invocation: Invocation
+) -> Iterator[ToolServerAddress]:
+    """Yield each server with its secrets; a command of one word may be a name of the settings'.
+
+    Raises:
+        InputRefused: it is neither that nor a program, or lacks a secret.
+    """
+    import shutil  # noqa: PLC0415 (see `open_tools`)
+
+    from ramalama_chat.tools.configured_server import with_secrets  # noqa: PLC0415 (likewise)
+
+    known = invocation.config.mcp
+    for address in named:
+        name = address.command[0] if len(address.command) == 1 else ""
+        if name and name not in known and "/" not in name and shutil.which(name) is None:
+            names = f": {', '.join(known)}" if known else ""
+            msg = (
+                f"--mcp {name!r} is neither a program nor a server that ramalama.conf names{names}"
+            )
+            raise InputRefused(msg)
+        yield with_secrets(known.get(name, address), invocation.user.env)

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from ramalama.cli.output.terminal import Status, complain
-from ramalama.transfers import (
+from ramalama.events import (
     DownloadPlanned,
     DownloadProgress,
     DownloadRetrying,
@@ -21,7 +21,7 @@ from ramalama.units import human_duration, human_size
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ramalama.transfers import DownloadEvent
+    from ramalama.events import DownloadEvent
 
 _WINDOW = 5.0  # seconds that the speed is an average of
 

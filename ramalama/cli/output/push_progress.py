@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ramalama.cli.output.terminal import Status, complain
-from ramalama.transfers import UploadPlanned, UploadProgress, UploadRetrying
+from ramalama.events import UploadPlanned, UploadProgress, UploadRetrying
 from ramalama.units import human_duration, human_size
 
 if TYPE_CHECKING:
-    from ramalama.transfers import UploadEvent
+    from ramalama.events import UploadEvent
 
 
 class PushProgress:

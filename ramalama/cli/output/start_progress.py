@@ -17,8 +17,7 @@ from ramalama.events import (
 
 if TYPE_CHECKING:
     from ramalama.cli.output.download_progress import TransferProgress
-    from ramalama.events import Event
-    from ramalama.transfers import DownloadEvent
+    from ramalama.events import DownloadEvent, Event
     from ramalama_engines import PullProgress
 
 _MIB = 1024 * 1024

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, ModelUnsupported
-from ramalama.events import ignore
+from ramalama.events import DownloadRetrying, DownloadWaiting, FileReady, ignore
 from ramalama.models.download.disk_space import disk_errors, require_space
 from ramalama.models.download.job import Job, Manner
 from ramalama.models.download.limits import Limits
@@ -22,7 +22,6 @@ from ramalama.models.download.transfer import Transfer
 from ramalama.models.download.values import FetchedBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.system.locks import locked
-from ramalama.transfers import DownloadRetrying, DownloadWaiting, FileReady
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ramalama.models.download.connections import Connections
+from ramalama.models.download.partial import Saver
 from ramalama.models.download.plan import Plan
-from ramalama.models.download.saver import Saver
-from ramalama.models.download.terms import Terms
+from ramalama.models.download.response import Terms
 
 if TYPE_CHECKING:
     from ramalama.models.download.journal import Journal

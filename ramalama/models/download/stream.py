@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama.errors import AccessDenied, ModelPullError
+from ramalama.events import DownloadRetrying
 from ramalama.models.download.response import Head, Refused, StartOver
 from ramalama.models.download.workers import Agreed
 from ramalama.models.http.client import opened
 from ramalama.models.http.retry import Passing, explain, passing_failures
-from ramalama.transfers import DownloadRetrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable

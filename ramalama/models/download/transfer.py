@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError
+from ramalama.events import DownloadProgress, DownloadRetrying
 from ramalama.models.download.disk_space import disk_errors
-from ramalama.models.download.growth import Growth
-from ramalama.models.download.hasher import hash_while_it_grows
+from ramalama.models.download.limits import Growth
+from ramalama.models.download.plan import Stopped
 from ramalama.models.download.stream import Stream
 from ramalama.models.download.workers import Agreed, Crew, Ended, Role
+from ramalama.models.formats.digest import Digest
 from ramalama.models.http.retry import Passing
-from ramalama.transfers import DownloadProgress, DownloadRetrying
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ramalama.events import EventHook
     from ramalama.models.download.job import Job
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.download.partial import Partial
+    from ramalama.models.download.plan import Plan
+
 
 _TICK = 0.1  # seconds; a hook hears of progress no more often
 
@@ -123,3 +129,34 @@ class Transfer:
             # matters is the exception that brought us here.
             with suppress(OSError):
                 self._job.saver.leave()
+
+
+_BLOCK = 256 * 1024  # fits into a core's cache
+
+
+def hash_while_it_grows(
+    plan: Plan, partial: Partial, check: Callable[[bytes], None] | None = None
+) -> Digest:
+    """Read the file up to its first gap, as that moves on, and return the digest of all of it.
+
+    What was just written is still in memory then. hashlib lets other threads run meanwhile.
+    *check* is shown the first bytes; what it raises is passed on.
+
+    Raises:
+        Stopped: the transfer ended before the file was complete.
+        OSError: it cannot be read.
+    """
+    sha256 = hashlib.sha256()
+    buffer = memoryview(bytearray(_BLOCK))
+    position = 0
+    while position != plan.size or not plan.complete:
+        end = plan.wait_for_prefix(position)
+        while position < end:
+            if plan.stopped:
+                raise Stopped
+            count = partial.read_into(buffer[: end - position], position)
+            if check is not None and position == 0:
+                check(bytes(buffer[:count]))
+            sha256.update(buffer[:count])
+            position += count
+    return Digest(sha256.hexdigest())

@@ -9,8 +9,8 @@ from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from ramalama.events import DownloadRetrying
 from ramalama.system.uninterrupted import shielded
-from ramalama.transfers import DownloadRetrying
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ramalama.config.options import ServeOptions
     from ramalama.events import EventHook
+    from ramalama.models.pull import Admit
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.models.transports.selection.request import Choice
     from ramalama.planning.memory.capacity import Room
@@ -48,6 +49,15 @@ def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Cho
         f"{name} needs {human_size(weights)} for its weights alone, but {room}; {remedy} {_INSIST}"
     )
     raise ModelTooLarge(msg)
+
+
+def admit_into(room: Room) -> Admit:
+    """Return what refuses a pull of weights that exceed *room*; see `check_weights`."""
+
+    def admit(name: str, weights: int, variants: Sequence[Choice]) -> None:
+        check_weights(name, weights, room, variants=variants)
+
+    return admit
 
 
 def fit(

@@ -11,7 +11,9 @@ shared with every other model that has the same file.
 from __future__ import annotations
 
 import json
+import tarfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ramalama.models.formats.kinds import FileKind
@@ -20,15 +22,15 @@ from ramalama.models.transports.oci.layers.content import Content, FilePart
 from ramalama.models.transports.oci.manifests import media_types
 from ramalama.models.transports.oci.manifests.manifest import Descriptor
 from ramalama.models.transports.oci.manifests.names import kind_of_name
-from ramalama.models.transports.oci.model_layer import model_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.models.options import PushKind
     from ramalama.models.store.records import StoredFile
     from ramalama.models.transports.oci.layers.content import BlobContent
+
 
 _PATH = "org.cncf.model.filepath"
 _TITLE = "org.opencontainers.image.title"
@@ -208,3 +210,44 @@ def _written(descriptor: Descriptor) -> Mapping[str, object]:
 
 def _encode(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_ROOT = "models"
+_LINK = f"{_ROOT}/model.file"
+_FILE_MODE, _DIRECTORY_MODE, _LINK_MODE = 0o644, 0o755, 0o777
+_END = bytes(2 * tarfile.BLOCKSIZE)
+
+
+def model_layer(name: str, files: Sequence[LocalFile]) -> Content:
+    """Lay *files* out below ``models/NAME``; nothing of them is read yet."""
+    parts: list[bytes | FilePart] = [
+        _header(directory, tarfile.DIRTYPE, mode=_DIRECTORY_MODE)
+        for directory in _directories(name, files)
+    ]
+    for local in sorted(files, key=lambda local: local.file.name):
+        path, size = f"{_ROOT}/{name}/{local.file.name}", local.file.size
+        parts += (
+            _header(path, tarfile.REGTYPE, mode=_FILE_MODE, size=size),
+            FilePart(path=local.path, size=size),
+            bytes(-size % tarfile.BLOCKSIZE),
+        )
+    models = (local.file.name for local in files if local.file.kind is FileKind.GGUF)
+    first = next(models, None)
+    if first is not None:
+        # Relative, since the directory is mounted in other places.
+        parts.append(_header(_LINK, tarfile.SYMTYPE, mode=_LINK_MODE, target=f"{name}/{first}"))
+    return Content((*parts, _END))
+
+
+def _directories(name: str, files: Sequence[LocalFile]) -> Iterator[str]:
+    """Yield the directories that the layer has, each after the one that it is in."""
+    paths = {PurePosixPath(_ROOT, name, local.file.name) for local in files}
+    parents = {str(parent) for path in paths for parent in path.parents}
+    yield from sorted(parents - {"."})
+
+
+def _header(name: str, kind: bytes, *, mode: int, size: int = 0, target: str = "") -> bytes:
+    """Write what precedes a member; owner and time are nobody's and 0, the default."""
+    member = tarfile.TarInfo(name)
+    member.type, member.mode, member.size, member.linkname = kind, mode, size, target
+    return member.tobuf(tarfile.PAX_FORMAT, errors="strict")

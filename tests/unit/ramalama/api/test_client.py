@@ -9,8 +9,7 @@ import pytest
 
 from ramalama.api.client import Ramalama
 from ramalama.config.config import Config
-from ramalama.engine_errors import engine_errors
-from ramalama.errors import EngineFailure, OptionRefused
+from ramalama.errors import EngineFailure, OptionRefused, engine_errors
 from ramalama.events import ContainerCreated
 from ramalama.models.formats.kinds import FileKind
 from ramalama.system.process_identity import Lease

@@ -10,7 +10,7 @@ import pytest
 
 from ramalama.cli.output.download_progress import TransferProgress
 from ramalama.cli.output.terminal import Status
-from ramalama.transfers import (
+from ramalama.events import (
     DownloadEvent,
     DownloadPlanned,
     DownloadProgress,

@@ -11,7 +11,7 @@ import pytest
 
 from ramalama.cli import main
 from ramalama.cli.output.push_progress import PushProgress
-from ramalama.transfers import UploadPlanned, UploadProgress, UploadRetrying
+from ramalama.events import UploadPlanned, UploadProgress, UploadRetrying
 from tests.doubles.server import FileServer
 from tests.doubles.writable_registry import WritableRegistry
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from ramalama.transfers import UploadEvent
+    from ramalama.events import UploadEvent
 
 Capture = pytest.CaptureFixture[str]
 

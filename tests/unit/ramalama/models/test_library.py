@@ -20,11 +20,11 @@ from ramalama.errors import (
     UnknownModel,
     WrongEndianness,
 )
-from ramalama.events import Notice
+from ramalama.events import DownloadPlanned, FileReady, ModelReady, Notice
 from ramalama.models.library import Models
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.planning.memory.capacity import Room
-from ramalama.transfers import DownloadPlanned, FileReady, ModelReady
+from ramalama.planning.memory.fit import admit_into
 from ramalama_engines import User
 from tests.doubles.faults import after, cut, faulty, stall
 from tests.doubles.faults import refuse as refuse_as
@@ -285,13 +285,14 @@ def test_what_is_no_reference_is_refused(place: Place) -> None:
 
 
 def test_what_is_too_large_for_this_host_is_refused_before_it_is_fetched(place: Place) -> None:
-    room = Room(main=len(MODEL) - 1)
+    admit = admit_into(Room(main=len(MODEL) - 1))
 
     with pytest.raises(ModelTooLarge, match="for its weights alone"):
-        place.models.pull(place.reference(), room=room, on_event=place.events.append)
+        place.models.pull(place.reference(), admit=admit, on_event=place.events.append)
 
     assert place.events == []
-    assert place.models.pull(place.reference(), room=Room(main=len(MODEL))).weights
+    enough = admit_into(Room(main=len(MODEL)))
+    assert place.models.pull(place.reference(), admit=enough).weights
 
 
 def test_weights_that_no_server_here_loads_are_refused_as_they_begin_to_come(place: Place) -> None:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.config.config import Config
-from ramalama.hooks import ignore
+from ramalama.events import FileReady, ignore
 from ramalama.models.formats.digest import Digest
 from ramalama.models.library import Models
 from ramalama.models.options import PullOptions
 from ramalama.models.reference.reference import ModelRef
-from ramalama.transfers import FileReady
 from ramalama_engines import User
 from tests.doubles.oci_models import RAW_LABEL, digest, make_image, make_tar
 from tests.doubles.oci_registry import publish

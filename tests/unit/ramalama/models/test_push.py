@@ -17,6 +17,7 @@ from ramalama.errors import (
     ModelPushError,
     ModelUnsupported,
 )
+from ramalama.events import UploadEvent, UploadPlanned, UploadProgress, UploadRetrying
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import open_http
@@ -27,7 +28,6 @@ from ramalama.models.push import Push, Pusher
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.client.registry import Access
 from ramalama.models.transports.oci.pack import LocalFile
-from ramalama.transfers import UploadEvent, UploadPlanned, UploadProgress, UploadRetrying
 from ramalama_engines import ImageReference, User
 from tests.doubles.oci_models import DOCKER_CONFIG, Layer, digest, make_image, make_model, make_tar
 from tests.doubles.server import FileServer, Reply

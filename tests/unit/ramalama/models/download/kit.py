@@ -8,12 +8,12 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ramalama.events import DownloadProgress, DownloadRetrying, FileReady
 from ramalama.models.download.downloader import Downloader
 from ramalama.models.download.limits import Limits
 from ramalama.models.download.values import FetchedBlob, Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.models.http.retry import Patience
-from ramalama.transfers import DownloadProgress, DownloadRetrying, FileReady
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.transfers import FileReady
+from ramalama.events import FileReady
 from tests.doubles.faults import faulty, ignore_ranges, slow, without_length
 from tests.doubles.server import serve_bytes
 from tests.unit.ramalama.models.download.kit import (

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from ramalama.errors import ModelPullError
+from ramalama.events import DownloadRetrying
 from ramalama.models.download.values import Location
 from ramalama.models.http.client import open_http
-from ramalama.transfers import DownloadRetrying
 from tests.doubles.faults import (
     Fault,
     after,

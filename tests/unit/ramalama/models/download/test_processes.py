@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.events import DownloadWaiting
 from ramalama.models.download.downloader import Downloader
-from ramalama.transfers import DownloadWaiting
 from tests.doubles.faults import faulty, slow, stall
 from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.unit.ramalama.models.download.kit import (

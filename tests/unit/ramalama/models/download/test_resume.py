@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import StoreError
+from ramalama.events import DownloadProgress, DownloadRetrying
 from ramalama.models.download.downloader import Downloader
 from ramalama.models.download.journal import Journal
 from ramalama.models.download.ranges import total
 from ramalama.models.download.values import Location
-from ramalama.transfers import DownloadProgress, DownloadRetrying
 from tests.doubles.faults import announce, faulty, ignore_ranges, slow, stall, without_length
 from tests.doubles.server import FileServer, Reply, serve_bytes
 from tests.unit.ramalama.models.download.kit import (

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from ramalama.models.download.partial import Partial
+from ramalama.models.download.partial import Partial, Saver
 from ramalama.models.download.plan import Plan, Stopped
 from ramalama.models.download.ranges import Span
-from ramalama.models.download.saver import Saver
-from ramalama.models.download.terms import Terms
+from ramalama.models.download.response import Terms
 from ramalama.models.download.values import Location, RemoteBlob
 from tests.unit.ramalama.models.download.kit import KIB, SMALL, digest_of
 

@@ -18,12 +18,12 @@ from ramalama.models.transports.oci.layers.content import Content
 from ramalama.models.transports.oci.manifests.classify import is_image, read_contents
 from ramalama.models.transports.oci.manifests.image import holds_model
 from ramalama.models.transports.oci.manifests.manifest import Descriptor, Manifest, parse_manifest
-from ramalama.models.transports.oci.model_layer import model_layer
 from ramalama.models.transports.oci.pack import (
     BaseImage,
     Blob,
     LocalFile,
     Package,
+    model_layer,
     pack_artifact,
     pack_image,
 )

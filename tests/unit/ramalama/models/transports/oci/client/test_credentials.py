@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import AccessDenied
-from ramalama.models.transports.oci.client.credential_helper import HelperFailed, ask_helper
 from ramalama.models.transports.oci.client.credentials import (
     Credentials,
     FoundCredentials,
+    HelperFailed,
+    ask_helper,
     find_credentials,
 )
 from ramalama_engines import ImageReference, User
