@@ -108,7 +108,8 @@ class Models:
         *admit* is asked before anything of it is fetched, and raises a ModelError to refuse it, as
         too large for one; None fetches whatever it is. *check* is shown the model as it will be, by
         the names of its files, and raises a ModelError if it is not wanted: `Runtime.check` does.
-        Interrupted, a pull goes on next time from where it was. Several processes that pull the same model fetch it once.
+        Interrupted, a pull goes on next time from where it was. Several processes that pull the
+        same model fetch it once.
 
         Raises:
             ModelError: it is not there, cannot be had, is too large, or cannot be used.
