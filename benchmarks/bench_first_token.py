@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from benchmarks.asking import BODY, COMMAND, PROMPT, TOKENS, ask_by_curl, time_command
 from benchmarks.rounds import report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
-from ramalama_engines import EngineKind, User
+from ramalama_engines import EngineKind, InvokingUser
 from ramalama_engines.docker.spec import create_body
 from ramalama_engines.podman.spec import libpod_spec
 from ramalama_engines.spec import BindMount, ContainerSpec
@@ -77,7 +77,7 @@ class Bench:
         self.after: list[float] = []
         variable = "CONTAINER_HOST" if kind is EngineKind.PODMAN else "DOCKER_HOST"
         self.env = {**os.environ, variable: f"unix://{socket_path}"}
-        user = User(env=self.env, home=Path.home(), uid=os.getuid())
+        user = InvokingUser(env=self.env, home=Path.home(), uid=os.getuid())
         options = ServeOptions(
             model=ModelRef.parse(model), temp=0, parallel=1, runtime_args=("-n", str(TOKENS))
         )

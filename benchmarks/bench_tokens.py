@@ -33,7 +33,7 @@ from benchmarks import replay
 from benchmarks.rounds import Times, report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
 from ramalama_chat import ChatSession, UnixEndpoint, open_client, write_answer
-from ramalama_engines import EngineKind, User
+from ramalama_engines import EngineKind, InvokingUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -131,7 +131,7 @@ def _from_model(arguments: argparse.Namespace) -> Generator[Talk]:
     """Start a server as the library's users do, for the block."""
     variable = "CONTAINER_HOST" if arguments.engine is EngineKind.PODMAN else "DOCKER_HOST"
     env = {**os.environ, variable: f"unix://{arguments.socket}"}
-    user = User(env=env, home=Path.home(), uid=os.getuid())
+    user = InvokingUser(env=env, home=Path.home(), uid=os.getuid())
     options = ServeOptions(model=ModelRef.parse(arguments.model))
     with Ramalama(user=user) as ramalama, ramalama.serve(options) as server:
         if not isinstance(server.endpoint, UnixEndpoint):

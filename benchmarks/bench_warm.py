@@ -18,7 +18,7 @@ from benchmarks.asking import COMMAND, PROMPT, TOKENS, ask_by_curl, time_command
 from benchmarks.rounds import report, run_rounds
 from ramalama import ModelRef, Ramalama, ServeOptions
 from ramalama_chat.client.endpoint import UnixEndpoint
-from ramalama_engines import EngineKind, User
+from ramalama_engines import EngineKind, InvokingUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> None:
     variable = "CONTAINER_HOST" if arguments.engine is EngineKind.PODMAN else "DOCKER_HOST"
     env = {**os.environ, variable: f"unix://{arguments.socket}"}
     options = ServeOptions(model=ModelRef.parse(arguments.model), temp=0)
-    user = User(env=env, home=Path.home(), uid=os.getuid())
+    user = InvokingUser(env=env, home=Path.home(), uid=os.getuid())
     with Ramalama(user=user) as ramalama, ramalama.serve(options, reuse=True) as server:
         endpoint = server.endpoint
         if not isinstance(endpoint, UnixEndpoint):

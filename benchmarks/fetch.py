@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def fetch(url: str, base: Path, size: int, digest: Digest, *, on_event: EventHook = ignore) -> None:
     """Fetch into a store at *base*."""
-    shelf = ContentStore(base)
+    blob_store = ContentStore(base)
     with open_http() as client:
         blob = RemoteBlob(
             name="file",
@@ -32,7 +32,7 @@ def fetch(url: str, base: Path, size: int, digest: Digest, *, on_event: EventHoo
             locate=lambda: Location(url=url),
             client=client,
         )
-        Downloader(shelf.directory, on_event=on_event).fetch(blob, shelf)
+        Downloader(blob_store.directory, on_event=on_event).fetch(blob, blob_store)
 
 
 def _say(event: Event) -> None:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 import ramalama
 from ramalama import Config, Ramalama
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.integration.cli import ROOTFUL, Cli, user_of
 from tests.lab import assets
 from tests.lab.certificates import make_certificate
@@ -67,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         assets.ensure_image(service)
         cli = stack.enter_context(user_of(service, lab))
-        user = User(env=cli.env, home=cli.home, uid=os.getuid())
+        user = InvokingUser(env=cli.env, home=cli.home, uid=os.getuid())
         handle = stack.enter_context(Ramalama(Config(image=assets.IMAGE), user=user))
         trial = _Trial(cli, handle, str(assets.model()), random.Random(arguments.seed))  # noqa: S311 (moments)
         return trial.run(arguments)

@@ -15,9 +15,9 @@ from ramalama_engines.discovery.candidates import candidates
 from ramalama_engines.discovery.identify import identify
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.user import User
+from ramalama_engines.user import InvokingUser
 
-user = User(env=os.environ, home=Path.home(), uid=os.getuid())
+user = InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
 wanted = os.environ.get("RAMALAMA_CONTAINER_ENGINE")
 try:
     tried = candidates(user, kind=EngineKind(wanted) if wanted else None)

@@ -7,7 +7,7 @@ Importing this loads next to nothing; a name's module is loaded when the name is
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama_accel.detection import detect
-    from ramalama_accel.host import DeviceNode, Host, User
+    from ramalama_accel.host import DeviceNode, DeviceUser, Host
     from ramalama_accel.images import IMAGES, VLLM_BUILDS, VLLM_IMAGES, default_image, tagged
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_accel.values import (
@@ -31,6 +31,7 @@ __all__ = [
     "AcceleratorKind",
     "Detection",
     "DeviceNode",
+    "DeviceUser",
     "Finding",
     "Gpu",
     "Host",
@@ -38,7 +39,6 @@ __all__ = [
     "Memory",
     "MemorySource",
     "RuntimeName",
-    "User",
     "default_image",
     "detect",
     "tagged",
@@ -50,7 +50,7 @@ _HOMES = {
     "Host": "host",
     "IMAGES": "images",
     "RuntimeName": "runtime_name",
-    "User": "host",
+    "DeviceUser": "host",
     "VARIABLES": "visible",
     "VLLM_BUILDS": "images",
     "VLLM_IMAGES": "images",

@@ -18,11 +18,11 @@ from ramalama_accel.values import (
     Detection,
     Finding,
     InvalidVisibleDevices,
-    Sighting,
+    ProbeResult,
 )
 from ramalama_accel.visible import VisibleDevices, read_visible_devices
 
-Probe = Callable[[Host, Hardware, VisibleDevices], Sighting]
+Probe = Callable[[Host, Hardware, VisibleDevices], ProbeResult]
 
 PROBES: Mapping[AcceleratorKind, Probe] = {
     AcceleratorKind.ASAHI: find_asahi,
@@ -68,10 +68,10 @@ def _probe_in_order(
     findings += [_hidden(kind, wanted[kind]) for kind in hidden]
     hardware = Hardware.scan(host).without([_VENDORS[k] for k in hidden if k in _VENDORS])
     for kind in asked_for or [kind for kind in PROBES if kind not in hidden]:
-        sighting = PROBES[kind](host, hardware, wanted[kind])
-        findings += sighting.findings
-        if sighting.accelerator:
-            return sighting.accelerator
+        result = PROBES[kind](host, hardware, wanted[kind])
+        findings += result.findings
+        if result.accelerator:
+            return result.accelerator
     if asked_for:
         raise _unmet(wanted[asked_for[0]], asked_for[0], findings)
     apple = find_apple(host)

@@ -30,7 +30,7 @@ class DeviceNode:
 
 
 @frozen()
-class User:
+class DeviceUser:
     """Whose access counts: a user ID and all its groups."""
 
     uid: int
@@ -61,7 +61,7 @@ class Host:
         env: the user's environment.
         machine: the processor, as uname(2) names it.
         user: None is this process, and the kernel is asked, which knows access control lists too.
-            Where the engine opens the nodes as root, say so with ``User(uid=0, …)``.
+            Where the engine opens the nodes as root, say so with ``DeviceUser(uid=0, …)``.
         nodes: permissions of made-up device nodes (plain files below *root*) by path; None is the
             file system's own.
         oci_runtimes: OCI runtimes that the engine has registered and may be asked for.
@@ -70,7 +70,7 @@ class Host:
     root: Path = _REAL
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     machine: str = field(default_factory=_this_machine)
-    user: User | None = None
+    user: DeviceUser | None = None
     nodes: Mapping[str, DeviceNode] | None = None
     oci_runtimes: tuple[str, ...] = ()
 

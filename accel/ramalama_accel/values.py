@@ -128,14 +128,14 @@ class Finding:
 
 
 @frozen()
-class Sighting:
+class ProbeResult:
     """A probe's answer; empty where the host has no such card at all."""
 
     accelerator: Accelerator | None = None
     findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(cls, accelerator: Accelerator, *before: Finding) -> "Sighting":
+    def of(cls, accelerator: Accelerator, *before: Finding) -> "ProbeResult":
         """Return the answer that *accelerator* is usable, after what was found *before* it."""
         good = Finding(kind=accelerator.kind, usable=True, message=accelerator.reason)
         return cls(accelerator=accelerator, findings=(*before, good))

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         Ulimit,
         parse_device,
     )
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 __all__ = [
     "BindMount",
@@ -81,6 +81,7 @@ __all__ = [
     "ImagePull",
     "ImagePullError",
     "ImageReference",
+    "InvokingUser",
     "LocalImage",
     "Mount",
     "PortBinding",
@@ -92,7 +93,6 @@ __all__ = [
     "Ulimit",
     "UnknownRuntime",
     "UnsupportedOption",
-    "User",
     "candidates",
     "connect",
     "ensure_image",
@@ -126,7 +126,7 @@ _HOMES = {
     "PullPolicy": "kinds",
     "UnknownRuntime": "errors",
     "UnsupportedOption": "errors",
-    "User": "user",
+    "InvokingUser": "user",
     "candidates": "discovery.candidates",
     "connect": "discovery.connection",
     "ensure_image": "pull_policy",

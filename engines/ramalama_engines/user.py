@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @frozen()
-class User:
+class InvokingUser:
     """Who asks for an engine or a password, and where their files are.
 
     Attributes:

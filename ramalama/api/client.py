@@ -13,13 +13,13 @@ from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
 from ramalama.serving.cleanup import remove_orphaned, remove_shared
-from ramalama.serving.options import Premises, Terms
+from ramalama.serving.options import StartContext, StartOptions
 from ramalama.serving.run_dir import default_run_dir
-from ramalama.serving.start import Starts, required
+from ramalama.serving.start import ServerStarter, required
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
-from ramalama_engines import EngineChoice, User, connect
+from ramalama_engines import EngineChoice, InvokingUser, connect
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.listing import ListedModel
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.planning.memory.capacity import Room
+    from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
     from ramalama_accel.values import Accelerator, Detection
@@ -58,25 +58,25 @@ class Ramalama:
         *,
         engine: Engine | None = None,
         host: Host | None = None,
-        user: User | None = None,
+        user: InvokingUser | None = None,
         run_dir: Path | None = None,
     ) -> None:
         self.config = config or Config()
-        self.user = user or User(env=os.environ, home=Path.home(), uid=os.getuid())
+        self.user = user or InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
         self._engine = engine
         self._opening = threading.Lock()
         self._source = "given by the caller"
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
-        premises = Premises(
+        premises = StartContext(
             config=self.config,
             user=self.user,
             host=self._host,
             models=self.models,
             run_dir=self.run_dir,
         )
-        self._starts = Starts(premises, self.connect, may_choose=engine is None)
+        self._starts = ServerStarter(premises, self.connect, may_choose=engine is None)
 
     def connect(self) -> Engine:
         """Return the engine, found and opened at the first call.
@@ -101,9 +101,9 @@ class Ramalama:
         """Look what accelerator this host has."""
         return detect(self._host)
 
-    def room(self, options: ServeOptions | None = None) -> Room:
+    def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
         """Look how much memory a model could have on this host, served with *options*."""
-        return self._starts.room(options)
+        return self._starts.capacity(options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; whoever calls closes it.
@@ -129,7 +129,7 @@ class Ramalama:
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._starts.start(options, undo, Terms(**how))
+            server = self._starts.start(options, undo, StartOptions(**how))
             undo.pop_all()
             return server
 
@@ -137,7 +137,7 @@ class Ramalama:
     def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._starts.start(options, undo, Terms(**how))
+            yield self._starts.start(options, undo, StartOptions(**how))
 
     @property
     def may_reuse(self) -> bool:
@@ -205,9 +205,9 @@ class Ramalama:
 
     def address(self, state: ContainerState) -> str | None:
         """Say where this user reaches a server: None if it does not run, or is another's."""
-        from ramalama.serving.lookup import reach  # noqa: PLC0415 (see above)
+        from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
-        found = reach(state, self.run_dir)
+        found = locate(state, self.run_dir)
         return None if found is None else str(found.endpoint)
 
     def stop(self, name: str) -> None:
@@ -216,10 +216,10 @@ class Ramalama:
         Raises:
             EngineFailure: there is none of that name.
         """
-        from ramalama.serving.lookup import reach  # noqa: PLC0415 (see above)
+        from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
         state = self.find(name)
-        found = reach(state, self.run_dir)
+        found = locate(state, self.run_dir)
         with engine_errors():
             self.connect().remove(state.id, force=True)
             if found is not None:

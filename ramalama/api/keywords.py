@@ -1,7 +1,7 @@
 """The keywords that a start takes, for type checkers: nobody imports this to run it.
 
-`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `Terms`, since
-no type can be made of a dataclass's fields; a test holds them together.
+`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartOptions`,
+since no type can be made of a dataclass's fields; a test holds them together.
 """
 
 from __future__ import annotations

@@ -6,25 +6,25 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama.cli.options.chat import JSON_NEEDS_PROMPT, wants_color
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ramalama.cli.invocation import Invocation
-    from ramalama.cli.options.chat import ChatArguments, Enclosed
+    from ramalama.cli.options.chat import AttachedFiles, ChatArguments
     from ramalama_chat.input.attachments import Attachments
     from ramalama_chat.repl.repl import Reader
-    from ramalama_chat.repl.state import Desk
+    from ramalama_chat.repl.state import ChatState
     from ramalama_chat.session.session import ChatSession
-    from ramalama_chat.session.tool_loop import ToolUse
-    from ramalama_engines import User
+    from ramalama_chat.session.tool_loop import ToolLoop
+    from ramalama_engines import InvokingUser
 
     Watch = Callable[[Generator[str, None, None]], Generator[str, None, None]]
 
 
-def preload_rest(user: User, *, one_shot: bool) -> None:
+def preload_rest(user: InvokingUser, *, one_shot: bool) -> None:
     """Import what a talk at a terminal needs beside `ramalama_chat.preload`; for a thread."""
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
@@ -34,29 +34,29 @@ def preload_rest(user: User, *, one_shot: bool) -> None:
         import_module("ramalama_chat.repl.line_editor")
 
 
-def has_editor(user: User) -> bool:
+def has_editor(user: InvokingUser) -> bool:
     """Tell whether the line editor has a terminal, and one that can move its cursor."""
     capable = user.env.get("TERM") not in (None, "", "dumb")
     return capable and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @frozen(kw_only=False)
-class Talking:
+class ChatCommand:
     """A session, with what the command line says of it; *session* is changed accordingly."""
 
     session: ChatSession
     arguments: ChatArguments
     invocation: Invocation
-    enclosed: Enclosed | None = None
-    tools: ToolUse | None = None
+    attached: AttachedFiles | None = None
+    tools: ToolLoop | None = None
 
     def __post_init__(self) -> None:
         self.session.tools = self.tools
         parameters = self.session.parameters
         if self.arguments.max_tokens is not None:
             parameters["max_tokens"] = self.arguments.max_tokens
-        if self.enclosed is not None and self.enclosed.response_format is not None:
-            parameters["response_format"] = self.enclosed.response_format
+        if self.attached is not None and self.attached.response_format is not None:
+            parameters["response_format"] = self.attached.response_format
         if not self.arguments.think:
             from ramalama_chat.session.parameters import set_reasoning  # noqa: PLC0415 (seldom)
 
@@ -68,13 +68,13 @@ class Talking:
         Raises:
             ChatError: there is none.
         """
-        text = "\n\n".join((*(self.enclosed.texts if self.enclosed else ()), prompt))
+        text = "\n\n".join((*(self.attached.texts if self.attached else ()), prompt))
         if self.arguments.json:
             self._answer_in_json(text, watch)
         else:
             self._answer_as_text(text, watch)
         if self.arguments.stats and self.session.usage is not None:
-            complain(self.session.usage.describe(self.session.context_size()))
+            print_error(self.session.usage.describe(self.session.context_size()))
 
     def loop(
         self,
@@ -87,12 +87,12 @@ class Talking:
         from ramalama_chat.errors import InputRefused  # noqa: PLC0415 (see above)
         from ramalama_chat.repl.history import History, history_path  # noqa: PLC0415 (see above)
         from ramalama_chat.repl.repl import Repl  # noqa: PLC0415 (see above)
-        from ramalama_chat.repl.state import Desk  # noqa: PLC0415 (not for one answer)
+        from ramalama_chat.repl.state import ChatState  # noqa: PLC0415 (not for one answer)
 
         if self.arguments.json:
             raise InputRefused(JSON_NEEDS_PROMPT)
         user = self.invocation.user
-        desk = Desk(
+        state = ChatState(
             talk=self.session,
             stderr=sys.stderr,
             history=History(history_path(user.env, user.home), self._warn),
@@ -103,8 +103,8 @@ class Talking:
             tools=self.tools.toolbox.tools if self.tools else (),
         )
         Repl(
-            desk=desk,
-            reader=self._reader(desk, has_ended),
+            state=state,
+            reader=self._reader(state, has_ended),
             stdout=sys.stdout,
             color=wants_color(self.arguments, self.invocation),
             on_interrupt=on_interrupt,
@@ -136,14 +136,14 @@ class Talking:
 
     @property
     def _images(self) -> tuple[str, ...]:
-        return self.enclosed.images if self.enclosed else ()
+        return self.attached.images if self.attached else ()
 
     def _attachments(self) -> Attachments:
         from ramalama_chat.input.attachments import Attachments  # noqa: PLC0415 (see `loop`)
 
-        return Attachments(self.enclosed.texts if self.enclosed else (), self._images)
+        return Attachments(self.attached.texts if self.attached else (), self._images)
 
-    def _reader(self, desk: Desk, has_ended: Callable[[], bool]) -> Reader:
+    def _reader(self, state: ChatState, has_ended: Callable[[], bool]) -> Reader:
         from ramalama_chat.repl.repl import LineReader  # noqa: PLC0415 (see `loop`)
 
         user, prefix = self.invocation.user, self._prefix()
@@ -153,7 +153,7 @@ class Talking:
         from ramalama_chat.repl.line_editor import LineEditor  # noqa: PLC0415 (see above)
 
         vi = prefers_vi(user.env, user.home)
-        return LineEditor(desk, prefix=prefix, vi=vi, has_ended=has_ended)
+        return LineEditor(state, prefix=prefix, vi=vi, has_ended=has_ended)
 
     def _prefix(self) -> str:
         from ramalama_chat.output.color import default_prefix  # noqa: PLC0415 (see `loop`)
@@ -165,4 +165,4 @@ class Talking:
 
     def _warn(self, text: str) -> None:
         if not self.invocation.quiet:
-            complain(text)
+            print_error(text)

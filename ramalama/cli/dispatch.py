@@ -59,14 +59,14 @@ def dispatch(words: Sequence[str]) -> int:
 
 def _execute(name: str, words: Sequence[str], *, debug: bool) -> int:
     from ramalama_engines.discovery.lazy_imports import (  # noqa: PLC0415 (help needs it not)
-        late_packages,
+        lazy_imports,
     )
 
-    with late_packages(_LATE):
+    with lazy_imports(_LATE):
         command = load_command(name)
-        from ramalama.cli.error_boundary import guarded  # noqa: PLC0415 (see above)
+        from ramalama.cli.error_boundary import run_guarded  # noqa: PLC0415 (see above)
 
-        return guarded(lambda: command.execute(words), debug=debug)
+        return run_guarded(lambda: command.execute(words), debug=debug)
 
 
 def load_command(name: str) -> Command:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from ramalama.cli.early_interrupt import ctrl_c_raises
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
-from ramalama.cli.output.terminal import complain, quote_log
+from ramalama.cli.output.terminal import print_error, quote_log
 from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
 from ramalama_chat.errors import ChatError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def guarded(command: Callable[[], int], *, debug: bool) -> int:
+def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
     """Run *command*; what it raises on purpose becomes a message and an exit code.
 
     Anything else is a bug, and shows its traceback.
@@ -32,7 +32,7 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     except (RamalamaError, ChatError) as exc:
         if debug:
             _show_traceback()
-        complain(f"Error: {_message(exc)}")
+        print_error(f"Error: {_message(exc)}")
         if isinstance(exc, ServerExited | ServerNotReady):
             quote_log(exc.log_tail)
         return exit_code(exc)
@@ -41,14 +41,14 @@ def guarded(command: Callable[[], int], *, debug: bool) -> int:
     except BrokenPipeError as exc:
         _silence_stdout()
         if hasattr(exc, "__notes__"):
-            complain(f"Error: {_os_message(exc)}")
+            print_error(f"Error: {_os_message(exc)}")
         return BROKEN_PIPE
     except OSError as exc:
         # The engine's and the server's have become errors of ours: this is our output or run_dir.
         if debug:
             _show_traceback()
         _silence_stdout()
-        complain(f"Error: {_os_message(exc)}")
+        print_error(f"Error: {_os_message(exc)}")
         return IO_FAILED
 
 

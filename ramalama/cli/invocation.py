@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.config.config import Config, config_files
 from ramalama.config.parsers import one_of
-from ramalama_engines import EngineKind, User
+from ramalama_engines import EngineKind, InvokingUser
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Invocation:
     """One call of the command line."""
 
     config: Config
-    user: User
+    user: InvokingUser
     quiet: bool
 
     def ramalama(self) -> Ramalama:
@@ -65,7 +65,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line; the whole usage is for `--help`."""
 
     def error(self, message: str) -> NoReturn:
-        complain(f"Error: {message}; see `{self.prog} --help`")
+        print_error(f"Error: {message}; see `{self.prog} --help`")
         raise SystemExit(_USAGE)
 
 
@@ -123,7 +123,7 @@ def invoke(arguments: GlobalArguments) -> Invocation:
     Raises:
         ConfigError: a file or a variable makes no sense.
     """
-    user = User(env=os.environ, home=_home(), uid=os.getuid())
+    user = InvokingUser(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
     if arguments.engine is not None:
         sources = {**config.sources, "engine": "--engine"}
@@ -133,7 +133,7 @@ def invoke(arguments: GlobalArguments) -> Invocation:
         config = replace(config, store=arguments.store, sources=sources)
     if not arguments.quiet:
         for warning in config.warnings:
-            complain(f"Warning: {warning}")
+            print_error(f"Warning: {warning}")
     return Invocation(config=config, user=user, quiet=arguments.quiet)
 
 
@@ -147,7 +147,7 @@ def _home() -> Path:
 def ensure_no_dryrun(arguments: GlobalArguments, words: Sequence[str]) -> bool:
     """Say what a dry run of a command without a plan would do: nothing."""
     if arguments.dryrun:
-        complain(f"would do: ramalama {' '.join(words)}")
+        print_error(f"would do: ramalama {' '.join(words)}")
     return arguments.dryrun
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.errors import OptionRefused
 
 _LONGEST = 64 * 1024
@@ -57,7 +57,7 @@ def ask_secret(prompt: str) -> str:
 def warn_of_argument(option: str, *, quiet: bool) -> None:
     """Say what a secret in the arguments of a process means."""
     if not quiet:
-        complain(
+        print_error(
             f"Warning: everybody on this machine can read what follows {option} while this "
             "command runs; --password-stdin keeps it from them"
         )

@@ -10,7 +10,7 @@ from ramalama_engines.spec import CdiDevice, HostDevice
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from ramalama.diagnostics.inspect_container import SeenNode, Sight
+    from ramalama.diagnostics.inspect_container import ContainerDevice, ContainerView
     from ramalama_accel.values import Accelerator
     from ramalama_engines.spec import ContainerSpec
 
@@ -29,10 +29,10 @@ class Problem:
     remedy: str = ""
 
 
-def find_mismatches(
+def compare(
     spec: ContainerSpec,
     accelerator: Accelerator,
-    sight: Sight,
+    view: ContainerView,
     *,
     rootless: bool,
     granted: Collection[str] = (),
@@ -42,18 +42,18 @@ def find_mismatches(
     *granted* are device nodes that it may open though their mode does not say so.
     """
     return (
-        *_absent_nodes(spec, sight),
-        *_closed_nodes(spec, sight, rootless=rootless, granted=granted),
-        *_lost_groups(spec, sight),
-        *_changed_env(accelerator, sight),
-        *_weak_walls(spec, sight),
+        *_absent_nodes(spec, view),
+        *_closed_nodes(spec, view, rootless=rootless, granted=granted),
+        *_lost_groups(spec, view),
+        *_changed_env(accelerator, view),
+        *_weak_walls(spec, view),
     )
 
 
-def _absent_nodes(spec: ContainerSpec, sight: Sight) -> Iterator[Problem]:
-    if sight.nodes is None:
+def _absent_nodes(spec: ContainerSpec, view: ContainerView) -> Iterator[Problem]:
+    if view.nodes is None:
         return
-    seen = {node.path for node in sight.nodes}
+    seen = {node.path for node in view.nodes}
     for device in spec.devices:
         if isinstance(device, HostDevice) and not _is_in(seen, device.target):
             message = f"the device {device.target} is not in the container"
@@ -73,50 +73,50 @@ def _is_in(seen: Collection[str], target: str) -> bool:
 
 
 def _closed_nodes(
-    spec: ContainerSpec, sight: Sight, *, rootless: bool, granted: Collection[str]
+    spec: ContainerSpec, view: ContainerView, *, rootless: bool, granted: Collection[str]
 ) -> Iterator[Problem]:
     remedy = _KEEP_GROUPS if rootless and not spec.keep_groups else _UDEV
-    for node in sight.nodes or ():
+    for node in view.nodes or ():
         # A privileged container has every node of the host, most of them for root alone.
         wanted = not spec.privileged or any(
             isinstance(device, HostDevice) and device.target == node.path for device in spec.devices
         )
-        if wanted and node.path not in granted and not sight.may_use(node):
+        if wanted and node.path not in granted and not view.may_use(node):
             message = f"the server may not open {node.path} ({describe(node)})"
             yield Problem(message=message, remedy=remedy)
 
 
-def _lost_groups(spec: ContainerSpec, sight: Sight) -> Iterator[Problem]:
-    if sight.capabilities is None:  # it could not look at itself
+def _lost_groups(spec: ContainerSpec, view: ContainerView) -> Iterator[Problem]:
+    if view.capabilities is None:  # it could not look at itself
         return
-    lost = {int(group) for group in spec.groups if group.isdecimal()} - {*sight.groups, sight.gid}
+    lost = {int(group) for group in spec.groups if group.isdecimal()} - {*view.groups, view.gid}
     if lost:
         message = f"the server is not in the group(s) {', '.join(map(str, sorted(lost)))}"
         yield Problem(message=message, remedy="use an OCI runtime that adds groups (crun, runc)")
-    if spec.keep_groups and {*sight.groups} <= {sight.gid}:
+    if spec.keep_groups and {*view.groups} <= {view.gid}:
         message = "--keep-groups kept no group of yours"
         yield Problem(message=message, remedy="let Podman use crun; and join the device's group")
 
 
-def _changed_env(accelerator: Accelerator, sight: Sight) -> Iterator[Problem]:
-    if sight.env is None:
+def _changed_env(accelerator: Accelerator, view: ContainerView) -> Iterator[Problem]:
+    if view.env is None:
         return
     for name, value in accelerator.env.items():
-        if sight.env.get(name) != value:
-            message = f"{name} is {sight.env.get(name)!r} in the container, not {value!r}"
+        if view.env.get(name) != value:
+            message = f"{name} is {view.env.get(name)!r} in the container, not {value!r}"
             yield Problem(message=message, remedy="look which --env, setting or CDI file sets it")
 
 
-def _weak_walls(spec: ContainerSpec, sight: Sight) -> Iterator[Problem]:
-    further = [name for name in sight.interfaces if name not in _LOOPBACK]
+def _weak_walls(spec: ContainerSpec, view: ContainerView) -> Iterator[Problem]:
+    further = [name for name in view.interfaces if name not in _LOOPBACK]
     if spec.network == "none" and further:
         message = f"the container has a network ({', '.join(further)}) though none was asked for"
         yield Problem(message=message, remedy="check the engine's defaults (containers.conf)")
-    if spec.cap_drop and sight.capabilities:
-        message = f"the server holds capabilities ({sight.capabilities:#x}) though none was left it"
+    if spec.cap_drop and view.capabilities:
+        message = f"the server holds capabilities ({view.capabilities:#x}) though none was left it"
         yield Problem(message=message, remedy="check the engine's defaults (containers.conf)")
 
 
-def describe(node: SeenNode) -> str:
+def describe(node: ContainerDevice) -> str:
     """Write who may open *node*: its mode, and its owner and group as the container sees them."""
     return f"mode {node.mode:04o}, owner {node.uid}, group {node.gid}"

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.diagnostics.compare import Problem, find_mismatches
+from ramalama.diagnostics.compare import Problem, compare
 from ramalama.diagnostics.inspect_container import look
 from ramalama.errors import engine_errors
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.labels import MODEL_LABEL
 from ramalama.serving.images import ImageRequest, fetch_image
-from ramalama.serving.run_dir import new_instance
-from ramalama.system.process_identity import Lease
+from ramalama.serving.run_dir import new_server_dir
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel.cdi.specs import read_inventory
-from ramalama_accel.host import Host, User
+from ramalama_accel.host import DeviceUser, Host
 from ramalama_accel.images import default_image
 from ramalama_accel.unused_gpus import passed_over
 from ramalama_accel.values import AcceleratorKind
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from ramalama.api.client import Ramalama
     from ramalama.config.options import ServeOptions
-    from ramalama.diagnostics.inspect_container import Sight
+    from ramalama.diagnostics.inspect_container import ContainerView
     from ramalama.events import EventHook
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines.spec import ContainerSpec
@@ -50,7 +50,7 @@ class Diagnosis:
     detection: Detection
     container: ContainerSpec
     looked_from: str | None
-    sight: Sight | None = None
+    view: ContainerView | None = None
     problems: tuple[Problem, ...] = ()
 
 
@@ -67,19 +67,19 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
     detection = ramalama.detect_for(options)
     spec = _container(ramalama, options)
     image = _find_image(ramalama, options, spec.image, on_event)
-    sight: Sight | None = None
+    view: ContainerView | None = None
     problems: tuple[Problem, ...]
     if image is None:
         message = f"the image {spec.image} is not local, so there is nothing to look from"
         problems = (Problem(message=message, remedy="repeat this with --pull=missing"),)
     else:
-        sight, problems = _look(ramalama, replace(spec, image=image), accelerator)
+        view, problems = _look(ramalama, replace(spec, image=image), accelerator)
     unused = passed_over(detection, ramalama.user.env)
     return Diagnosis(
         detection=detection,
         container=spec,
         looked_from=image,
-        sight=sight,
+        view=view,
         problems=(
             *(Problem(message=each.message, remedy=each.remedy) for each in unused),
             *problems,
@@ -108,20 +108,18 @@ def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
 
 def _look(
     ramalama: Ramalama, spec: ContainerSpec, accelerator: Accelerator
-) -> tuple[Sight | None, tuple[Problem, ...]]:
+) -> tuple[ContainerView | None, tuple[Problem, ...]]:
     engine = ramalama.connect()
-    directory = new_instance(ramalama.run_dir, Lease.of_this_process())
+    directory = new_server_dir(ramalama.run_dir, ProcessIdentity.of_this_process())
     with engine_errors():
         try:
-            sight = look(engine, spec, directory, mounts=accelerator.library_paths)
+            view = look(engine, spec, directory, mounts=accelerator.library_paths)
         except EngineUnavailable:
             raise
         except EngineError as exc:
             return None, (Problem(message=str(exc)), *_bad_specifications(spec))
     granted = _granted_by_list(spec) if engine.rootless else frozenset[str]()
-    return sight, find_mismatches(
-        spec, accelerator, sight, rootless=engine.rootless, granted=granted
-    )
+    return view, compare(spec, accelerator, view, rootless=engine.rootless, granted=granted)
 
 
 def _bad_specifications(spec: ContainerSpec) -> Iterator[Problem]:
@@ -137,7 +135,7 @@ def _granted_by_list(spec: ContainerSpec) -> frozenset[str]:
     A group of ours is left behind on the way into a rootless container, a list is not.
     """
     host = Host()
-    user = User(uid=os.getuid(), gids=frozenset((os.getgid(), *os.getgroups())))
+    user = DeviceUser(uid=os.getuid(), gids=frozenset((os.getgid(), *os.getgroups())))
     sources = [device.source for device in spec.devices if isinstance(device, HostDevice)]
     return frozenset(
         path

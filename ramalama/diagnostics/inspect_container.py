@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ramalama.serving.container import Instance
+from ramalama.serving.container import ServerContainer
 from ramalama_engines.errors import ContainerStartError, EngineError
 from ramalama_engines.spec import TmpfsMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ramalama.serving.run_dir import InstanceDir
+    from ramalama.serving.run_dir import ServerDir
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerSpec
 
@@ -45,7 +45,7 @@ _VARIABLE = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SeenNode:
+class ContainerDevice:
     """A device node in the container; the IDs are those that the container sees."""
 
     path: str
@@ -55,7 +55,7 @@ class SeenNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class ContainerView:
     """What a process in the container found.
 
     Attributes:
@@ -67,7 +67,7 @@ class Sight:
         missing_programs: those that the image lacks; what they would have told is left out.
     """
 
-    nodes: tuple[SeenNode, ...] | None = None
+    nodes: tuple[ContainerDevice, ...] | None = None
     uid: int | None = None
     gid: int | None = None
     groups: tuple[int, ...] = ()
@@ -78,7 +78,7 @@ class Sight:
     env: Mapping[str, str] | None = None
     missing_programs: tuple[str, ...] = ()
 
-    def may_use(self, node: SeenNode) -> bool:
+    def may_use(self, node: ContainerDevice) -> bool:
         """Tell whether the process may open *node* for reading and writing, by the mode alone."""
         if (self.capabilities or 0) & _DAC_OVERRIDE:
             return True
@@ -92,8 +92,8 @@ class Sight:
 
 
 def look(
-    engine: Engine, spec: ContainerSpec, directory: InstanceDir, *, mounts: Iterable[str]
-) -> Sight:
+    engine: Engine, spec: ContainerSpec, directory: ServerDir, *, mounts: Iterable[str]
+) -> ContainerView:
     """Run the programs in containers like *spec*'s, without its mounts but for those at *mounts*.
 
     Nothing is left behind, whatever happens.
@@ -111,7 +111,7 @@ def look(
     for program, arguments in _PROGRAMS.items():
         try:
             probe = replace(bare, entrypoint=(program,), command=arguments)
-            said[program] = _run(Instance(engine, directory), engine, probe)
+            said[program] = _run(ServerContainer(engine, directory), engine, probe)
         except ContainerStartError as exc:
             refused.append(exc)
     if not said:
@@ -119,7 +119,7 @@ def look(
     return read_sight(said)
 
 
-def _run(instance: Instance, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
+def _run(instance: ServerContainer, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
     try:
         with instance:
             container = instance.create(spec)
@@ -131,14 +131,14 @@ def _run(instance: Instance, engine: Engine, spec: ContainerSpec) -> tuple[str, 
         raise EngineError(msg, engine=engine.kind) from exc
 
 
-def read_sight(said: Mapping[str, Sequence[str]]) -> Sight:
+def read_sight(said: Mapping[str, Sequence[str]]) -> ContainerView:
     """Understand what the programs wrote, by their names; what makes no sense is passed over."""
     written = said.get("cat", ())
     status = {match[1]: match[2].split() for match in _matches(_STATUS, written)}
     labels = [match[0] for match in _matches(_SELINUX, written)]
     capabilities = status.get("CapEff")
     privileges = status.get("NoNewPrivs")
-    return Sight(
+    return ContainerView(
         nodes=_nodes(said["ls"]) if "ls" in said else None,
         uid=_effective(status.get("Uid")),
         gid=_effective(status.get("Gid")),
@@ -161,8 +161,8 @@ def _env(lines: Iterable[str]) -> Mapping[str, str]:
     return {match[1]: match[2] for match in _matches(_VARIABLE, lines)}
 
 
-def _nodes(lines: Iterable[str]) -> tuple[SeenNode, ...]:
-    nodes: list[SeenNode] = []
+def _nodes(lines: Iterable[str]) -> tuple[ContainerDevice, ...]:
+    nodes: list[ContainerDevice] = []
     directory = "/dev"
     for line in lines:
         if heading := _DIRECTORY.fullmatch(line):
@@ -171,7 +171,9 @@ def _nodes(lines: Iterable[str]) -> tuple[SeenNode, ...]:
             path = f"{directory}/{row[5]}"
             if not _ORDINARY.fullmatch(path):
                 mode = _mode(line[1:10])
-                nodes.append(SeenNode(path=path, mode=mode, uid=int(row[3]), gid=int(row[4])))
+                nodes.append(
+                    ContainerDevice(path=path, mode=mode, uid=int(row[3]), gid=int(row[4]))
+                )
     return tuple(nodes)
 
 

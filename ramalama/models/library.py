@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.store import ModelStore
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.models.transports.context import TransportContext
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 
 _LIBRARY = "/library/"  # where Ollama has the models that a word alone may mean
@@ -38,7 +38,7 @@ class Models:
     Every method may be called from any thread, and by several processes at once.
     """
 
-    def __init__(self, settings: ModelSettings, user: User) -> None:
+    def __init__(self, settings: ModelSettings, user: InvokingUser) -> None:
         self._settings = settings
         self._user = user
         # Now, since a relative path means the directory that we are in at present.

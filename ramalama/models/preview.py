@@ -23,7 +23,7 @@ def weights_of(remote: RemoteModel) -> int:
     return sum(file.blob.size or 0 for file in remote.files if file.kind in _WEIGHTS)
 
 
-def foresee(remote: RemoteModel) -> StoredModel | None:
+def preview_model(remote: RemoteModel) -> StoredModel | None:
     """Describe a model as it will be in the store, by its files' names; its settings are unknown.
 
     None where only the archives that it comes in will tell.
@@ -46,7 +46,7 @@ def foresee(remote: RemoteModel) -> StoredModel | None:
     )
 
 
-def watched(file: RemoteFile) -> RemoteBlob:
+def with_header_check(file: RemoteFile) -> RemoteBlob:
     """Have the download end as soon as a file's beginning shows that no server would load it."""
 
     def check_gguf(head: bytes) -> None:

@@ -18,7 +18,7 @@ from ramalama.events import (
 )
 from ramalama.models.formats.gguf import check_header
 from ramalama.models.formats.kinds import FileKind
-from ramalama.models.preview import foresee, watched, weights_of
+from ramalama.models.preview import preview_model, weights_of, with_header_check
 from ramalama.models.store.caches import reuse
 from ramalama.models.store.caches.base import WantedFile
 from ramalama.models.store.records import ModelRecord, StoredFile
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.models.transports.base import RemoteFile, RemoteModel
     from ramalama.models.transports.context import TransportContext
-    from ramalama.models.transports.selection.request import Choice
+    from ramalama.models.transports.selection.request import Variant
 
-Admit: TypeAlias = "Callable[[str, int, Sequence[Choice]], None]"
+Admit: TypeAlias = "Callable[[str, int, Sequence[Variant]], None]"
 """Is told of a model before it is fetched: its name, the bytes of its weights, and the variants of
 it that could be had instead. Raises a ModelError to refuse it."""
 
@@ -66,7 +66,7 @@ class Puller:
         self._context = context
         self._caches = caches
         self._admit = admit
-        self._check_foreseen = check
+        self._check_preview = check
         self._on_event = on_event
 
     def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
@@ -100,7 +100,7 @@ class Puller:
         context = replace(self._context, on_retry=note_retry)
         with open_transport(reference.scheme, context) as transport:
             remote = transport.find(reference, wanted)
-            self._foresee(remote)
+            self._preview(remote)
             if record is None or not _is_same(record, remote):
                 record = ModelRecord(
                     reference=reference,
@@ -116,7 +116,7 @@ class Puller:
         files = {file.name: self._look_around(remote, file) for file in remote.files}
         missing = [file for file in remote.files if files[file.name] is None]
         layers = [archive.blob for archive in remote.archives]
-        blobs = [*map(watched, missing), *layers]
+        blobs = [*map(with_header_check, missing), *layers]
         self._announce(remote, blobs)
         with ExitStack() as holding:
             # Other images may have a layer in common with this one, and be unpacked just now.
@@ -139,11 +139,11 @@ class Puller:
                 self._contents.release(layer.digest)
         return tuple(found)
 
-    def _foresee(self, remote: RemoteModel) -> None:
+    def _preview(self, remote: RemoteModel) -> None:
         """Refuse what would be of no use here, by what is known of it."""
-        model = foresee(remote)
-        if self._check_foreseen is not None and model is not None:
-            self._check_foreseen(model)
+        model = preview_model(remote)
+        if self._check_preview is not None and model is not None:
+            self._check_preview(model)
         if self._admit is not None:
             self._admit(str(remote.reference), weights_of(remote), remote.variants)
 

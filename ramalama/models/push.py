@@ -13,7 +13,7 @@ from ramalama.errors import InvalidReference, ModelPushError
 from ramalama.events import UploadPlanned, UploadProgress, UploadRetrying, ignore
 from ramalama.models.files import find_files, model_name
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Passing
+from ramalama.models.http.retry import TransientError
 from ramalama.models.options import PushKind
 from ramalama.models.reference.reference import Scheme
 from ramalama.models.transports.oci.client.registry import Access, Purpose, open_repository
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.store import ModelStore
     from ramalama.models.transports.oci.client.registry import RegistryClient
     from ramalama.models.transports.oci.pack import Blob, LocalFile, Package
-    from ramalama_engines import User
+    from ramalama_engines import InvokingUser
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ def push_model(  # noqa: PLR0913 (all that a push takes)
     options: PushOptions,
     *,
     store: ModelStore,
-    user: User,
+    user: InvokingUser,
     on_event: UploadHook,
 ) -> ModelRef:
     """Do what `Models.push` says."""
@@ -174,12 +174,12 @@ class Pusher:
                     raise
                 raise failure from exc
 
-        def tell(failure: Passing, seconds: float) -> None:
+        def tell(failure: TransientError, seconds: float) -> None:
             self._on_event(UploadRetrying(name, str(failure), seconds))
 
         try:
-            return self._access.patience.retrying(tell)(once)
-        except Passing as exc:
+            return self._access.retry_policy.retrying(tell)(once)
+        except TransientError as exc:
             msg = f"{exc}; push again to go on with what is missing"
             raise ModelPushError(msg) from exc
 
@@ -203,15 +203,15 @@ class _Meter:
             self._on_event(UploadProgress(self._blob.name, self._done, total))
 
 
-def _passing(error: ModelPushError) -> Passing | None:
+def _passing(error: ModelPushError) -> TransientError | None:
     """Return what is to be thought of *error* if another try may spare us; else None."""
     match error, error.__cause__:
-        case _, Passing(pause=pause):
-            return Passing(str(error), pause=pause)
+        case _, TransientError(pause=pause):
+            return TransientError(str(error), pause=pause)
         case ContentInterrupted(), _:
-            return Passing(str(error))
+            return TransientError(str(error))
         case _, httpx2.NetworkError() | httpx2.TimeoutException() | httpx2.RemoteProtocolError():
-            return Passing(str(error))
+            return TransientError(str(error))
         case _:
             return None
 

@@ -24,7 +24,7 @@ from ramalama.planning.labels import (
     SOCKET_NAME,
 )
 from ramalama.planning.mounts import mount_model
-from ramalama.runtimes.base import Listen, Surroundings
+from ramalama.runtimes.base import ListenAddress, ServerEnvironment
 from ramalama_accel.values import AcceleratorKind
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.spec import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.runtimes.base import Runtime, ServerSpec
-    from ramalama.system.process_identity import Lease
+    from ramalama.system.process_identity import ProcessIdentity
     from ramalama_accel.values import Accelerator
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines.spec import Device, LocalImage, Mount
@@ -71,7 +71,7 @@ class ServerPaths(Protocol):
 
 
 @frozen()
-class Circumstances:
+class LaunchEnvironment:
     """Where a plan is carried out: the parts of the world that it depends on.
 
     Attributes:
@@ -92,7 +92,7 @@ class Circumstances:
     image_name: str
     image: LocalImage | None
     instance: ServerPaths
-    lease: Lease
+    identity: ProcessIdentity
     container_name: str
     threads: int
     api_key: str = field(repr=False)
@@ -119,7 +119,7 @@ def make_plan(
     model: StoredModel,
     accelerator: Accelerator,
     runtime: Runtime,
-    here: Circumstances,
+    here: LaunchEnvironment,
 ) -> LaunchPlan:
     """Decide everything.
 
@@ -144,20 +144,20 @@ class _Planner:
     model: StoredModel
     accelerator: Accelerator
     runtime: Runtime
-    here: Circumstances
+    here: LaunchEnvironment
 
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
         mounted, files = mount_model(self.model, relabel=self._relabel)
         without = self.options.devices == ()
-        surroundings = Surroundings(
+        environment = ServerEnvironment(
             listen=listen,
             threads=self.options.threads or self.here.threads,
             kind=AcceleratorKind.CPU if without else self.accelerator.kind,
             gpus=0 if without else len(self.accelerator.gpus),
             image=self.here.image,
         )
-        server = self.runtime.server(mounted, self.options, surroundings)
+        server = self.runtime.server(mounted, self.options, environment)
         return LaunchPlan(
             model=self.model,
             alias=mounted.alias,
@@ -215,19 +215,19 @@ class _Planner:
         for library in self.accelerator.library_paths:
             yield BindMount(source=library, target=library)
 
-    def _reach(self) -> tuple[Listen, Endpoint, tuple[PortBinding, ...]]:
+    def _reach(self) -> tuple[ListenAddress, Endpoint, tuple[PortBinding, ...]]:
         """Decide where the server listens, where we find it, and what is published for that."""
         key = self.options.api_key or self.here.api_key
         key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self.options.host
         if self.options.network == "none":
-            listen = Listen(host=f"{_INSTANCE}/{SOCKET_NAME}")
+            listen = ListenAddress(host=f"{_INSTANCE}/{SOCKET_NAME}")
             return listen, UnixEndpoint(path=str(self.here.instance.socket)), ()
         if self.options.network == "host":
             port = self.options.port or self.here.host_port or _PORT
-            listen = Listen(host=address, port=port, api_key_file=key_file)
+            listen = ListenAddress(host=address, port=port, api_key_file=key_file)
             return listen, TcpEndpoint(host=reachable(address), port=port, api_key=key), ()
         # In its own network namespace it listens everywhere; outside only the host's is bound.
-        listen = Listen(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
+        listen = ListenAddress(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
         binding = PortBinding(
             container_port=_PORT, host_port=self.options.port or 0, host_address=address
         )
@@ -248,7 +248,7 @@ class _Planner:
             ALIAS_LABEL: alias,
             f"{LABEL}.engine": self.here.engine,
             RUNTIME_LABEL: self.here.runtime,
-            OWNER_LABEL: self.here.lease.format(),
+            OWNER_LABEL: self.here.identity.format(),
             INSTANCE_LABEL: str(self.here.instance.path),
         }
         if isinstance(endpoint, TcpEndpoint) and endpoint.port:
@@ -264,7 +264,7 @@ def reachable(address: str) -> str:
 
 
 @frozen()
-class Ingredients:
+class PlanInputs:
     """What a plan is made of, but for the circumstances; *image* is None before it is there.
 
     *unused* says of a GPU of this host why it is not used, where somebody might expect it to be.

@@ -51,7 +51,7 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 @frozen()
-class Listen:
+class ListenAddress:
     """Where the server listens inside the container: a UNIX socket, or an address with a port.
 
     *api_key_file* is a file inside the container; None asks for no key.
@@ -63,14 +63,14 @@ class Listen:
 
 
 @frozen()
-class Surroundings:
+class ServerEnvironment:
     """What a server finds in its container.
 
     *kind* is what it can compute on, with so many *gpus*; *image* None (a dry run) stands for our
     own image.
     """
 
-    listen: Listen
+    listen: ListenAddress
     threads: int
     kind: AcceleratorKind
     gpus: int = 0
@@ -153,7 +153,7 @@ class Runtime(Protocol):
         ...
 
     def server(
-        self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
+        self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment
     ) -> ServerSpec:
         """Write the command line; pure."""
         ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
+    from ramalama.runtimes.base import MountedModel, ServerEnvironment, ServerReport
     from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "llama-server"
@@ -77,10 +77,10 @@ class LlamaCpp:
             raise ModelUnsupported(msg)
 
     def server(
-        self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
+        self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment
     ) -> ServerSpec:
         """Write the command line; see `Runtime.server`."""
-        listen = surroundings.listen
+        listen = environment.listen
         argv = [
             *("--host", listen.host),
             *option("--port", listen.port),
@@ -92,10 +92,10 @@ class LlamaCpp:
             *_speculation(model.draft),
             *option("--chat-template-file", model.chat_template),
             *_template(model.template_name),
-            *option("--ctx-size", _context(options, model, surroundings)),
+            *option("--ctx-size", _context(options, model, environment)),
             *("--temp", str(temperature(options, model))),
             *_sampling(model.parameters),
-            *("--threads", str(surroundings.threads)),
+            *("--threads", str(environment.threads)),
             *option("--seed", options.seed),
             *option("--n-gpu-layers", _layers(options.ngl)),
             *option("--parallel", options.parallel),
@@ -105,13 +105,13 @@ class LlamaCpp:
         # Fitting layers into device memory costs a second look at the model, in vain without a
         # device. By environment, since builds that do not know it must not stumble over it.
         # With one, the log shall tell whether it is used: see `llama_log`.
-        env = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if surroundings.gpu else {"LLAMA_ARG_FIT": "off"}
+        env = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
         return ServerSpec(
-            entrypoint=_entrypoint(surroundings.image),
+            entrypoint=_entrypoint(environment.image),
             argv=tuple(argv),
             env=env,
             health_path="/health",
-            wants_gpu=surroundings.gpu and options.ngl != 0,
+            wants_gpu=environment.gpu and options.ngl != 0,
         )
 
     def explain(self, log: Sequence[str]) -> str | None:
@@ -142,8 +142,10 @@ def _speculation(draft: str | None) -> tuple[str, ...]:
     return () if draft is None else ("--model-draft", draft, "--spec-type", "draft-simple")
 
 
-def _context(options: ServeOptions, model: MountedModel, surroundings: Surroundings) -> int | None:
-    if options.ctx_size == 0 and surroundings.gpu and options.ngl == AUTOMATIC_LAYERS:
+def _context(
+    options: ServeOptions, model: MountedModel, environment: ServerEnvironment
+) -> int | None:
+    if options.ctx_size == 0 and environment.gpu and options.ngl == AUTOMATIC_LAYERS:
         return None  # left alone, the server takes as much as fits beside the layers
     return context_size(options, model.parameters)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.runtimes.base import MountedModel, ServerReport, Surroundings
+    from ramalama.runtimes.base import MountedModel, ServerEnvironment, ServerReport
     from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "vllm"
@@ -76,11 +76,11 @@ class Vllm:
             raise ModelUnsupported(msg)
 
     def server(
-        self, model: MountedModel, options: ServeOptions, surroundings: Surroundings
+        self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment
     ) -> ServerSpec:
         """Write the command line; see `Runtime.server`."""
-        listen, gpu = surroundings.listen, surroundings.kind in _GPUS
-        several = gpu and surroundings.gpus > 1
+        listen, gpu = environment.listen, environment.kind in _GPUS
+        several = gpu and environment.gpus > 1
         context = context_size(options, model.parameters) or _WHAT_FITS
         seed = options.seed if options.seed is not None and options.seed >= 0 else None
         argv = [
@@ -94,12 +94,12 @@ class Vllm:
             *("--override-generation-config", json.dumps(_sampling(options, model))),
             *option("--seed", seed),
             *option("--max-num-seqs", options.parallel),
-            *option("--tensor-parallel-size", surroundings.gpus if several else None),
+            *option("--tensor-parallel-size", environment.gpus if several else None),
             # To compile takes minutes, and a compiler, for a third more speed.
             *(() if gpu else ("--enforce-eager",)),
             *options.runtime_args,
         ]
-        program = _program(surroundings.image)
+        program = _program(environment.image)
         if listen.api_key_file is None:
             entrypoint: tuple[str, ...] = (program,)
         else:
@@ -107,7 +107,7 @@ class Vllm:
         return ServerSpec(
             entrypoint=entrypoint,
             argv=tuple(argv),
-            env=_EVERYWHERE if gpu else _EVERYWHERE | _on_cpu(surroundings.threads),
+            env=_EVERYWHERE if gpu else _EVERYWHERE | _on_cpu(environment.threads),
             health_path="/health",
             wants_gpu=gpu,
             compiles=gpu,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama_accel.detection import detect
-from ramalama_accel.host import User
+from ramalama_accel.host import DeviceUser
 from ramalama_accel.values import AcceleratorKind
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def detect_on(
     """
     if not engine.rootless:
         # The engine opens the nodes, and gives the container the groups that they need.
-        host = replace(host, user=User(uid=0, gids=frozenset()))
+        host = replace(host, user=DeviceUser(uid=0, gids=frozenset()))
     detection = detect(host)
     if not needs_runtimes(detection, options):
         return detection

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
-from ramalama.serving.run_dir import InstanceDir
-from ramalama.serving.usage import START_SUFFIX, SUFFIX, Sharing, is_shared
-from ramalama.system.process_identity import Lease, Owner
+from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared
+from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
 from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
-    from ramalama.serving.usage import Ledger
+    from ramalama.serving.usage import UserRecords
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
@@ -51,12 +51,12 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
     return removed
 
 
-def remove_shared(engine: Engine, directory: InstanceDir) -> None:
+def remove_shared(engine: Engine, directory: ServerDir) -> None:
     """Remove what a shared server has on the disk, whoever uses it, now that it was stopped."""
-    with suppress(OSError), Sharing(directory).locked() as ledger:
+    with suppress(OSError), SharedServer(directory).locked() as users:
         if not engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)}):
             directory.remove()
-            ledger.close()
+            users.close()
 
 
 def _remove_locks(run_dir: Path) -> None:
@@ -74,27 +74,27 @@ def _remove_unused(engine: Engine, run_dir: Path) -> int:
     """Remove the shared servers that nobody uses any more, and that have stayed long enough."""
     removed = 0
     for path in run_dir.glob(f"*{SUFFIX}"):
-        directory = InstanceDir(path.with_suffix(""))
+        directory = ServerDir(path.with_suffix(""))
         try:
-            with Sharing(directory).locked() as ledger:
-                removed += _remove_if_over(engine, directory, ledger)
+            with SharedServer(directory).locked() as users:
+                removed += _remove_if_over(engine, directory, users)
         except (EngineError, OSError) as exc:
             _log.info("could not look after the shared server of %s: %s", directory.path, exc)
     return removed
 
 
-def _remove_if_over(engine: Engine, directory: InstanceDir, ledger: Ledger) -> int:
-    over = ledger.is_over()
-    if ledger.is_used():
+def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) -> int:
+    over = users.is_over()
+    if users.is_used():
         return 0
     states = engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)})
     removed = sum(_remove(engine, state) for state in states) if over else 0
     if removed < len(states):
         return removed
     # What was not found here may be on the user's other engine.
-    if states or ledger.engine == engine.url or (over and ledger.keep_alive is None):
+    if states or users.engine == engine.url or (over and users.keep_alive is None):
         directory.remove()
-        ledger.close()
+        users.close()
     return removed
 
 
@@ -117,15 +117,15 @@ def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
     instance = state.labels.get(INSTANCE_LABEL)
     if instance and is_shared(Path(instance)) is not False:
         return False
-    lease = Lease.parse(state.labels.get(OWNER_LABEL, ""))
-    if lease is None:
+    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    if identity is None:
         return False
-    match lease.owner():
-        case Owner.ALIVE:
+    match identity.state():
+        case ProcessState.ALIVE:
             return False
-        case Owner.DEAD:
+        case ProcessState.DEAD:
             return True
-        case Owner.UNKNOWN:
+        case ProcessState.UNKNOWN:
             ended = state.status in (ContainerStatus.EXITED, ContainerStatus.CREATED)
             return ended and state.created is not None and now - state.created > _GRACE
 
@@ -141,11 +141,11 @@ def remove_orphans(run_dir: Path) -> int:
     except OSError:
         return 0
     for directory in directories:
-        lease = Lease.parse(directory.name.rpartition("-")[0])
+        identity = ProcessIdentity.parse(directory.name.rpartition("-")[0])
         if directory.suffix or is_shared(directory):
             continue
-        if lease is not None and lease.owner() is Owner.DEAD:
+        if identity is not None and identity.state() is ProcessState.DEAD:
             with suppress(OSError):  # one that cannot be removed must not keep the others
-                InstanceDir(directory).remove()
+                ServerDir(directory).remove()
                 removed += 1
     return removed

@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from ramalama.system.uninterrupted import shielded
+from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import ContainerNotFound
 
 if TYPE_CHECKING:
-    from ramalama.serving.run_dir import InstanceDir
+    from ramalama.serving.run_dir import ServerDir
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerSpec
 
 
-class Instance:
+class ServerContainer:
     """What a start leaves on the machine; `remove` takes all of it away, at any moment.
 
     Whoever makes one calls `remove` in the end, whatever happened between, or leaves it to `with`.
@@ -22,7 +22,7 @@ class Instance:
     """
 
     def __init__(
-        self, engine: Engine, directory: InstanceDir, *, container: str | None = None
+        self, engine: Engine, directory: ServerDir, *, container: str | None = None
     ) -> None:
         self._engine = engine
         self._directory = directory
@@ -50,7 +50,7 @@ class Instance:
             self._container = self._engine.create(spec)
             return self._container
 
-        return shielded(create_and_remember)
+        return run_uninterrupted(create_and_remember)
 
     def start(self) -> None:
         """Start the container.
@@ -60,7 +60,7 @@ class Instance:
         """
         container = self._container
         if container is not None:
-            shielded(lambda: self._engine.start(container))
+            run_uninterrupted(lambda: self._engine.start(container))
 
     def remove(self) -> None:
         """Remove the container and the directory; what is gone already is no error.
@@ -68,7 +68,7 @@ class Instance:
         Raises:
             EngineError: the engine does not answer, or refuses to remove the container.
         """
-        shielded(self._remove)
+        run_uninterrupted(self._remove)
 
     def __enter__(self) -> Self:
         return self

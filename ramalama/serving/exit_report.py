@@ -19,7 +19,7 @@ _KILLED = 137
 
 
 @frozen()
-class PostMortem:
+class ExitReporter:
     """Finds out why a server's container ended."""
 
     engine: Engine
@@ -27,7 +27,7 @@ class PostMortem:
     runtime: Runtime
     model: str
 
-    def examine(self) -> ServerExited:
+    def report(self) -> ServerExited:
         """Ask the engine for the exit code and the log, and the runtime for what they mean.
 
         Raises:

@@ -6,26 +6,26 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
-from ramalama.serving.usage import Sharing
-from ramalama.system.process_identity import Lease
-from ramalama.system.uninterrupted import shielded
+from ramalama.serving.usage import SharedServer
+from ramalama.system.process_identity import ProcessIdentity
+from ramalama.system.uninterrupted import run_uninterrupted
 
 if TYPE_CHECKING:
-    from ramalama.serving.container import Instance
-    from ramalama.serving.run_dir import InstanceDir
+    from ramalama.serving.container import ServerContainer
+    from ramalama.serving.run_dir import ServerDir
     from ramalama_engines.engine import Engine
 
 
-class Tenancy:
+class ServerHandle:
     """A hold on a server until `leave`, which takes away what nobody needs any more.
 
     Until it is `settled` the server is only being started, and `leave` undoes that whatever was
     planned for later. Each step is shielded from signals.
     """
 
-    def __init__(self, engine: Engine, directory: InstanceDir, instance: Instance) -> None:
+    def __init__(self, engine: Engine, directory: ServerDir, instance: ServerContainer) -> None:
         self._engine = engine
-        self._sharing = Sharing(directory)
+        self._shared = SharedServer(directory)
         self._instance = instance
         self._use: str | None = None
         self._left = False
@@ -33,26 +33,26 @@ class Tenancy:
 
     @classmethod
     def join(
-        cls, engine: Engine, directory: InstanceDir, instance: Instance, *, keep_alive: float
-    ) -> Tenancy | None:
+        cls, engine: Engine, directory: ServerDir, instance: ServerContainer, *, keep_alive: float
+    ) -> ServerHandle | None:
         """Become one more user of a shared server; None if it is gone or not shared."""
-        tenancy = cls(engine, directory, instance)
-        tenancy.settled = True
+        handle = cls(engine, directory, instance)
+        handle.settled = True
 
         def join() -> None:
-            with tenancy._sharing.locked() as ledger:
-                ledger.extend(keep_alive)
-                tenancy._use = ledger.add(Lease.of_this_process())
+            with handle._shared.locked() as users:
+                users.extend(keep_alive)
+                handle._use = users.add(ProcessIdentity.of_this_process())
 
         try:
-            shielded(join)
+            run_uninterrupted(join)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
         except BaseException:  # Ctrl-C came meanwhile, and is raised now
-            if tenancy._use is not None:
-                tenancy.leave()
+            if handle._use is not None:
+                handle.leave()
             raise
-        return tenancy
+        return handle
 
     def share(self, *, keep_alive: float) -> None:
         """Let others use the server, and have it stay after its last user for so many seconds.
@@ -63,15 +63,15 @@ class Tenancy:
 
         def share() -> None:
             if self._use is None:
-                self._use = self._sharing.open(self._engine.url, keep_alive=keep_alive)
+                self._use = self._shared.open(self._engine.url, keep_alive=keep_alive)
                 return
-            with suppress(FileNotFoundError), self._sharing.locked() as ledger:
-                ledger.extend(keep_alive)
+            with suppress(FileNotFoundError), self._shared.locked() as users:
+                users.extend(keep_alive)
 
         try:
-            shielded(share)
+            run_uninterrupted(share)
         except OSError as exc:
-            msg = f"cannot write {self._sharing.path}: {exc.strerror}"
+            msg = f"cannot write {self._shared.path}: {exc.strerror}"
             raise ConfigError(msg) from exc
 
     def leave(self) -> None:
@@ -80,7 +80,7 @@ class Tenancy:
         Raises:
             EngineError: it should be removed now, and the engine does not; the next command will.
         """
-        shielded(self._leave)
+        run_uninterrupted(self._leave)
 
     def _leave(self) -> None:
         if self._use is None:
@@ -88,9 +88,9 @@ class Tenancy:
             return
         if self._left:
             return
-        with suppress(FileNotFoundError), self._sharing.locked() as ledger:
-            ledger.remove(self._use)
-            if not self.settled or ledger.is_over():
+        with suppress(FileNotFoundError), self._shared.locked() as users:
+            users.remove(self._use)
+            if not self.settled or users.is_over():
                 self._instance.remove()
-                ledger.close()
+                users.close()
         self._left = True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
     from ramalama.events import EventHook
-    from ramalama_engines import Engine, LocalImage, User
+    from ramalama_engines import Engine, InvokingUser, LocalImage
 
 
 @frozen()
@@ -79,7 +79,7 @@ def parse_image(name: str) -> ImageReference | None:
 
 
 def fetch_image(
-    engine: Engine, user: User, request: ImageRequest, *, on_event: EventHook = ignore
+    engine: Engine, user: InvokingUser, request: ImageRequest, *, on_event: EventHook = ignore
 ) -> LocalImage:
     """Pull the image where its policy says so, with *user*'s credentials, and return it.
 
@@ -99,7 +99,7 @@ def fetch_image(
 
 def _ensure_image(
     engine: Engine,
-    user: User,
+    user: InvokingUser,
     request: ImageRequest,
     reference: ImageReference | None,
     on_event: EventHook,

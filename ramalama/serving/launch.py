@@ -13,18 +13,18 @@ from ramalama.errors import ServerNotReady
 from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady, ignore
 from ramalama.planning.digest import plan_digest
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
-from ramalama.planning.plan import Circumstances, Ingredients, make_plan, with_digest
+from ramalama.planning.plan import LaunchEnvironment, PlanInputs, make_plan, with_digest
 from ramalama.serving.cleanup import remove_orphaned
-from ramalama.serving.container import Instance
-from ramalama.serving.exit_report import LOG_TAIL, PostMortem
+from ramalama.serving.container import ServerContainer
+from ramalama.serving.exit_report import LOG_TAIL, ExitReporter
 from ramalama.serving.exit_watch import ExitPoll, ExitWatch
-from ramalama.serving.handle import Tenancy
+from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
-from ramalama.serving.run_dir import new_instance
+from ramalama.serving.run_dir import new_server_dir
 from ramalama.serving.server import ModelServer
 from ramalama.system.cores import default_threads
 from ramalama.system.ports import free_port
-from ramalama.system.process_identity import Lease
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ramalama.events import EventHook
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import Runtime, ServerSpec
-    from ramalama.serving.lookup import Found
+    from ramalama.serving.lookup import RunningServer
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
 
@@ -70,46 +70,44 @@ class Launcher:
         self.run_dir = run_dir
         self._on_event = on_event
         self._cancel = cancel
-        self._directory = new_instance(run_dir, Lease.of_this_process())
+        self._directory = new_server_dir(run_dir, ProcessIdentity.of_this_process())
 
-    def plan(self, ingredients: Ingredients, *, asked: ServeOptions | None = None) -> LaunchPlan:
+    def plan(self, inputs: PlanInputs, *, asked: ServeOptions | None = None) -> LaunchPlan:
         """Gather the circumstances and make the plan; nothing is written.
 
         *asked* are the options before they were made to fit; by them the server is found again.
         """
-        common = self.common_plan(replace(ingredients, options=asked or ingredients.options))
-        options = ingredients.options
+        common = self.common_plan(replace(inputs, options=asked or inputs.options))
+        options = inputs.options
         port = free_port(options.port) if options.network == "host" else None
         if port is None and options == (asked or options):
             return common
-        plan = self._make(ingredients, host_port=port)
+        plan = self._make(inputs, host_port=port)
         return with_digest(plan, common.container.labels[PLAN_LABEL])
 
-    def common_plan(self, ingredients: Ingredients) -> LaunchPlan:
+    def common_plan(self, inputs: PlanInputs) -> LaunchPlan:
         """Make the plan that has no port in it that merely happens to be free."""
-        plan = self._make(ingredients, host_port=None)
-        digest = plan_digest(plan, ingredients.image, instance=self._directory.path)
+        plan = self._make(inputs, host_port=None)
+        digest = plan_digest(plan, inputs.image, instance=self._directory.path)
         return with_digest(plan, digest)
 
-    def _make(self, ingredients: Ingredients, *, host_port: int | None) -> LaunchPlan:
-        here = Circumstances(
+    def _make(self, inputs: PlanInputs, *, host_port: int | None) -> LaunchPlan:
+        here = LaunchEnvironment(
             engine=self.engine.kind,
             runtime=self._runtime.name,
             rootless=self.engine.rootless,
             uid=os.getuid(),
             gid=os.getgid(),
-            image_name=ingredients.image_name,
-            image=ingredients.image,
+            image_name=inputs.image_name,
+            image=inputs.image,
             instance=self._directory,
-            lease=Lease.of_this_process(),
+            identity=ProcessIdentity.of_this_process(),
             container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
             threads=default_threads(),
             api_key=os.urandom(_API_KEY_BYTES).hex(),
             host_port=host_port,
         )
-        return make_plan(
-            ingredients.options, ingredients.model, ingredients.accelerator, self._runtime, here
-        )
+        return make_plan(inputs.options, inputs.model, inputs.accelerator, self._runtime, here)
 
     def launch(
         self,
@@ -129,42 +127,42 @@ class Launcher:
             EngineError: the engine refuses, or is gone.
             ServerError: the server does not come up.
         """
-        instance = Instance(self.engine, self._directory)
-        tenancy = Tenancy(self.engine, self._directory, instance)
-        undo.callback(_leave_quietly, tenancy)
+        instance = ServerContainer(self.engine, self._directory)
+        handle = ServerHandle(self.engine, self._directory, instance)
+        undo.callback(_leave_quietly, handle)
         self._prepare(instance, plan)
         if keep_alive is not None:
-            tenancy.share(keep_alive=keep_alive)
+            handle.share(keep_alive=keep_alive)
         container = self._create(instance, plan)
         self._on_event(ContainerCreated(container, plan.container.name or ""))
         self._start(instance, plan)
         self._on_event(ContainerStarted(container))
-        server = self._server(tenancy, container, plan, shared=keep_alive is not None)
+        server = self._server(handle, container, plan, shared=keep_alive is not None)
         with self._sweeping():
             self._wait(server, container, ready_timeout)
-        tenancy.settled = True
+        handle.settled = True
         self._on_event(ServerReady(container))
         self._look_for_fallback(container, plan.server)
         return undo.enter_context(server)
 
     def attach(
-        self, plan: LaunchPlan, found: Found, undo: ExitStack, *, keep_alive: float
+        self, plan: LaunchPlan, found: RunningServer, undo: ExitStack, *, keep_alive: float
     ) -> ModelServer | None:
         """Become one more user of a server that is there; None if it does not answer.
 
         Raises:
             StartCancelled: while it loaded its model.
         """
-        instance = Instance(self.engine, found.directory, container=found.container)
-        tenancy = Tenancy.join(self.engine, found.directory, instance, keep_alive=keep_alive)
-        if tenancy is None:
+        instance = ServerContainer(self.engine, found.directory, container=found.container)
+        handle = ServerHandle.join(self.engine, found.directory, instance, keep_alive=keep_alive)
+        if handle is None:
             return None
         with ExitStack() as undo_join:
-            undo_join.callback(_leave_quietly, tenancy)
+            undo_join.callback(_leave_quietly, handle)
             labels = {**plan.container.labels, INSTANCE_LABEL: str(found.directory.path)}
             named = replace(plan.container, name=found.name, labels=labels)
             plan = replace(plan, container=named, endpoint=found.endpoint)
-            server = self._server(tenancy, found.container, plan, shared=True)
+            server = self._server(handle, found.container, plan, shared=True)
             if not server.answers(cancel=self._cancel):
                 return None
             undo.enter_context(server)
@@ -172,11 +170,11 @@ class Launcher:
         self._on_event(ServerReady(found.container))
         return server
 
-    def _prepare(self, instance: Instance, plan: LaunchPlan) -> None:
+    def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
         instance.prepare(api_key=key)
 
-    def _create(self, instance: Instance, plan: LaunchPlan) -> str:
+    def _create(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         try:
             return instance.create(plan.container)
         except ContainerConflict:
@@ -185,7 +183,7 @@ class Launcher:
                 raise
             return instance.create(plan.container)
 
-    def _start(self, instance: Instance, plan: LaunchPlan) -> None:
+    def _start(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         try:
             instance.start()
         except ContainerStartError as exc:
@@ -193,9 +191,9 @@ class Launcher:
             raise type(exc)(msg, engine=exc.engine) from exc
 
     def _server(
-        self, tenancy: Tenancy, container: str, plan: LaunchPlan, *, shared: bool
+        self, handle: ServerHandle, container: str, plan: LaunchPlan, *, shared: bool
     ) -> ModelServer:
-        post_mortem = PostMortem(
+        exit_reporter = ExitReporter(
             engine=self.engine,
             container=container,
             runtime=self._runtime,
@@ -207,7 +205,7 @@ class Launcher:
             if shared
             else ExitWatch(self.engine, container)
         )
-        return ModelServer(plan, endpoint, tenancy=tenancy, watch=watch, post_mortem=post_mortem)
+        return ModelServer(plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter)
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
         """Fill in the port that the engine picked; a container that has died meanwhile has none."""
@@ -252,9 +250,9 @@ class Launcher:
             sweep.join()
 
 
-def _leave_quietly(tenancy: Tenancy) -> None:
+def _leave_quietly(handle: ServerHandle) -> None:
     """Undo a start that failed; that failure is what the user must hear of."""
     try:
-        tenancy.leave()
+        handle.leave()
     except EngineError as exc:
         _log.info("could not remove the container, the next command will: %s", exc)

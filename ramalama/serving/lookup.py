@@ -22,12 +22,12 @@ from ramalama.planning.labels import (
 from ramalama.planning.plan import LaunchPlan, reachable
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ServerSpec
-from ramalama.serving.container import Instance
-from ramalama.serving.exit_report import PostMortem
+from ramalama.serving.container import ServerContainer
+from ramalama.serving.exit_report import ExitReporter
 from ramalama.serving.exit_watch import ExitPoll
-from ramalama.serving.handle import Tenancy
+from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
-from ramalama.serving.run_dir import InstanceDir
+from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
@@ -80,15 +80,15 @@ def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> 
         OptionRefused: it does not run, or cannot be reached from here.
     """
     state = find_server(engine, name)
-    found = reach(state, run_dir)
+    found = locate(state, run_dir)
     runtime = next((each for each in RuntimeName if each == state.labels.get(RUNTIME_LABEL)), None)
     if found is None or runtime is None:
         msg = f"the model server {name!r} does not run, or was not started by this user"
         raise OptionRefused(msg)
-    instance = Instance(engine, found.directory, container=found.container)
-    tenancy = Tenancy.join(engine, found.directory, instance, keep_alive=0.0)
+    instance = ServerContainer(engine, found.directory, container=found.container)
+    handle = ServerHandle.join(engine, found.directory, instance, keep_alive=0.0)
     plan = _plan(state, found, models)
-    post_mortem = PostMortem(
+    exit_reporter = ExitReporter(
         engine=engine,
         container=found.container,
         runtime=find_runtime(runtime),
@@ -97,10 +97,12 @@ def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> 
     watch = ExitPoll(
         engine, found.container, lambda: probe(found.endpoint, plan.server.health_path) is not None
     )
-    return ModelServer(plan, found.endpoint, tenancy=tenancy, watch=watch, post_mortem=post_mortem)
+    return ModelServer(
+        plan, found.endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter
+    )
 
 
-def _plan(state: ContainerState, found: Found, models: Models) -> LaunchPlan:
+def _plan(state: ContainerState, found: RunningServer, models: Models) -> LaunchPlan:
     """Tell what its labels do of a server that was planned elsewhere."""
     text = state.labels.get(MODEL_LABEL, "")
     try:
@@ -124,24 +126,24 @@ _HIGHEST_PORT = 65535
 
 
 @frozen()
-class Found:
+class RunningServer:
     """A server that runs, and that this user can reach."""
 
     container: str
     name: str
-    directory: InstanceDir
+    directory: ServerDir
     endpoint: Endpoint
 
 
-def find_by_plan(engine: Engine, run_dir: Path, digest: str) -> Iterator[Found]:
+def find_by_plan(engine: Engine, run_dir: Path, digest: str) -> Iterator[RunningServer]:
     """Yield the servers of this user that run with the plan of this *digest*, shared or not."""
     for state in engine.list({LABEL: "", PLAN_LABEL: digest}):
-        found = reach(state, run_dir)
+        found = locate(state, run_dir)
         if found is not None:
             yield found
 
 
-def reach(state: ContainerState, run_dir: Path) -> Found | None:
+def locate(state: ContainerState, run_dir: Path) -> RunningServer | None:
     """Say where a server of this user is reached; None for one that does not run, or another's.
 
     Labels are anybody's to write: what they say of this user's directories is compared with them.
@@ -149,14 +151,16 @@ def reach(state: ContainerState, run_dir: Path) -> Found | None:
     path = Path(state.labels.get(INSTANCE_LABEL, ""))
     if state.status is not ContainerStatus.RUNNING or path.parent != run_dir.absolute():
         return None
-    directory = InstanceDir(path)
+    directory = ServerDir(path)
     endpoint = _endpoint(state, directory)
     if endpoint is None or not path.is_dir():
         return None
-    return Found(container=state.id, name=state.name, directory=directory, endpoint=endpoint)
+    return RunningServer(
+        container=state.id, name=state.name, directory=directory, endpoint=endpoint
+    )
 
 
-def _endpoint(state: ContainerState, directory: InstanceDir) -> Endpoint | None:
+def _endpoint(state: ContainerState, directory: ServerDir) -> Endpoint | None:
     if state.ports:
         host, port = state.ports[0].host_address, state.ports[0].host_port
     elif PORT_LABEL in state.labels:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ramalama.events import Event, EventHook
     from ramalama.models.library import Models
     from ramalama_accel.host import Host
-    from ramalama_engines import User
+    from ramalama_engines import InvokingUser
 
 
 READY_TIMEOUT = 600.0
@@ -25,7 +25,7 @@ READY_TIMEOUT = 600.0
 
 
 @frozen()
-class Terms:
+class StartOptions:
     """What makes no difference to the server itself; see `Ramalama.start`."""
 
     reuse: bool = False
@@ -55,11 +55,11 @@ class Terms:
 
 
 @frozen()
-class Premises:
+class StartContext:
     """Where servers are started, and for whom; see `ramalama.Ramalama`."""
 
     config: Config
-    user: User
+    user: InvokingUser
     host: Host
     models: Models
     run_dir: Path

@@ -16,8 +16,8 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self, cast
 
-from ramalama.serving.run_dir import InstanceDir
-from ramalama.serving.usage import SUFFIX, Sharing, lease_in
+from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.usage import SUFFIX, SharedServer, process_in
 from ramalama_engines.discovery.lazy_engine import EngineIdentity
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
@@ -32,7 +32,7 @@ _NAMES = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"  # of containers
 
 
 @frozen()
-class Recollection:
+class ServerRecord:
     """A shared server as it was when it had started.
 
     Attributes:
@@ -45,7 +45,7 @@ class Recollection:
         plan: digest of the plan that it runs with.
     """
 
-    directory: InstanceDir
+    directory: ServerDir
     engine: EngineIdentity
     oci_runtimes: tuple[str, ...] | None
     container: str
@@ -59,7 +59,7 @@ class Recollection:
         Raises:
             OSError: it cannot be written, or the server is not shared any more.
         """
-        directory = Sharing(self.directory).path
+        directory = SharedServer(self.directory).path
         value = {
             "engine": {
                 "kind": self.engine.kind,
@@ -79,16 +79,16 @@ class Recollection:
         unfinished.replace(directory / _NAME)
 
     @classmethod
-    def read(cls, directory: InstanceDir) -> Self | None:
+    def read(cls, directory: ServerDir) -> Self | None:
         """Read what is written of the server with this *directory*; None if that is nothing."""
         try:
-            value = read_object(Sharing(directory).path / _NAME)
+            value = read_object(SharedServer(directory).path / _NAME)
             return cls._parse(directory, value)
         except (FileNotFoundError, JsonFileError, ValueError):
             return None
 
     @classmethod
-    def _parse(cls, directory: InstanceDir, value: dict[str, object]) -> Self:
+    def _parse(cls, directory: ServerDir, value: dict[str, object]) -> Self:
         engine, runtimes = value.get("engine"), value.get("oci_runtimes")
         if not is_object(engine):
             raise ValueError(_NAME)
@@ -107,7 +107,7 @@ class Recollection:
         )
 
 
-def recollections(run_dir: Path) -> Sequence[Recollection]:
+def server_records(run_dir: Path) -> Sequence[ServerRecord]:
     """Return what is written of this user's shared servers, the newest first.
 
     *run_dir* is this user's alone: see `ramalama.serving.run_dir.ensure_private`.
@@ -116,17 +116,17 @@ def recollections(run_dir: Path) -> Sequence[Recollection]:
     with suppress(OSError):
         names = os.listdir(run_dir)  # noqa: PTH208 (names, not paths)
     tokens = (name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
-    found: list[tuple[float, Recollection]] = []
+    found: list[tuple[float, ServerRecord]] = []
     for token in tokens:
-        directory = InstanceDir(run_dir.absolute() / token)
-        if lease_in(token) and (written := Recollection.read(directory)):
+        directory = ServerDir(run_dir.absolute() / token)
+        if process_in(token) and (written := ServerRecord.read(directory)):
             found.append((_written_at(directory), written))
     return [written for _, written in sorted(found, key=lambda each: each[0], reverse=True)]
 
 
-def _written_at(directory: InstanceDir) -> float:
+def _written_at(directory: ServerDir) -> float:
     try:
-        return (Sharing(directory).path / _NAME).stat().st_mtime
+        return (SharedServer(directory).path / _NAME).stat().st_mtime
     except OSError:  # removed since
         return 0.0
 

@@ -12,7 +12,7 @@ from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
 from ramalama.planning.memory.fit import fit
 from ramalama.planning.plan import with_digest
 from ramalama.serving.images import ImageRequest, fetch_image
-from ramalama.serving.run_dir import InstanceDir
+from ramalama.serving.run_dir import ServerDir
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.discovery.lazy_engine import EngineIdentity
 from ramalama_engines.errors import EngineError
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from ramalama.config.options import ServeOptions
-    from ramalama.planning.memory.capacity import Room
-    from ramalama.planning.plan import Ingredients, LaunchPlan
+    from ramalama.planning.memory.capacity import MemoryCapacity
+    from ramalama.planning.plan import LaunchPlan, PlanInputs
     from ramalama.serving.launch import Launcher
-    from ramalama.serving.lookup import Found
-    from ramalama.serving.options import Terms
-    from ramalama.serving.record import Recollection
+    from ramalama.serving.lookup import RunningServer
+    from ramalama.serving.options import StartOptions
+    from ramalama.serving.record import ServerRecord
     from ramalama.serving.server import ModelServer
-    from ramalama_engines import LocalImage, User
+    from ramalama_engines import InvokingUser, LocalImage
 
 _log = logging.getLogger("ramalama.start")
 
 
-def may_recall(options: ServeOptions, terms: Terms) -> bool:
+def may_reuse_recorded(options: ServeOptions, terms: StartOptions) -> bool:
     """Tell whether a server that is merely written down could do.
 
     Not by a port, which may be anybody's once its server has ended; and whoever wants to know of a
@@ -47,14 +47,14 @@ def may_recall(options: ServeOptions, terms: Terms) -> bool:
 
 
 @frozen(kw_only=False)
-class Starter:
+class ServerStart:
     """One start."""
 
     launcher: Launcher
-    ingredients: Ingredients
-    room: Room
-    user: User
-    terms: Terms
+    inputs: PlanInputs
+    capacity: MemoryCapacity
+    user: InvokingUser
+    terms: StartOptions
     oci_runtimes: tuple[str, ...] | None = None
 
     def start(self, undo: ExitStack) -> ModelServer:
@@ -66,22 +66,24 @@ class Starter:
         waiting = Notice("waiting for another start of the same server")
         with starting(
             self.launcher.run_dir,
-            _digest(self._asked(self.ingredients.options)),
+            _digest(self._asked(self.inputs.options)),
             on_wait=lambda: self.terms.tell(waiting),
             cancel=self.terms.cancel,
         ):
             return self._attach(undo) or self._launch(undo)
 
-    def recall(self, written: Sequence[Recollection], undo: ExitStack) -> ModelServer | None:
+    def reuse_recorded(
+        self, written: Sequence[ServerRecord], undo: ExitStack
+    ) -> ModelServer | None:
         """Attach to a server that is written down and answers; the engine is asked nothing."""
-        from ramalama.serving.lookup import Found  # noqa: PLC0415 (for reuse alone)
+        from ramalama.serving.lookup import RunningServer  # noqa: PLC0415 (for reuse alone)
 
         for options in self._acceptable():
             plan = self._asked(options)
             asked = _digest(plan)
             for each in written:
                 if each.asked == asked:
-                    found = Found(
+                    found = RunningServer(
                         container=each.container,
                         name=each.name,
                         directory=each.directory,
@@ -92,8 +94,8 @@ class Starter:
         return None
 
     def _launch(self, undo: ExitStack) -> ModelServer:
-        asked, terms = self.ingredients, self.terms
-        options = fit(asked.options, asked.model, self.room, on_event=terms.tell)
+        asked, terms = self.inputs, self.terms
+        options = fit(asked.options, asked.model, self.capacity, on_event=terms.tell)
         fitting = replace(asked, options=options, image=self._fetch())
         keep_alive = (terms.keep_alive or 0.0) if terms.shares else None
         # Before a file can be another one; who shares nothing need not wait for it.
@@ -110,12 +112,12 @@ class Starter:
 
     def _write_down(self, server: ModelServer, asked: str) -> None:
         """Save those who ask for the same from asking the engine; without it they do."""
-        from ramalama.serving.record import Recollection  # noqa: PLC0415 (for reuse alone)
+        from ramalama.serving.record import ServerRecord  # noqa: PLC0415 (for reuse alone)
 
         engine = self.launcher.engine
         try:
-            Recollection(
-                directory=InstanceDir(Path(server.plan.container.labels[INSTANCE_LABEL])),
+            ServerRecord(
+                directory=ServerDir(Path(server.plan.container.labels[INSTANCE_LABEL])),
                 engine=EngineIdentity(kind=engine.kind, url=engine.url, rootless=engine.rootless),
                 oci_runtimes=self.oci_runtimes,
                 container=server.container,
@@ -136,7 +138,7 @@ class Starter:
                     return server
         return None
 
-    def _join(self, plan: LaunchPlan, found: Found, undo: ExitStack) -> ModelServer | None:
+    def _join(self, plan: LaunchPlan, found: RunningServer, undo: ExitStack) -> ModelServer | None:
         keep_alive = self.terms.keep_alive or 0.0
         return self.launcher.attach(plan, found, undo, keep_alive=keep_alive)
 
@@ -146,7 +148,7 @@ class Starter:
         They are those of what was asked, before it was made to fit: a server that is there takes
         up memory that a second one would not have.
         """
-        asked = self.ingredients
+        asked = self.inputs
         if asked.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
             image: LocalImage | None = self._fetch()
         else:
@@ -157,7 +159,7 @@ class Starter:
             yield self.launcher.common_plan(replace(asked, options=options, image=image))
 
     def _acceptable(self) -> Iterator[ServeOptions]:
-        options = self.ingredients.options
+        options = self.inputs.options
         yield options
         if options.parallel == 1:
             # Whoever answers several at the same time has time for one.
@@ -165,18 +167,18 @@ class Starter:
 
     def _asked(self, options: ServeOptions) -> LaunchPlan:
         """Make the plan as far as it goes before the image is looked up."""
-        return self.launcher.common_plan(replace(self.ingredients, options=options))
+        return self.launcher.common_plan(replace(self.inputs, options=options))
 
-    def _may_use(self, found: Found) -> bool:
+    def _may_use(self, found: RunningServer) -> bool:
         """Tell whether a server asks for the key that its clients have been given, if they were."""
-        key = self.ingredients.options.api_key
+        key = self.inputs.options.api_key
         return key is None or (
             isinstance(found.endpoint, TcpEndpoint) and found.endpoint.api_key == key
         )
 
     def _fetch(self) -> LocalImage:
-        name = self.ingredients.image_name
-        request = ImageRequest.of(name, self.ingredients.options)
+        name = self.inputs.image_name
+        request = ImageRequest.of(name, self.inputs.options)
         image = fetch_image(self.launcher.engine, self.user, request, on_event=self.terms.tell)
         self.terms.tell(ImageReady(name))
         return image

@@ -20,14 +20,14 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from ramalama.system.process_identity import Lease
+    from ramalama.system.process_identity import ProcessIdentity
 
 _TOKEN_BYTES = 4
 _LONGEST_SOCKET_PATH = 107  # bytes, sun_path less its NUL; unix(7)
 
 
 @frozen(kw_only=False)
-class InstanceDir:
+class ServerDir:
     """The directory of one server."""
 
     path: Path
@@ -96,14 +96,14 @@ def _may_be_ours(directory: Path, uid: int) -> bool:
         return True  # what is wrong with it shows when it is used
 
 
-def new_instance(run_dir: Path, lease: Lease) -> InstanceDir:
+def new_server_dir(run_dir: Path, identity: ProcessIdentity) -> ServerDir:
     """Name a directory for one server; nothing is created yet.
 
     Raises:
         ConfigError: the path of a socket in it would be longer than the kernel allows.
     """
     token = os.urandom(_TOKEN_BYTES).hex()
-    instance = InstanceDir(run_dir.absolute() / f"{lease.format()}-{token}")
+    instance = ServerDir(run_dir.absolute() / f"{identity.format()}-{token}")
     if len(os.fsencode(instance.socket)) > _LONGEST_SOCKET_PATH:
         msg = f"{run_dir} is too long a path for a socket; set XDG_RUNTIME_DIR to a shorter one"
         raise ConfigError(msg)

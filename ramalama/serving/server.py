@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import openai
 
     from ramalama.planning.plan import LaunchPlan
-    from ramalama.serving.exit_report import PostMortem
+    from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.exit_watch import ExitPoll, ExitWatch
-    from ramalama.serving.handle import Tenancy
+    from ramalama.serving.handle import ServerHandle
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_chat.session.session import ChatSession
 
@@ -37,15 +37,15 @@ class ModelServer:
         plan: LaunchPlan,
         endpoint: Endpoint,
         *,
-        tenancy: Tenancy | None,
+        handle: ServerHandle | None,
         watch: ExitWatch | ExitPoll,
-        post_mortem: PostMortem,
+        exit_reporter: ExitReporter,
     ) -> None:
         self.plan = plan
         self.endpoint = endpoint
-        self._tenancy = tenancy
+        self._handle = handle
         self._watch = watch
-        self._post_mortem = post_mortem
+        self._exit_reporter = exit_reporter
         self._opening = threading.Lock()
         self._client: openai.OpenAI | None = None
         self._async_client: openai.AsyncOpenAI | None = None
@@ -58,7 +58,7 @@ class ModelServer:
     @property
     def container(self) -> str:
         """The container's ID."""
-        return self._post_mortem.container
+        return self._exit_reporter.container
 
     @property
     def model(self) -> str:
@@ -122,7 +122,7 @@ class ModelServer:
         """
         path = self.plan.server.health_path
         if not wait_until_ready(self.endpoint, path, self._watch, timeout=timeout, cancel=cancel):
-            raise self._post_mortem.examine()
+            raise self._exit_reporter.report()
 
     def answers(self, *, cancel: threading.Event | None = None) -> bool:
         """Tell whether a server that somebody else started can be used, now or once it is loaded.
@@ -154,10 +154,10 @@ class ModelServer:
                 no time.
         """
         check_number("keep_alive", keep_alive, " of seconds")
-        if self._tenancy is None:
+        if self._handle is None:
             msg = f"{self.name} belongs to the process that started it, and is not ours to keep"
             raise OptionRefused(msg)
-        self._tenancy.share(keep_alive=keep_alive)
+        self._handle.share(keep_alive=keep_alive)
 
     def why_ended(self, *, patience: float = 1.0) -> ServerExited | None:
         """Say why the server ended by itself; None if it still runs after *patience* seconds.
@@ -166,7 +166,7 @@ class ModelServer:
         """
         if not self._watch.wait(patience):
             return None
-        return self._post_mortem.examine()
+        return self._exit_reporter.report()
 
     def close(self) -> None:
         """Give the server up; a second time does nothing.
@@ -181,8 +181,8 @@ class ModelServer:
                 self._client.close()
         finally:
             with engine_errors():
-                if self._tenancy is not None:
-                    self._tenancy.leave()  # a removal ends the watch, too, at its next look
+                if self._handle is not None:
+                    self._handle.leave()  # a removal ends the watch, too, at its next look
 
     async def close_async_client(self) -> None:
         """Close what `async_client` has returned, in the event loop that uses it."""

@@ -20,14 +20,14 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from ramalama.system.process_identity import Lease, Owner
+from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from ramalama.serving.run_dir import InstanceDir
+    from ramalama.serving.run_dir import ServerDir
 
 FOR_EVER = float("inf")
 """As a keep-alive: until somebody stops the server."""
@@ -51,10 +51,10 @@ def now() -> float:
     return time.clock_gettime(_CLOCK)
 
 
-class Sharing:
+class SharedServer:
     """The users of one server."""
 
-    def __init__(self, directory: InstanceDir) -> None:
+    def __init__(self, directory: ServerDir) -> None:
         self.path = directory.path.with_name(directory.path.name + SUFFIX)
 
     def open(self, engine: str, *, keep_alive: float) -> str:
@@ -64,13 +64,13 @@ class Sharing:
             OSError: it cannot be written.
         """
         self.path.mkdir(mode=0o700)
-        use = Ledger(self.path).add(Lease.of_this_process())
+        use = UserRecords(self.path).add(ProcessIdentity.of_this_process())
         _write(self.path / _ENGINE, engine)
         _write(self.path / _KEEP_ALIVE, str(keep_alive))  # last: until now nobody judges it
         return use
 
     @contextmanager
-    def locked(self) -> Generator[Ledger]:
+    def locked(self) -> Generator[UserRecords]:
         """Hold the lock for the block.
 
         Raises:
@@ -85,14 +85,14 @@ class Sharing:
                 fcntl.flock(handle, fcntl.LOCK_EX)
                 if not _is_at(self.path, handle):
                     continue  # removed while we waited; a second look tells
-                yield Ledger(self.path)
+                yield UserRecords(self.path)
             finally:
                 os.close(handle)
             return
 
 
 @frozen(kw_only=False)
-class Ledger:
+class UserRecords:
     """What is written of a server's users, for whoever holds the lock."""
 
     path: Path
@@ -109,9 +109,9 @@ class Ledger:
         """Seconds that the server stays after its last user; None before it is shared at all."""
         return _read_number(self.path / _KEEP_ALIVE)
 
-    def add(self, lease: Lease) -> str:
+    def add(self, identity: ProcessIdentity) -> str:
         """Note another use, and return what it is called."""
-        use = f"{lease.format()}-{os.urandom(_TOKEN_BYTES).hex()}"
+        use = f"{identity.format()}-{os.urandom(_TOKEN_BYTES).hex()}"
         _write(self.path / use, "")
         with suppress(FileNotFoundError):
             (self.path / _IDLE_SINCE).unlink()
@@ -129,7 +129,7 @@ class Ledger:
 
     def is_used(self) -> bool:
         """Tell whether any user is left, and forget those who have died."""
-        living = [use for use, lease in self._uses() if self._lives(use, lease)]
+        living = [use for use, identity in self._uses() if self._lives(use, identity)]
         return bool(living)
 
     def is_over(self) -> bool:
@@ -142,8 +142,8 @@ class Ledger:
         keep_alive = self.keep_alive
         if keep_alive is None:
             # Its starter was about to share it; who is killed then leaves it unfinished.
-            lease = lease_in(self.path.name)
-            return lease is not None and lease.owner() is Owner.DEAD
+            identity = process_in(self.path.name)
+            return identity is not None and identity.state() is ProcessState.DEAD
         since = _read_number(self.path / _IDLE_SINCE)
         if since is None:
             since = now()
@@ -155,13 +155,13 @@ class Ledger:
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path)
 
-    def _uses(self) -> Iterator[tuple[str, Lease]]:
+    def _uses(self) -> Iterator[tuple[str, ProcessIdentity]]:
         for name in os.listdir(self.path):  # noqa: PTH208 (names, not paths)
-            if (lease := lease_in(name)) is not None:
-                yield name, lease
+            if (identity := process_in(name)) is not None:
+                yield name, identity
 
-    def _lives(self, use: str, lease: Lease) -> bool:
-        if lease.owner() is Owner.DEAD:
+    def _lives(self, use: str, identity: ProcessIdentity) -> bool:
+        if identity.state() is ProcessState.DEAD:
             self.remove(use)
             return False
         return True
@@ -185,9 +185,9 @@ def any_shared(run_dir: Path) -> bool:
     return False
 
 
-def lease_in(name: str) -> Lease | None:
+def process_in(name: str) -> ProcessIdentity | None:
     """Return whose directory or use *name* is; None if it is neither."""
-    return Lease.parse(name.rpartition("-")[0])
+    return ProcessIdentity.parse(name.rpartition("-")[0])
 
 
 def _write(path: Path, text: str) -> None:

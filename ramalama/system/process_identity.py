@@ -21,7 +21,7 @@ _FORMAT = r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Owner(Enum):
+class ProcessState(Enum):
     """What we know of the owner of a lease."""
 
     ALIVE = auto()
@@ -31,7 +31,7 @@ class Owner(Enum):
 
 
 @frozen(kw_only=False)
-class Lease:
+class ProcessIdentity:
     """A process that owns something, in a form that outlives it."""
 
     host: str
@@ -57,15 +57,15 @@ class Lease:
         """Write it as ``HOST-PID-START``."""
         return f"{self.host}-{self.pid}-{self.start}"
 
-    def owner(self) -> Owner:
+    def state(self) -> ProcessState:
         """Look whether the owning process still lives."""
         if self.host != _this_host():
-            return Owner.UNKNOWN
+            return ProcessState.UNKNOWN
         try:
             alive = _start_time(self.pid) == self.start
         except PermissionError:
-            return Owner.UNKNOWN
-        return Owner.ALIVE if alive else Owner.DEAD
+            return ProcessState.UNKNOWN
+        return ProcessState.ALIVE if alive else ProcessState.DEAD
 
 
 @cache

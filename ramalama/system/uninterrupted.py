@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def shielded(call: Callable[[], T]) -> T:
+def run_uninterrupted(call: Callable[[], T]) -> T:
     """Run *call* to its end, whatever signals come; Ctrl-C meanwhile is raised after it.
 
     Python runs signal handlers in the main thread, between any two instructions there. A request
@@ -21,7 +21,7 @@ def shielded(call: Callable[[], T]) -> T:
     Thread and Event of `threading` are not used: an exception in the middle of their own
     instructions leaves their locks taken, and everybody waits for ever.
     """
-    errand = _Errand(call)
+    errand = _Call(call)
     interrupt: BaseException | None = None
     while not errand.finished:
         try:
@@ -35,7 +35,7 @@ def shielded(call: Callable[[], T]) -> T:
     return errand.result()
 
 
-class _Errand(Generic[T]):
+class _Call(Generic[T]):
     def __init__(self, call: Callable[[], T]) -> None:
         self.finished = False
         self.end = _thread.allocate_lock()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.discovery.lazy_engine import EngineIdentity, LateEngine
+from ramalama_engines.discovery.lazy_engine import EngineIdentity, LazyEngine
 from ramalama_engines.errors import ImageBuildError, ProgramNotFound
 from ramalama_engines.fake.engine import FakeBuild, FakeEngine, FakeProgram
 from ramalama_engines.kinds import EngineKind
@@ -71,7 +71,7 @@ class _OnLate:
     def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
         real = fake(request.param)
         identity = EngineIdentity(kind=real.kind, url=real.url, rootless=real.rootless)
-        with LateEngine(identity, lambda: real) as engine:
+        with LazyEngine(identity, lambda: real) as engine:
             yield engine
 
     @pytest.fixture

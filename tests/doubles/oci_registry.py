@@ -40,7 +40,7 @@ def redirect_to_another_host(server: FileServer) -> None:
 def demand(server: FileServer, challenge: str, *, accept: Callable[[str], bool]) -> None:
     """Let *server* refuse requests whose Authorization, "" if there is none, is not accepted."""
 
-    def guarded(route: Route) -> Route:
+    def run_guarded(route: Route) -> Route:
         def answer(request: Request) -> Reply:
             if accept(request.headers.get("authorization", "")):
                 return route(request)
@@ -54,4 +54,4 @@ def demand(server: FileServer, challenge: str, *, accept: Callable[[str], bool])
 
     for path, route in list(server.routes.items()):
         if path.startswith("/v2/"):
-            server.routes[path] = guarded(route)
+            server.routes[path] = run_guarded(route)

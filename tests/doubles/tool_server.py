@@ -80,7 +80,7 @@ def end() -> str:
 def asking_for_key(app: ASGIApp) -> ASGIApp:
     """Let no request through to *app* that has not the key."""
 
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+    async def run_guarded(scope: Scope, receive: Receive, send: Send) -> None:
         wanted = (b"authorization", f"Bearer {KEY}".encode())
         if scope["type"] == "http" and wanted not in scope["headers"]:
             app_or_refusal: ASGIApp = PlainTextResponse("no key", status_code=401)
@@ -88,7 +88,7 @@ def asking_for_key(app: ASGIApp) -> ASGIApp:
             app_or_refusal = app
         await app_or_refusal(scope, receive, send)
 
-    return guarded
+    return run_guarded
 
 
 def main(transport: str, file: str = os.devnull) -> None:

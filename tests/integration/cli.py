@@ -19,7 +19,7 @@ import httpx2
 import pexpect
 import pytest
 
-from ramalama.system.process_identity import Lease, Owner
+from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from tests.lab.assets import IMAGE
 from tests.lab.service import program
 
@@ -196,8 +196,8 @@ class Cli:
     def container_of(self, pid: int | None) -> Mapping[str, Any] | None:
         """Inspect the container that the command with this process ID owns, if there is one."""
         for container in self.containers():
-            lease = _lease(container)
-            if lease is not None and lease.pid == pid:
+            identity = _lease(container)
+            if identity is not None and identity.pid == pid:
                 return container
         return None
 
@@ -295,9 +295,9 @@ def _end(process: subprocess.Popen[str]) -> None:
         pytest.fail(f"{process.args!r} did not obey SIGTERM")
 
 
-def _lease(container: Mapping[str, Any]) -> Lease | None:
-    return Lease.parse(container["Config"]["Labels"].get("ai.ramalama.owner", ""))
+def _lease(container: Mapping[str, Any]) -> ProcessIdentity | None:
+    return ProcessIdentity.parse(container["Config"]["Labels"].get("ai.ramalama.owner", ""))
 
 
-def _is_left(lease: Lease | None) -> bool:
-    return lease is None or lease.owner() is not Owner.ALIVE
+def _is_left(identity: ProcessIdentity | None) -> bool:
+    return identity is None or identity.state() is not ProcessState.ALIVE

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama import ModelRef, Ramalama, ServeOptions
-from ramalama.diagnostics.inspect_container import Sight, look
-from ramalama.serving.run_dir import new_instance
-from ramalama.system.process_identity import Lease
-from ramalama_engines import ContainerSpec, HostDevice, User
+from ramalama.diagnostics.inspect_container import ContainerView, look
+from ramalama.serving.run_dir import new_server_dir
+from ramalama.system.process_identity import ProcessIdentity
+from ramalama_engines import ContainerSpec, HostDevice, InvokingUser
 from tests.integration.cli import SMALL, Cli
 from tests.integration.made_up_devices import (
     CDI_NAME,
@@ -51,7 +51,7 @@ def card(lab: Path, account: Account) -> Generator[Card]:
 @pytest.fixture
 def ramalama(engine: Engine, card: Card, tmp_path: Path, lab: Path) -> Ramalama:
     """A RamaLama that finds the card, on each rootful engine in turn."""
-    user = User(env={}, home=tmp_path, uid=0)
+    user = InvokingUser(env={}, home=tmp_path, uid=0)
     host = host_with(card, tmp_path)
     return Ramalama(engine=engine, host=host, user=user, run_dir=lab / "devices")
 
@@ -88,16 +88,16 @@ def test_no_device_means_that_the_accelerators_stay_outside(
     assert "dri" not in listing.split()
 
 
-def look_as(engine: Engine, image: str, card: Card, run_dir: Path, *groups: str) -> Sight:
+def look_as(engine: Engine, image: str, card: Card, run_dir: Path, *groups: str) -> ContainerView:
     """Look from inside a container at the card, as a user who is not root."""
     spec = ContainerSpec(
         image=image,
-        labels={"ai.ramalama": "", "ai.ramalama.owner": Lease.of_this_process().format()},
+        labels={"ai.ramalama": "", "ai.ramalama.owner": ProcessIdentity.of_this_process().format()},
         devices=(HostDevice(source=card.path, target=card.path),),
         user="1000:1000",
         groups=groups,
     )
-    return look(engine, spec, new_instance(run_dir, Lease.of_this_process()), mounts=())
+    return look(engine, spec, new_server_dir(run_dir, ProcessIdentity.of_this_process()), mounts=())
 
 
 def opens(engine: Engine, image: str, card: Card, *groups: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 
 import ramalama
 from ramalama_chat.client.endpoint import TcpEndpoint
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.integration.cli import user_of
 from tests.lab.assets import IMAGE
 from tests.lab.examples import environment
@@ -79,7 +79,7 @@ def clients() -> Installation:
 def address(docker_service: EngineService, lab: Path, model: Path) -> Generator[tuple[str, str]]:
     """The URL of a server's API, and its key."""
     with user_of(docker_service, lab) as cli:
-        user = User(env=cli.env, home=cli.home, uid=os.getuid())
+        user = InvokingUser(env=cli.env, home=cli.home, uid=os.getuid())
         handle = ramalama.Ramalama(ramalama.Config(image=IMAGE), user=user)
         with handle, ramalama.serve(str(model), using=handle, network="bridge") as server:
             assert isinstance(server.endpoint, TcpEndpoint)

@@ -18,7 +18,7 @@ import pytest
 
 import ramalama
 from ramalama import Config, Ramalama
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.integration.cli import EVERYWHERE, PATIENCE, ROOTFUL, Cli, eventually, user_of
 from tests.lab.assets import IMAGE
 
@@ -49,7 +49,7 @@ with Ramalama(Config(image=sys.argv[2], ngl=0)) as handle:
 
 def handle_of(cli: Cli) -> Ramalama:
     """Make a handle for a user of an engine, as a service of theirs would."""
-    user = User(env=cli.env, home=cli.home, uid=os.getuid())
+    user = InvokingUser(env=cli.env, home=cli.home, uid=os.getuid())
     return Ramalama(Config(image=IMAGE), user=user)
 
 

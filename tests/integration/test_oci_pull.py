@@ -18,7 +18,7 @@ from ramalama.models.download.downloader import Downloader
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports.oci.client.registry import (
@@ -31,7 +31,7 @@ from ramalama.models.transports.oci.client.uploads import mount_blob, upload_blo
 from ramalama.models.transports.oci.layers.content import Content
 from ramalama.models.transports.oci.layers.unpack import unpack
 from ramalama.models.transports.oci.transport import OciTransport, image_reference
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.doubles.oci_models import (
     DMR_CONFIG,
     DOCKER_CONFIG,
@@ -100,7 +100,7 @@ OLLAMA_MODEL = make_model(
 )
 
 
-class Shelf:
+class BlobStore:
     """Keeps contents in a directory."""
 
     def __init__(self, directory: Path) -> None:
@@ -137,17 +137,17 @@ class Somebody:
 
     def fetch(self, blob: RemoteBlob) -> bytes:
         """Fetch a blob, verified, onto our shelf."""
-        shelf = Shelf(self.root / "shelf")
-        return Downloader(self.root / "downloads").fetch(blob, shelf).path.read_bytes()
+        blob_store = BlobStore(self.root / "shelf")
+        return Downloader(self.root / "downloads").fetch(blob, blob_store).path.read_bytes()
 
     def unpack(self, found: RemoteModel) -> dict[str, tuple[str, bytes]]:
         layers = [self.root / f"layer-{number}" for number, _ in enumerate(found.archives)]
         for layer, archive in zip(layers, found.archives, strict=True):
             layer.write_bytes(self.fetch(archive.blob))
-        shelf, scratch = Shelf(self.root / "unpacked"), self.root / "scratch"
+        blob_store, scratch = BlobStore(self.root / "unpacked"), self.root / "scratch"
         prefix = found.archives[0].prefix
-        files = unpack(layers, shelf, prefix=prefix, directory=scratch, name="m")
-        return {file.name: (str(file.kind), shelf.read(file)) for file in files}
+        files = unpack(layers, blob_store, prefix=prefix, directory=scratch, name="m")
+        return {file.name: (str(file.kind), blob_store.read(file)) for file in files}
 
     def open(self, registry: Registry, name: str, *mount_from: str) -> RegistryClient:
         reference = image_reference(ModelRef(Scheme.OCI, f"{registry.address}/{name}", "1"))
@@ -181,9 +181,9 @@ def somebody(tmp_path: Path) -> Generator[Somebody]:
         def open_client(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
             return clients.enter_context(open_http(verify=verify))
 
-        user = User(env={}, home=tmp_path / "home", uid=0, root=tmp_path)
-        patience = Patience(tries=2, sleep=lambda _seconds: None)
-        access = Access(open_http=open_client, user=user, tls_verify=False, patience=patience)
+        user = InvokingUser(env={}, home=tmp_path / "home", uid=0, root=tmp_path)
+        patience = RetryPolicy(tries=2, sleep=lambda _seconds: None)
+        access = Access(open_http=open_client, user=user, tls_verify=False, retry_policy=patience)
         yield Somebody(root=tmp_path, access=access)
 
 

@@ -18,7 +18,7 @@ from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports import open_transport
 from ramalama.models.transports.context import TransportContext
-from ramalama_engines.user import User
+from ramalama_engines.user import InvokingUser
 from tests.doubles import ollama
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ SMALL = {
 
 @pytest.fixture
 def transport(tmp_path: Path) -> Generator[Transport]:
-    user = User(env={}, home=tmp_path, uid=0, root=tmp_path)
+    user = InvokingUser(env={}, home=tmp_path, uid=0, root=tmp_path)
     with open_transport(Scheme.OLLAMA, TransportContext(user=user)) as opened_transport:
         yield opened_transport
 

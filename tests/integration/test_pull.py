@@ -22,10 +22,10 @@ from ramalama_engines import (
     ImagePull,
     ImagePullError,
     ImageReference,
+    InvokingUser,
     PullPolicy,
     RegistryAuth,
     UnsupportedOption,
-    User,
     ensure_image,
     find_auth,
 )
@@ -266,7 +266,7 @@ def test_the_password_of_the_authfile_opens_the_registry(
     pair = base64.b64encode(f"{login.username}:{login.password}".encode()).decode()
     authfile = tmp_path / "auth.json"
     authfile.write_text(json.dumps({"auths": {password_registry.address: {"auth": pair}}}))
-    user = User(env={}, home=tmp_path, uid=1000, root=tmp_path)
+    user = InvokingUser(env={}, home=tmp_path, uid=1000, root=tmp_path)
 
     found = find_auth(ImageReference.parse(image), user, authfile=authfile)
 

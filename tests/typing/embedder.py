@@ -18,31 +18,31 @@ from ramalama_engines import ContainerSpec, ContainerState, Engine
 def serve(engine: Engine) -> None:
     options = ramalama.ServeOptions(model=ramalama.ModelRef.parse("/models/granite.gguf"))
     assert_type(options.model, ramalama.ModelRef)
-    with ramalama.Ramalama(ramalama.Config(), engine=engine) as room:
-        assert_type(room, ramalama.Ramalama)
-        assert_type(room.plan(options), ramalama.LaunchPlan)
-        assert_type(room.plan(options).container, ContainerSpec)
-        assert_type(room.servers(), Sequence[ContainerState])
-        with room.serve(options) as server:
+    with ramalama.Ramalama(ramalama.Config(), engine=engine) as capacity:
+        assert_type(capacity, ramalama.Ramalama)
+        assert_type(capacity.plan(options), ramalama.LaunchPlan)
+        assert_type(capacity.plan(options).container, ContainerSpec)
+        assert_type(capacity.servers(), Sequence[ContainerState])
+        with capacity.serve(options) as server:
             talk(server)
 
 
-def in_a_line(room: ramalama.Ramalama) -> None:
+def in_a_line(capacity: ramalama.Ramalama) -> None:
     with ramalama.serve("smollm2:135m", ctx_size=8192, reuse=True, keep_alive=60) as server:
         assert_type(server, ramalama.ModelServer)
         server.detach(keep_alive=60)
     with ramalama.serve(Path("granite"), runtime=ramalama.RuntimeName.VLLM) as server:
         talk(server)
-    with room.attach("granite") as found:
+    with capacity.attach("granite") as found:
         talk(found)
-    assert_type(room.stop("granite"), None)
-    assert_type(room.logs("granite"), Iterator[str])
-    assert_type(room.pull("smollm2:135m"), StoredModel)
-    assert_type(room.list(), Sequence[ListedModel])
+    assert_type(capacity.stop("granite"), None)
+    assert_type(capacity.logs("granite"), Iterator[str])
+    assert_type(capacity.pull("smollm2:135m"), StoredModel)
+    assert_type(capacity.list(), Sequence[ListedModel])
 
 
-async def in_asyncio(room: ramalama.Ramalama) -> None:
-    async with ramalama.aserve("smollm2:135m", using=room, network="bridge") as server:
+async def in_asyncio(capacity: ramalama.Ramalama) -> None:
+    async with ramalama.aserve("smollm2:135m", using=capacity, network="bridge") as server:
         assert_type(server, ramalama.ModelServer)
         assert_type(server.async_client(), openai.AsyncOpenAI)
 

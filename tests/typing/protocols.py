@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ramalama.runtimes.base import Runtime
     from ramalama.runtimes.llama_cpp import LlamaCpp
     from ramalama_chat import ChatSession
-    from ramalama_chat.repl.state import Talk
+    from ramalama_chat.repl.state import ChatProtocol
     from ramalama_engines import Engine
     from ramalama_engines.docker.engine import DockerEngine
     from ramalama_engines.fake import FakeEngine
@@ -33,7 +33,7 @@ def llama_cpp_is_a_runtime(runtime: LlamaCpp) -> Runtime:
     return runtime
 
 
-def a_session_is_a_talk(session: ChatSession) -> Talk:
+def a_session_is_a_talk(session: ChatSession) -> ChatProtocol:
     return session
 
 

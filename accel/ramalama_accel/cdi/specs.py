@@ -31,7 +31,7 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9_.:-]*"
 
 
 @frozen()
-class CdiDevice:
+class CdiSpecDevice:
     """A device that a specification offers, with the host's files that it needs."""
 
     name: str
@@ -44,10 +44,10 @@ class CdiDevice:
 class CdiInventory:
     """All CDI devices by full name, and one sentence for each specification that is no good."""
 
-    devices: Mapping[str, CdiDevice] = field(default_factory=dict[str, CdiDevice])
+    devices: Mapping[str, CdiSpecDevice] = field(default_factory=dict[str, CdiSpecDevice])
     problems: tuple[str, ...] = ()
 
-    def of_kind(self, kind: str) -> dict[str, CdiDevice]:
+    def of_kind(self, kind: str) -> dict[str, CdiSpecDevice]:
         """Return the devices of one kind (``nvidia.com/gpu``) by the rest of their names."""
         prefix = f"{kind}="
         return {
@@ -59,10 +59,10 @@ class CdiInventory:
 
 def read_inventory(host: Host) -> CdiInventory:
     """Read every specification of *host*."""
-    devices: dict[str, CdiDevice] = {}
+    devices: dict[str, CdiSpecDevice] = {}
     problems: list[str] = []
     for directory in DIRECTORIES:
-        here: dict[str, CdiDevice] = {}
+        here: dict[str, CdiSpecDevice] = {}
         conflicts: set[str] = set()
         for path in _spec_paths(host, directory):
             try:
@@ -84,7 +84,7 @@ def _spec_paths(host: Host, directory: str) -> list[str]:
     return [f"{directory}/{name}" for name in names]
 
 
-def _read_spec(host: Host, path: str) -> dict[str, CdiDevice]:
+def _read_spec(host: Host, path: str) -> dict[str, CdiSpecDevice]:
     """Return the devices of one specification.
 
     Raises:
@@ -112,13 +112,13 @@ def _fold_keys(pairs: Iterable[tuple[KeyPath, str | None]]) -> dict[KeyPath, str
     return scalars
 
 
-def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiDevice]:
+def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiSpecDevice]:
     kind = _text(scalars, ("kind",))
     if not re.fullmatch(_KIND, kind):
         msg = f"its kind is {kind!r}, not vendor/class"
         raise ValueError(msg)
     nodes, files = _needs(scalars)
-    devices: dict[str, CdiDevice] = {}
+    devices: dict[str, CdiSpecDevice] = {}
     for place in scalars:
         if len(place) != 3 or place[0] != "devices" or place[2] != "name":  # noqa: PLR2004 (devices[i].name)
             continue
@@ -127,7 +127,7 @@ def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiD
             msg = f"{name!r} is no device name"
             raise ValueError(msg)
         own = place[:2]
-        devices[f"{kind}={name}"] = CdiDevice(
+        devices[f"{kind}={name}"] = CdiSpecDevice(
             name=f"{kind}={name}",
             spec=printable(path),
             nodes=(*nodes.get((), ()), *nodes.get(own, ())),

@@ -17,7 +17,7 @@ from ramalama_accel.values import (
     Gpu,
     Memory,
     MemorySource,
-    Sighting,
+    ProbeResult,
 )
 from ramalama_accel.visible import VisibleDevices
 
@@ -37,7 +37,7 @@ _DRIVER_REMEDY = "load the amdgpu driver: `sudo modprobe amdgpu`"
 Version = tuple[int, int, int]
 
 
-def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for AMD cards that ROCm can compute on.
 
     Raises:
@@ -45,10 +45,10 @@ def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting
     """
     found = list(_topology(host))
     if not found:
-        return Sighting(findings=tuple(_without_kfd(hardware)))
+        return ProbeResult(findings=tuple(_without_kfd(hardware)))
     override = _override(host)
     if isinstance(override, Finding):
-        return Sighting(findings=(override,))
+        return ProbeResult(findings=(override,))
     gpus = wanted.select([gpu for gpu, _ in found])
     versions = {gpu.index: override or version for gpu, version in found}
 
@@ -58,8 +58,8 @@ def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting
 
     usable, findings = sort_out(gpus, find)
     if not usable:
-        return Sighting(findings=findings)
-    return Sighting.of(_accelerator(host, usable), *findings)
+        return ProbeResult(findings=findings)
+    return ProbeResult.of(_accelerator(host, usable), *findings)
 
 
 def _accelerator(host: Host, gpus: tuple[Gpu, ...]) -> Accelerator:

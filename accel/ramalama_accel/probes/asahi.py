@@ -13,7 +13,7 @@ from ramalama_accel.values import (
     AcceleratorKind,
     Finding,
     Gpu,
-    Sighting,
+    ProbeResult,
 )
 from ramalama_accel.visible import VisibleDevices
 
@@ -22,7 +22,7 @@ _PLATFORM = "apple,arm-platform"
 _DRIVER = "asahi"
 
 
-def find_asahi(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_asahi(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for the GPU of an Apple machine that runs Linux.
 
     Raises:
@@ -30,21 +30,21 @@ def find_asahi(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighti
     """
     compatible = device_tree(host, "compatible")
     if _PLATFORM not in compatible:
-        return Sighting()
+        return ProbeResult()
     name = next(iter(device_tree(host, "model")), "Apple silicon")
     nodes = tuple(node.path for node in hardware.render_nodes if node.driver == _DRIVER)
     if not nodes:
         message = f"{name}: the kernel has no GPU driver for it"
         remedy = "run a kernel of the Asahi project; newer chips are not supported yet"
         finding = Finding(kind=_KIND, usable=False, message=message, remedy=remedy)
-        return Sighting(findings=(finding,))
+        return ProbeResult(findings=(finding,))
     chip = next((w.removeprefix("apple,") for w in compatible if w.startswith("apple,t")), None)
     gpu = Gpu(index=0, name=name, architecture=chip, memory=SHARED_MEMORY, nodes=nodes)
     gpus = wanted.select([gpu])
     obstacle = find_obstacle(host, _KIND, name, nodes)
     if obstacle:
-        return Sighting(findings=(obstacle,))
+        return ProbeResult(findings=(obstacle,))
     accelerator = Accelerator(
         kind=_KIND, gpus=gpus, device_paths=nodes, groups=groups_for(host, nodes), reason=name
     )
-    return Sighting.of(accelerator)
+    return ProbeResult.of(accelerator)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from ramalama_accel.hardware import Hardware
 from ramalama_accel.host import Host, printable
 from ramalama_accel.permissions import find_obstacle, groups_for
-from ramalama_accel.values import Accelerator, AcceleratorKind, Finding, Gpu, Memory, Sighting
+from ramalama_accel.values import Accelerator, AcceleratorKind, Finding, Gpu, Memory, ProbeResult
 from ramalama_accel.visible import VisibleDevices
 
 VENDOR_ID = "19e5"
@@ -38,7 +38,7 @@ _VERSION_KEYS = ("package_version=", "Version=")
 _DRIVER_REMEDY = "install the Ascend HDK driver and firmware, then restart"
 
 
-def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for Ascend NPUs.
 
     Raises:
@@ -50,13 +50,13 @@ def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
     gpus = [_npu(number, model) for number in host.numbers("/dev", "davinci")]
     if not gpus:
         missing = f"{len(chips)} Ascend NPU(s): the driver has made no /dev/davinci node"
-        return Sighting(findings=(_unusable(missing),) if chips else ())
+        return ProbeResult(findings=(_unusable(missing),) if chips else ())
     chosen = wanted.select(gpus)
     paths = (*(node for npu in chosen for node in npu.nodes), *_CONTROL_NODES)
     label = f"{len(chosen)} x {chosen[0].name or 'Ascend NPU'}"
     obstacle = find_obstacle(host, _KIND, label, paths)
     if obstacle:
-        return Sighting(findings=(obstacle,))
+        return ProbeResult(findings=(obstacle,))
     version = _driver_version(host)
     accelerator = Accelerator(
         kind=_KIND,
@@ -67,7 +67,7 @@ def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
         driver_version=version,
         reason=f"{label}, driver {version}" if version else label,
     )
-    return Sighting.of(accelerator)
+    return ProbeResult.of(accelerator)
 
 
 def _npu(number: int, model: str | None) -> Gpu:

@@ -16,7 +16,7 @@ from ramalama_accel.values import (
     Finding,
     Gpu,
     Memory,
-    Sighting,
+    ProbeResult,
 )
 from ramalama_accel.visible import VisibleDevices
 
@@ -63,7 +63,7 @@ _GIB: Mapping[int, str] = {
 }
 
 
-def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for Intel GPUs that oneAPI computes on; discrete ones go before the integrated.
 
     Raises:
@@ -72,12 +72,12 @@ def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighti
     known = [card for card in hardware.of_vendor(VENDOR_ID) if _platform(card)]
     gpus = [_gpu(host, index, card) for index, card in enumerate(known)]
     if not gpus:
-        return Sighting()
+        return ProbeResult()
     chosen = wanted.select(gpus) if wanted.items is not None else _discrete_first(gpus)
     usable, findings = sort_out(chosen, lambda gpu: _find_obstacle(host, gpu, known[gpu.index]))
     if not usable:
-        return Sighting(findings=findings)
-    return Sighting.of(_accelerator(host, usable), *findings)
+        return ProbeResult(findings=findings)
+    return ProbeResult.of(_accelerator(host, usable), *findings)
 
 
 def read_memory(host: Host, card: PciDevice) -> Memory | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ramalama_accel.hardware import Hardware, PciDevice
 from ramalama_accel.host import Host
 from ramalama_accel.permissions import find_driver_obstacle, find_obstacle, groups_for, sort_out
-from ramalama_accel.values import Accelerator, AcceleratorKind, Finding, Gpu, Memory, Sighting
+from ramalama_accel.values import Accelerator, AcceleratorKind, Finding, Gpu, Memory, ProbeResult
 from ramalama_accel.visible import VisibleDevices
 
 VENDOR_ID = "1ed5"
@@ -24,7 +24,7 @@ _GIB: Mapping[str, int] = {"0123": 32, "0201": 16, "0202": 7, "0222": 32}
 _DRIVER_REMEDY = "install the Moore Threads driver and load it: `sudo modprobe mtgpu`"
 
 
-def find_musa(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_musa(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for Moore Threads cards.
 
     Raises:
@@ -32,11 +32,11 @@ def find_musa(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sightin
     """
     cards = hardware.of_vendor(VENDOR_ID)
     if not cards:
-        return Sighting()
+        return ProbeResult()
     gpus = wanted.select([_gpu(index, card) for index, card in enumerate(cards)])
     usable, findings = sort_out(gpus, lambda gpu: _find_obstacle(host, gpu, cards[gpu.index]))
     if not usable:
-        return Sighting(findings=findings)
+        return ProbeResult(findings=findings)
     paths = tuple(node for gpu in usable for node in gpu.nodes)
     accelerator = Accelerator(
         kind=_KIND,
@@ -46,7 +46,7 @@ def find_musa(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sightin
         driver_version=host.value("/sys/module/mtgpu/version"),
         reason=f"{len(usable)} x {usable[0].name or 'Moore Threads GPU'}",
     )
-    return Sighting.of(accelerator, *findings)
+    return ProbeResult.of(accelerator, *findings)
 
 
 def _find_obstacle(host: Host, gpu: Gpu, card: PciDevice) -> Finding | None:

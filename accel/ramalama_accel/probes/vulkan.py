@@ -13,7 +13,7 @@ from ramalama_accel.values import (
     Finding,
     Gpu,
     Memory,
-    Sighting,
+    ProbeResult,
 )
 from ramalama_accel.visible import VisibleDevices
 
@@ -43,7 +43,7 @@ _REMEDIES: Mapping[str, str] = {
 _NOTHING = "nothing to do: the processor serves"
 
 
-def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for render nodes that Vulkan computes on.
 
     Raises:
@@ -65,7 +65,7 @@ def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
     )
     findings += obstacles
     if not usable:
-        return Sighting(findings=tuple(findings))
+        return ProbeResult(findings=tuple(findings))
     paths = tuple(node for gpu in usable for node in gpu.nodes)
     accelerator = Accelerator(
         kind=_KIND,
@@ -74,7 +74,7 @@ def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
         groups=groups_for(host, paths),
         reason=f"{len(usable)} GPU(s) with a render node for Vulkan ({', '.join(paths)})",
     )
-    return Sighting.of(accelerator, *findings)
+    return ProbeResult.of(accelerator, *findings)
 
 
 def _label(node: RenderNode) -> str:

@@ -22,7 +22,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
     *timeout* is the longest silence in the middle of a request, in seconds. None waits for ever:
     a long prompt on a slow machine takes minutes before the first word.
     """
-    reveal_nothing = Discretion(_key(endpoint))
+    reveal_nothing = HeaderFilter(_key(endpoint))
     return openai.OpenAI(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
@@ -39,7 +39,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
 
 def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.AsyncOpenAI:
     """Return the asynchronous twin of what `open_client` returns."""
-    reveal_nothing = Discretion(_key(endpoint))
+    reveal_nothing = HeaderFilter(_key(endpoint))
     return openai.AsyncOpenAI(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
@@ -54,7 +54,7 @@ def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> op
     )
 
 
-class Discretion:
+class HeaderFilter:
     """Takes from each request what the server has no business knowing."""
 
     def __init__(self, api_key: str | None) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.client import Discretion, no_tls
+from ramalama_chat.client.client import HeaderFilter, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK
 from ramalama_chat.client.failures import chat_errors
@@ -36,13 +36,13 @@ def open_remote(
     if re.fullmatch(_HEADER_WORD, api_key or "none") is None:
         msg = "the API key has characters that no HTTP header carries, such as a space"
         raise InputRefused(msg)
-    discretion = Discretion(api_key)
+    header_filter = HeaderFilter(api_key)
     return openai.OpenAI(
-        api_key=discretion.api_key,
+        api_key=header_filter.api_key,
         base_url=_base_url(parts),
         timeout=httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT),
         max_retries=0,  # the session retries, and knows when that is safe
-        http_client=_open_http(parts, discretion),
+        http_client=_open_http(parts, header_filter),
     )
 
 
@@ -107,14 +107,14 @@ def _can_be_asked(url: str) -> bool:
         return False
 
 
-def _open_http(parts: SplitResult, discretion: Discretion) -> httpx2.Client:
+def _open_http(parts: SplitResult, header_filter: HeaderFilter) -> httpx2.Client:
     try:
         return httpx2.Client(
             transport=_socket_transport(parts),
             verify=ssl.create_default_context() if parts.scheme == "https" else no_tls(),
             trust_env=parts.scheme != "unix" and parts.hostname not in LOOPBACK,
             follow_redirects=False,
-            event_hooks={"request": [discretion.apply]},
+            event_hooks={"request": [header_filter.apply]},
         )
     except (httpx2.InvalidURL, ImportError, ValueError) as exc:
         # What it says may repeat a password.

@@ -7,8 +7,8 @@ from typing import TextIO
 from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
 from ramalama_chat.output.answer import write_answer
 from ramalama_chat.output.reasoning import ReasoningWriter
-from ramalama_chat.repl.context_window import ask_with_room
-from ramalama_chat.repl.state import Desk, Question
+from ramalama_chat.repl.context_window import ask_within_context
+from ramalama_chat.repl.state import ChatState, Question
 from ramalama_chat.session.conversation import Exchange
 
 _TIGHT = 0.8  # of the context
@@ -21,7 +21,7 @@ class Asker:
     *why_gone* says why there is nobody to talk to any more, None if there may still be.
     """
 
-    desk: Desk
+    state: ChatState
     stdout: TextIO
     color: bool
     why_gone: Callable[[], Exception | None]
@@ -36,9 +36,9 @@ class Asker:
             Exception: there is nobody left to talk to, which is what *why_gone* says.
 
         """
-        desk, before = self.desk, self._last_exchange()
-        desk.unanswered = question
-        desk.talk.counting = True
+        state, before = self.state, self._last_exchange()
+        state.unanswered = question
+        state.talk.counting = True
         try:
             self._show(question)
         except ServerGone as exc:
@@ -51,46 +51,46 @@ class Asker:
             raise ChatError(msg) from exc
         finally:
             if self._last_exchange() is not before:
-                desk.unanswered = None
+                state.unanswered = None
         self._tell_the_end()
 
     def _show(self, question: Question) -> None:
-        desk = self.desk
-        reasoning = ReasoningWriter(desk.stderr, color=self.color)
-        pieces = ask_with_room(
-            desk.talk,
+        state = self.state
+        reasoning = ReasoningWriter(state.stderr, color=self.color)
+        pieces = ask_within_context(
+            state.talk,
             question.prompt,
             images=question.images,
-            on_reasoning=reasoning.write if desk.think else None,
-            on_dropped=lambda count: desk.tell(_dropped(count)),
+            on_reasoning=reasoning.write if state.think else None,
+            on_dropped=lambda count: state.tell(_dropped(count)),
         )
         write_answer(reasoning.before(pieces), self.stdout, color=self.color)
 
     def _tell_the_end(self) -> None:
-        desk, usage = self.desk, self.desk.talk.usage
+        state, usage = self.state, self.state.talk.usage
         context = self._context_size()
-        if desk.talk.finish_reason == "length":
-            most = desk.talk.parameters.get("max_tokens")
+        if state.talk.finish_reason == "length":
+            most = state.talk.parameters.get("max_tokens")
             by_limit = usage is not None and usage.completion_tokens == most
             why = f"after {most} tokens, see /set max_tokens" if by_limit else "the context is full"
-            desk.tell(f"(cut off: {why})")
+            state.tell(f"(cut off: {why})")
         if usage is None:
             return
-        if desk.stats:
-            desk.tell(f"({usage.describe(context)})")
+        if state.stats:
+            state.tell(f"({usage.describe(context)})")
         elif context and usage.total_tokens >= _TIGHT * context:
-            desk.tell(
+            state.tell(
                 f"(context: {usage.total_tokens} of {context} tokens are used;"
                 " when it is full, the oldest turns are forgotten)"
             )
 
     def _last_exchange(self) -> Exchange | None:
-        return next(reversed(self.desk.talk.conversation.exchanges), None)
+        return next(reversed(self.state.talk.conversation.exchanges), None)
 
     def _context_size(self) -> int | None:
-        if not self._context_asked and self.desk.talk.usage is not None:
+        if not self._context_asked and self.state.talk.usage is not None:
             self._context_asked = True  # once: a server that does not say would be waited for
-            self._context = self.desk.talk.context_size()
+            self._context = self.state.talk.context_size()
         return self._context
 
 

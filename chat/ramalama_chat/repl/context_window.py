@@ -4,15 +4,15 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 
 from ramalama_chat.errors import ContextExceeded
-from ramalama_chat.repl.state import Talk
+from ramalama_chat.repl.state import ChatProtocol
 from ramalama_chat.session.conversation import Conversation, Exchange
 
 _ROOM = 0.75  # how full the context may be afterwards: an answer needs room too
 _HALF = 0.5
 
 
-def ask_with_room(
-    talk: Talk,
+def ask_within_context(
+    talk: ChatProtocol,
     prompt: str,
     *,
     images: Sequence[str] = (),
@@ -28,7 +28,7 @@ def ask_with_room(
         ContextExceeded: *prompt* alone does not fit.
 
     """
-    before, toll = talk.conversation.exchanges, _Toll(on_dropped)
+    before, toll = talk.conversation.exchanges, _TokenCost(on_dropped)
     try:
         while True:
             pieces = talk.ask(prompt, images=images, on_reasoning=toll.before(on_reasoning))
@@ -52,7 +52,7 @@ def _has_grown(conversation: Conversation, before: Sequence[Exchange]) -> bool:
     return bool(last) and all(each is not last[0] for each in before)
 
 
-class _Toll:
+class _TokenCost:
     """Tells what an answer has cost, just before anything of it is shown."""
 
     def __init__(self, on_dropped: Callable[[int], None]) -> None:

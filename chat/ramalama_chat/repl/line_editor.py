@@ -18,7 +18,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from ramalama_chat.errors import ServerGone
 from ramalama_chat.repl.commands.completion import continue_command
 from ramalama_chat.repl.input import Message, is_complete, parse_message
-from ramalama_chat.repl.state import Desk
+from ramalama_chat.repl.state import ChatState
 from ramalama_chat.text import ControlFilter
 
 _LOOK_INTERVAL = 0.5  # seconds
@@ -36,24 +36,24 @@ class LineEditor:
 
     def __init__(
         self,
-        desk: Desk,
+        state: ChatState,
         *,
         prefix: str,
         vi: bool = False,
         has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
         self._has_ended = has_ended
-        self._history = desk.history
+        self._history = state.history
         # Where the cursor is, is not asked for: an answer that comes late would be typed text.
-        output = Vt100_Output.from_pty(desk.stderr)
+        output = Vt100_Output.from_pty(state.stderr)
         output.enable_cpr = False
         self._session: PromptSession[str] = PromptSession(
             prefix,
             multiline=True,
             prompt_continuation=_continuation,
             key_bindings=_bindings(),
-            history=_Typed(desk.history.load()),
-            completer=_Commands(desk.path),
+            history=_Typed(state.history.load()),
+            completer=_Commands(state.path),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
             editing_mode=EditingMode.VI if vi else EditingMode.EMACS,

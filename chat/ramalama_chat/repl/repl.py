@@ -13,7 +13,7 @@ from ramalama_chat.repl.ask import Asker
 from ramalama_chat.repl.commands.outcome import Then
 from ramalama_chat.repl.commands.table import find_command
 from ramalama_chat.repl.input import Message, read_message
-from ramalama_chat.repl.state import Desk, Question
+from ramalama_chat.repl.state import ChatState, Question
 
 CONTINUATION_PREFIX = "... "
 
@@ -59,7 +59,7 @@ class Repl:
     returns what ends the loop, or None if the talk may go on.
     """
 
-    desk: Desk
+    state: ChatState
     reader: Reader
     stdout: TextIO
     color: bool = False
@@ -75,7 +75,7 @@ class Repl:
 
         """
         asker = Asker(
-            desk=self.desk,
+            state=self.state,
             stdout=self.stdout,
             color=self.color,
             why_gone=self.why_gone,
@@ -84,11 +84,11 @@ class Repl:
             try:
                 then = self._take(message, asker)
             except ChatError as exc:
-                self.desk.tell(f"Error: {exc}")
+                self.state.tell(f"Error: {exc}")
                 continue
             except KeyboardInterrupt:
                 self.on_interrupt()
-                self.desk.tell("(stopped)")
+                self.state.tell("(stopped)")
                 continue
             if then is Then.LEAVE:
                 return
@@ -104,7 +104,7 @@ class Repl:
         """Do what *message* says, or have it answered."""
         text = message.text if message.fenced else message.text.strip()
         found = None if message.fenced else find_command(text)
-        then = found[0].run(self.desk, found[1]) if found else Then.GO_ON
+        then = found[0].run(self.state, found[1]) if found else Then.GO_ON
         if then is Then.ASK_AGAIN:
             asker.ask(self._last_question())
         elif found is None and text.strip():
@@ -113,12 +113,12 @@ class Repl:
         return then
 
     def _question(self, text: str) -> Question:
-        attached, self.desk.attachments = self.desk.attachments, Attachments()
+        attached, self.state.attachments = self.state.attachments, Attachments()
         return Question(attached.with_prompt(text), attached.images)
 
     def _last_question(self) -> Question:
         """Take back the question that was answered last, or the one that was not."""
-        if self.desk.unanswered is not None:
-            return self.desk.unanswered
-        exchange = self.desk.talk.conversation.undo()
+        if self.state.unanswered is not None:
+            return self.state.unanswered
+        exchange = self.state.talk.conversation.undo()
         return Question("") if exchange is None else Question(exchange.prompt, exchange.images)

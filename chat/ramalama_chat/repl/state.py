@@ -13,7 +13,7 @@ from ramalama_chat.text import ControlFilter
 from ramalama_chat.tools.tool import Tool
 
 
-class Talk(Protocol):
+class ChatProtocol(Protocol):
     """What a prompt loop needs of a ChatSession."""
 
     counting: bool
@@ -67,7 +67,7 @@ class Question:
 
 
 @dataclass(slots=True, kw_only=True)
-class Desk:
+class ChatState:
     """What commands change and the next answer follows.
 
     *think* shows a model's reasoning, and lets it reason; *stats* shows what each answer took;
@@ -75,7 +75,7 @@ class Desk:
     call.
     """
 
-    talk: Talk
+    talk: ChatProtocol
     stderr: TextIO
     history: History
     home: Path = field(default_factory=Path)

@@ -11,7 +11,7 @@ from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.stream import Delta, open_stream, read_delta
 
 if TYPE_CHECKING:
-    from ramalama_chat.session.tool_loop import ToolUse
+    from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.session.usage import Usage
 
 
@@ -37,7 +37,7 @@ class ChatSession:
         self.conversation = Conversation(system=system, opening=opening)
         self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
         """Further members of each request, such as "temperature" and "max_tokens"."""
-        self.tools: ToolUse | None = None
+        self.tools: ToolLoop | None = None
         """What the model may call. What tools say is part of one answer, and not kept."""
         self.counting = False
         """Whether to have the server count, which makes `usage` known."""

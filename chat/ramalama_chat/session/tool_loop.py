@@ -32,7 +32,7 @@ class Tools(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToolUse:
+class ToolLoop:
     """Lets a model use *toolbox*, if *approve* says yes to the tool and its arguments."""
 
     toolbox: Tools

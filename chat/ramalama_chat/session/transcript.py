@@ -26,7 +26,7 @@ _IMAGE = r"data:image/[a-z]+;base64,[A-Za-z0-9+/]*={0,2}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavedTalk:
+class Transcript:
     """What was said, under which system prompt, and with which parameters of requests."""
 
     system: str | None
@@ -34,7 +34,7 @@ class SavedTalk:
     parameters: Mapping[str, object]
 
 
-def save_talk(path: Path, talk: SavedTalk) -> None:
+def save_talk(path: Path, talk: Transcript) -> None:
     """Write *talk* to *path*, readable by its owner alone, in one step.
 
     Raises:
@@ -77,7 +77,7 @@ def _spare_others(path: Path) -> None:
         raise InputRefused(msg) from exc
 
 
-def load_talk(path: Path) -> SavedTalk:
+def load_talk(path: Path) -> Transcript:
     """Read the talk at *path*.
 
     Raises:
@@ -94,7 +94,7 @@ def load_talk(path: Path) -> SavedTalk:
     parameters = value.get("parameters")
     if not (system is None or isinstance(system, str)) or not isinstance(exchanges, list):
         _refuse(path)
-    return SavedTalk(
+    return Transcript(
         system=system,
         exchanges=tuple(_exchange(path, each) for each in cast("list[object]", exchanges)),
         parameters=_parameters(parameters if is_object(parameters) else {}),

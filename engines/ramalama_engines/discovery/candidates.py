@@ -33,7 +33,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 
 @frozen()
@@ -52,7 +52,7 @@ class Candidate:
     explicit: bool
 
 
-def candidates(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate, ...]:
+def candidates(user: InvokingUser, *, kind: EngineKind | None = None) -> tuple[Candidate, ...]:
     """List where an engine may answer, best first; of the wanted *kind*, or of any.
 
     Raises:
@@ -67,7 +67,9 @@ def candidates(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate
     )
 
 
-def presumed(user: User, *, kind: EngineKind | None = None) -> tuple[Candidate, ...]:
+def expected_candidates(
+    user: InvokingUser, *, kind: EngineKind | None = None
+) -> tuple[Candidate, ...]:
     """List where `connect` would find its engine, as far as files tell: nobody is asked.
 
     That is one address: what the user names, or the first known socket that is there; all of them
@@ -85,7 +87,7 @@ def _is_there(url: str) -> bool:
     return os.path.exists(url.removeprefix("unix://"))  # noqa: PTH110 (a Path buys nothing here)
 
 
-def _known_sockets(user: User) -> tuple[tuple[EngineKind, Path], ...]:
+def _known_sockets(user: InvokingUser) -> tuple[tuple[EngineKind, Path], ...]:
     rootful = (
         (EngineKind.PODMAN, user.root / "run/podman/podman.sock"),
         (EngineKind.DOCKER, user.root / "var/run/docker.sock"),
@@ -100,7 +102,7 @@ def _known_sockets(user: User) -> tuple[tuple[EngineKind, Path], ...]:
     )
 
 
-def _from_variable(user: User, kind: EngineKind | None) -> Candidate | None:
+def _from_variable(user: InvokingUser, kind: EngineKind | None) -> Candidate | None:
     variables = {"CONTAINER_HOST": EngineKind.PODMAN, "DOCKER_HOST": EngineKind.DOCKER}
     for name, owner in variables.items():
         if kind in (None, owner) and (url := user.env.get(name)):
@@ -108,7 +110,7 @@ def _from_variable(user: User, kind: EngineKind | None) -> Candidate | None:
     return None
 
 
-def _from_context(user: User, kind: EngineKind | None) -> Candidate | None:
+def _from_context(user: InvokingUser, kind: EngineKind | None) -> Candidate | None:
     if kind is EngineKind.PODMAN:
         return None
     name, source = _context_name(user)
@@ -118,7 +120,7 @@ def _from_context(user: User, kind: EngineKind | None) -> Candidate | None:
     return Candidate(url=_context_url(user, name, source), kind=kind, source=source, explicit=True)
 
 
-def _context_name(user: User) -> tuple[str, str]:
+def _context_name(user: InvokingUser) -> tuple[str, str]:
     """Return which context is set, "" for none, and what set it."""
     if name := user.env.get("DOCKER_CONTEXT"):
         return name, "DOCKER_CONTEXT"
@@ -135,7 +137,7 @@ def _context_name(user: User) -> tuple[str, str]:
     return current, f"currentContext in {config}"
 
 
-def _context_url(user: User, name: str, source: str) -> str:
+def _context_url(user: InvokingUser, name: str, source: str) -> str:
     import hashlib  # noqa: PLC0415 (loads OpenSSL, and few users have a context)
 
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()

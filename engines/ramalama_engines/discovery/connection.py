@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, assert_never
 
 from ramalama_engines.discovery.candidates import Candidate, candidates
 from ramalama_engines.discovery.identify import identify, without_password
-from ramalama_engines.discovery.lazy_imports import late_packages
+from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
 from ramalama_values import frozen
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ramalama_engines.engine import Engine
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 
 @frozen()
@@ -49,7 +49,7 @@ class Connection:
     candidate: Candidate
 
 
-def connect(user: User, *, choice: EngineChoice | None = None) -> Connection:
+def connect(user: InvokingUser, *, choice: EngineChoice | None = None) -> Connection:
     """Open the first engine that answers; see `candidates` for the order.
 
     Raises:
@@ -74,7 +74,7 @@ def connect(user: User, *, choice: EngineChoice | None = None) -> Connection:
 def open_engine(kind: EngineKind, url: str) -> Engine:
     """Make the adapter that speaks *kind*'s API, without asking the engine anything."""
     # Each adapter imports an SDK, a tenth of a second; only the one that is needed is loaded.
-    with late_packages():
+    with lazy_imports():
         match kind:
             case EngineKind.PODMAN:
                 from ramalama_engines.podman.engine import PodmanEngine  # noqa: PLC0415
@@ -88,7 +88,9 @@ def open_engine(kind: EngineKind, url: str) -> Engine:
                 assert_never(kind)
 
 
-def how_to_start(user: User, kind: EngineKind | None, *, platform: str = sys.platform) -> str:
+def how_to_start(
+    user: InvokingUser, kind: EngineKind | None, *, platform: str = sys.platform
+) -> str:
     """Tell the command that starts an engine of this *kind* here, podman if it is None."""
     docker = kind is EngineKind.DOCKER
     if platform == "darwin":
@@ -113,7 +115,7 @@ def _welcome(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
     return kind
 
 
-def _nobody(user: User, choice: EngineChoice | None, failures: Sequence[str]) -> str:
+def _nobody(user: InvokingUser, choice: EngineChoice | None, failures: Sequence[str]) -> str:
     kind = choice.kind if choice else None
     asked = f"no {kind} answers, which {choice.source} asks for" if choice else "no engine answers"
     advice = how_to_start(user, kind)

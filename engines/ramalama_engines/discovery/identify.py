@@ -12,7 +12,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from ramalama_engines.discovery.lazy_imports import late_packages
+from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
 
@@ -82,7 +82,7 @@ def _ping(path: str, patience: float) -> Mapping[str, str]:
     """Return the headers with which the service at the socket answers ``GET /_ping``."""
     from urllib.parse import quote  # noqa: PLC0415 (all three: only where something listens)
 
-    with late_packages():
+    with lazy_imports():
         import requests  # noqa: PLC0415
         from requests_unixsocket import Session  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] (it ships none)
 

@@ -34,7 +34,7 @@ class EngineIdentity:
     rootless: bool
 
 
-class LateEngine:
+class LazyEngine:
     """An `Engine` that tells its identity by heart, and opens the real one for all else.
 
     Opening one imports its SDK, which takes longer than all that is asked of it by whoever uses a

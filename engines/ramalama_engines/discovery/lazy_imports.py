@@ -10,7 +10,7 @@ our way load much that a request to an engine does not need:
     idna                names of hosts that are not ASCII; ours are sockets
     urllib3.http2       importlib.metadata, for the version of a package that nobody has
 
-Inside `late_packages` the first import of such a package leaves its `__init__` for later. It runs
+Inside `lazy_imports` the first import of such a package leaves its `__init__` for later. It runs
 when the package is asked for a name that is no module of it (PEP 562), at once if need be, and
 leaves the package as an ordinary import would have made it, for whoever else uses it. Nothing is
 copied or changed; a package that is imported already stays as it is. A start takes 12 ms less for
@@ -40,7 +40,7 @@ _PACKAGES = frozenset(
 
 
 @contextlib.contextmanager
-def late_packages(names: Collection[str] = _PACKAGES) -> Generator[None]:
+def lazy_imports(names: Collection[str] = _PACKAGES) -> Generator[None]:
     """Let the packages *names*, if the block is the first to import them, run `__init__` late."""
     finder = _LateFinder(names)
     if PathFinder in sys.meta_path:

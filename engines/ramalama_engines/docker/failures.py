@@ -15,7 +15,7 @@ from ramalama_engines.errors import (
     ProgramNotFound,
     UnsupportedOption,
 )
-from ramalama_engines.rest.http import Meaning, explain, one_line
+from ramalama_engines.rest.http import FailurePattern, explain, one_line
 
 if TYPE_CHECKING:
     from requests import Response
@@ -26,17 +26,17 @@ NO_CDI = (
 )
 
 _CREATE = (
-    Meaning(
+    FailurePattern(
         r"no such image: (?P<image>.+)",
         ImageNotFound,
         "there is no local image {image}",
     ),
-    Meaning(
+    FailurePattern(
         r'container name "/?(?P<name>[^"]+)" is already in use',
         ContainerConflict,
         "the name {name} is taken by another container",
     ),
-    Meaning(
+    FailurePattern(
         r"bind source path does not exist: (?P<path>.+)",
         UnsupportedOption,
         "there is no {path} on the engine's host to mount",
@@ -46,37 +46,37 @@ _CREATE = (
 _EXEC = r'exec: "(?P<program>(?:[^"\\]|\\.)*)": '
 
 _START = (
-    Meaning(
+    FailurePattern(
         _EXEC + r"(?:executable file not found|.*no such file or directory)",
         ProgramNotFound,
         "the image has no program {program}",
     ),
-    Meaning(
+    FailurePattern(
         _EXEC + r"permission denied",
         ProgramNotFound,
         "{program} in the image cannot be executed",
     ),
-    Meaning(
+    FailurePattern(
         r"Bind for (?P<address>\S+) failed: port is already allocated",
         ContainerConflict,
         "{address} is taken by another container",
     ),
-    Meaning(
+    FailurePattern(
         r"listen tcp\d? (?P<address>\S+): bind: address already in use",
         ContainerConflict,
         "{address} is taken by another program",
     ),
-    Meaning(
+    FailurePattern(
         r'custom device "(?P<device>[^"]+)": (?P<reason>.+)',
         DeviceNotFound,
         "the container cannot have the device {device}",
     ),
-    Meaning(
+    FailurePattern(
         r"unresolvable CDI devices (?P<names>[^:\n]+)",
         DeviceNotFound,
         "no CDI specification on the engine's host describes {names}",
     ),
-    Meaning(
+    FailurePattern(
         r'CDI host device "(?P<path>[^"]*)"',
         DeviceNotFound,
         "a CDI specification on the engine's host names {path}, which is no device there",

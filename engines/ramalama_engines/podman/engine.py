@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama_engines.image_summary import ImageSummary
-    from ramalama_engines.podman.session import Answer
+    from ramalama_engines.podman.session import PodmanAnswer
     from ramalama_engines.spec import (
         ContainerSpec,
         ContainerState,
@@ -205,7 +205,7 @@ class PodmanEngine:
         if spec.oci_runtime is not None and _major(self.info.version) < _TAKES_RUNTIME:
             yield from ignored_runtime(spec, default=self.info.oci_runtime)
 
-    def _verify(self, spec: ContainerSpec, container: str, created: Answer) -> None:
+    def _verify(self, spec: ContainerSpec, container: str, created: PodmanAnswer) -> None:
         inspect = self._inspect(container)
         if dropped := dropped_options(spec, inspect, rootless=self.rootless):
             raise silently_dropped(dropped, server=created.server)
@@ -342,12 +342,12 @@ class PodmanEngine:
         query: Mapping[str, str] | None = None,
         *,
         body: Mapping[str, Any] | None = None,
-    ) -> Answer:
+    ) -> PodmanAnswer:
         return self._exchange(
             Request(method=method, path=path, query=query or {}, timeout=self._timeout, body=body)
         )
 
-    def _exchange(self, request: Request) -> Answer:
+    def _exchange(self, request: Request) -> PodmanAnswer:
         with self._sessions.borrow() as session:
             return session.exchange(request)
 

@@ -19,13 +19,13 @@ from ramalama_engines.errors import (
     UnknownRuntime,
     UnsupportedOption,
 )
-from ramalama_engines.rest.http import Meaning, explain, one_line
+from ramalama_engines.rest.http import FailurePattern, explain, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def failure(text: str, what: str, meanings: Sequence[Meaning] = ()) -> EngineError:
+def failure(text: str, what: str, meanings: Sequence[FailurePattern] = ()) -> EngineError:
     """Say what went wrong, from podman's own *text*; *what* tells it where no meaning fits."""
     unexplained = EngineError(f"podman {one_line(what)}: {one_line(text)}", engine="podman")
     return explain(text, (*meanings, _GONE), engine="podman") or unexplained
@@ -38,8 +38,8 @@ def silently_dropped(dropped: Sequence[str], *, server: str = "") -> Unsupported
     return UnsupportedOption(one_line(msg), engine="podman")
 
 
-def _meaning(words: str, error: type[EngineError], message: str) -> Meaning:
-    return Meaning(words, error, message)
+def _meaning(words: str, error: type[EngineError], message: str) -> FailurePattern:
+    return FailurePattern(words, error, message)
 
 
 # A 404, but a 500 while somebody else removes the container.

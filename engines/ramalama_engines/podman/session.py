@@ -39,7 +39,7 @@ class Request:
 
 
 @frozen(kw_only=False)
-class Answer:
+class PodmanAnswer:
     """What podman answered, read whole."""
 
     status: int
@@ -96,7 +96,7 @@ class PodmanSession:
         adapter.poolmanager.pool_classes_by_scheme = {"http": self._pool}
         self._client.mount("http://", adapter)
 
-    def exchange(self, request: Request) -> Answer:
+    def exchange(self, request: Request) -> PodmanAnswer:
         """Send *request* and read the whole answer.
 
         Raises:
@@ -104,9 +104,9 @@ class PodmanSession:
         """
         with self._translated():
             response = self._send(request, stream=False)
-            return Answer(response.status_code, response.content, _server(response))
+            return PodmanAnswer(response.status_code, response.content, _server(response))
 
-    def open_stream(self, request: Request) -> tuple[Answer, Iterator[bytes]]:
+    def open_stream(self, request: Request) -> tuple[PodmanAnswer, Iterator[bytes]]:
         """Send *request* and return the answer with an empty body, and the body as it comes.
 
         An error's body is read at once.
@@ -118,7 +118,7 @@ class PodmanSession:
             self._response = response = self._send(request, stream=True)
             is_error = response.status_code >= 400  # noqa: PLR2004 (HTTP)
             body = response.content if is_error else b""
-        return Answer(response.status_code, body, _server(response)), self._chunks(response)
+        return PodmanAnswer(response.status_code, body, _server(response)), self._chunks(response)
 
     def cut(self) -> None:
         """End the request under way, with EngineUnavailable to the thread that waits for it.

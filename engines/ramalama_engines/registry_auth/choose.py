@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ramalama_engines.image_reference import ImageReference
     from ramalama_engines.registry_auth.files import AuthEntry
     from ramalama_engines.spec import RegistryAuth
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,9 @@ class FoundAuth:
     notices: tuple[str, ...] = ()
 
 
-def find_auth(reference: ImageReference, user: User, *, authfile: Path | None = None) -> FoundAuth:
+def find_auth(
+    reference: ImageReference, user: InvokingUser, *, authfile: Path | None = None
+) -> FoundAuth:
     """Look up who we are to the registry of *reference*.
 
     Raises:

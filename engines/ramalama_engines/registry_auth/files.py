@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ramalama_engines.image_reference import ImageReference
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 _DOCKER_HUB = "docker.io"
 _DOCKER_HUB_ALIASES = ("index.docker.io", "registry-1.docker.io")
@@ -60,7 +60,7 @@ class AuthEntry:
 
 
 def find_entries(
-    reference: ImageReference, user: User, *, authfile: Path | None = None
+    reference: ImageReference, user: InvokingUser, *, authfile: Path | None = None
 ) -> tuple[AuthEntry, ...]:
     """Look up *reference* in every file that counts; the first that serves is the caller's choice.
 
@@ -77,13 +77,13 @@ def find_entries(
     return tuple(_default_entries(user, reference))
 
 
-def named_file(user: User) -> Path | None:
+def named_file(user: InvokingUser) -> Path | None:
     """Return the file that `REGISTRY_AUTH_FILE` names; podman-login(1)."""
     named = user.env.get("REGISTRY_AUTH_FILE")
     return Path(named) if named else None
 
 
-def default_files(user: User) -> tuple[Path, ...]:
+def default_files(user: InvokingUser) -> tuple[Path, ...]:
     """List the files that are read in this order where none is named; logins go to the first."""
     in_runtime_dir = bool(user.env.get("XDG_RUNTIME_DIR"))
     podman = user.runtime_dir if in_runtime_dir else user.root / "run"
@@ -103,7 +103,7 @@ def normal_key(key: str) -> str:
     return domain if _is_url(key) or path in ("", "v1", "v2") else f"{domain}/{path}"
 
 
-def _default_entries(user: User, reference: ImageReference) -> Iterator[AuthEntry]:
+def _default_entries(user: InvokingUser, reference: ImageReference) -> Iterator[AuthEntry]:
     for file in default_files(user):
         try:
             yield _read_entry(file, reference)

@@ -19,7 +19,7 @@ _LONGEST_TEXT = 1000
 
 
 @frozen(kw_only=False)
-class Meaning:
+class FailurePattern:
     """A failure that an engine reports: the words that betray it, what it is, what to do.
 
     *words* is a regular expression, compiled when something has failed; its case does not matter,
@@ -59,7 +59,7 @@ def one_line(text: str) -> str:
     return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "…"
 
 
-def explain(text: str, meanings: Iterable[Meaning], *, engine: str) -> EngineError | None:
+def explain(text: str, meanings: Iterable[FailurePattern], *, engine: str) -> EngineError | None:
     """Find what an engine's error *text* means; the first that matches, None for none."""
     for meaning in meanings:
         if found := re.search(meaning.words, text, re.IGNORECASE | re.DOTALL):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.errors import ImagePullError
 from ramalama_engines.rest.go_json import members
-from ramalama_engines.rest.http import Meaning, explain, one_line
+from ramalama_engines.rest.http import FailurePattern, explain, one_line
 from ramalama_engines.spec import PullProgress
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _COPYING = r"Copying (?:blob|config) (?:sha256:)?(?P<digest>[0-9a-f]{12})[0-9a-f]*"
 
 
-def _failure(words: str, advice: str) -> Meaning:
-    return Meaning(words, ImagePullError, advice)
+def _failure(words: str, advice: str) -> FailurePattern:
+    return FailurePattern(words, ImagePullError, advice)
 
 
 _FAILURES = (

@@ -81,8 +81,8 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _chat(arguments: UrlArguments, signals: Signals) -> None:
-    from ramalama.cli.chat_session import Talking  # noqa: PLC0415 (see above)
-    from ramalama.cli.options.chat import read_enclosed  # noqa: PLC0415 (not for `--help`)
+    from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
+    from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (not for `--help`)
     from ramalama_chat.client.remote import (  # noqa: PLC0415 (see above)
         choose_key,
         choose_model,
@@ -92,7 +92,7 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
     from ramalama_chat.session.session import ChatSession  # noqa: PLC0415 (see above)
 
     invocation = invoke(arguments)
-    enclosed = read_enclosed(arguments)
+    attached = read_attached_files(arguments)
     prompt = read_prompt(arguments.args, sys.stdin)
     key = choose_key(arguments.url, invocation.user.env)
     with (
@@ -102,7 +102,7 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
         model = choose_model(client, arguments.model)
         session = ChatSession(client, model=model, system=arguments.system)
         session.parameters.update(_sampling(arguments))
-        talking = Talking(session, arguments, invocation, enclosed, tools)
+        talking = ChatCommand(session, arguments, invocation, attached, tools)
         collect_garbage()
         if prompt is None:
             talking.loop(on_interrupt=signals.listen_again)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ramalama.api.client import Ramalama
     from ramalama.diagnostics.doctor import Diagnosis
-    from ramalama.diagnostics.inspect_container import Sight
+    from ramalama.diagnostics.inspect_container import ContainerView
     from ramalama_engines import ContainerSpec
 
 _FOUND = 1
@@ -91,7 +91,7 @@ def _json(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
             "SelinuxOptions": spec.selinux_options,
             "User": spec.user,
         },
-        "Seen": dataclasses.asdict(diagnosis.sight) if diagnosis.sight else None,
+        "Seen": dataclasses.asdict(diagnosis.view) if diagnosis.view else None,
         "Problems": [dataclasses.asdict(problem) for problem in diagnosis.problems],
     }
     return json.dumps(report, indent=4, sort_keys=True) + "\n"
@@ -104,7 +104,7 @@ def _text(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
         ("Accelerator", _accelerator(diagnosis)),
         ("Image", _image(diagnosis)),
         *(("Asked for", line) for line in _asked(diagnosis.container)),
-        *(("Seen", line) for line in _seen(diagnosis.sight)),
+        *(("Seen", line) for line in _seen(diagnosis.view)),
     ]
     lines = [f"{name:12} {_line(text)}" for name, text in rows]
     for problem in diagnosis.problems:
@@ -137,21 +137,21 @@ def _asked(spec: ContainerSpec) -> Iterator[str]:
     yield f"OCI runtime {spec.oci_runtime or 'the default'}, network {spec.network}"
 
 
-def _seen(sight: Sight | None) -> Iterator[str]:
-    if sight is None:
+def _seen(view: ContainerView | None) -> Iterator[str]:
+    if view is None:
         yield "nothing: no container could be started"
         return
-    for node in sight.nodes or ():
+    for node in view.nodes or ():
         yield f"{node.path} ({describe(node)})"
-    if not sight.nodes:
-        yield "no device" if sight.nodes is not None else "devices: the image cannot tell"
-    if sight.capabilities is not None:
-        yield f"user {sight.uid}:{sight.gid}, groups {_list(sight.groups)}"
-        yield f"capabilities {sight.capabilities:#x}, network {_list(sight.interfaces)}"
-    yield f"SELinux {sight.selinux_label or 'does not separate it'}"
-    for name, value in (sight.env or {}).items():
+    if not view.nodes:
+        yield "no device" if view.nodes is not None else "devices: the image cannot tell"
+    if view.capabilities is not None:
+        yield f"user {view.uid}:{view.gid}, groups {_list(view.groups)}"
+        yield f"capabilities {view.capabilities:#x}, network {_list(view.interfaces)}"
+    yield f"SELinux {view.selinux_label or 'does not separate it'}"
+    for name, value in (view.env or {}).items():
         yield f"{name}={value}"
-    for program in sight.missing_programs:
+    for program in view.missing_programs:
         yield f"the image has no `{program}`, so some of this is unknown"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, invoke, parser
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.units import human_size
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def execute(words: Sequence[str]) -> int:
 
     def announce() -> None:
         if not invocation.quiet:
-            complain("Waiting for commands that use models …")
+            print_error("Waiting for commands that use models …")
 
     report = invocation.models().collect_garbage(dry_run=arguments.dryrun, on_wait=announce)
     for path in (*report.contents, *report.partials, *report.leftovers):
         sys.stdout.write(f"{path}\n")
     if not invocation.quiet:
-        complain(f"{'Would free' if arguments.dryrun else 'Freed'} {human_size(report.freed)}")
+        print_error(f"{'Would free' if arguments.dryrun else 'Freed'} {human_size(report.freed)}")
     return 0
 
 

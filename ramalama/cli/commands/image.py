@@ -13,7 +13,7 @@ from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.output.image_table import OURS, choose, write_json, write_table
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import Status, complain, printable
+from ramalama.cli.output.terminal import Status, print_error, printable
 from ramalama.config.parsers import one_of
 from ramalama.errors import OptionRefused, engine_errors
 from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
@@ -49,7 +49,7 @@ def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
     arguments = make_parser().parse_intermixed_args(words, ImageArguments())
     if complaint := _misuse(arguments):
-        complain(f"Error: {complaint}")
+        print_error(f"Error: {complaint}")
         return USAGE
     if ensure_no_dryrun(arguments, _shown(arguments)):
         return 0
@@ -156,7 +156,7 @@ def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
     engine = ramalama.connect()
     status = Status(quiet=quiet)
     # A terminal shows the step under way, a log file all of them.
-    show = status.show if sys.stderr.isatty() else complain
+    show = status.show if sys.stderr.isatty() else print_error
     with engine_errors():
         try:
             engine.build(

@@ -63,7 +63,7 @@ def execute(words: Sequence[str]) -> int:
             "Engine": _engine(ramalama),
             "Image": image,
             "ImageNote": describe_stand_in(image, kind, runtime),
-            "Memory": {"Available": ramalama.room().main},
+            "Memory": {"Available": ramalama.memory_capacity().main},
             "Runtimes": {"Available": sorted(RuntimeName), "Default": invocation.config.runtime},
             "Shortnames": _shortnames(ramalama.models.shortnames()),
             "Store": str(ramalama.models.store.base),

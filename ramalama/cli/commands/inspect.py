@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import INVALID
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import complain, printable
+from ramalama.cli.output.terminal import print_error, printable
 from ramalama.errors import ModelNotFound
 from ramalama.models.formats.gguf_metadata import ArrayOf, read_metadata
 from ramalama.models.formats.safetensors import SafetensorsHeader
@@ -187,7 +187,7 @@ def _print_values(metadata: Mapping[str, object], name: str) -> int:
             sys.stdout.write(printable(f"{key}: {metadata[key]}") + "\n")
         return 0
     if name not in metadata:
-        complain(f"Error: the model's metadata have no {name!r}; --get all shows what they have")
+        print_error(f"Error: the model's metadata have no {name!r}; --get all shows what they have")
         return INVALID
     sys.stdout.write(printable(str(metadata[name])) + "\n")
     return 0

@@ -8,7 +8,7 @@ from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options, open_access
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.cli.passwords import ask_name, ask_secret, read_secret, warn_of_argument
 from ramalama.errors import OptionRefused
 from ramalama.models.auth.huggingface import check_token, store_token
@@ -46,7 +46,7 @@ def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
     arguments = make_parser().parse_args(words, LoginArguments())
     if complaint := _misuse(arguments):
-        complain(f"Error: {complaint}")
+        print_error(f"Error: {complaint}")
         return USAGE
     registry = arguments.registry or ""
     if ensure_no_dryrun(arguments, ["login", registry]):
@@ -56,7 +56,7 @@ def execute(words: Sequence[str]) -> int:
     log_in = _login_to_huggingface if to_hub else _login_to_registry
     where = log_in(arguments, invocation)
     if not invocation.quiet:
-        complain(f"Logged in to {where}")
+        print_error(f"Logged in to {where}")
     return 0
 
 
@@ -113,7 +113,7 @@ def _login_to_huggingface(arguments: LoginArguments, invocation: Invocation) -> 
         name = check_token(token, invocation.user, client)
     file = store_token(token, invocation.user)
     if invocation.user.env.get("HF_TOKEN") and not invocation.quiet:
-        complain("Warning: HF_TOKEN is set, which is used before the token of this login")
+        print_error("Warning: HF_TOKEN is set, which is used before the token of this login")
     return f"Hugging Face{f' as {name}' if name else ''} ({file})"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.models.auth.huggingface import remove_token
 from ramalama.models.auth.registry import RegistryName, logout, names_huggingface
 
@@ -39,14 +39,16 @@ def execute(words: Sequence[str]) -> int:
     arguments = make_parser().parse_args(words, LogoutArguments())
     registry = arguments.registry
     if not registry:
-        complain("Error: which registry? `ramalama logout quay.io`, `ramalama logout huggingface`")
+        print_error(
+            "Error: which registry? `ramalama logout quay.io`, `ramalama logout huggingface`"
+        )
         return USAGE
     if ensure_no_dryrun(arguments, ["logout", registry]):
         return 0
     invocation = invoke(arguments)
     file = _forget(registry, arguments.authfile, invocation)
     if not invocation.quiet:
-        complain(f"Logged out of {registry} ({file})")
+        print_error(f"Logged out of {registry} ({file})")
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import complain, printable
+from ramalama.cli.output.terminal import print_error, printable
 from ramalama.errors import InvalidReference, ModelNotFound
 from ramalama.units import human_size
 
@@ -32,7 +32,7 @@ def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
     arguments = make_parser().parse_intermixed_args(words, RmArguments())
     if arguments.all == bool(arguments.models):
-        complain("Error: name the models to remove, or give --all; `ramalama list` lists them")
+        print_error("Error: name the models to remove, or give --all; `ramalama list` lists them")
         return USAGE
     if ensure_no_dryrun(arguments, ["rm", *arguments.models]):
         return 0
@@ -42,7 +42,7 @@ def execute(words: Sequence[str]) -> int:
     if arguments.all:
         freed += sum(_remove(models, each.reference, ignore=True) for each in models.list())
     if not invocation.quiet:
-        complain(f"Freed {human_size(freed)}")
+        print_error(f"Freed {human_size(freed)}")
     return 0
 
 

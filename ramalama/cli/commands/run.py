@@ -13,7 +13,7 @@ from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
     add_chat_options,
-    has_enclosed,
+    attaches_files,
     is_plain,
     tools_of,
     wants_color,
@@ -26,7 +26,7 @@ from ramalama.cli.options.serve import (
     split_at_dashes,
 )
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.cli.output.timings import Timings
 from ramalama.cli.signals import handled_signals
 from ramalama.events import ContainerCreated
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ramalama.cli.invocation import Invocation
-    from ramalama.cli.options.chat import Enclosed
+    from ramalama.cli.options.chat import AttachedFiles
     from ramalama.cli.signals import Signals
     from ramalama.config.options import ServeOptions
     from ramalama.events import Event
     from ramalama.models.library import Models
     from ramalama.serving.server import ModelServer
-    from ramalama_chat.session.tool_loop import ToolUse
+    from ramalama_chat.session.tool_loop import ToolLoop
 
 _PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
 _SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
@@ -121,13 +121,13 @@ def make_parser() -> argparse.ArgumentParser:
     return result
 
 
-def _read_enclosed(arguments: RunArguments) -> Enclosed | None:
+def _read_enclosed(arguments: RunArguments) -> AttachedFiles | None:
     """Read what goes along with the prompt, before anything is started."""
-    if not has_enclosed(arguments):
+    if not attaches_files(arguments):
         return None
-    from ramalama.cli.options.chat import read_enclosed  # noqa: PLC0415 (most name none)
+    from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (most name none)
 
-    return read_enclosed(arguments)
+    return read_attached_files(arguments)
 
 
 def _duration(text: str) -> float:
@@ -142,7 +142,7 @@ class _Run:
 
     arguments: RunArguments
     invocation: Invocation
-    enclosed: Enclosed | None
+    attached: AttachedFiles | None
 
     def print_plan(self) -> int:
         """Show the engine's command line, and do nothing."""
@@ -210,7 +210,7 @@ class _Run:
         prompt: str | None,
         signals: Signals,
         timings: Timings,
-        tools: ToolUse | None,
+        tools: ToolLoop | None,
     ) -> None:
         # The engine has been at work until here, if it had to, and has left us time to import.
         try:
@@ -222,10 +222,10 @@ class _Run:
                 pieces = timings.watch_first(session.ask(prompt))
                 write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
                 return
-            from ramalama.cli.chat_session import Talking  # noqa: PLC0415 (see above)
+            from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
 
-            words = (self.arguments, self.invocation, self.enclosed)
-            talking = Talking(server.chat(), *words, tools)
+            words = (self.arguments, self.invocation, self.attached)
+            talking = ChatCommand(server.chat(), *words, tools)
             collect_garbage()
             if prompt is None:
                 talking.loop(
@@ -260,7 +260,7 @@ class _PromptReader:
         """Return the prompt; None if there is none, neither in the arguments nor piped in."""
         self._thread.join(_PATIENCE)
         if self._thread.is_alive() and not self._quiet:
-            complain("Waiting for the end of standard input …")
+            print_error("Waiting for the end of standard input …")
         self._thread.join()
         if self._error is not None:
             raise self._error

@@ -12,7 +12,7 @@ from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import complain, printable
+from ramalama.cli.output.terminal import print_error, printable
 from ramalama.cli.signals import handled_signals
 from ramalama.config.config import DEFAULT
 from ramalama.config.options import LOOPBACK
@@ -153,10 +153,10 @@ class _Serve:
             _tell_name(server)
         if self.invocation.quiet:
             return
-        complain(f"{server.model} is served at {_address(server)}")
+        print_error(f"{server.model} is served at {_address(server)}")
         if isinstance(server.endpoint, TcpEndpoint):
             directory = server.plan.container.labels[INSTANCE_LABEL]
-            complain(f"its API key is in {directory}/{API_KEY_NAME}")
+            print_error(f"its API key is in {directory}/{API_KEY_NAME}")
 
     def _follow(self, ramalama: Ramalama, server: ModelServer) -> None:
         """Show the server's log until it ends.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import complain, printable
+from ramalama.cli.output.terminal import print_error, printable
 from ramalama.errors import EngineFailure
 from ramalama_engines import ContainerNotFound
 
@@ -31,7 +31,7 @@ def execute(words: Sequence[str]) -> int:
     """Parse *words* and do it."""
     arguments = make_parser().parse_intermixed_args(words, StopArguments())
     if arguments.all == bool(arguments.names):
-        complain("Error: name the servers to stop, or give --all; `ramalama ps` lists them")
+        print_error("Error: name the servers to stop, or give --all; `ramalama ps` lists them")
         return USAGE
     if ensure_no_dryrun(arguments, ["stop", *arguments.names]):
         return 0
@@ -41,7 +41,7 @@ def execute(words: Sequence[str]) -> int:
         missing = _stop(ramalama, names)
     if missing and not (arguments.ignore or arguments.all):
         for absence in missing[:-1]:
-            complain(f"Error: {absence}")
+            print_error(f"Error: {absence}")
         raise missing[-1]
     return 0
 

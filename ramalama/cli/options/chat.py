@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import typed
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.config.parsers import one_of
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.output.color import ColorMode, use_color
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ramalama.cli.invocation import Invocation
-    from ramalama_chat.session.tool_loop import ToolUse
+    from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.tools.server_address import ToolServerAddress
 
     # argparse gives what `add_argument_group` returns no public name.
@@ -117,14 +117,14 @@ def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
 
 
-def has_enclosed(arguments: ChatArguments) -> bool:
+def attaches_files(arguments: ChatArguments) -> bool:
     """Tell whether a file goes along with the first prompt, or with each request."""
     return bool(arguments.file or arguments.picture or arguments.schema)
 
 
 def tools_of(
     arguments: ChatArguments, invocation: Invocation
-) -> AbstractContextManager[ToolUse | None]:
+) -> AbstractContextManager[ToolLoop | None]:
     """Return what opens and closes the tools that the command line names."""
     if not arguments.mcp:
         return nullcontext()
@@ -133,7 +133,7 @@ def tools_of(
 
 def is_plain(arguments: ChatArguments) -> bool:
     """Tell whether all that is asked for is one answer, with nothing about it or beside it."""
-    changed = arguments.max_tokens is not None or not arguments.think or has_enclosed(arguments)
+    changed = arguments.max_tokens is not None or not arguments.think or attaches_files(arguments)
     return not (
         changed or arguments.mcp or arguments.json or arguments.stats or sys.stderr.isatty()
     )
@@ -163,7 +163,7 @@ def _on_off(text: str) -> bool:
 
 
 @frozen()
-class Enclosed:
+class AttachedFiles:
     """What goes along with the first prompt.
 
     Attributes:
@@ -175,7 +175,7 @@ class Enclosed:
     response_format: dict[str, object] | None
 
 
-def read_enclosed(arguments: ChatArguments) -> Enclosed:
+def read_attached_files(arguments: ChatArguments) -> AttachedFiles:
     """Read the files that the command line names; before a server starts, as one may be missing.
 
     Raises:
@@ -187,7 +187,7 @@ def read_enclosed(arguments: ChatArguments) -> Enclosed:
     )
     from ramalama_chat.input.schema import read_schema  # noqa: PLC0415 (likewise)
 
-    return Enclosed(
+    return AttachedFiles(
         texts=tuple(read_text(path) for path in arguments.file),
         images=tuple(read_image(path) for path in arguments.picture),
         response_format=read_schema(arguments.schema) if arguments.schema else None,
@@ -195,13 +195,13 @@ def read_enclosed(arguments: ChatArguments) -> Enclosed:
 
 
 @contextmanager
-def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[ToolUse]:
+def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[ToolLoop]:
     """Start what `--mcp` names, and end it with the block.
 
     Raises:
         InputRefused: a server does not start or lacks a secret, or the SDK is not installed.
     """
-    from ramalama_chat.session.tool_loop import ToolUse  # noqa: PLC0415 (most name none)
+    from ramalama_chat.session.tool_loop import ToolLoop  # noqa: PLC0415 (most name none)
     from ramalama_chat.tools.approval import Approval  # noqa: PLC0415 (likewise)
 
     try:
@@ -212,8 +212,8 @@ def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[To
     always = arguments.mcp_approve == "always"
     approve = Approval(stdin=sys.stdin, stderr=sys.stderr, always=always)
     servers = tuple(_servers(arguments.mcp, invocation))
-    with open_toolbox(servers, complain) as toolbox:
-        yield ToolUse(toolbox=toolbox, approve=approve)
+    with open_toolbox(servers, print_error) as toolbox:
+        yield ToolLoop(toolbox=toolbox, approve=approve)
 
 
 def _servers(

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.cli.output.terminal import Status, complain
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama.events import (
     DownloadPlanned,
     DownloadProgress,
@@ -102,4 +102,4 @@ class TransferProgress:
     def _say(self, text: str) -> None:
         if not self._quiet:
             self._status.clear()
-            complain(text)
+            print_error(text)

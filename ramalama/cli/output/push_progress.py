@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.cli.output.terminal import Status, complain
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama.events import UploadPlanned, UploadProgress, UploadRetrying
 from ramalama.units import human_duration, human_size
 
@@ -48,4 +48,4 @@ class PushProgress:
     def _say(self, text: str) -> None:
         if not self._quiet:
             self._status.clear()
-            complain(text)
+            print_error(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.cli.output.terminal import Status, complain
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
@@ -85,4 +85,4 @@ class StartProgress:
     def _say(self, text: str) -> None:
         if not self._quiet:
             self._status.clear()
-            complain(text)
+            print_error(text)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Write *text* to stderr; control characters in it (file names, logs) are shown, not obeyed."""
     with suppress(OSError):  # the terminal is gone: nobody is there to be told
         sys.stderr.write(printable(text) + "\n")
@@ -20,7 +20,7 @@ def complain(text: str) -> None:
 def quote_log(lines: Sequence[str]) -> None:
     """Show a server's last lines, marked as somebody else's words."""
     for line in lines:
-        complain(f"  | {line}")
+        print_error(f"  | {line}")
 
 
 def printable(text: str) -> str:

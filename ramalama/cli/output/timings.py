@@ -6,7 +6,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from ramalama.cli.output.terminal import complain
+from ramalama.cli.output.terminal import print_error
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
@@ -62,7 +62,7 @@ class Timings:
         """Write each milestone and the time since the one before, in milliseconds."""
         before = 0.0
         for name, at in self._marks:
-            complain(f"{at * 1000:8.0f} ms  +{(at - before) * 1000:6.0f}  {name}")
+            print_error(f"{at * 1000:8.0f} ms  +{(at - before) * 1000:6.0f}  {name}")
             before = at
 
 

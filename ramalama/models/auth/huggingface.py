@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import Patience
-    from ramalama_engines import User
+    from ramalama.models.http.retry import RetryPolicy
+    from ramalama_engines import InvokingUser
 
 _TOKEN = r"[\x21-\x7e]{1,4096}"  # noqa: S105 (the form of one)
 _ENDPOINT = "https://huggingface.co"
@@ -27,7 +27,7 @@ _LARGEST_ANSWER = 1024 * 1024
 
 
 def check_token(
-    token: str, user: User, client: httpx2.Client, *, patience: Patience = PATIENCE
+    token: str, user: InvokingUser, client: httpx2.Client, *, retry_policy: RetryPolicy = PATIENCE
 ) -> str | None:
     """Ask the hub whose *token* this is; None where a mirror cannot tell.
 
@@ -43,14 +43,14 @@ def check_token(
     url = f"{endpoint}/api/whoami-v2"
     with translated(url):
         headers = {"authorization": f"Bearer {token}"}
-        answer = ask(client, url, headers=headers, limit=_LARGEST_ANSWER, patience=patience)
+        answer = ask(client, url, headers=headers, limit=_LARGEST_ANSWER, retry_policy=retry_policy)
     if answer.status in (401, 403):
         msg = f"{endpoint} does not know this token; make one at {endpoint}/settings/tokens"
         raise AccessDenied(msg)
     return _name(answer.body) if answer.ok else None
 
 
-def store_token(token: str, user: User) -> Path:
+def store_token(token: str, user: InvokingUser) -> Path:
     """Write *token* where Hugging Face's clients read it, and return where that is.
 
     Raises:
@@ -66,7 +66,7 @@ def store_token(token: str, user: User) -> Path:
     return file
 
 
-def remove_token(user: User) -> Path:
+def remove_token(user: InvokingUser) -> Path:
     """Remove the token, and return where it was.
 
     Raises:

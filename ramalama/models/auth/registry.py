@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.models.transports.oci.client.registry import Access
-    from ramalama_engines import User
+    from ramalama_engines import InvokingUser
 
 _SCHEMES = ("oci", "docker", "https", "http")
 _HUGGINGFACE = ("huggingface", "hf", "huggingface.co", "hf.co")
@@ -101,7 +101,7 @@ def check_login(registry: RegistryName, credentials: Credentials, *, access: Acc
         raise session.refusal(answer)
 
 
-def logout(registry: RegistryName, user: User, *, authfile: Path | None = None) -> Path:
+def logout(registry: RegistryName, user: InvokingUser, *, authfile: Path | None = None) -> Path:
     """Forget who we are to *registry*, and return the file that knew it.
 
     Raises:
@@ -117,7 +117,7 @@ def logout(registry: RegistryName, user: User, *, authfile: Path | None = None) 
     raise ConfigError(msg)
 
 
-def login_file(user: User, authfile: Path | None) -> Path:
+def login_file(user: InvokingUser, authfile: Path | None) -> Path:
     """Return the file that a login is written to: the one that podman and skopeo read first."""
     linux, macos, *_ = default_files(user)
     has_runtime_dir = bool(user.env.get("XDG_RUNTIME_DIR")) or (user.root / "run").is_dir()
@@ -133,7 +133,7 @@ def _split(text: str) -> tuple[str, str]:
     return name, name.partition("/")[0]
 
 
-def _knowing(registry: RegistryName, user: User) -> list[Path]:
+def _knowing(registry: RegistryName, user: InvokingUser) -> list[Path]:
     """List the files that have an entry for *registry*."""
     reference = ImageReference.parse(f"{registry.key}/{_SOME_REPOSITORY}")
     entries = find_entries(reference, user)

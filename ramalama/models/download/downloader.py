@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelPullError, ModelUnsupported
 from ramalama.events import DownloadRetrying, DownloadWaiting, FileReady, ignore
 from ramalama.models.download.disk_space import disk_errors, require_space
-from ramalama.models.download.job import Job, Manner
+from ramalama.models.download.job import DownloadMode, Job
 from ramalama.models.download.limits import Limits
 from ramalama.models.download.partial import Partial, allocated
 from ramalama.models.download.response import StartOver
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.events import EventHook
-    from ramalama.models.download.values import RemoteBlob, Shelf
+    from ramalama.models.download.values import BlobStore, RemoteBlob
 
 _MOST_BEGINNINGS = 5
 _LIMITS = Limits()
@@ -55,18 +55,20 @@ class Downloader:
         self._streams = streams
         self._limits = limits
 
-    def fetch_all(self, blobs: Sequence[RemoteBlob], shelf: Shelf) -> tuple[FetchedBlob, ...]:
+    def fetch_all(
+        self, blobs: Sequence[RemoteBlob], blob_store: BlobStore
+    ) -> tuple[FetchedBlob, ...]:
         """Fetch several blobs, in order, if there is room for all of them; else as `fetch`."""
-        wanted = {_key(blob): blob for blob in blobs if _find(blob.digest, shelf) is None}
+        wanted = {_key(blob): blob for blob in blobs if _find(blob.digest, blob_store) is None}
         with disk_errors("these files", self._partials):
             self._partials.mkdir(parents=True, exist_ok=True)
             there = sum(allocated(self._partials, key) for key in wanted)
             require_space(
                 self._partials, sum(blob.size or 0 for blob in wanted.values()), there=there
             )
-        return tuple(self.fetch(blob, shelf) for blob in blobs)
+        return tuple(self.fetch(blob, blob_store) for blob in blobs)
 
-    def fetch(self, blob: RemoteBlob, shelf: Shelf) -> FetchedBlob:
+    def fetch(self, blob: RemoteBlob, blob_store: BlobStore) -> FetchedBlob:
         """Get a blob onto the shelf, verified if its digest is known, and say where it is there.
 
         Another process that fetches it already is waited for.
@@ -76,12 +78,12 @@ class Downloader:
             ModelPullError: it cannot be fetched, or is not what was announced.
             StoreError: there is no room for it, or the disk fails.
         """
-        if (found := _find(blob.digest, shelf)) is not None:
+        if (found := _find(blob.digest, blob_store)) is not None:
             return found
         lock = self._locks / f"{_key(blob)}.lock"
         with self._held(lock, blob.name) as waited:
             digest = blob.digest or (_noted_digest(lock) if waited else None)
-            found = _find(digest, shelf) or self._fetch(blob, shelf, lock)
+            found = _find(digest, blob_store) or self._fetch(blob, blob_store, lock)
         self._on_event(FileReady(file=blob.name, size=found.size))
         return found
 
@@ -94,7 +96,7 @@ class Downloader:
                 waited = held.enter_context(locked(lock, on_wait=lambda: self._on_event(waiting)))
             yield waited
 
-    def _fetch(self, blob: RemoteBlob, shelf: Shelf, lock: Path) -> FetchedBlob:
+    def _fetch(self, blob: RemoteBlob, blob_store: BlobStore, lock: Path) -> FetchedBlob:
         with disk_errors(blob.name, self._partials):
             lock.write_bytes(b"")
             partial = Partial(self._partials, _key(blob))
@@ -102,7 +104,7 @@ class Downloader:
             digest = self._complete(blob, partial)
             with disk_errors(blob.name, self._partials):
                 size = partial.path.stat().st_size
-                path = shelf.put(FetchedBlob(path=partial.path, digest=digest, size=size))
+                path = blob_store.put(FetchedBlob(path=partial.path, digest=digest, size=size))
                 partial.remove()
                 lock.write_text(str(digest))
         finally:
@@ -112,15 +114,15 @@ class Downloader:
     def _complete(self, blob: RemoteBlob, partial: Partial) -> Digest:
         """Fetch all of a blob into *partial*, from the beginning again where it must be."""
         source = Source(blob.locate)
-        manner = Manner(ranges=True, streams=self._streams)
+        mode = DownloadMode(ranges=True, streams=self._streams)
         mismatched = refused = False
         reason = ""
         for _ in range(_MOST_BEGINNINGS):
             try:
-                digest = self._attempt(blob, partial, source, manner)
+                digest = self._attempt(blob, partial, source, mode)
             except StartOver as exc:
                 reason = str(exc)
-                manner = Manner(ranges=manner.ranges and exc.ranges, streams=manner.streams)
+                mode = DownloadMode(ranges=mode.ranges and exc.ranges, streams=mode.streams)
             except ModelUnsupported as exc:
                 # Where a digest was announced, it may be the way here that broke the first bytes.
                 if refused or blob.digest is None:
@@ -133,7 +135,7 @@ class Downloader:
                 if mismatched:
                     break
                 mismatched = True
-                manner = Manner(ranges=manner.ranges, streams=1)
+                mode = DownloadMode(ranges=mode.ranges, streams=1)
             with disk_errors(blob.name, self._partials):
                 partial.clear()
             self._on_event(DownloadRetrying(file=blob.name, reason=reason, seconds=0.0))
@@ -143,15 +145,15 @@ class Downloader:
         raise ModelPullError(msg)
 
     def _attempt(
-        self, blob: RemoteBlob, partial: Partial, source: Source, manner: Manner
+        self, blob: RemoteBlob, partial: Partial, source: Source, mode: DownloadMode
     ) -> Digest:
         with disk_errors(blob.name, self._partials):
-            job = Job.prepare(blob, partial, source, manner, self._limits)
+            job = Job.prepare(blob, partial, source, mode, self._limits)
         return Transfer(job, self._on_event).run()
 
 
-def _find(digest: Digest | None, shelf: Shelf) -> FetchedBlob | None:
-    path = None if digest is None else shelf.find(digest)
+def _find(digest: Digest | None, blob_store: BlobStore) -> FetchedBlob | None:
+    path = None if digest is None else blob_store.find(digest)
     if digest is None or path is None:
         return None
     return FetchedBlob(path=path, digest=digest, size=path.stat().st_size)

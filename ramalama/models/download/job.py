@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from ramalama.models.download.connections import Connections
 from ramalama.models.download.partial import Saver
 from ramalama.models.download.plan import Plan
-from ramalama.models.download.response import Terms
+from ramalama.models.download.response import ResponseValidator
 
 if TYPE_CHECKING:
     from ramalama.models.download.journal import Journal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class DownloadMode:
     """How to ask: for parts or for all of it at once, and on how many connections at first."""
 
     ranges: bool
@@ -33,16 +33,16 @@ class Job:
     blob: RemoteBlob
     partial: Partial
     source: Source
-    manner: Manner
+    mode: DownloadMode
     limits: Limits
     plan: Plan
-    terms: Terms
+    terms: ResponseValidator
     saver: Saver
     connections: Connections
 
     @classmethod
     def prepare(
-        cls, blob: RemoteBlob, partial: Partial, source: Source, manner: Manner, limits: Limits
+        cls, blob: RemoteBlob, partial: Partial, source: Source, mode: DownloadMode, limits: Limits
     ) -> Self:
         """Continue with what is in *partial*, or begin; nothing is asked yet."""
         journal = partial.find_journal()
@@ -52,12 +52,12 @@ class Job:
         size = journal.size if journal else blob.size
         plan = Plan(limits, size=size, written=journal.spans if journal else ())
         validator = journal.validator if journal else None
-        terms = Terms(blob, validator=validator, ranges=manner.ranges)
+        terms = ResponseValidator(blob, validator=validator, ranges=mode.ranges)
         return cls(
             blob=blob,
             partial=partial,
             source=source,
-            manner=manner,
+            mode=mode,
             limits=limits,
             plan=plan,
             terms=terms,

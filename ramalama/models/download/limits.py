@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 
 _MIB = 1024 * 1024
 _PIECES = 32
@@ -36,7 +36,7 @@ class Limits:
     save_every: float = 5.0
     silence: float = 30.0
     notice: int = _MIB
-    patience: Patience = field(default_factory=lambda: Patience(tries=8, longest=300.0))
+    retry_policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(tries=8, longest=300.0))
 
     def piece_length(self, size: int) -> int:
         """Return what one stream asks for at once of a blob of *size* bytes."""
@@ -50,7 +50,7 @@ _WORTH_IT = 1.15  # times as fast
 _PERIOD = 1.0  # seconds, between two looks
 
 
-class Growth:
+class AdaptiveConcurrency:
     """Watches how fast a file grows, and counts the *streams* that it should have."""
 
     def __init__(self, streams: int, most: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.download.limits import Limits
     from ramalama.models.download.plan import Plan
-    from ramalama.models.download.response import Terms
+    from ramalama.models.download.response import ResponseValidator
 
 
 _MODE = 0o666  # less the umask
@@ -145,7 +145,9 @@ def _sync_directory(directory: Path) -> None:
 class Saver:
     """Writes the journal of a transfer, and makes streams wait that are too far ahead of it."""
 
-    def __init__(self, plan: Plan, partial: Partial, terms: Terms, limits: Limits) -> None:
+    def __init__(
+        self, plan: Plan, partial: Partial, terms: ResponseValidator, limits: Limits
+    ) -> None:
         self._plan = plan
         self._partial = partial
         self._terms = terms

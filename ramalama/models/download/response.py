@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ramalama.errors import ModelPullError
-from ramalama.models.http.retry import PASSING, Passing, asked_pause
+from ramalama.models.http.retry import TRANSIENT_STATUSES, TransientError, asked_pause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class ResponseHead:
     """The promise of an answer that brings bytes.
 
     Attributes:
@@ -61,7 +61,7 @@ class Head:
         """Read the status and the headers.
 
         Raises:
-            Passing, Refused, StartOver: there are no bytes.
+            TransientError, Refused, StartOver: there are no bytes.
             ModelPullError: it is an answer to some other question.
         """
         match response.status_code:
@@ -72,9 +72,9 @@ class Head:
             case 416:
                 msg = "it does not have the part that was asked for"
                 raise StartOver(msg, ranges=False)
-            case status if status in PASSING:
+            case status if status in TRANSIENT_STATUSES:
                 msg = f"it answers {status}"
-                raise Passing(msg, pause=asked_pause(response.headers))
+                raise TransientError(msg, pause=asked_pause(response.headers))
             case status if 400 <= status < 500:  # noqa: PLR2004 (HTTP's own numbers)
                 raise Refused(status)
             case status:
@@ -122,7 +122,7 @@ def _oddity(response: httpx2.Response) -> str | None:
     return None
 
 
-class Terms:
+class ResponseValidator:
     """Holds answers to what is known of a blob, and learns from the first of them.
 
     Where the digest is known it alone decides which bytes belong together: two mirrors may name
@@ -151,7 +151,7 @@ class Terms:
             wanted["if-range"] = self.validator
         return wanted
 
-    def agree(self, head: Head, piece: Piece, plan: Plan) -> bool:
+    def agree(self, head: ResponseHead, piece: Piece, plan: Plan) -> bool:
         """Check an answer for *piece*, and plan accordingly; True for the first one.
 
         Raises:
@@ -171,7 +171,7 @@ class Terms:
         self.parallel = self.parallel or plan.worth_sharing
         return first
 
-    def _check(self, head: Head, piece: Piece, plan: Plan) -> None:
+    def _check(self, head: ResponseHead, piece: Piece, plan: Plan) -> None:
         if head.oddity and (self.blob.digest is None or head.size != self.blob.size):
             msg = f"where {self.blob.name} should be, the server answered {head.oddity}"
             raise ModelPullError(msg)
@@ -184,7 +184,7 @@ class Terms:
         if head.size is not None and plan.size is not None and head.size != plan.size:
             self._refuse_size(head)
 
-    def _refuse_size(self, head: Head) -> None:
+    def _refuse_size(self, head: ResponseHead) -> None:
         if not head.whole:
             msg = "it contradicts itself about the size"
             raise StartOver(msg, ranges=False)

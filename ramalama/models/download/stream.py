@@ -9,10 +9,10 @@ import httpx2
 
 from ramalama.errors import AccessDenied, ModelPullError
 from ramalama.events import DownloadRetrying
-from ramalama.models.download.response import Head, Refused, StartOver
-from ramalama.models.download.workers import Agreed
+from ramalama.models.download.response import Refused, ResponseHead, StartOver
+from ramalama.models.download.workers import ResponseAccepted
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import Passing, explain, passing_failures
+from ramalama.models.http.retry import TransientError, explain, transient_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +44,13 @@ class Stream:
 
         Raises:
             Stopped: the transfer has ended.
-            Passing: the server brought nothing, as often as our patience goes.
+            TransientError: the server brought nothing, as often as our patience goes.
             StartOver: what came is worth nothing.
             ModelPullError: there is no hope.
             OSError: the disk is full, or fails.
         """
-        patience = replace(self._job.limits.patience, sleep=self._plan.pause)
-        retrying = patience.retrying(self._tell_failure)
+        retry_policy = replace(self._job.limits.retry_policy, sleep=self._plan.pause)
+        retrying = retry_policy.retrying(self._tell_failure)
         while retrying(self._fetch_some):
             pass
 
@@ -58,7 +58,7 @@ class Stream:
         """Fetch a piece or its beginning; False if there is no work.
 
         Raises:
-            Passing: it brought nothing.
+            TransientError: it brought nothing.
         """
         piece = self._plan.take()
         if piece is None:
@@ -66,7 +66,7 @@ class Stream:
         before = piece.position
         try:
             self._fetch(piece)
-        except Passing as exc:
+        except TransientError as exc:
             if piece.position == before:
                 raise
             self._tell_failure(exc, 0.0)
@@ -79,7 +79,7 @@ class Stream:
             msg = "it broke off, and cannot be continued"
             raise StartOver(msg)
         try:
-            with passing_failures():
+            with transient_errors():
                 self._ask(piece, self._job.source.current())
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             host = self._job.source.host
@@ -93,7 +93,7 @@ class Stream:
             if not self._job.source.renew(location):
                 raise self._denial(exc) from exc
             msg = f"its address has expired ({exc.status})"
-            raise Passing(msg, pause=0.0) from exc
+            raise TransientError(msg, pause=0.0) from exc
 
     def _request(self, piece: Piece, location: Location) -> None:
         headers = {**location.headers, **_AS_IT_IS, **self._job.terms.headers(piece)}
@@ -101,7 +101,7 @@ class Stream:
         with opened(
             self._blob.client, "GET", location.url, headers=headers, extensions=self._extensions
         ) as response:
-            head = Head.parse(response)
+            head = ResponseHead.parse(response)
             self._job.source.prove(location, response.url)
             if self._job.terms.agree(head, piece, self._plan):
                 self._begin()
@@ -118,7 +118,7 @@ class Stream:
     def _begin(self) -> None:
         if self._plan.size is not None:
             self._job.partial.reserve(self._plan.size)
-        self._tell(Agreed())
+        self._tell(ResponseAccepted())
 
     def _store(self, content: bytes, piece: Piece) -> int:
         """Put those of the bytes into the file that belong to *piece*, and return their number."""
@@ -133,7 +133,7 @@ class Stream:
             self._plan.end_here(piece)
         elif not piece.finished:
             msg = "it sends less than it promised"
-            raise Passing(msg)
+            raise TransientError(msg)
 
     def _note_surplus(self, piece: Piece) -> None:
         """Refuse what is longer than was announced, unless the digest will tell what is right."""
@@ -152,5 +152,5 @@ class Stream:
             case status:
                 return ModelPullError(f"{host} does not understand us ({status} for {name})")
 
-    def _tell_failure(self, failure: Passing, pause: float) -> None:
+    def _tell_failure(self, failure: TransientError, pause: float) -> None:
         self._tell(DownloadRetrying(file=self._blob.name, reason=str(failure), seconds=pause))

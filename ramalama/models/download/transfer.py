@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelPullError
 from ramalama.events import DownloadProgress, DownloadRetrying
 from ramalama.models.download.disk_space import disk_errors
-from ramalama.models.download.limits import Growth
+from ramalama.models.download.limits import AdaptiveConcurrency
 from ramalama.models.download.plan import Stopped
 from ramalama.models.download.stream import Stream
-from ramalama.models.download.workers import Agreed, Crew, Ended, Role
+from ramalama.models.download.workers import ResponseAccepted, WorkerEnded, WorkerPool, WorkerRole
 from ramalama.models.formats.digest import Digest
-from ramalama.models.http.retry import Passing
+from ramalama.models.http.retry import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +35,9 @@ class Transfer:
     def __init__(self, job: Job, hook: EventHook) -> None:
         self._job = job
         self._hook = hook
-        self._crew = Crew()
-        most = job.limits.most_streams if job.manner.streams > 1 else 1
-        self._growth = Growth(job.manner.streams, most)
+        self._workers = WorkerPool()
+        most = job.limits.most_streams if job.mode.streams > 1 else 1
+        self._concurrency = AdaptiveConcurrency(job.mode.streams, most)
         self._streams = 0
         self._digest: Digest | None = None
         self._reported = (0.0, -1)
@@ -53,8 +53,8 @@ class Transfer:
             StoreError: there is no room for it, or the disk fails.
         """
         try:
-            self._crew.start(Role.HASHER, self._hash)
-            self._crew.start(Role.SAVER, self._job.saver.run)
+            self._workers.start(WorkerRole.HASHER, self._hash)
+            self._workers.start(WorkerRole.SAVER, self._job.saver.run)
             self._add_stream()
             self._report()
             while self._digest is None or not self._trusted:
@@ -78,28 +78,28 @@ class Transfer:
 
     def _add_stream(self) -> None:
         self._streams += 1
-        self._crew.start(Role.STREAM, Stream(self._job, self._crew.tell).run)
+        self._workers.start(WorkerRole.STREAM, Stream(self._job, self._workers.tell).run)
 
     def _listen(self) -> None:
-        match self._crew.next_message(_TICK):
-            case Ended() as ended:
+        match self._workers.next_message(_TICK):
+            case WorkerEnded() as ended:
                 self._note_end(ended)
             case DownloadRetrying() as event:
                 self._hook(event)
-            case Agreed() | None:
+            case ResponseAccepted() | None:
                 pass
 
-    def _note_end(self, ended: Ended) -> None:
-        if ended.role is Role.STREAM:
+    def _note_end(self, ended: WorkerEnded) -> None:
+        if ended.role is WorkerRole.STREAM:
             self._streams -= 1
-        if isinstance(ended.error, Passing):
+        if isinstance(ended.error, TransientError):
             self._go_on_without(ended.error)
         elif ended.error is not None:
             with disk_errors(self._job.blob.name, self._job.partial.path.parent):
                 raise ended.error
 
-    def _go_on_without(self, failure: Passing) -> None:
-        self._growth.retire()
+    def _go_on_without(self, failure: TransientError) -> None:
+        self._concurrency.retire()
         if self._streams == 0 and not self._job.plan.complete:
             msg = f"{self._job.blob.name} cannot be fetched from {self._job.source.host}: {failure}"
             raise ModelPullError(msg) from failure
@@ -115,14 +115,14 @@ class Transfer:
     def _grow(self) -> None:
         if not self._job.terms.parallel:
             return
-        self._growth.observe(self._job.plan.written, time.monotonic())
-        while self._streams < self._growth.streams and self._job.plan.has_work:
+        self._concurrency.observe(self._job.plan.written, time.monotonic())
+        while self._streams < self._concurrency.streams and self._job.plan.has_work:
             self._add_stream()
 
     def _end(self) -> None:
         self._job.plan.stop()
         self._job.connections.end()
-        if not self._crew.join():
+        if not self._workers.join():
             self._job.partial.lend()
         if self._digest is None:
             # A disk that fails now leaves the journal of a moment ago, which is still true; what

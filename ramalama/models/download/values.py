@@ -63,7 +63,7 @@ class FetchedBlob:
     size: int
 
 
-class Shelf(Protocol):
+class BlobStore(Protocol):
     """Where complete files are kept, each content once."""
 
     def find(self, digest: Digest) -> Path | None:

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from ramalama.events import DownloadRetrying
-from ramalama.system.uninterrupted import shielded
+from ramalama.system.uninterrupted import run_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LONGEST_GOODBYE = 2.0
 
 
-class Role(Enum):
+class WorkerRole(Enum):
     """What a thread is there for."""
 
     STREAM = auto()
@@ -28,29 +28,29 @@ class Role(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class WorkerEnded:
     """A thread is through; *error* is what it raised."""
 
-    role: Role
+    role: WorkerRole
     error: BaseException | None
 
 
 @dataclass(frozen=True, slots=True)
-class Agreed:
+class ResponseAccepted:
     """The first answer came, and bytes follow: more streams may come."""
 
 
-Message = Ended | Agreed | DownloadRetrying
+Message = WorkerEnded | ResponseAccepted | DownloadRetrying
 
 
-class Crew:
+class WorkerPool:
     """Starts threads, and brings what they say into the thread of whoever started them."""
 
     def __init__(self) -> None:
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    def start(self, role: Role, work: Callable[[], None]) -> None:
+    def start(self, role: WorkerRole, work: Callable[[], None]) -> None:
         """Do *work* in a thread of its own."""
 
         def run() -> None:
@@ -59,7 +59,7 @@ class Crew:
                 work()
             except BaseException as exc:  # noqa: BLE001 (raised again by whoever hears of it)
                 error = exc
-            self._messages.put(Ended(role, error))
+            self._messages.put(WorkerEnded(role, error))
 
         name = f"ramalama-{role.name.lower()}"
         thread = threading.Thread(target=run, name=name, daemon=True)
@@ -68,7 +68,7 @@ class Crew:
             thread.start()
             self._threads.append(thread)
 
-        shielded(begin)  # no thread may run that is not in the list
+        run_uninterrupted(begin)  # no thread may run that is not in the list
 
     def tell(self, message: Message) -> None:
         """Say something from within a thread."""

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama._version import __version__
-from ramalama.models.http.retry import PASSING, Passing, Patience, asked_pause, passing_failures
+from ramalama.models.http.retry import (
+    TRANSIENT_STATUSES,
+    RetryPolicy,
+    TransientError,
+    asked_pause,
+    transient_errors,
+)
 
 if TYPE_CHECKING:
     import ssl
@@ -29,7 +35,7 @@ _SILENCE = 30.0  # seconds; a server that says nothing for so long has gone
 _CONNECTIONS = 16
 _MOST_REDIRECTS = 10
 _LARGEST_ANSWER = 32 * 1024 * 1024
-_PATIENCE = Patience()
+_PATIENCE = RetryPolicy()
 
 # What may be told to another host than the one it was meant for.
 _TRAVELLING = frozenset({"accept", "accept-encoding", "range", "if-range"})
@@ -42,7 +48,7 @@ class AnswerTooLong(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """What a server said.
 
     Attributes:
@@ -61,8 +67,8 @@ class Answer:
         return 200 <= self.status < 300  # noqa: PLR2004 (HTTP's own numbers)
 
 
-class _PassingAnswer(Passing):
-    def __init__(self, answer: Answer) -> None:
+class _TransientAnswer(TransientError):
+    def __init__(self, answer: HttpAnswer) -> None:
         super().__init__(f"it answers {answer.status}", pause=asked_pause(answer.headers))
         self.answer = answer
 
@@ -90,9 +96,9 @@ def ask(  # noqa: PLR0913 (what a request consists of)
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     limit: int = _LARGEST_ANSWER,
-    patience: Patience = _PATIENCE,
+    retry_policy: RetryPolicy = _PATIENCE,
     silence: float = _SILENCE,
-) -> Answer:
+) -> HttpAnswer:
     """Read all of a small answer, at most *limit* bytes; ask again where that may help.
 
     A server that says nothing for *silence* seconds has gone.
@@ -105,32 +111,32 @@ def ask(  # noqa: PLR0913 (what a request consists of)
     """
     how = {"timeout": httpx2.Timeout(silence, connect=_CONNECT_TIMEOUT).as_dict()}
 
-    def once() -> Answer:
-        with passing_failures():
+    def once() -> HttpAnswer:
+        with transient_errors():
             asked = opened(client, method, url, headers=headers, extensions=how)
             with asked as response:
                 answer = _read(response, limit)
-        if answer.status in PASSING:
-            raise _PassingAnswer(answer)
+        if answer.status in TRANSIENT_STATUSES:
+            raise _TransientAnswer(answer)
         return answer
 
     try:
-        return patience.retrying(_note(url, patience))(once)
-    except _PassingAnswer as exc:
+        return retry_policy.retrying(_note(url, retry_policy))(once)
+    except _TransientAnswer as exc:
         return exc.answer
-    except Passing as exc:
+    except TransientError as exc:
         failure = exc.__cause__ or exc
     # Raised out here: in there, it would become its own context.
     raise failure
 
 
-def _note(url: str, patience: Patience) -> Callable[[Passing, float], None]:
+def _note(url: str, retry_policy: RetryPolicy) -> Callable[[TransientError, float], None]:
     """Make what tells and logs that *url* is asked again, of which only the host is no secret."""
     server = httpx2.URL(url)
 
-    def note(failure: Passing, pause: float) -> None:
+    def note(failure: TransientError, pause: float) -> None:
         _log.info("asking %s again in %.1f s: %s", server.host, pause, failure)
-        patience.tell(f"{server.netloc.decode()} cannot be asked: {failure}", pause)
+        retry_policy.tell(f"{server.netloc.decode()} cannot be asked: {failure}", pause)
 
     return note
 
@@ -142,7 +148,7 @@ def send(
     *,
     content: bytes | Iterable[bytes],
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> HttpAnswer:
     """Make one request with a body and read the answer, which is short.
 
     No redirect is followed: what is sent is for this server alone. With an iterable, *headers*
@@ -204,14 +210,14 @@ def _next_request(redirect: httpx2.Response) -> httpx2.Request:
     return redirect.next_request
 
 
-def _read(response: httpx2.Response, limit: int) -> Answer:
+def _read(response: httpx2.Response, limit: int) -> HttpAnswer:
     body = bytearray()
     for piece in response.iter_bytes():
         body += piece
         if len(body) > limit:
             msg = f"the answer of {response.url.host} is longer than {limit} bytes"
             raise AnswerTooLong(msg)
-    return Answer(
+    return HttpAnswer(
         status=response.status_code,
         url=str(response.url),
         headers={name.lower(): value for name, value in response.headers.items()},

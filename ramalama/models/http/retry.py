@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
 # Answers of a server that may have another one in a moment; from 520 on Cloudflare's.
-PASSING = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 _LONGEST_PAUSE = 30.0
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """It failed, and might not in a moment; *pause* is how many seconds the server asked for."""
 
     def __init__(self, reason: str, *, pause: float | None = None) -> None:
@@ -30,7 +30,7 @@ class Passing(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often we come back to a server that fails.
 
     Attributes:
@@ -49,9 +49,9 @@ class Patience:
     tell: Callable[[str, float], None] = lambda _reason, _seconds: None
 
     def retrying(
-        self, before_pause: Callable[[Passing, float], None] | None = None
+        self, before_pause: Callable[[TransientError, float], None] | None = None
     ) -> tenacity.Retrying:
-        """Make what calls a function again that raises `Passing`, and raises the last one.
+        """Make what calls a function again that raises `TransientError`, and raises the last one.
 
         *before_pause* is told the failure, and for how many seconds nothing happens now.
         """
@@ -71,7 +71,7 @@ class Patience:
                 before_pause(_failure(state), state.upcoming_sleep)
 
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(Passing),
+            retry=tenacity.retry_if_exception_type(TransientError),
             wait=pause,
             stop=give_up,
             sleep=self.sleep,
@@ -81,8 +81,8 @@ class Patience:
 
 
 @contextmanager
-def passing_failures() -> Generator[None]:
-    """Raise `Passing` from those exceptions of httpx2 that another try may spare us."""
+def transient_errors() -> Generator[None]:
+    """Raise `TransientError` from those exceptions of httpx2 that another try may spare us."""
     try:
         yield
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError):
@@ -90,7 +90,7 @@ def passing_failures() -> Generator[None]:
     except httpx2.TransportError as exc:
         if _has_no_tls(exc):
             raise
-        raise Passing(explain(exc)) from exc
+        raise TransientError(explain(exc)) from exc
 
 
 def explain(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
@@ -166,7 +166,7 @@ def _origin(exc: BaseException) -> BaseException:
     return exc
 
 
-def _failure(state: tenacity.RetryCallState) -> Passing:
+def _failure(state: tenacity.RetryCallState) -> TransientError:
     """Return what the last try raised."""
     failure = state.outcome.exception() if state.outcome else None
-    return failure if isinstance(failure, Passing) else Passing("")
+    return failure if isinstance(failure, TransientError) else TransientError("")

@@ -28,7 +28,7 @@ from ramalama.models.store.upstream.views import blob_path, refs_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ramalama.models.store.layout import StoreParts
+    from ramalama.models.store.layout import StoreLayout
     from ramalama.models.store.records import ModelRecord
 
 Inode = tuple[int, int]
@@ -56,7 +56,7 @@ class GarbageReport:
 class GarbageCollector:
     """Goes through all directories. The caller holds the store's lock alone."""
 
-    parts: StoreParts
+    parts: StoreLayout
 
     def find(self, *, older_than: float) -> GarbageReport:
         """Look for garbage; a partial file is, after *older_than* seconds.

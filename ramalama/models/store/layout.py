@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @frozen()
-class StoreParts:
+class StoreLayout:
     """The directories below one base; see `ramalama.models.store.store`."""
 
     contents: ContentStore

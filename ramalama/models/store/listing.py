@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.cas import ContentStore
-    from ramalama.models.store.layout import StoreParts
+    from ramalama.models.store.layout import StoreLayout
     from ramalama.models.store.pulls import Pulls
     from ramalama.models.store.records_file import Records
     from ramalama.models.store.upstream.views import UpstreamTree
@@ -43,7 +43,7 @@ class ListedModel:
     complete: bool
 
 
-def list_models(parts: StoreParts) -> Iterator[ListedModel]:
+def list_models(parts: StoreLayout) -> Iterator[ListedModel]:
     """Yield each model once: ours, those that are on their way, and upstream's."""
     shown: set[ModelRef] = set()
     places: set[tuple[str, ...]] = set()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.formats.digest import Digest
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.store.layout import StoreParts
+    from ramalama.models.store.layout import StoreLayout
     from ramalama.models.store.records import ModelRecord
 
 
@@ -28,7 +28,7 @@ class RemovedModel:
     freed: int
 
 
-def remove_model(parts: StoreParts, reference: ModelRef) -> RemovedModel:
+def remove_model(parts: StoreLayout, reference: ModelRef) -> RemovedModel:
     """Remove a model, and a pull that was begun. The caller holds the lock of the records.
 
     Raises:
@@ -56,7 +56,7 @@ def remove_model(parts: StoreParts, reference: ModelRef) -> RemovedModel:
     return RemovedModel(reference, freed)
 
 
-def abandon_pull(parts: StoreParts, reference: ModelRef, contents: Iterable[Digest]) -> None:
+def abandon_pull(parts: StoreLayout, reference: ModelRef, contents: Iterable[Digest]) -> None:
     """Forget a pull with what came for it; *contents* came, too. The caller holds the lock."""
     digests = set(contents)
     if (pull := parts.pulls.find(reference)) is not None:
@@ -66,7 +66,7 @@ def abandon_pull(parts: StoreParts, reference: ModelRef, contents: Iterable[Dige
 
 
 def _remove_snapshot(
-    parts: StoreParts, record: ModelRecord, others: tuple[ModelRecord, ...]
+    parts: StoreLayout, record: ModelRecord, others: tuple[ModelRecord, ...]
 ) -> int:
     snapshot = parts.snapshots.path(record)
     wanted = snapshot in map(parts.snapshots.path, others) or parts.snapshots.is_held(snapshot)
@@ -74,7 +74,7 @@ def _remove_snapshot(
 
 
 def _release(
-    parts: StoreParts, digests: AbstractSet[Digest], others: tuple[ModelRecord, ...]
+    parts: StoreLayout, digests: AbstractSet[Digest], others: tuple[ModelRecord, ...]
 ) -> int:
     named = {file.digest for other in others for file in other.files}
     return sum(map(parts.contents.release, digests - named))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ramalama.models.formats.digest import Digest
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.gc import GarbageReport
-    from ramalama.models.store.layout import StoreParts
+    from ramalama.models.store.layout import StoreLayout
     from ramalama.models.store.listing import ListedModel
     from ramalama.models.store.records import ModelRecord
     from ramalama.models.store.remove import RemovedModel
@@ -225,10 +225,10 @@ class ModelStore:
     def _is_complete(self, record: ModelRecord) -> bool:
         return all(self.contents.find(file.digest) for file in record.files)
 
-    def _parts(self) -> StoreParts:
-        from ramalama.models.store.layout import StoreParts  # noqa: PLC0415 (see above)
+    def _parts(self) -> StoreLayout:
+        from ramalama.models.store.layout import StoreLayout  # noqa: PLC0415 (see above)
 
-        return StoreParts.below(self.base)
+        return StoreLayout.below(self.base)
 
     def _lock(self, name: str) -> Path:
         return self.contents.locks / f"{name}.lock"

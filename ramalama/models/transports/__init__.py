@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.transports.base import RemoteModel, Transport
@@ -53,10 +53,10 @@ class _Offline:
         raise ModelPullError(msg)
 
 
-def _patience(context: TransportContext) -> Patience:
-    from ramalama.models.http.retry import Patience  # noqa: PLC0415 (brings in httpx2)
+def _retry_policy(context: TransportContext) -> RetryPolicy:
+    from ramalama.models.http.retry import RetryPolicy  # noqa: PLC0415 (brings in httpx2)
 
-    return Patience(tell=context.on_retry)
+    return RetryPolicy(tell=context.on_retry)
 
 
 def _ollama(context: TransportContext, open_client: OpenClient) -> Transport:
@@ -64,7 +64,7 @@ def _ollama(context: TransportContext, open_client: OpenClient) -> Transport:
         OllamaTransport,
     )
 
-    return OllamaTransport(client=open_client(), patience=_patience(context))
+    return OllamaTransport(client=open_client(), retry_policy=_retry_policy(context))
 
 
 def _hugging_face(context: TransportContext, open_client: OpenClient) -> Transport:
@@ -73,7 +73,10 @@ def _hugging_face(context: TransportContext, open_client: OpenClient) -> Transpo
     )
 
     return HuggingFaceTransport(
-        client=open_client(), env=context.env, home=context.home, patience=_patience(context)
+        client=open_client(),
+        env=context.env,
+        home=context.home,
+        retry_policy=_retry_policy(context),
     )
 
 
@@ -82,7 +85,9 @@ def _modelscope(context: TransportContext, open_client: OpenClient) -> Transport
         ModelScopeTransport,
     )
 
-    return ModelScopeTransport(client=open_client(), env=context.env, patience=_patience(context))
+    return ModelScopeTransport(
+        client=open_client(), env=context.env, retry_policy=_retry_policy(context)
+    )
 
 
 def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
@@ -98,7 +103,7 @@ def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
         user=context.user,
         tls_verify=context.tls_verify,
         authfile=context.authfile,
-        patience=_patience(context),
+        retry_policy=_retry_policy(context),
     )
     return OciTransport(access)
 
@@ -106,7 +111,7 @@ def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
 def _url(context: TransportContext, open_client: OpenClient) -> Transport:
     from ramalama.models.transports.url import UrlTransport  # noqa: PLC0415 (when it is used)
 
-    return UrlTransport(client=open_client(), patience=_patience(context))
+    return UrlTransport(client=open_client(), retry_policy=_retry_policy(context))
 
 
 TRANSPORTS: Mapping[Scheme, Callable[[TransportContext, OpenClient], Transport]] = {

@@ -9,14 +9,14 @@ import httpx2
 
 from ramalama.errors import ModelPullError
 from ramalama.models.http.client import AnswerTooLong, ask
-from ramalama.models.http.retry import Passing, Patience, advise
+from ramalama.models.http.retry import RetryPolicy, TransientError, advise
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
 
-PATIENCE = Patience()
+PATIENCE = RetryPolicy()
 
 _LONGEST_SHOWN = 200
 
@@ -27,15 +27,17 @@ def ask_server(
     *,
     accept: str = "*/*",
     limit: int,
-    patience: Patience = PATIENCE,
-) -> Answer:
+    retry_policy: RetryPolicy = PATIENCE,
+) -> HttpAnswer:
     """Read an answer of at most *limit* bytes, whatever its status.
 
     Raises:
         ModelPullError: there is none, or it would come from a place without TLS.
     """
     with translated(url):
-        answer = ask(client, url, headers={"accept": accept}, limit=limit, patience=patience)
+        answer = ask(
+            client, url, headers={"accept": accept}, limit=limit, retry_policy=retry_policy
+        )
     refuse_downgrade(url, answer.url)
     return answer
 
@@ -48,7 +50,7 @@ def translated(url: str) -> Generator[None]:
     except AnswerTooLong as exc:
         msg = f"{server_of(url)} sends too much: {exc}"
         raise ModelPullError(msg) from exc
-    except Passing as exc:
+    except TransientError as exc:
         cause = exc.__cause__
         reason = advise(cause) if isinstance(cause, httpx2.HTTPError) else str(exc)
         msg = f"{server_of(url)} cannot be asked: {one_line(reason)}"

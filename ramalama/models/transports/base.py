@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ramalama.models.formats.kinds import FileKind
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.selection.request import Choice
+    from ramalama.models.transports.selection.request import Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class RemoteModel:
     revision: str | None
     files: Sequence[RemoteFile]
     archives: Sequence[RemoteArchive] = ()
-    variants: Sequence[Choice] = ()
+    variants: Sequence[Variant] = ()
 
     def __post_init__(self) -> None:
         """Refuse names of which one would hide another; raises ModelUnsupported."""

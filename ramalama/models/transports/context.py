@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 
 def _tell_nobody(reason: str, seconds: float) -> None:
@@ -31,7 +31,7 @@ class TransportContext:
         on_retry: is told why a server is asked again, and after how many seconds.
     """
 
-    user: User
+    user: InvokingUser
     tls_verify: bool = True
     authfile: Path | None = None
     offline: bool = False

@@ -10,7 +10,7 @@ import httpx2
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
 from ramalama.models.http.client import AnswerTooLong, ask
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.reference.names import HubName
 from ramalama.models.transports.api_requests import (
     PATIENCE,
@@ -23,7 +23,7 @@ from ramalama.models.transports.selection.listing import ListedFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.reference.reference import ModelRef
 
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; a page of a listing has about one million
@@ -61,14 +61,14 @@ class Hub:
     endpoint: str
     client: httpx2.Client = field(repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    patience: Patience = field(default=PATIENCE, repr=False)
+    retry_policy: RetryPolicy = field(default=PATIENCE, repr=False)
 
     @property
     def host(self) -> str:
         """Its name and port, for people."""
         return server_of(self.endpoint)
 
-    def ask(self, path: str, *, limit: int = LARGEST_ANSWER) -> Answer:
+    def ask(self, path: str, *, limit: int = LARGEST_ANSWER) -> HttpAnswer:
         """Get *path*, of at most *limit* bytes; a refusal is an answer, too.
 
         Raises:
@@ -77,7 +77,7 @@ class Hub:
         url = self.endpoint + path
         with translated(url):
             answer = ask(
-                self.client, url, headers=self.secrets, limit=limit, patience=self.patience
+                self.client, url, headers=self.secrets, limit=limit, retry_policy=self.retry_policy
             )
         refuse_downgrade(url, answer.url)
         return answer
@@ -87,15 +87,17 @@ class Hub:
 
         For what is a courtesy, and no reason to wait or to fail.
         """
-        once = Patience(tries=1)
+        once = RetryPolicy(tries=1)
         url = self.endpoint + path
         try:
-            answer = ask(self.client, url, headers=self.secrets, patience=once, silence=_COURTESY)
+            answer = ask(
+                self.client, url, headers=self.secrets, retry_policy=once, silence=_COURTESY
+            )
             return json.loads(answer.body) if answer.ok else None
         except (httpx2.HTTPError, AnswerTooLong, ValueError, RecursionError):
             return None
 
-    def read_json(self, answer: Answer) -> object:
+    def read_json(self, answer: HttpAnswer) -> object:
         """Return what *answer* says.
 
         Raises:
@@ -120,7 +122,7 @@ class Hub:
         except ValueError as exc:
             self.reject(f"makes no sense: {exc}")
 
-    def check(self, file: ListedFile, answer: Answer) -> bytes:
+    def check(self, file: ListedFile, answer: HttpAnswer) -> bytes:
         """Return what *answer* says, which is all of *file*.
 
         Raises:

@@ -16,7 +16,12 @@ from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import PASSING, Passing, asked_pause, passing_failures
+from ramalama.models.http.retry import (
+    TRANSIENT_STATUSES,
+    TransientError,
+    asked_pause,
+    transient_errors,
+)
 from ramalama.models.transports.api_requests import (
     PATIENCE,
     refuse_downgrade,
@@ -32,7 +37,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.errors import ModelError
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
 
@@ -52,9 +57,9 @@ _PLAIN_NAME = r"""(?i)(?:^|;)\s*filename\s*=\s*(?P<name>[^;"\s]+)"""
 class UrlTransport:
     """Finds models at addresses; there is no registry behind them, and nobody to vouch for them."""
 
-    def __init__(self, *, client: httpx2.Client, patience: Patience = PATIENCE) -> None:
+    def __init__(self, *, client: httpx2.Client, retry_policy: RetryPolicy = PATIENCE) -> None:
         self._client = client
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is GGUF alone)
         """Look at the beginning of each file; see `Transport.find`."""
@@ -90,11 +95,11 @@ class UrlTransport:
         return RemoteFile(name=name, kind=FileKind.GGUF, blob=blob)
 
     def _look(self, url: str, digest: Digest | None) -> _Beginning:
-        def note(failure: Passing, pause: float) -> None:
-            self._patience.tell(f"{server_of(url)} cannot be asked: {failure}", pause)
+        def note(failure: TransientError, pause: float) -> None:
+            self._retry_policy.tell(f"{server_of(url)} cannot be asked: {failure}", pause)
 
         with translated(url):
-            beginning = self._patience.retrying(note)(_ask, self._client, url)
+            beginning = self._retry_policy.retrying(note)(_ask, self._client, url)
         if beginning.status not in (200, 206):
             raise _refusal(beginning, url)
         if digest is None:
@@ -127,10 +132,10 @@ class _Beginning:
 
 def _ask(client: httpx2.Client, url: str) -> _Beginning:
     wanted = {"range": f"bytes=0-{len(_MAGIC) - 1}"}
-    with passing_failures(), opened(client, "GET", url, headers=wanted) as response:
-        if response.status_code in PASSING:
+    with transient_errors(), opened(client, "GET", url, headers=wanted) as response:
+        if response.status_code in TRANSIENT_STATUSES:
             reason = f"it answers {response.status_code}"
-            raise Passing(reason, pause=asked_pause(response.headers))
+            raise TransientError(reason, pause=asked_pause(response.headers))
         start = bytearray()
         for piece in response.iter_raw():
             start += piece

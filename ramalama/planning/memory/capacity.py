@@ -19,7 +19,7 @@ _CLEARLY_FITS = 0.5
 
 
 @frozen()
-class Room:
+class MemoryCapacity:
     """The memory of a host, in bytes.
 
     Attributes:
@@ -36,7 +36,7 @@ class Room:
     @classmethod
     def of(
         cls, main: int | None, accelerator: Accelerator, options: ServeOptions | None = None
-    ) -> Room:
+    ) -> MemoryCapacity:
         """Add what *accelerator* has of its own, as far as a server with *options* uses it.
 
         What does not fit on the devices, llama.cpp keeps in main memory; vLLM cannot, and gives
@@ -61,7 +61,7 @@ class Room:
         """All of it; None if that cannot be told."""
         return None if self.main is None or self.gpu is None else self.main + self.gpu
 
-    def clearly_holds(self, weights: int) -> bool:
+    def certainly_fits(self, weights: int) -> bool:
         """Whether so many bytes of weights fit without any doubt."""
         return self.total is None or weights < self.total * _CLEARLY_FITS
 

@@ -32,7 +32,7 @@ _ONE_FULL_LAYER_OF = {"gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryNeed:
+class MemoryEstimate:
     """Bytes that a server needs, apart from its program."""
 
     weights: int
@@ -110,11 +110,11 @@ class ModelShape:
             models=self.models + other.models,
         )
 
-    def need(self, context: int) -> MemoryNeed:
+    def need(self, context: int) -> MemoryEstimate:
         """Estimate for a context of so many tokens, kept in half precision."""
         context = _round_up(context)
         numbers = _BATCH * (self.vocabulary + _ACTIVATIONS * self.width)
-        return MemoryNeed(
+        return MemoryEstimate(
             weights=self.weights,
             kv_cache=sum(layer.cache(context) for layer in self.layers),
             computing=numbers * _F32 + self.models * _BATCH * context * _F16,

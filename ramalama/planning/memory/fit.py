@@ -25,43 +25,48 @@ if TYPE_CHECKING:
     from ramalama.events import EventHook
     from ramalama.models.pull import Admit
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.models.transports.selection.request import Choice
-    from ramalama.planning.memory.capacity import Room
-    from ramalama.planning.memory.estimate import MemoryNeed, ModelShape
+    from ramalama.models.transports.selection.request import Variant
+    from ramalama.planning.memory.capacity import MemoryCapacity
+    from ramalama.planning.memory.estimate import MemoryEstimate, ModelShape
 
 _USUAL_CONTEXT = 4096  # tokens; up to there it adds less than weights that leave half of it free
 _INSIST = "(`run --force` tries it all the same)"
 
 
-def check_weights(name: str, weights: int, room: Room, *, variants: Sequence[Choice] = ()) -> None:
+def check_weights(
+    name: str, weights: int, capacity: MemoryCapacity, *, variants: Sequence[Variant] = ()
+) -> None:
     """Refuse a model whose weights alone exceed all memory, before anything large is done.
 
     Raises:
         ModelTooLarge: the message names what there is and which *variants* would fit.
     """
-    if room.total is None or weights <= room.total:
+    if capacity.total is None or weights <= capacity.total:
         return
-    fitting = [variant for variant in variants if variant.size <= room.total]
+    fitting = [variant for variant in variants if variant.size <= capacity.total]
     best = sorted(fitting, key=lambda variant: variant.size, reverse=True)[:3]
     smaller = ", ".join(f"{each.reference} ({human_size(each.size)})" for each in best)
     remedy = f"what fits: {smaller}" if smaller else "take a smaller model, or a smaller variant"
-    msg = (
-        f"{name} needs {human_size(weights)} for its weights alone, but {room}; {remedy} {_INSIST}"
-    )
+    needed = human_size(weights)
+    msg = f"{name} needs {needed} for its weights alone, but {capacity}; {remedy} {_INSIST}"
     raise ModelTooLarge(msg)
 
 
-def admit_into(room: Room) -> Admit:
-    """Return what refuses a pull of weights that exceed *room*; see `check_weights`."""
+def admit_within(capacity: MemoryCapacity) -> Admit:
+    """Return what refuses a pull of weights that exceed *capacity*; see `check_weights`."""
 
-    def admit(name: str, weights: int, variants: Sequence[Choice]) -> None:
-        check_weights(name, weights, room, variants=variants)
+    def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
+        check_weights(name, weights, capacity, variants=variants)
 
     return admit
 
 
 def fit(
-    options: ServeOptions, model: StoredModel, room: Room, *, on_event: EventHook = ignore
+    options: ServeOptions,
+    model: StoredModel,
+    capacity: MemoryCapacity,
+    *,
+    on_event: EventHook = ignore,
 ) -> ServeOptions:
     """Hold a model that is about to be served against the memory there is.
 
@@ -72,94 +77,102 @@ def fit(
         ModelTooLarge: the weights alone are too much, or the context is, and *options* do not
             insist.
     """
-    name, weights = str(model.reference), weigh(model)
+    name, weights = str(model.reference), weights_size(model)
     if not options.force:
-        check_weights(name, weights, room)
+        check_weights(name, weights, capacity)
     context = context_size(options, model.parameters)
     vllm = options.runtime is RuntimeName.VLLM
     usual = 0 < context <= _USUAL_CONTEXT and options.ngl != ALL_LAYERS
     # The headers of GGUF take ten milliseconds to read, which most starts can do without.
-    if usual and room.clearly_holds(weights) and model.directory is None:
+    if usual and capacity.certainly_fits(weights) and model.directory is None:
         return options
-    if vllm and context == 0 and not room.main:
+    if vllm and context == 0 and not capacity.main:
         return options  # on a GPU it knows best how much of the model's own fits
     shape = _shape(model, weights)
     if shape is None:
         return options
-    options = choose_context(options, shape, room)
+    options = choose_context(options, shape, capacity)
     context = context_size(options, model.parameters) or shape.trained_context or _USUAL_CONTEXT
     need = shape.need(context)
     if not options.force:
-        check_context(name, need, shape, room)
-    if vllm and room.main:
+        check_context(name, need, shape, capacity)
+    if vllm and capacity.main:
         from ramalama.runtimes.vllm import with_cache  # noqa: PLC0415 (llama.cpp starts without)
 
         options = with_cache(options, need.kv_cache)
-    if shortage := describe_shortage(name, need, shape, room):
+    layers = _describe_layers(name, need, capacity) if options.ngl == ALL_LAYERS else None
+    if shortage := describe_shortage(name, need, shape, capacity) or layers:
         on_event(Notice(shortage))
-    elif options.ngl == ALL_LAYERS and room.gpu and need.total > room.gpu:
-        on_event(Notice(_describe_layers(name, need, room)))
     return options
 
 
-def weigh(model: StoredModel) -> int:
+def weights_size(model: StoredModel) -> int:
     """Return the bytes of all weights that a server of *model* will load."""
     extras = (*model.projectors, *model.adapters, *([model.draft] if model.draft else []))
     return sum(map(_size, (*model.weights, *extras)))
 
 
-def choose_context(options: ServeOptions, shape: ModelShape, room: Room) -> ServeOptions:
+def choose_context(
+    options: ServeOptions, shape: ModelShape, capacity: MemoryCapacity
+) -> ServeOptions:
     """Let "the model's own context" be as much of it as fits; other wishes stay as they are."""
-    if options.ctx_size != 0 or room.total is None:
+    if options.ctx_size != 0 or capacity.total is None:
         return options
-    largest = shape.largest_context(room.total)
+    largest = shape.largest_context(capacity.total)
     if largest == 0 or largest >= (shape.trained_context or 0):
         return options
     return replace(options, ctx_size=largest)
 
 
-def check_context(name: str, need: MemoryNeed, shape: ModelShape, room: Room) -> None:
+def check_context(
+    name: str, need: MemoryEstimate, shape: ModelShape, capacity: MemoryCapacity
+) -> None:
     """Refuse a context that exceeds all memory: unlike weights, none of it can be read again.
 
     Raises:
         ModelTooLarge: the message names the largest context that would fit.
     """
     own = need.kv_cache + need.computing
-    if room.total is None or own <= room.total:
+    if capacity.total is None or own <= capacity.total:
         return
     msg = (
-        f"{name} needs {human_size(own)} for its context alone, but {room}; "
-        f"{_remedy(shape, room)} {_INSIST}"
+        f"{name} needs {human_size(own)} for its context alone, but {capacity}; "
+        f"{_remedy(shape, capacity)} {_INSIST}"
     )
     raise ModelTooLarge(msg)
 
 
-def describe_shortage(name: str, need: MemoryNeed, shape: ModelShape, room: Room) -> str | None:
+def describe_shortage(
+    name: str, need: MemoryEstimate, shape: ModelShape, capacity: MemoryCapacity
+) -> str | None:
     """Say in a sentence that the server will need more than there is; None if it will not."""
-    if room.total is None or need.total <= room.total:
+    if capacity.total is None or need.total <= capacity.total:
         return None
     return (
-        f"{name} will need about {_parts(need)}, but {room}; "
-        f"it may be slow or fail; {_remedy(shape, room)}"
+        f"{name} will need about {_parts(need)}, but {capacity}; "
+        f"it may be slow or fail; {_remedy(shape, capacity)}"
     )
 
 
-def _describe_layers(name: str, need: MemoryNeed, room: Room) -> str:
+def _describe_layers(name: str, need: MemoryEstimate, capacity: MemoryCapacity) -> str | None:
+    """Say that all layers on the GPU will need more than it has; None if they will not."""
+    if not capacity.gpu or need.total <= capacity.gpu:
+        return None
     return (
-        f"{name} will need about {_parts(need)} on the GPU, which has {human_size(room.gpu or 0)}; "
+        f"{name} will need about {_parts(need)} on the GPU, which has {human_size(capacity.gpu)}; "
         "it may fail; --ngl -1 puts as many layers there as fit"
     )
 
 
-def _parts(need: MemoryNeed) -> str:
+def _parts(need: MemoryEstimate) -> str:
     return (
         f"{human_size(need.total)} (weights {human_size(need.weights)}, "
         f"context {human_size(need.kv_cache)}, computing {human_size(need.computing)})"
     )
 
 
-def _remedy(shape: ModelShape, room: Room) -> str:
-    largest = shape.largest_context(room.total or 0)
+def _remedy(shape: ModelShape, capacity: MemoryCapacity) -> str:
+    largest = shape.largest_context(capacity.total or 0)
     return f"--ctx-size {largest} fits" if largest else "take a smaller variant of the model"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ramalama_accel import DeviceNode, Host, User
+from ramalama_accel import DeviceNode, DeviceUser, Host
 
 HOSTS = Path(__file__).with_name("hosts")
 NAMES = sorted(path.stem for path in HOSTS.glob("*.toml"))
@@ -72,7 +72,7 @@ def _host(root: Path, table: Table, nodes: dict[str, DeviceNode]) -> Host:
         root=root,
         env=table.get("env", {}),
         machine=said.get("machine", "x86_64"),
-        user=User(uid=said.get("uid", 1000), gids=gids),
+        user=DeviceUser(uid=said.get("uid", 1000), gids=gids),
         nodes=nodes,
         oci_runtimes=tuple(said.get("oci_runtimes", [])),
     )

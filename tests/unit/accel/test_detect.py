@@ -42,7 +42,7 @@ for name in NAMES:
 """
 
 
-def guarded(root: Path, *accident: str) -> subprocess.CompletedProcess[str]:
+def run_guarded(root: Path, *accident: str) -> subprocess.CompletedProcess[str]:
     """Detect on all made-up hosts in a process of its own that may do nothing but read."""
     search = os.pathsep.join([str(ROOT), *(str(ROOT / leaf) for leaf in ("accel", "values"))])
     return subprocess.run(
@@ -55,7 +55,7 @@ def guarded(root: Path, *accident: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_on_no_host_does_detection_start_a_process_or_write_anything(tmp_path: Path) -> None:
-    result = guarded(tmp_path)
+    result = run_guarded(tmp_path)
 
     assert (result.returncode, result.stderr) == (0, "")
     kinds = dict(line.split() for line in result.stdout.splitlines())
@@ -76,7 +76,7 @@ def test_on_no_host_does_detection_start_a_process_or_write_anything(tmp_path: P
     ],
 )
 def test_the_guard_notices(tmp_path: Path, accident: str, event: str) -> None:
-    result = guarded(tmp_path, accident)
+    result = run_guarded(tmp_path, accident)
 
     assert (result.returncode, result.stdout) == (1, f"refused: {event}\n")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ramalama_accel import DeviceNode, Host, User
+from ramalama_accel import DeviceNode, DeviceUser, Host
 
 NODE = DeviceNode(mode=0o660, uid=0, gid=110)
 
@@ -97,12 +97,12 @@ def test_a_listing_is_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("user", "allowed"),
     [
-        (User(uid=0, gids=frozenset()), True),
-        (User(uid=1000, gids=frozenset({110})), True),
-        (User(uid=1000, gids=frozenset({44})), False),
+        (DeviceUser(uid=0, gids=frozenset()), True),
+        (DeviceUser(uid=1000, gids=frozenset({110})), True),
+        (DeviceUser(uid=1000, gids=frozenset({44})), False),
     ],
 )
-def test_the_mode_decides_who_may_use_a_made_up_node(*, user: User, allowed: bool) -> None:
+def test_the_mode_decides_who_may_use_a_made_up_node(*, user: DeviceUser, allowed: bool) -> None:
     host = Host(user=user, nodes={"/dev/kfd": NODE})
 
     assert host.may_use("/dev/kfd") is allowed
@@ -112,7 +112,7 @@ def test_the_mode_decides_who_may_use_a_made_up_node(*, user: User, allowed: boo
     ("mode", "allowed"), [(0o600, True), (0o066, False), (0o400, False), (0o666, True)]
 )
 def test_an_owner_is_judged_by_the_owner_s_bits(*, mode: int, allowed: bool) -> None:
-    owner = User(uid=7, gids=frozenset({110}))
+    owner = DeviceUser(uid=7, gids=frozenset({110}))
 
     assert owner.may_use(DeviceNode(mode=mode, uid=7, gid=110)) is allowed
 

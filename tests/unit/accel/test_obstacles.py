@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ramalama_accel import AcceleratorKind, DeviceNode, Host, User, detect
+from ramalama_accel import AcceleratorKind, DeviceNode, DeviceUser, Host, detect
 from tests.unit.accel.made_up_hosts import make
 
 Change = Callable[[Host], Host]
@@ -14,7 +14,7 @@ Change = Callable[[Host], Host]
 ROOTS_OWN = DeviceNode(mode=0o600, uid=0, gid=0)
 FOR_VIDEO = DeviceNode(mode=0o660, uid=0, gid=44)
 GEFORCES = "NVIDIA GeForce RTX 3080 and NVIDIA GeForce RTX 5090"
-STRANGER = User(uid=1000, gids=frozenset())
+STRANGER = DeviceUser(uid=1000, gids=frozenset())
 
 
 def no_nodes(host: Host) -> Host:

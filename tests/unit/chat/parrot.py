@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ramalama_chat import ChatError, Conversation, Repl, Usage
 from ramalama_chat.repl.history import History
 from ramalama_chat.repl.repl import LineReader
-from ramalama_chat.repl.state import Desk
+from ramalama_chat.repl.state import ChatState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -78,7 +78,7 @@ class Heard:
     """What came of a talk."""
 
     parrot: Parrot
-    desk: Desk
+    state: ChatState
     out: str = ""
     err: str = ""
     caught: list[bool] = field(default_factory=list[bool])
@@ -96,11 +96,11 @@ def talk(
     out, err = io.StringIO(), io.StringIO()
     parrot = parrot or Parrot()
     history = History(home / "history", lambda warning: print(warning, file=err))
-    desk = Desk(talk=parrot, stderr=err, history=history, home=home)
-    heard = Heard(parrot, desk)
+    state = ChatState(talk=parrot, stderr=err, history=history, home=home)
+    heard = Heard(parrot, state)
     with closing(io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")) as stdin:
         Repl(
-            desk=desk,
+            state=state,
             reader=LineReader(stdin=stdin, stderr=err, prefix="> "),
             stdout=out,
             on_interrupt=lambda: heard.caught.append(True),

@@ -6,7 +6,7 @@ import pytest
 
 import ramalama_chat
 from ramalama_chat import ChatSession, errors, preload
-from ramalama_chat.repl.state import Talk
+from ramalama_chat.repl.state import ChatProtocol
 
 
 def test_the_door_lists_what_it_offers() -> None:
@@ -49,5 +49,5 @@ def test_preload_may_run_in_several_threads_at_once() -> None:
     assert ramalama_chat.open_client is not None
 
 
-def a_session_can_talk_in_the_loop(session: ChatSession) -> Talk:
+def a_session_can_talk_in_the_loop(session: ChatSession) -> ChatProtocol:
     return session  # held by the type checkers

@@ -8,9 +8,9 @@ from pathlib import Path
 from ramalama.config.options import ServeOptions
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.plan import Circumstances
-from ramalama.serving.run_dir import InstanceDir
-from ramalama.system.process_identity import Lease
+from ramalama.planning.plan import LaunchEnvironment
+from ramalama.serving.run_dir import ServerDir
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Accelerator, AcceleratorKind
 from ramalama_engines import LocalImage
 
@@ -20,8 +20,8 @@ STORED = StoredModel(reference=MODEL, weights=(Path("/models/granite.gguf"),))
 OPTIONS = ServeOptions(model=MODEL)
 IMAGE = LocalImage(id="sha256:1", entrypoint=("llama-server",))
 CPU = Accelerator(kind=AcceleratorKind.CPU)
-LEASE = Lease(host="0123abcd", pid=42, start=4711)
-HERE = Circumstances(
+LEASE = ProcessIdentity(host="0123abcd", pid=42, start=4711)
+HERE = LaunchEnvironment(
     engine="podman",
     runtime="llama.cpp",
     rootless=False,
@@ -29,8 +29,8 @@ HERE = Circumstances(
     gid=1001,
     image_name="quay.io/ramalama/ramalama:0.25",
     image=IMAGE,
-    instance=InstanceDir(Path("/run/user/1000/ramalama/0123abcd-42-4711-00ff")),
-    lease=LEASE,
+    instance=ServerDir(Path("/run/user/1000/ramalama/0123abcd-42-4711-00ff")),
+    identity=LEASE,
     container_name="ramalama-0a1b2c3d4e",
     threads=4,
     api_key="the-secret-key",

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ramalama_accel.cdi.specs import CdiDevice, read_inventory
+from ramalama_accel.cdi.specs import CdiSpecDevice, read_inventory
 from ramalama_accel.host import Host, printable
 from ramalama_accel.permissions import find_obstacle, groups_for
 from ramalama_accel.probes.nvidia.cards import read_driver_version
@@ -63,7 +63,7 @@ def _by_runtime(
 
 
 def _by_cdi(
-    host: Host, cards: Sequence[Gpu], wanted: VisibleDevices, offered: Mapping[str, CdiDevice]
+    host: Host, cards: Sequence[Gpu], wanted: VisibleDevices, offered: Mapping[str, CdiSpecDevice]
 ) -> Accelerator | Finding:
     label = _label(cards)
     if not offered:
@@ -85,7 +85,7 @@ def _by_cdi(
 
 
 def _choose_names(
-    gpus: Sequence[Gpu], wanted: VisibleDevices, offered: Mapping[str, CdiDevice]
+    gpus: Sequence[Gpu], wanted: VisibleDevices, offered: Mapping[str, CdiSpecDevice]
 ) -> tuple[str, ...]:
     """Return the CDI names of what is wanted; none where some card has no name."""
     if wanted.items is None and _ALL in offered:
@@ -103,19 +103,19 @@ def _choose_names(
     return tuple(dict.fromkeys(names))
 
 
-def _names_of(gpu: Gpu, offered: Mapping[str, CdiDevice]) -> tuple[str, ...]:
+def _names_of(gpu: Gpu, offered: Mapping[str, CdiSpecDevice]) -> tuple[str, ...]:
     aliases = (str(gpu.index), f"gpu{gpu.index}", gpu.uuid or "")
     whole = next((alias for alias in aliases if alias in offered), None)
     return (whole,) if whole else gpu.partitions
 
 
-def _with_partitions(gpu: Gpu, offered: Mapping[str, CdiDevice]) -> Gpu:
+def _with_partitions(gpu: Gpu, offered: Mapping[str, CdiSpecDevice]) -> Gpu:
     matches = [re.fullmatch(_PARTITION, name) for name in sorted(offered)]
     own = [match[0] for match in matches if match and int(match[1]) == gpu.index]
     return replace(gpu, partitions=tuple(own))
 
 
-def _find_stale(host: Host, label: str, devices: Sequence[CdiDevice]) -> Finding | None:
+def _find_stale(host: Host, label: str, devices: Sequence[CdiSpecDevice]) -> Finding | None:
     """Return a finding if a specification was made for other devices, or another driver."""
     for device in devices:
         for path in (*device.nodes, *device.files):

@@ -3,11 +3,11 @@
 from ramalama_accel.hardware import Hardware
 from ramalama_accel.host import Host
 from ramalama_accel.probes.nvidia.cards import find_nvidia_cards
-from ramalama_accel.values import Finding, Sighting
+from ramalama_accel.values import Finding, ProbeResult
 from ramalama_accel.visible import VisibleDevices
 
 
-def find_nvidia(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sighting:
+def find_nvidia(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
     """Look for NVIDIA cards that a container can use.
 
     Raises:
@@ -15,11 +15,11 @@ def find_nvidia(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Sight
     """
     gpus, findings = find_nvidia_cards(host, hardware)
     if not gpus:
-        return Sighting(findings=findings)
+        return ProbeResult(findings=findings)
     # Most hosts have no NVIDIA card, and do without the time that it takes to import this.
     from ramalama_accel.probes.nvidia.device_access import choose_way  # noqa: PLC0415
 
     result, problems = choose_way(host, gpus, wanted)
     if isinstance(result, Finding):
-        return Sighting(findings=(*findings, *problems, result))
-    return Sighting.of(result, *findings, *problems)
+        return ProbeResult(findings=(*findings, *problems, result))
+    return ProbeResult.of(result, *findings, *problems)

@@ -2,76 +2,76 @@
 
 from ramalama_chat.input.attachments import Attachments
 from ramalama_chat.repl.commands.outcome import Then
-from ramalama_chat.repl.state import Desk
-from ramalama_chat.session.transcript import SavedTalk, load_talk, save_talk
+from ramalama_chat.repl.state import ChatState
+from ramalama_chat.session.transcript import Transcript, load_talk, save_talk
 
 
-def clear(desk: Desk, _words: str) -> Then:
+def clear(state: ChatState, _words: str) -> Then:
     """Forget what was said, and what is attached."""
-    desk.talk.conversation.clear()
-    desk.attachments, desk.unanswered = Attachments(), None
-    desk.tell("The conversation starts anew.")
+    state.talk.conversation.clear()
+    state.attachments, state.unanswered = Attachments(), None
+    state.tell("The conversation starts anew.")
     return Then.GO_ON
 
 
-def system(desk: Desk, words: str) -> Then:
+def system(state: ChatState, words: str) -> Then:
     """Show the system prompt, or set another; a pair of quotes stands for none."""
     if words in ('""', "''"):
-        desk.talk.conversation.system = None
-        desk.tell("There is no system prompt any more.")
+        state.talk.conversation.system = None
+        state.tell("There is no system prompt any more.")
     elif words:
-        desk.talk.conversation.system = words
-        desk.tell("The system prompt is set; what was said stays.")
+        state.talk.conversation.system = words
+        state.tell("The system prompt is set; what was said stays.")
     else:
-        desk.tell(desk.talk.conversation.system or "There is no system prompt.")
+        state.tell(state.talk.conversation.system or "There is no system prompt.")
     return Then.GO_ON
 
 
-def undo(desk: Desk, _words: str) -> Then:
+def undo(state: ChatState, _words: str) -> Then:
     """Forget the last exchange."""
-    exchange = desk.talk.conversation.undo()
+    exchange = state.talk.conversation.undo()
     if exchange is None:
-        desk.tell("Nothing was said yet.")
+        state.tell("Nothing was said yet.")
     else:
-        desk.tell(f"Forgotten: {_brief(exchange.prompt)}")
+        state.tell(f"Forgotten: {_brief(exchange.prompt)}")
     return Then.GO_ON
 
 
-def regenerate(desk: Desk, _words: str) -> Then:
+def regenerate(state: ChatState, _words: str) -> Then:
     """Have the last question asked again."""
-    if desk.unanswered is None and not desk.talk.conversation.exchanges:
-        desk.tell("Nothing was asked yet.")
+    if state.unanswered is None and not state.talk.conversation.exchanges:
+        state.tell("Nothing was asked yet.")
         return Then.GO_ON
     return Then.ASK_AGAIN
 
 
-def save(desk: Desk, words: str) -> Then:
+def save(state: ChatState, words: str) -> Then:
     """Write the talk to a file."""
-    path = desk.path(words)
-    conversation = desk.talk.conversation
+    path = state.path(words)
+    conversation = state.talk.conversation
     save_talk(
         path,
-        SavedTalk(
+        Transcript(
             system=conversation.system,
             exchanges=conversation.exchanges,
-            parameters=desk.talk.parameters,
+            parameters=state.talk.parameters,
         ),
     )
-    desk.tell(f"Saved to {path}.")
+    state.tell(f"Saved to {path}.")
     return Then.GO_ON
 
 
-def load(desk: Desk, words: str) -> Then:
+def load(state: ChatState, words: str) -> Then:
     """Go on with the talk of a file."""
-    saved = load_talk(desk.path(words))
-    conversation = desk.talk.conversation
+    saved = load_talk(state.path(words))
+    conversation = state.talk.conversation
     conversation.system = saved.system
     conversation.replace(saved.exchanges)
-    desk.talk.parameters.update(saved.parameters)
-    desk.unanswered = None
+    state.talk.parameters.update(saved.parameters)
+    state.unanswered = None
     count = len(saved.exchanges)
     last = f"; the last: {_brief(saved.exchanges[-1].prompt)}" if count else ""
-    desk.tell(f"Loaded {count} exchange{'' if count == 1 else 's'}{last}")
+    state.tell(f"Loaded {count} exchange{'' if count == 1 else 's'}{last}")
     return Then.GO_ON
 
 

@@ -4,39 +4,39 @@ from collections.abc import Callable, Mapping
 
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.repl.commands.outcome import Then
-from ramalama_chat.repl.state import Desk
+from ramalama_chat.repl.state import ChatState
 from ramalama_chat.session.parameters import PARAMETERS, read_parameter, set_reasoning
 
 _DEFAULT = "default"
 
 
-def set_parameter(desk: Desk, words: str) -> Then:
+def set_parameter(state: ChatState, words: str) -> Then:
     """Set a parameter or a switch; without words, list what can be set."""
     name, _, value = words.removeprefix("parameter ").strip().partition(" ")
     value = value.strip()
     if not name:
-        desk.tell(f"/set NAME VALUE: {', '.join(PARAMETERS)}; or {', '.join(_SWITCHES)}")
+        state.tell(f"/set NAME VALUE: {', '.join(PARAMETERS)}; or {', '.join(_SWITCHES)}")
     elif name in _SWITCHES:
         if value:
             msg = f"{name} takes no value; there are {', '.join(_SWITCHES)}"
             raise InputRefused(msg)
-        _SWITCHES[name](desk)
+        _SWITCHES[name](state)
     elif not value and name in PARAMETERS:
         msg = f"which value? /set {name} VALUE"
         raise InputRefused(msg)
     elif value == _DEFAULT and name in PARAMETERS:
-        desk.talk.parameters.pop(PARAMETERS[name].member, None)
-        desk.tell(f"{name} is the server's own again.")
+        state.talk.parameters.pop(PARAMETERS[name].member, None)
+        state.tell(f"{name} is the server's own again.")
     else:
         member, read = read_parameter(name, value)
-        desk.talk.parameters[member] = read
-        desk.tell(f"{name} is {value} from now on.")
+        state.talk.parameters[member] = read
+        state.tell(f"{name} is {value} from now on.")
     return Then.GO_ON
 
 
-def show(desk: Desk, words: str) -> Then:
+def show(state: ChatState, words: str) -> Then:
     """Show the settings, or the one that *words* name."""
-    talk = desk.talk
+    talk = state.talk
     context = talk.context_size()
     used = talk.usage.total_tokens if talk.usage else None
     rows = {
@@ -45,9 +45,9 @@ def show(desk: Desk, words: str) -> Then:
         "exchanges": str(len(talk.conversation.exchanges)),
         "context": _of(used, context),
         **{name: str(value) for name, value in talk.parameters.items()},
-        "think": _on_off(desk.think),
-        "stats": _on_off(desk.stats),
-        "history": _on_off(desk.history.enabled),
+        "think": _on_off(state.think),
+        "stats": _on_off(state.stats),
+        "history": _on_off(state.history.enabled),
     }
     if words in PARAMETERS:
         words = PARAMETERS[words].member
@@ -56,39 +56,39 @@ def show(desk: Desk, words: str) -> Then:
         msg = f"there is no setting {words!r}: {', '.join(dict.fromkeys((*rows, *PARAMETERS)))}"
         raise InputRefused(msg)
     for name in [words] if words else rows:
-        desk.tell(f"{name:12} {rows[name]}")
+        state.tell(f"{name:12} {rows[name]}")
     return Then.GO_ON
 
 
-def think(desk: Desk, words: str) -> Then:
+def think(state: ChatState, words: str) -> Then:
     """Switch reasoning on or off."""
-    on = _read_switch(words, desk.think)
-    desk.think = on
-    set_reasoning(desk.talk.parameters, on=on)
-    desk.tell(f"Reasoning is {_on_off(on)}.")
+    on = _read_switch(words, state.think)
+    state.think = on
+    set_reasoning(state.talk.parameters, on=on)
+    state.tell(f"Reasoning is {_on_off(on)}.")
     return Then.GO_ON
 
 
-def stats(desk: Desk, words: str) -> Then:
+def stats(state: ChatState, words: str) -> Then:
     """Switch what is told of each answer on or off."""
-    desk.stats = _read_switch(words, desk.stats)
-    desk.tell(f"Statistics are {_on_off(desk.stats)}.")
+    state.stats = _read_switch(words, state.stats)
+    state.tell(f"Statistics are {_on_off(state.stats)}.")
     return Then.GO_ON
 
 
-def _history(desk: Desk, *, on: bool) -> None:
-    desk.history.enabled = on
-    desk.tell(f"What you type is {'' if on else 'not '}remembered.")
+def _history(state: ChatState, *, on: bool) -> None:
+    state.history.enabled = on
+    state.tell(f"What you type is {'' if on else 'not '}remembered.")
 
 
 # As Ollama has them.
-_SWITCHES: Mapping[str, Callable[[Desk], object]] = {
-    "history": lambda desk: _history(desk, on=True),
-    "nohistory": lambda desk: _history(desk, on=False),
-    "think": lambda desk: think(desk, "on"),
-    "nothink": lambda desk: think(desk, "off"),
-    "verbose": lambda desk: stats(desk, "on"),
-    "quiet": lambda desk: stats(desk, "off"),
+_SWITCHES: Mapping[str, Callable[[ChatState], object]] = {
+    "history": lambda state: _history(state, on=True),
+    "nohistory": lambda state: _history(state, on=False),
+    "think": lambda state: think(state, "on"),
+    "nothink": lambda state: think(state, "off"),
+    "verbose": lambda state: stats(state, "on"),
+    "quiet": lambda state: stats(state, "off"),
 }
 SETTABLE = (*PARAMETERS, *_SWITCHES)
 

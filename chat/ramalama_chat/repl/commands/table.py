@@ -7,7 +7,7 @@ from ramalama_chat.errors import InputRefused
 from ramalama_chat.repl.commands import conversation as talk
 from ramalama_chat.repl.commands import files, settings, tools
 from ramalama_chat.repl.commands.outcome import Then
-from ramalama_chat.repl.state import Desk
+from ramalama_chat.repl.state import ChatState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Command:
     names: tuple[str, ...]
     arguments: str
     summary: str
-    run: Callable[[Desk, str], Then]
+    run: Callable[[ChatState, str], Then]
 
     @property
     def usage(self) -> str:
@@ -29,16 +29,16 @@ class Command:
         return f"{', '.join(self.names) + ' ' + self.arguments:31} {self.summary}"
 
 
-def _leave(_desk: Desk, _words: str) -> Then:
+def _leave(_desk: ChatState, _words: str) -> Then:
     return Then.LEAVE
 
 
-def _help(desk: Desk, words: str) -> Then:
+def _help(state: ChatState, words: str) -> Then:
     if not words:
-        desk.tell("\n".join(each.usage for each in COMMANDS) + _KEYS)
+        state.tell("\n".join(each.usage for each in COMMANDS) + _KEYS)
         return Then.GO_ON
     name = words if words.startswith("/") else f"/{words}"
-    desk.tell(_command(name).usage)
+    state.tell(_command(name).usage)
     return Then.GO_ON
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ramalama.errors import ModelError
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.transports.hub import Hub, Token
     from ramalama.models.transports.selection.listing import ListedFile
 
@@ -97,13 +97,13 @@ class HuggingFaceApi:
         """Return where on the hub the content is; it may redirect to another host."""
         return f"/{self.repository}/resolve/{commit}/{quote(file.path)}"
 
-    def _ask(self, path: str, *, limit: int = LARGEST_ANSWER) -> Answer:
+    def _ask(self, path: str, *, limit: int = LARGEST_ANSWER) -> HttpAnswer:
         answer = self.hub.ask(path, limit=limit)
         if not answer.ok:
             raise self._refusal(answer)
         return answer
 
-    def _refusal(self, answer: Answer) -> ModelError:
+    def _refusal(self, answer: HttpAnswer) -> ModelError:
         return refusal(answer, repository=self.repository, token=self.token, host=self.hub.host)
 
     def _with_others(self, error: ModelError) -> ModelError:
@@ -136,7 +136,7 @@ class HuggingFaceApi:
                     yield found
 
 
-def _next_query(answer: Answer) -> str:
+def _next_query(answer: HttpAnswer) -> str:
     """Return the query of the next page, "" on the last one.
 
     The rest of the link is of no interest: mirrors pass on links to the hub that they mirror, and

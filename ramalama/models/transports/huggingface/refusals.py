@@ -24,13 +24,13 @@ from ramalama.models.transports.api_requests import one_line
 
 if TYPE_CHECKING:
     from ramalama.errors import ModelError
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.transports.hub import Token
 
 _WEB_SITE = "https://huggingface.co"  # where licences are accepted, whichever mirror serves
 
 
-def refusal(answer: Answer, *, repository: str, token: Token | None, host: str) -> ModelError:
+def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: str) -> ModelError:
     """Make the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
     reference = f"hf://{repository}"
     kind: type[ModelError]
@@ -70,17 +70,17 @@ def _unknown(reference: str, token: Token | None, host: str) -> str:
     return f"{reference} does not exist at {host}, {rest}"
 
 
-def _denied(answer: Answer, reference: str, token: Token | None, host: str) -> str:
+def _denied(answer: HttpAnswer, reference: str, token: Token | None, host: str) -> str:
     whose = f"; the token is the one in {token.source}" if token else "; set HF_TOKEN"
     return f"{host} refuses {reference}: {_message(answer)}{whose}"
 
 
-def _too_many(answer: Answer, token: Token | None, host: str) -> str:
+def _too_many(answer: HttpAnswer, token: Token | None, host: str) -> str:
     wait = asked_pause(answer.headers)
     when = "later" if wait is None else f"in {wait:.0f} seconds"
     hint = "" if token else "; with a token in HF_TOKEN there may be more"
     return f"{host} takes no more requests for now, try again {when}{hint}"
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: HttpAnswer) -> str:
     return one_line(answer.headers.get("x-error-message", "")) or f"status {answer.status}"

@@ -20,7 +20,7 @@ from ramalama.models.transports.hub import LARGEST_READ, Hub, find_endpoint, par
 from ramalama.models.transports.huggingface.api import HuggingFaceApi
 from ramalama.models.transports.huggingface.token import find_token, is_true
 from ramalama.models.transports.selection.gguf import list_variants
-from ramalama.models.transports.selection.request import Wish
+from ramalama.models.transports.selection.request import FileRequest
 from ramalama.models.transports.selection.select import select
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.names import HubName
     from ramalama.models.reference.reference import ModelRef
@@ -48,12 +48,12 @@ class HuggingFaceTransport:
         client: httpx2.Client,
         env: Mapping[str, str],
         home: Path,
-        patience: Patience = PATIENCE,
+        retry_policy: RetryPolicy = PATIENCE,
     ) -> None:
         self._client = client
         self._env = env
         self._home = home
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
         """Ask which files *reference* has now; see `Transport.find`."""
@@ -68,8 +68,8 @@ class HuggingFaceTransport:
         def read(file: ListedFile) -> bytes:
             return api.read(pin.commit, file)
 
-        wish = Wish.of_hub(reference, wanted)
-        selected = select(wish, files, read=read)
+        request = FileRequest.of_hub(reference, wanted)
+        selected = select(request, files, read=read)
         return RemoteModel(
             reference=reference,
             revision=pin.commit,
@@ -81,7 +81,7 @@ class HuggingFaceTransport:
                 )
                 for one in selected
             ),
-            variants=list_variants(wish, files),
+            variants=list_variants(request, files),
         )
 
     def _open(self, name: HubName) -> HuggingFaceApi:
@@ -92,7 +92,9 @@ class HuggingFaceTransport:
         token = find_token(self._env, self._home)
         secrets = {"authorization": f"Bearer {token.value}"} if token else {}
         endpoint = find_endpoint(self._env, "HF_ENDPOINT", _ENDPOINT)
-        hub = Hub(endpoint=endpoint, client=self._client, secrets=secrets, patience=self._patience)
+        hub = Hub(
+            endpoint=endpoint, client=self._client, secrets=secrets, retry_policy=self._retry_policy
+        )
         return HuggingFaceApi(hub=hub, repository=name.repository, token=token)
 
 

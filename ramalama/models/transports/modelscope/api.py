@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ramalama.errors import ModelError
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.transports.hub import Hub
     from ramalama.models.transports.selection.listing import ListedFile
 
@@ -111,7 +111,7 @@ class ModelScopeApi:
             self.hub.reject("has no data")
         return data
 
-    def _content(self, answer: Answer) -> Mapping[str, object]:
+    def _content(self, answer: HttpAnswer) -> Mapping[str, object]:
         try:
             content = self.hub.read_json(answer)
         except ModelPullError:
@@ -120,7 +120,7 @@ class ModelScopeApi:
             content = None  # gateways refuse in HTML
         return content if is_object(content) else {}
 
-    def _refusal(self, answer: Answer, content: Mapping[str, object]) -> ModelError:
+    def _refusal(self, answer: HttpAnswer, content: Mapping[str, object]) -> ModelError:
         reference, host = f"ms://{self.repository}", self.hub.host
         said = one_line(text(content, "Message")) or f"status {answer.status}"
         kind: type[ModelError]

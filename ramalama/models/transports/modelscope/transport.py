@@ -17,7 +17,7 @@ from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import Hub, Token, find_endpoint, parse_name
 from ramalama.models.transports.modelscope.api import ModelScopeApi
 from ramalama.models.transports.selection.gguf import list_variants
-from ramalama.models.transports.selection.request import Wish
+from ramalama.models.transports.selection.request import FileRequest
 from ramalama.models.transports.selection.select import select
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.transports.selection.listing import ListedFile
@@ -38,11 +38,11 @@ class ModelScopeTransport:
     """Finds models at ModelScope, with the environment of one user."""
 
     def __init__(
-        self, *, client: httpx2.Client, env: Mapping[str, str], patience: Patience = PATIENCE
+        self, *, client: httpx2.Client, env: Mapping[str, str], retry_policy: RetryPolicy = PATIENCE
     ) -> None:
         self._client = client
         self._env = env
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
         """Ask which files *reference* has now; see `Transport.find`."""
@@ -50,8 +50,8 @@ class ModelScopeTransport:
         api = self._open(name.repository)
         default = api.default_revision()
         revision = unquote(name.revision) if name.revision else default
-        wish, listed = Wish.of_hub(reference, wanted), api.list_files(revision)
-        selected = select(wish, listed, read=lambda file: api.read(revision, file))
+        request, listed = FileRequest.of_hub(reference, wanted), api.list_files(revision)
+        selected = select(request, listed, read=lambda file: api.read(revision, file))
         files = [
             RemoteFile(name=one.file.path, kind=one.kind, blob=_blob(api, revision, one.file))
             for one in selected
@@ -60,7 +60,7 @@ class ModelScopeTransport:
             reference=reference,
             revision=None,
             files=tuple(files),
-            variants=list_variants(wish, listed),
+            variants=list_variants(request, listed),
         )
 
     def _open(self, repository: str) -> ModelScopeApi:
@@ -69,7 +69,7 @@ class ModelScopeTransport:
             endpoint=find_endpoint(self._env, "MODELSCOPE_ENDPOINT", _ENDPOINT),
             client=self._client,
             secrets=_secrets(Token(value=token, source=_TOKEN)) if token else {},
-            patience=self._patience,
+            retry_policy=self._retry_policy,
         )
         return ModelScopeApi(hub=hub, repository=repository)
 

@@ -9,7 +9,7 @@ import httpx2
 
 from ramalama.errors import ModelPullError, ModelPushError, ModelUnsupported
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import PASSING, explain
+from ramalama.models.http.retry import TRANSIENT_STATUSES, explain
 from ramalama.models.transports.json_fields import is_array, is_object
 from ramalama.models.transports.oci.client.registry import open_repository
 from ramalama.models.transports.oci.layers.content import ContentInterrupted
@@ -64,7 +64,7 @@ class RemoteContent:
             raise ContentInterrupted(msg) from exc
 
     def _refusal(self, status: int) -> ModelPushError:
-        error = ContentInterrupted if status in PASSING else ModelPushError
+        error = ContentInterrupted if status in TRANSIENT_STATUSES else ModelPushError
         return error(f"{self.registry.name} answered {status} for a layer")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ramalama.errors import ModelError
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.transports.oci.manifests.manifest import Manifest
 
@@ -44,7 +44,7 @@ def check_loadable(manifest: Manifest, config: Mapping[str, object], reference: 
     raise ModelUnsupported(msg)
 
 
-def refusal(answer: Answer, host: str, reference: ModelRef) -> ModelError:
+def refusal(answer: HttpAnswer, host: str, reference: ModelRef) -> ModelError:
     """Make the error for an *answer* that is not 2xx, nor 404."""
     detail = f": {said}" if (said := one_line(answer.body)) else ""
     match answer.status:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.client import Answer
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.client import HttpAnswer
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.transports.oci.manifests.manifest import Descriptor, Manifest
@@ -71,11 +71,11 @@ class OllamaTransport:
         *,
         client: httpx2.Client,
         registry: str = REGISTRY,
-        patience: Patience = PATIENCE,
+        retry_policy: RetryPolicy = PATIENCE,
     ) -> None:
         self._client = client
         self._registry = registry
-        self._patience = patience
+        self._retry_policy = retry_policy
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is GGUF alone)
         """Read the manifest; see `Transport.find`."""
@@ -99,7 +99,7 @@ class OllamaTransport:
         scheme = "http" if _is_loopback(host[0]) else "https"
         return _Repository(registry=f"{scheme}://{host[0]}", path=f"{namespace}/{name}")
 
-    def _manifest(self, repository: _Repository, reference: ModelRef) -> Answer:
+    def _manifest(self, repository: _Repository, reference: ModelRef) -> HttpAnswer:
         answer = self._ask_manifest(repository, reference.tag)
         if answer.status == _NOT_FOUND:
             raise self._unknown(repository, reference)
@@ -107,12 +107,14 @@ class OllamaTransport:
             raise refusal(answer, repository.host, reference)
         return answer
 
-    def _ask_manifest(self, repository: _Repository, tag: str) -> Answer:
+    def _ask_manifest(self, repository: _Repository, tag: str) -> HttpAnswer:
         url = f"{repository.url}/manifests/{tag}"
         return self._ask(url, accept=ACCEPT, limit=LARGEST_MANIFEST)
 
-    def _ask(self, url: str, *, accept: str = "*/*", limit: int) -> Answer:
-        return ask_server(self._client, url, accept=accept, limit=limit, patience=self._patience)
+    def _ask(self, url: str, *, accept: str = "*/*", limit: int) -> HttpAnswer:
+        return ask_server(
+            self._client, url, accept=accept, limit=limit, retry_policy=self._retry_policy
+        )
 
     def _unknown(self, repository: _Repository, reference: ModelRef) -> UnknownModel:
         """Find out what there is instead: such registries list no tags, and no names."""

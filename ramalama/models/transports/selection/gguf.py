@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelUnsupported
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.transports.selection import gguf_names
-from ramalama.models.transports.selection.request import Choice, Selected, no_such
+from ramalama.models.transports.selection.request import SelectedFile, Variant, no_such
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ramalama.models.transports.selection.listing import ListedFile
-    from ramalama.models.transports.selection.request import Wish
+    from ramalama.models.transports.selection.request import FileRequest
 
 _PREFERRED = ("Q4_K_M", "Q8_0")
 
@@ -48,7 +48,7 @@ class Weights:
         """Bytes of all parts."""
         return sum(part.size for part in self.parts)
 
-    def all_parts(self, wish: Wish) -> tuple[ListedFile, ...]:
+    def all_parts(self, request: FileRequest) -> tuple[ListedFile, ...]:
         """Return the parts.
 
         Raises:
@@ -57,13 +57,13 @@ class Weights:
         if len(self.parts) == self.count:
             return self.parts
         msg = (
-            f"{wish.repository} has only {len(self.parts)} of the {self.count} parts "
+            f"{request.repository} has only {len(self.parts)} of the {self.count} parts "
             f"of {self.path}; its upload is not complete"
         )
         raise ModelUnsupported(msg)
 
 
-def select_gguf(wish: Wish, files: Sequence[ListedFile]) -> tuple[Selected, ...]:
+def select_gguf(request: FileRequest, files: Sequence[ListedFile]) -> tuple[SelectedFile, ...]:
     """Choose a model among *files*; at least one is there.
 
     Raises:
@@ -71,16 +71,16 @@ def select_gguf(wish: Wish, files: Sequence[ListedFile]) -> tuple[Selected, ...]
         ModelUnsupported: the one to choose is not complete.
     """
     models = group(file for file in files if gguf_names.is_model(file.path))
-    weights = _choose(wish, models)
-    selected = [Selected(part, FileKind.GGUF) for part in weights.all_parts(wish)]
+    weights = _choose(request, models)
+    selected = [SelectedFile(part, FileKind.GGUF) for part in weights.all_parts(request)]
     if projector := _nearest_projector(weights.path, files):
-        selected.append(Selected(projector, FileKind.PROJECTOR))
+        selected.append(SelectedFile(projector, FileKind.PROJECTOR))
     return tuple(selected)
 
 
-def list_variants(wish: Wish, files: Iterable[ListedFile]) -> tuple[Choice, ...]:
+def list_variants(request: FileRequest, files: Iterable[ListedFile]) -> tuple[Variant, ...]:
     """List all models among *files*: the same one in other quantisations, mostly."""
-    return tuple(_choices(wish, group(file for file in files if gguf_names.is_model(file.path))))
+    return tuple(_choices(request, group(file for file in files if gguf_names.is_model(file.path))))
 
 
 def group(files: Iterable[ListedFile]) -> list[Weights]:
@@ -98,11 +98,11 @@ def group(files: Iterable[ListedFile]) -> list[Weights]:
     ]
 
 
-def _choose(wish: Wish, models: Sequence[Weights]) -> Weights:
-    if wish.tag:
-        if weights := _tagged(wish.tag, models):
+def _choose(request: FileRequest, models: Sequence[Weights]) -> Weights:
+    if request.tag:
+        if weights := _tagged(request.tag, models):
             return weights
-        raise no_such(wish, "quantisation", wish.tag, _choices(wish, models))
+        raise no_such(request, "quantisation", request.tag, _choices(request, models))
     preferred = (weights for tag in _PREFERRED if (weights := _tagged(tag, models)))
     return next(preferred, models[0])
 
@@ -115,14 +115,14 @@ def _tagged(tag: str, models: Sequence[Weights]) -> Weights | None:
     )
 
 
-def _choices(wish: Wish, models: Sequence[Weights]) -> list[Choice]:
+def _choices(request: FileRequest, models: Sequence[Weights]) -> list[Variant]:
     """List the models by quantisation, or by path where that says too little."""
     tags = [gguf_names.quantisation(one.path) for one in models]
     often = Counter(tags)
     return [
-        Choice(name=tag, reference=f"{wish.repository}:{tag}", size=one.size)
+        Variant(name=tag, reference=f"{request.repository}:{tag}", size=one.size)
         if tag and often[tag] == 1
-        else Choice(name=one.path, reference=f"{wish.repository}/{one.path}", size=one.size)
+        else Variant(name=one.path, reference=f"{request.repository}/{one.path}", size=one.size)
         for tag, one in zip(tags, models, strict=True)
     ]
 

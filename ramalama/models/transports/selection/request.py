@@ -23,7 +23,7 @@ _MOST_COMPARED = 1000  # comparing takes time by the square of the length of nam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class FileRequest:
     """What somebody wants of a repository.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
+class SelectedFile:
     """A file that belongs to the model."""
 
     file: ListedFile
@@ -60,7 +60,7 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Variant:
     """Something that could have been asked for; *reference* is how."""
 
     name: str
@@ -71,7 +71,9 @@ class Choice:
         return f"{self.name} ({human_size(self.size)})"
 
 
-def no_such(wish: Wish, what: str, asked: str, choices: Sequence[Choice]) -> UnknownModel:
+def no_such(
+    request: FileRequest, what: str, asked: str, choices: Sequence[Variant]
+) -> UnknownModel:
     """Say that the repository has no *what* of the name *asked*, and what it has."""
     alike = _most_alike(asked, choices)
     hint = f"did you mean {alike[0].name}? " if alike else ""
@@ -80,12 +82,12 @@ def no_such(wish: Wish, what: str, asked: str, choices: Sequence[Choice]) -> Unk
     more = len(choices) - _MOST_NAMED
     rest = f" and {more} more" if more > 0 else ""
     return UnknownModel(
-        f"{wish.repository} has no {what} {asked!r}; {hint}there are: {named}{rest}",
+        f"{request.repository} has no {what} {asked!r}; {hint}there are: {named}{rest}",
         alternatives=tuple(choice.reference for choice in ordered[:_MOST_NAMED]),
     )
 
 
-def _most_alike(asked: str, choices: Sequence[Choice]) -> list[Choice]:
+def _most_alike(asked: str, choices: Sequence[Variant]) -> list[Variant]:
     import difflib  # noqa: PLC0415 (few references are misspelt)
 
     by_name = {choice.name.lower(): choice for choice in choices[:_MOST_COMPARED]}

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelUnsupported
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.transports.json_fields import is_object
-from ramalama.models.transports.selection.request import Selected
+from ramalama.models.transports.selection.request import SelectedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ramalama.models.transports.selection.listing import ListedFile
-    from ramalama.models.transports.selection.request import Wish
+    from ramalama.models.transports.selection.request import FileRequest
 
 _SUFFIX = ".safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -47,8 +47,8 @@ def is_whole_model(files: Sequence[ListedFile]) -> bool:
 
 
 def select_safetensors(
-    wish: Wish, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
-) -> tuple[Selected, ...]:
+    request: FileRequest, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
+) -> tuple[SelectedFile, ...]:
     """Choose among *files*, weights first.
 
     Raises:
@@ -56,7 +56,7 @@ def select_safetensors(
             are far too many small files.
     """
     index = next((file for file in files if file.path == _INDEX), None)
-    weights = _weights(files) if index is None else _indexed(wish, files, read(index))
+    weights = _weights(files) if index is None else _indexed(request, files, read(index))
     modules = [file for file in files if _is_in_module(file.path)]
     weights += [file for file in modules if is_safetensors(file.path)]
     beside = [
@@ -65,11 +65,11 @@ def select_safetensors(
         if file.path.endswith(_BESIDE)
     ]
     if len(beside) > _MOST_BESIDE:
-        msg = f"{wish.repository} has {len(beside)} small files beside its weights, too many"
+        msg = f"{request.repository} has {len(beside)} small files beside its weights, too many"
         raise ModelUnsupported(msg)
     return (
-        *(Selected(file, FileKind.SAFETENSORS) for file in weights),
-        *(Selected(file, _kind(file.path)) for file in beside),
+        *(SelectedFile(file, FileKind.SAFETENSORS) for file in weights),
+        *(SelectedFile(file, _kind(file.path)) for file in beside),
     )
 
 
@@ -87,16 +87,16 @@ def _weights(files: Sequence[ListedFile]) -> list[ListedFile]:
     return whole or [file for file in found if not file.path.startswith(_OTHER_LAYOUT)] or found
 
 
-def _indexed(wish: Wish, files: Sequence[ListedFile], index: bytes) -> list[ListedFile]:
+def _indexed(request: FileRequest, files: Sequence[ListedFile], index: bytes) -> list[ListedFile]:
     by_path = {file.path: file for file in files}
     names = _names(index)
     if not names:
-        msg = f"{wish.repository} has a {_INDEX} that makes no sense"
+        msg = f"{request.repository} has a {_INDEX} that makes no sense"
         raise ModelUnsupported(msg)
     missing = [name for name in names if name not in by_path]
     if missing:
         msg = (
-            f"{wish.repository} lacks {missing[0][:100]!r}, one of {len(names)} files of its "
+            f"{request.repository} lacks {missing[0][:100]!r}, one of {len(names)} files of its "
             "weights; its upload is not complete"
         )
         raise ModelUnsupported(msg)

@@ -13,7 +13,7 @@ from ramalama.models.formats.kinds import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.transports.selection import gguf_names
 from ramalama.models.transports.selection.gguf import group, select_gguf
-from ramalama.models.transports.selection.request import Choice, Selected, no_such
+from ramalama.models.transports.selection.request import SelectedFile, Variant, no_such
 from ramalama.models.transports.selection.safetensors import (
     is_safetensors,
     is_whole_model,
@@ -24,68 +24,70 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ramalama.models.transports.selection.listing import ListedFile
-    from ramalama.models.transports.selection.request import Wish
+    from ramalama.models.transports.selection.request import FileRequest
 
 _OTHERS = (".bin", ".pt", ".pth", ".onnx", ".h5", ".msgpack", ".ckpt", ".tflite", ".nemo")
 
 
 def select(
-    wish: Wish, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
-) -> tuple[Selected, ...]:
+    request: FileRequest, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
+) -> tuple[SelectedFile, ...]:
     """Choose among *files*, in the order of their listing; *read* returns all of a small one.
 
     Raises:
         UnknownModel: there is no such file or quantisation; the message lists what there is.
         ModelUnsupported: no model is among them, or none that is complete.
     """
-    if wish.path:
-        return _select_file(wish, files)
-    if _format(wish, files) is ModelFormat.GGUF:
-        return select_gguf(wish, files)
-    return select_safetensors(wish, files, read=read)
+    if request.path:
+        return _select_file(request, files)
+    if _format(request, files) is ModelFormat.GGUF:
+        return select_gguf(request, files)
+    return select_safetensors(request, files, read=read)
 
 
-def _format(wish: Wish, files: Sequence[ListedFile]) -> ModelFormat:
+def _format(request: FileRequest, files: Sequence[ListedFile]) -> ModelFormat:
     has_gguf = any(gguf_names.is_model(file.path) for file in files)
     has_safetensors = is_whole_model(files)
     if not (has_gguf or has_safetensors):
-        raise ModelUnsupported(_nothing_to_run(wish, files))
-    if not has_gguf and wish.tag:
-        raise no_such(wish, "quantisation", wish.tag, ())
-    if has_gguf and has_safetensors and not wish.tag:
-        return wish.format
+        raise ModelUnsupported(_nothing_to_run(request, files))
+    if not has_gguf and request.tag:
+        raise no_such(request, "quantisation", request.tag, ())
+    if has_gguf and has_safetensors and not request.tag:
+        return request.format
     return ModelFormat.GGUF if has_gguf else ModelFormat.SAFETENSORS
 
 
-def _nothing_to_run(wish: Wish, files: Sequence[ListedFile]) -> str:
+def _nothing_to_run(request: FileRequest, files: Sequence[ListedFile]) -> str:
     others = [suffix for suffix in _OTHERS if any(file.path.endswith(suffix) for file in files)]
     instead = f", only {' and '.join(others)}" if others else ""
     return (
-        f"{wish.repository} has no GGUF or safetensors files{instead}; "
+        f"{request.repository} has no GGUF or safetensors files{instead}; "
         "look for a repository with a GGUF conversion of the model"
     )
 
 
-def _select_file(wish: Wish, files: Sequence[ListedFile]) -> tuple[Selected, ...]:
+def _select_file(request: FileRequest, files: Sequence[ListedFile]) -> tuple[SelectedFile, ...]:
     """Select the one file that was named, with the other parts if it is one of several."""
-    found = next((file for file in files if file.path == wish.path), None)
+    found = next((file for file in files if file.path == request.path), None)
     if found is None:
-        raise no_such(wish, "file", wish.path, _loadable(wish, files))
+        raise no_such(request, "file", request.path, _loadable(request, files))
     if gguf_names.is_projector(found.path):
-        return (Selected(found, FileKind.PROJECTOR),)
+        return (SelectedFile(found, FileKind.PROJECTOR),)
     if is_safetensors(found.path):
-        return (Selected(found, FileKind.SAFETENSORS),)
+        return (SelectedFile(found, FileKind.SAFETENSORS),)
     if not gguf_names.is_gguf(found.path):
-        msg = f"{wish.repository}/{found.path} is no model: only .gguf and .safetensors files are"
+        msg = (
+            f"{request.repository}/{found.path} is no model: only .gguf and .safetensors files are"
+        )
         raise ModelUnsupported(msg)
     models = group(file for file in files if gguf_names.is_gguf(file.path))
-    parts = next(model for model in models if found in model.parts).all_parts(wish)
-    return tuple(Selected(part, FileKind.GGUF) for part in parts)
+    parts = next(model for model in models if found in model.parts).all_parts(request)
+    return tuple(SelectedFile(part, FileKind.GGUF) for part in parts)
 
 
-def _loadable(wish: Wish, files: Sequence[ListedFile]) -> list[Choice]:
+def _loadable(request: FileRequest, files: Sequence[ListedFile]) -> list[Variant]:
     return [
-        Choice(name=file.path, reference=f"{wish.repository}/{file.path}", size=file.size)
+        Variant(name=file.path, reference=f"{request.repository}/{file.path}", size=file.size)
         for file in files
         if gguf_names.is_gguf(file.path) or is_safetensors(file.path)
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ramalama_accel import Host
-from ramalama_accel.cdi.specs import CdiDevice, CdiInventory, read_inventory
+from ramalama_accel.cdi.specs import CdiInventory, CdiSpecDevice, read_inventory
 
 GPU = {"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": [{"name": "0"}, {"name": "all"}]}
 
@@ -51,7 +51,7 @@ devices:
 
     devices = inventory(tmp_path, {"etc/cdi/nvidia.yaml": text}).devices
 
-    assert devices["nvidia.com/gpu=0"] == CdiDevice(
+    assert devices["nvidia.com/gpu=0"] == CdiSpecDevice(
         name="nvidia.com/gpu=0",
         spec="/etc/cdi/nvidia.yaml",
         nodes=("/dev/nvidiactl", "/dev/host-nvidia0"),

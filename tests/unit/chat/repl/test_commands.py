@@ -11,7 +11,7 @@ from ramalama_chat import ChatError, Exchange, InputRefused, Usage
 from ramalama_chat.repl.commands.files import copy
 from ramalama_chat.repl.commands.table import COMMANDS, NAMES
 from ramalama_chat.repl.history import History
-from ramalama_chat.repl.state import Desk
+from ramalama_chat.repl.state import ChatState
 from tests.unit.chat.parrot import Parrot, talk
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -250,7 +250,7 @@ def test_what_is_copied_is_what_was_shown() -> None:
     parrot, err = Parrot(), Terminal()
     parrot.conversation.record("Hi", "rm\x1b[2J -rf\r")
 
-    copy(Desk(talk=parrot, stderr=err, history=History(None, print)), "")
+    copy(ChatState(talk=parrot, stderr=err, history=History(None, print)), "")
 
     sequence, _, note = err.getvalue().partition("\x07")
     assert b64decode(sequence.removeprefix("\x1b]52;c;")) == b"rm -rf"
@@ -262,7 +262,7 @@ def test_an_answer_that_no_clipboard_takes_is_not_copied() -> None:
     parrot.conversation.record("Hi", "x" * 100_000)
 
     with pytest.raises(InputRefused, match="terminals copy 74,994 at most"):
-        copy(Desk(talk=parrot, stderr=err, history=History(None, print)), "")
+        copy(ChatState(talk=parrot, stderr=err, history=History(None, print)), "")
 
     assert err.getvalue() == ""
 
@@ -297,4 +297,4 @@ def test_history_can_be_switched_off_and_on(tmp_path: Path) -> None:
     heard = talk("/set nohistory\n/show\n/set history\n", home=tmp_path)
 
     assert "history      off\n" in heard.err
-    assert heard.desk.history.enabled
+    assert heard.state.history.enabled

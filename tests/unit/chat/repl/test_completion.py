@@ -10,17 +10,19 @@ import pytest
 from ramalama_chat.repl.commands.completion import continue_command
 from ramalama_chat.repl.history import History
 from ramalama_chat.repl.path_completion import continue_path
-from ramalama_chat.repl.state import Desk
+from ramalama_chat.repl.state import ChatState
 from tests.unit.chat.parrot import Parrot
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def state(tmp_path: Path) -> ChatState:
     """A desk whose home has three files, one of them hidden, and a directory."""
     (tmp_path / "notes").mkdir()
     for name in ("notes.txt", "two words", ".hidden"):
         (tmp_path / name).touch()
-    return Desk(talk=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path)
+    return ChatState(
+        talk=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,15 +47,15 @@ def desk(tmp_path: Path) -> Desk:
     ],
 )
 def test_the_last_part_goes_on_as_the_command_takes_it(
-    desk: Desk, typed: str, part: str, continuations: Sequence[str]
+    state: ChatState, typed: str, part: str, continuations: Sequence[str]
 ) -> None:
-    found, goes_on = continue_command(typed, desk.path)
+    found, goes_on = continue_command(typed, state.path)
 
     assert (found, list(goes_on)) == (part, continuations)
 
 
 def test_what_cannot_be_typed_or_looked_at_keeps_nothing_else_from_being_offered(
-    desk: Desk, tmp_path: Path
+    state: ChatState, tmp_path: Path
 ) -> None:
     odd = tmp_path / "odd"
     odd.mkdir()
@@ -64,7 +66,7 @@ def test_what_cannot_be_typed_or_looked_at_keeps_nothing_else_from_being_offered
 
     part = f"{odd}/"
 
-    assert continue_command(f"/file {part}", desk.path)[1] == [f"{part}alpha", f"{part}loop"]
+    assert continue_command(f"/file {part}", state.path)[1] == [f"{part}alpha", f"{part}loop"]
 
 
 def test_a_home_that_nobody_has_is_empty() -> None:

@@ -3,7 +3,7 @@ from contextlib import suppress
 import pytest
 
 from ramalama_chat import ChatError, ChatSession, ContextExceeded, RequestFailed
-from ramalama_chat.repl.context_window import ask_with_room
+from ramalama_chat.repl.context_window import ask_within_context
 from tests.unit.chat.scripted_server import Script, event, refusal, stream, words
 
 FULL = '{"error": {"n_prompt_tokens": 400, "n_ctx": 200, "message": "too long"}}'
@@ -21,7 +21,7 @@ def test_the_oldest_exchanges_make_room_for_the_question(
     script.add(refusal(400, body), words("Yes."))
     told: list[int] = []
 
-    answer = "".join(ask_with_room(session, "Is it?", on_dropped=told.append))
+    answer = "".join(ask_within_context(session, "Is it?", on_dropped=told.append))
 
     assert answer == "Yes."
     assert told == dropped
@@ -44,7 +44,7 @@ def test_a_question_without_an_answer_costs_no_memories(
     told: list[int] = []
 
     with pytest.raises(failure):
-        list(ask_with_room(session, "Is it?", on_dropped=told.append))
+        list(ask_within_context(session, "Is it?", on_dropped=told.append))
 
     assert len(script.requests) == 3
     assert session.conversation.exchanges == before
@@ -58,7 +58,7 @@ def test_what_an_answer_has_cost_is_told_before_its_first_thought(
     script.add(refusal(400, FULL), stream(event("", finish="stop", reasoning_content="Hm.")))
     told: list[object] = []
 
-    answer = ask_with_room(session, "Is it?", on_reasoning=told.append, on_dropped=told.append)
+    answer = ask_within_context(session, "Is it?", on_reasoning=told.append, on_dropped=told.append)
 
     assert "".join(answer) == ""
     assert told == [1, "Hm."]
@@ -80,7 +80,9 @@ def test_an_answer_of_which_nothing_stays_costs_no_memories(
     told: list[object] = []
 
     with suppress(ChatError):
-        list(ask_with_room(session, "Is it?", on_reasoning=told.append, on_dropped=told.append))
+        list(
+            ask_within_context(session, "Is it?", on_reasoning=told.append, on_dropped=told.append)
+        )
 
     assert session.conversation.exchanges == before
 
@@ -93,7 +95,7 @@ def test_what_was_heard_of_an_answer_stays_in_place_of_what_it_has_cost(
 
     told: list[int] = []
 
-    answer = ask_with_room(session, "Is it?", on_dropped=told.append)
+    answer = ask_within_context(session, "Is it?", on_dropped=told.append)
     next(answer)
     answer.close()
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from ramalama_chat import Exchange, InputRefused
-from ramalama_chat.session.transcript import SavedTalk, load_talk, save_talk
+from ramalama_chat.session.transcript import Transcript, load_talk, save_talk
 
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
-TALK = SavedTalk(
+TALK = Transcript(
     system="Be brief.",
     exchanges=(Exchange("Hi", "Hello."), Exchange("What?", "A dot.", (IMAGE,))),
     parameters={"temperature": 0.5, "stop": ["</s>"]},

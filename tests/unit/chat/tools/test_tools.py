@@ -9,7 +9,7 @@ import pytest
 from mcp import types as mcp_types
 
 from ramalama_chat import ChatError, ChatSession, ContextExceeded
-from ramalama_chat.session.tool_loop import MOST_ROUNDS, ToolUse
+from ramalama_chat.session.tool_loop import MOST_ROUNDS, ToolLoop
 from ramalama_chat.tools.approval import Approval
 from ramalama_chat.tools.calls import CallReader
 from ramalama_chat.tools.result import result_text
@@ -45,8 +45,8 @@ class Box:
         return f"{tool.own_name} says 3"
 
 
-def use(box: Box, *, allowed: bool = True) -> ToolUse:
-    return ToolUse(toolbox=box, approve=lambda _tool, _arguments: allowed)
+def use(box: Box, *, allowed: bool = True) -> ToolLoop:
+    return ToolLoop(toolbox=box, approve=lambda _tool, _arguments: allowed)
 
 
 def calling(*pieces: object, text: str | None = None) -> list[bytes]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.discovery.candidates import Candidate, candidates, presumed
+from ramalama_engines.discovery.candidates import Candidate, candidates, expected_candidates
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.user import User
+from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 PODMAN, DOCKER = EngineKind.PODMAN, EngineKind.DOCKER
 
 
-def make_user(root: Path, env: Mapping[str, str] | None = None, *, uid: int = 1000) -> User:
-    return User(env=env or {}, home=root / "home/me", uid=uid, root=root)
+def make_user(root: Path, env: Mapping[str, str] | None = None, *, uid: int = 1000) -> InvokingUser:
+    return InvokingUser(env=env or {}, home=root / "home/me", uid=uid, root=root)
 
 
 def write_context(docker_dir: Path, name: str, meta: object) -> Path:
@@ -35,7 +35,7 @@ def context_at(url: object) -> object:
     return {"Name": "x", "Metadata": {}, "Endpoints": {"docker": {"Host": url}}}
 
 
-def paths(user: User, kind: EngineKind | None = None) -> list[str]:
+def paths(user: InvokingUser, kind: EngineKind | None = None) -> list[str]:
     return [c.url.removeprefix(f"unix://{user.root}") for c in candidates(user, kind=kind)]
 
 
@@ -51,8 +51,8 @@ def test_an_ordinary_user_looks_at_rootless_sockets_before_rootful_and_podman_be
     ]
 
 
-def presumed_paths(user: User, kind: EngineKind | None = None) -> list[str]:
-    return [c.url.removeprefix(f"unix://{user.root}") for c in presumed(user, kind=kind)]
+def presumed_paths(user: InvokingUser, kind: EngineKind | None = None) -> list[str]:
+    return [c.url.removeprefix(f"unix://{user.root}") for c in expected_candidates(user, kind=kind)]
 
 
 def test_the_first_known_socket_that_is_there_is_presumed(tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_an_engine_that_the_user_names_is_presumed_whether_it_is_there_or_not(
 ) -> None:
     user = make_user(tmp_path, {"CONTAINER_HOST": "unix:///away.sock"})
 
-    assert [each.url for each in presumed(user)] == ["unix:///away.sock"]
+    assert [each.url for each in expected_candidates(user)] == ["unix:///away.sock"]
 
 
 def test_nothing_is_presumed_of_settings_that_make_no_sense(tmp_path: Path) -> None:
-    assert presumed(make_user(tmp_path, {"DOCKER_CONTEXT": "gone"})) == ()
+    assert expected_candidates(make_user(tmp_path, {"DOCKER_CONTEXT": "gone"})) == ()
 
 
 def test_xdg_runtime_dir_moves_the_rootless_sockets(tmp_path: Path) -> None:

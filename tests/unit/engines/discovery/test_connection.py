@@ -9,7 +9,7 @@ import pytest
 from ramalama_engines.discovery.connection import EngineChoice, connect, how_to_start
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.user import User
+from ramalama_engines.user import InvokingUser
 from tests.unit.engines.unix_service import DOCKER_ANSWER, PODMAN_ANSWER, service
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ CHOSE_PODMAN = EngineChoice(kind=PODMAN, source="--engine")
 CHOSE_DOCKER = EngineChoice(kind=DOCKER, source="RAMALAMA_CONTAINER_ENGINE")
 
 
-def make_user(root: Path, env: Mapping[str, str] | None = None, *, uid: int = 1000) -> User:
-    return User(env=env or {}, home=root / "home/me", uid=uid, root=root)
+def make_user(root: Path, env: Mapping[str, str] | None = None, *, uid: int = 1000) -> InvokingUser:
+    return InvokingUser(env=env or {}, home=root / "home/me", uid=uid, root=root)
 
 
 def by_hand(folder: str) -> str:

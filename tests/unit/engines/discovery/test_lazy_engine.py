@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.discovery.lazy_engine import EngineIdentity, LateEngine
+from ramalama_engines.discovery.lazy_engine import EngineIdentity, LazyEngine
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.fake import FakeEngine
 from ramalama_engines.kinds import EngineKind
@@ -29,14 +29,14 @@ class Opener:
         return self.opened[-1]
 
 
-def info(engine: LateEngine) -> EngineInfo:
+def info(engine: LazyEngine) -> EngineInfo:
     return engine.info
 
 
 def test_it_tells_its_identity_by_heart() -> None:
     opener = Opener()
 
-    with LateEngine(IDENTITY, opener) as engine:
+    with LazyEngine(IDENTITY, opener) as engine:
         assert (engine.kind, engine.url, engine.rootless) == (
             EngineKind.DOCKER,
             "unix:///there.sock",
@@ -49,7 +49,7 @@ def test_it_tells_its_identity_by_heart() -> None:
 def test_it_is_opened_once_however_many_ask() -> None:
     opener = Opener()
 
-    with LateEngine(IDENTITY, opener) as engine, ThreadPoolExecutor(8) as pool:
+    with LazyEngine(IDENTITY, opener) as engine, ThreadPoolExecutor(8) as pool:
         versions = {
             each.result().version for each in [pool.submit(info, engine) for _ in range(32)]
         }
@@ -62,7 +62,7 @@ def test_it_is_opened_once_however_many_ask() -> None:
 
 def test_one_that_was_closed_is_not_opened_any_more() -> None:
     opener = Opener()
-    engine = LateEngine(IDENTITY, opener)
+    engine = LazyEngine(IDENTITY, opener)
 
     engine.close()
 
@@ -80,7 +80,7 @@ def test_one_that_could_not_be_opened_is_tried_again() -> None:
             raise answer
         return answer
 
-    with LateEngine(IDENTITY, open_engine) as engine:
+    with LazyEngine(IDENTITY, open_engine) as engine:
         with pytest.raises(EngineUnavailable, match="not now"):
             engine.list({})
         assert not engine.list({})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.discovery.lazy_imports import late_packages
+from ramalama_engines.discovery.lazy_imports import lazy_imports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +126,7 @@ def imported_late(site: Path, name: str, **files: str) -> ModuleType:
         file = site / name / f"{module}.py"
         file.parent.mkdir(exist_ok=True)
         file.write_text(source)
-    with late_packages({name}):
+    with lazy_imports({name}):
         return importlib.import_module(name)
 
 

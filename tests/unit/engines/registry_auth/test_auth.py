@@ -12,7 +12,7 @@ from ramalama_engines.errors import ImagePullError
 from ramalama_engines.image_reference import ImageReference
 from ramalama_engines.registry_auth.choose import FoundAuth, find_auth
 from ramalama_engines.spec import RegistryAuth
-from ramalama_engines.user import User
+from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,9 +32,9 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-def make_user(tmp_path: Path, env: Mapping[str, str] | None = None) -> User:
+def make_user(tmp_path: Path, env: Mapping[str, str] | None = None) -> InvokingUser:
     default = {"XDG_RUNTIME_DIR": str(tmp_path / "runtime")}
-    return User(
+    return InvokingUser(
         env=default if env is None else env, home=tmp_path / "home", uid=1000, root=tmp_path
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from ramalama_engines.errors import ContainerConflict, EngineError, UnsupportedOption
 from ramalama_engines.rest.http import (
-    Meaning,
+    FailurePattern,
     explain,
     first_errno,
     has_timed_out,
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MEANINGS = (
-    Meaning(r'name "(?P<name>.*)" is taken', ContainerConflict, "rename {name}"),
-    Meaning("taken", EngineError, "something is taken"),
-    Meaning("a(?P<first>x)?|b(?P<second>y)?", UnsupportedOption, "<{first}{second}>"),
+    FailurePattern(r'name "(?P<name>.*)" is taken', ContainerConflict, "rename {name}"),
+    FailurePattern("taken", EngineError, "something is taken"),
+    FailurePattern("a(?P<first>x)?|b(?P<second>y)?", UnsupportedOption, "<{first}{second}>"),
 )
 
 

@@ -12,7 +12,7 @@ from ramalama.config.config import Config
 from ramalama.errors import EngineFailure, OptionRefused, engine_errors
 from ramalama.events import ContainerCreated
 from ramalama.models.formats.kinds import FileKind
-from ramalama.system.process_identity import Lease
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Host
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines import (
@@ -21,12 +21,12 @@ from ramalama_engines import (
     EngineInfo,
     EngineKind,
     EngineUnavailable,
-    User,
+    InvokingUser,
 )
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.models.store.filled import HUB, put, record
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME, Kitchen
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,121 +37,123 @@ OURS = {"ai.ramalama": "", "ai.ramalama.model": "file:///m.gguf"}
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir, program=FakeProgram(logs=("one", "two", "three")))
+def servers(run_dir: Path) -> ServerFixture:
+    return ServerFixture(root=run_dir, program=FakeProgram(logs=("one", "two", "three")))
 
 
-def start(kitchen: Kitchen, name: str, labels: dict[str, str]) -> str:
+def start(servers: ServerFixture, name: str, labels: dict[str, str]) -> str:
     spec = ContainerSpec(image=IMAGE_NAME, name=name, labels=labels)
-    container = kitchen.engine.create(spec)
-    kitchen.engine.start(container)
+    container = servers.engine.create(spec)
+    servers.engine.start(container)
     return container
 
 
-def test_servers_are_those_with_our_label_the_newest_first(kitchen: Kitchen) -> None:
+def test_servers_are_those_with_our_label_the_newest_first(servers: ServerFixture) -> None:
     for name, labels in (("first", OURS), ("database", {}), ("upstreams", {"ai.ramalama": ""})):
-        start(kitchen, name, labels)
+        start(servers, name, labels)
 
-    assert [state.name for state in kitchen.ramalama().servers()] == ["upstreams", "first"]
+    assert [state.name for state in servers.ramalama().servers()] == ["upstreams", "first"]
 
 
 def test_a_server_is_found_by_its_name_and_by_its_id_as_far_as_that_is_clear(
-    kitchen: Kitchen,
+    servers: ServerFixture,
 ) -> None:
-    first, second = (start(kitchen, name, OURS) for name in ("first", "second"))
-    ramalama = kitchen.ramalama()
+    first, second = (start(servers, name, OURS) for name in ("first", "second"))
+    ramalama = servers.ramalama()
 
     assert ramalama.find("first").id == first
     assert ramalama.find(second).name == "second"
     assert ramalama.find(second[:64]).name == "second"
 
 
-def test_a_name_wins_over_the_beginning_of_an_id(kitchen: Kitchen) -> None:
-    named = start(kitchen, "0", OURS)
-    start(kitchen, "other", OURS)
+def test_a_name_wins_over_the_beginning_of_an_id(servers: ServerFixture) -> None:
+    named = start(servers, "0", OURS)
+    start(servers, "other", OURS)
 
-    assert kitchen.ramalama().find("0").id == named
+    assert servers.ramalama().find("0").id == named
 
 
-def test_the_beginning_of_two_ids_is_refused(kitchen: Kitchen) -> None:
+def test_the_beginning_of_two_ids_is_refused(servers: ServerFixture) -> None:
     for name in ("first", "second"):
-        start(kitchen, name, OURS)
+        start(servers, name, OURS)
 
     with pytest.raises(OptionRefused, match="'00' is the beginning of 2 model servers' IDs"):
-        kitchen.ramalama().stop("00")
+        servers.ramalama().stop("00")
 
-    assert len(kitchen.engine.list({})) == 2
+    assert len(servers.engine.list({})) == 2
 
 
 @pytest.mark.parametrize("name", ["missing", "", "database", "no\nsuch"])
-def test_what_is_no_server_of_ours_is_not_there(kitchen: Kitchen, name: str) -> None:
-    start(kitchen, "database", {"com.example": "1"})
+def test_what_is_no_server_of_ours_is_not_there(servers: ServerFixture, name: str) -> None:
+    start(servers, "database", {"com.example": "1"})
 
-    for verb in (kitchen.ramalama().find, kitchen.ramalama().stop):
+    for verb in (servers.ramalama().find, servers.ramalama().stop):
         with pytest.raises(EngineFailure, match="there is no model server") as caught:
             verb(name)
         assert isinstance(caught.value.cause, ContainerNotFound)
-    assert [state.name for state in kitchen.engine.list({})] == ["database"]
+    assert [state.name for state in servers.engine.list({})] == ["database"]
 
 
-def test_other_containers_cannot_be_reached_by_their_id_either(kitchen: Kitchen) -> None:
-    database = start(kitchen, "database", {})
+def test_other_containers_cannot_be_reached_by_their_id_either(servers: ServerFixture) -> None:
+    database = start(servers, "database", {})
 
     with pytest.raises(EngineFailure, match="there is no model server"):
-        kitchen.ramalama().stop(database)
+        servers.ramalama().stop(database)
     with pytest.raises(EngineFailure, match="there is no model server"):
-        list(kitchen.ramalama().logs(database))
+        list(servers.ramalama().logs(database))
 
 
-def test_a_server_that_is_stopped_is_gone_whoever_started_it(kitchen: Kitchen) -> None:
-    start(kitchen, "mine", {**OURS, "ai.ramalama.owner": Lease.of_this_process().format()})
-    start(kitchen, "upstreams", {"ai.ramalama": ""})
+def test_a_server_that_is_stopped_is_gone_whoever_started_it(servers: ServerFixture) -> None:
+    start(
+        servers, "mine", {**OURS, "ai.ramalama.owner": ProcessIdentity.of_this_process().format()}
+    )
+    start(servers, "upstreams", {"ai.ramalama": ""})
 
-    kitchen.ramalama().stop("mine")
-    kitchen.ramalama().stop("upstreams")
+    servers.ramalama().stop("mine")
+    servers.ramalama().stop("upstreams")
 
-    assert kitchen.engine.list({}) == ()
+    assert servers.engine.list({}) == ()
 
 
 @pytest.mark.parametrize(
     ("tail", "lines"), [(None, ["one", "two", "three"]), (1, ["three"]), (0, [])]
 )
 def test_a_servers_log_is_read_as_far_back_as_asked(
-    kitchen: Kitchen, tail: int | None, lines: list[str]
+    servers: ServerFixture, tail: int | None, lines: list[str]
 ) -> None:
-    start(kitchen, "mine", OURS)
+    start(servers, "mine", OURS)
 
-    assert list(kitchen.ramalama().logs("mine", tail=tail)) == lines
+    assert list(servers.ramalama().logs("mine", tail=tail)) == lines
 
 
-def test_a_log_can_be_followed_to_the_servers_end(kitchen: Kitchen) -> None:
-    start(kitchen, "mine", OURS)
-    log = kitchen.ramalama().logs("mine", follow=True)
+def test_a_log_can_be_followed_to_the_servers_end(servers: ServerFixture) -> None:
+    start(servers, "mine", OURS)
+    log = servers.ramalama().logs("mine", follow=True)
 
     heard = [next(log), next(log), next(log)]
-    kitchen.engine.write("mine", "four")
-    kitchen.engine.end("mine", 0)
+    servers.engine.write("mine", "four")
+    servers.engine.end("mine", 0)
 
     assert [*heard, *log] == ["one", "two", "three", "four"]
 
 
-def test_a_log_that_breaks_off_is_an_error_of_ours(kitchen: Kitchen) -> None:
-    start(kitchen, "mine", OURS)
-    log = kitchen.ramalama().logs("mine", follow=True)
+def test_a_log_that_breaks_off_is_an_error_of_ours(servers: ServerFixture) -> None:
+    start(servers, "mine", OURS)
+    log = servers.ramalama().logs("mine", follow=True)
     next(log)
 
-    kitchen.engine.close()
+    servers.engine.close()
 
     with pytest.raises(EngineFailure):
         list(log)
 
 
-def test_orphans_are_counted_as_they_are_removed(kitchen: Kitchen) -> None:
-    dead = replace(Lease.of_this_process(), start=1).format()
-    start(kitchen, "left", {"ai.ramalama": "", "ai.ramalama.owner": dead})
+def test_orphans_are_counted_as_they_are_removed(servers: ServerFixture) -> None:
+    dead = replace(ProcessIdentity.of_this_process(), start=1).format()
+    start(servers, "left", {"ai.ramalama": "", "ai.ramalama.owner": dead})
 
-    assert kitchen.ramalama().remove_orphans() == 1
-    assert kitchen.is_clean()
+    assert servers.ramalama().remove_orphans() == 1
+    assert servers.is_clean()
 
 
 def test_an_error_of_the_engine_becomes_ours_and_keeps_its_cause() -> None:
@@ -164,17 +166,17 @@ def test_an_error_of_the_engine_becomes_ours_and_keeps_its_cause() -> None:
     assert caught.value.__cause__ is cause
 
 
-def test_an_engine_of_the_callers_is_used_as_it_is(kitchen: Kitchen) -> None:
-    with kitchen.ramalama() as ramalama:
-        assert ramalama.connect() is kitchen.engine
+def test_an_engine_of_the_callers_is_used_as_it_is(servers: ServerFixture) -> None:
+    with servers.ramalama() as ramalama:
+        assert ramalama.connect() is servers.engine
         assert ramalama.engine_source == "given by the caller"
 
     with pytest.raises(EngineUnavailable):
-        kitchen.engine.list({})
+        servers.engine.list({})
 
 
 def test_closing_what_was_never_connected_does_nothing(run_dir: Path) -> None:
-    user = User(env={}, home=run_dir, uid=1000, root=run_dir)
+    user = InvokingUser(env={}, home=run_dir, uid=1000, root=run_dir)
 
     Ramalama(user=user, host=Host(root=run_dir), run_dir=run_dir).close()
 
@@ -192,7 +194,7 @@ def test_closing_what_was_never_connected_does_nothing(run_dir: Path) -> None:
 def test_without_an_engine_the_user_learns_what_was_tried(
     run_dir: Path, config: Config, said: str
 ) -> None:
-    user = User(env={}, home=run_dir, uid=1000, root=run_dir)
+    user = InvokingUser(env={}, home=run_dir, uid=1000, root=run_dir)
     ramalama = Ramalama(config, user=user, host=Host(root=run_dir), run_dir=run_dir)
 
     with pytest.raises(EngineFailure, match=said) as caught:
@@ -202,12 +204,12 @@ def test_without_an_engine_the_user_learns_what_was_tried(
 
 
 def test_a_wish_for_a_device_that_is_not_there_is_refused(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, env={"CUDA_VISIBLE_DEVICES": "7"})
+    servers = ServerFixture(root=run_dir, env={"CUDA_VISIBLE_DEVICES": "7"})
 
     with pytest.raises(OptionRefused, match="CUDA_VISIBLE_DEVICES"):
-        kitchen.ramalama().start(kitchen.options)
+        servers.ramalama().start(servers.options)
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def engine_info(*oci_runtimes: str) -> EngineInfo:
@@ -241,13 +243,13 @@ def test_nvidias_oci_runtime_is_used_where_the_engine_has_it_and_cdi_where_not(
     asked: str | None,
     used: str | None,
 ) -> None:
-    kitchen = Kitchen(root=run_dir)
-    engine = FakeEngine(images=kitchen.images, info=engine_info(*registered))
-    user = User(env={}, home=run_dir, uid=1000, root=run_dir)
+    servers = ServerFixture(root=run_dir)
+    engine = FakeEngine(images=servers.images, info=engine_info(*registered))
+    user = InvokingUser(env={}, home=run_dir, uid=1000, root=run_dir)
     host = make_host("two-geforces", tmp_path).host
-    ramalama = Ramalama(engine=engine, host=host, user=user, run_dir=kitchen.run_dir)
+    ramalama = Ramalama(engine=engine, host=host, user=user, run_dir=servers.run_dir)
 
-    container = ramalama.plan(replace(kitchen.options, oci_runtime=asked)).container
+    container = ramalama.plan(replace(servers.options, oci_runtime=asked)).container
 
     assert container.oci_runtime == used
     assert bool(container.devices) == (used != "nvidia-container-runtime")
@@ -258,8 +260,8 @@ class _Enough(Exception):
     """The test has seen what it came for."""
 
 
-def test_what_a_starting_server_reads_stays_whoever_removes_it(kitchen: Kitchen) -> None:
-    ramalama = kitchen.ramalama()
+def test_what_a_starting_server_reads_stays_whoever_removes_it(servers: ServerFixture) -> None:
+    ramalama = servers.ramalama()
     base = ramalama.models.store.base
     files = (
         put(base, b"w" * 8192, "model.safetensors", FileKind.SAFETENSORS),
@@ -279,10 +281,10 @@ def test_what_a_starting_server_reads_stays_whoever_removes_it(kitchen: Kitchen)
             raise _Enough
 
     options = replace(
-        kitchen.options, model=HUB, runtime=RuntimeName.VLLM, image=IMAGE_NAME, force=True
+        servers.options, model=HUB, runtime=RuntimeName.VLLM, image=IMAGE_NAME, force=True
     )
     with pytest.raises(_Enough):
         ramalama.start(options, on_event=remove)
 
     assert there == [True]
-    assert kitchen.is_clean()
+    assert servers.is_clean()

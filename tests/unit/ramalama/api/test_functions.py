@@ -18,17 +18,17 @@ from ramalama.api.threads import in_thread
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused, ServerExited, StartCancelled
 from ramalama.events import ContainerCreated, ContainerStarted, Event, ServerReady
-from ramalama.serving.options import Terms
+from ramalama.serving.options import StartOptions
 from ramalama_engines.fake.engine import FakeProgram
-from tests.unit.ramalama.serving.kitchen import Kitchen
 from tests.unit.ramalama.serving.model_server import LOADING
+from tests.unit.ramalama.serving.servers import ServerFixture
 
 CANCELS = 60
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def servers(run_dir: Path) -> ServerFixture:
+    return ServerFixture(root=run_dir)
 
 
 def join_our_threads() -> None:
@@ -39,30 +39,30 @@ def join_our_threads() -> None:
 
 
 def test_the_keywords_are_the_fields_that_they_stand_for() -> None:
-    options, terms = ServeOptions.__dataclass_fields__, Terms.__dataclass_fields__
+    options, terms = ServeOptions.__dataclass_fields__, StartOptions.__dataclass_fields__
 
     assert {*ServerKeywords.__annotations__} == options.keys() - {"model"}
     assert {*StartKeywords.__annotations__} == {*terms}
 
 
-def test_a_model_is_served_for_the_length_of_the_block(kitchen: Kitchen) -> None:
+def test_a_model_is_served_for_the_length_of_the_block(servers: ServerFixture) -> None:
     heard: list[Event] = []
     with ramalama.serve(
-        str(kitchen.model), using=kitchen.ramalama(), ctx_size=4096, on_event=heard.append
+        str(servers.model), using=servers.ramalama(), ctx_size=4096, on_event=heard.append
     ) as server:
-        argv = kitchen.engine.spec(server.name).command
+        argv = servers.engine.spec(server.name).command
         assert argv[argv.index("--ctx-size") + 1] == "4096"
         assert isinstance(heard[-1], ServerReady)
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_a_file_may_be_a_path_and_then_is_no_name_of_a_registry(
-    kitchen: Kitchen, monkeypatch: pytest.MonkeyPatch
+    servers: ServerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(kitchen.model.parent)
+    monkeypatch.chdir(servers.model.parent)
 
-    with ramalama.serve(Path(kitchen.model.name), using=kitchen.ramalama()) as server:
+    with ramalama.serve(Path(servers.model.name), using=servers.ramalama()) as server:
         assert server.model == "granite"
 
 
@@ -75,40 +75,42 @@ def test_a_file_may_be_a_path_and_then_is_no_name_of_a_registry(
     ],
 )
 def test_an_option_that_is_none_names_the_nearest(
-    kitchen: Kitchen, keyword: str, hint: str
+    servers: ServerFixture, keyword: str, hint: str
 ) -> None:
     mistyped: dict[str, int] = {keyword: 1}
 
     with pytest.raises(TypeError) as caught:  # noqa: SIM117 (the block is what must not begin)
-        with ramalama.serve(str(kitchen.model), using=kitchen.ramalama(), **mistyped):  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+        with ramalama.serve(str(servers.model), using=servers.ramalama(), **mistyped):  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
             pass
 
     assert str(caught.value) == f"there is no option {keyword!r}{hint}"
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_handle_of_the_callers_stays_open(kitchen: Kitchen) -> None:
-    with ramalama.serve(kitchen.options.model, using=kitchen.ramalama()):
+def test_a_handle_of_the_callers_stays_open(servers: ServerFixture) -> None:
+    with ramalama.serve(servers.options.model, using=servers.ramalama()):
         pass
 
-    assert kitchen.engine.list({}) == ()
+    assert servers.engine.list({}) == ()
 
 
-def test_a_key_is_only_for_servers_that_can_be_reached_over_a_network(kitchen: Kitchen) -> None:
+def test_a_key_is_only_for_servers_that_can_be_reached_over_a_network(
+    servers: ServerFixture,
+) -> None:
     with (
         pytest.raises(OptionRefused, match="make no sense without a network"),
-        ramalama.serve(str(kitchen.model), using=kitchen.ramalama(), api_key="secret"),
+        ramalama.serve(str(servers.model), using=servers.ramalama(), api_key="secret"),
     ):
         pass
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a\nb", "é", "x" * 513])
 def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(
-    kitchen: Kitchen, key: str
+    servers: ServerFixture, key: str
 ) -> None:
     with (
         pytest.raises(OptionRefused, match="the API key is not") as caught,
-        ramalama.serve(str(kitchen.model), using=kitchen.ramalama(), network="bridge", api_key=key),
+        ramalama.serve(str(servers.model), using=servers.ramalama(), network="bridge", api_key=key),
     ):
         pass
 
@@ -116,48 +118,48 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(
 
 
 @pytest.mark.parametrize("host", ["localhost", "", "256.0.0.1", "\0", "0x7f.1"])
-def test_a_host_that_is_no_address_is_refused(kitchen: Kitchen, host: str) -> None:
+def test_a_host_that_is_no_address_is_refused(servers: ServerFixture, host: str) -> None:
     with (
         pytest.raises(OptionRefused, match="is no IP address"),
-        ramalama.serve(str(kitchen.model), using=kitchen.ramalama(), network="bridge", host=host),
+        ramalama.serve(str(servers.model), using=servers.ramalama(), network="bridge", host=host),
     ):
         pass
 
 
-def test_an_asynchronous_block_has_a_server_too(kitchen: Kitchen) -> None:
+def test_an_asynchronous_block_has_a_server_too(servers: ServerFixture) -> None:
     async def main() -> str:
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama()) as server:
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama()) as server:
             assert server.async_client() is server.async_client()
             return server.model
 
     assert asyncio.run(main()) == "granite"
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_a_start_that_fails_raises_what_it_would_elsewhere(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, program=FakeProgram(exit_code=1))
+    servers = ServerFixture(root=run_dir, program=FakeProgram(exit_code=1))
 
     async def main() -> None:
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama()):
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama()):
             pass
 
     with pytest.raises(ServerExited):
         asyncio.run(main())
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_block_that_fails_leaves_nothing(kitchen: Kitchen) -> None:
+def test_a_block_that_fails_leaves_nothing(servers: ServerFixture) -> None:
     async def main() -> None:
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama()):
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama()):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(main())
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_the_loop_goes_on_while_a_server_starts(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, answers=[LOADING])
+    servers = ServerFixture(root=run_dir, answers=[LOADING])
     turns = 0
 
     async def main() -> None:
@@ -171,17 +173,17 @@ def test_the_loop_goes_on_while_a_server_starts(run_dir: Path) -> None:
             await start
 
     async def enter() -> None:
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama()):
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama()):
             pass
 
     asyncio.run(main())
     assert turns == 19
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 @pytest.mark.parametrize("step", [ContainerCreated, ContainerStarted, ServerReady])
 def test_a_task_that_is_cancelled_at_any_step_leaves_nothing(
-    kitchen: Kitchen, step: type[Event]
+    servers: ServerFixture, step: type[Event]
 ) -> None:
     async def main() -> None:
         task = asyncio.current_task()
@@ -193,35 +195,35 @@ def test_a_task_that_is_cancelled_at_any_step_leaves_nothing(
                 loop.call_soon_threadsafe(task.cancel)
                 time.sleep(0.01)
 
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama(), on_event=cancel):
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama(), on_event=cancel):
             await asyncio.sleep(10)
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_a_time_limit_ends_a_start(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, answers=[LOADING])
+    servers = ServerFixture(root=run_dir, answers=[LOADING])
 
     async def main() -> None:
         async with (
             asyncio.timeout(0.05),
-            ramalama.aserve(str(kitchen.model), using=kitchen.ramalama()),
+            ramalama.aserve(str(servers.model), using=servers.ramalama()),
         ):
             pass
 
     with pytest.raises(TimeoutError):
         asyncio.run(main())
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(kitchen: Kitchen) -> None:
+def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(servers: ServerFixture) -> None:
     chance = random.Random(5)  # noqa: S311 (moments, not secrets)
-    handle = kitchen.ramalama()
+    handle = servers.ramalama()
 
     async def use() -> None:
-        async with ramalama.aserve(str(kitchen.model), using=handle, reuse=chance.random() < 0.5):
+        async with ramalama.aserve(str(servers.model), using=handle, reuse=chance.random() < 0.5):
             await asyncio.sleep(0.01)
 
     async def main() -> None:
@@ -230,17 +232,17 @@ def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(kitchen: Kitch
             await asyncio.sleep(chance.uniform(0, 0.06))
             task.cancel()
             await asyncio.wait((task,))
-            assert kitchen.is_clean()
+            assert servers.is_clean()
 
     asyncio.run(main())
     join_our_threads()
 
 
 def test_ctrl_c_ends_the_loop_and_leaves_nothing(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, answers=[LOADING])
+    servers = ServerFixture(root=run_dir, answers=[LOADING])
 
     async def main() -> None:
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama()):
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama()):
             pass
 
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
@@ -248,14 +250,14 @@ def test_ctrl_c_ends_the_loop_and_leaves_nothing(run_dir: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
     timer.join()
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_several_models_are_served_at_once(kitchen: Kitchen) -> None:
-    handle = kitchen.ramalama()
+def test_several_models_are_served_at_once(servers: ServerFixture) -> None:
+    handle = servers.ramalama()
 
     async def use(seed: int, all_in: asyncio.Barrier) -> str:
-        async with ramalama.aserve(str(kitchen.model), using=handle, seed=seed) as server:
+        async with ramalama.aserve(str(servers.model), using=handle, seed=seed) as server:
             await all_in.wait()
             return server.name
 
@@ -265,11 +267,11 @@ def test_several_models_are_served_at_once(kitchen: Kitchen) -> None:
 
     names = asyncio.run(main())
     assert len({*names}) == 20
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_another_thread_can_call_a_start_off_too(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, answers=[LOADING])
+    servers = ServerFixture(root=run_dir, answers=[LOADING])
     cancel = threading.Event()
 
     def call_off(event: Event) -> None:
@@ -279,11 +281,11 @@ def test_another_thread_can_call_a_start_off_too(run_dir: Path) -> None:
     with (
         pytest.raises(StartCancelled),
         ramalama.serve(
-            str(kitchen.model), using=kitchen.ramalama(), cancel=cancel, on_event=call_off
+            str(servers.model), using=servers.ramalama(), cancel=cancel, on_event=call_off
         ),
     ):
         pass
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_a_result_that_nobody_takes_is_undone_even_if_that_is_cancelled_again() -> None:
@@ -312,7 +314,7 @@ def test_a_result_that_nobody_takes_is_undone_even_if_that_is_cancelled_again() 
     assert undone == [7]
 
 
-def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(kitchen: Kitchen) -> None:
+def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(servers: ServerFixture) -> None:
     """As a second Ctrl-C does: `asyncio.run` waits for nobody then."""
     go_on = threading.Event()
 
@@ -321,7 +323,7 @@ def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(kitchen: Kitchen) -
             go_on.wait()
 
     async def main() -> None:
-        async with ramalama.aserve(str(kitchen.model), using=kitchen.ramalama(), on_event=hold):
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama(), on_event=hold):
             pass
 
     loop = asyncio.new_event_loop()
@@ -333,5 +335,5 @@ def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(kitchen: Kitchen) -
     go_on.set()
     join_our_threads()
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
     assert not task.done()

@@ -13,7 +13,7 @@ import pytest
 
 from ramalama import __version__
 from ramalama.cli import main
-from ramalama.system.process_identity import Lease
+from ramalama.system.process_identity import ProcessIdentity
 from tests.unit.engines.dockerd import Dockerd, Reply, serving
 from tests.unit.ramalama.made_up import GGUF
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Capture = pytest.CaptureFixture[str]
 
 DONE = Reply(status=204)
-DEAD = replace(Lease.of_this_process(), start=1).format()
+DEAD = replace(ProcessIdentity.of_this_process(), start=1).format()
 ESCAPE = "\x1b[2J"
 INFO: dict[str, object] = {
     "ServerVersion": "28.5.2",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.cli.error_boundary import guarded
+from ramalama.cli.error_boundary import run_guarded
 from ramalama.errors import (
     EngineFailure,
     ModelNotFound,
@@ -34,7 +34,7 @@ def failing(error: BaseException) -> Callable[[], int]:
 
 
 def test_a_command_that_succeeds_passes_its_code_on(capsys: Capture) -> None:
-    assert guarded(lambda: 7, debug=False) == 7
+    assert run_guarded(lambda: 7, debug=False) == 7
     assert capsys.readouterr() == ("", "")
 
 
@@ -58,7 +58,7 @@ def test_a_command_that_succeeds_passes_its_code_on(capsys: Capture) -> None:
 def test_an_error_on_purpose_is_a_message_and_a_code(
     capsys: Capture, error: BaseException, code: int, said: str
 ) -> None:
-    assert guarded(failing(error), debug=False) == code
+    assert run_guarded(failing(error), debug=False) == code
     assert capsys.readouterr() == ("", said)
 
 
@@ -70,14 +70,14 @@ def test_an_error_on_purpose_is_a_message_and_a_code(
     ],
 )
 def test_a_servers_last_words_are_quoted(capsys: Capture, error: RamalamaError) -> None:
-    guarded(failing(error), debug=False)
+    run_guarded(failing(error), debug=False)
 
     assert capsys.readouterr().err == f"Error: {error}\n  | first\n  | last\\x07\n"
 
 
 def test_an_error_of_nobodys_is_a_bug_and_shows_itself() -> None:
     with pytest.raises(ZeroDivisionError):
-        guarded(failing(ZeroDivisionError()), debug=False)
+        run_guarded(failing(ZeroDivisionError()), debug=False)
 
 
 def run(program: str, *, stdout: int, env: dict[str, str] | None = None) -> tuple[int, str]:
@@ -95,13 +95,13 @@ def run(program: str, *, stdout: int, env: dict[str, str] | None = None) -> tupl
 
 ANSWER = """\
 import sys
-from ramalama.cli.error_boundary import guarded
+from ramalama.cli.error_boundary import run_guarded
 
 def answer():
     sys.stdout.write("na\\u00efve \\U0001f9ad\\n" * 10_000)
     return 0
 
-sys.exit(guarded(answer, debug=False))
+sys.exit(run_guarded(answer, debug=False))
 """
 
 
@@ -118,7 +118,7 @@ def test_what_follows_from_output_that_nobody_reads_is_told() -> None:
     os.close(read_end)
     program = """\
 import sys
-from ramalama.cli.error_boundary import guarded
+from ramalama.cli.error_boundary import run_guarded
 
 def tell():
     try:
@@ -127,7 +127,7 @@ def tell():
         exc.add_note("all is undone")
         raise
 
-sys.exit(guarded(tell, debug=False))
+sys.exit(run_guarded(tell, debug=False))
 """
 
     told = run(program, stdout=write_end)
@@ -162,14 +162,14 @@ def test_streams_that_our_caller_has_closed_are_no_reason_to_fail() -> None:
 def test_debugging_shows_where_an_error_came_from_and_what_was_done() -> None:
     program = """\
 import logging, sys
-from ramalama.cli.error_boundary import guarded
+from ramalama.cli.error_boundary import run_guarded
 from ramalama.errors import RamalamaError
 
 def fail():
     logging.getLogger("ramalama.launch").debug("trying")
     raise RamalamaError("what happened")
 
-sys.exit(guarded(fail, debug=True))
+sys.exit(run_guarded(fail, debug=True))
 """
 
     code, err = run(program, stdout=subprocess.DEVNULL)

@@ -10,7 +10,7 @@ from contextlib import redirect_stderr
 import pytest
 
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import Status, complain, printable, quote_log
+from ramalama.cli.output.terminal import Status, print_error, printable, quote_log
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
@@ -44,7 +44,7 @@ def test_what_a_terminal_would_obey_is_shown_instead(text: str, shown: str) -> N
 
 
 def test_complaints_go_to_stderr_a_line_each(capsys: Capture) -> None:
-    complain("Error: no \x1b[31mred\x1b[0m")
+    print_error("Error: no \x1b[31mred\x1b[0m")
     quote_log(["first", "sec\x07ond"])
 
     assert capsys.readouterr() == (
@@ -59,7 +59,7 @@ def test_a_terminal_that_is_gone_is_nobody_to_complain_to(monkeypatch: pytest.Mo
     with open(write_end, "w", encoding="utf-8", buffering=1) as gone:  # noqa: PTH123 (a descriptor)
         monkeypatch.setattr(sys, "stderr", gone)
 
-        complain("Error: nobody hears this")
+        print_error("Error: nobody hears this")
         os.dup2(os.open(os.devnull, os.O_WRONLY), write_end)
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.api.client import Ramalama
-from ramalama.diagnostics.compare import find_mismatches
+from ramalama.diagnostics.compare import compare
 from ramalama.diagnostics.doctor import Diagnosis, examine
-from ramalama.diagnostics.inspect_container import SeenNode, Sight, read_sight
+from ramalama.diagnostics.inspect_container import ContainerDevice, ContainerView, read_sight
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.events import ignore
 from ramalama_accel import Accelerator, AcceleratorKind, Host, detect
@@ -27,7 +27,7 @@ from ramalama_engines import (
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.made_up import CPU, IMAGE
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME, Kitchen
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,10 +74,10 @@ NVIDIA_VISIBLE_DEVICES=void
 HF_TOKEN=a-secret
 https_proxy=http://me:pass@proxy
 """
-SEEN = Sight(
+SEEN = ContainerView(
     nodes=(
-        SeenNode(path="/dev/kfd", mode=0o660, uid=65534, gid=65534),
-        SeenNode(path=RENDER, mode=0o660, uid=0, gid=110),
+        ContainerDevice(path="/dev/kfd", mode=0o660, uid=65534, gid=65534),
+        ContainerDevice(path=RENDER, mode=0o660, uid=0, gid=110),
     ),
     uid=1000,
     gid=1001,
@@ -99,28 +99,31 @@ def test_the_programs_words_are_understood() -> None:
 
 
 @pytest.mark.parametrize(
-    ("programs", "sight"),
+    ("programs", "view"),
     [
-        ({"ls": LS}, Sight(nodes=SEEN.nodes, missing_programs=("cat", "env"))),
-        ({"env": ENV}, Sight(env=SEEN.env, missing_programs=("cat", "ls"))),
+        ({"ls": LS}, ContainerView(nodes=SEEN.nodes, missing_programs=("cat", "env"))),
+        ({"env": ENV}, ContainerView(env=SEEN.env, missing_programs=("cat", "ls"))),
         (
             {"cat": "cat: read error: Invalid argument", "ls": "", "env": ""},
-            Sight(nodes=(), env={}),
+            ContainerView(nodes=(), env={}),
         ),
-        ({"cat": "\x1b[2J\0\nUid:\n", "ls": "crw-rw----", "env": "="}, Sight(nodes=(), env={})),
+        (
+            {"cat": "\x1b[2J\0\nUid:\n", "ls": "crw-rw----", "env": "="},
+            ContainerView(nodes=(), env={}),
+        ),
     ],
     ids=["only-ls", "only-env", "silent", "nonsense"],
 )
-def test_what_is_not_said_stays_open(programs: dict[str, str], sight: Sight) -> None:
-    assert read_sight(said(**programs)) == sight
+def test_what_is_not_said_stays_open(programs: dict[str, str], view: ContainerView) -> None:
+    assert read_sight(said(**programs)) == view
 
 
-NODE = SeenNode(path=RENDER, mode=0o660, uid=0, gid=110)
-HARMLESS = Sight(nodes=(NODE,), uid=1000, gid=1000, groups=(110,), capabilities=0, env={})
+NODE = ContainerDevice(path=RENDER, mode=0o660, uid=0, gid=110)
+HARMLESS = ContainerView(nodes=(NODE,), uid=1000, gid=1000, groups=(110,), capabilities=0, env={})
 
 
 @pytest.mark.parametrize(
-    ("sight", "may"),
+    ("view", "may"),
     [
         (HARMLESS, True),
         (replace(HARMLESS, groups=()), False),
@@ -130,8 +133,8 @@ HARMLESS = Sight(nodes=(NODE,), uid=1000, gid=1000, groups=(110,), capabilities=
     ],
     ids=["by-group", "not", "by-own-group", "as-owner", "by-capability"],
 )
-def test_a_mode_opens_a_node_as_open_2_tells(sight: Sight, may: bool) -> None:  # noqa: FBT001 (a row of the table)
-    assert sight.may_use(NODE) is may
+def test_a_mode_opens_a_node_as_open_2_tells(view: ContainerView, may: bool) -> None:  # noqa: FBT001 (a row of the table)
+    assert view.may_use(NODE) is may
 
 
 ASKED = ContainerSpec(
@@ -141,12 +144,12 @@ ASKED = ContainerSpec(
 
 def messages(
     spec: ContainerSpec = ASKED,
-    sight: Sight = HARMLESS,
+    view: ContainerView = HARMLESS,
     *,
     accelerator: Accelerator = CPU,
     granted: tuple[str, ...] = (),
 ) -> list[str]:
-    found = find_mismatches(spec, accelerator, sight, rootless=True, granted=granted)
+    found = compare(spec, accelerator, view, rootless=True, granted=granted)
     assert all(problem.remedy for problem in found)
     return [problem.message for problem in found]
 
@@ -201,9 +204,9 @@ def test_each_mismatch_is_a_problem_with_a_remedy(
     asked: dict[str, object], seen: dict[str, object], message: str
 ) -> None:
     spec = replace(ASKED, **asked)  # type: ignore[arg-type]  # each row names its fields
-    sight = replace(HARMLESS, **seen)  # type: ignore[arg-type]
+    view = replace(HARMLESS, **seen)  # type: ignore[arg-type]
 
-    assert messages(spec, sight) == [message]
+    assert messages(spec, view) == [message]
 
 
 @pytest.mark.parametrize(
@@ -224,15 +227,15 @@ def test_what_was_asked_for_or_is_unknown_is_none(
     asked: dict[str, object], seen: dict[str, object]
 ) -> None:
     spec = replace(ASKED, **asked)  # type: ignore[arg-type]  # each row names its fields
-    sight = replace(HARMLESS, **seen)  # type: ignore[arg-type]
+    view = replace(HARMLESS, **seen)  # type: ignore[arg-type]
 
-    assert messages(spec, sight) == []
+    assert messages(spec, view) == []
 
 
 def test_a_node_that_a_list_opens_is_open_whatever_its_mode() -> None:
-    spec, sight = replace(ASKED, groups=()), replace(HARMLESS, groups=())
+    spec, view = replace(ASKED, groups=()), replace(HARMLESS, groups=())
 
-    assert messages(spec, sight, granted=(RENDER,)) == []
+    assert messages(spec, view, granted=(RENDER,)) == []
 
 
 @pytest.mark.parametrize("env", [{}, {"NVIDIA_VISIBLE_DEVICES": "void"}])
@@ -241,7 +244,7 @@ def test_a_variable_of_the_accelerators_that_something_else_sets_is_a_problem(
 ) -> None:
     cuda = Accelerator(kind=AcceleratorKind.CUDA, env={"NVIDIA_VISIBLE_DEVICES": "all"})
 
-    (message,) = messages(sight=replace(HARMLESS, env=env), accelerator=cuda)
+    (message,) = messages(view=replace(HARMLESS, env=env), accelerator=cuda)
 
     assert message.startswith("NVIDIA_VISIBLE_DEVICES is ")
     assert message.endswith(" in the container, not 'all'")
@@ -259,7 +262,7 @@ class Surgery:
         images: tuple[str, ...] = (IMAGE_NAME,),
         rootless: bool = False,
     ) -> None:
-        self.kitchen = Kitchen(root=root, env=host.env)
+        self.servers = ServerFixture(root=root, env=host.env)
         self.host = host
         self.specs: list[ContainerSpec] = []
 
@@ -279,18 +282,18 @@ class Surgery:
         ramalama = Ramalama(
             engine=self.engine,
             host=self.host,
-            user=self.kitchen.ramalama().user,
-            run_dir=self.kitchen.run_dir,
+            user=self.servers.ramalama().user,
+            run_dir=self.servers.run_dir,
         )
         asked = replace(
-            self.kitchen.options,
+            self.servers.options,
             **{"pull_policy": PullPolicy.NEVER, **options},  # type: ignore[arg-type]  # as given
         )
         try:
             return examine(ramalama, asked, on_event=ignore)
         finally:
             assert self.engine.list({}) == ()
-            assert not self.kitchen.run_dir.exists()
+            assert not self.servers.run_dir.exists()
 
 
 def healthy(spec: ContainerSpec) -> FakeProgram:
@@ -319,8 +322,8 @@ def test_a_healthy_host_has_no_problem(run_dir: Path, radeon: Host) -> None:
 
     assert diagnosis.problems == ()
     assert diagnosis.looked_from == IMAGE_NAME
-    assert diagnosis.sight is not None
-    assert [node.path for node in diagnosis.sight.nodes or ()] == [RENDER]
+    assert diagnosis.view is not None
+    assert [node.path for node in diagnosis.view.nodes or ()] == [RENDER]
 
 
 def test_the_container_differs_from_a_servers_in_its_program_and_mounts_alone(
@@ -329,9 +332,9 @@ def test_the_container_differs_from_a_servers_in_its_program_and_mounts_alone(
     surgery = Surgery(run_dir, host=radeon, script=healthy)
     surgery.examine()
     ramalama = Ramalama(
-        engine=surgery.engine, host=radeon, user=surgery.kitchen.ramalama().user, run_dir=run_dir
+        engine=surgery.engine, host=radeon, user=surgery.servers.ramalama().user, run_dir=run_dir
     )
-    server = ramalama.plan(surgery.kitchen.options).container
+    server = ramalama.plan(surgery.servers.options).container
 
     assert len(surgery.specs) == 3
     for spec in surgery.specs:
@@ -374,7 +377,7 @@ def test_an_image_is_pulled_if_the_user_says_so(run_dir: Path, tmp_path: Path) -
 def test_without_any_image_there_is_nothing_to_look_from(run_dir: Path, radeon: Host) -> None:
     diagnosis = Surgery(run_dir, host=radeon, script=healthy, images=()).examine()
 
-    assert (diagnosis.looked_from, diagnosis.sight) == (None, None)
+    assert (diagnosis.looked_from, diagnosis.view) == (None, None)
     assert [problem.remedy for problem in diagnosis.problems] == ["repeat this with --pull=missing"]
 
 
@@ -438,7 +441,7 @@ def test_a_container_that_the_engine_refuses_is_a_problem(
 
     diagnosis = Surgery(run_dir, host=radeon, script=lambda _: broken).examine()
 
-    assert diagnosis.sight is None
+    assert diagnosis.view is None
     assert [problem.message for problem in diagnosis.problems] == [str(errors[what])]
 
 
@@ -453,8 +456,8 @@ def test_a_program_that_the_image_lacks_leaves_its_question_open(
     diagnosis = Surgery(run_dir, host=radeon, script=without_ls).examine()
 
     assert diagnosis.problems == ()
-    assert diagnosis.sight is not None
-    assert diagnosis.sight.missing_programs == ("ls",)
+    assert diagnosis.view is not None
+    assert diagnosis.view.missing_programs == ("ls",)
 
 
 def test_an_engine_that_goes_away_is_an_error_and_no_diagnosis(run_dir: Path, radeon: Host) -> None:

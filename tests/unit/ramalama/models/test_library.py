@@ -23,9 +23,9 @@ from ramalama.errors import (
 from ramalama.events import DownloadPlanned, FileReady, ModelReady, Notice
 from ramalama.models.library import Models
 from ramalama.models.reference.reference import ModelRef, Scheme
-from ramalama.planning.memory.capacity import Room
-from ramalama.planning.memory.fit import admit_into
-from ramalama_engines import User
+from ramalama.planning.memory.capacity import MemoryCapacity
+from ramalama.planning.memory.fit import admit_within
+from ramalama_engines import InvokingUser
 from tests.doubles.faults import after, cut, faulty, stall
 from tests.doubles.faults import refuse as refuse_as
 from tests.doubles.server import FileServer, Reply, serve_bytes
@@ -55,7 +55,7 @@ class Place:
 
     def open(self, config: Config | None = None) -> Models:
         env = {"XDG_CONFIG_HOME": str(self.root / "config")}
-        user = User(env=env, home=self.root, uid=os.getuid(), root=self.root)
+        user = InvokingUser(env=env, home=self.root, uid=os.getuid(), root=self.root)
         return Models(config or Config(store=str(self.root / "store")), user)
 
     def write_shortnames(self, names: Mapping[str, str]) -> None:
@@ -285,13 +285,13 @@ def test_what_is_no_reference_is_refused(place: Place) -> None:
 
 
 def test_what_is_too_large_for_this_host_is_refused_before_it_is_fetched(place: Place) -> None:
-    admit = admit_into(Room(main=len(MODEL) - 1))
+    admit = admit_within(MemoryCapacity(main=len(MODEL) - 1))
 
     with pytest.raises(ModelTooLarge, match="for its weights alone"):
         place.models.pull(place.reference(), admit=admit, on_event=place.events.append)
 
     assert place.events == []
-    enough = admit_into(Room(main=len(MODEL)))
+    enough = admit_within(MemoryCapacity(main=len(MODEL)))
     assert place.models.pull(place.reference(), admit=enough).weights
 
 

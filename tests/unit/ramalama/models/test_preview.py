@@ -12,7 +12,7 @@ import pytest
 from ramalama.errors import ModelUnsupported, WrongEndianness
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.kinds import FileKind
-from ramalama.models.preview import foresee, watched, weights_of
+from ramalama.models.preview import preview_model, weights_of, with_header_check
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.base import RemoteArchive, RemoteFile, RemoteModel
 from ramalama.runtimes import find_runtime
@@ -51,7 +51,7 @@ def remote(client: httpx2.Client, **kinds: FileKind) -> RemoteModel:
 
 
 def test_a_safetensors_model_is_foreseen_to_be_none_of_llama_cpps(client: httpx2.Client) -> None:
-    model = foresee(
+    model = preview_model(
         remote(client, config_json=FileKind.OTHER, model_safetensors=FileKind.SAFETENSORS)
     )
 
@@ -62,7 +62,7 @@ def test_a_safetensors_model_is_foreseen_to_be_none_of_llama_cpps(client: httpx2
 
 
 def test_a_gguf_model_is_foreseen_with_all_that_is_beside_it(client: httpx2.Client) -> None:
-    model = foresee(
+    model = preview_model(
         remote(
             client,
             tiny_gguf=FileKind.GGUF,
@@ -84,7 +84,9 @@ def test_nothing_is_foreseen_of_what_comes_in_archives(client: httpx2.Client) ->
     archive = RemoteArchive(blob=blob(client), prefix="models/")
 
     assert (
-        foresee(RemoteModel(reference=REFERENCE, revision=None, files=(), archives=(archive,)))
+        preview_model(
+            RemoteModel(reference=REFERENCE, revision=None, files=(), archives=(archive,))
+        )
         is None
     )
 
@@ -108,7 +110,7 @@ def test_weights_are_what_weighs(client: httpx2.Client) -> None:
 def test_a_beginning_that_no_server_would_load_is_refused(
     kind: FileKind, head: bytes, error: type[Exception], client: httpx2.Client
 ) -> None:
-    check = watched(RemoteFile(name="weights", kind=kind, blob=blob(client))).check
+    check = with_header_check(RemoteFile(name="weights", kind=kind, blob=blob(client))).check
 
     assert check is not None
     with pytest.raises(error, match="weights"):
@@ -123,11 +125,14 @@ def test_a_beginning_that_no_server_would_load_is_refused(
     ],
 )
 def test_a_good_beginning_is_taken(kind: FileKind, head: bytes, client: httpx2.Client) -> None:
-    check = watched(RemoteFile(name="weights", kind=kind, blob=blob(client))).check
+    check = with_header_check(RemoteFile(name="weights", kind=kind, blob=blob(client))).check
 
     assert check is not None
     check(head)
 
 
 def test_what_is_no_weights_may_begin_as_it_likes(client: httpx2.Client) -> None:
-    assert watched(RemoteFile(name="a.json", kind=FileKind.OTHER, blob=blob(client))).check is None
+    assert (
+        with_header_check(RemoteFile(name="a.json", kind=FileKind.OTHER, blob=blob(client))).check
+        is None
+    )

@@ -14,7 +14,7 @@ from ramalama.models.formats.digest import Digest
 from ramalama.models.library import Models
 from ramalama.models.options import PullOptions
 from ramalama.models.reference.reference import ModelRef
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.doubles.oci_models import RAW_LABEL, digest, make_image, make_tar
 from tests.doubles.oci_registry import publish
 from tests.doubles.server import FileServer
@@ -42,7 +42,7 @@ def server() -> Generator[FileServer]:
 
 @pytest.fixture
 def models(tmp_path: Path) -> Models:
-    user = User(env={}, home=tmp_path, uid=os.getuid(), root=tmp_path)
+    user = InvokingUser(env={}, home=tmp_path, uid=os.getuid(), root=tmp_path)
     return Models(Config(store=str(tmp_path / "store")), user)
 
 

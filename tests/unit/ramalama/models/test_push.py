@@ -21,14 +21,14 @@ from ramalama.events import UploadEvent, UploadPlanned, UploadProgress, UploadRe
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.library import Models
 from ramalama.models.options import PullOptions, PushKind, PushOptions
 from ramalama.models.push import Push, Pusher
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.client.registry import Access
 from ramalama.models.transports.oci.pack import LocalFile
-from ramalama_engines import ImageReference, User
+from ramalama_engines import ImageReference, InvokingUser
 from tests.doubles.oci_models import DOCKER_CONFIG, Layer, digest, make_image, make_model, make_tar
 from tests.doubles.server import FileServer, Reply
 from tests.doubles.writable_registry import WritableRegistry
@@ -60,9 +60,9 @@ def access(tmp_path: Path) -> Generator[Access]:
 
         yield Access(
             open_http=open_client,
-            user=User(env={}, home=tmp_path, uid=1000, root=tmp_path),
+            user=InvokingUser(env={}, home=tmp_path, uid=1000, root=tmp_path),
             tls_verify=False,
-            patience=Patience(tries=3, sleep=lambda _seconds: None),
+            retry_policy=RetryPolicy(tries=3, sleep=lambda _seconds: None),
         )
 
 
@@ -424,7 +424,7 @@ def test_the_library_pushes_a_file_and_names_what_is_there_now(
     file = tmp_path / "tiny.gguf"
     content = b"GGUF\3\0\0\0" + bytes(16) + WEIGHTS
     file.write_bytes(content)
-    user = User(env={}, home=tmp_path, uid=1000, root=tmp_path)
+    user = InvokingUser(env={}, home=tmp_path, uid=1000, root=tmp_path)
     models = Models(Config(store=str(tmp_path / "store")), user)
     target = models.resolve(f"oci://{registry.address}/me/tiny:1")
     options = PushOptions(kind=PushKind.ARTIFACT, tls_verify=False)
@@ -439,7 +439,7 @@ def test_the_library_pushes_a_file_and_names_what_is_there_now(
 
 
 def test_a_model_is_pushed_to_oci_registries_alone(tmp_path: Path) -> None:
-    models = Models(Config(), User(env={}, home=tmp_path, uid=1000, root=tmp_path))
+    models = Models(Config(), InvokingUser(env={}, home=tmp_path, uid=1000, root=tmp_path))
 
     with pytest.raises(InvalidReference, match="hf://me/tiny is in no OCI registry"):
         models.push(models.resolve("hf://me/tiny"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelUnsupported
-from ramalama.runtimes.base import Listen, MountedModel, Surroundings
+from ramalama.runtimes.base import ListenAddress, MountedModel, ServerEnvironment
 from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import LocalImage
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 CPU = AcceleratorKind.CPU
 MODEL = MountedModel(weights="/mnt/models/granite.gguf", alias="granite")
-HERE = Surroundings(listen=Listen(host="/run/ramalama/api.sock"), threads=4, kind=CPU, image=IMAGE)
+HERE = ServerEnvironment(
+    listen=ListenAddress(host="/run/ramalama/api.sock"), threads=4, kind=CPU, image=IMAGE
+)
 
 ORDINARY = (
     "--host /run/ramalama/api.sock --model /mnt/models/granite.gguf --alias granite "
@@ -28,8 +30,8 @@ ORDINARY = (
 )
 
 
-def argv(options: ServeOptions = OPTIONS, surroundings: Surroundings = HERE) -> str:
-    return " ".join(LlamaCpp().server(MODEL, options, surroundings).argv)
+def argv(options: ServeOptions = OPTIONS, environment: ServerEnvironment = HERE) -> str:
+    return " ".join(LlamaCpp().server(MODEL, options, environment).argv)
 
 
 def test_without_options_the_manual_pages_defaults_are_passed() -> None:
@@ -77,9 +79,9 @@ def test_arguments_of_the_users_own_come_last_and_win() -> None:
 
 
 def test_a_server_on_a_port_is_given_the_file_of_its_key() -> None:
-    listen = Listen(host="0.0.0.0", port=8080, api_key_file="/run/ramalama/api-key")  # noqa: S104 (in a container)
+    listen = ListenAddress(host="0.0.0.0", port=8080, api_key_file="/run/ramalama/api-key")  # noqa: S104 (in a container)
 
-    words = argv(surroundings=replace(HERE, listen=listen))
+    words = argv(environment=replace(HERE, listen=listen))
 
     assert words.startswith("--host 0.0.0.0 --port 8080 --api-key-file /run/ramalama/api-key ")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelUnsupported
-from ramalama.runtimes.base import Listen, MountedModel, ServerReport, Surroundings
+from ramalama.runtimes.base import ListenAddress, MountedModel, ServerEnvironment, ServerReport
 from ramalama.runtimes.vllm import Vllm
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import LocalImage
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 CPU, CUDA = AcceleratorKind.CPU, AcceleratorKind.CUDA
 MODEL = MountedModel(weights="/mnt/models", alias="org/granite")
-HERE = Surroundings(
-    listen=Listen(host="/run/ramalama/api.sock"), threads=4, kind=CPU, image=LocalImage(id="1")
+HERE = ServerEnvironment(
+    listen=ListenAddress(host="/run/ramalama/api.sock"),
+    threads=4,
+    kind=CPU,
+    image=LocalImage(id="1"),
 )
-ON_PORT = Listen(host="0.0.0.0", port=8080, api_key_file="/run/ramalama/api-key")  # noqa: S104 (in a container)
+ON_PORT = ListenAddress(host="0.0.0.0", port=8080, api_key_file="/run/ramalama/api-key")  # noqa: S104 (in a container)
 
 ORDINARY = (
     "serve /mnt/models --served-model-name=org/granite --uds /run/ramalama/api.sock "
@@ -35,9 +38,11 @@ ORDINARY = (
 
 
 def argv(
-    options: ServeOptions = OPTIONS, surroundings: Surroundings = HERE, model: MountedModel = MODEL
+    options: ServeOptions = OPTIONS,
+    environment: ServerEnvironment = HERE,
+    model: MountedModel = MODEL,
 ) -> str:
-    return " ".join(Vllm().server(model, options, surroundings).argv)
+    return " ".join(Vllm().server(model, options, environment).argv)
 
 
 def sampling(parameters: dict[str, object], options: ServeOptions = OPTIONS) -> dict[str, object]:
@@ -129,7 +134,7 @@ def test_all_gpus_that_it_has_images_for_share_the_model(
 ) -> None:
     common = ORDINARY.removesuffix(" --enforce-eager")
 
-    written = argv(surroundings=replace(HERE, kind=kind, gpus=gpus))
+    written = argv(environment=replace(HERE, kind=kind, gpus=gpus))
 
     assert written == f"{common} {words}".rstrip()
 

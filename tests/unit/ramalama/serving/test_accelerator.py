@@ -12,7 +12,7 @@ from ramalama.models.reference.reference import ModelRef
 from ramalama.serving.accelerator import detect_on
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import Engine, EngineKind, EngineUnavailable
-from ramalama_engines.discovery.lazy_engine import EngineIdentity, LateEngine
+from ramalama_engines.discovery.lazy_engine import EngineIdentity, LazyEngine
 from tests.unit.accel.made_up_hosts import make as make_host
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def geforces(tmp_path: Path) -> Host:
 
 
 def test_runtimes_that_are_known_are_not_asked_for(geforces: Host) -> None:
-    engine = LateEngine(IDENTITY, refuse)
+    engine = LazyEngine(IDENTITY, refuse)
 
     detection = detect_on(engine, geforces, OPTIONS, oci_runtimes=("nvidia", "runc"))
 
@@ -47,17 +47,17 @@ def test_runtimes_that_are_known_are_not_asked_for(geforces: Host) -> None:
 
 def test_otherwise_the_engine_is_asked_where_there_is_an_nvidia_card(geforces: Host) -> None:
     with pytest.raises(EngineUnavailable, match="nobody was to be asked"):
-        detect_on(LateEngine(IDENTITY, refuse), geforces, OPTIONS)
+        detect_on(LazyEngine(IDENTITY, refuse), geforces, OPTIONS)
 
 
 @pytest.mark.parametrize("name", ["two-radeons", "vm-with-virtio-gpu"])
 def test_no_other_host_waits_for_the_engine(tmp_path: Path, name: str) -> None:
     host = make_host(name, tmp_path).host
 
-    assert detect_on(LateEngine(IDENTITY, refuse), host, OPTIONS).findings
+    assert detect_on(LazyEngine(IDENTITY, refuse), host, OPTIONS).findings
 
 
 def test_nor_does_whoever_has_chosen_the_runtime(geforces: Host) -> None:
     options = replace(OPTIONS, oci_runtime="nvidia")
 
-    assert detect_on(LateEngine(IDENTITY, refuse), geforces, options).findings
+    assert detect_on(LazyEngine(IDENTITY, refuse), geforces, options).findings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.serving.cleanup import is_orphaned, remove_orphaned
-from ramalama.serving.run_dir import InstanceDir
-from ramalama.system.process_identity import Lease
+from ramalama.serving.run_dir import ServerDir
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines import ContainerSpec, ContainerState, ContainerStatus, EngineError
 from ramalama_engines.fake import FakeEngine
 from tests.unit.ramalama.made_up import IMAGE
@@ -18,7 +18,7 @@ from tests.unit.ramalama.made_up import IMAGE
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALIVE = Lease.of_this_process()
+ALIVE = ProcessIdentity.of_this_process()
 DEAD = replace(ALIVE, start=ALIVE.start + 1)
 ELSEWHERE = replace(ALIVE, host="00000000")
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -28,11 +28,11 @@ EXITED, CREATED, RUNNING = (
 )
 
 
-def labels(owner: Lease | str | None) -> dict[str, str]:
+def labels(owner: ProcessIdentity | str | None) -> dict[str, str]:
     match owner:
         case None:
             return {"ai.ramalama": ""}
-        case Lease():
+        case ProcessIdentity():
             return {"ai.ramalama": "", "ai.ramalama.owner": owner.format()}
         case _:
             return {"ai.ramalama": "", "ai.ramalama.owner": owner}
@@ -58,7 +58,7 @@ def labels(owner: Lease | str | None) -> dict[str, str]:
     ],
 )
 def test_a_container_is_an_orphan_if_nobody_can_look_after_it_any_more(
-    owner: Lease | str | None,
+    owner: ProcessIdentity | str | None,
     status: ContainerStatus,
     age: timedelta | None,
     orphaned: bool,  # noqa: FBT001 (a row of the table)
@@ -103,8 +103,8 @@ def test_orphans_go_and_everything_else_stays(run_dir: Path) -> None:
         ("upstreams", labels(None)),
         ("database", {"ai.ramalama.owner": DEAD.format()}),
     )
-    for lease in (DEAD, ALIVE):
-        InstanceDir(run_dir / f"{lease.format()}-00ff").make()
+    for identity in (DEAD, ALIVE):
+        ServerDir(run_dir / f"{identity.format()}-00ff").make()
 
     assert remove_orphaned(engine, run_dir) == 1
     assert names(engine) == ["owned", "upstreams", "database"]
@@ -113,7 +113,7 @@ def test_orphans_go_and_everything_else_stays(run_dir: Path) -> None:
 
 def test_one_that_cannot_be_removed_does_not_keep_the_others(run_dir: Path) -> None:
     engine = engine_with(("stuck", labels(DEAD)), ("orphan", labels(DEAD)))
-    InstanceDir(run_dir / f"{DEAD.format()}-00ff").make()
+    ServerDir(run_dir / f"{DEAD.format()}-00ff").make()
 
     assert remove_orphaned(engine, run_dir) == 1
     assert names(engine) == ["stuck"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.serving.container import Instance
-from ramalama.serving.run_dir import new_instance
+from ramalama.serving.container import ServerContainer
+from ramalama.serving.run_dir import new_server_dir
 from ramalama_engines import ContainerSpec, ContainerStatus, EngineUnavailable, ImageNotFound
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import IMAGE, LEASE
@@ -41,8 +41,8 @@ def engine() -> FakeEngine:
     return FakeEngine(images={"img": IMAGE})
 
 
-def make(engine: FakeEngine, run_dir: Path) -> Instance:
-    return Instance(engine, new_instance(run_dir, LEASE))
+def make(engine: FakeEngine, run_dir: Path) -> ServerContainer:
+    return ServerContainer(engine, new_server_dir(run_dir, LEASE))
 
 
 def is_clean(engine: FakeEngine, run_dir: Path) -> bool:

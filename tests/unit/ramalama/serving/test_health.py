@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NOBODY = UnixEndpoint("/nowhere/api.sock")
 SILENT = b""
-Listen = Callable[[FakeModelServer], Endpoint]
+ListenAddress = Callable[[FakeModelServer], Endpoint]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def watch(engine: FakeEngine, container: str) -> ExitWatch:
 
 
 @pytest.fixture(params=["unix", "tcp"])
-def listen(request: pytest.FixtureRequest, run_dir: Path) -> Generator[Listen]:
+def listen(request: pytest.FixtureRequest, run_dir: Path) -> Generator[ListenAddress]:
     """Make a server listen, on either kind of endpoint."""
     started: list[FakeModelServer] = []
 
@@ -60,7 +60,7 @@ def listen(request: pytest.FixtureRequest, run_dir: Path) -> Generator[Listen]:
         server.stop()
 
 
-def test_a_server_is_ready_once_its_health_is_good(listen: Listen, watch: ExitWatch) -> None:
+def test_a_server_is_ready_once_its_health_is_good(listen: ListenAddress, watch: ExitWatch) -> None:
     server = FakeModelServer(LOADING, LOADING, READY)
 
     assert wait_until_ready(listen(server), "/health", watch, timeout=None)
@@ -82,7 +82,7 @@ def test_a_server_is_ready_once_its_health_is_good(listen: Listen, watch: ExitWa
     ids=["hangs-up", "401", "302", "204", "no-http", "tls", "endless-header", "cut-off"],
 )
 def test_anything_but_a_200_is_not_ready_yet(
-    listen: Listen, watch: ExitWatch, answer: bytes
+    listen: ListenAddress, watch: ExitWatch, answer: bytes
 ) -> None:
     server = FakeModelServer(answer, READY)
 
@@ -99,7 +99,7 @@ def test_a_server_that_ends_while_it_loads_is_never_ready(
 
 
 def test_a_server_that_has_ended_is_not_even_asked(
-    listen: Listen, engine: FakeEngine, container: str, watch: ExitWatch
+    listen: ListenAddress, engine: FakeEngine, container: str, watch: ExitWatch
 ) -> None:
     server = FakeModelServer()
     endpoint = listen(server)
@@ -110,12 +110,14 @@ def test_a_server_that_has_ended_is_not_even_asked(
     assert server.asked == []
 
 
-def test_a_server_that_takes_too_long_is_given_up(listen: Listen, watch: ExitWatch) -> None:
+def test_a_server_that_takes_too_long_is_given_up(listen: ListenAddress, watch: ExitWatch) -> None:
     with pytest.raises(TimeoutError):
         wait_until_ready(listen(FakeModelServer(LOADING)), "/health", watch, timeout=0.05)
 
 
-def test_a_server_is_asked_once_even_without_any_patience(listen: Listen, watch: ExitWatch) -> None:
+def test_a_server_is_asked_once_even_without_any_patience(
+    listen: ListenAddress, watch: ExitWatch
+) -> None:
     assert wait_until_ready(listen(FakeModelServer()), "/health", watch, timeout=0.0)
 
 

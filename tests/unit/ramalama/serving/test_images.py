@@ -9,10 +9,10 @@ import pytest
 from ramalama._version import __version__
 from ramalama.serving.images import ImageRequest, describe_stand_in, fetch_image
 from ramalama_accel import VLLM_IMAGES, AcceleratorKind, RuntimeName, default_image
-from ramalama_engines import ImagePullError, PullPolicy, User
+from ramalama_engines import ImagePullError, InvokingUser, PullPolicy
 from ramalama_engines.fake import FakeEngine
 from tests.unit.ramalama.made_up import IMAGE
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME
+from tests.unit.ramalama.serving.servers import IMAGE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +26,10 @@ def broken(tmp_path: Path) -> Path:
     return file
 
 
-def somebody(home: Path, **env: Path) -> User:
-    return User(env={name: str(path) for name, path in env.items()}, home=home, uid=1000, root=home)
+def somebody(home: Path, **env: Path) -> InvokingUser:
+    return InvokingUser(
+        env={name: str(path) for name, path in env.items()}, home=home, uid=1000, root=home
+    )
 
 
 def test_a_start_with_a_local_image_reads_no_password(broken: Path, tmp_path: Path) -> None:

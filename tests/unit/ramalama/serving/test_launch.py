@@ -31,8 +31,8 @@ from ramalama.events import (
 )
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.serving.images import name_of_image
-from ramalama.serving.run_dir import InstanceDir
-from ramalama.system.process_identity import Lease
+from ramalama.serving.run_dir import ServerDir
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import AcceleratorKind, RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
 from ramalama_engines import (
@@ -50,46 +50,48 @@ from ramalama_engines import (
 )
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import IMAGE
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME, Kitchen
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEAD = replace(Lease.of_this_process(), start=1)
+DEAD = replace(ProcessIdentity.of_this_process(), start=1)
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def servers(run_dir: Path) -> ServerFixture:
+    return ServerFixture(root=run_dir)
 
 
-def test_a_server_that_starts_answers_at_its_socket_until_it_is_closed(kitchen: Kitchen) -> None:
-    server = kitchen.ramalama().start(kitchen.options)
+def test_a_server_that_starts_answers_at_its_socket_until_it_is_closed(
+    servers: ServerFixture,
+) -> None:
+    server = servers.ramalama().start(servers.options)
 
     assert server.running
     assert server.model == "granite"
-    assert [state.name for state in kitchen.engine.list({})] == [server.name]
+    assert [state.name for state in servers.engine.list({})] == [server.name]
     assert isinstance(server.endpoint, UnixEndpoint)
-    assert server.endpoint.path.startswith(f"{kitchen.run_dir}/")
+    assert server.endpoint.path.startswith(f"{servers.run_dir}/")
     server.close()
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_closing_it_twice_is_no_error(kitchen: Kitchen) -> None:
-    server = kitchen.ramalama().start(kitchen.options)
+def test_closing_it_twice_is_no_error(servers: ServerFixture) -> None:
+    server = servers.ramalama().start(servers.options)
 
     server.close()
     server.close()
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_whoever_watches_hears_of_each_step_in_its_order(kitchen: Kitchen) -> None:
-    with kitchen.ramalama().serve(kitchen.options, on_event=kitchen.events.append) as server:
-        container = kitchen.engine.list({})[0].id
+def test_whoever_watches_hears_of_each_step_in_its_order(servers: ServerFixture) -> None:
+    with servers.ramalama().serve(servers.options, on_event=servers.events.append) as server:
+        container = servers.engine.list({})[0].id
 
-    assert kitchen.events == [
+    assert servers.events == [
         EngineConnected("podman", "unix:///nowhere/podman.sock"),
         ImageReady(IMAGE_NAME),
         ContainerCreated(container, server.name),
@@ -102,46 +104,46 @@ STEPS = [EngineConnected, ImageReady, ContainerCreated, ContainerStarted, Server
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_watcher_that_fails_undoes_the_start(kitchen: Kitchen, step: type[Event]) -> None:
+def test_a_watcher_that_fails_undoes_the_start(servers: ServerFixture, step: type[Event]) -> None:
     def fail(event: Event) -> None:
         if isinstance(event, step):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        kitchen.ramalama().start(kitchen.options, on_event=fail)
+        servers.ramalama().start(servers.options, on_event=fail)
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_ctrl_c_at_any_step_undoes_the_start(kitchen: Kitchen, step: type[Event]) -> None:
+def test_ctrl_c_at_any_step_undoes_the_start(servers: ServerFixture, step: type[Event]) -> None:
     def interrupt(event: Event) -> None:
         if isinstance(event, step):
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        kitchen.ramalama().start(kitchen.options, on_event=interrupt)
+        servers.ramalama().start(servers.options, on_event=interrupt)
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_ctrl_c_while_the_model_loads_undoes_the_start(kitchen: Kitchen) -> None:
-    kitchen.program = FakeProgram(on_start=lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
+def test_ctrl_c_while_the_model_loads_undoes_the_start(servers: ServerFixture) -> None:
+    servers.program = FakeProgram(on_start=lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            kitchen.ramalama().start(kitchen.options)
+            servers.ramalama().start(servers.options)
     finally:
         signal.signal(signal.SIGALRM, before)
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_block_that_fails_leaves_nothing(kitchen: Kitchen) -> None:
-    with pytest.raises(ZeroDivisionError), kitchen.ramalama().serve(kitchen.options):
+def test_a_block_that_fails_leaves_nothing(servers: ServerFixture) -> None:
+    with pytest.raises(ZeroDivisionError), servers.ramalama().serve(servers.options):
         raise ZeroDivisionError
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 @pytest.mark.parametrize(
@@ -171,61 +173,61 @@ def test_a_block_that_fails_leaves_nothing(kitchen: Kitchen) -> None:
     ids=["refused", "gone", "no-program", "port-taken"],
 )
 def test_what_the_engine_refuses_is_told_in_its_words_and_undone(
-    kitchen: Kitchen, program: FakeProgram, cause: type[Exception], message: str
+    servers: ServerFixture, program: FakeProgram, cause: type[Exception], message: str
 ) -> None:
-    kitchen.program = program
+    servers.program = program
 
     with pytest.raises(EngineFailure, match=message) as caught:
-        kitchen.ramalama().start(kitchen.options)
+        servers.ramalama().start(servers.options)
 
     assert isinstance(caught.value.cause, cause)
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_server_that_ends_while_it_loads_tells_why(kitchen: Kitchen) -> None:
+def test_a_server_that_ends_while_it_loads_tells_why(servers: ServerFixture) -> None:
     log = ("loading", "error loading model: unknown model architecture: 'ilama'", "exiting")
-    kitchen.program = FakeProgram(logs=log, exit_code=1)
+    servers.program = FakeProgram(logs=log, exit_code=1)
 
     with pytest.raises(ServerExited) as caught:
-        kitchen.ramalama().start(kitchen.options)
+        servers.ramalama().start(servers.options)
 
     assert str(caught.value) == (
-        f"the llama.cpp server of file://{kitchen.model} ended (exit code 1): "
+        f"the llama.cpp server of file://{servers.model} ended (exit code 1): "
         "its llama.cpp does not know the architecture ilama (a newer image may)"
     )
     assert (caught.value.exit_code, caught.value.log_tail) == (1, log)
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_cause_is_found_before_the_stacks_that_follow_it(kitchen: Kitchen) -> None:
+def test_a_cause_is_found_before_the_stacks_that_follow_it(servers: ServerFixture) -> None:
     cause = "(Worker pid=9) ERROR 11-22 21:31:19 [core.py:9] ValueError: no such thing"
-    kitchen.program = FakeProgram(logs=(cause, *("  File" for _ in range(500))), exit_code=1)
-    options = replace(kitchen.options, runtime=RuntimeName.VLLM, image=IMAGE_NAME)
+    servers.program = FakeProgram(logs=(cause, *("  File" for _ in range(500))), exit_code=1)
+    options = replace(servers.options, runtime=RuntimeName.VLLM, image=IMAGE_NAME)
 
     with pytest.raises(ServerExited, match=r"the vllm server .* ended .*: ValueError: no such"):
-        kitchen.ramalama().start(options)
+        servers.ramalama().start(options)
 
 
-def test_a_safetensors_model_is_refused_before_the_engine_is_asked(kitchen: Kitchen) -> None:
-    directory = kitchen.root / "granite"
+def test_a_safetensors_model_is_refused_before_the_engine_is_asked(servers: ServerFixture) -> None:
+    directory = servers.root / "granite"
     directory.mkdir()
     for name in ("config.json", "model.safetensors"):
         (directory / name).write_bytes(b"{}")
-    options = replace(kitchen.options, model=ModelRef(Scheme.FILE, str(directory)))
+    options = replace(servers.options, model=ModelRef(Scheme.FILE, str(directory)))
 
-    for attempt in (kitchen.ramalama().start, kitchen.ramalama().plan):
+    for attempt in (servers.ramalama().start, servers.ramalama().plan):
         with pytest.raises(ModelUnsupported, match="take --runtime vllm"):
             attempt(options)
 
-    assert kitchen.events == []
-    assert kitchen.is_clean()
+    assert servers.events == []
+    assert servers.is_clean()
 
 
-def test_only_the_end_of_a_long_log_is_quoted(kitchen: Kitchen) -> None:
-    kitchen.program = FakeProgram(logs=tuple(f"line {n}" for n in range(1000)), exit_code=1)
+def test_only_the_end_of_a_long_log_is_quoted(servers: ServerFixture) -> None:
+    servers.program = FakeProgram(logs=tuple(f"line {n}" for n in range(1000)), exit_code=1)
 
     with pytest.raises(ServerExited, match=r"ended \(exit code 1\)$") as caught:
-        kitchen.ramalama().start(kitchen.options)
+        servers.ramalama().start(servers.options)
 
     assert caught.value.log_tail == tuple(f"line {n}" for n in range(960, 1000))
 
@@ -235,55 +237,55 @@ def test_only_the_end_of_a_long_log_is_quoted(kitchen: Kitchen) -> None:
     [(True, "the kernel killed it for lack of memory"), (False, "it was killed, by somebody or")],
 )
 def test_a_server_that_was_killed_says_by_whom(
-    kitchen: Kitchen,
+    servers: ServerFixture,
     oom_killed: bool,  # noqa: FBT001 (a row of the table)
     reason: str,
 ) -> None:
-    kitchen.answers = [LOADING]
+    servers.answers = [LOADING]
 
     def kill(event: Event) -> None:
         if isinstance(event, ContainerStarted):
-            kitchen.engine.end(event.container, 137, oom_killed=oom_killed)
+            servers.engine.end(event.container, 137, oom_killed=oom_killed)
 
     with pytest.raises(ServerExited, match=reason) as caught:
-        kitchen.ramalama().start(kitchen.options, on_event=kill)
+        servers.ramalama().start(servers.options, on_event=kill)
 
     assert caught.value.exit_code == 137
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_container_that_is_removed_under_us_is_reported_as_such(kitchen: Kitchen) -> None:
-    kitchen.answers = [LOADING]
+def test_a_container_that_is_removed_under_us_is_reported_as_such(servers: ServerFixture) -> None:
+    servers.answers = [LOADING]
 
     def remove(event: Event) -> None:
         if isinstance(event, ContainerStarted):
-            kitchen.engine.remove(event.container, force=True)
+            servers.engine.remove(event.container, force=True)
 
     with pytest.raises(ServerExited, match="somebody has removed its container") as caught:
-        kitchen.ramalama().start(kitchen.options, on_event=remove)
+        servers.ramalama().start(servers.options, on_event=remove)
 
     assert caught.value.exit_code is None
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_server_that_is_not_ready_in_time_is_given_up(kitchen: Kitchen) -> None:
-    kitchen.answers = [LOADING]
+def test_a_server_that_is_not_ready_in_time_is_given_up(servers: ServerFixture) -> None:
+    servers.answers = [LOADING]
 
     with pytest.raises(ServerNotReady, match=r"did not become ready within 0\.05 s") as caught:
-        kitchen.ramalama().start(kitchen.options, ready_timeout=0.05)
+        servers.ramalama().start(servers.options, ready_timeout=0.05)
 
     assert caught.value.log_tail == ("loading the model",)
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_server_may_take_its_time(kitchen: Kitchen) -> None:
-    kitchen.answers = [LOADING, LOADING, READY]
+def test_a_server_may_take_its_time(servers: ServerFixture) -> None:
+    servers.answers = [LOADING, LOADING, READY]
 
-    with kitchen.ramalama().serve(kitchen.options, ready_timeout=None) as server:
+    with servers.ramalama().serve(servers.options, ready_timeout=None) as server:
         assert server.running
 
 
-def leave_behind(engine: FakeEngine, owner: Lease, *, name: str) -> str:
+def leave_behind(engine: FakeEngine, owner: ProcessIdentity, *, name: str) -> str:
     spec = ContainerSpec(
         image=IMAGE_NAME,
         name=name,
@@ -292,37 +294,37 @@ def leave_behind(engine: FakeEngine, owner: Lease, *, name: str) -> str:
     return engine.create(spec)
 
 
-def test_a_name_that_a_dead_owner_holds_is_taken_over(kitchen: Kitchen) -> None:
-    left = leave_behind(kitchen.engine, DEAD, name="mine")
+def test_a_name_that_a_dead_owner_holds_is_taken_over(servers: ServerFixture) -> None:
+    left = leave_behind(servers.engine, DEAD, name="mine")
 
-    with kitchen.ramalama().serve(replace(kitchen.options, name="mine")):
-        states = kitchen.engine.list({})
+    with servers.ramalama().serve(replace(servers.options, name="mine")):
+        states = servers.engine.list({})
 
     assert [state.name for state in states] == ["mine"]
     assert states[0].id != left
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_a_name_that_a_living_owner_holds_is_left_to_it(kitchen: Kitchen) -> None:
-    held = leave_behind(kitchen.engine, Lease.of_this_process(), name="mine")
+def test_a_name_that_a_living_owner_holds_is_left_to_it(servers: ServerFixture) -> None:
+    held = leave_behind(servers.engine, ProcessIdentity.of_this_process(), name="mine")
 
     with pytest.raises(EngineFailure, match="the name mine is taken") as caught:
-        kitchen.ramalama().start(replace(kitchen.options, name="mine"))
+        servers.ramalama().start(replace(servers.options, name="mine"))
 
     assert isinstance(caught.value.cause, ContainerConflict)
-    assert [state.id for state in kitchen.engine.list({})] == [held]
-    assert list(kitchen.run_dir.iterdir()) == []
+    assert [state.id for state in servers.engine.list({})] == [held]
+    assert list(servers.run_dir.iterdir()) == []
 
 
-def test_a_start_sweeps_up_after_dead_owners(kitchen: Kitchen) -> None:
-    leave_behind(kitchen.engine, DEAD, name="left")
-    kitchen.run_dir.mkdir(mode=0o700)
-    InstanceDir(kitchen.run_dir / f"{DEAD.format()}-00ff").make()
+def test_a_start_sweeps_up_after_dead_owners(servers: ServerFixture) -> None:
+    leave_behind(servers.engine, DEAD, name="left")
+    servers.run_dir.mkdir(mode=0o700)
+    ServerDir(servers.run_dir / f"{DEAD.format()}-00ff").make()
 
-    with kitchen.ramalama().serve(kitchen.options) as server:
-        names = [state.name for state in kitchen.engine.list({})]
+    with servers.ramalama().serve(servers.options) as server:
+        names = [state.name for state in servers.engine.list({})]
         directories = [
-            path for path in kitchen.run_dir.iterdir() if path.name.startswith(f"{DEAD.format()}-")
+            path for path in servers.run_dir.iterdir() if path.name.startswith(f"{DEAD.format()}-")
         ]
 
     assert names == [server.name]
@@ -340,33 +342,33 @@ def test_a_server_with_a_network_is_found_at_the_port_that_the_engine_picked(
             binding = PortBinding(container_port=8080, host_port=port)
             return replace(super().inspect(container), ports=(binding,))
 
-    kitchen = Kitchen(root=run_dir, program=FakeProgram(on_end=model_server.stop))
-    kitchen.engine = PortPicking(
-        images=kitchen.images, script=lambda _: FakeProgram(on_end=model_server.stop)
+    servers = ServerFixture(root=run_dir, program=FakeProgram(on_end=model_server.stop))
+    servers.engine = PortPicking(
+        images=servers.images, script=lambda _: FakeProgram(on_end=model_server.stop)
     )
     keys: list[str] = []
 
     def read_key(event: Event) -> None:
         if isinstance(event, ContainerCreated):
-            (key,) = kitchen.run_dir.glob("*/api-key")
+            (key,) = servers.run_dir.glob("*/api-key")
             keys.append(key.read_text().strip())
 
-    with kitchen.ramalama().serve(
-        replace(kitchen.options, network="bridge"), on_event=read_key
+    with servers.ramalama().serve(
+        replace(servers.options, network="bridge"), on_event=read_key
     ) as server:
         endpoint = server.endpoint
 
     assert endpoint == TcpEndpoint("127.0.0.1", port, api_key=keys[0])
     assert len(keys[0]) >= 32
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 def test_on_the_hosts_network_the_server_gets_a_free_port_and_a_fresh_key(
-    kitchen: Kitchen,
+    servers: ServerFixture,
 ) -> None:
-    options = replace(kitchen.options, network="host")
+    options = replace(servers.options, network="host")
 
-    first, second = (kitchen.ramalama().plan(options).endpoint for _ in range(2))
+    first, second = (servers.ramalama().plan(options).endpoint for _ in range(2))
 
     assert isinstance(first, TcpEndpoint)
     assert isinstance(second, TcpEndpoint)
@@ -374,87 +376,89 @@ def test_on_the_hosts_network_the_server_gets_a_free_port_and_a_fresh_key(
     assert first.api_key != second.api_key
 
 
-def test_planning_touches_nothing(kitchen: Kitchen) -> None:
-    kitchen.ramalama().plan(kitchen.options)
+def test_planning_touches_nothing(servers: ServerFixture) -> None:
+    servers.ramalama().plan(servers.options)
 
-    assert kitchen.engine.pulls == ()
-    assert not kitchen.run_dir.exists()
-    assert kitchen.is_clean()
+    assert servers.engine.pulls == ()
+    assert not servers.run_dir.exists()
+    assert servers.is_clean()
 
 
 def test_a_plan_can_be_made_without_the_image(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, images={})
+    servers = ServerFixture(root=run_dir, images={})
 
-    plan = kitchen.ramalama().plan(kitchen.options)
+    plan = servers.ramalama().plan(servers.options)
 
     assert plan.container.entrypoint == ("llama-server",)
     assert plan.container.image == IMAGE_NAME
 
 
 def test_an_image_that_is_not_there_is_pulled_and_the_pull_is_followed(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE})
+    servers = ServerFixture(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE})
 
-    with kitchen.ramalama().serve(kitchen.options, on_event=kitchen.events.append):
+    with servers.ramalama().serve(servers.options, on_event=servers.events.append):
         pass
 
-    kinds = [type(event) for event in kitchen.events]
+    kinds = [type(event) for event in servers.events]
     assert kinds[:4] == [EngineConnected, ImagePulling, ImagePulling, ImageReady]
 
 
 def test_an_image_that_nobody_has_is_an_error_before_anything_is_created(run_dir: Path) -> None:
-    kitchen = Kitchen(root=run_dir, images={})
+    servers = ServerFixture(root=run_dir, images={})
 
     with pytest.raises(EngineFailure) as caught:
-        kitchen.ramalama().start(replace(kitchen.options, pull_policy=PullPolicy.NEVER))
+        servers.ramalama().start(replace(servers.options, pull_policy=PullPolicy.NEVER))
 
     assert isinstance(caught.value.cause, ImageNotFound)
-    assert not kitchen.run_dir.exists()
+    assert not servers.run_dir.exists()
 
 
 def test_a_newer_image_that_cannot_be_fetched_is_a_notice_and_the_local_one_serves(
     run_dir: Path,
 ) -> None:
-    kitchen = Kitchen(root=run_dir, registry={IMAGE_NAME: ImagePullError("no route to host")})
-    options = replace(kitchen.options, pull_policy=PullPolicy.NEWER)
+    servers = ServerFixture(root=run_dir, registry={IMAGE_NAME: ImagePullError("no route to host")})
+    options = replace(servers.options, pull_policy=PullPolicy.NEWER)
 
-    with kitchen.ramalama().serve(options, on_event=kitchen.events.append):
+    with servers.ramalama().serve(options, on_event=servers.events.append):
         pass
 
-    assert Notice("no route to host; using the local image") in kitchen.events
+    assert Notice("no route to host; using the local image") in servers.events
 
 
 @pytest.mark.parametrize("image", ["UPPER case", "a b", "quay.io/x:tag:tag", "-x", "quay.io/"])
-def test_what_cannot_be_the_name_of_an_image_is_refused(kitchen: Kitchen, image: str) -> None:
-    options = replace(kitchen.options, image=image)
+def test_what_cannot_be_the_name_of_an_image_is_refused(servers: ServerFixture, image: str) -> None:
+    options = replace(servers.options, image=image)
 
     with pytest.raises(InvalidReference):
-        kitchen.ramalama().start(options)
+        servers.ramalama().start(options)
     with pytest.raises(InvalidReference):
-        kitchen.ramalama().plan(options)
+        servers.ramalama().plan(options)
 
 
 def test_a_local_image_may_be_named_by_its_id(run_dir: Path) -> None:
     image = LocalImage(id="a" * 64, entrypoint=("/app/llama-server",))
-    kitchen = Kitchen(root=run_dir, images={"mine": image})
+    servers = ServerFixture(root=run_dir, images={"mine": image})
 
-    with kitchen.ramalama().serve(replace(kitchen.options, image="a" * 64)) as server:
+    with servers.ramalama().serve(replace(servers.options, image="a" * 64)) as server:
         assert server.plan.container.entrypoint == ("/app/llama-server",)
 
 
-def test_a_missing_model_is_found_out_before_the_engine_is_asked(kitchen: Kitchen) -> None:
-    kitchen.engine.close()
+def test_a_missing_model_is_found_out_before_the_engine_is_asked(servers: ServerFixture) -> None:
+    servers.engine.close()
     model = ModelRef(Scheme.FILE, "/nowhere/granite.gguf")
 
     with pytest.raises(ModelNotFound):
-        kitchen.ramalama().start(replace(kitchen.options, model=model))
+        servers.ramalama().start(replace(servers.options, model=model))
 
 
-def test_options_that_contradict_each_other_are_found_out_first_of_all(kitchen: Kitchen) -> None:
-    kitchen.engine.close()
-    kitchen.model.unlink()
+def test_options_that_contradict_each_other_are_found_out_first_of_all(
+    servers: ServerFixture,
+) -> None:
+    servers.engine.close()
+    servers.model.unlink()
 
     with pytest.raises(OptionRefused):
-        kitchen.ramalama().start(replace(kitchen.options, port=8080))
+        servers.ramalama().start(replace(servers.options, port=8080))
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,15 @@ from ramalama.config.config import Config
 from ramalama.errors import ConfigError, EngineFailure
 from ramalama.events import ContainerStarted, Event, ServerReady
 from ramalama.planning.labels import PLAN_LABEL
-from ramalama.serving.record import Recollection, recollections
-from ramalama.serving.run_dir import InstanceDir
-from ramalama.system.process_identity import Lease
+from ramalama.serving.record import ServerRecord, server_records
+from ramalama.serving.run_dir import ServerDir
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Host
-from ramalama_engines import ContainerStatus, EngineKind, PullPolicy, User
+from ramalama_engines import ContainerStatus, EngineKind, InvokingUser, PullPolicy
 from ramalama_engines.discovery.lazy_engine import EngineIdentity
 from ramalama_engines.fake import FakeEngine
 from tests.unit.accel.made_up_hosts import make as make_host
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME, Kitchen
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,33 +36,33 @@ Written = dict[str, object]
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def servers(run_dir: Path) -> ServerFixture:
+    return ServerFixture(root=run_dir)
 
 
 def stranger(
-    kitchen: Kitchen,
+    servers: ServerFixture,
     *,
     env: Mapping[str, str] | None = None,
     config: Config | None = None,
     host: Host | None = None,
 ) -> Ramalama:
     """Make the handle of a process that has not talked to the engine, and cannot."""
-    env = {"CONTAINER_HOST": kitchen.engine.url} if env is None else env
+    env = {"CONTAINER_HOST": servers.engine.url} if env is None else env
     return Ramalama(
-        config or kitchen.config,
-        host=host or Host(root=kitchen.root, env=env),
-        user=User(env=env, home=kitchen.root, uid=os.getuid(), root=kitchen.root),
-        run_dir=kitchen.run_dir,
+        config or servers.config,
+        host=host or Host(root=servers.root, env=env),
+        user=InvokingUser(env=env, home=servers.root, uid=os.getuid(), root=servers.root),
+        run_dir=servers.run_dir,
     )
 
 
-def test_a_server_is_found_without_an_engine(kitchen: Kitchen) -> None:
+def test_a_server_is_found_without_an_engine(servers: ServerFixture) -> None:
     events: list[Event] = []
     with (
-        kitchen.ramalama().serve(kitchen.options, reuse=True) as first,
-        stranger(kitchen) as handle,
-        handle.serve(kitchen.options, reuse=True, on_event=events.append) as second,
+        servers.ramalama().serve(servers.options, reuse=True) as first,
+        stranger(servers) as handle,
+        handle.serve(servers.options, reuse=True, on_event=events.append) as second,
     ):
         assert (second.name, second.container) == (first.name, first.container)
         assert second.endpoint == first.endpoint
@@ -70,22 +70,22 @@ def test_a_server_is_found_without_an_engine(kitchen: Kitchen) -> None:
         assert second.plan.container.labels[PLAN_LABEL] == (first.plan.container.labels[PLAN_LABEL])
         assert events == [ServerReady(first.container)]
 
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
-def test_who_found_it_so_keeps_it_like_anyone(kitchen: Kitchen) -> None:
-    first = kitchen.ramalama().start(kitchen.options, reuse=True)
-    second = stranger(kitchen).start(kitchen.options, reuse=True)
+def test_who_found_it_so_keeps_it_like_anyone(servers: ServerFixture) -> None:
+    first = servers.ramalama().start(servers.options, reuse=True)
+    second = stranger(servers).start(servers.options, reuse=True)
 
     first.close()
 
-    assert kitchen.engine.inspect(second.container).status is ContainerStatus.RUNNING
-    kitchen.engine.remove(second.container, force=True)
+    assert servers.engine.inspect(second.container).status is ContainerStatus.RUNNING
+    servers.engine.remove(second.container, force=True)
 
 
-def test_a_handle_that_is_closed_opens_no_engine_any_more(kitchen: Kitchen) -> None:
-    first, handle = kitchen.ramalama().start(kitchen.options, reuse=True), stranger(kitchen)
-    second = handle.start(kitchen.options, reuse=True)
+def test_a_handle_that_is_closed_opens_no_engine_any_more(servers: ServerFixture) -> None:
+    first, handle = servers.ramalama().start(servers.options, reuse=True), stranger(servers)
+    second = handle.start(servers.options, reuse=True)
 
     first.close()
     handle.close()
@@ -94,11 +94,11 @@ def test_a_handle_that_is_closed_opens_no_engine_any_more(kitchen: Kitchen) -> N
         second.close()
 
 
-def test_one_that_answers_several_at_a_time_does_for_one_at_a_time(kitchen: Kitchen) -> None:
-    alone = replace(kitchen.options, parallel=1)
+def test_one_that_answers_several_at_a_time_does_for_one_at_a_time(servers: ServerFixture) -> None:
+    alone = replace(servers.options, parallel=1)
     with (
-        kitchen.ramalama().serve(kitchen.options, reuse=True) as first,
-        stranger(kitchen).serve(alone, reuse=True) as second,
+        servers.ramalama().serve(servers.options, reuse=True) as first,
+        stranger(servers).serve(alone, reuse=True) as second,
     ):
         assert second.name == first.name
 
@@ -116,41 +116,41 @@ OTHERS: dict[str, Callable[[ServeOptions], ServeOptions]] = {
 
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
 def test_whoever_asks_for_something_else_asks_an_engine(
-    kitchen: Kitchen, change: Callable[[ServeOptions], ServeOptions]
+    servers: ServerFixture, change: Callable[[ServeOptions], ServeOptions]
 ) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True), pytest.raises(EngineFailure):
-        stranger(kitchen).start(change(kitchen.options), reuse=True)
+    with servers.ramalama().serve(servers.options, reuse=True), pytest.raises(EngineFailure):
+        stranger(servers).start(change(servers.options), reuse=True)
 
 
-def asked_for(kitchen: Kitchen, options: ServeOptions) -> str:
+def asked_for(servers: ServerFixture, options: ServeOptions) -> str:
     """Return the digest of a plan with these *options* before its image is looked up."""
     without_images = Ramalama(
-        kitchen.config,
+        servers.config,
         engine=FakeEngine(),
-        host=Host(root=kitchen.root, env={}),
-        run_dir=kitchen.run_dir,
+        host=Host(root=servers.root, env={}),
+        run_dir=servers.run_dir,
     )
     return without_images.plan(options).container.labels[PLAN_LABEL]
 
 
 @pytest.mark.parametrize(("network", "is_found"), [("none", True), ("bridge", False)])
 def test_the_port_of_a_server_may_be_anothers_by_now(
-    kitchen: Kitchen, network: str, *, is_found: bool
+    servers: ServerFixture, network: str, *, is_found: bool
 ) -> None:
-    options = replace(kitchen.options, network=network)
-    with kitchen.ramalama().serve(kitchen.options, reuse=True):
-        (written,) = recollections(kitchen.run_dir)
-        replace(written, asked=asked_for(kitchen, options)).write()
+    options = replace(servers.options, network=network)
+    with servers.ramalama().serve(servers.options, reuse=True):
+        (written,) = server_records(servers.run_dir)
+        replace(written, asked=asked_for(servers, options)).write()
 
         with ExitStack() as stack:
             if not is_found:
                 stack.enter_context(pytest.raises(EngineFailure))
-            stranger(kitchen).start(options, reuse=True).close()
+            stranger(servers).start(options, reuse=True).close()
 
 
-def test_whoever_wants_a_server_of_their_own_does_not_look(kitchen: Kitchen) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True), pytest.raises(EngineFailure):
-        stranger(kitchen).start(kitchen.options)
+def test_whoever_wants_a_server_of_their_own_does_not_look(servers: ServerFixture) -> None:
+    with servers.ramalama().serve(servers.options, reuse=True), pytest.raises(EngineFailure):
+        stranger(servers).start(servers.options)
 
 
 @pytest.mark.parametrize(
@@ -168,48 +168,50 @@ def test_whoever_wants_a_server_of_their_own_does_not_look(kitchen: Kitchen) -> 
     ],
 )
 def test_a_server_on_an_engine_that_is_not_the_users_choice_is_passed_over(
-    kitchen: Kitchen, env: Mapping[str, str] | None, config: Config
+    servers: ServerFixture, env: Mapping[str, str] | None, config: Config
 ) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True), pytest.raises(EngineFailure):
-        stranger(kitchen, env=env, config=config).start(kitchen.options, reuse=True)
+    with servers.ramalama().serve(servers.options, reuse=True), pytest.raises(EngineFailure):
+        stranger(servers, env=env, config=config).start(servers.options, reuse=True)
 
 
-def test_a_server_that_has_ended_is_not_taken_for_one_that_runs(kitchen: Kitchen) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True) as first:
-        kitchen.engine.end(first.container, 1)
+def test_a_server_that_has_ended_is_not_taken_for_one_that_runs(servers: ServerFixture) -> None:
+    with servers.ramalama().serve(servers.options, reuse=True) as first:
+        servers.engine.end(first.container, 1)
         with pytest.raises(EngineFailure):
-            stranger(kitchen).start(kitchen.options, reuse=True)
+            stranger(servers).start(servers.options, reuse=True)
 
 
-def test_where_others_may_write_nothing_is_believed(kitchen: Kitchen) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True):
-        kitchen.run_dir.chmod(0o777)
+def test_where_others_may_write_nothing_is_believed(servers: ServerFixture) -> None:
+    with servers.ramalama().serve(servers.options, reuse=True):
+        servers.run_dir.chmod(0o777)
         with pytest.raises(ConfigError, match="not a private directory"):
-            stranger(kitchen).start(kitchen.options, reuse=True)
-        kitchen.run_dir.chmod(0o700)
+            stranger(servers).start(servers.options, reuse=True)
+        servers.run_dir.chmod(0o700)
 
 
-def test_a_file_that_is_replaced_while_it_is_loaded_is_another_model(kitchen: Kitchen) -> None:
+def test_a_file_that_is_replaced_while_it_is_loaded_is_another_model(
+    servers: ServerFixture,
+) -> None:
     def replace_model(event: Event) -> None:
         if isinstance(event, ContainerStarted):
-            newer = kitchen.root / "newer.gguf"
-            newer.write_bytes(kitchen.model.read_bytes())
-            newer.replace(kitchen.model)
+            newer = servers.root / "newer.gguf"
+            newer.write_bytes(servers.model.read_bytes())
+            newer.replace(servers.model)
 
     with (
-        kitchen.ramalama().serve(kitchen.options, reuse=True, on_event=replace_model),
+        servers.ramalama().serve(servers.options, reuse=True, on_event=replace_model),
         pytest.raises(EngineFailure),
     ):
-        stranger(kitchen).start(kitchen.options, reuse=True)
+        stranger(servers).start(servers.options, reuse=True)
 
 
-def test_a_link_in_its_place_is_not_followed(kitchen: Kitchen) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True):
-        (shared,) = kitchen.run_dir.glob("*.shared")
-        elsewhere = shared.rename(kitchen.root / "elsewhere")
+def test_a_link_in_its_place_is_not_followed(servers: ServerFixture) -> None:
+    with servers.ramalama().serve(servers.options, reuse=True):
+        (shared,) = servers.run_dir.glob("*.shared")
+        elsewhere = shared.rename(servers.root / "elsewhere")
         shared.symlink_to(elsewhere)
         with pytest.raises(EngineFailure):
-            stranger(kitchen).start(kitchen.options, reuse=True)
+            stranger(servers).start(servers.options, reuse=True)
         shared.unlink()
         elsewhere.rename(shared)
 
@@ -220,26 +222,26 @@ def nvidia_host(tmp_path: Path) -> Host:
 
 
 def test_with_an_nvidia_card_the_engines_runtimes_are_known_from_before(
-    kitchen: Kitchen, tmp_path: Path
+    servers: ServerFixture, tmp_path: Path
 ) -> None:
     host = nvidia_host(tmp_path)
-    options = replace(kitchen.options, image=IMAGE_NAME)
-    starter = Ramalama(kitchen.config, engine=kitchen.engine, host=host, run_dir=kitchen.run_dir)
+    options = replace(servers.options, image=IMAGE_NAME)
+    starter = Ramalama(servers.config, engine=servers.engine, host=host, run_dir=servers.run_dir)
     with (
         starter.serve(options, reuse=True) as first,
-        stranger(kitchen, host=host).serve(options, reuse=True) as second,
+        stranger(servers, host=host).serve(options, reuse=True) as second,
     ):
         assert second.container == first.container
 
 
 def test_an_engine_that_must_be_asked_and_is_away_leaves_it_to_the_ordinary_way(
-    kitchen: Kitchen, tmp_path: Path
+    servers: ServerFixture, tmp_path: Path
 ) -> None:
     with (
-        kitchen.ramalama().serve(kitchen.options, reuse=True),
+        servers.ramalama().serve(servers.options, reuse=True),
         pytest.raises(EngineFailure, match="CONTAINER_HOST says"),
     ):
-        stranger(kitchen, host=nvidia_host(tmp_path)).start(kitchen.options, reuse=True)
+        stranger(servers, host=nvidia_host(tmp_path)).start(servers.options, reuse=True)
 
 
 def set_to(key: str, value: object) -> Callable[[Written], object]:
@@ -274,30 +276,30 @@ def set_all_to(value: object) -> Callable[[Written], object]:
     ],
 )
 def test_what_makes_no_sense_is_as_if_it_were_not_there(
-    kitchen: Kitchen, spoil: Callable[[Written], object]
+    servers: ServerFixture, spoil: Callable[[Written], object]
 ) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True):
-        (path,) = kitchen.run_dir.glob("*.shared/server")
+    with servers.ramalama().serve(servers.options, reuse=True):
+        (path,) = servers.run_dir.glob("*.shared/server")
         path.write_text(json.dumps(spoil(json.loads(path.read_text()))))
 
-        assert not recollections(kitchen.run_dir)
+        assert not server_records(servers.run_dir)
         with pytest.raises(EngineFailure):
-            stranger(kitchen).start(kitchen.options, reuse=True)
+            stranger(servers).start(servers.options, reuse=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
-def test_what_is_no_json_is_as_if_it_were_not_there(kitchen: Kitchen, content: bytes) -> None:
-    with kitchen.ramalama().serve(kitchen.options, reuse=True):
-        (path,) = kitchen.run_dir.glob("*.shared/server")
+def test_what_is_no_json_is_as_if_it_were_not_there(servers: ServerFixture, content: bytes) -> None:
+    with servers.ramalama().serve(servers.options, reuse=True):
+        (path,) = servers.run_dir.glob("*.shared/server")
         path.write_bytes(content)
 
-        assert not recollections(kitchen.run_dir)
+        assert not server_records(servers.run_dir)
 
 
-def recollection(run_dir: Path, token: str) -> Recollection:
-    directory = InstanceDir(run_dir / f"{Lease.of_this_process().format()}-{token}")
+def recollection(run_dir: Path, token: str) -> ServerRecord:
+    directory = ServerDir(run_dir / f"{ProcessIdentity.of_this_process().format()}-{token}")
     directory.path.with_name(f"{directory.path.name}.shared").mkdir(parents=True, exist_ok=True)
-    return Recollection(
+    return ServerRecord(
         directory=directory,
         engine=EngineIdentity(kind=EngineKind.DOCKER, url="unix:///d.sock", rootless=True),
         oci_runtimes=("runc", "nvidia"),
@@ -313,7 +315,7 @@ def test_what_was_written_is_read_again(run_dir: Path) -> None:
 
     written.write()
 
-    assert recollections(run_dir) == [written]
+    assert server_records(run_dir) == [written]
     (shared,) = run_dir.iterdir()
     assert [path.name for path in shared.iterdir()] == ["server"]
 
@@ -324,19 +326,19 @@ def test_the_newest_is_the_first(run_dir: Path) -> None:
         each.write()
         os.utime(f"{each.directory.path}.shared/server", (100 - age, 100 - age))
 
-    assert recollections(run_dir) == [several[1], several[0], several[2]]
+    assert server_records(run_dir) == [several[1], several[0], several[2]]
 
 
 def test_what_is_no_servers_directory_is_not_looked_at(run_dir: Path) -> None:
     written = recollection(run_dir, "0001")
-    strange = InstanceDir(run_dir / "strange")
+    strange = ServerDir(run_dir / "strange")
     (run_dir / "strange.shared").mkdir()
 
     replace(written, directory=strange).write()
 
-    assert Recollection.read(strange)
-    assert not recollections(run_dir)
+    assert ServerRecord.read(strange)
+    assert not server_records(run_dir)
 
 
 def test_there_is_nothing_to_read_where_there_is_no_directory(run_dir: Path) -> None:
-    assert not [*recollections(run_dir / "nowhere")]
+    assert not [*server_records(run_dir / "nowhere")]

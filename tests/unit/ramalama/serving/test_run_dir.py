@@ -13,8 +13,8 @@ import pytest
 
 from ramalama.errors import ConfigError
 from ramalama.serving.cleanup import remove_orphans
-from ramalama.serving.run_dir import InstanceDir, default_run_dir, new_instance
-from ramalama.system.process_identity import Lease
+from ramalama.serving.run_dir import ServerDir, default_run_dir, new_server_dir
+from ramalama.system.process_identity import ProcessIdentity
 from tests.unit.ramalama.made_up import LEASE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def mode(path: Path) -> int:
 
 @pytest.mark.usefixtures("_any_umask")
 def test_directory_and_key_are_for_the_user_alone_whatever_the_umask(run_dir: Path) -> None:
-    instance = new_instance(run_dir / "ramalama", LEASE)
+    instance = new_server_dir(run_dir / "ramalama", LEASE)
 
     instance.make()
     instance.write_api_key("secret")
@@ -49,7 +49,7 @@ def test_directory_and_key_are_for_the_user_alone_whatever_the_umask(run_dir: Pa
 
 
 def test_naming_a_directory_creates_nothing(run_dir: Path) -> None:
-    instance = new_instance(run_dir / "ramalama", LEASE)
+    instance = new_server_dir(run_dir / "ramalama", LEASE)
 
     assert instance.path.parent == run_dir / "ramalama"
     assert instance.path.name.startswith("0123abcd-42-4711-")
@@ -58,13 +58,13 @@ def test_naming_a_directory_creates_nothing(run_dir: Path) -> None:
 
 
 def test_two_servers_of_one_owner_get_two_directories(run_dir: Path) -> None:
-    assert new_instance(run_dir, LEASE) != new_instance(run_dir, LEASE)
+    assert new_server_dir(run_dir, LEASE) != new_server_dir(run_dir, LEASE)
 
 
 def test_a_directory_is_removed_with_all_in_it_and_a_second_time_is_no_error(
     run_dir: Path,
 ) -> None:
-    instance = new_instance(run_dir, LEASE)
+    instance = new_server_dir(run_dir, LEASE)
     instance.make()
     instance.write_api_key("secret")
     (instance.path / "sub").mkdir()
@@ -78,7 +78,7 @@ def test_a_directory_is_removed_with_all_in_it_and_a_second_time_is_no_error(
 
 def refused(run_dir: Path) -> str:
     with pytest.raises(ConfigError) as caught:
-        new_instance(run_dir, LEASE).make()
+        new_server_dir(run_dir, LEASE).make()
     return str(caught.value)
 
 
@@ -122,10 +122,10 @@ def test_a_full_disk_is_an_error_of_ours() -> None:
         import resource, tempfile
         from pathlib import Path
         from ramalama.errors import ConfigError
-        from ramalama.system.process_identity import Lease
-        from ramalama.serving.run_dir import new_instance
+        from ramalama.system.process_identity import ProcessIdentity
+        from ramalama.serving.run_dir import new_server_dir
         with tempfile.TemporaryDirectory(prefix="rl-") as directory:
-            instance = new_instance(Path(directory), Lease("0123abcd", 1, 1))
+            instance = new_server_dir(Path(directory), ProcessIdentity("0123abcd", 1, 1))
             instance.make()
             resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
             try:
@@ -148,14 +148,14 @@ def test_a_path_too_long_for_a_socket_is_refused_before_anything_is_created(
     deep = run_dir / ("x" * 80)
 
     with pytest.raises(ConfigError, match="too long a path for a socket; set XDG_RUNTIME_DIR"):
-        new_instance(deep, LEASE)
+        new_server_dir(deep, LEASE)
 
     assert not deep.exists()
 
 
 def test_the_length_of_a_path_is_counted_in_bytes(run_dir: Path) -> None:
     with pytest.raises(ConfigError, match="too long"):
-        new_instance(run_dir / ("🦭" * 20), LEASE)
+        new_server_dir(run_dir / ("🦭" * 20), LEASE)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +174,11 @@ def test_servers_live_where_nothing_outlives_the_boot(
 
 
 def test_directories_of_dead_owners_are_removed_and_all_others_stay(run_dir: Path) -> None:
-    mine = Lease.of_this_process()
+    mine = ProcessIdentity.of_this_process()
     dead = replace(mine, start=mine.start + 1)
     unknown = replace(mine, host="00000000")
-    for lease in (mine, dead, unknown):
-        InstanceDir(run_dir / f"{lease.format()}-00ff").make()
+    for identity in (mine, dead, unknown):
+        ServerDir(run_dir / f"{identity.format()}-00ff").make()
     (run_dir / "something-else").mkdir()
     (run_dir / f"{dead.format()}-00ff" / "api.sock").touch()
 
@@ -191,12 +191,12 @@ def test_directories_of_dead_owners_are_removed_and_all_others_stay(run_dir: Pat
 
 
 def test_a_link_with_a_dead_owners_name_leads_nowhere(run_dir: Path) -> None:
-    mine = Lease.of_this_process()
+    mine = ProcessIdentity.of_this_process()
     dead = replace(mine, start=mine.start + 1)
     (run_dir / "precious").mkdir()
     (run_dir / "precious" / "file").touch()
     (run_dir / f"{dead.format()}-00ff").symlink_to("precious")
-    InstanceDir(run_dir / f"{dead.format()}-00fe").make()
+    ServerDir(run_dir / f"{dead.format()}-00fe").make()
 
     remove_orphans(run_dir)
 

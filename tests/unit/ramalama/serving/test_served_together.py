@@ -12,11 +12,11 @@ from ramalama.errors import EngineFailure, ModelNotFound, ModelTooLarge, ModelUn
 from ramalama.events import Notice
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama_accel import RuntimeName
-from ramalama_engines import BindMount, PullPolicy, User
+from ramalama_engines import BindMount, InvokingUser, PullPolicy
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.made_up import IMAGE
 from tests.unit.ramalama.models.formats.made_gguf import llama
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME, Kitchen
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,34 +27,36 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
+def servers(run_dir: Path) -> ServerFixture:
     """A place without the image, which the registry has."""
-    return Kitchen(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE})
+    return ServerFixture(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE})
 
 
-def write(kitchen: Kitchen, name: str, *, size: int = 1000, **shape: Any) -> ModelRef:  # noqa: ANN401 (any keyword of `llama`)
-    path = kitchen.root / name
+def write(servers: ServerFixture, name: str, *, size: int = 1000, **shape: Any) -> ModelRef:  # noqa: ANN401 (any keyword of `llama`)
+    path = servers.root / name
     path.write_bytes(llama(**shape).ljust(size, b"\0"))
     return ModelRef(Scheme.FILE, str(path))
 
 
-def pair(kitchen: Kitchen, **shape: Any) -> ServeOptions:  # noqa: ANN401 (likewise)
+def pair(servers: ServerFixture, **shape: Any) -> ServeOptions:  # noqa: ANN401 (likewise)
     """Ask for a model with a draft of that *shape*."""
-    model, draft = write(kitchen, "large.gguf"), write(kitchen, "small.gguf", **shape)
-    return replace(kitchen.options, model=model, draft=draft)
+    model, draft = write(servers, "large.gguf"), write(servers, "small.gguf", **shape)
+    return replace(servers.options, model=model, draft=draft)
 
 
-def test_the_draft_is_mounted_beside_the_model_and_named_to_the_server(kitchen: Kitchen) -> None:
-    options = pair(kitchen)
-    with kitchen.ramalama().serve(options) as server:
+def test_the_draft_is_mounted_beside_the_model_and_named_to_the_server(
+    servers: ServerFixture,
+) -> None:
+    options = pair(servers)
+    with servers.ramalama().serve(options) as server:
         spec = server.plan.container
         mounts = {m.source: m for m in spec.mounts if isinstance(m, BindMount)}
-        draft = mounts[str(kitchen.root / "small.gguf")]
+        draft = mounts[str(servers.root / "small.gguf")]
 
     words = list(spec.command)
     assert words[words.index("--model-draft") + 1] == draft.target == "/mnt/extras/draft.gguf"
     assert draft.read_only
-    assert kitchen.is_clean()
+    assert servers.is_clean()
 
 
 @pytest.mark.parametrize(
@@ -65,23 +67,25 @@ def test_the_draft_is_mounted_beside_the_model_and_named_to_the_server(kitchen: 
     ],
 )
 def test_one_of_the_two_that_is_missing_is_named_and_nothing_is_pulled(
-    kitchen: Kitchen, changes: dict[str, Any], error: type[Exception], complaint: str
+    servers: ServerFixture, changes: dict[str, Any], error: type[Exception], complaint: str
 ) -> None:
-    options = replace(pair(kitchen), **changes)
+    options = replace(pair(servers), **changes)
 
     with pytest.raises(error, match=complaint):
-        kitchen.ramalama().start(options)
+        servers.ramalama().start(options)
 
-    assert kitchen.engine.image(IMAGE_NAME) is None
+    assert servers.engine.image(IMAGE_NAME) is None
 
 
-def test_a_draft_of_another_family_is_refused_before_anything_is_pulled(kitchen: Kitchen) -> None:
-    options = pair(kitchen, vocabulary=32000)
+def test_a_draft_of_another_family_is_refused_before_anything_is_pulled(
+    servers: ServerFixture,
+) -> None:
+    options = pair(servers, vocabulary=32000)
 
     with pytest.raises(ModelUnsupported, match="is of another family: it has 32000 tokens"):
-        kitchen.ramalama().start(options)
+        servers.ramalama().start(options)
 
-    assert kitchen.engine.image(IMAGE_NAME) is None
+    assert servers.engine.image(IMAGE_NAME) is None
 
 
 @pytest.mark.parametrize(
@@ -93,33 +97,33 @@ def test_a_draft_of_another_family_is_refused_before_anything_is_pulled(kitchen:
     ],
 )
 def test_what_cannot_fit_is_refused_before_the_image_is_pulled(
-    kitchen: Kitchen, memory: int, changes: dict[str, Any], complaint: str
+    servers: ServerFixture, memory: int, changes: dict[str, Any], complaint: str
 ) -> None:
-    model = write(kitchen, "granite.gguf", size=90 * MIB)
-    options = replace(kitchen.options, model=model, **{**changes, "draft": None})
+    model = write(servers, "granite.gguf", size=90 * MIB)
+    options = replace(servers.options, model=model, **{**changes, "draft": None})
     if "draft" in changes:
-        options = replace(options, draft=write(kitchen, "other.gguf", size=90 * MIB))
-    meminfo = kitchen.root / "proc/meminfo"
+        options = replace(options, draft=write(servers, "other.gguf", size=90 * MIB))
+    meminfo = servers.root / "proc/meminfo"
     meminfo.parent.mkdir()
     meminfo.write_text(f"MemAvailable: {memory * 1024} kB\n")
 
     with pytest.raises(ModelTooLarge, match=complaint):
-        kitchen.ramalama().start(options)
+        servers.ramalama().start(options)
 
-    assert kitchen.engine.image(IMAGE_NAME) is None
-    assert kitchen.is_clean()
+    assert servers.engine.image(IMAGE_NAME) is None
+    assert servers.is_clean()
 
 
 def test_vllm_on_a_gpu_that_it_has_no_image_for_is_a_notice(
-    kitchen: Kitchen, tmp_path: Path
+    servers: ServerFixture, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    user = User(env={}, home=kitchen.root, uid=1000, root=kitchen.root)
+    user = InvokingUser(env={}, home=servers.root, uid=1000, root=servers.root)
     host = make_host("radeon-rx-580", tmp_path).host
-    options = replace(kitchen.options, runtime=RuntimeName.VLLM, pull_policy=PullPolicy.NEVER)
+    options = replace(servers.options, runtime=RuntimeName.VLLM, pull_policy=PullPolicy.NEVER)
 
     with (
-        Ramalama(engine=kitchen.engine, host=host, user=user, run_dir=kitchen.run_dir) as ramalama,
+        Ramalama(engine=servers.engine, host=host, user=user, run_dir=servers.run_dir) as ramalama,
         pytest.raises(EngineFailure, match="the pull policy is never"),
     ):
         ramalama.start(

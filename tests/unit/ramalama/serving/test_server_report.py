@@ -21,8 +21,8 @@ from ramalama_engines import EngineUnavailable
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.made_up import IMAGE
-from tests.unit.ramalama.serving.kitchen import IMAGE_NAME, Kitchen, socket_of
 from tests.unit.ramalama.serving.model_server import FakeModelServer
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +153,7 @@ class Workshop:
         name: str = "ryzen-780m",
         engine: type[FakeEngine] = FakeEngine,
     ) -> None:
-        self.kitchen = Kitchen(root=root)
+        self.servers = ServerFixture(root=root)
         self.log = log
         self.host = make_host(name, host).host if host else Host(root=root)
         self.engine = engine(images={IMAGE_NAME: IMAGE}, script=self._script)
@@ -163,11 +163,11 @@ class Workshop:
         ramalama = Ramalama(
             engine=self.engine,
             host=self.host,
-            user=self.kitchen.ramalama().user,
-            run_dir=self.kitchen.run_dir,
+            user=self.servers.ramalama().user,
+            run_dir=self.servers.run_dir,
         )
-        events = self.kitchen.events
-        with ramalama.serve(options or self.kitchen.options, on_event=events.append):
+        events = self.servers.events
+        with ramalama.serve(options or self.servers.options, on_event=events.append):
             return [event.message for event in events if isinstance(event, Notice)]
 
     def _script(self, spec: ContainerSpec) -> FakeProgram:
@@ -221,7 +221,7 @@ def test_who_wants_no_gpu_is_not_told_of_it(
     run_dir: Path, tmp_path: Path, wish: dict[str, object], name: str
 ) -> None:
     workshop = Workshop(run_dir, CPU_11669, host=tmp_path, name=name)
-    options = replace(workshop.kitchen.options, **wish)  # type: ignore[arg-type]  # each row names its fields
+    options = replace(workshop.servers.options, **wish)  # type: ignore[arg-type]  # each row names its fields
 
     assert workshop.hear(options) == []
 

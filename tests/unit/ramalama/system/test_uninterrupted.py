@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.system.uninterrupted import shielded
+from ramalama.system.uninterrupted import run_uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -38,7 +38,7 @@ def handled(handler: Callable[[int, FrameType | None], object]) -> Generator[Non
 
 
 def test_the_calls_value_is_returned() -> None:
-    assert shielded(lambda: "container") == "container"
+    assert run_uninterrupted(lambda: "container") == "container"
 
 
 def test_what_the_call_raises_is_raised() -> None:
@@ -47,7 +47,7 @@ def test_what_the_call_raises_is_raised() -> None:
         raise ValueError(msg)
 
     with pytest.raises(ValueError, match="the engine refuses"):
-        shielded(fail)
+        run_uninterrupted(fail)
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -61,7 +61,7 @@ def test_ctrl_c_lets_the_call_finish_and_is_raised_after_it(times: int) -> None:
         done.append("finished")
 
     with pytest.raises(KeyboardInterrupt):
-        shielded(create)
+        run_uninterrupted(create)
 
     assert done == ["begun", "finished"]
 
@@ -72,7 +72,7 @@ def test_ctrl_c_is_not_lost_if_the_call_fails_too() -> None:
         raise ValueError
 
     with pytest.raises(KeyboardInterrupt):
-        shielded(fail)
+        run_uninterrupted(fail)
 
 
 def test_whatever_a_handler_raises_waits_in_the_same_way() -> None:
@@ -86,7 +86,7 @@ def test_whatever_a_handler_raises_waits_in_the_same_way() -> None:
         done.append("finished")
 
     with handled(leave), pytest.raises(SystemExit, match="143"):
-        shielded(create)
+        run_uninterrupted(create)
 
     assert done == ["finished"]
 
@@ -99,7 +99,7 @@ def test_a_signal_that_raises_nothing_changes_nothing() -> None:
         return "container"
 
     with handled(lambda number, _: heard.append(number)):
-        value = shielded(create)
+        value = run_uninterrupted(create)
 
     assert (value, heard) == ("container", [signal.SIGINT])
 
@@ -137,7 +137,7 @@ def test_ctrl_c_before_any_instruction_leaves_no_call_half_done() -> None:
         blow = Blow(number)
         sys.settrace(blow.trace)
         try:
-            shielded(create)
+            run_uninterrupted(create)
         except KeyboardInterrupt:
             pass
         finally:
@@ -152,7 +152,7 @@ def test_ctrl_c_before_any_instruction_leaves_no_call_half_done() -> None:
 def test_where_no_thread_can_be_had_the_call_runs_all_the_same() -> None:
     before = threading.stack_size(1 << 48)  # more than there are addresses
     try:
-        where = shielded(threading.current_thread)
+        where = run_uninterrupted(threading.current_thread)
     finally:
         threading.stack_size(before)
 

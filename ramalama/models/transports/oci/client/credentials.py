@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from subprocess import Popen
 
-    from ramalama_engines import ImageReference, User
+    from ramalama_engines import ImageReference, InvokingUser
     from ramalama_engines.registry_auth.files import AuthEntry
 
 
@@ -58,7 +58,7 @@ class FoundCredentials:
 
 
 def find_credentials(
-    reference: ImageReference, user: User, authfile: Path | None = None
+    reference: ImageReference, user: InvokingUser, authfile: Path | None = None
 ) -> FoundCredentials:
     """Look up who we are to the registry of *reference*; may run a credential helper.
 
@@ -82,7 +82,7 @@ def find_credentials(
     return FoundCredentials(notices=tuple(notices))
 
 
-def _search(entry: AuthEntry, user: User) -> Iterator[FoundCredentials]:
+def _search(entry: AuthEntry, user: InvokingUser) -> Iterator[FoundCredentials]:
     """Yield what each part of *entry* knows, the part that counts most first."""
     if entry.registry_helper:
         yield _ask(entry.registry_helper, entry, user)
@@ -98,7 +98,7 @@ def _search(entry: AuthEntry, user: User) -> Iterator[FoundCredentials]:
         yield _ask(entry.store_helper, entry, user)
 
 
-def _ask(helper: str, entry: AuthEntry, user: User) -> FoundCredentials:
+def _ask(helper: str, entry: AuthEntry, user: InvokingUser) -> FoundCredentials:
 
     try:
         known = ask_helper(helper, entry.server, user.env)

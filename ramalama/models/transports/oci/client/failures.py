@@ -19,7 +19,7 @@ from ramalama.models.transports.oci.manifests.strict_json import parse_object
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.transports.oci.client.credentials import FoundCredentials
 
 
@@ -45,7 +45,7 @@ def translated(domain: str, found: FoundCredentials, error: type[ModelError]) ->
 
 
 def refusal(
-    answer: Answer, domain: str, found: FoundCredentials, error: type[ModelError]
+    answer: HttpAnswer, domain: str, found: FoundCredentials, error: type[ModelError]
 ) -> ModelError:
     """Say what *answer*, which grants nothing, means."""
     detail = _detail(answer)
@@ -97,7 +97,7 @@ def _origin(exc: BaseException) -> BaseException:
     return exc
 
 
-def _detail(answer: Answer) -> str:
+def _detail(answer: HttpAnswer) -> str:
     """Return the registry's own words, in parentheses; distribution spec, error codes."""
     try:
         errors = parse_object(answer.body).get("errors")

@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ramalama.models.http.client import Answer
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.client import HttpAnswer
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.transports.context import OpenClient
     from ramalama.models.transports.oci.manifests.manifest import Descriptor
     from ramalama_engines.image_reference import ImageReference
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 _NOT_FOUND = 404
 _MOST_TAGS = 1000
@@ -63,10 +63,10 @@ class Access:
     """
 
     open_http: OpenClient
-    user: User
+    user: InvokingUser
     tls_verify: bool = True
     authfile: Path | None = None
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = PATIENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def open_session(
     with translated(domain, found, error):
         url = find_url(domain, client, plain=not access.tls_verify)
     authorizer = Authorizer(
-        client, found, scopes=scopes, secure=access.tls_verify, patience=access.patience
+        client, found, scopes=scopes, secure=access.tls_verify, retry_policy=access.retry_policy
     )
     return Session(domain, url, authorizer, error=error)
 
@@ -228,7 +228,7 @@ class RegistryClient:
             alternatives=tuple(f"oci://{self.name}:{tag}" for tag in tags),
         )
 
-    def _check_digest(self, found: Digest, version: str, answer: Answer) -> None:
+    def _check_digest(self, found: Digest, version: str, answer: HttpAnswer) -> None:
         """Refuse a manifest whose bytes are not those that we, or the registry, named."""
         announced = answer.headers.get("docker-content-digest", "")
         for expected in (version, announced):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from ramalama.models.http.client import Answer, ask, send
-from ramalama.models.http.retry import PASSING, Passing, Patience, asked_pause
+from ramalama.models.http.client import HttpAnswer, ask, send
+from ramalama.models.http.retry import TRANSIENT_STATUSES, RetryPolicy, TransientError, asked_pause
 from ramalama.models.transports.oci.client.failures import refusal, translated
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def find_url(domain: str, client: httpx2.Client, *, plain: bool) -> httpx2.URL:
     url = httpx2.URL(f"https://{host}")
     if plain:
         try:
-            ask(client, f"{url}/v2/", limit=_LARGEST_ANSWER, patience=Patience(tries=1))
+            ask(client, f"{url}/v2/", limit=_LARGEST_ANSWER, retry_policy=RetryPolicy(tries=1))
         except (httpx2.NetworkError, httpx2.ProtocolError):
             return url.copy_with(scheme="http")
     return url
@@ -67,10 +67,10 @@ class Session:
         method: str = "GET",
         accept: str = "*/*",
         limit: int = _LARGEST_ANSWER,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Make one request for something small, twice if the first brings a challenge."""
 
-        def once(proof: Mapping[str, str]) -> Answer:
+        def once(proof: Mapping[str, str]) -> HttpAnswer:
             headers = {"accept": accept, **proof}
             return ask(
                 self.client,
@@ -78,7 +78,7 @@ class Session:
                 method=method,
                 headers=headers,
                 limit=limit,
-                patience=self._authorizer.patience,
+                retry_policy=self._authorizer.retry_policy,
             )
 
         return self._authorized(once)
@@ -90,7 +90,7 @@ class Session:
         *,
         content: Callable[[], bytes | Iterable[bytes]],
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Make one request with a body, twice if the first brings a challenge.
 
         *url* is absolute, and may be another host's, which is told nothing of who we are.
@@ -98,7 +98,7 @@ class Session:
         """
         ours = self.is_ours(url)
 
-        def once(proof: Mapping[str, str]) -> Answer:
+        def once(proof: Mapping[str, str]) -> HttpAnswer:
             all_headers = {**(headers or {}), **(proof if ours else {})}
             return send(self.client, method, str(url), content=content(), headers=all_headers)
 
@@ -113,14 +113,14 @@ class Session:
         """Whether *url* is the registry's own: same scheme, host and port."""
         return url.origin == self.url.origin
 
-    def refusal(self, answer: Answer) -> ModelError:
-        """Return the error that *answer* amounts to; its cause is `Passing` if it may pass."""
+    def refusal(self, answer: HttpAnswer) -> ModelError:
+        """Return the error that *answer* amounts to, caused by `TransientError` if it may pass."""
         error = refusal(answer, self.domain, self._authorizer.found, self.error)
-        if answer.status in PASSING:
-            error.__cause__ = Passing(str(error), pause=asked_pause(answer.headers))
+        if answer.status in TRANSIENT_STATUSES:
+            error.__cause__ = TransientError(str(error), pause=asked_pause(answer.headers))
         return error
 
-    def _authorized(self, once: Callable[[Mapping[str, str]], Answer]) -> Answer:
+    def _authorized(self, once: Callable[[Mapping[str, str]], HttpAnswer]) -> HttpAnswer:
         with translated(self.domain, self._authorizer.found, self.error):
             proof = self._authorizer.headers()
             answer = self._checked(once(proof))
@@ -131,7 +131,7 @@ class Session:
             fresh = self._authorizer.headers()
             return answer if fresh == proof else self._checked(once(fresh))
 
-    def _checked(self, answer: Answer) -> Answer:
+    def _checked(self, answer: HttpAnswer) -> HttpAnswer:
         if self.url.scheme == "https" and not answer.url.startswith("https:"):
             msg = f"{self.domain} leads to a place without TLS, whose answers are not believed"
             raise self.error(msg)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ramalama_engines.user import User
+    from ramalama_engines.user import InvokingUser
 
 
-def make_tls(domain: str, user: User, *, verify: bool = True) -> ssl.SSLContext:
+def make_tls(domain: str, user: InvokingUser, *, verify: bool = True) -> ssl.SSLContext:
     """Return how to meet the registry *domain*; without *verify*, any certificate will do.
 
     Raises:
@@ -46,7 +46,7 @@ def make_tls(domain: str, user: User, *, verify: bool = True) -> ssl.SSLContext:
     return context
 
 
-def _directories(domain: str, user: User) -> Sequence[Path]:
+def _directories(domain: str, user: InvokingUser) -> Sequence[Path]:
     return (
         user.config_dir / "containers/certs.d" / domain,
         user.root / "etc/containers/certs.d" / domain,

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from ramalama.models.http.client import Answer, ask, send
+from ramalama.models.http.client import HttpAnswer, ask, send
 from ramalama.models.transports.api_requests import PATIENCE
 from ramalama.models.transports.oci.client.challenge import Challenge, parse_challenges
 from ramalama.models.transports.oci.client.credentials import Credentials
@@ -29,7 +29,7 @@ from ramalama.models.transports.oci.manifests.strict_json import parse_object
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ramalama.models.http.retry import Patience
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.transports.oci.client.credentials import FoundCredentials
 
 _CLIENT_ID = "ramalama"
@@ -73,10 +73,10 @@ class Authorizer:
         *,
         scopes: Sequence[str] = (),
         secure: bool = True,
-        patience: Patience = PATIENCE,
+        retry_policy: RetryPolicy = PATIENCE,
     ) -> None:
         self.client = client
-        self.patience = patience
+        self.retry_policy = retry_policy
         self.found = found
         self._scopes = tuple(scopes)
         self._secure = secure
@@ -123,7 +123,7 @@ class Authorizer:
             answer = self._request(realm, service, wanted)
         return _read(answer, realm.host)
 
-    def _request(self, realm: httpx2.URL, service: str | None, scopes: Sequence[str]) -> Answer:
+    def _request(self, realm: httpx2.URL, service: str | None, scopes: Sequence[str]) -> HttpAnswer:
         query: dict[str, str | Sequence[str]] = {"scope": scopes}
         if service:
             query["service"] = service
@@ -133,12 +133,12 @@ class Authorizer:
             str(url),
             headers=self._basic(),
             limit=_LARGEST_ANSWER,
-            patience=self.patience,
+            retry_policy=self.retry_policy,
         )
 
     def _exchange(
         self, realm: httpx2.URL, service: str | None, scopes: Sequence[str], identity_token: str
-    ) -> Answer:
+    ) -> HttpAnswer:
         form = {
             "grant_type": "refresh_token",
             "refresh_token": identity_token,
@@ -174,7 +174,7 @@ def _realm(challenge: Challenge, *, secure: bool) -> httpx2.URL:
     return realm
 
 
-def _read(answer: Answer, host: str) -> _Token:
+def _read(answer: HttpAnswer, host: str) -> _Token:
     if answer.status in (400, 401, 403):
         msg = f"its token service {host} refused ({answer.status})"
         raise TokenRefused(msg)

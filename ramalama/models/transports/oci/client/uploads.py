@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ramalama.models.formats.digest import Digest
-    from ramalama.models.http.client import Answer
+    from ramalama.models.http.client import HttpAnswer
     from ramalama.models.transports.oci.client.registry import RegistryClient
     from ramalama.models.transports.oci.layers.content import BlobContent
 
@@ -73,7 +73,7 @@ def _upload_in_pieces(
     blocks: Callable[[int, int], Iterable[bytes]],
     digest: Digest,
     piece: int,
-) -> Answer:
+) -> HttpAnswer:
     target = _begin(registry)
     for first in range(0, size, piece):
         end = min(first + piece, size)
@@ -113,7 +113,7 @@ def _uploads(registry: RegistryClient) -> httpx2.URL:
     return registry.session.url.copy_with(path=f"/v2/{registry.path}/blobs/uploads/")
 
 
-def _location(registry: RegistryClient, answer: Answer) -> httpx2.URL:
+def _location(registry: RegistryClient, answer: HttpAnswer) -> httpx2.URL:
     """Return where to go on: absolute or relative, with a query or without, as the server likes."""
     session = registry.session
     try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ramalama.models.download.values import Shelf
+    from ramalama.models.download.values import BlobStore
 
 _MOST_MEMBERS = 200_000  # of a layer; those of whole distributions have as many
 _MOST_FILES = 4000  # of the model
@@ -45,7 +45,7 @@ class _File:
 
 
 def unpack(
-    layers: Sequence[Path], shelf: Shelf, *, prefix: str, directory: Path, name: str
+    layers: Sequence[Path], blob_store: BlobStore, *, prefix: str, directory: Path, name: str
 ) -> tuple[StoredFile, ...]:
     """Put what is below *prefix* in *layers* on *shelf*, and tell what that was.
 
@@ -64,7 +64,7 @@ def unpack(
             unpacker.read(layer)
         files = unpacker.overlay.files()
         for blob in {file.blob.digest: file.blob for file in files.values()}.values():
-            shelf.put(blob)
+            blob_store.put(blob)
     except (LayerError, TarError) as exc:
         msg = f"a layer of {name} cannot be unpacked: {exc}"
         raise ModelPullError(msg) from exc

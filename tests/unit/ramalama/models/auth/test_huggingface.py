@@ -10,9 +10,9 @@ import pytest
 from ramalama.errors import AccessDenied, ConfigError, ModelPullError
 from ramalama.models.auth.huggingface import check_token, remove_token, store_token
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.transports.huggingface.token import find_token
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.doubles.oci_registry import always
 from tests.doubles.server import FileServer, Reply
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 TOKEN = "hf_opensesame"  # noqa: S105 (it opens nothing)
 
 
-def make_user(tmp_path: Path, **env: str) -> User:
-    return User(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
+def make_user(tmp_path: Path, **env: str) -> InvokingUser:
+    return InvokingUser(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
 
 
 def check(token: str, reply: Reply, tmp_path: Path) -> str | None:
@@ -73,7 +73,7 @@ def test_a_hub_that_cannot_be_reached_is_an_error(tmp_path: Path) -> None:
 
     user = make_user(tmp_path, HF_ENDPOINT=gone)
     with open_http() as client, pytest.raises(ModelPullError, match="Connection refused"):
-        check_token(TOKEN, user, client, patience=Patience(tries=1))
+        check_token(TOKEN, user, client, retry_policy=RetryPolicy(tries=1))
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 from ramalama.errors import AccessDenied, ConfigError, InvalidReference, ModelPullError
 from ramalama.models.auth.registry import RegistryName, login, login_file, logout, names_huggingface
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.transports.oci.client.registry import Access
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.doubles.oci_registry import always, demand
 from tests.doubles.server import FileServer, Reply
 
@@ -30,21 +30,21 @@ BASIC = f"Basic {b64encode(f'me:{SECRET}'.encode()).decode()}"
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
+def user(tmp_path: Path) -> InvokingUser:
     (tmp_path / "runtime").mkdir()
     env = {"XDG_RUNTIME_DIR": str(tmp_path / "runtime")}
-    return User(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
+    return InvokingUser(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
 
 
 @pytest.fixture
-def access(user: User) -> Generator[Access]:
+def access(user: InvokingUser) -> Generator[Access]:
     with ExitStack() as clients:
 
         def open_client(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
             return clients.enter_context(open_http(verify=verify))
 
-        patience = Patience(tries=1)
-        yield Access(open_http=open_client, user=user, tls_verify=False, patience=patience)
+        retry_policy = RetryPolicy(tries=1)
+        yield Access(open_http=open_client, user=user, tls_verify=False, retry_policy=retry_policy)
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_a_logout_forgets_one_registry(server: FileServer, access: Access) -> No
     assert list(json.loads(file.read_text())["auths"]) == [f"{name.key}/team"]
 
 
-def test_a_logout_tells_who_else_knows_the_registry(user: User) -> None:
+def test_a_logout_tells_who_else_knows_the_registry(user: InvokingUser) -> None:
     docker = user.home / ".docker/config.json"
     docker.parent.mkdir(parents=True)
     docker.write_text('{"auths": {"quay.io": {"auth": ""}}}')
@@ -229,7 +229,7 @@ def test_a_login_goes_to_the_file_that_podman_would_write(
 ) -> None:
     if directory:
         (tmp_path / directory).mkdir()
-    user = User(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
+    user = InvokingUser(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
 
     assert str(login_file(user, None)) == expected.replace("ROOT", str(tmp_path))
     assert login_file(user, tmp_path / "mine") == tmp_path / "mine"

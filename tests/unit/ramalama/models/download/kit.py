@@ -13,7 +13,7 @@ from ramalama.models.download.downloader import Downloader
 from ramalama.models.download.limits import Limits
 from ramalama.models.download.values import FetchedBlob, Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ SMALL = Limits(
     save_every=0.02,
     silence=60.0,
     notice=4 * KIB,
-    patience=Patience(tries=3, first=0.001, longest=30.0),
+    retry_policy=RetryPolicy(tries=3, first=0.001, longest=30.0),
 )
 
 IMPATIENT = replace(SMALL, silence=0.5)
@@ -81,7 +81,7 @@ class Kit:
     located: int = 0
 
     @property
-    def shelf(self) -> FolderShelf:
+    def blob_store(self) -> FolderShelf:
         return FolderShelf(self.directory / "shelf")
 
     @property
@@ -134,7 +134,7 @@ class Kit:
 
     def fetch(self, blob: RemoteBlob, *, streams: int = 4, limits: Limits = SMALL) -> FetchedBlob:
         """Fetch it, and make sure that nothing but the file on the shelf is left."""
-        fetched = self.downloader(streams=streams, limits=limits).fetch(blob, self.shelf)
+        fetched = self.downloader(streams=streams, limits=limits).fetch(blob, self.blob_store)
         assert self.partial_files == []
         assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
         assert digest_of(fetched.path.read_bytes()) == fetched.digest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.models.download.connections import Connections
-from ramalama.models.download.workers import Crew, Ended, Role
+from ramalama.models.download.workers import WorkerEnded, WorkerPool, WorkerRole
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -67,14 +67,14 @@ def test_other_events_are_of_no_interest() -> None:
 
 
 def test_what_a_thread_raises_is_heard_by_whoever_started_it() -> None:
-    crew = Crew()
+    workers = WorkerPool()
     failure = ZeroDivisionError()
 
     def fail() -> None:
         raise failure
 
-    crew.start(Role.SAVER, fail)
+    workers.start(WorkerRole.SAVER, fail)
 
-    assert crew.next_message(20) == Ended(Role.SAVER, failure)
-    assert crew.next_message(0) is None
-    assert crew.join()
+    assert workers.next_message(20) == WorkerEnded(WorkerRole.SAVER, failure)
+    assert workers.next_message(0) is None
+    assert workers.join()

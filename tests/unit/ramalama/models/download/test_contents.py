@@ -69,7 +69,7 @@ def test_a_file_that_stays_damaged_is_an_error_that_names_both_digests(
     assert str(digest_of(content)) in str(caught.value)
     assert str(digest_of(bytes(damaged))) in str(caught.value)
     assert kit.partial_files == []
-    assert kit.shelf.find(digest_of(content)) is None
+    assert kit.blob_store.find(digest_of(content)) is None
     assert len([r for r in server.requests if r.headers["range"].startswith("bytes=0-")]) == 2
 
 
@@ -213,7 +213,7 @@ def test_a_file_that_begins_wrongly_is_refused_before_the_rest_comes(
     blob = replace(kit.blob(BIG if known else None), check=refuse_what_is_not(OTHER[:4]))
 
     with pytest.raises(ModelUnsupported, match="begins with something else"):
-        kit.downloader().fetch(blob, kit.shelf)
+        kit.downloader().fetch(blob, kit.blob_store)
 
     # It is looked at twice only where its digest tells that it might be another one.
     assert len(kit.retries) == (1 if known else 0)

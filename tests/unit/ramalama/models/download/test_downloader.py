@@ -172,7 +172,7 @@ def test_files_are_fetched_in_order_and_each_content_once(kit: Kit, server: File
     server.routes.update({"/a": serve_bytes(LITTLE), "/b": serve_bytes(BIG)})
     blobs = [kit.blob(LITTLE, path="/a"), kit.blob(BIG, path="/b"), kit.blob(LITTLE, path="/a")]
 
-    fetched = kit.downloader().fetch_all(blobs, kit.shelf)
+    fetched = kit.downloader().fetch_all(blobs, kit.blob_store)
 
     assert [one.digest for one in fetched] == [blob.digest for blob in blobs]
     assert kit.ready == ["a", "b"]

@@ -112,7 +112,7 @@ def test_whoever_waited_for_a_process_that_died_fetches_the_rest(
             child.kill()
 
     downloader = Downloader(kit.directory, on_event=watch, limits=SMALL)
-    fetched = downloader.fetch(kit.blob(content), kit.shelf)
+    fetched = downloader.fetch(kit.blob(content), kit.blob_store)
     child.communicate()
 
     assert fetched.digest == digest_of(BIG)

@@ -61,7 +61,7 @@ def downloader(kit: Kit, hook: Callable[[Event], None]) -> Downloader:
 def interrupt(kit: Kit, blob: RemoteBlob) -> Journal:
     """Fetch about a third of it, and return what was written down."""
     with pytest.raises(Enough):
-        downloader(kit, stop_at(300 * KIB)).fetch(blob, kit.shelf)
+        downloader(kit, stop_at(300 * KIB)).fetch(blob, kit.blob_store)
     (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
     return Journal.parse(journal.read_bytes())
 
@@ -118,7 +118,7 @@ def test_streams_do_not_run_ahead_of_what_is_written_down(kit: Kit, server: File
 
     with pytest.raises(Enough):
         Downloader(kit.directory, on_event=watch, limits=never_saved).fetch(
-            kit.blob(BIG), kit.shelf
+            kit.blob(BIG), kit.blob_store
         )
     (journal,) = [file for file in kit.partial_files if file.suffix == ".json"]
 
@@ -130,7 +130,7 @@ def test_an_interruption_ends_all_threads_even_of_a_silent_server(
 ) -> None:
     server.routes["/blob"] = faulty(serve_bytes(BIG), stall(60 * KIB))
     with pytest.raises(Enough):
-        downloader(kit, stop_at(4 * 60 * KIB)).fetch(kit.blob(BIG), kit.shelf)
+        downloader(kit, stop_at(4 * 60 * KIB)).fetch(kit.blob(BIG), kit.blob_store)
 
     assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
 
@@ -143,7 +143,7 @@ def test_an_interruption_ends_a_pause_too(kit: Kit, server: FileServer) -> None:
             raise Enough
 
     with pytest.raises(Enough):
-        downloader(kit, watch).fetch(kit.blob(BIG), kit.shelf)
+        downloader(kit, watch).fetch(kit.blob(BIG), kit.blob_store)
 
     assert not any(thread.name.startswith("ramalama") for thread in threading.enumerate())
 
@@ -173,7 +173,7 @@ def test_nothing_is_kept_of_what_could_not_be_continued(kit: Kit, server: FileSe
     server.routes["/blob"] = route
 
     with pytest.raises(Enough):
-        downloader(kit, stop_at(300 * KIB)).fetch(kit.blob(), kit.shelf)
+        downloader(kit, stop_at(300 * KIB)).fetch(kit.blob(), kit.blob_store)
 
     assert kit.partial_files == []
 
@@ -304,7 +304,7 @@ def test_a_file_that_will_not_fit_is_not_begun(kit: Kit, server: FileServer) -> 
     server.routes["/blob"] = serve_bytes(BIG)
 
     with pytest.raises(StoreError, match=r"1000 TB will not fit into .*/partial: .* missing"):
-        kit.downloader().fetch_all([kit.blob(size=huge)], kit.shelf)
+        kit.downloader().fetch_all([kit.blob(size=huge)], kit.blob_store)
 
     assert server.requests == []
 
@@ -328,7 +328,7 @@ def test_a_disk_that_is_full_in_the_middle_keeps_what_came(kit: Kit, server: Fil
 
     try:
         with pytest.raises(StoreError, match=r"no room left in .*/partial; what came of blob"):
-            downloader(kit, fill_the_disk).fetch(kit.blob(BIG), kit.shelf)
+            downloader(kit, fill_the_disk).fetch(kit.blob(BIG), kit.blob_store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 

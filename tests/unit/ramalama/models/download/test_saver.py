@@ -14,7 +14,7 @@ import pytest
 from ramalama.models.download.partial import Partial, Saver
 from ramalama.models.download.plan import Plan, Stopped
 from ramalama.models.download.ranges import Span
-from ramalama.models.download.response import Terms
+from ramalama.models.download.response import ResponseValidator
 from ramalama.models.download.values import Location, RemoteBlob
 from tests.unit.ramalama.models.download.kit import KIB, SMALL, digest_of
 
@@ -47,7 +47,7 @@ class Recorder(Partial):
 
 
 @pytest.fixture
-def terms() -> Generator[Terms]:
+def terms() -> Generator[ResponseValidator]:
     with httpx2.Client() as client:
         blob = RemoteBlob(
             name="blob",
@@ -57,7 +57,7 @@ def terms() -> Generator[Terms]:
             locate=lambda: Location(url=""),
             client=client,
         )
-        yield Terms(blob, validator=None, ranges=True)
+        yield ResponseValidator(blob, validator=None, ranges=True)
 
 
 def wait_for_journal(partial: Partial) -> Journal:
@@ -68,7 +68,9 @@ def wait_for_journal(partial: Partial) -> Journal:
     return journal
 
 
-def test_a_journal_names_only_what_was_on_the_disk_before_it(tmp_path: Path, terms: Terms) -> None:
+def test_a_journal_names_only_what_was_on_the_disk_before_it(
+    tmp_path: Path, terms: ResponseValidator
+) -> None:
     plan = Plan(SMALL, size=1024 * KIB, written=(Span(0, 40),))
     recorder = Recorder(tmp_path, plan)
     Saver(plan, recorder, terms, SMALL).save()
@@ -80,7 +82,7 @@ def test_a_journal_names_only_what_was_on_the_disk_before_it(tmp_path: Path, ter
 
 @pytest.mark.parametrize(("unsaved", "waits"), [(SMALL.unsaved - 1, False), (SMALL.unsaved, True)])
 def test_streams_wait_when_a_crash_would_cost_too_much(
-    partial: Partial, terms: Terms, unsaved: int, *, waits: bool
+    partial: Partial, terms: ResponseValidator, unsaved: int, *, waits: bool
 ) -> None:
     plan = Plan(replace(SMALL, parallel_from=2**40), size=1024 * KIB)
     saver = Saver(plan, partial, terms, SMALL)
@@ -93,7 +95,9 @@ def test_streams_wait_when_a_crash_would_cost_too_much(
         saver.wait_for_room()
 
 
-def test_streams_go_on_when_the_journal_has_been_written(partial: Partial, terms: Terms) -> None:
+def test_streams_go_on_when_the_journal_has_been_written(
+    partial: Partial, terms: ResponseValidator
+) -> None:
     plan = Plan(replace(SMALL, parallel_from=2**40), size=1024 * KIB)
     saver = Saver(plan, partial, terms, SMALL)
     piece = plan.take()
@@ -113,7 +117,9 @@ def test_streams_go_on_when_the_journal_has_been_written(partial: Partial, terms
     assert went_on == [1]
 
 
-def test_the_journal_is_written_after_so_many_bytes(partial: Partial, terms: Terms) -> None:
+def test_the_journal_is_written_after_so_many_bytes(
+    partial: Partial, terms: ResponseValidator
+) -> None:
     limits = replace(SMALL, parallel_from=2**40, save_every=1000.0)
     plan = Plan(limits, size=1024 * KIB)
     partial.reserve(1024 * KIB)
@@ -129,7 +135,9 @@ def test_the_journal_is_written_after_so_many_bytes(partial: Partial, terms: Ter
     assert journal.spans == (Span(0, limits.save_after),)
 
 
-def test_the_journal_is_written_after_so_many_seconds(partial: Partial, terms: Terms) -> None:
+def test_the_journal_is_written_after_so_many_seconds(
+    partial: Partial, terms: ResponseValidator
+) -> None:
     limits = replace(SMALL, parallel_from=2**40, save_every=0.001)
     plan = Plan(limits, size=1024 * KIB)
     partial.reserve(1024 * KIB)

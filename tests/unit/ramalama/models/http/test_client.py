@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from ramalama.models.http.client import AnswerTooLong, ask, open_http, send
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from tests.doubles.faults import announce, cut, faulty, refuse, times
 from tests.doubles.server import FileServer, Reply, Request, serve_bytes
 from tests.lab.certificates import Certificate, make_certificate
@@ -27,9 +27,9 @@ ASK = """
 import sys
 from dataclasses import replace
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 with open_http() as client:
-    print(ask(client, sys.argv[1], patience=Patience(tries=1)).body.decode())
+    print(ask(client, sys.argv[1], retry_policy=RetryPolicy(tries=1)).body.decode())
 """
 
 
@@ -45,9 +45,9 @@ def client() -> Generator[httpx2.Client]:
         yield opened
 
 
-def in_no_time(pauses: list[float] | None = None, *, tries: int = 4) -> Patience:
+def in_no_time(pauses: list[float] | None = None, *, tries: int = 4) -> RetryPolicy:
     kept: list[float] = [] if pauses is None else pauses
-    return Patience(tries=tries, first=0.0, sleep=kept.append)
+    return RetryPolicy(tries=tries, first=0.0, sleep=kept.append)
 
 
 def test_an_answer_says_where_it_came_from(server: FileServer, client: httpx2.Client) -> None:
@@ -77,7 +77,7 @@ def test_an_answer_that_passes_is_asked_for_again(
 ) -> None:
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(3, refuse(Reply(status=status))))
 
-    answer = ask(client, f"{server.url}/file", patience=in_no_time())
+    answer = ask(client, f"{server.url}/file", retry_policy=in_no_time())
 
     assert answer.body == b"hello"
     assert len(server.requests) == 4
@@ -88,7 +88,7 @@ def test_what_is_asked_for_again_is_logged_without_its_address(
 ) -> None:
     caplog.set_level("INFO", "ramalama.http")
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, refuse(Reply(status=503))))
-    ask(client, f"{server.url}/file?token=s3cret", patience=in_no_time())
+    ask(client, f"{server.url}/file?token=s3cret", retry_policy=in_no_time())
 
     assert caplog.messages == ["asking 127.0.0.1 again in 0.0 s: it answers 503"]
 
@@ -98,7 +98,7 @@ def test_an_answer_that_does_not_pass_is_returned_in_the_end(
 ) -> None:
     server.routes["/file"] = lambda _: Reply(status=503, body=b"closed for today")
 
-    answer = ask(client, f"{server.url}/file", patience=in_no_time(tries=3))
+    answer = ask(client, f"{server.url}/file", retry_policy=in_no_time(tries=3))
 
     assert (answer.status, answer.body) == (503, b"closed for today")
     assert len(server.requests) == 3
@@ -122,7 +122,7 @@ def test_a_server_says_when_to_come_back(
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, busy))
     pauses: list[float] = []
 
-    assert ask(client, f"{server.url}/file", patience=in_no_time(pauses)).ok
+    assert ask(client, f"{server.url}/file", retry_policy=in_no_time(pauses)).ok
     assert pauses == [7.0]
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_wants_an_hour_is_not_waited_for(
 ) -> None:
     server.routes["/file"] = lambda _: Reply(status=429, headers={"retry-after": "3600"})
 
-    answer = ask(client, f"{server.url}/file", patience=in_no_time())
+    answer = ask(client, f"{server.url}/file", retry_policy=in_no_time())
 
     assert answer.headers["retry-after"] == "3600"
     assert len(server.requests) == 1
@@ -142,7 +142,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(
 ) -> None:
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(2, cut(3)))
 
-    assert ask(client, f"{server.url}/file", patience=in_no_time()).body == b"hello"
+    assert ask(client, f"{server.url}/file", retry_policy=in_no_time()).body == b"hello"
 
 
 def test_the_last_failure_is_raised_where_there_is_no_answer(client: httpx2.Client) -> None:
@@ -151,7 +151,7 @@ def test_the_last_failure_is_raised_where_there_is_no_answer(client: httpx2.Clie
     pauses: list[float] = []
 
     with pytest.raises(httpx2.ConnectError):
-        ask(client, url, patience=in_no_time(pauses))
+        ask(client, url, retry_policy=in_no_time(pauses))
 
     assert len(pauses) == 3
 
@@ -228,7 +228,7 @@ def test_a_redirect_to_what_is_no_web_server_is_an_error(
     server.routes["/file"] = lambda _: Reply.redirect(location)
 
     with pytest.raises(error):
-        ask(client, f"{server.url}/file", patience=in_no_time())
+        ask(client, f"{server.url}/file", retry_policy=in_no_time())
 
 
 def test_what_is_sent_is_for_one_server_alone(server: FileServer, client: httpx2.Client) -> None:
@@ -275,7 +275,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
     pauses: list[float] = []
 
     with pytest.raises(httpx2.ConnectError):
-        ask(client, f"{secure_server.url}/file", patience=in_no_time(pauses))
+        ask(client, f"{secure_server.url}/file", retry_policy=in_no_time(pauses))
 
     assert pauses == []
 
@@ -287,7 +287,7 @@ def test_an_answer_that_breaks_off_within_tls_is_asked_for_again(
     context = ssl.create_default_context(cafile=certificate.ca_file)
 
     with open_http(verify=context) as client:
-        answer = ask(client, f"{secure_server.url}/file", patience=in_no_time())
+        answer = ask(client, f"{secure_server.url}/file", retry_policy=in_no_time())
 
     assert answer.body == b"hello"
 
@@ -310,10 +310,10 @@ def test_whoever_waits_is_told_who_is_asked_again_and_why(
     def hear(reason: str, pause: float) -> None:
         heard.append((reason, pause))
 
-    patience = replace(in_no_time(), tell=hear)
+    retry_policy = replace(in_no_time(), tell=hear)
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, refuse(Reply(status=503))))
 
-    ask(client, f"{server.url}/file?token=s3cret", patience=patience)
+    ask(client, f"{server.url}/file?token=s3cret", retry_policy=retry_policy)
 
     address = server.url.partition("://")[2]
     assert heard == [(f"{address} cannot be asked: it answers 503", heard[0][1])]

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.models.http.retry import (
-    Passing,
-    Patience,
+    RetryPolicy,
+    TransientError,
     advise,
     asked_pause,
     explain,
-    passing_failures,
+    transient_errors,
 )
 
 
-def fail_until_patience_ends(patience: Patience, pause: float | None = None) -> int:
+def fail_until_patience_ends(retry_policy: RetryPolicy, pause: float | None = None) -> int:
     """Return how many tries there were."""
     tries = 0
 
@@ -29,16 +29,16 @@ def fail_until_patience_ends(patience: Patience, pause: float | None = None) -> 
         nonlocal tries
         tries += 1
         msg = "no"
-        raise Passing(msg, pause=pause)
+        raise TransientError(msg, pause=pause)
 
-    with pytest.raises(Passing):
-        patience.retrying()(fail)
+    with pytest.raises(TransientError):
+        retry_policy.retrying()(fail)
     return tries
 
 
 def test_what_passes_is_tried_again_after_pauses_that_grow() -> None:
     pauses: list[float] = []
-    tries = fail_until_patience_ends(Patience(tries=5, first=1.0, sleep=pauses.append))
+    tries = fail_until_patience_ends(RetryPolicy(tries=5, first=1.0, sleep=pauses.append))
 
     assert tries == 5
     for pause, shortest in zip(pauses, (1, 2, 4, 8), strict=True):
@@ -47,22 +47,22 @@ def test_what_passes_is_tried_again_after_pauses_that_grow() -> None:
 
 def test_no_pause_is_longer_than_half_a_minute_and_some_jitter() -> None:
     pauses: list[float] = []
-    fail_until_patience_ends(Patience(tries=12, sleep=pauses.append))
+    fail_until_patience_ends(RetryPolicy(tries=12, sleep=pauses.append))
 
     assert 30 <= max(pauses) <= 30.5
 
 
 def test_a_server_that_says_when_to_come_back_is_believed() -> None:
     pauses: list[float] = []
-    fail_until_patience_ends(Patience(tries=2, first=0.5, sleep=pauses.append), pause=42)
+    fail_until_patience_ends(RetryPolicy(tries=2, first=0.5, sleep=pauses.append), pause=42)
 
     assert 42 <= pauses[0] <= 42.5
 
 
 def test_a_server_that_wants_to_be_left_alone_for_too_long_is() -> None:
-    patience = Patience(tries=9, longest=60, sleep=lambda _: None)
+    retry_policy = RetryPolicy(tries=9, longest=60, sleep=lambda _: None)
 
-    assert fail_until_patience_ends(patience, pause=61) == 1
+    assert fail_until_patience_ends(retry_policy, pause=61) == 1
 
 
 def test_other_exceptions_end_it_at_once() -> None:
@@ -73,21 +73,21 @@ def test_other_exceptions_end_it_at_once() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        Patience(sleep=lambda _: None).retrying()(fail)
+        RetryPolicy(sleep=lambda _: None).retrying()(fail)
 
     assert len(tries) == 1
 
 
 def test_whoever_wants_hears_the_reason_and_the_length_of_each_pause() -> None:
     heard: list[tuple[str, float]] = []
-    answers = iter([Passing("tired", pause=3), None])
+    answers = iter([TransientError("tired", pause=3), None])
 
     def ask() -> None:
         if (failure := next(answers)) is not None:
             raise failure
 
-    patience = Patience(first=0, sleep=lambda _: None)
-    patience.retrying(lambda failure, pause: heard.append((str(failure), pause)))(ask)
+    retry_policy = RetryPolicy(first=0, sleep=lambda _: None)
+    retry_policy.retrying(lambda failure, pause: heard.append((str(failure), pause)))(ask)
 
     assert heard == [("tired", 3)]
 
@@ -141,7 +141,7 @@ def test_no_header_can_be_so_odd_as_to_raise(after: str, limit: str) -> None:
     ids=lambda failure: type(failure).__name__,
 )
 def test_broken_connections_pass(failure: Exception) -> None:
-    with pytest.raises(Passing), passing_failures():
+    with pytest.raises(TransientError), transient_errors():
         raise failure
 
 
@@ -157,7 +157,7 @@ def test_broken_connections_pass(failure: Exception) -> None:
     ids=lambda failure: type(failure).__name__,
 )
 def test_what_would_fail_again_does_not_pass(failure: Exception) -> None:
-    with pytest.raises(type(failure)), passing_failures():
+    with pytest.raises(type(failure)), transient_errors():
         raise failure
 
 
@@ -176,7 +176,7 @@ def test_of_failures_of_tls_those_pass_that_are_not_about_how_it_begins(
 ) -> None:
     raised = failure("TLS")
 
-    with pytest.raises(Passing if passes else failure), passing_failures():
+    with pytest.raises(TransientError if passes else failure), transient_errors():
         raise raised from origin
 
 

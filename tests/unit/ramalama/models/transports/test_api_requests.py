@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from ramalama.errors import ModelPullError
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.transports.api_requests import ask_server, one_line, server_of
 from tests.doubles.server import FileServer, Reply
 
@@ -65,13 +65,13 @@ def test_what_may_be_had_is_what_was_asked_for() -> None:
     ],
 )
 def test_no_answer_is_an_error_of_one_line_that_names_the_server(reply: Reply, words: str) -> None:
-    haste = Patience(tries=1)
+    haste = RetryPolicy(tries=1)
     with (
         FileServer({"/": lambda _: reply}) as server,
         httpx2.Client() as client,
         pytest.raises(ModelPullError) as caught,
     ):
-        ask_server(client, f"{server.url}/again", limit=100, patience=haste)
+        ask_server(client, f"{server.url}/again", limit=100, retry_policy=haste)
 
     assert f"127.0.0.1:{server.port} {words}" in str(caught.value)
     assert str(caught.value).isprintable()

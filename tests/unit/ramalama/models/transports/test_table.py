@@ -14,7 +14,7 @@ from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports import TRANSPORTS, open_transport
 from ramalama.models.transports.context import TransportContext
-from ramalama_engines.user import User
+from ramalama_engines.user import InvokingUser
 from tests.doubles import ollama
 from tests.doubles.server import FileServer, Reply, serve_bytes
 
@@ -30,7 +30,7 @@ GGUF = b"GGUF" + bytes(100)
 def context(
     home: Path, *, env: Mapping[str, str] | None = None, offline: bool = False
 ) -> TransportContext:
-    user = User(env=env or {}, home=home, uid=1000, root=home)
+    user = InvokingUser(env=env or {}, home=home, uid=1000, root=home)
     return TransportContext(user=user, offline=offline)
 
 

@@ -19,7 +19,7 @@ from ramalama.errors import (
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.url import UrlTransport
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.transports.base import RemoteFile, RemoteModel
 
-HASTE = Patience(tries=2, sleep=lambda _seconds: None)
+HASTE = RetryPolicy(tries=2, sleep=lambda _seconds: None)
 MODEL = b"GGUF" + bytes(1000)
 HEX = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -52,7 +52,7 @@ def client() -> Generator[httpx2.Client]:
 @pytest.fixture
 def find(server: FileServer, client: httpx2.Client) -> Callable[[str], RemoteModel]:
     def find_here(path: str) -> RemoteModel:
-        transport = UrlTransport(client=client, patience=HASTE)
+        transport = UrlTransport(client=client, retry_policy=HASTE)
         return transport.find(ModelRef.parse(server.url + path), ModelFormat.GGUF)
 
     return find_here
@@ -333,7 +333,7 @@ def test_nobody_at_the_other_end_is_a_model_error_that_names_the_server(
 ) -> None:
     with FileServer() as closed:
         url = closed.url
-    transport = UrlTransport(client=client, patience=HASTE)
+    transport = UrlTransport(client=client, retry_policy=HASTE)
 
     with pytest.raises(ModelPullError, match=r"^127\.0\.0\.1:[0-9]+ cannot be asked: Connection r"):
         transport.find(ModelRef.parse(f"{url}/ai.gguf"), ModelFormat.GGUF)

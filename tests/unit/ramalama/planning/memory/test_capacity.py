@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ramalama.errors import ModelTooLarge
-from ramalama.planning.memory.capacity import Room
+from ramalama.planning.memory.capacity import MemoryCapacity
 from ramalama.planning.memory.fit import check_weights
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu, Memory, MemorySource, RuntimeName
 from ramalama_accel.values import SHARED_MEMORY
@@ -48,8 +48,8 @@ RTX = Memory.of_model(24)
 def test_the_room_is_all_memory_that_is_free_or_unknown(
     main: int | None, accelerator: Accelerator, total: int | None
 ) -> None:
-    assert Room.of(main, accelerator).total == total
-    assert Room.of(main, accelerator, OPTIONS).total == total
+    assert MemoryCapacity.of(main, accelerator).total == total
+    assert MemoryCapacity.of(main, accelerator, OPTIONS).total == total
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,9 @@ def test_the_room_is_all_memory_that_is_free_or_unknown(
 def test_only_memory_that_the_server_will_use_counts(
     accelerator: Accelerator, options: dict[str, Any], main: int, gpu: int | None
 ) -> None:
-    assert Room.of(8 * GB, accelerator, replace(OPTIONS, **options)) == Room(main=main, gpu=gpu)
+    assert MemoryCapacity.of(8 * GB, accelerator, replace(OPTIONS, **options)) == MemoryCapacity(
+        main=main, gpu=gpu
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,38 +91,45 @@ def test_what_a_model_s_name_says_is_no_exact_number(
     accelerator: Accelerator,
     exact: bool,  # noqa: FBT001 (a table's column)
 ) -> None:
-    assert Room.of(8 * GB, accelerator).exact is exact
+    assert MemoryCapacity.of(8 * GB, accelerator).exact is exact
 
 
 def test_what_not_even_the_largest_card_of_that_name_would_hold_is_refused() -> None:
-    room = Room.of(8 * GB, cards(RTX))
-    check_weights("granite", 33 * GB, room)
+    capacity = MemoryCapacity.of(8 * GB, cards(RTX))
+    check_weights("granite", 33 * GB, capacity)
 
     with pytest.raises(ModelTooLarge, match=r"8.00 GB .* and the GPU has at most 25.8 GB"):
-        check_weights("granite", 34 * GB, room)
+        check_weights("granite", 34 * GB, capacity)
 
 
 @pytest.mark.parametrize(
-    ("weights", "room", "clear"),
+    ("weights", "capacity", "clear"),
     [
-        (3 * GB, Room(main=8 * GB), True),
-        (5 * GB, Room(main=8 * GB), False),
-        (5 * GB, Room(main=8 * GB, gpu=16 * GB), True),
-        (500 * GB, Room(main=None), True),
+        (3 * GB, MemoryCapacity(main=8 * GB), True),
+        (5 * GB, MemoryCapacity(main=8 * GB), False),
+        (5 * GB, MemoryCapacity(main=8 * GB, gpu=16 * GB), True),
+        (500 * GB, MemoryCapacity(main=None), True),
     ],
 )
-def test_only_a_tight_fit_is_worth_a_closer_look(weights: int, room: Room, clear: bool) -> None:  # noqa: FBT001 (a table's column)
-    assert room.clearly_holds(weights) is clear
+def test_only_a_tight_fit_is_worth_a_closer_look(
+    weights: int,
+    capacity: MemoryCapacity,
+    clear: bool,  # noqa: FBT001 (a table's column)
+) -> None:
+    assert capacity.certainly_fits(weights) is clear
 
 
 @pytest.mark.parametrize(
-    ("room", "words"),
+    ("capacity", "words"),
     [
-        (Room(main=8 * GB), "8.00 GB of memory are free"),
-        (Room(main=8 * GB, gpu=GB), "8.00 GB of memory are free, and the GPU has 1.00 GB"),
-        (Room(main=0, gpu=GB), "the GPU has 1.00 GB"),
-        (Room(main=0, gpu=GB, exact=False), "the GPU has at most 1.00 GB"),
+        (MemoryCapacity(main=8 * GB), "8.00 GB of memory are free"),
+        (
+            MemoryCapacity(main=8 * GB, gpu=GB),
+            "8.00 GB of memory are free, and the GPU has 1.00 GB",
+        ),
+        (MemoryCapacity(main=0, gpu=GB), "the GPU has 1.00 GB"),
+        (MemoryCapacity(main=0, gpu=GB, exact=False), "the GPU has at most 1.00 GB"),
     ],
 )
-def test_a_room_is_described_by_what_there_is(room: Room, words: str) -> None:
-    assert str(room) == words
+def test_a_room_is_described_by_what_there_is(capacity: MemoryCapacity, words: str) -> None:
+    assert str(capacity) == words

@@ -12,7 +12,7 @@ from ramalama.config.options import ServeOptions
 from ramalama.errors import ModelTooLarge
 from ramalama.models.formats.gguf_metadata import parse_metadata
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.memory.capacity import Room
+from ramalama.planning.memory.capacity import MemoryCapacity
 from ramalama.planning.memory.estimate import ModelShape
 from ramalama.planning.memory.fit import fit
 from ramalama.planning.memory.transformers_config import read_shape
@@ -103,39 +103,43 @@ ASKED = ServeOptions(model=MODEL, runtime=RuntimeName.VLLM)
 
 
 @pytest.mark.parametrize(
-    ("room", "context"),
+    ("capacity", "context"),
     [
-        (Room(main=350 * MIB), 6656),
-        (Room(main=8000 * MIB), 0),
-        (Room(main=0, gpu=350 * MIB), 0),  # vLLM finds what fits there
+        (MemoryCapacity(main=350 * MIB), 6656),
+        (MemoryCapacity(main=8000 * MIB), 0),
+        (MemoryCapacity(main=0, gpu=350 * MIB), 0),  # vLLM finds what fits there
     ],
 )
 def test_vllm_is_asked_for_as_much_of_the_models_own_context_as_fits(
-    stored: StoredModel, room: Room, context: int
+    stored: StoredModel, capacity: MemoryCapacity, context: int
 ) -> None:
-    assert fit(replace(ASKED, ctx_size=0), stored, room).ctx_size == context
+    assert fit(replace(ASKED, ctx_size=0), stored, capacity).ctx_size == context
 
 
 @pytest.mark.parametrize(
-    ("room", "options", "env"),
+    ("capacity", "options", "env"),
     [
-        (Room(main=64 * GIB), {}, {}),
-        (Room(main=64 * GIB), {"ctx_size": 90_000}, {}),  # 1.93 GiB
-        (Room(main=64 * GIB), {"ctx_size": 100_000}, {"VLLM_CPU_KVCACHE_SPACE": "3"}),
-        (Room(main=64 * GIB), {"ctx_size": 200_000}, {"VLLM_CPU_KVCACHE_SPACE": "5"}),
+        (MemoryCapacity(main=64 * GIB), {}, {}),
+        (MemoryCapacity(main=64 * GIB), {"ctx_size": 90_000}, {}),  # 1.93 GiB
+        (MemoryCapacity(main=64 * GIB), {"ctx_size": 100_000}, {"VLLM_CPU_KVCACHE_SPACE": "3"}),
+        (MemoryCapacity(main=64 * GIB), {"ctx_size": 200_000}, {"VLLM_CPU_KVCACHE_SPACE": "5"}),
         (
-            Room(main=64 * GIB),
+            MemoryCapacity(main=64 * GIB),
             {"ctx_size": 200_000, "env": {"VLLM_CPU_KVCACHE_SPACE": "9"}},
             {"VLLM_CPU_KVCACHE_SPACE": "9"},
         ),
-        (Room(main=0, gpu=64 * GIB), {"ctx_size": 200_000}, {}),
-        (Room(main=64 * GIB), {"ctx_size": 200_000, "runtime": RuntimeName.LLAMA_CPP}, {}),
+        (MemoryCapacity(main=0, gpu=64 * GIB), {"ctx_size": 200_000}, {}),
+        (
+            MemoryCapacity(main=64 * GIB),
+            {"ctx_size": 200_000, "runtime": RuntimeName.LLAMA_CPP},
+            {},
+        ),
     ],
 )
 def test_vllm_on_the_cpu_is_given_the_cache_that_the_context_needs(
-    stored: StoredModel, room: Room, options: dict[str, Any], env: dict[str, str]
+    stored: StoredModel, capacity: MemoryCapacity, options: dict[str, Any], env: dict[str, str]
 ) -> None:
-    assert fit(replace(ASKED, **options), stored, room).env == env
+    assert fit(replace(ASKED, **options), stored, capacity).env == env
 
 
 def test_an_ordinary_context_of_a_model_that_keeps_much_is_given_more_cache(
@@ -145,11 +149,11 @@ def test_an_ordinary_context_of_a_model_that_keeps_much_is_given_more_cache(
         tmp_path, {**SMOLLM2, "num_hidden_layers": 80, "num_key_value_heads": 64, "head_dim": 128}
     )
 
-    fitted = fit(replace(ASKED, ctx_size=4096), stored, Room(main=512 * GIB))
+    fitted = fit(replace(ASKED, ctx_size=4096), stored, MemoryCapacity(main=512 * GIB))
 
     assert fitted.env == {"VLLM_CPU_KVCACHE_SPACE": "10"}
 
 
 def test_a_context_that_no_gpu_has_memory_for_is_refused(stored: StoredModel) -> None:
     with pytest.raises(ModelTooLarge, match=r"but the GPU has 262 MB; --ctx-size \d+ fits"):
-        fit(replace(ASKED, ctx_size=8192), stored, Room(main=0, gpu=250 * MIB))
+        fit(replace(ASKED, ctx_size=8192), stored, MemoryCapacity(main=0, gpu=250 * MIB))

@@ -13,7 +13,7 @@ from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports.huggingface.transport import HuggingFaceTransport
@@ -72,7 +72,7 @@ class World:
             client=self.client,
             env={"HF_ENDPOINT": self.server.url, **env},
             home=self.home,
-            patience=Patience(tries=2, sleep=self.slept.append),
+            retry_policy=RetryPolicy(tries=2, sleep=self.slept.append),
         )
         return transport.find(ModelRef.parse(reference), wanted)
 

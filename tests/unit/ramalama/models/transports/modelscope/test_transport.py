@@ -12,7 +12,7 @@ import pytest
 from ramalama.errors import AccessDenied, ModelError, ModelPullError, UnknownModel
 from ramalama.models.formats.digest import Digest
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.modelscope.transport import ModelScopeTransport
@@ -57,7 +57,7 @@ class World:
         transport = ModelScopeTransport(
             client=self.client,
             env={"MODELSCOPE_ENDPOINT": self.server.url, **env},
-            patience=Patience(tries=2, sleep=self.slept.append),
+            retry_policy=RetryPolicy(tries=2, sleep=self.slept.append),
         )
         return transport.find(ModelRef.parse(reference), ModelFormat.GGUF)
 

@@ -21,7 +21,7 @@ from ramalama.errors import (
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.ollama.transport import OllamaTransport
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.transports.base import RemoteModel
 
-HASTE = Patience(tries=2, sleep=lambda _seconds: None)
+HASTE = RetryPolicy(tries=2, sleep=lambda _seconds: None)
 WEIGHTS = b"GGUF weights"
 EVERYTHING = {
     "model": WEIGHTS,
@@ -74,7 +74,7 @@ def client() -> Generator[httpx2.Client]:
 @pytest.fixture
 def find(server: FileServer, client: httpx2.Client) -> Callable[[str], RemoteModel]:
     def find_here(text: str) -> RemoteModel:
-        transport = OllamaTransport(client=client, registry=server.url, patience=HASTE)
+        transport = OllamaTransport(client=client, registry=server.url, retry_policy=HASTE)
         return transport.find(ModelRef.parse(text), ModelFormat.GGUF)
 
     return find_here
@@ -413,7 +413,7 @@ def test_nobody_at_the_other_end_is_a_model_error_that_names_the_server(
 ) -> None:
     with FileServer() as closed:
         registry = closed.url
-    transport = OllamaTransport(client=client, registry=registry, patience=HASTE)
+    transport = OllamaTransport(client=client, registry=registry, retry_policy=HASTE)
 
     with pytest.raises(
         ModelPullError,
@@ -518,6 +518,6 @@ def find_at(answer: Callable[[httpx2.Request], httpx2.Response], text: str) -> R
     """Find *text* with the real addresses, of which *answer* takes the place."""
     transport = httpx2.MockTransport(answer)
     with httpx2.Client(transport=transport) as client:
-        return OllamaTransport(client=client, patience=HASTE).find(
+        return OllamaTransport(client=client, retry_policy=HASTE).find(
             ModelRef.parse(text), ModelFormat.GGUF
         )

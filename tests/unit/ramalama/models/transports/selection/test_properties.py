@@ -13,7 +13,7 @@ from ramalama.models.formats.kinds import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.transports.selection.gguf_names import part_of
 from ramalama.models.transports.selection.listing import ListedFile
-from ramalama.models.transports.selection.request import Wish
+from ramalama.models.transports.selection.request import FileRequest
 from ramalama.models.transports.selection.select import select
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn
 
-    from ramalama.models.transports.selection.request import Selected
+    from ramalama.models.transports.selection.request import SelectedFile
 
 REPOSITORY = "hf://acme/tiny"
 WORDS = ["tiny", "mmproj", "imatrix", "mtp-x", "Q4_K_M", "UD-Q8_0", "f16", "model"]
@@ -43,9 +43,9 @@ def listings(draw: DrawFn) -> list[ListedFile]:
 
 
 @st.composite
-def wishes(draw: DrawFn) -> Wish:
+def wishes(draw: DrawFn) -> FileRequest:
     typed = st.text(string.printable, min_size=1, max_size=4)
-    return Wish(
+    return FileRequest(
         repository=REPOSITORY,
         format=draw(st.sampled_from(ModelFormat)),
         tag=draw(st.one_of(st.just(""), st.sampled_from(WORDS), typed)),
@@ -54,20 +54,20 @@ def wishes(draw: DrawFn) -> Wish:
 
 
 def outcome(
-    wish: Wish, files: Sequence[ListedFile], index: bytes = b""
-) -> tuple[Selected, ...] | ModelError:
+    request: FileRequest, files: Sequence[ListedFile], index: bytes = b""
+) -> tuple[SelectedFile, ...] | ModelError:
     try:
-        return select(wish, files, read=lambda _file: index)
+        return select(request, files, read=lambda _file: index)
     except ModelError as refusal:
         return refusal
 
 
 @settings(deadline=None)
-@given(wish=wishes(), files=listings(), index=st.binary(max_size=40))
+@given(request=wishes(), files=listings(), index=st.binary(max_size=40))
 def test_what_is_selected_was_listed_and_is_complete(
-    wish: Wish, files: list[ListedFile], index: bytes
+    request: FileRequest, files: list[ListedFile], index: bytes
 ) -> None:
-    selected = outcome(wish, files, index)
+    selected = outcome(request, files, index)
 
     if isinstance(selected, ModelError):
         assert str(selected).startswith(REPOSITORY)
@@ -83,14 +83,18 @@ def test_what_is_selected_was_listed_and_is_complete(
 
 
 @settings(deadline=None)
-@given(wish=wishes(), files=listings())
-def test_what_is_offered_instead_can_be_asked_for(wish: Wish, files: list[ListedFile]) -> None:
-    refused = outcome(wish, files)
+@given(request=wishes(), files=listings())
+def test_what_is_offered_instead_can_be_asked_for(
+    request: FileRequest, files: list[ListedFile]
+) -> None:
+    refused = outcome(request, files)
 
     for reference in refused.alternatives if isinstance(refused, UnknownModel) else ():
         _, _, tag = reference.removeprefix("hf://").partition(":")
         path = "" if tag else reference.removeprefix(f"{REPOSITORY}/")
-        again = outcome(Wish(repository=REPOSITORY, format=wish.format, tag=tag, path=path), files)
+        again = outcome(
+            FileRequest(repository=REPOSITORY, format=request.format, tag=tag, path=path), files
+        )
         if isinstance(again, ModelError):
             assert isinstance(again, ModelUnsupported)
             assert "not complete" in str(again)

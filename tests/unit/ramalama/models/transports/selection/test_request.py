@@ -6,7 +6,7 @@ import pytest
 
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
-from ramalama.models.transports.selection.request import Wish
+from ramalama.models.transports.selection.request import FileRequest
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from ramalama.models.transports.selection.request import Wish
 def test_a_wish_is_read_from_a_reference(
     reference: str, repository: str, path: str, tag: str
 ) -> None:
-    wish = Wish.of_hub(ModelRef.parse(reference), ModelFormat.GGUF)
+    request = FileRequest.of_hub(ModelRef.parse(reference), ModelFormat.GGUF)
 
-    assert wish == Wish(repository=repository, format=ModelFormat.GGUF, path=path, tag=tag)
+    assert request == FileRequest(
+        repository=repository, format=ModelFormat.GGUF, path=path, tag=tag
+    )

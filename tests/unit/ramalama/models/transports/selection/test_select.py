@@ -11,13 +11,13 @@ from ramalama.errors import ModelUnsupported, UnknownModel
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.transports.selection.listing import ListedFile
-from ramalama.models.transports.selection.request import Wish
+from ramalama.models.transports.selection.request import FileRequest
 from ramalama.models.transports.selection.select import select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ramalama.models.transports.selection.request import Selected
+    from ramalama.models.transports.selection.request import SelectedFile
 
 MB = 10**6
 
@@ -117,12 +117,12 @@ def choose(
     path: str = "",
     wanted: ModelFormat = ModelFormat.GGUF,
     index: bytes = b"",
-) -> tuple[Selected, ...]:
-    wish = Wish(repository="hf://acme/tiny", format=wanted, path=path, tag=tag)
-    return select(wish, listed(*paths), read=lambda _file: index)
+) -> tuple[SelectedFile, ...]:
+    request = FileRequest(repository="hf://acme/tiny", format=wanted, path=path, tag=tag)
+    return select(request, listed(*paths), read=lambda _file: index)
 
 
-def names(selected: Sequence[Selected]) -> list[str]:
+def names(selected: Sequence[SelectedFile]) -> list[str]:
     return [one.file.path for one in selected]
 
 

@@ -17,7 +17,7 @@ from ramalama.models.transports.oci.client.credentials import (
     ask_helper,
     find_credentials,
 )
-from ramalama_engines import ImageReference, User
+from ramalama_engines import ImageReference, InvokingUser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,12 +42,12 @@ def write(path: Path, content: object) -> Path:
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
+def user(tmp_path: Path) -> InvokingUser:
     """A user with an empty home, and a directory for programs before all others."""
     (tmp_path / "bin").mkdir()
     path = os.pathsep.join(("bin", "", str(tmp_path / "bin"), "/usr/bin", "/bin"))
     env = {"PATH": path, "XDG_RUNTIME_DIR": str(tmp_path / "runtime")}
-    return User(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
+    return InvokingUser(env=env, home=tmp_path / "home", uid=1000, root=tmp_path)
 
 
 def make_helper(tmp_path: Path, name: str, script: str) -> None:
@@ -68,7 +68,9 @@ def named(found: FoundCredentials) -> str | None:
 # What the files say
 
 
-def test_a_user_and_a_password_come_with_the_name_of_their_file(tmp_path: Path, user: User) -> None:
+def test_a_user_and_a_password_come_with_the_name_of_their_file(
+    tmp_path: Path, user: InvokingUser
+) -> None:
     file = write(tmp_path / "auth.json", {"auths": {"quay.io": encode("me")}})
 
     found = find_credentials(IMAGE, user, file)
@@ -79,7 +81,7 @@ def test_a_user_and_a_password_come_with_the_name_of_their_file(tmp_path: Path, 
 
 
 def test_an_identity_token_wins_over_the_half_password_beside_it(
-    tmp_path: Path, user: User
+    tmp_path: Path, user: InvokingUser
 ) -> None:
     entry = {"identitytoken": SECRET, "auth": encode("me", "")["auth"]}
     file = write(tmp_path / "home/.docker/config.json", {"auths": {"quay.io": entry}})
@@ -101,7 +103,7 @@ FILES = (
 
 @pytest.mark.parametrize("first", range(4))
 def test_the_first_file_that_knows_the_registry_serves(
-    tmp_path: Path, user: User, first: int
+    tmp_path: Path, user: InvokingUser, first: int
 ) -> None:
     for file in FILES[first:]:
         entries = {"quay.io": encode(file)}
@@ -112,18 +114,18 @@ def test_the_first_file_that_knows_the_registry_serves(
     assert named(found) == FILES[first]
 
 
-def test_nobody_is_found_where_there_is_no_file(user: User) -> None:
+def test_nobody_is_found_where_there_is_no_file(user: InvokingUser) -> None:
     assert find_credentials(IMAGE, user) == FoundCredentials()
 
 
 @pytest.mark.parametrize("by_variable", [False, True])
 def test_a_named_file_is_the_only_one_that_is_read(
-    tmp_path: Path, user: User, *, by_variable: bool
+    tmp_path: Path, user: InvokingUser, *, by_variable: bool
 ) -> None:
     write(tmp_path / FILES[0], {"auths": {"quay.io": encode("me")}})
     file = write(tmp_path / "named.json", {"auths": {}})
     env = {**user.env, "REGISTRY_AUTH_FILE": str(file)} if by_variable else user.env
-    user = User(env=env, home=user.home, uid=user.uid, root=user.root)
+    user = InvokingUser(env=env, home=user.home, uid=user.uid, root=user.root)
 
     found = find_credentials(IMAGE, user, None if by_variable else file)
 
@@ -135,7 +137,7 @@ def test_a_named_file_is_the_only_one_that_is_read(
     [(None, "does not exist"), ({"auths": SECRET}, 'has an "auths" that is not a JSON object')],
 )
 def test_a_named_file_that_cannot_be_used_is_refused_without_showing_it(
-    tmp_path: Path, user: User, content: object, reason: str
+    tmp_path: Path, user: InvokingUser, content: object, reason: str
 ) -> None:
     file = tmp_path / "auth.json"
     if content:
@@ -149,7 +151,7 @@ def test_a_named_file_that_cannot_be_used_is_refused_without_showing_it(
 
 
 def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(
-    tmp_path: Path, user: User
+    tmp_path: Path, user: InvokingUser
 ) -> None:
     broken = write(tmp_path / FILES[0], [SECRET])
 
@@ -183,7 +185,7 @@ def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(
     ],
 )
 def test_a_helper_is_asked_for_the_registry_as_its_file_writes_it(
-    tmp_path: Path, user: User, image: ImageReference, content: object, server: str
+    tmp_path: Path, user: InvokingUser, image: ImageReference, content: object, server: str
 ) -> None:
     asked = tmp_path / "asked"
     make_helper(tmp_path, "x", f'printf "%s " "$@" >{asked}; cat >>{asked}; {saying("me")}')
@@ -197,7 +199,7 @@ def test_a_helper_is_asked_for_the_registry_as_its_file_writes_it(
 
 
 def test_the_user_named_token_means_that_the_secret_is_an_identity_token(
-    tmp_path: Path, user: User
+    tmp_path: Path, user: InvokingUser
 ) -> None:
     make_helper(tmp_path, "x", saying("<token>"))
     write(tmp_path / FILES[2], {"credsStore": "x"})
@@ -219,7 +221,7 @@ def test_the_user_named_token_means_that_the_secret_is_an_identity_token(
     ],
 )
 def test_the_registrys_helper_comes_first_and_the_files_own_last(
-    tmp_path: Path, user: User, content: object, expected: str | None
+    tmp_path: Path, user: InvokingUser, content: object, expected: str | None
 ) -> None:
     make_helper(tmp_path, "mine", saying("mine"))
     make_helper(tmp_path, "other", saying("other"))
@@ -229,7 +231,9 @@ def test_the_registrys_helper_comes_first_and_the_files_own_last(
     assert named(find_credentials(IMAGE, user)) == expected
 
 
-def test_a_helper_that_knows_nothing_is_passed_over_in_silence(tmp_path: Path, user: User) -> None:
+def test_a_helper_that_knows_nothing_is_passed_over_in_silence(
+    tmp_path: Path, user: InvokingUser
+) -> None:
     make_helper(tmp_path, "empty", UNKNOWN)
     write(tmp_path / FILES[0], {"credsStore": "empty"})
     write(tmp_path / FILES[2], {"auths": {"quay.io": encode("me")}})
@@ -241,7 +245,7 @@ def test_a_helper_that_knows_nothing_is_passed_over_in_silence(tmp_path: Path, u
 
 
 def test_a_helper_that_fails_gives_a_notice_and_the_next_file_its_turn(
-    tmp_path: Path, user: User
+    tmp_path: Path, user: InvokingUser
 ) -> None:
     make_helper(tmp_path, "x", f"echo {SECRET}; exit 3")
     failing = write(tmp_path / FILES[0], {"credsStore": "x"})
@@ -260,7 +264,7 @@ def test_a_helper_that_fails_gives_a_notice_and_the_next_file_its_turn(
     "name", ["../bin/x", "/bin/x", "x y", "X", "", "x;y", "-" * 3 + "é", "x.sh", "x\n"]
 )
 def test_a_name_that_could_be_more_than_a_name_is_not_run(
-    tmp_path: Path, user: User, name: str
+    tmp_path: Path, user: InvokingUser, name: str
 ) -> None:
     make_helper(tmp_path, "x", saying("me"))
 
@@ -269,7 +273,7 @@ def test_a_name_that_could_be_more_than_a_name_is_not_run(
 
 
 def test_a_helper_is_not_looked_for_where_the_user_stands(
-    tmp_path: Path, user: User, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, user: InvokingUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_helper(tmp_path, "x", saying("me"))
     (tmp_path / "docker-credential-y").write_text("#!/bin/sh\n" + saying("me"))
@@ -300,7 +304,7 @@ def test_a_helper_is_not_looked_for_where_the_user_stands(
     ],
 )
 def test_a_helper_that_misbehaves_is_ended_and_not_quoted(
-    tmp_path: Path, user: User, script: str, reason: str
+    tmp_path: Path, user: InvokingUser, script: str, reason: str
 ) -> None:
     make_helper(tmp_path, "x", script)
     patience = 0.2 if "sleep" in script else 60
@@ -311,7 +315,7 @@ def test_a_helper_that_misbehaves_is_ended_and_not_quoted(
     assert SECRET not in f"{caught.value} {caught.value.__cause__!r} {caught.value.__context__!r}"
 
 
-def test_a_helper_that_the_system_cannot_run_says_so(tmp_path: Path, user: User) -> None:
+def test_a_helper_that_the_system_cannot_run_says_so(tmp_path: Path, user: InvokingUser) -> None:
     program = tmp_path / "bin/docker-credential-x"
     program.write_text("#!/nonexistent/interpreter\n")
     program.chmod(0o755)

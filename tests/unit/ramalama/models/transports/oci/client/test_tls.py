@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ramalama.errors import ModelPullError
 from ramalama.models.transports.oci.client.tls import make_tls
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 from tests.lab.certificates import Certificate, make_certificate
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ DIRECTORIES = ["home/.config/containers", "etc/containers", "etc/docker"]
 
 
 @pytest.fixture
-def user(tmp_path: Path) -> User:
-    return User(env={}, home=tmp_path / "home", uid=1000, root=tmp_path)
+def user(tmp_path: Path) -> InvokingUser:
+    return InvokingUser(env={}, home=tmp_path / "home", uid=1000, root=tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("tls") / "made")
 
 
-def directory(user: User, parent: str, host: str = HOST) -> Path:
+def directory(user: InvokingUser, parent: str, host: str = HOST) -> Path:
     path = user.root / parent / "certs.d" / host
     path.mkdir(parents=True)
     return path
@@ -50,7 +50,7 @@ def authorities(context: ssl.SSLContext) -> int:
 
 @pytest.mark.parametrize("parent", DIRECTORIES)
 def test_an_authority_of_a_registry_is_trusted_beside_the_machines(
-    user: User, certificate: Certificate, parent: str
+    user: InvokingUser, certificate: Certificate, parent: str
 ) -> None:
     before = authorities(make_tls(HOST, user))
     copy(certificate.ca_file, directory(user, parent) / "ca.crt")
@@ -59,7 +59,7 @@ def test_an_authority_of_a_registry_is_trusted_beside_the_machines(
     assert authorities(make_tls("localhost:5001", user)) == before
 
 
-def test_only_the_first_directory_counts(user: User, certificate: Certificate) -> None:
+def test_only_the_first_directory_counts(user: InvokingUser, certificate: Certificate) -> None:
     before = authorities(make_tls(HOST, user))
     directory(user, DIRECTORIES[0])
     copy(certificate.ca_file, directory(user, DIRECTORIES[1]) / "ca.crt")
@@ -67,14 +67,14 @@ def test_only_the_first_directory_counts(user: User, certificate: Certificate) -
     assert authorities(make_tls(HOST, user)) == before
 
 
-def test_certificates_are_verified_unless_that_is_not_wanted(user: User) -> None:
+def test_certificates_are_verified_unless_that_is_not_wanted(user: InvokingUser) -> None:
     verified, unverified = make_tls(HOST, user), make_tls(HOST, user, verify=False)
 
     assert (verified.verify_mode, verified.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert (unverified.verify_mode, unverified.check_hostname) == (ssl.CERT_NONE, False)
 
 
-def test_other_files_are_passed_over(user: User, certificate: Certificate) -> None:
+def test_other_files_are_passed_over(user: InvokingUser, certificate: Certificate) -> None:
     found = directory(user, DIRECTORIES[1])
     (found / "README").write_text("not a certificate")
     copy(certificate.certificate, found / "client.cert")
@@ -94,7 +94,7 @@ def make_dangling(path: Path) -> None:
 @pytest.mark.parametrize("make", [make_broken, make_dangling])
 @pytest.mark.parametrize("name", ["ca.crt", "client.cert"])
 def test_a_broken_file_is_an_error_that_names_it(
-    user: User, name: str, make: Callable[[Path], None]
+    user: InvokingUser, name: str, make: Callable[[Path], None]
 ) -> None:
     make(directory(user, DIRECTORIES[1]) / name)
 
@@ -102,7 +102,9 @@ def test_a_broken_file_is_an_error_that_names_it(
         make_tls(HOST, user)
 
 
-def test_a_certificate_without_its_key_is_an_error(user: User, certificate: Certificate) -> None:
+def test_a_certificate_without_its_key_is_an_error(
+    user: InvokingUser, certificate: Certificate
+) -> None:
     copy(certificate.certificate, directory(user, DIRECTORIES[1]) / "client.cert")
 
     with pytest.raises(ModelPullError, match=r"client\.cert cannot be used .*No such file"):
@@ -112,13 +114,15 @@ def test_a_certificate_without_its_key_is_an_error(user: User, certificate: Cert
 MAKE_TLS = """\
 import pathlib, sys
 from ramalama.models.transports.oci.client.tls import make_tls
-from ramalama_engines import User
+from ramalama_engines import InvokingUser
 root = pathlib.Path(sys.argv[1])
-make_tls("localhost:5000", User(env={}, home=root / "home", uid=1000, root=root))
+make_tls("localhost:5000", InvokingUser(env={}, home=root / "home", uid=1000, root=root))
 """
 
 
-def test_nobody_is_asked_for_the_password_of_a_key(user: User, certificate: Certificate) -> None:
+def test_nobody_is_asked_for_the_password_of_a_key(
+    user: InvokingUser, certificate: Certificate
+) -> None:
     found = directory(user, DIRECTORIES[1])
     key = serialization.load_pem_private_key(certificate.key.read_bytes(), password=None)
     copy(certificate.certificate, found / "client.cert")
@@ -141,7 +145,7 @@ def test_nobody_is_asked_for_the_password_of_a_key(user: User, certificate: Cert
     assert "client.cert cannot be used as a certificate" in told
 
 
-def test_a_directory_that_is_a_file_is_none(user: User) -> None:
+def test_a_directory_that_is_a_file_is_none(user: InvokingUser) -> None:
     path = user.root / DIRECTORIES[0] / "certs.d" / HOST
     path.parent.mkdir(parents=True)
     path.write_text("")
@@ -149,7 +153,7 @@ def test_a_directory_that_is_a_file_is_none(user: User) -> None:
     assert make_tls(HOST, user).verify_mode is ssl.CERT_REQUIRED
 
 
-def test_a_directory_that_cannot_be_listed_is_an_error(user: User) -> None:
+def test_a_directory_that_cannot_be_listed_is_an_error(user: InvokingUser) -> None:
     path = user.root / DIRECTORIES[0] / "certs.d" / HOST
     path.parent.mkdir(parents=True)
     os.symlink(path, path)  # noqa: PTH211 (a link to itself)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import Patience
+from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.transports.oci.client.credentials import Credentials, FoundCredentials
 from ramalama.models.transports.oci.client.tokens import Authorizer, TokenError, TokenRefused
 from tests.doubles.oci_registry import always
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-HASTE = Patience(tries=1)
+HASTE = RetryPolicy(tries=1)
 PASSWORD = "open:sesame"  # noqa: S105 (it opens nothing)
 NOBODY = FoundCredentials()
 ALICE = FoundCredentials(credentials=Credentials(username="alice", password=PASSWORD))
@@ -46,7 +46,7 @@ def client() -> Generator[httpx2.Client]:
 def authorizer(
     client: httpx2.Client, found: FoundCredentials, *, secure: bool = False
 ) -> Authorizer:
-    return Authorizer(client, found, scopes=(SCOPE,), secure=secure, patience=HASTE)
+    return Authorizer(client, found, scopes=(SCOPE,), secure=secure, retry_policy=HASTE)
 
 
 def bearer(server: FileServer, **parameters: str) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 GGUF = b"GGUF and so on"
 
 
-class Shelf:
+class BlobStore:
     """Keeps contents in a directory."""
 
     def __init__(self, directory: Path) -> None:
@@ -52,12 +52,12 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "shelf")
+def blob_store(tmp_path: Path) -> BlobStore:
+    return BlobStore(tmp_path / "shelf")
 
 
 def take(
-    root: Path, shelf: Shelf, *layers: bytes, prefix: str = "models/"
+    root: Path, blob_store: BlobStore, *layers: bytes, prefix: str = "models/"
 ) -> tuple[StoredFile, ...]:
     """Unpack *layers*, and make sure that nothing is left lying about."""
     directory = root / "scratch"
@@ -66,7 +66,7 @@ def take(
     for path, content in zip(paths, layers, strict=True):
         path.write_bytes(content)
     try:
-        return unpack(paths, shelf, prefix=prefix, directory=directory, name="oci://r/m:1")
+        return unpack(paths, blob_store, prefix=prefix, directory=directory, name="oci://r/m:1")
     finally:
         assert list(directory.iterdir()) == []
 
@@ -103,7 +103,9 @@ def make_bomb() -> bytes:
     return gzip.compress(info.tobuf()) + 600 * gzip.compress(bytes(1024**2), 9)
 
 
-def test_what_is_below_the_prefix_is_put_on_the_shelf(tmp_path: Path, shelf: Shelf) -> None:
+def test_what_is_below_the_prefix_is_put_on_the_shelf(
+    tmp_path: Path, blob_store: BlobStore
+) -> None:
     layer = make_tar(
         {
             "etc/passwd": b"root",
@@ -113,7 +115,7 @@ def test_what_is_below_the_prefix_is_put_on_the_shelf(tmp_path: Path, shelf: She
         }
     )
 
-    files = take(tmp_path, shelf, layer)
+    files = take(tmp_path, blob_store, layer)
 
     assert files == (
         StoredFile(
@@ -129,38 +131,40 @@ def test_what_is_below_the_prefix_is_put_on_the_shelf(tmp_path: Path, shelf: She
             size=len(GGUF),
         ),
     )
-    assert shelf.contents() == {GGUF, b"{}"}
+    assert blob_store.contents() == {GGUF, b"{}"}
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["tar", "gzip"])
 def test_how_a_layer_is_compressed_is_seen_from_its_first_bytes(
-    tmp_path: Path, shelf: Shelf, compress: type[bytes]
+    tmp_path: Path, blob_store: BlobStore, compress: type[bytes]
 ) -> None:
     content = random.Random(1).randbytes(3_000_000)  # noqa: S311 (anything that fills blocks)
 
-    files = take(tmp_path, shelf, compress(make_tar({"models/m.gguf": content})))
+    files = take(tmp_path, blob_store, compress(make_tar({"models/m.gguf": content})))
 
     assert files[0].digest == Digest.parse(oci_models.digest(content))
 
 
-def test_gzip_may_come_in_several_pieces(tmp_path: Path, shelf: Shelf) -> None:
+def test_gzip_may_come_in_several_pieces(tmp_path: Path, blob_store: BlobStore) -> None:
     layer = make_tar({"models/m.gguf": GGUF})
     pieces = gzip.compress(layer[:700]) + gzip.compress(layer[700:])
 
-    assert names(take(tmp_path, shelf, pieces)) == ["m.gguf"]
+    assert names(take(tmp_path, blob_store, pieces)) == ["m.gguf"]
 
 
-def test_without_a_prefix_everything_belongs_to_the_model(tmp_path: Path, shelf: Shelf) -> None:
+def test_without_a_prefix_everything_belongs_to_the_model(
+    tmp_path: Path, blob_store: BlobStore
+) -> None:
     layer = make_tar({"a/m.gguf": GGUF, "b.json": b"{}"})
 
-    assert names(take(tmp_path, shelf, layer, prefix="")) == ["a/m.gguf", "b.json"]
+    assert names(take(tmp_path, blob_store, layer, prefix="")) == ["a/m.gguf", "b.json"]
 
 
-def test_code_stays_where_it_is(tmp_path: Path, shelf: Shelf) -> None:
+def test_code_stays_where_it_is(tmp_path: Path, blob_store: BlobStore) -> None:
     layer = make_tar({"models/m.gguf": GGUF, "models/modeling.py": b"import os"})
 
-    assert names(take(tmp_path, shelf, layer)) == ["m.gguf"]
-    assert shelf.contents() == {GGUF}
+    assert names(take(tmp_path, blob_store, layer)) == ["m.gguf"]
+    assert blob_store.contents() == {GGUF}
 
 
 LINKED: dict[str, tuple[dict[str, bytes], dict[str, str], list[str]]] = {
@@ -200,16 +204,16 @@ LINKED: dict[str, tuple[dict[str, bytes], dict[str, str], list[str]]] = {
 @pytest.mark.parametrize(("files", "links", "expected"), LINKED.values(), ids=LINKED)
 def test_a_link_is_a_name_of_a_file_or_nothing(
     tmp_path: Path,
-    shelf: Shelf,
+    blob_store: BlobStore,
     files: Mapping[str, bytes],
     links: Mapping[str, str],
     expected: list[str],
 ) -> None:
-    assert names(take(tmp_path, shelf, make_tar(files, links))) == expected
-    assert shelf.contents() == set(files.values())
+    assert names(take(tmp_path, blob_store, make_tar(files, links))) == expected
+    assert blob_store.contents() == set(files.values())
 
 
-def test_a_hard_link_is_a_name_of_a_file_too(tmp_path: Path, shelf: Shelf) -> None:
+def test_a_hard_link_is_a_name_of_a_file_too(tmp_path: Path, blob_store: BlobStore) -> None:
     layer = packed(
         (tarfile.TarInfo("models/a.gguf"), GGUF),
         (tarfile.TarInfo("models/config.json"), b"{}"),
@@ -217,7 +221,7 @@ def test_a_hard_link_is_a_name_of_a_file_too(tmp_path: Path, shelf: Shelf) -> No
         special("models/passwd", tarfile.LNKTYPE, "/etc/passwd"),
     )
 
-    assert names(take(tmp_path, shelf, layer)) == ["a.gguf", "config.json", "copy.json"]
+    assert names(take(tmp_path, blob_store, layer)) == ["a.gguf", "config.json", "copy.json"]
 
 
 @pytest.mark.parametrize(
@@ -231,11 +235,11 @@ def test_a_hard_link_is_a_name_of_a_file_too(tmp_path: Path, shelf: Shelf) -> No
     ],
 )
 def test_a_later_layer_counts(
-    tmp_path: Path, shelf: Shelf, upper: Mapping[str, bytes], expected: list[str]
+    tmp_path: Path, blob_store: BlobStore, upper: Mapping[str, bytes], expected: list[str]
 ) -> None:
     lower = {"models/a.gguf": GGUF + b"a", "models/b.gguf": GGUF + b"b"}
 
-    files = take(tmp_path, shelf, make_tar(lower), make_tar(upper))
+    files = take(tmp_path, blob_store, make_tar(lower), make_tar(upper))
 
     assert names(files) == expected
     content = upper.get(f"models/{files[0].name}") or lower[f"models/{files[0].name}"]
@@ -265,21 +269,23 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("layer", "reason"), HOSTILE.values(), ids=HOSTILE)
 def test_a_layer_that_means_harm_is_an_error_that_says_why(
-    tmp_path: Path, shelf: Shelf, layer: bytes, reason: str
+    tmp_path: Path, blob_store: BlobStore, layer: bytes, reason: str
 ) -> None:
     first = make_tar({"models/first.gguf": GGUF})
 
     with pytest.raises(
         ModelPullError, match=f"layer of oci://r/m:1 cannot be unpacked: .*{reason}"
     ):
-        take(tmp_path, shelf, first, layer)
-    assert shelf.contents() == set()
+        take(tmp_path, blob_store, first, layer)
+    assert blob_store.contents() == set()
 
 
-def test_a_device_elsewhere_in_an_image_is_no_concern(tmp_path: Path, shelf: Shelf) -> None:
+def test_a_device_elsewhere_in_an_image_is_no_concern(
+    tmp_path: Path, blob_store: BlobStore
+) -> None:
     layer = packed(special("dev/null", tarfile.CHRTYPE), (tarfile.TarInfo("models/m.gguf"), GGUF))
 
-    assert names(take(tmp_path, shelf, layer)) == ["m.gguf"]
+    assert names(take(tmp_path, blob_store, layer)) == ["m.gguf"]
 
 
 def test_a_bomb_goes_off_at_its_bound(tmp_path: Path) -> None:
@@ -293,21 +299,21 @@ def test_a_bomb_goes_off_at_its_bound(tmp_path: Path) -> None:
             stream.read(1)
 
 
-def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, shelf: Shelf) -> None:
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, blob_store: BlobStore) -> None:
     with pytest.raises(ModelUnsupported, match="no name for a file"):
-        take(tmp_path, shelf, make_tar({"models/m\n.gguf": GGUF}))
+        take(tmp_path, blob_store, make_tar({"models/m\n.gguf": GGUF}))
 
 
-def test_a_disk_that_takes_no_more_is_told(tmp_path: Path, shelf: Shelf) -> None:
+def test_a_disk_that_takes_no_more_is_told(tmp_path: Path, blob_store: BlobStore) -> None:
     layer = tmp_path / "layer"
     layer.write_bytes(make_tar({"models/m.gguf": GGUF}))
 
     with pytest.raises(StoreError, match=r"cannot be unpacked in .*/layer: File exists"):
-        unpack([layer], shelf, prefix="models/", directory=layer, name="m")
+        unpack([layer], blob_store, prefix="models/", directory=layer, name="m")
 
 
-def test_zstd_is_read_where_there_is_a_decoder(tmp_path: Path, shelf: Shelf) -> None:
-    assert names(take(tmp_path, shelf, zstd(make_tar({"models/m.gguf": GGUF})))) == ["m.gguf"]
+def test_zstd_is_read_where_there_is_a_decoder(tmp_path: Path, blob_store: BlobStore) -> None:
+    assert names(take(tmp_path, blob_store, zstd(make_tar({"models/m.gguf": GGUF})))) == ["m.gguf"]
 
 
 def test_zstd_without_a_decoder_says_what_helps(tmp_path: Path) -> None:
@@ -318,13 +324,13 @@ def test_zstd_without_a_decoder_says_what_helps(tmp_path: Path) -> None:
         LayerStream(layer, slack=0, ratio=1, zstd_modules=("no_such_module",))
 
 
-def test_damaged_zstd_is_an_error(tmp_path: Path, shelf: Shelf) -> None:
+def test_damaged_zstd_is_an_error(tmp_path: Path, blob_store: BlobStore) -> None:
     layer = zstd(make_tar({"models/m.gguf": GGUF}))
 
     with pytest.raises(ModelPullError, match="it is damaged"):
-        take(tmp_path, shelf, layer[:-8])
+        take(tmp_path, blob_store, layer[:-8])
     with pytest.raises(ModelPullError, match="it is damaged"):
-        take(tmp_path, shelf, layer[:4] + b"\xff" * 90)
+        take(tmp_path, blob_store, layer[:4] + b"\xff" * 90)
 
 
 PATHS = st.lists(
@@ -343,7 +349,7 @@ def test_no_archive_leaves_anything_outside(
     tmp_path_factory: pytest.TempPathFactory, layers: list[list[tuple[str, bytes, str]]]
 ) -> None:
     root = tmp_path_factory.mktemp("hostile")
-    shelf = Shelf(root / "shelf")
+    blob_store = BlobStore(root / "shelf")
     made = [
         packed(
             *(
@@ -357,10 +363,12 @@ def test_no_archive_leaves_anything_outside(
     ]
     before = {path.name for path in root.parent.iterdir()}
     try:
-        files = take(root, shelf, *made)
+        files = take(root, blob_store, *made)
     except ModelError:
         files = ()
 
     assert {path.name for path in root.parent.iterdir()} == before
     assert {path.name.partition("-")[0] for path in root.iterdir()} == {"shelf", "scratch", "layer"}
-    assert {file.digest.hex for file in files} <= {path.name for path in shelf.directory.iterdir()}
+    assert {file.digest.hex for file in files} <= {
+        path.name for path in blob_store.directory.iterdir()
+    }

@@ -12,7 +12,7 @@ from ramalama.config.config import Config
 from ramalama.config.options import ServeOptions
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama_accel import Host
-from ramalama_engines import BindMount, LocalImage, User
+from ramalama_engines import BindMount, InvokingUser, LocalImage
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import GGUF, IMAGE
 from tests.unit.ramalama.serving.model_server import FakeModelServer
@@ -27,7 +27,7 @@ IMAGE_NAME = "quay.io/ramalama/ramalama:0.25"
 
 
 @dataclass(kw_only=True)
-class Kitchen:
+class ServerFixture:
     """A place to start servers in, and what came of it.
 
     *answers* are those of each server's health; *program* replaces the server where it is set.
@@ -53,7 +53,7 @@ class Kitchen:
 
     def ramalama(self) -> Ramalama:
         """Make the library's handle, on a host without any accelerator."""
-        user = User(env=self.env, home=self.root, uid=os.getuid(), root=self.root)
+        user = InvokingUser(env=self.env, home=self.root, uid=os.getuid(), root=self.root)
         return Ramalama(
             self.config,
             engine=self.engine,
