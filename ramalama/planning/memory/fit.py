@@ -86,9 +86,9 @@ def fit(
     # The headers of GGUF take ten milliseconds to read, which most starts can do without.
     if usual and capacity.certainly_fits(weights) and model.directory is None:
         return options
-    if vllm and context == 0 and not capacity.main:
-        return options  # on a GPU it knows best how much of the model's own fits
-    shape = _shape(model, weights)
+    # On a GPU, vLLM knows best how much of the model's own context fits.
+    unknown = vllm and context == 0 and not capacity.main
+    shape = None if unknown else _shape(model, weights)
     if shape is None:
         return options
     options = choose_context(options, shape, capacity)
