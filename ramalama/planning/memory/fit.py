@@ -91,12 +91,22 @@ def fit(
     shape = None if unknown else _shape(model, weights)
     if shape is None:
         return options
-    options = choose_context(options, shape, capacity)
+    return _fit_shape(choose_context(options, shape, capacity), model, shape, capacity, on_event)
+
+
+def _fit_shape(
+    options: ServeOptions,
+    model: StoredModel,
+    shape: ModelShape,
+    capacity: MemoryCapacity,
+    on_event: EventHook,
+) -> ServeOptions:
+    name = str(model.reference)
     context = context_size(options, model.parameters) or shape.trained_context or _USUAL_CONTEXT
     need = shape.need(context)
     if not options.force:
         check_context(name, need, shape, capacity)
-    if vllm and capacity.main:
+    if options.runtime is RuntimeName.VLLM and capacity.main:
         from ramalama.runtimes.vllm import with_cache  # noqa: PLC0415 (llama.cpp starts without)
 
         options = with_cache(options, need.kv_cache)
