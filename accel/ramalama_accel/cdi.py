@@ -152,8 +152,9 @@ def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str]]:
         return
     import json  # noqa: PLC0415 (hosts without a JSON specification do without its import)
 
-    # JSON is YAML too, and some write it into a .yaml file.
-    pending: list[tuple[KeyPath, Json]] = [((), json.loads(text))]
+    # JSON is YAML too, and some write it into a .yaml file. Numbers do not matter here, and as a
+    # float one may have any number of digits.
+    pending: list[tuple[KeyPath, Json]] = [((), json.loads(text, parse_int=float))]
     while pending:
         place, value = pending.pop()
         if isinstance(value, str):

@@ -110,6 +110,7 @@ def with_node(path: str) -> str:
         ("[" * 100_000, "recursion"),
         ('{"kind": "no-slash"}', "its kind is 'no-slash'"),
         ('{"kind": 5}', "its kind is ''"),
+        ('{"kind": ' + "5" * 100_000 + "}", "its kind is ''"),
         ('{"kind": "a/b", "devices": [{"name": "-x"}]}', "'-x' is no device name"),
         ('{"kind": "a/b", "devices": [{"name": "a b"}]}', "'a b' is no device name"),
         (with_node("/etc/shadow"), "'/etc/shadow', which is outside /dev"),
