@@ -23,5 +23,4 @@ def is_count(value: object) -> TypeGuard[int]:
 
 def is_measure(value: object) -> TypeGuard[float]:
     """Return whether *value* is a number of 0 or more that can be divided and printed."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and 0 <= value <= _MOST
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST

@@ -227,9 +227,9 @@ def test_an_answer_that_is_no_json_tells_no_size_of_the_context(
 def test_absurd_numbers_in_what_an_answer_took_are_left_out(
     script: Script, session: ChatSession, absurd: object
 ) -> None:
-    counts = {"prompt_tokens": 9, "completion_tokens": 2}
+    counts: dict[str, object] = {"prompt_tokens": 9, "completion_tokens": 2}
     timings = {"prompt_ms": absurd, "predicted_per_second": absurd, "predicted_ms": 100.0}
-    known = {"choices": list[object](), "usage": counts, "timings": timings}
+    known: dict[str, object] = {"choices": list[object](), "usage": counts, "timings": timings}
     unknown = {**known, "usage": {**counts, "prompt_tokens": absurd}}
     script.add(
         stream(event("Yes"), event(None, finish="stop"), known),
