@@ -128,8 +128,7 @@ class GGUFMetadata:
 
 def _is_count(value: object) -> TypeGuard[int]:
     """Return whether *value* can be a number of things, whichever of GGUF's types it has."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return whole and 0 <= value <= _LARGEST_NUMBER
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_NUMBER
 
 
 class HeaderCutOff(ModelUnsupported):
