@@ -79,8 +79,9 @@ def _select_file(wish: Wish, files: Sequence[ListedFile]) -> tuple[Selected, ...
         msg = f"{wish.repository}/{found.path} is no model: only .gguf and .safetensors files are"
         raise ModelUnsupported(msg)
     models = group(file for file in files if gguf_names.is_gguf(file.path))
-    parts = next(model for model in models if found in model.parts).all_parts(wish)
-    return tuple(Selected(part, FileKind.GGUF) for part in parts)
+    # By its path: a listing may have it twice, with two sizes.
+    one = next(one for one in models if any(part.path == found.path for part in one.parts))
+    return tuple(Selected(part, FileKind.GGUF) for part in one.all_parts(wish))
 
 
 def _loadable(wish: Wish, files: Sequence[ListedFile]) -> list[Choice]:
