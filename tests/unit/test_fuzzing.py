@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fuzz.targets import TARGETS, seeds
+from tests.fuzz.targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,16 +18,15 @@ _ROOT = Path(__file__).parents[2]
 
 # Behind three comparisons, which chance alone would not pass in years.
 _BUG = """
+from tests.fuzz.targets import Target
+
 def reader(data: bytes) -> None:
     if data[:2] == b"GG":
         if data[2:3] == b"U":
             if len(data) > 5:
                 raise IndexError("planted")
 
-TARGETS = {"planted": reader}
-
-def seeds(name: str) -> tuple[bytes, ...]:
-    return (b"GG",)
+TARGETS = {"planted": Target(run=reader, seeds=lambda: (b"GG",))}
 """
 
 
@@ -50,7 +49,7 @@ def test_no_input_of_a_short_run_breaks_a_reader_of_headers(target: str, tmp_pat
     assert run.returncode == 0, run.stderr
     assert "Done 20000 runs" in run.stderr
     # What it keeps are inputs that reach what no other did.
-    assert len(list((tmp_path / "corpus").iterdir())) > 2 * len(seeds(target))
+    assert len(list((tmp_path / "corpus").iterdir())) > 2 * len(TARGETS[target].seeds())
 
 
 def test_the_fuzzer_finds_a_planted_bug_and_keeps_its_input(tmp_path: Path) -> None:
