@@ -31,7 +31,9 @@ def context_size(options: ServeOptions, parameters: Mapping[str, object]) -> int
     if options.ctx_size is not None:
         return options.ctx_size
     wanted = parameters.get("num_ctx")
-    return wanted if isinstance(wanted, int) and 0 < wanted <= _LARGEST_CONTEXT else DEFAULT_CONTEXT
+    if not isinstance(wanted, int) or isinstance(wanted, bool):
+        return DEFAULT_CONTEXT
+    return wanted if 0 < wanted <= _LARGEST_CONTEXT else DEFAULT_CONTEXT
 
 
 def temperature(options: ServeOptions, model: MountedModel) -> float:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _START = r"^(?:[0-9.]+ [A-Z] )?"
+_NUMBER = r"([0-9]{1,18})\b"
 # A device is named here when it is found, whether or not it is given anything to do.
 _DEVICE = re.compile(_START + r"llama_\w+: using device (\S+) \(")
-_LAYERS = re.compile(_START + r"(?:llm_)?load_tensors: offloaded (\d+)/(\d+) layers to GPU")
+_LAYERS = re.compile(rf"{_START}(?:llm_)?load_tensors: offloaded {_NUMBER}/{_NUMBER} layers to GPU")
 _BUFFER = re.compile(_START + r"(?:llm_)?load_tensors: +CPU\w* model buffer size")
-_CONTEXT = re.compile(_START + r"llama_\w+: n_ctx +=\s+(\d+)")
-_SLOT = re.compile(_START + r"(?:srv|slot) .*\bn_ctx_slot = (\d+)")
+_CONTEXT = re.compile(_START + r"llama_\w+: n_ctx +=\s+" + _NUMBER)
+_SLOT = re.compile(_START + r"(?:srv|slot) .*\bn_ctx_slot = " + _NUMBER)
 
 
 def read_report(log: Iterable[str]) -> ServerReport:

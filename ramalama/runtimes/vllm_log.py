@@ -50,8 +50,9 @@ _CAUSES = (
 )  # fmt: skip
 
 _DEVICE = r"Initializing a V1 LLM engine .*\bdevice_config=(?P<it>[\w:]+)"
-_CONTEXT = r"Using max model len (?P<it>\d+)"
-_FITTED = r"Auto-fit max_model_len: reduced from \d+ to (?P<it>\d+)"
+_NUMBER = r"(?P<it>[0-9]{1,18})\b"
+_CONTEXT = r"Using max model len " + _NUMBER
+_FITTED = r"Auto-fit max_model_len: reduced from \d+ to " + _NUMBER
 
 
 def find_cause(log: Iterable[str]) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.json_shape import is_array, is_object
+from ramalama_chat.json_shape import is_array, is_count, is_object
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -19,14 +19,14 @@ def ask_context_size(client: "OpenAI", model: str) -> int | None:
     """
     try:
         answer: object = client.get("/models", cast_to=object, options={"timeout": _PATIENCE})
-    except (openai.OpenAIError, ValueError):
+    except (openai.OpenAIError, ValueError, RecursionError):  # no answer, or none in JSON
         return None
     entries = [entry for entry in read_models(answer) if entry.get("id") == model]
     if not entries:
         return None
     meta = entries[0].get("meta")
     length = entries[0].get("max_model_len") or (meta.get("n_ctx") if is_object(meta) else None)
-    return length if isinstance(length, int) else None
+    return length if is_count(length) else None
 
 
 def read_models(answer: object) -> Sequence[Mapping[str, object]]:

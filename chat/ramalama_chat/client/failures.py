@@ -9,7 +9,7 @@ import httpx2
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, one_line
-from ramalama_chat.json_shape import is_object
+from ramalama_chat.json_shape import is_count, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -58,7 +58,7 @@ def _refusal(exc: openai.APIStatusError) -> RequestFailed:
     answer: object = exc.body
     body: Mapping[str, object] = answer if is_object(answer) else {}
     held, needed = body.get("n_ctx"), body.get("n_prompt_tokens")
-    if isinstance(held, int) and isinstance(needed, int):  # llama-server counts for us
+    if is_count(held) and is_count(needed):  # llama-server counts for us
         msg = f"the conversation takes {needed} tokens, and the model's context holds {held}"
         return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
     said = body.get("message")

@@ -21,8 +21,11 @@ def read_schema(path: Path) -> dict[str, object]:
         schema: object = json.loads(read_bounded(path, limit=_MOST_BYTES))
         # What Python reads, but JSON cannot carry: NaN, 1e400, half of a surrogate pair.
         json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as exc:
+    except json.JSONDecodeError as exc:
         msg = f"{str(path)!r} is no JSON: {exc}"
+        raise InputRefused(msg) from exc
+    except (ValueError, RecursionError) as exc:
+        msg = f"{str(path)!r} is no JSON that a request can carry"
         raise InputRefused(msg) from exc
     if not is_object(schema):
         msg = f"{str(path)!r} is no JSON schema: that is an object"

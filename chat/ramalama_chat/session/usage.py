@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ramalama_chat.json_shape import is_object
+from ramalama_chat.json_shape import is_count, is_measure, is_object
 
 _SECOND = 1000.0  # milliseconds
 
@@ -44,11 +44,11 @@ def read_usage(event: Mapping[str, object]) -> Usage | None:
     if not is_object(usage):
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if not isinstance(prompt, int) or not isinstance(completion, int):
+    if not is_count(prompt) or not is_count(completion):
         return None
     measured: Mapping[str, object] = timings if is_object(timings) else {}
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        timings={k: v for k, v in measured.items() if isinstance(v, int | float)},
+        timings={k: v for k, v in measured.items() if is_measure(v)},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ramalama_engines.docker.failures import error_text, no_such_container, refusal
+from ramalama_engines.docker.failures import error_text, no_such_container, read_answer, refusal
 from ramalama_engines.docker.session import NOT_FOUND, DockerSession
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ class DockerApi(DockerSession):
 
     def ask(self, path: str, *, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
         """Return the JSON at *path*."""
-        return checked(self.send("GET", path, params=params)).json()
+        return read_answer(checked(self.send("GET", path, params=params)).content)
 
     def ask_about(self, container: str) -> Any:  # noqa: ANN401 (JSON)
         """Return the JSON that describes *container*."""
-        return checked(self.tell(container, "GET", "/json")).json()
+        return read_answer(checked(self.tell(container, "GET", "/json")).content)
 
     def tell(
         self,

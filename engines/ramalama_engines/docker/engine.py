@@ -24,6 +24,7 @@ from ramalama_engines.docker.failures import (
     create_failure,
     error_text,
     no_such_container,
+    read_answer,
     start_failure,
     unsupported,
 )
@@ -118,7 +119,9 @@ class DockerEngine:
             except ValueError:
                 return None
         response = self._api.send("GET", f"/images/{image}/json")
-        return None if response.status_code == NOT_FOUND else local_image(checked(response).json())
+        if response.status_code == NOT_FOUND:
+            return None
+        return local_image(read_answer(checked(response).content))
 
     def images(self) -> Sequence[ImageSummary]:
         """List all."""
@@ -316,7 +319,7 @@ class DockerEngine:
         response = self._api.send("POST", "/containers/create", params=params, body=body)
         if not response.ok:
             raise create_failure(error_text(response), status=response.status_code)
-        answer = response.json()
+        answer = read_answer(response.content)
         return answer["Id"], tuple(map(one_line, answer.get("Warnings") or ()))
 
     def _compare(self, container: str, body: dict[str, Any], warnings: Sequence[str]) -> None:
@@ -344,7 +347,7 @@ class DockerEngine:
             raise no_such_container(container)  # removed before it ran; it "exits" with 0
         if not answer:
             raise self._api.failure(EOFError("the answer ended early"))
-        return int(json.loads(answer)["StatusCode"])
+        return int(read_answer(answer)["StatusCode"])
 
     def _exit_code_by_now(self, container: str) -> int:
         code = self.inspect(container).exit_code
@@ -358,7 +361,10 @@ class DockerEngine:
         with self._lock:
             if self._said is None:
                 response = self._api.send("GET", "/info")
-                self._said = checked(response).json(), response.headers.get("Api-Version", "")
+                self._said = (
+                    read_answer(checked(response).content),
+                    response.headers.get("Api-Version", ""),
+                )
             return self._said
 
     def _peer_uid(self) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.docker.session import BAD_REQUEST, ENGINE
 from ramalama_engines.errors import (
@@ -87,9 +88,22 @@ _START = (
 def error_text(response: Response) -> str:
     """Return the daemon's own words in a refusal."""
     try:
-        return str(response.json()["message"])
-    except (ValueError, LookupError, TypeError):
+        return str(read_answer(response.content)["message"])
+    except (EngineError, LookupError, TypeError):
         return response.text
+
+
+def read_answer(body: bytes) -> Any:  # noqa: ANN401 (JSON)
+    """Return the JSON that the daemon answered.
+
+    Raises:
+        EngineError: it is something else.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as exc:  # also a number with too many digits
+        msg = f"{ENGINE}: its answer is not JSON"
+        raise EngineError(msg, engine=ENGINE) from exc
 
 
 def unsupported(what: str) -> UnsupportedOption:

@@ -13,7 +13,7 @@ import urllib3
 from podman.api.client import APIClient
 from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
-from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.rest.http import unavailable
 from ramalama_values import frozen
 
@@ -48,15 +48,19 @@ class PodmanAnswer:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 (JSON)
-        """The body, decoded."""
-        return json.loads(self.body)
+        """The body, decoded; raises EngineError where it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as exc:  # also a number with too many digits
+            msg = "podman: its answer is not JSON"
+            raise EngineError(msg, engine="podman") from exc
 
     @property
     def error(self) -> str:
         """Podman's words for what went wrong."""
         try:
             return str(self.json["message"])
-        except (ValueError, KeyError, TypeError):
+        except (EngineError, LookupError, TypeError):
             return self.body.decode("utf-8", "replace")
 
 

@@ -72,7 +72,7 @@ def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # not JSON, or too much for the parser
             continue
         if isinstance(value, dict):
             yield value

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, TypeGuard
 
 from ramalama.errors import ModelUnsupported
 from ramalama.models.formats.gguf import GGUFHeader
@@ -41,6 +41,7 @@ _LONGEST_ARRAY = 4096  # elements that are decoded: one per layer, not one per t
 _MOST_STRINGS = 256
 _MOST_LAYERS = 4096
 _MOST_DIMENSIONS = 4
+_LARGEST_NUMBER = 2**32 - 1  # of layers, heads, tokens; llama.cpp keeps such numbers in 32 bits
 _DEEPEST = 4
 
 Scalar = int | float | bool | str
@@ -107,19 +108,27 @@ class GGUFMetadata:
         return sum(tensor.elements for tensor in self.tensors)
 
     def number(self, key: str) -> int | None:
-        """Return the whole number under *key*, or under the architecture's key of that name."""
+        """Return the number under *key*, or under the architecture's key of that name.
+
+        It counts something: layers, heads, tokens. None where it is missing or cannot be.
+        """
         value = self.keys.get(key, self.keys.get(f"{self.architecture}.{key}"))
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return value if _is_count(value) else None
 
     def per_layer(self, key: str, layers: int) -> tuple[int, ...]:
         """Return the architecture's *key* for each layer; some models have one number for all.
 
-        Empty where it is not there, or not there for all.
+        Each as `number` has it. Empty where it is not there, or not there for all.
         """
         value = self.keys.get(f"{self.architecture}.{key}")
         values = value if isinstance(value, tuple) else (value,) * min(layers, _MOST_LAYERS)
-        numbers = tuple(number for number in values[:layers] if isinstance(number, int))
+        numbers = tuple(number for number in values[:layers] if _is_count(number))
         return numbers if len(numbers) == layers else ()
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    """Return whether *value* can be a number of things, whichever of GGUF's types it has."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_NUMBER
 
 
 class HeaderCutOff(ModelUnsupported):

@@ -158,10 +158,12 @@ def send(
         httpx2.HTTPError, httpx2.InvalidURL: it could not be made, or broke off.
         AnswerTooLong: see `ask`.
     """
-    with client.stream(
-        method, url, content=content, headers=headers, follow_redirects=False
-    ) as response:
+    request = client.build_request(method, url, content=content, headers=headers)
+    response = _sent(client, request)
+    try:
         return _read(response, _LARGEST_ANSWER)
+    finally:
+        response.close()
 
 
 @contextmanager
@@ -184,7 +186,7 @@ def opened(
     told = dict(headers or {})
     for _ in range(_MOST_REDIRECTS + 1):
         request = client.build_request(method, url, headers=told, extensions=dict(extensions or {}))
-        response = client.send(request, stream=True, follow_redirects=False)
+        response = _sent(client, request)
         try:
             if not response.has_redirect_location:
                 yield response
@@ -197,6 +199,15 @@ def opened(
         method, url = following.method, str(following.url)
     msg = f"more than {_MOST_REDIRECTS} redirects"
     raise httpx2.TooManyRedirects(msg)
+
+
+def _sent(client: httpx2.Client, request: httpx2.Request) -> httpx2.Response:
+    """Send *request*, and return the answer, its body unread."""
+    try:
+        return client.send(request, stream=True, follow_redirects=False)
+    except ValueError as exc:  # httpx2 2.12 joins ":x:y" to a URL that has no host
+        msg = "a redirect to what is no URL"
+        raise httpx2.RemoteProtocolError(msg) from exc
 
 
 def _next_request(redirect: httpx2.Response) -> httpx2.Request:

@@ -126,7 +126,9 @@ def _parameter(value: object) -> object:
         return texts if short and len(texts) == len(value) else None
     if isinstance(value, str):
         return value if len(value) <= _LONGEST_VALUE else None
-    return value if isinstance(value, bool | int | float) and math.isfinite(value) else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int) else None
 
 
 def _read_messages(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:

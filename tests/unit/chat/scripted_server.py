@@ -62,7 +62,8 @@ def refusal(status: int, body: str) -> list[bytes]:
 
 
 def answer_json(value: object) -> list[bytes]:
-    content = json.dumps(value).encode()
+    """Answer 200 with *value* as JSON, or as it is if it is bytes."""
+    content = value if isinstance(value, bytes) else json.dumps(value).encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
     return [f"{head}\r\nConnection: close\r\n\r\n".encode(), content]
 

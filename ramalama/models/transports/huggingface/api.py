@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ramalama.errors import UnknownModel
 from ramalama.models.transports.hub import LARGEST_ANSWER, LARGEST_READ
@@ -143,4 +143,5 @@ def _next_query(answer: HttpAnswer) -> str:
     our token is not for whichever host a link names.
     """
     match = re.search(_NEXT, answer.headers.get("link", ""))
-    return urlsplit(match[1]).query if match else ""
+    # Cut by hand: urlsplit refuses what no host can be.
+    return match[1].partition("#")[0].partition("?")[2] if match else ""

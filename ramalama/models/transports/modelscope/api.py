@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ramalama.models.transports.selection.listing import ListedFile
 
 _DEFAULT_REVISION = "master"
+_LONGEST_REVISION = 255
 _CUT = 3000  # entries; a listing that would be longer ends here, and does not say so
 _MOST_LISTINGS = 200
 
@@ -46,7 +47,10 @@ class ModelScopeApi:
 
     def default_revision(self) -> str:
         """Ask for the branch to use where none is named."""
-        return text(self._ask(self.root), "Revision") or _DEFAULT_REVISION
+        revision = text(self._ask(self.root), "Revision") or _DEFAULT_REVISION
+        if len(revision) > _LONGEST_REVISION or not revision.isprintable():
+            self.hub.reject("names no branch")
+        return revision
 
     def list_files(self, revision: str) -> tuple[ListedFile, ...]:
         """List all files in all directories; by directory where there are too many at once."""

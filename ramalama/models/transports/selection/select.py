@@ -81,8 +81,9 @@ def _select_file(request: FileRequest, files: Sequence[ListedFile]) -> tuple[Sel
         )
         raise ModelUnsupported(msg)
     models = group(file for file in files if gguf_names.is_gguf(file.path))
-    parts = next(model for model in models if found in model.parts).all_parts(request)
-    return tuple(SelectedFile(part, FileKind.GGUF) for part in parts)
+    # By its path: a listing may have it twice, with two sizes.
+    one = next(one for one in models if any(part.path == found.path for part in one.parts))
+    return tuple(SelectedFile(part, FileKind.GGUF) for part in one.all_parts(request))
 
 
 def _loadable(request: FileRequest, files: Sequence[ListedFile]) -> list[Variant]:

@@ -21,6 +21,8 @@ def test_a_schema_becomes_the_format_of_the_answer(tmp_path: Path) -> None:
         (b"{", "is no JSON: "),
         (b"[]", "is no JSON schema: that is an object"),
         (b"\xff", "no JSON"),
+        (b"[" * 100_000, "no JSON that a request can carry$"),
+        (b'{"a": ' + b"1" * 100_000 + b"}", "no JSON that a request can carry$"),
         (b'{"a": NaN}', "no JSON"),
         (b'{"a": 1e400}', "no JSON"),
         (b'{"a": "\\ud800"}', "no JSON"),

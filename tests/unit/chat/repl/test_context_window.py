@@ -7,11 +7,14 @@ from ramalama_chat.repl.context_window import ask_within_context
 from tests.unit.chat.scripted_server import Script, event, refusal, stream, words
 
 FULL = '{"error": {"n_prompt_tokens": 400, "n_ctx": 200, "message": "too long"}}'
+WITH_ABSURD_NUMBERS = FULL.replace("400", "1" + "0" * 400).replace("too", "context length: too")
 WITHOUT_NUMBERS = '{"error": {"message": "maximum context length is 200 tokens"}}'
 
 
 @pytest.mark.parametrize(
-    ("body", "dropped"), [(FULL, [3]), (WITHOUT_NUMBERS, [2])], ids=["counted", "not-counted"]
+    ("body", "dropped"),
+    [(FULL, [3]), (WITHOUT_NUMBERS, [2]), (WITH_ABSURD_NUMBERS, [2])],
+    ids=["counted", "not-counted", "counted-absurdly"],
 )
 def test_the_oldest_exchanges_make_room_for_the_question(
     script: Script, session: ChatSession, body: str, dropped: list[int]

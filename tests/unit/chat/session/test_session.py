@@ -198,6 +198,9 @@ def test_what_is_set_is_sent_and_what_the_answer_took_is_known(
         ({"id": "smollm2", "max_model_len": 2048}, 2048),
         ({"id": "smollm2", "meta": {"n_ctx": 256}}, 256),
         ({"id": "smollm2", "meta": {"n_ctx": "many"}}, None),
+        ({"id": "smollm2", "meta": {"n_ctx": True}}, None),
+        ({"id": "smollm2", "max_model_len": -1}, None),
+        ({"id": "smollm2", "max_model_len": 10**400}, None),
         ({"id": "smollm2"}, None),
         ({"id": "another", "max_model_len": 2048}, None),
         ("nonsense", None),
@@ -209,6 +212,36 @@ def test_a_server_is_asked_for_the_size_of_its_context(
     script.add(answer_json({"data": [entry]}))
 
     assert session.context_size() == size
+
+
+@pytest.mark.parametrize("answer", [b"", b"1" * 100_000, b"[" * 200_000])
+def test_an_answer_that_is_no_json_tells_no_size_of_the_context(
+    script: Script, session: ChatSession, answer: bytes
+) -> None:
+    script.add(answer_json(answer))
+
+    assert session.context_size() is None
+
+
+@pytest.mark.parametrize("absurd", [10**400, -1, True, "many", None])
+def test_absurd_numbers_in_what_an_answer_took_are_left_out(
+    script: Script, session: ChatSession, absurd: object
+) -> None:
+    counts: dict[str, object] = {"prompt_tokens": 9, "completion_tokens": 2}
+    timings = {"prompt_ms": absurd, "predicted_per_second": absurd, "predicted_ms": 100.0}
+    known: dict[str, object] = {"choices": list[object](), "usage": counts, "timings": timings}
+    unknown = {**known, "usage": {**counts, "prompt_tokens": absurd}}
+    script.add(
+        stream(event("Yes"), event(None, finish="stop"), known),
+        stream(event("Yes"), event(None, finish="stop"), unknown),
+    )
+    session.counting = True
+
+    list(session.ask("Hi"))
+    assert session.usage is not None
+    assert session.usage.describe() == "prompt 9 tokens, answer 2 tokens in 0.10 s"
+    list(session.ask("Hi"))
+    assert session.usage is None
 
 
 def test_a_server_that_knows_no_models_has_a_context_of_unknown_size(

@@ -128,6 +128,27 @@ def test_a_daemon_that_is_too_new_for_our_api_version_is_asked_in_its_own(
     assert versions == ["1.41", "1.44", "1.44"]
 
 
+@pytest.mark.parametrize("body", [b"OK", b"1" * 100_000, b"[" * 200_000, b"\xff"])
+def test_an_answer_that_is_no_json_is_an_error_of_ours(
+    dockerd: Dockerd, engine: DockerEngine, body: bytes
+) -> None:
+    for route in ("GET /containers/json", "GET /info", "POST /containers/create"):
+        dockerd.answer(route, Reply(status=201 if "create" in route else 200, body=body))
+
+    for ask in (lambda: engine.list({}), lambda: engine.info, lambda: engine.create(SPEC)):
+        with pytest.raises(EngineError, match=r"^docker: its answer is not JSON$"):
+            ask()
+
+
+def test_a_refusal_that_is_too_much_for_the_parser_is_quoted(
+    dockerd: Dockerd, engine: DockerEngine
+) -> None:
+    dockerd.answer("GET /containers/json", Reply(status=500, body=b"[" * 200_000))
+
+    with pytest.raises(EngineError, match=r"^docker: \[+…$"):
+        engine.list({})
+
+
 def test_a_daemon_that_refuses_every_version_is_not_asked_for_ever(
     dockerd: Dockerd, engine: DockerEngine
 ) -> None:

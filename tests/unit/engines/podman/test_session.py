@@ -124,6 +124,15 @@ def test_an_answer_carries_status_server_and_error(tmp_path: Path) -> None:
         assert (none.status, none.server, none.error) == (404, "", "none")
 
 
+@pytest.mark.parametrize("body", [b"OK", b"1" * 100_000, b"[" * 200_000, b"\xff"])
+def test_an_answer_that_is_no_json_is_an_error_of_ours(body: bytes) -> None:
+    answer = PodmanAnswer(200, body, "Libpod/9 (linux)")
+
+    with pytest.raises(EngineError, match=r"^podman: its answer is not JSON$"):
+        answer.json  # noqa: B018 (it decodes)
+    assert answer.error == body.decode("utf-8", "replace")
+
+
 def test_a_request_that_waits_ends_when_the_sessions_are_closed(tmp_path: Path) -> None:
     with (
         serving(tmp_path) as service,

@@ -77,3 +77,8 @@ def test_objects_are_read_however_they_are_cut(size: int) -> None:
 
 def test_what_is_no_object_is_passed_over() -> None:
     assert list(json_lines([b'\n[1]\n"x"\nnull\nnonsense\n\xff\n{"a": 1}'])) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("line", [b"[" * 200_000, b'{"n": ' + b"1" * 100_000 + b"}"])
+def test_what_is_too_much_for_the_parser_is_passed_over(line: bytes) -> None:
+    assert list(json_lines([line + b'\n{"a": 1}'])) == [{"a": 1}]

@@ -250,6 +250,7 @@ def test_the_users_wishes_win_over_the_authors() -> None:
     [
         {"num_ctx": "8"},
         {"num_ctx": -1},
+        {"num_ctx": True},
         {"num_ctx": 10**12},
         {"temperature": "hot"},
         {"temperature": -1},

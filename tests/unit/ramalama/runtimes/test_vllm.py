@@ -407,8 +407,9 @@ def test_a_cause_that_nobody_knows_is_told_in_reasonable_length() -> None:
         (READY.replace("=cpu", "=cuda"), ServerReport(device="cuda", context=2048)),
         (READY + FITTED, ServerReport(device="CPU", context=1792)),
         ("", ServerReport()),
+        (f"Using max model len {'9' * 5000}", ServerReport()),
     ],
-    ids=["cpu", "cuda", "fitted", "nothing"],
+    ids=["cpu", "cuda", "fitted", "nothing", "digits"],
 )
 def test_a_server_that_is_ready_has_said_what_it_computes_with(
     log: str, report: ServerReport

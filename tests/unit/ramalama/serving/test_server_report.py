@@ -76,6 +76,13 @@ llama_model_loader: - kv 2: general.author str = llama_x: using device CUDA9 (me
 load_tensors:   CPU_Mapped model buffer size =    92.10 MiB
 """
 
+# As the example of a chat template may have it, which the server quotes.
+DIGITS = f"""\
+srv    load_model: chat template, example_format: 'n_ctx_slot = {"9" * 5000}'
+load_tensors: offloaded {"9" * 5000}/{"9" * 5000} layers to GPU
+llama_context: n_ctx         = {"9" * 5000}
+"""
+
 
 @pytest.mark.parametrize(
     ("log", "report", "words"),
@@ -103,9 +110,20 @@ load_tensors:   CPU_Mapped model buffer size =    92.10 MiB
         (CPU_11669, ServerReport(device="CPU", context=2048), "on CPU, context 2048"),
         (QUIET_11669, ServerReport(context=2048), "on an unnamed device, context 2048"),
         (BOASTFUL_MODEL, ServerReport(device="CPU"), "on CPU"),
+        (DIGITS, ServerReport(), "on an unnamed device"),
         ("", ServerReport(), "on an unnamed device"),
     ],
-    ids=["cuda", "no-room", "partly", "two-cards", "cpu", "quiet", "boastful-model", "silent"],
+    ids=[
+        "cuda",
+        "no-room",
+        "partly",
+        "two-cards",
+        "cpu",
+        "quiet",
+        "boastful-model",
+        "digits",
+        "silent",
+    ],
 )
 def test_the_servers_log_tells_what_it_computes_with(
     log: str, report: ServerReport, words: str

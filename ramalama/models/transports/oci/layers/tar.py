@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _BLOCK = 512
 _READ = 1024 * 1024
 _LARGEST_HEADER = 1024 * 1024  # of pax records, or of a long name
+_LONGEST_NAME = 4096  # bytes; PATH_MAX, which no file on a disk exceeds
 _LARGEST_MEMBER = 2**50
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET = b"x", b"g", b"L", b"K"
 _WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, directories, pipes
@@ -67,7 +68,8 @@ class Member:
     """One entry.
 
     Attributes:
-        name: as it is written, which may be anything; bytes that are not UTF-8 are surrogates.
+        name: as it is written, which may be anything but longer than `PATH_MAX`; bytes that are
+            not UTF-8 are surrogates.
         target: of a link.
         size: in bytes, of the content.
     """
@@ -165,9 +167,9 @@ def _member(stream: ByteStream, header: bytes, size: int, overrides: _Overrides)
 def _note(overrides: _Overrides, kind: bytes, content: bytes) -> None:
     match kind:
         case b"L":
-            overrides.name = _text(content)
+            overrides.name = _path(content)
         case b"K":
-            overrides.target = _text(content)
+            overrides.target = _path(content)
         case b"x":
             _note_pax(overrides, content)
         case _:
@@ -187,9 +189,9 @@ def _note_pax(overrides: _Overrides, content: bytes) -> None:
         value = content[match.end() : end - 1]
         match match["key"]:
             case b"path":
-                overrides.name = _text(value)
+                overrides.name = _path(value)
             case b"linkpath":
-                overrides.target = _text(value)
+                overrides.target = _path(value)
             case b"size":
                 overrides.size = _decimal(value)
             case key:
@@ -228,6 +230,15 @@ def _read_exactly(stream: ByteStream, size: int, *, at_the_end: bytes | None = N
 
 def _text(content: bytes) -> str:
     return content.partition(b"\0")[0].decode(errors="surrogateescape")
+
+
+def _path(content: bytes) -> str:
+    """Read a name in an extra header, of which an archive may have many, and each is kept."""
+    name = content.partition(b"\0")[0]
+    if len(name) > _LONGEST_NAME:
+        msg = f"it has a name of {len(name)} bytes"
+        raise TarError(msg)
+    return _text(name)
 
 
 def _decimal(content: bytes) -> int:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class _AmbiguousObject(ValueError):
+    """A field occurs twice in it."""
+
+
 def parse_object(content: bytes) -> Mapping[str, object]:
     """Read one JSON object in which, at any depth, no field occurs twice.
 
@@ -28,6 +32,11 @@ def parse_object(content: bytes) -> Mapping[str, object]:
     except json.JSONDecodeError as exc:
         msg = f"it is not JSON (line {exc.lineno}, column {exc.colno})"
         raise ValueError(msg) from None
+    except _AmbiguousObject:
+        raise
+    except ValueError:  # Python's own words for this are meant for programmers
+        msg = "it has a number with too many digits"
+        raise ValueError(msg) from None
     if not is_object(value):
         msg = "it is not a JSON object"
         raise ValueError(msg)
@@ -38,5 +47,5 @@ def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
         msg = "a field occurs twice in it"
-        raise ValueError(msg)
+        raise _AmbiguousObject(msg)
     return fields

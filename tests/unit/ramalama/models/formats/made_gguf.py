@@ -75,8 +75,12 @@ def llama(  # noqa: PLR0913 (what decides how much memory a model takes)
     window: int | None = None,
     vocabulary: int = 49152,
     context: int = 8192,
+    instead: Mapping[str, Entry] | None = None,
 ) -> bytes:
-    """Write the header of a language model; by default of the size of SmolLM2-135M."""
+    """Write the header of a language model; by default of the size of SmolLM2-135M.
+
+    *instead* are values for the architecture's keys, of whatever type.
+    """
     numbers: dict[str, int | None] = {
         "block_count": layers,
         "embedding_length": width,
@@ -97,4 +101,5 @@ def llama(  # noqa: PLR0913 (what decides how much memory a model takes)
     else:
         elements = [struct.pack("<I", count) for count in kv_heads]
         keys[f"{architecture}.attention.head_count_kv"] = array(4, elements)
+    keys |= {f"{architecture}.{key}": entry for key, entry in (instead or {}).items()}
     return gguf({"general.architecture": string(architecture), **keys})

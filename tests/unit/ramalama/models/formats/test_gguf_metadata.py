@@ -107,6 +107,39 @@ def test_a_key_is_found_under_its_own_name_and_the_architectures() -> None:
     assert metadata.number("context_length") is None
 
 
+# As many layers, heads or tokens as no model has, in each of GGUF's types that can say so.
+IMPOSSIBLE = [
+    pytest.param(scalar(1, -1), id="i8"),
+    pytest.param(scalar(3, -8195), id="i16"),
+    pytest.param(scalar(5, -(2**31)), id="i32"),
+    pytest.param(scalar(11, -(2**63)), id="i64"),
+    pytest.param(scalar(11, 2**32), id="large i64"),
+    pytest.param(scalar(10, 2**63), id="large u64"),
+    pytest.param(scalar(7, 1), id="bool"),
+    pytest.param(scalar(6, float("nan")), id="f32"),
+    pytest.param(scalar(12, 8.0), id="f64"),
+    pytest.param(string("8"), id="text"),
+]
+
+
+@pytest.mark.parametrize("entry", IMPOSSIBLE)
+def test_a_number_of_things_that_cannot_be_is_none(entry: Entry) -> None:
+    metadata = parse(gguf({"general.architecture": string("a"), "a.heads": entry, "n": entry}))
+
+    assert metadata.number("n") is None
+    assert metadata.number("heads") is None
+    assert metadata.per_layer("heads", 3) == ()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2**32 - 1])
+def test_a_number_of_things_may_be_of_any_whole_type(count: int) -> None:
+    for kind in (4, 10, 11):
+        metadata = parse(gguf({"general.architecture": string("a"), "a.n": scalar(kind, count)}))
+
+        assert metadata.number("n") == count
+        assert metadata.per_layer("n", 2) == (count, count)
+
+
 @pytest.mark.parametrize(
     ("entry", "layers"),
     [
@@ -115,6 +148,8 @@ def test_a_key_is_found_under_its_own_name_and_the_architectures() -> None:
         (array(4, [struct.pack("<I", n) for n in (8, 0)]), ()),
         (string("eight"), ()),
         (array(6, [struct.pack("<f", 8.0)] * 3), ()),
+        (array(3, [struct.pack("<h", n) for n in (8, -1, 4)]), ()),
+        (array(7, [b"\1"] * 3), ()),
     ],
 )
 def test_a_number_for_all_layers_is_one_for_each(entry: Entry, layers: tuple[int, ...]) -> None:

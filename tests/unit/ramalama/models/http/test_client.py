@@ -218,6 +218,7 @@ def test_a_redirect_with_an_endless_body_is_followed_all_the_same(
     ("location", "error"),
     [
         ("http://127.0.0.1:port/", httpx2.RemoteProtocolError),
+        (":x:y", httpx2.RemoteProtocolError),
         ("file:///etc/passwd", httpx2.UnsupportedProtocol),
         ("gopher://127.0.0.1/", httpx2.UnsupportedProtocol),
     ],
@@ -238,6 +239,15 @@ def test_what_is_sent_is_for_one_server_alone(server: FileServer, client: httpx2
 
     assert answer.status == 307
     assert [(request.method, request.body) for request in server.requests] == [("PUT", b"for you")]
+
+
+def test_a_redirect_of_what_is_sent_to_no_url_is_an_error(
+    server: FileServer, client: httpx2.Client
+) -> None:
+    server.routes["/here"] = lambda _: Reply.redirect(":x:y", status=307)
+
+    with pytest.raises(httpx2.RemoteProtocolError, match="a redirect to what is no URL"):
+        send(client, "PUT", f"{server.url}/here", content=b"for you")
 
 
 @pytest.fixture

@@ -140,9 +140,18 @@ def test_a_directory_of_safetensors_is_a_model(tmp_path: Path) -> None:
         ("[1]", {}),
         ("not JSON", {}),
         ("[" * 100_000, {}),
+        ('{"top_k": ' + "1" * 100_000 + "}", {}),
         (" " * (2 << 20) + "{}", {}),
     ],
-    ids=["numbers", "no numbers", "no object", "no JSON", "too deep", "too long"],
+    ids=[
+        "numbers",
+        "no numbers",
+        "no object",
+        "no JSON",
+        "too deep",
+        "too many digits",
+        "too long",
+    ],
 )
 def test_what_its_author_wants_it_sampled_with_is_read_as_far_as_it_makes_sense(
     tmp_path: Path, text: str, parameters: dict[str, object]

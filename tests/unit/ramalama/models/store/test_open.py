@@ -109,6 +109,8 @@ def test_empty_weights_are_not_searched_for_a_template(tmp_path: Path) -> None:
         (b"[]", {}),
         (b"[" * 100_000, {}),
         (b'{"temperature": NaN, "top_p": 1e999, "min_p": -Infinity, "seed": 1}', {"seed": 1}),
+        (b'{"seed": ' + b"1" * 400 + b"}", {"seed": int("1" * 400)}),
+        (b'{"seed": ' + b"1" * 100_000 + b"}", {}),
         (b'{"stop": ["a", 1], "num_ctx": null, "x": {"y": 1}, "penalize_newline": true}',
          {"penalize_newline": True}),
         (json.dumps({"stop": "x" * 5000}).encode(), {}),
@@ -128,6 +130,7 @@ def test_parameters_that_make_no_sense_are_left_out(
     [
         b"{}",
         b"[1]",
+        b"1" * 100_000,
         b'[{"role": "user"}]',
         b'[{"role": "root", "content": "x"}]',
         b'[{"role": [], "content": "x"}]',

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ramalama.models.formats.gguf_metadata import parse_metadata
 from ramalama.planning.memory.estimate import ModelShape
 from tests.unit.ramalama.models.formats.made_gguf import gguf, llama, scalar, string
+
+if TYPE_CHECKING:
+    from tests.unit.ramalama.models.formats.made_gguf import Entry
 
 MIB = 1024 * 1024
 SMOLLM2 = llama()
@@ -113,6 +118,35 @@ def test_the_total_is_the_sum_with_the_weights() -> None:
 )
 def test_a_header_that_tells_too_little_gives_no_estimate(content: bytes) -> None:
     assert ModelShape.of(parse_metadata(content, name="model"), weights=1) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "entry"),
+    [
+        ("attention.head_count_kv", scalar(3, -8195)),
+        ("attention.head_count_kv", scalar(7, 1)),
+        ("attention.head_count_kv", scalar(12, float("nan"))),
+        ("attention.key_length", scalar(11, -(2**62))),
+        ("attention.sliding_window", scalar(5, -(2**31))),
+        ("attention.sliding_window", scalar(10, 2**63)),
+        ("vocab_size", scalar(5, -1)),
+        ("context_length", scalar(11, -1)),
+    ],
+)
+def test_a_number_that_cannot_be_counts_as_missing(key: str, entry: Entry) -> None:
+    hostile = llama(architecture="gemma3", instead={key: entry})
+    silent = llama(architecture="gemma3", instead={key: string("missing")})
+
+    assert shape(hostile, weights=7) == shape(silent, weights=7)
+    assert shape(hostile, weights=7).need(8192).kv_cache > 0
+
+
+@pytest.mark.parametrize("key", ["embedding_length", "block_count", "attention.head_count"])
+@pytest.mark.parametrize("entry", [scalar(3, -576), scalar(10, 2**63)])
+def test_without_a_number_that_can_be_there_is_no_estimate(key: str, entry: Entry) -> None:
+    hostile = parse_metadata(llama(instead={key: entry}), name="model")
+
+    assert ModelShape.of(hostile, weights=7) is None
 
 
 def test_hostile_numbers_of_heads_give_an_estimate_or_none() -> None:

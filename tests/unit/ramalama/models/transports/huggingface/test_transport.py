@@ -429,6 +429,18 @@ def test_a_listing_without_end_ends(world: World, step: int, most: int) -> None:
     assert len(world.server.requests) <= most
 
 
+@pytest.mark.parametrize("link", ["http://[?cursor=2", "//[x]y?cursor=2#top", "?cursor=2"])
+def test_of_a_link_to_the_next_page_the_query_alone_counts(world: World, link: str) -> None:
+    def tree(request: Request) -> Reply:
+        name = "tiny-Q4_K_M.gguf" if request.query.get("cursor") == "2" else "README.md"
+        page = [{"type": "file", "path": name, "size": 1}]
+        return Reply.of_json(page, link=f"<{link}>; rel=next" if name == "README.md" else "")
+
+    world.server.routes[_tree(world)] = tree
+
+    assert [file.name for file in world.find().files] == ["tiny-Q4_K_M.gguf"]
+
+
 def test_a_listing_longer_than_any_is_not_read(world: World) -> None:
     entry = {"type": "file", "path": "x" * 200 + ".gguf", "size": 1}
     _list(world, [entry] * 50_000)

@@ -101,6 +101,15 @@ def test_a_model_is_found_with_sizes_digests_and_the_way_to_its_bytes(world: Wor
     assert world.fetch(model) == expected
 
 
+@pytest.mark.parametrize("branch", ["\ud800", "a\nb", "x" * 300])
+def test_a_default_branch_that_cannot_be_is_refused(world: World, branch: str) -> None:
+    answer = {"Success": True, "Data": {"Revision": branch}}
+    world.server.routes[ROOT] = lambda _request: Reply.of_json(answer)
+
+    with pytest.raises(ModelPullError, match=r"names no branch$"):
+        world.find()
+
+
 def test_a_model_takes_two_questions(world: World) -> None:
     world.find()
 

@@ -279,6 +279,13 @@ def test_names_that_differ_in_letter_case_are_different_files() -> None:
     assert [names(choose(paths, path=path)) for path in paths] == [[path] for path in paths]
 
 
+def test_a_file_that_is_listed_twice_is_taken_once() -> None:
+    twice = [ListedFile(path="tiny.gguf", size=size) for size in (4, 8)]
+    request = FileRequest(repository="hf://acme/tiny", format=ModelFormat.GGUF, path="tiny.gguf")
+
+    assert names(select(request, twice, read=lambda _: b"")) == ["tiny.gguf"]
+
+
 def test_an_unknown_file_is_refused_with_what_is_spelled_alike() -> None:
     with pytest.raises(UnknownModel) as refused:
         choose(("README.md", "tiny-Q4_K_M.gguf", "other.gguf"), path="tiny-q4_k_m.guff")
