@@ -14,7 +14,7 @@ import pytest
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.podman.logs import LogStream
-from ramalama_engines.podman.session import Request
+from ramalama_engines.podman.session import PodmanAnswer, Request
 from ramalama_engines.podman.session_pool import Sessions
 
 if TYPE_CHECKING:
