@@ -41,8 +41,8 @@ MODELS = ("Models", "ModelRef", "PullOptions")
 PROTOCOLS = (
     "ramalama_engines.engine.Engine",
     "ramalama.runtimes.base.Runtime",
-    "ramalama.models.transports.base.Transport",
-    "ramalama.models.store.caches.base.Cache",
+    "ramalama.Transport",
+    "ramalama.Cache",
 )
 
 LOOK: ConfigDict = {
@@ -105,7 +105,9 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
     public = [str(name) for name in loader.modules_collection["ramalama"].exports or ()]
     homes = {name: defined(loader, f"ramalama.{name}").path for name in public}
     errors = [name for name, home in homes.items() if home.startswith("ramalama.errors.")]
-    others = [name for name in public if name not in {*EMBEDDING, *MODELS, *errors, "__version__"}]
+    extending = [path.removeprefix("ramalama.") for path in PROTOCOLS]
+    elsewhere = {*EMBEDDING, *MODELS, *errors, *extending, "__version__"}
+    others = [name for name in public if name not in elsewhere]
     return (
         Page(
             name="embedding",
