@@ -129,8 +129,8 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
         ),
         Page(
             name="extending",
-            title="Protocols for those who extend",
-            introduction="ARCHITECTURE.md, To add one, tells where a new one is entered.",
+            title="Protocols to implement",
+            introduction="To add one, see the section *To add one* in ARCHITECTURE.md.",
             objects=PROTOCOLS,
         ),
     )
