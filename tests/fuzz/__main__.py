@@ -67,7 +67,8 @@ def main() -> None:
         for number, seed in enumerate(target.seeds()):
             (corpus / f"seed-{number}").write_bytes(seed)
         mutator = _json_mutator(fuzzer) if target.has_json else None
-        fuzzer.Setup(_words(arguments, corpus), target.run, custom_mutator=mutator)
+        words = _words(arguments, corpus, has_json=target.has_json)
+        fuzzer.Setup(words, target.run, custom_mutator=mutator)
         fuzzer.Fuzz()
 
 
@@ -78,11 +79,13 @@ def _json_mutator(fuzzer: _Fuzzer) -> Callable[[bytes, int, int], bytes]:
     return mutate
 
 
-def _words(arguments: _Arguments, corpus: Path) -> Sequence[str]:
+def _words(arguments: _Arguments, corpus: Path, *, has_json: bool) -> Sequence[str]:
     limits = [f"-timeout={_SLOW}", f"-rss_limit_mb={_MEMORY}", f"-max_len={_LONGEST}"]
     # Left alone, it prefers the shortest input that reaches a place, which has the least in it that
-    # a change could lead on from, and takes hours before inputs may be longer than the seeds.
-    limits += [f"-mutate_depth={_CHANGES}", "-len_control=0", "-reduce_inputs=0"]
+    # a change could lead on from.
+    limits += [f"-mutate_depth={_CHANGES}", "-reduce_inputs=0"]
+    if has_json:  # whose length grows in leaps
+        limits.append("-len_control=0")
     if arguments.input is not None:
         return [sys.argv[0], *limits, str(arguments.input)]
     ends = [f"-max_total_time={arguments.seconds}", f"-runs={arguments.runs}", "-seed=1"]

@@ -30,6 +30,7 @@ def oci() -> Sequence[Conversation]:
     config = {
         "config": {"Labels": {"org.containers.type": "ai.image.model.raw"}},
         "history": [{"created_by": "ADD x"}],
+        "rootfs": {"type": "layers", "diff_ids": [DIGEST]},
     }
     image = {
         "schemaVersion": 2,

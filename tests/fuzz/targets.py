@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.fuzz import archives, headers, logs, manifests, settings, transports
+from tests.fuzz import archives, bases, headers, logs, manifests, settings, transports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +46,7 @@ TARGETS: Mapping[str, Target] = {
     "manifest": Target(run=manifests.manifest, seeds=manifests.seeds, has_json=True, short=2000),
     "settings": Target(run=settings.opened_model, seeds=settings.seeds, has_json=True, short=300),
     "log": Target(run=logs.server_log, seeds=logs.seeds, short=5000),
+    "base": Target(run=bases.image_on_base, seeds=bases.seeds, has_json=True),
     **{
         name: Target(run=transport.run, seeds=transport.seeds, has_json=True)
         for name, transport in transports.TRANSPORTS.items()

@@ -76,36 +76,38 @@ class FuzzedTransport:
         return tuple(bytes([number]) + each for each in inputs for number in numbers)
 
 
-def _oci(server: Answers) -> Transport:
-    user = InvokingUser(env={}, home=_NOWHERE, uid=1000, root=_NOWHERE)
-    return OciTransport(
-        Access(
-            open_http=server.open_client,
-            user=user,
-            tls_verify=False,
-            authfile=Path(__file__).with_name("auth.json"),
-            retry_policy=_HASTE,
-        )
+def access_to(server: Answers) -> Access:
+    """Reach *server*, as any registry, with a password for one of them."""
+    return Access(
+        open_http=server.open_client,
+        user=InvokingUser(env={}, home=_NOWHERE, uid=1000, root=_NOWHERE),
+        tls_verify=False,
+        authfile=Path(__file__).with_name("auth.json"),
+        patience=_HASTE,
     )
 
 
+def _oci(server: Answers) -> Transport:
+    return OciTransport(access_to(server))
+
+
 def _ollama(server: Answers) -> Transport:
-    return OllamaTransport(client=server.client, retry_policy=_HASTE)
+    return OllamaTransport(client=server.client, patience=_HASTE)
 
 
 def _hugging_face(server: Answers) -> Transport:
     return HuggingFaceTransport(
-        client=server.client, env={"HF_TOKEN": SECRET}, home=_NOWHERE, retry_policy=_HASTE
+        client=server.client, env={"HF_TOKEN": SECRET}, home=_NOWHERE, patience=_HASTE
     )
 
 
 def _modelscope(server: Answers) -> Transport:
     env = {"MODELSCOPE_API_TOKEN": SECRET}
-    return ModelScopeTransport(client=server.client, env=env, retry_policy=_HASTE)
+    return ModelScopeTransport(client=server.client, env=env, patience=_HASTE)
 
 
 def _url(server: Answers) -> Transport:
-    return UrlTransport(client=server.client, retry_policy=_HASTE)
+    return UrlTransport(client=server.client, patience=_HASTE)
 
 
 TRANSPORTS: Mapping[str, FuzzedTransport] = {
