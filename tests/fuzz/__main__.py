@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from tests.fuzz.mutation import changed
+from tests.fuzz.targets import HOMES, find_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ class _Fuzzer(Protocol):
 class _Arguments(argparse.Namespace):
     corpus: Path | None
     input: Path | None
-    module: str
+    module: str | None
     runs: int
     seconds: int
     target: str
@@ -59,8 +60,8 @@ def main() -> None:
     arguments = _parser().parse_args(namespace=_Arguments())
     fuzzer = cast("_Fuzzer", importlib.import_module("atheris"))
     # What is to guide it must be imported under its eyes, and nothing of it before.
-    with fuzzer.instrument_imports(include=["ramalama", arguments.module]):
-        target = importlib.import_module(arguments.module).TARGETS[arguments.target]
+    with fuzzer.instrument_imports(include=["ramalama", arguments.module or "ramalama"]):
+        target = find_target(arguments.target, module=arguments.module)
     with tempfile.TemporaryDirectory() as own:
         corpus = arguments.corpus or Path(own)
         corpus.mkdir(parents=True, exist_ok=True)
@@ -94,12 +95,12 @@ def _words(arguments: _Arguments, corpus: Path, *, has_json: bool) -> Sequence[s
 
 def _parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description="Fuzz a reader of strangers' bytes.")
-    result.add_argument("target")
+    result.add_argument("target", help=f"one of {', '.join(HOMES)}")
     result.add_argument("--seconds", type=int, default=0, help="0 is for ever")
     result.add_argument("--runs", type=int, default=-1, help="inputs to try; -1 is for ever")
     result.add_argument("--corpus", type=Path, help="keeps what was learned for the next time")
     result.add_argument("--input", type=Path, help="try this one alone")
-    result.add_argument("--module", default="tests.fuzz.targets", help=argparse.SUPPRESS)
+    result.add_argument("--module", help=argparse.SUPPRESS)
     return result
 
 

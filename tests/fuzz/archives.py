@@ -20,9 +20,10 @@ from ramalama.models.transports.oci.layers.overlay import clean_path
 from ramalama.models.transports.oci.layers.tar import MemberType, TarError, read_members
 from ramalama.models.transports.oci.layers.unpack import unpack
 from tests.fuzz.models import check_names
+from tests.fuzz.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ramalama.models.download.values import FetchedBlob
     from ramalama.models.formats.digest import Digest
@@ -191,3 +192,9 @@ def _tar(
             tar.addfile(info, io.BytesIO(content))
     end = len(file.getvalue().rstrip(b"\0"))
     return file.getvalue()[: end + -end % _BLOCK] + bytes(2 * _BLOCK)
+
+
+TARGETS: Mapping[str, Target] = {
+    "tar": Target(run=tar_members, seeds=tar_seeds, short=3000),
+    "layers": Target(run=unpacked_layers, seeds=layer_seeds, short=300),
+}

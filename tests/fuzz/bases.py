@@ -14,10 +14,11 @@ from ramalama_engines.image_reference import ImageReference
 from tests.fuzz import sensible_answers
 from tests.fuzz.answers import SECRET, SEPARATOR, Answers
 from tests.fuzz.models import check_refusal
+from tests.fuzz.targets import Target
 from tests.fuzz.transports import access_to
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _REFERENCE = ImageReference.parse("registry.test/base:1")
 
@@ -41,3 +42,8 @@ def image_on_base(data: bytes) -> None:
 def seeds() -> Sequence[bytes]:
     """Return answers that make sense."""
     return tuple(SEPARATOR.join(answers) for answers in sensible_answers.oci())
+
+
+TARGETS: Mapping[str, Target] = {
+    "base": Target(run=image_on_base, seeds=seeds, has_json=True),
+}

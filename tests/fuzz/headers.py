@@ -11,6 +11,7 @@ from ramalama.errors import ModelUnsupported
 from ramalama.models.formats.gguf_metadata import parse_metadata
 from ramalama.models.formats.safetensors import SafetensorsHeader
 from ramalama.planning.memory.estimate import ModelShape
+from tests.fuzz.targets import Target
 from tests.unit.ramalama.models.formats.made_gguf import (
     ARRAY,
     FORMS,
@@ -25,7 +26,7 @@ from tests.unit.ramalama.models.formats.made_gguf import (
 from tests.unit.ramalama.models.formats.made_gguf import string as gguf_string
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.unit.ramalama.models.formats.made_gguf import Entry
 
@@ -140,3 +141,12 @@ def _safetensors() -> tuple[bytes, ...]:
     weights = {"dtype": "BF16", "shape": [2, 3], "data_offsets": [0, 12]}
     whole = {"__metadata__": {"format": "pt"}, "t": weights, "é": {**weights, "shape": [0]}}
     return (b"{}", b"[[]]", json.dumps({"t": weights}).encode(), json.dumps(whole).encode())
+
+
+TARGETS: Mapping[str, Target] = {
+    "gguf": Target(run=gguf_header, seeds=gguf_seeds, short=10_000),
+    "memory": Target(run=model_memory, seeds=memory_seeds, short=3000),
+    "safetensors": Target(
+        run=safetensors_header, seeds=safetensors_seeds, has_json=True, short=10_000
+    ),
+}

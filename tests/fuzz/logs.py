@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama.runtimes.vllm import Vllm
+from tests.fuzz.targets import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def server_log(data: bytes) -> None:
@@ -28,3 +34,6 @@ def seeds() -> tuple[bytes, ...]:
         b"max_model_len (4096) is greater than the derived max_model_len (a=2048",
         b"Auto-fit max_model_len: reduced from 4096 to 2048\nValueError: x",
     )
+
+
+TARGETS: Mapping[str, Target] = {"log": Target(run=server_log, seeds=seeds, short=5000)}

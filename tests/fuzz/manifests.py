@@ -25,6 +25,7 @@ from tests.doubles.oci_models import (
 )
 from tests.fuzz.answers import SECRET
 from tests.fuzz.models import check_refusal
+from tests.fuzz.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,3 +111,8 @@ def _model(*layers: tuple[str, Mapping[str, str]], artifact_type: str = "") -> M
         ],
         artifact_type=artifact_type,
     )
+
+
+TARGETS: Mapping[str, Target] = {
+    "manifest": Target(run=manifest, seeds=seeds, has_json=True, short=2000),
+}

@@ -21,6 +21,7 @@ from ramalama.runtimes.base import ListenAddress, MountedModel, ServerEnvironmen
 from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama.runtimes.vllm import Vllm
 from ramalama_accel.values import AcceleratorKind
+from tests.fuzz.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,3 +118,8 @@ def seeds() -> tuple[bytes, ...]:
     return tuple(
         form + content for content in (*contents, b"<|im_start|>") for form in (b"\0", b"\xff")
     )
+
+
+TARGETS: Mapping[str, Target] = {
+    "settings": Target(run=opened_model, seeds=seeds, has_json=True, short=300),
+}

@@ -20,6 +20,7 @@ from ramalama_engines.user import InvokingUser
 from tests.fuzz import sensible_answers as answers
 from tests.fuzz.answers import SECRET, SEPARATOR, Answers
 from tests.fuzz.models import check_model, check_refusal
+from tests.fuzz.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,4 +147,10 @@ TRANSPORTS: Mapping[str, FuzzedTransport] = {
         ),
         answers=answers.url,
     ),
+}
+
+
+TARGETS: Mapping[str, Target] = {
+    name: Target(run=transport.run, seeds=transport.seeds, has_json=True)
+    for name, transport in TRANSPORTS.items()
 }

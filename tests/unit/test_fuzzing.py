@@ -11,7 +11,7 @@ import pytest
 
 from ramalama.errors import ModelError
 from ramalama.models.transports.base import RemoteModel
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.targets import HOMES, find_target
 from tests.fuzz.transports import TRANSPORTS
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ def fuzz(words: Sequence[str], directory: Path) -> subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", HOMES)
 def test_no_input_of_a_short_run_breaks_what_reads_it(name: str, tmp_path: Path) -> None:
-    target = TARGETS[name]
+    target = find_target(name)
 
     words = [name, "--runs", str(target.short), "--corpus", str(tmp_path / "corpus")]
     run = fuzz(words, tmp_path)
