@@ -84,7 +84,7 @@ def access_to(server: Answers) -> Access:
         user=InvokingUser(env={}, home=_NOWHERE, uid=1000, root=_NOWHERE),
         tls_verify=False,
         authfile=Path(__file__).with_name("auth.json"),
-        patience=_HASTE,
+        retry_policy=_HASTE,
     )
 
 
@@ -93,22 +93,22 @@ def _oci(server: Answers) -> Transport:
 
 
 def _ollama(server: Answers) -> Transport:
-    return OllamaTransport(client=server.client, patience=_HASTE)
+    return OllamaTransport(client=server.client, retry_policy=_HASTE)
 
 
 def _hugging_face(server: Answers) -> Transport:
     return HuggingFaceTransport(
-        client=server.client, env={"HF_TOKEN": SECRET}, home=_NOWHERE, patience=_HASTE
+        client=server.client, env={"HF_TOKEN": SECRET}, home=_NOWHERE, retry_policy=_HASTE
     )
 
 
 def _modelscope(server: Answers) -> Transport:
     env = {"MODELSCOPE_API_TOKEN": SECRET}
-    return ModelScopeTransport(client=server.client, env=env, patience=_HASTE)
+    return ModelScopeTransport(client=server.client, env=env, retry_policy=_HASTE)
 
 
 def _url(server: Answers) -> Transport:
-    return UrlTransport(client=server.client, patience=_HASTE)
+    return UrlTransport(client=server.client, retry_policy=_HASTE)
 
 
 TRANSPORTS: Mapping[str, FuzzedTransport] = {
