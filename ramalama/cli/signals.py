@@ -20,7 +20,8 @@ has to be ended in its own way: sockets shut down, descriptors replaced, event l
 passed down to each retry. Without that a wait does not hear Ctrl-C: a stalled pull of an image and
 another command's lock did not within 20 s (here 25 ms), a silent engine took 9 s (here 35 ms), and
 calls of tools hung. It was 208 lines longer before any of those. And it replaces little: programs
-use the library in their main thread, so `uninterrupted.py` and the clean-up after KeyboardInterrupt stay.
+use the library in their main thread, so `uninterrupted.py` and the clean-up after KeyboardInterrupt
+stay.
 """
 
 from __future__ import annotations
