@@ -84,9 +84,9 @@ def test_every_command_has_a_help_of_its_own(capsys: Capture, verb: str, ask: st
         ("rnu", "did you mean 'run'?"),
         ("stpo", "did you mean 'stop'?"),
         ("versoin", "did you mean 'version'?"),
-        ("granite", "`ramalama --help` lists them"),
-        ("", "`ramalama --help` lists them"),
-        ("\x1b[2J", "`ramalama --help` lists them"),
+        ("granite", "`ramalama --help` lists the commands"),
+        ("", "`ramalama --help` lists the commands"),
+        ("\x1b[2J", "`ramalama --help` lists the commands"),
         ("ru\nn", "did you mean 'run'?"),
     ],
 )
@@ -106,7 +106,7 @@ def test_options_alone_are_no_command(capsys: Capture) -> None:
     code, out, err = run(capsys, "--debug")
 
     assert (code, out) == (2, "")
-    assert err == "Error: which command? `ramalama --help` lists them\n"
+    assert err == "Error: no command was given; `ramalama --help` lists the commands\n"
 
 
 @pytest.mark.parametrize("words", [["--bogus", "version"], ["version", "--bogus"]])
@@ -120,7 +120,7 @@ def test_an_unknown_option_is_refused_by_the_command(capsys: Capture, words: lis
 def test_the_value_of_a_global_option_is_not_taken_for_the_command(capsys: Capture) -> None:
     code, _, err = run(capsys, "--engine", "version")
 
-    assert (code, err) == (2, "Error: which command? `ramalama --help` lists them\n")
+    assert (code, err) == (2, "Error: no command was given; `ramalama --help` lists the commands\n")
 
 
 @pytest.mark.parametrize(

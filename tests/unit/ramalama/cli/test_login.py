@@ -100,7 +100,7 @@ def test_a_password_among_the_arguments_works_with_a_warning(
     quiet = run(capsys, "-q", *words)
 
     assert code == 0
-    assert loud.startswith("Warning: everybody on this machine can read what follows --password")
+    assert loud.startswith("Warning: all users of this machine can read the value of --password")
     assert SECRET not in loud
     assert quiet == (0, "", "")
     assert name in logins(tmp_path)
@@ -192,7 +192,7 @@ def test_a_token_for_hugging_face_is_checked_and_kept(
         given = run(capsys, "login", "--token", TOKEN, "huggingface")
 
     assert piped == (0, "", f"Logged in to Hugging Face as me ({file})\n")
-    assert given[2].startswith("Warning: everybody on this machine can read what follows --token")
+    assert given[2].startswith("Warning: all users of this machine can read the value of --token")
     assert "Warning: HF_TOKEN is set, which is used before the token of this login" in given[2]
     assert file.read_text() == TOKEN
     assert run(capsys, "logout", "huggingface", "--token=x") == (
