@@ -201,7 +201,7 @@ def test_a_value_that_an_option_cannot_take(
 def test_a_run_without_a_model(cli: Cli) -> None:
     done = cli.run("run")
 
-    assert (done.code, done.complaint) == (2, "which MODEL?; see `ramalama run --help`")
+    assert (done.code, done.complaint) == (2, "MODEL is missing; see `ramalama run --help`")
 
 
 @pytest.mark.parametrize(

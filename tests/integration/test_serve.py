@@ -94,7 +94,7 @@ def test_a_server_whose_name_nobody_learns_does_not_stay(
     with cli.start(*words, stdout=broken_output) as process:
         _, said = process.communicate()
 
-    why = "nobody was told the server's name, so it is given up again"
+    why = "the server's name could not be printed, so the server is not kept"
     assert said in {
         f"Error: standard output: No space left on device; {why}\n",
         f"Error: standard output: Broken pipe; {why}\n",

@@ -1,4 +1,4 @@
-"""`ramalama run`: chat with a model, or ask it one thing."""
+"""`ramalama run`: chat with a model, or ask it one question."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from ramalama.serving.server import ModelServer
     from ramalama_chat.session.tool_loop import ToolLoop
 
-_PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
-_SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
+_HINT_DELAY = 1.0  # seconds until a hint says that the command waits for standard input
+_SWITCH_INTERVAL = 0.0005  # seconds; Python's default is ten times as long
 _EPILOG = """\
 examples:
   ramalama run ./granite.gguf                       chat; /bye leaves, Ctrl-C stops an answer
@@ -63,7 +63,7 @@ exit codes:
 
 
 class RunArguments(ServeArguments, ChatArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama run`."""
 
     args: list[str]
     keepalive: float | None
@@ -71,21 +71,21 @@ class RunArguments(ServeArguments, ChatArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama run` with the arguments *words*, and return the exit code."""
     run_parser = make_parser()
     options, literal = split_at_dashes(words)
     arguments = run_parser.parse_intermixed_args(join_dashed(options), RunArguments())
     positionals = [*([arguments.model] if arguments.model else []), *arguments.args, *literal]
     if not positionals:
-        run_parser.error("which MODEL?")
+        run_parser.error("MODEL is missing")
     arguments.model, *arguments.args = positionals
     if arguments.json and not arguments.args and sys.stdin.isatty():
         raise InputRefused(JSON_NEEDS_PROMPT)
     invocation = invoke(arguments)
-    command = _Run(arguments, invocation, _read_enclosed(arguments))
+    command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
         return command.print_plan()
-    # Who has an answer to read must not wait long for the thread that imports beside it.
+    # The thread that prints the answer must not wait long for the thread that imports modules.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with handled_signals() as signals:
         command.chat(signals)
@@ -93,10 +93,10 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama run`."""
     result = parser("run", VERBS["run"].summary, epilog=_EPILOG)
     result.usage = "ramalama run [options] MODEL [ARGS ...]"
-    # Optional to argparse, which would otherwise call ARGS missing too.
+    # Optional for argparse: otherwise its error would say that ARGS is missing, too.
     result.add_argument(
         *("model",),
         metavar="MODEL",
@@ -121,17 +121,17 @@ def make_parser() -> argparse.ArgumentParser:
     return result
 
 
-def _read_enclosed(arguments: RunArguments) -> AttachedFiles | None:
-    """Read what goes along with the prompt, before anything is started."""
+def _read_attached(arguments: RunArguments) -> AttachedFiles | None:
+    """Read the files that are attached to the prompt, before the server is started."""
     if not attaches_files(arguments):
         return None
-    from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (most name none)
+    from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (rarely used)
 
     return read_attached_files(arguments)
 
 
 def _duration(text: str) -> float:
-    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most name none)
+    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (rarely used)
 
     return parse_duration(text)
 
@@ -145,8 +145,8 @@ class _Run:
     attached: AttachedFiles | None
 
     def print_plan(self) -> int:
-        """Show the engine's command line, and do nothing."""
-        from ramalama.generate.command_line import (  # noqa: PLC0415 (for a dry run alone)
+        """Print the equivalent engine command line; start nothing."""
+        from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
             engine_line,
         )
 
@@ -156,15 +156,15 @@ class _Run:
         return 0
 
     def chat(self, signals: Signals) -> None:
-        """Start the server, talk, and clean up."""
+        """Start the server, run the chat, and clean up."""
         timings = Timings()
         progress = StartProgress(quiet=self.invocation.quiet)
 
         def follow(event: Event) -> None:
             progress.follow(event)
             timings.note(event)
-            # Not before: a container's creation would have to share the interpreter with it. Where
-            # a server is there already, there is nothing to wait for meanwhile.
+            # Not earlier: the imports would slow down the creation of the container. If a server
+            # already runs, this event does not come, and there is no waiting time to use.
             if isinstance(event, ContainerCreated):
                 self._start_preload()
 
@@ -175,9 +175,9 @@ class _Run:
             try:
                 with ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse) as server:
                     signals.start_keepalive(self.arguments.keepalive)
-                    if prompt.is_awaited:
+                    if prompt.is_reading:
                         self._start_preload()
-                    self._talk(server, prompt.read(), signals, timings, tools)
+                    self._chat(server, prompt.read(), signals, timings, tools)
                     timings.mark("answered")
             finally:
                 progress.clear()
@@ -191,7 +191,7 @@ class _Run:
             models.resolve,
             self.invocation.config,
             self.invocation.user.env,
-            parallel=1,  # one talk, one request at a time
+            parallel=1,  # one conversation, one request at a time
         )
 
     def _start_preload(self) -> None:
@@ -200,11 +200,11 @@ class _Run:
     def _preload(self) -> None:
         preload()
         if not is_plain(self.arguments):
-            from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as that is)
+            from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as what it imports)
 
             preload_rest(self.invocation.user, one_shot=bool(self.arguments.args))
 
-    def _talk(
+    def _chat(
         self,
         server: ModelServer,
         prompt: str | None,
@@ -212,7 +212,7 @@ class _Run:
         timings: Timings,
         tools: ToolLoop | None,
     ) -> None:
-        # The engine has been at work until here, if it had to, and has left us time to import.
+        # The modules were imported while the engine started the container.
         try:
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
@@ -224,41 +224,41 @@ class _Run:
                 return
             from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
 
-            words = (self.arguments, self.invocation, self.attached)
-            talking = ChatCommand(server.chat(), *words, tools)
+            parts = (self.arguments, self.invocation, self.attached)
+            command = ChatCommand(server.chat(), *parts, tools)
             collect_garbage()
             if prompt is None:
-                talking.loop(
+                command.loop(
                     on_interrupt=signals.listen_again,
                     why_gone=server.why_ended,
                     has_ended=lambda: not server.running,
                 )
             else:
-                talking.answer(prompt, timings.watch_first)
+                command.answer(prompt, timings.watch_first)
         except ServerGone as exc:
             raise server.why_ended() or exc from exc
 
 
 class _PromptReader:
-    """Reads what is piped in while the server starts; a slow writer holds up nobody."""
+    """Reads standard input in a thread, so that a slow writer does not delay the server's start."""
 
     def __init__(self, words: Sequence[str], *, quiet: bool) -> None:
         self._words = words
         self._quiet = quiet
         self._prompt: str | None = None
         self._error: Exception | None = None
-        # A daemon: a writer that never ends must not keep us from leaving.
+        # A daemon thread: a writer that never ends must not keep this process from exiting.
         self._thread = threading.Thread(target=self._read, name="ramalama-stdin", daemon=True)
         self._thread.start()
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether whoever writes it takes their time."""
+    def is_reading(self) -> bool:
+        """Whether the end of standard input has not been reached yet."""
         return self._thread.is_alive()
 
     def read(self) -> str | None:
-        """Return the prompt; None if there is none, neither in the arguments nor piped in."""
-        self._thread.join(_PATIENCE)
+        """Wait for the prompt and return it; None if neither arguments nor a pipe give one."""
+        self._thread.join(_HINT_DELAY)
         if self._thread.is_alive() and not self._quiet:
             print_error("Waiting for the end of standard input …")
         self._thread.join()

@@ -170,8 +170,8 @@ def test_a_dry_run_of_a_command_without_a_plan_only_says_so(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run"], "which MODEL?"),
-        (["run", "--seed", "1"], "which MODEL?"),
+        (["run"], "MODEL is missing"),
+        (["run", "--seed", "1"], "MODEL is missing"),
         (["logs"], "the following arguments are required: NAME"),
         (["stop"], "name the servers to stop, or give --all"),
         (["stop", "--all", "mine"], "name the servers to stop, or give --all"),
