@@ -19,6 +19,7 @@ from tests.unit.ramalama.model_server import FakeModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Self
 
     from ramalama.events import Event
     from ramalama_engines import ContainerSpec, EngineError
@@ -46,10 +47,20 @@ class Kitchen:
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(images=self.images, registry=self.registry, script=self._script)
+        self._servers: list[FakeModelServer] = []
         self.run_dir = self.root / "run"
         self.model = self.root / "granite.gguf"
         self.model.write_bytes(GGUF)
         self.options = ServeOptions(model=ModelRef(Scheme.FILE, str(self.model)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """End the servers that a test left running, and the threads that watch them."""
+        self.engine.close()
+        for server in self._servers:
+            server.stop()
 
     def ramalama(self) -> Ramalama:
         """Make the library's handle, on a host without any accelerator."""
@@ -71,6 +82,7 @@ class Kitchen:
         if self.program is not None:
             return self.program
         server = FakeModelServer(*self.answers)
+        self._servers.append(server)
         socket = socket_of(spec)
         return FakeProgram(
             logs=("loading the model",),

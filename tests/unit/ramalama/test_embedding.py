@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,12 +24,16 @@ from ramalama_engines.fake import FakeProgram
 from tests.unit.ramalama.kitchen import Kitchen
 from tests.unit.ramalama.model_server import LOADING
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 CANCELS = 60
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def kitchen(run_dir: Path) -> Generator[Kitchen]:
+    with Kitchen(root=run_dir) as made:
+        yield made
 
 
 def join_our_threads() -> None:

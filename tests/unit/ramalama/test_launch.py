@@ -54,14 +54,16 @@ from tests.unit.ramalama.made_up import IMAGE
 from tests.unit.ramalama.model_server import LOADING, READY, FakeModelServer
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 DEAD = replace(Lease.of_this_process(), start=1)
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def kitchen(run_dir: Path) -> Generator[Kitchen]:
+    with Kitchen(root=run_dir) as made:
+        yield made
 
 
 def test_a_server_that_starts_answers_at_its_socket_until_it_is_closed(kitchen: Kitchen) -> None:

@@ -26,7 +26,7 @@ from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from ramalama.options import ServeOptions
@@ -36,8 +36,9 @@ Written = dict[str, object]
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def kitchen(run_dir: Path) -> Generator[Kitchen]:
+    with Kitchen(root=run_dir) as made:
+        yield made
 
 
 def stranger(

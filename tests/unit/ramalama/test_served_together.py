@@ -19,6 +19,7 @@ from tests.unit.ramalama.made_gguf import llama
 from tests.unit.ramalama.made_up import IMAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama.options import ServeOptions
@@ -27,9 +28,10 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
+def kitchen(run_dir: Path) -> Generator[Kitchen]:
     """A place without the image, which the registry has."""
-    return Kitchen(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE})
+    with Kitchen(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE}) as made:
+        yield made
 
 
 def write(kitchen: Kitchen, name: str, *, size: int = 1000, **shape: Any) -> ModelRef:  # noqa: ANN401 (any keyword of `llama`)

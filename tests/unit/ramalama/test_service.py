@@ -30,6 +30,7 @@ from tests.unit.ramalama.kitchen import IMAGE_NAME, Kitchen
 from tests.unit.ramalama.store.filled import HUB, put, record
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama.events import Event
@@ -38,8 +39,9 @@ OURS = {"ai.ramalama": "", "ai.ramalama.model": "file:///m.gguf"}
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir, program=FakeProgram(logs=("one", "two", "three")))
+def kitchen(run_dir: Path) -> Generator[Kitchen]:
+    with Kitchen(root=run_dir, program=FakeProgram(logs=("one", "two", "three"))) as made:
+        yield made
 
 
 def start(kitchen: Kitchen, name: str, labels: dict[str, str]) -> str:

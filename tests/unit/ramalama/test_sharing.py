@@ -29,6 +29,7 @@ from tests.unit.ramalama.made_up import GGUF
 from tests.unit.ramalama.model_server import LOADING, READY
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama.options import ServeOptions
@@ -39,8 +40,9 @@ DEAD = replace(ALIVE, start=ALIVE.start + 1)
 
 
 @pytest.fixture
-def kitchen(run_dir: Path) -> Kitchen:
-    return Kitchen(root=run_dir)
+def kitchen(run_dir: Path) -> Generator[Kitchen]:
+    with Kitchen(root=run_dir) as made:
+        yield made
 
 
 @pytest.fixture
