@@ -59,8 +59,9 @@ def test_a_store_that_is_not_ours_to_write_is_listed_and_opened(base: Path, lock
     if locks == "not even their directory":
         directory.rmdir()
     _set_modes(base, writable=False)
-    # Root is stopped by no mode unless it gives its capabilities away.
-    unprivileged = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+    # Root is stopped by no mode unless it gives its capabilities away; it keeps the one to read
+    # what is another user's, which this very file may be.
+    unprivileged = ("setpriv", "--bounding-set=-all,+dac_read_search", "--inh-caps=-all")
 
     done = subprocess.run(
         [*(unprivileged if os.geteuid() == 0 else ()), sys.executable, "-c", _USE, str(base)],
