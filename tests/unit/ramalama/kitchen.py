@@ -18,7 +18,7 @@ from tests.unit.ramalama.made_up import GGUF, IMAGE
 from tests.unit.ramalama.model_server import FakeModelServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     from ramalama.events import Event
@@ -31,11 +31,13 @@ IMAGE_NAME = "quay.io/ramalama/ramalama:0.25"
 class Kitchen:
     """A place to start servers in, and what came of it.
 
-    *answers* are those of each server's health; *program* replaces the server where it is set.
+    *answers* are those of each server's health, and *on_request* is called before each of them;
+    *program* replaces the server where it is set.
     """
 
     root: Path
     answers: Sequence[bytes] = ()
+    on_request: Callable[[], None] | None = None
     program: FakeProgram | None = None
     images: Mapping[str, LocalImage] = field(default_factory=lambda: {IMAGE_NAME: IMAGE})
     registry: Mapping[str, LocalImage | EngineError] = field(
@@ -81,7 +83,7 @@ class Kitchen:
     def _script(self, spec: ContainerSpec) -> FakeProgram:
         if self.program is not None:
             return self.program
-        server = FakeModelServer(*self.answers)
+        server = FakeModelServer(*self.answers, on_request=self.on_request)
         self._servers.append(server)
         socket = socket_of(spec)
         return FakeProgram(

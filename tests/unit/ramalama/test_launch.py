@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -128,13 +130,16 @@ def test_ctrl_c_at_any_step_undoes_the_start(kitchen: Kitchen, step: type[Event]
 
 
 def test_ctrl_c_while_the_model_loads_undoes_the_start(kitchen: Kitchen) -> None:
-    kitchen.program = FakeProgram(on_start=lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            kitchen.ramalama().start(kitchen.options)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    waiting = threading.get_ident()
+
+    def press_ctrl_c() -> None:
+        # Elsewhere than in the wait for an answer it could be lost, or leave a lock taken.
+        time.sleep(0.05)
+        signal.pthread_kill(waiting, signal.SIGINT)
+
+    kitchen.on_request = press_ctrl_c
+    with pytest.raises(KeyboardInterrupt):
+        kitchen.ramalama().start(kitchen.options)
 
     assert kitchen.is_clean()
 
