@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from typing import Final
 
@@ -15,6 +16,9 @@ pytest.register_assert_rewrite(
 
 # What `nohup` and a shell's `&` make their programs ignore, and SIGTERM.
 _SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+# Debian's package of a program, where it is not called as the program is.
+_PACKAGES: Final = {"setpriv": "util-linux"}
 
 
 def pytest_configure() -> None:
@@ -32,3 +36,20 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Name what a plain run leaves out, and does not count as skipped."""
     left_out = config.getoption("markexpr") == "not heavy"
     return "left out: the heavy tests, which `pytest -m heavy` runs" if left_out else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail before the first test, in one line, if a program is missing that a test is marked with.
+
+    Raises:
+        pytest.UsageError: it names the programs, and Debian's packages of them.
+    """
+    marks = [mark for item in session.items for mark in item.iter_markers("programs")]
+    missing = sorted({name for mark in marks for name in mark.args if not shutil.which(name)})
+    if missing and not session.config.getoption("collectonly"):
+        packages = " ".join(_PACKAGES.get(name, name) for name in missing)
+        msg = (
+            f"tests need programs that are not installed: {', '.join(missing)}."
+            f" Run scripts/test, or: apt-get install {packages}"
+        )
+        raise pytest.UsageError(msg)

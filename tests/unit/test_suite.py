@@ -1,4 +1,4 @@
-"""How a run of the tests begins: its children hear signals."""
+"""How a run of the tests begins: its children hear signals, and programs are not missing."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ def test_the_run_itself_goes_on():
     for number in NUMBERS:
         os.kill(os.getpid(), number)
 """
+NEEDS_PROGRAMS = """\
+import pytest
+
+@pytest.mark.programs("sh", "no-such-shell")
+def test_it():
+    pass
+"""
 
 
 @pytest.fixture
@@ -68,3 +75,14 @@ def test_what_tests_start_hears_signals_that_their_run_ignores(directory: Path) 
 
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout
+
+
+def test_a_missing_program_is_one_line_before_the_first_test(directory: Path) -> None:
+    done = run(directory, NEEDS_PROGRAMS)
+
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "passed" not in done.stdout
+    assert done.stderr.strip() == (
+        "ERROR: tests need programs that are not installed: no-such-shell."
+        " Run scripts/test, or: apt-get install no-such-shell"
+    )
