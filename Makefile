@@ -32,8 +32,8 @@ contracts:
 test:  ## Every test; starts real engines and registries, which takes root
 	$(BIN)/pytest
 
-test-unit:  ## The tests that need no engine and no root
-	$(BIN)/pytest tests/unit
+test-unit:  ## The tests that need no engine and no root, in a random order
+	$(BIN)/pytest -p randomly tests/unit
 
 docs:  ## Build the manual pages and the library's reference into build/
 	$(BIN)/python scripts/man_pages.py

@@ -16,8 +16,9 @@ def main(words: list[str] | None = None) -> int:
     """Run the command *words* and return its exit code; None takes the arguments of the process."""
     alone = words is None  # no other code uses this process
     words = sys.argv[1:] if words is None else words
-    # Imports make no garbage, but each collection would scan all imported modules again.
-    gc.disable()
+    if alone:
+        # Imports make no garbage, but each collection would scan all imported modules again.
+        gc.disable()
     if words in (["version"], ["--version"], ["-v"]):
         sys.stdout.write(f"ramalama version {__version__}\n")
         return 0

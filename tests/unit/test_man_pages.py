@@ -78,6 +78,7 @@ def test_the_help_without_a_command_lists_what_the_page_of_all_commands_lists(
     assert listed <= root
 
 
+@pytest.mark.programs("go-md2man", "mandoc")
 @pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
 def test_a_page_is_a_manual_page(source: Path, tmp_path: Path) -> None:
     target = tmp_path / source.stem
