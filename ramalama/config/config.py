@@ -18,7 +18,8 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ramalama.config.parsers import READERS
+from ramalama.config.option_table import SETTINGS
+from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
 from ramalama.models.reference.reference import Scheme
 from ramalama_accel.runtime_name import RuntimeName
@@ -44,8 +45,6 @@ _FOREIGN = frozenset(
     rag_image runtimes stack_image summarize_after tempdir thinking tools_image
     tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
-# Their values are in no message.
-_SECRET = frozenset({"mcp"})
 
 
 @frozen()
@@ -105,7 +104,7 @@ class Config:
         for file in files:
             config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
         # A variable that is set to nothing counts as unset.
-        variables = {key: value for key in READERS if (value := _value(env, key))}
+        variables = {key: value for key in SETTINGS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
     def source(self, key: str) -> str:
@@ -161,11 +160,11 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
     changes: dict[str, object] = {}
     warnings: list[str] = []
     for key, value in settings.items():
-        if key in READERS:
+        if key in SETTINGS:
             try:
-                changes[key] = READERS[key](value)
+                changes[key] = SETTINGS[key].type.read(value)
             except ValueError as exc:
-                shown = "" if key in _SECRET else f" {_shown(value)}, which is"
+                shown = "" if SETTINGS[key].is_secret else f" {show(value)}, which is"
                 msg = f"{_where(source, key)} is{shown} not {exc}"
                 raise ConfigError(msg) from exc
         elif key not in _FOREIGN:
@@ -174,37 +173,23 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
         changes["mcp"] = {**config.mcp, **cast("Mapping[str, object]", changes["mcp"])}
     return replace(
         config,
-        **changes,  # type: ignore[arg-type]  # READERS gives each field its own type
+        **changes,  # type: ignore[arg-type]  # SETTINGS gives each field its own type
         sources={**config.sources, **{key: _where(source, key) for key in changes}},
         warnings=(*config.warnings, *warnings),
     )
 
 
-def _shown(value: object) -> str:
-    try:
-        return f"{value!r:.100}"
-    except ValueError:  # Python writes out no number of more than 4300 digits
-        return "a very long number"
-
-
 def _where(source: str, key: str) -> str:
-    return _variable(key) if source == _ENVIRONMENT else f"{key} in {source}"
-
-
-def _variable(key: str) -> str:
-    # The engine's has always had a name of its own.
-    return "RAMALAMA_CONTAINER_ENGINE" if key == "engine" else f"RAMALAMA_{key.upper()}"
+    return SETTINGS[key].environment[0] if source == _ENVIRONMENT else f"{key} in {source}"
 
 
 def _value(env: Mapping[str, str], key: str) -> str | None:
-    # The manual page has both spellings of this one.
-    other = f"{_variable(key)}S" if key == "transport" else ""
-    return env.get(_variable(key)) or env.get(other)
+    return next((env[name] for name in SETTINGS[key].environment if env.get(name)), None)
 
 
 def _unknown(key: str, source: str) -> str:
     import difflib  # noqa: PLC0415 (only for who has mistyped)
 
-    near = difflib.get_close_matches(key, READERS, n=1)
+    near = difflib.get_close_matches(key, SETTINGS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{source} has an unknown key {key!r}{hint}"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
+from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
+from ramalama.config.option_table import SERVER_OPTIONS
+from ramalama.config.value_types import show
 from ramalama.errors import OptionRefused
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
@@ -12,27 +15,10 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from enum import StrEnum
     from pathlib import Path
 
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines.spec import Device
-
-ALL_LAYERS = 999
-"""As `ngl`: every layer on the GPU."""
-
-DEFAULT_CONTEXT = 2048
-"""Tokens, where neither the user nor the model's author has chosen."""
-
-DEFAULT_TEMPERATURE = 0.8
-"""Where neither the user nor the model's author has chosen."""
-
-AUTOMATIC_LAYERS = -1
-"""As `ngl`: as many layers on the GPU as the server finds right."""
-
-
-LOOPBACK = "127.0.0.1"
-"""As `host`: this machine alone."""
 
 
 @frozen()
@@ -45,8 +31,8 @@ class ServeOptions:
         runtime: the inference server.
         ctx_size: tokens of context, shared by requests that are answered at the same time; None is
             its author's choice, else 2048; 0 is the model's own.
-        ngl: layers on the GPU, for llama.cpp; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the
-            CPU alone.
+        ngl: layers on the GPU, for llama.cpp; see `ramalama.config.defaults`, 0 is the CPU
+            alone.
         threads: CPU threads; None is half the cores that this process may use.
         temp: sampling temperature; None is its author's choice, else 0.8.
         seed: of the sampler; None is random.
@@ -101,68 +87,27 @@ class ServeOptions:
         Raises:
             OptionRefused: see the message.
         """
-        for name, words in _WORDS.items():
-            object.__setattr__(self, name, _read_word(name, getattr(self, name), words))
-        for name, least in _LEAST.items():
-            _check_whole(name, getattr(self, name), least)
-        for name in _FLAGS:
-            _check_flag(name, getattr(self, name))
-        check_number("temp", self.temp)
-        if isinstance(self.runtime_args, str):  # which is a sequence of texts, too
-            msg = f"runtime_args is a tuple of words, not {self.runtime_args!r}"
-            raise OptionRefused(msg)
+        for spec in SERVER_OPTIONS:
+            value: object = getattr(self, spec.field)
+            if value is None and spec.default is None:
+                continue
+            try:
+                checked = spec.type.check(value)
+            except ValueError as exc:
+                msg = f"{spec.field} is {exc}, not {show(value)}"
+                raise OptionRefused(msg) from None
+            object.__setattr__(self, spec.field, checked)
 
 
-_WORDS: Mapping[str, type[StrEnum]] = {"runtime": RuntimeName, "pull_policy": PullPolicy}
-_FLAGS = ("privileged", "keep_groups", "selinux", "tls_verify", "force")
-_LEAST: Mapping[str, int] = {
-    "ctx_size": 0,
-    "ngl": AUTOMATIC_LAYERS,
-    "threads": 1,
-    "parallel": 1,
-    "port": 1,
-    "seed": -(2**63),
-}
-_MOST: Mapping[str, int] = {"port": 65535}
-
-
-def check_number(name: str, value: object, unit: str = "") -> None:
-    """Refuse what is neither None nor a number of 0 or more.
+def check_seconds(name: str, value: object) -> None:
+    """Refuse what is neither None nor a number of 0 or more; infinity is one, NaN is not.
 
     Raises:
-        OptionRefused: *name* says of which option; NaN is no number.
+        OptionRefused: *name* says of which option.
     """
-    if value is None or (_is_number(value) and value >= 0):
+    if value is None:
         return
-    msg = f"{name} is a number{unit}, 0 or more, not {value!r}"
-    raise OptionRefused(msg)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):  # "no" would be as good as True
-        msg = f"{name} is True or False, not {value!r}"
-        raise OptionRefused(msg)
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if value is None or (_is_whole(value) and least <= value <= _MOST.get(name, value)):
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return
-    limits = f"from {least} to {_MOST[name]}" if name in _MOST else f"of {least} or more"
-    msg = f"{name} is a whole number {limits}, not {value!r}"
+    msg = f"{name} is a number of seconds, 0 or more, not {value!r}"
     raise OptionRefused(msg)
-
-
-def _read_word(name: str, value: str, words: type[StrEnum]) -> StrEnum:
-    try:
-        return words(value)
-    except ValueError:
-        msg = f"{name} is one of {', '.join(words)}, not {value!r}"
-        raise OptionRefused(msg) from None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.chat import ChatArguments, add_chat_options, tools_of
 from ramalama.cli.signals import handled_signals
-from ramalama.config.parsers import parse_temp
+from ramalama.config.option_table import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -72,10 +73,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="longest silence of the server in the middle of a request (default: 10m)",
     )
     group = result.add_argument_group("chat options")
-    group.add_argument(
-        "--temp", type=typed(parse_temp), help="temperature (default: the server's own)"
-    )
-    group.add_argument("--seed", type=int, help="seed of the sampler (default: the server's own)")
+    for name in ("temp", "seed"):
+        words = f"{OPTIONS[name].help} (default: the server's own)"
+        add_option(group, OPTIONS[name], words=words)
     add_chat_options(group)
     return result
 

@@ -6,11 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import typed
 from ramalama.cli.commands_table import VERBS
-from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.push_progress import PushProgress
-from ramalama.config.parsers import one_of
+from ramalama.config.value_types import Word
 from ramalama.models.options import PushKind, PushOptions
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     result.add_argument(
         "--type",
-        type=typed(one_of(PushKind)),
+        type=typed(Word(PushKind).read),
         default=PushKind.RAW,
         metavar="{raw,car,artifact}",
         help="how the model is packed (default: raw)",

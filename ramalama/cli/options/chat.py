@@ -8,9 +8,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.invocation import typed
+from ramalama.cli.arguments import add_group, typed
 from ramalama.cli.output.terminal import print_error
-from ramalama.config.parsers import one_of
+from ramalama.config.option_spec import Group
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.output.color import ColorMode, use_color
 from ramalama_values import frozen
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from ramalama.cli.arguments import ArgumentGroup
     from ramalama.cli.invocation import Invocation
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.tools.server_address import ToolServerAddress
-
-    # argparse gives what `add_argument_group` returns no public name.
-    ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 JSON_NEEDS_PROMPT = "--json is for one answer: it needs a prompt"
@@ -33,7 +31,7 @@ JSON_NEEDS_PROMPT = "--json is for one answer: it needs a prompt"
 class ChatArguments(argparse.Namespace):
     """What the parser fills in."""
 
-    color: ColorMode | None
+    color: str | None
     file: list[Path]
     json: bool
     max_tokens: int | None
@@ -48,13 +46,7 @@ class ChatArguments(argparse.Namespace):
 
 def add_chat_options(group: ArgumentGroup) -> None:
     """Add the options of a talk."""
-    group.add_argument(
-        *("--color", "--colour"),
-        type=typed(one_of(ColorMode)),
-        metavar="{auto,always,never}",
-        help="colour the answers and style their Markdown (default: auto)",
-    )
-    group.add_argument("--prefix", help="of the prompt (default: 🦭 > )")
+    add_group(group, Group.CHAT)
     group.add_argument(
         "--json", action="store_true", help="print one JSON object: text, usage, timings, …"
     )
@@ -113,7 +105,7 @@ def _add_tools(group: ArgumentGroup) -> None:
 
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
-    mode = arguments.color or ColorMode(invocation.config.color)
+    mode = ColorMode(arguments.color or invocation.config.color)
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
 
 
