@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ramalama.config import parsers
 from ramalama.config.defaults import ALL_LAYERS, AUTOMATIC_LAYERS, DEFAULT_TEMPERATURE, LOOPBACK
 from ramalama.config.option_spec import Group, OptionSpec
-from ramalama.config.value_types import Flag, Number, Parsed, Text, Whole, Word, Words
+from ramalama.config.value_types import AnyText, Flag, Parsed, Temperature, Text, Whole, Word, Words
 from ramalama.models.reference.reference import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
@@ -58,7 +58,7 @@ _MODEL = (
     ),
     OptionSpec(
         field="temp",
-        type=Number(name="a temperature"),
+        type=Temperature(),
         help="sampling temperature; the lower, the more predictable the answer",
         default_text=f"the model author's choice, else {DEFAULT_TEMPERATURE}",
         groups=(Group.MODEL,),
@@ -352,7 +352,7 @@ _OTHER = (
     ),
     OptionSpec(
         field="prefix",
-        type=Text(may_be_empty=True),
+        type=AnyText(),
         help="text before your input in the prompt loop",
         default_text="🦭 > ",
         groups=(Group.CHAT,),

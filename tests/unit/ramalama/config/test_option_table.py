@@ -13,7 +13,7 @@ from ramalama.api.keywords import ServerKeywords
 from ramalama.config.config import Config
 from ramalama.config.option_table import OPTIONS, SERVER_OPTIONS, SETTINGS
 from ramalama.config.options import ServeOptions
-from ramalama.config.value_types import Flag, Number, Parsed, Text, Whole, Word, Words
+from ramalama.config.value_types import Flag, Parsed, Temperature, Text, Whole, Word, Words
 from ramalama_chat.output.color import ColorMode
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def annotation_of(spec: OptionSpec) -> str | None:
     match spec.type:
         case Whole():
             name = "int"
-        case Number():
+        case Temperature():
             name = "float"
         case Flag():
             name = "bool"
