@@ -98,14 +98,14 @@ def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentPar
     )
     group = result.add_argument_group("global options")
     loudness = group.add_mutually_exclusive_group()
-    loudness.add_argument("--debug", action="store_true", help="log what is done to stderr")
+    loudness.add_argument("--debug", action="store_true", help="log to stderr what is done")
     loudness.add_argument(
-        "-q", "--quiet", action="store_true", help="say nothing but answers and errors"
+        "-q", "--quiet", action="store_true", help="print only answers and errors"
     )
     group.add_argument(
         *("--dryrun", "--dry-run"),
         action="store_true",
-        help="show the equivalent engine command, and do nothing",
+        help="print the equivalent engine command, and do nothing",
     )
     add_group(group, Group.GLOBAL)
     return result

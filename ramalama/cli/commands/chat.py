@@ -26,8 +26,8 @@ examples:
   ramalama chat --url unix:///run/user/1000/llama.sock "why is the sky blue?"
   RAMALAMA_API_KEY=… ramalama chat --url https://models.example.com/v1 --model granite
 
-The key is read from RAMALAMA_API_KEY, else OPENAI_API_KEY; the latter goes to no other machine
-over plain http.
+The API key is read from RAMALAMA_API_KEY, else from OPENAI_API_KEY. OPENAI_API_KEY is never sent
+to another machine over plain http.
 """
 
 
@@ -57,20 +57,24 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("chat", VERBS["chat"].summary, epilog=_EPILOG)
     result.add_argument(
-        "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
+        "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     group = result.add_argument_group("server options")
     group.add_argument(
-        "--url", required=True, help="the server: http(s)://host[:port][/v1] or unix:///socket"
+        "--url",
+        required=True,
+        help="URL of the server: http(s)://host[:port][/v1] or unix:///socket",
     )
-    group.add_argument("--model", metavar="NAME", help="model to ask (default: the only one)")
+    group.add_argument(
+        "--model", metavar="NAME", help="model to ask (default: the only one that the server has)"
+    )
     group.add_argument("--system", metavar="TEXT", help="system prompt")
     group.add_argument(
         "--timeout",
         type=typed(_duration),
         default=_SILENCE,
         metavar="DURATION",
-        help="longest silence of the server in the middle of a request (default: 10m)",
+        help="longest time without data from the server during a request (default: 10m)",
     )
     group = result.add_argument_group("chat options")
     for name in ("temp", "seed"):

@@ -84,8 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
         "name",
         metavar="NAME",
         nargs="?",
-        help="build: which of RamaLama's images; pull: one of these, or any reference"
-        " (default: the one that `run` would use)",
+        help="build: one of RamaLama's images; pull: one of these, or any reference"
+        " (default: the image that `run` would use)",
     )
     result.add_argument(
         "--base", metavar="IMAGE", help="build: start from this image instead of the usual one"
@@ -103,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
         OPTIONS["runtime"],
         words="build, pull: without a NAME, this server's image for this host; ls: only its images",
     )
-    result.add_argument("--format", choices=("json",), help="ls: print an array of objects")
+    result.add_argument("--format", choices=("json",), help="ls: print a JSON array of objects")
     return result
 
 

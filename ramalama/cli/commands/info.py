@@ -78,14 +78,14 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("info", VERBS["info"].summary)
-    result.add_argument("--json", action="store_true", help="print JSON, as is done anyway")
+    result.add_argument("--json", action="store_true", help="print JSON (the default)")
     add_option(
         result,
         OPTIONS["runtime"],
         words="show the image of this inference server (default: the server in the settings)",
     )
     result.add_argument(
-        "--shortnames", action="store_true", help="print the short names alone, a line each"
+        "--shortnames", action="store_true", help="print only the short names, one per line"
     )
     return result
 

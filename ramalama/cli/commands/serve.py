@@ -68,29 +68,31 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("serve", VERBS["serve"].summary, epilog=_EPILOG)
-    result.add_argument("model", metavar="MODEL", help="as for `ramalama run`")
+    result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
     group = result.add_argument_group("serving options")
     group.add_argument(
         *("-d", "--detach"),
         action="store_true",
-        help="print the name once the server answers, and leave it running",
+        help="print the name of the container when the server is ready, and leave it running",
     )
     group.add_argument(
         "--keep-alive",
         type=typed(parse_duration),
         metavar="DURATION",
-        help="stay so long after the last ramalama that uses it (90, 5m, 1h30m; "
-        "default: not at all, with -d for ever)",
+        help="how long to keep the server after its last user leaves: 90, 5m, 1h30m (default: stop "
+        "at once; with -d, keep it)",
     )
     group.add_argument(
-        "--reuse", action="store_true", help="use a server that runs with the same options already"
+        "--reuse",
+        action="store_true",
+        help="use a server that already runs with the same options, if there is one",
     )
     add_option(group, OPTIONS["host"])
     key = group.add_mutually_exclusive_group()
     add_option(key, OPTIONS["api_key"])
     key.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="whose first line is the key"
+        "--api-key-file", type=Path, metavar="FILE", help="file whose first line is the key"
     )
     return result
 

@@ -48,20 +48,25 @@ def add_chat_options(group: ArgumentGroup) -> None:
     """Add the options of a talk."""
     add_group(group, Group.CHAT)
     group.add_argument(
-        "--json", action="store_true", help="print one JSON object: text, usage, timings, …"
+        "--json",
+        action="store_true",
+        help="print one JSON object with text, usage and timings; needs a prompt",
     )
     group.add_argument(
-        "--stats", action="store_true", help="tell tokens and speed of each answer on stderr"
+        "--stats", action="store_true", help="print tokens and speed of each answer on stderr"
     )
     group.add_argument(
-        "--max-tokens", type=typed(_count), metavar="N", help="length of an answer, at most"
+        "--max-tokens",
+        type=typed(_count),
+        metavar="N",
+        help="maximum length of an answer in tokens",
     )
     group.add_argument(
         "--think",
         type=typed(_on_off),
         default=True,
         metavar="{on,off}",
-        help="let the model reason, and show it (default: on)",
+        help="let the model reason, and show its reasoning (default: on)",
     )
     _add_files(group)
     _add_tools(group)
@@ -72,7 +77,7 @@ def _add_files(group: ArgumentGroup) -> None:
         *("-f", "--schema"),
         type=Path,
         metavar="FILE",
-        help="hold the answer to the JSON schema in FILE",
+        help="make answers match the JSON schema in FILE",
     )
     for name, what in (("--file", "a text file"), ("--picture", "a picture")):
         group.add_argument(
@@ -81,7 +86,7 @@ def _add_files(group: ArgumentGroup) -> None:
             action="append",
             default=[],
             metavar="FILE",
-            help=f"send {what} along with the first prompt; may be repeated",
+            help=f"send {what} with the first prompt; may be repeated",
         )
 
 
@@ -92,14 +97,14 @@ def _add_tools(group: ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="SERVER",
-        help="let the model call an MCP server's tools: a command, a URL, or a name that "
-        "ramalama.conf has; may be repeated",
+        help="let the model call the tools of an MCP server: a command, a URL, or a name from "
+        "ramalama.conf; may be repeated",
     )
     group.add_argument(
         "--mcp-approve",
         choices=("ask", "always"),
         default="ask",
-        help="who allows the call of a tool: you, or nobody has to (default: ask)",
+        help="ask before each call of a tool, or always allow it (default: ask)",
     )
 
 
