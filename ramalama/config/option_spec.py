@@ -44,7 +44,7 @@ class OptionSpec:
         each: reads one occurrence on the command line, of an option that may be repeated.
         key: its name in ramalama.conf; "" for none.
         variables: its environment variables, where they are not RAMALAMA_ and the key in capitals.
-        details: what ramalama.conf(5) says further.
+        page_help: what ramalama.conf(5) says instead of the help, as Markdown.
         example: its value in ramalama.conf(5), as TOML.
         is_secret: whether messages must not show the value.
     """
@@ -61,7 +61,7 @@ class OptionSpec:
     each: Callable[[object], object] | None = None
     key: str = ""
     variables: tuple[str, ...] = ()
-    details: str = ""
+    page_help: str = ""
     example: str = ""
     is_secret: bool = False
 
@@ -79,7 +79,7 @@ class OptionSpec:
     @property
     def shown_default(self) -> str:
         """The default, in words; "" where there is none to speak of."""
-        if self.default_text or self.default is None or self.is_switch:
+        if self.default_text or self.default in (None, ()) or self.is_switch:
             return self.default_text
         return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 

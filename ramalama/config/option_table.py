@@ -48,7 +48,7 @@ _MODEL = (
     OptionSpec(
         field="draft",
         type=Parsed(Text().read, "a text"),  # in the library, a `ModelRef`
-        help="small model of the same family that guesses tokens ahead, for speed; none = no model",
+        help="small model of the same family that guesses ahead, for speed; `none` disables it",
         default_text="the model author's choice",
         groups=(Group.MODEL,),
         flags=("--model-draft",),
@@ -78,7 +78,7 @@ _MODEL = (
         field="threads",
         type=Whole(least=1),
         help="number of CPU threads",
-        default_text="half of the cores that this process may use",
+        default_text="half the cores that this process may use",
         groups=(Group.MODEL,),
         flags=("-t", "--threads"),
         metavar="N",
@@ -154,7 +154,7 @@ _CONTAINER = (
     OptionSpec(
         field="devices",
         type=Parsed(parsers.parse_device, "a list of devices"),
-        help="add a host device, or a CDI device by its name; may be repeated; none = no device",
+        help="add a host device, or a CDI device by name; `none` maps no device; may be repeated",
         groups=(Group.CONTAINER,),
         flags=("--device",),
         metavar="SRC[:DST[:rwm]]",
@@ -163,14 +163,16 @@ _CONTAINER = (
     OptionSpec(
         field="env",
         type=Parsed(parsers.parse_variables, "a list of texts"),
-        help="set a variable in the container; without a value, this host's if it is set",
+        help="set a variable in the container; without a value, to this host's if it is set; may "
+        "be repeated",
         default=(),
         groups=(Group.CONTAINER,),
         flags=("--env",),
         metavar="K[=V]",
         each=parsers.parse_variable,
         key="env",
-        details="A list of `NAME=VALUE` or `NAME`; in the environment, separated by commas.",
+        page_help="variables of the container: a list of `NAME=VALUE`, or of `NAME` for this "
+        "host's value; in the environment, separated by commas. **--env** adds to them",
         example='["HF_TOKEN", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1"]',
     ),
     OptionSpec(
@@ -188,11 +190,12 @@ _CONTAINER = (
         field="oci_runtime",
         type=Text(),
         help="OCI runtime of the container",
-        default_text="the engine's; nvidia-container-runtime for NVIDIA GPUs where it is set up",
+        default_text="the engine's own",
         groups=(Group.CONTAINER,),
         flags=("--oci-runtime",),
         metavar="NAME",
         key="oci_runtime",
+        page_help="OCI runtime of the container, one that the engine knows",
         example='"crun"',
     ),
     OptionSpec(
@@ -242,7 +245,7 @@ _IMAGE = (
         field="authfile",
         type=Parsed(parsers.parse_path, "a path"),
         help="file with the credentials for registries",
-        default_text="REGISTRY_AUTH_FILE, else the files of Podman and Docker",
+        default_text="REGISTRY_AUTH_FILE, else the files of podman login and docker login",
         groups=(Group.IMAGE, Group.REGISTRY),
         flags=("--authfile",),
         metavar="PATH",
@@ -250,7 +253,7 @@ _IMAGE = (
     OptionSpec(
         field="tls_verify",
         type=Flag(),
-        help="require HTTPS and a valid certificate of registries",
+        help="require HTTPS with a valid certificate from registries",
         default=True,
         groups=(Group.IMAGE, Group.REGISTRY),
         flags=("--tls-verify",),
@@ -312,7 +315,7 @@ _OTHER = (
         type=Parsed(
             parsers.parse_scheme, "one of ollama, hf, huggingface, ms, modelscope, oci, docker"
         ),
-        help="transport of model names that name none",
+        help="transport of model names without one",
         default=Scheme.OLLAMA,
         key="transport",
         variables=("RAMALAMA_TRANSPORT", "RAMALAMA_TRANSPORTS"),
@@ -321,40 +324,43 @@ _OTHER = (
     OptionSpec(
         field="images",
         type=Parsed(parsers.parse_table, "a table of texts"),
-        help="image for each accelerator, by the name that ramalama-run(1) has under IMAGES",
+        help="image for each accelerator",
         default_text="the images that ramalama-run(1) lists",
         key="images",
-        details="In the environment, a JSON object. `image` wins over it.",
+        page_help="image for each accelerator, by the names that ramalama-run(1) has under IMAGES; "
+        "`image` wins over all of them. In the environment, a JSON object",
         example='{ CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }',
     ),
     OptionSpec(
         field="mcp",
         type=Parsed(parsers.parse_tool_servers, "a table of MCP servers"),
-        help="MCP servers, by the names that --mcp may use",
+        help="MCP servers by name",
         default_text="none",
         key="mcp",
-        details="Each is a table with `url` and `headers`, or with `command` and `env`, see TOOL "
-        "SERVERS in ramalama-run(1). Servers of all files count; where two have the same name, the "
-        "later file wins. In the environment, a JSON object.",
+        page_help="MCP servers, by the names that **--mcp** may use. Each is a table with `url` "
+        "and `headers`, or with `command` and `env`; see TOOL SERVERS in ramalama-run(1). The "
+        "servers of all files count; where two have the same name, the later file wins. In the "
+        "environment, a JSON object",
         example='{ notes = { command = "notes-server --folder /home/me/notes" } }',
         is_secret=True,
     ),
     OptionSpec(
         field="color",
         type=Word(("auto", "always", "never")),
-        help="color answers and style their Markdown",
+        help="when to color answers and style their Markdown",
         default="auto",
         groups=(Group.CHAT,),
         flags=("--color", "--colour"),
         key="color",
-        details="**auto** does so on a terminal, unless `NO_COLOR` is set.",
+        page_help="when to color answers and style their Markdown; `auto` does so on a terminal, "
+        "unless `NO_COLOR` is set",
         example='"never"',
     ),
     OptionSpec(
         field="prefix",
         type=AnyText(),
-        help="text before your input in the prompt loop",
-        default_text="🦭 > ",
+        help="prompt of the chat",
+        default_text="🦭 >, or > where the terminal cannot show it",
         groups=(Group.CHAT,),
         flags=("--prefix",),
         key="prefix",
