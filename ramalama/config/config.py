@@ -1,4 +1,4 @@
-"""The settings of this host and user, and where each came from.
+"""The settings of this host and user, and where each comes from; see ramalama.conf(5).
 
 Files are TOML with a table ``[ramalama]``; later ones win, and after each file the ``*.conf`` of
 the directory of its name with ``.d``:
@@ -8,8 +8,8 @@ the directory of its name with ``.d``:
     /etc/ramalama/ramalama.conf
     $XDG_CONFIG_HOME/ramalama/ramalama.conf     ~/.config without the variable
 
-`RAMALAMA_CONFIG` names a file to read instead of all of them. Over the files goes the
-environment, ``RAMALAMA_`` and the key in capitals; over that, the command line.
+`RAMALAMA_CONFIG` names a file to read instead of all of them. The environment wins over the files,
+and the command line over the environment.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the TOML reader takes time by the square of them
 _ENVIRONMENT = "the environment"
 
-# Keys of upstream's files that this version has no use for (yet): no reason to complain.
+# Keys of upstream's files that this version does not use (yet): they cause no warning.
 _FOREIGN = frozenset(
     # As words, since a row each would be a page.
     """api api_key backend cache_reuse carimage container convert_type default_image
@@ -49,22 +49,22 @@ _FOREIGN = frozenset(
 
 @frozen()
 class Config:
-    """Settings that hold for every call, as `Config.load` folds them; embedders build it by hand.
+    """Settings for all calls: `Config.load` reads them, and an embedding program can make its own.
 
     Attributes:
         engine: "podman" or "docker"; None takes the first that answers.
-        image: for every accelerator; None takes the accelerator's.
-        images: per accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
+        image: for every accelerator; None takes the image of the accelerator.
+        images: for each accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
             `ramalama_accel.default_image`.
         runtime: the inference server.
-        env: ``K=V`` or ``K`` for the container.
-        store: directory of the models; None is the one that upstream has, see `store_base`.
-        model_draft: reference of a model that guesses ahead for every other one.
-        mcp: servers of tools, by the names that `--mcp` may call them.
-        transport: of names that tell none.
-        prefix: of the chat's prompt; None is the seal, where the terminal can show it.
-        sources: where each setting came from that is not the default, for messages.
-        warnings: what the files say and nobody understands, a sentence each.
+        env: ``NAME=VALUE`` or ``NAME`` for the container.
+        store: directory of the models; None is upstream's, see `store_base`.
+        model_draft: reference of the draft model for every other model.
+        mcp: tool servers, by the names that `--mcp` can use.
+        transport: transport of references without one.
+        prefix: prompt of the chat; None is the seal, where the terminal can show it.
+        sources: where each setting comes from that is not the default, for messages.
+        warnings: unknown keys, a sentence each.
     """
 
     engine: EngineKind | None = None
@@ -93,11 +93,13 @@ class Config:
 
     @classmethod
     def load(cls, env: Mapping[str, str], files: Sequence[Path]) -> Config:
-        """Fold *files*, in this order, and then *env* over the defaults; absent files are none.
+        """Read *files*, in this order, and then *env*; each wins over what was read before.
+
+        A file that does not exist is skipped, unless RAMALAMA_CONFIG names it.
 
         Raises:
-            ConfigError: a value makes no sense, or the file that the user named is not there;
-                the message names file or variable.
+            ConfigError: a value cannot be used, or the file that the user named does not exist;
+                the message names the file or variable.
         """
         config = cls()
         named = env.get(_FILE_VARIABLE)
@@ -108,7 +110,7 @@ class Config:
         return _with_settings(config, variables, _ENVIRONMENT)
 
     def source(self, key: str) -> str:
-        """Tell where the setting *key* came from."""
+        """Return where the setting *key* comes from."""
         return self.sources.get(key, DEFAULT)
 
 
@@ -188,7 +190,7 @@ def _value(env: Mapping[str, str], key: str) -> str | None:
 
 
 def _unknown(key: str, source: str) -> str:
-    import difflib  # noqa: PLC0415 (only for who has mistyped)
+    import difflib  # noqa: PLC0415 (for an unknown key only)
 
     near = difflib.get_close_matches(key, SETTINGS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -1,4 +1,4 @@
-"""What one call asks for."""
+"""The options of one model server."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ if TYPE_CHECKING:
 
 @frozen()
 class ServeOptions:
-    """A model server to start; what is None is chosen for you.
+    """A model server to start; None lets the program choose.
 
     Attributes:
-        model: what to serve.
-        draft: a small model that guesses ahead for *model*; None is its author's choice, if any.
+        model: the model to serve.
+        draft: draft model, which guesses ahead for *model*; None is its author's choice, if any.
         runtime: the inference server.
         ctx_size: tokens of context, shared by requests that are answered at the same time; None is
-            its author's choice, else 2048; 0 is the model's own.
-        ngl: layers on the GPU, for llama.cpp; see `ramalama.config.defaults`, 0 is the CPU
-            alone.
+            the choice of the model's author, else 2048; 0 is the largest that the model supports.
+        ngl: layers on the GPU, for llama.cpp: `AUTOMATIC_LAYERS` (-1) leaves the number to the
+            server, `ALL_LAYERS` is 999, and 0 is the CPU alone.
         threads: CPU threads; None is half the cores that this process may use.
-        temp: sampling temperature; None is its author's choice, else 0.8.
-        seed: of the sampler; None is random.
+        temp: sampling temperature; None is the choice of the model's author, else 0.8.
+        seed: seed of the sampler; None is random.
         parallel: requests answered at the same time; None is the server's own choice.
-        runtime_args: further arguments of the inference server, after ours.
-        image: OCI image; None is the accelerator's.
+        runtime_args: more arguments for the inference server, after those that RamaLama writes.
+        image: OCI image; None is the image of the accelerator.
+        pull_policy: when to pull the image.
         network: "none" reaches the server through a UNIX socket, anything else through a port.
         port: host port to publish on; None lets the engine pick. Needs a network.
         host: address of this host to publish on. Needs a network.
-        api_key: what the server asks for; None makes one up. Needs a network.
-        name: of the container; None makes one up.
+        api_key: key that clients must send; None makes a random one. Needs a network.
+        name: name of the container; None makes a random one.
         env: environment of the container.
-        devices: further host devices; None maps those of the accelerator only, () none at all.
-        privileged: switch off what isolates the container.
+        devices: more host devices; None maps only those of the accelerator, () maps no device.
+        privileged: turn off the isolation of the container, except for its network.
+        keep_groups: keep the user's supplementary groups in the container; needs Podman with crun.
         selinux: keep SELinux separation on.
-        oci_runtime: None is the engine's default.
-        authfile: credentials for the registries of the image and the model.
-        tls_verify: require HTTPS of these, with a certificate that verifies.
-        force: start a model whose weights exceed this host's memory, too.
+        oci_runtime: OCI runtime of the container; None is the engine's default.
+        authfile: file with credentials for the registries of the image and the model.
+        tls_verify: require HTTPS with a valid certificate from these registries.
+        force: start a model even if its weights exceed the memory of this host.
     """
 
     model: ModelRef
@@ -82,7 +84,7 @@ class ServeOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that no server can have; a text that spells a word becomes that word.
+        """Refuse values that no server can have; a text becomes the enum member that it names.
 
         Raises:
             OptionRefused: see the message.
