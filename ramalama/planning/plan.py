@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from ramalama.config.options import LOOPBACK
+from ramalama.config.defaults import LOOPBACK
 from ramalama.planning.checks import check_options
 from ramalama.planning.labels import (
     ALIAS_LABEL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.config.options import check_number
+from ramalama.config.options import check_seconds
 from ramalama.errors import StartCancelled
 from ramalama.events import ignore
 from ramalama_values import frozen
@@ -40,8 +40,8 @@ class StartOptions:
         Raises:
             OptionRefused: a number of seconds is none, or less than 0.
         """
-        check_number("keep_alive", self.keep_alive, " of seconds")
-        check_number("ready_timeout", self.ready_timeout, " of seconds")
+        check_seconds("keep_alive", self.keep_alive)
+        check_seconds("ready_timeout", self.ready_timeout)
 
     @property
     def shares(self) -> bool:
