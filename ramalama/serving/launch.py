@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ServerNotReady
 from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady, ignore
-from ramalama.planning.digest import plan_digest
-from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
-from ramalama.planning.plan import LaunchEnvironment, PlanInputs, make_plan, with_digest
+from ramalama.planning.digest import server_digest
+from ramalama.planning.inputs import LaunchEnvironment
+from ramalama.planning.plan import make_plan, with_digest
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.container import ServerContainer
 from ramalama.serving.exit_report import LOG_TAIL, ExitReporter
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from ramalama.config.options import ServeOptions
     from ramalama.events import EventHook
+    from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import Runtime, ServerSpec
     from ramalama.serving.lookup import RunningServer
@@ -71,43 +71,37 @@ class Launcher:
         self._on_event = on_event
         self._cancel = cancel
         self._directory = new_server_dir(run_dir, ProcessIdentity.of_this_process())
-
-    def plan(self, inputs: PlanInputs, *, asked: ServeOptions | None = None) -> LaunchPlan:
-        """Gather the circumstances and make the plan; nothing is written.
-
-        *asked* are the options before they were made to fit; by them the server is found again.
-        """
-        common = self.common_plan(replace(inputs, options=asked or inputs.options))
-        options = inputs.options
-        port = free_port(options.port) if options.network == "host" else None
-        if port is None and options == (asked or options):
-            return common
-        plan = self._make(inputs, host_port=port)
-        return with_digest(plan, common.container.labels[PLAN_LABEL])
-
-    def common_plan(self, inputs: PlanInputs) -> LaunchPlan:
-        """Make the plan that has no port in it that merely happens to be free."""
-        plan = self._make(inputs, host_port=None)
-        digest = plan_digest(plan, inputs.image, instance=self._directory.path)
-        return with_digest(plan, digest)
-
-    def _make(self, inputs: PlanInputs, *, host_port: int | None) -> LaunchPlan:
-        here = LaunchEnvironment(
-            engine=self.engine.kind,
-            runtime=self._runtime.name,
-            rootless=self.engine.rootless,
+        # Drawn once, so that all plans of one launcher are of one server.
+        self._here = LaunchEnvironment(
+            engine=engine.kind,
+            rootless=engine.rootless,
             uid=os.getuid(),
             gid=os.getgid(),
-            image_name=inputs.image_name,
-            image=inputs.image,
+            threads=default_threads(),
             instance=self._directory,
             identity=ProcessIdentity.of_this_process(),
             container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
-            threads=default_threads(),
             api_key=os.urandom(_API_KEY_BYTES).hex(),
-            host_port=host_port,
         )
-        return make_plan(inputs.options, inputs.model, inputs.accelerator, self._runtime, here)
+
+    def digest(self, inputs: PlanInputs) -> str:
+        """Return the digest by which a server of these *inputs* is found again."""
+        return server_digest(inputs, self._here)
+
+    def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
+        """Make the plan of a new server, which bears *digest*; nothing is written."""
+        options = inputs.options
+        if options.network == "host" and self._here.host_port is None:
+            # As late as can be: another program may take the port meanwhile.
+            self._here = replace(self._here, host_port=free_port(options.port))
+        return with_digest(make_plan(inputs, self._here), digest)
+
+    def plan_found(self, inputs: PlanInputs, found: RunningServer, *, digest: str) -> LaunchPlan:
+        """Make the plan of a server that was *found* by its digest."""
+        here = replace(self._here, instance=found.directory)
+        plan = with_digest(make_plan(inputs, here), digest)
+        named = replace(plan.container, name=found.name)
+        return replace(plan, container=named, endpoint=found.endpoint)
 
     def launch(
         self,
@@ -159,9 +153,6 @@ class Launcher:
             return None
         with ExitStack() as undo_join:
             undo_join.callback(_leave_quietly, handle)
-            labels = {**plan.container.labels, INSTANCE_LABEL: str(found.directory.path)}
-            named = replace(plan.container, name=found.name, labels=labels)
-            plan = replace(plan, container=named, endpoint=found.endpoint)
             server = self._server(handle, found.container, plan, shared=True)
             if not server.answers(cancel=self._cancel):
                 return None

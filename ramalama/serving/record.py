@@ -41,8 +41,8 @@ class ServerRecord:
         oci_runtimes: those that the engine has registered; None where that made no difference.
         container: its ID.
         name: its name.
-        asked: digest of the plan before the image was looked up; see `plan_digest`.
-        plan: digest of the plan that it runs with.
+        asked: its digest before the image was looked up; see `server_digest`.
+        plan: its digest with the image.
     """
 
     directory: ServerDir

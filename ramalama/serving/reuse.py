@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ramalama.events import ImageReady, Notice
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
 from ramalama.planning.memory.fit import fit
-from ramalama.planning.plan import with_digest
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from ramalama.config.options import ServeOptions
+    from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.memory.capacity import MemoryCapacity
-    from ramalama.planning.plan import LaunchPlan, PlanInputs
     from ramalama.serving.launch import Launcher
     from ramalama.serving.lookup import RunningServer
     from ramalama.serving.options import StartOptions
@@ -56,6 +55,7 @@ class ServerStart:
     user: InvokingUser
     terms: StartOptions
     oci_runtimes: tuple[str, ...] | None = None
+    unused: str | None = None
 
     def start(self, undo: ExitStack) -> ModelServer:
         """Return a server that answers; what closes it is in *undo* before it is there."""
@@ -66,7 +66,7 @@ class ServerStart:
         waiting = Notice("waiting for another start of the same server")
         with starting(
             self.launcher.run_dir,
-            _digest(self._asked(self.inputs.options)),
+            self.launcher.digest(self.inputs),
             on_wait=lambda: self.terms.tell(waiting),
             cancel=self.terms.cancel,
         ):
@@ -78,9 +78,8 @@ class ServerStart:
         """Attach to a server that is written down and answers; the engine is asked nothing."""
         from ramalama.serving.lookup import RunningServer  # noqa: PLC0415 (for reuse alone)
 
-        for options in self._acceptable():
-            plan = self._asked(options)
-            asked = _digest(plan)
+        for inputs in self._acceptable(self.inputs):
+            asked = self.launcher.digest(inputs)
             for each in written:
                 if each.asked == asked:
                     found = RunningServer(
@@ -89,19 +88,22 @@ class ServerStart:
                         directory=each.directory,
                         endpoint=UnixEndpoint(path=str(each.directory.socket)),
                     )
-                    if server := self._join(with_digest(plan, each.plan), found, undo):
+                    if server := self._join(inputs, found, each.plan, undo):
                         return server
         return None
 
     def _launch(self, undo: ExitStack) -> ModelServer:
         asked, terms = self.inputs, self.terms
         options = fit(asked.options, asked.model, self.capacity, on_event=terms.tell)
-        fitting = replace(asked, options=options, image=self._fetch())
+        image = self._fetch()
         keep_alive = (terms.keep_alive or 0.0) if terms.shares else None
         # Before a file can be another one; who shares nothing need not wait for it.
-        digest = _digest(self._asked(asked.options)) if terms.shares else None
+        digest = self.launcher.digest(asked) if terms.shares else None
         server = self.launcher.launch(
-            self.launcher.plan(fitting, asked=asked.options),
+            self.launcher.plan(
+                replace(asked, options=options, image=image),
+                digest=self.launcher.digest(replace(asked, image=image)),
+            ),
             undo,
             ready_timeout=terms.ready_timeout,
             keep_alive=keep_alive,
@@ -123,7 +125,7 @@ class ServerStart:
                 container=server.container,
                 name=server.name,
                 asked=asked,
-                plan=_digest(server.plan),
+                plan=server.plan.container.labels[PLAN_LABEL],
             ).write()
         except (EngineError, OSError) as exc:
             _log.info("could not write down where %s is: %s", server.name, exc)
@@ -132,42 +134,36 @@ class ServerStart:
         from ramalama.serving.lookup import find_by_plan  # noqa: PLC0415 (see above)
 
         engine, run_dir = self.launcher.engine, self.launcher.run_dir
-        for plan in self._plans():
-            for found in find_by_plan(engine, run_dir, _digest(plan)):
-                if self._may_use(found) and (server := self._join(plan, found, undo)):
+        image = self._look_up_image()
+        if image is None:
+            return None  # so nothing runs with it
+        # As it was asked for, before it was made to fit: a server that is there takes up memory
+        # that a second one would not have.
+        for inputs in self._acceptable(replace(self.inputs, image=image)):
+            digest = self.launcher.digest(inputs)
+            for found in find_by_plan(engine, run_dir, digest):
+                if self._may_use(found) and (server := self._join(inputs, found, digest, undo)):
                     return server
         return None
 
-    def _join(self, plan: LaunchPlan, found: RunningServer, undo: ExitStack) -> ModelServer | None:
+    def _join(
+        self, inputs: PlanInputs, found: RunningServer, digest: str, undo: ExitStack
+    ) -> ModelServer | None:
+        plan = self.launcher.plan_found(inputs, found, digest=digest)
         keep_alive = self.terms.keep_alive or 0.0
         return self.launcher.attach(plan, found, undo, keep_alive=keep_alive)
 
-    def _plans(self) -> Iterator[LaunchPlan]:
-        """Yield the plans that would do, the one that was asked for first.
+    def _look_up_image(self) -> LocalImage | None:
+        if self.inputs.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
+            return self._fetch()
+        return self.launcher.engine.image(self.inputs.image_name)
 
-        They are those of what was asked, before it was made to fit: a server that is there takes
-        up memory that a second one would not have.
-        """
-        asked = self.inputs
-        if asked.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
-            image: LocalImage | None = self._fetch()
-        else:
-            image = self.launcher.engine.image(asked.image_name)
-        if image is None:
-            return  # so nothing runs with it
-        for options in self._acceptable():
-            yield self.launcher.common_plan(replace(asked, options=options, image=image))
-
-    def _acceptable(self) -> Iterator[ServeOptions]:
-        options = self.inputs.options
-        yield options
-        if options.parallel == 1:
-            # Whoever answers several at the same time has time for one.
-            yield replace(options, parallel=None)
-
-    def _asked(self, options: ServeOptions) -> LaunchPlan:
-        """Make the plan as far as it goes before the image is looked up."""
-        return self.launcher.common_plan(replace(self.inputs, options=options))
+    def _acceptable(self, inputs: PlanInputs) -> Iterator[PlanInputs]:
+        """Yield the servers that would do, the one that was asked for first."""
+        yield inputs
+        if inputs.options.parallel == 1:
+            # A server that answers several at the same time has time for one.
+            yield replace(inputs, options=replace(inputs.options, parallel=None))
 
     def _may_use(self, found: RunningServer) -> bool:
         """Tell whether a server asks for the key that its clients have been given, if they were."""
@@ -182,7 +178,3 @@ class ServerStart:
         image = fetch_image(self.launcher.engine, self.user, request, on_event=self.terms.tell)
         self.terms.tell(ImageReady(name))
         return image
-
-
-def _digest(plan: LaunchPlan) -> str:
-    return plan.container.labels[PLAN_LABEL]

@@ -15,9 +15,9 @@ from ramalama.models.options import ModelFormat, PullOptions
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.checks import check_options
 from ramalama.planning.draft_model import check_draft, with_draft
+from ramalama.planning.inputs import PlanInputs
 from ramalama.planning.memory.capacity import MemoryCapacity
 from ramalama.planning.memory.fit import admit_within
-from ramalama.planning.plan import PlanInputs
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import detect_on, needs_runtimes
 from ramalama.serving.images import describe_stand_in, name_of_image, parse_image
@@ -100,7 +100,7 @@ class ServerStarter:
         # Until the server has read the model; nobody needs the files' names from then on.
         with engine_errors(), self._context.models.serving(model):
             starter = self._starter(order, engine)
-            _tell_of_gpus(starter.inputs, terms)
+            _tell_of_gpus(starter.inputs, starter.unused, terms)
             return starter.start(undo)
 
     def plan(self, options: ServeOptions, model: StoredModel | None) -> LaunchPlan:
@@ -115,7 +115,8 @@ class ServerStarter:
             parse_image(inputs.image_name)
             image = engine.image(inputs.image_name)
             launcher = Launcher(engine, runtime, self._context.run_dir)
-            return launcher.plan(replace(inputs, image=image))
+            inputs = replace(inputs, image=image)
+            return launcher.plan(inputs, digest=launcher.digest(inputs))
 
     def detect_for(self, options: ServeOptions) -> Detection:
         """Look what accelerator a server with these *options* would have, on this engine."""
@@ -180,7 +181,10 @@ class ServerStarter:
             engine, order.runtime, run_dir, on_event=terms.tell, cancel=terms.cancel
         )
         capacity = MemoryCapacity.of(available_memory(host.root), inputs.accelerator, options)
-        return ServerStart(launcher, inputs, capacity, self._context.user, terms, oci_runtimes)
+        unused = self._find_unused(options, detection)
+        return ServerStart(
+            launcher, inputs, capacity, self._context.user, terms, oci_runtimes, unused
+        )
 
     def _ingredients(
         self, options: ServeOptions, model: StoredModel, detection: Detection
@@ -193,7 +197,6 @@ class ServerStarter:
             model=model,
             accelerator=accelerator,
             image_name=name,
-            unused=self._find_unused(options, detection),
         )
 
     def _find_unused(self, options: ServeOptions, detection: Detection) -> str | None:
@@ -242,9 +245,9 @@ def required(detection: Detection) -> Accelerator:
         raise OptionRefused(str(exc)) from exc
 
 
-def _tell_of_gpus(inputs: PlanInputs, terms: StartOptions) -> None:
-    if inputs.unused:
-        terms.tell(Notice(inputs.unused))
+def _tell_of_gpus(inputs: PlanInputs, unused: str | None, terms: StartOptions) -> None:
+    if unused:
+        terms.tell(Notice(unused))
     kind, runtime = inputs.accelerator.kind, inputs.options.runtime
     if said := describe_stand_in(inputs.image_name, kind, runtime):
         terms.tell(Notice(said))
