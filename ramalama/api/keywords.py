@@ -1,6 +1,6 @@
 """The keywords that a start takes, for type checkers: nobody imports this to run it.
 
-`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartOptions`,
+`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartRequest`,
 since no type can be made of a dataclass's fields; a test holds them together.
 """
 

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from ramalama.serving.options import raise_if_set
+from ramalama.serving.request import raise_if_set
 from ramalama.serving.run_dir import ensure_private
 from ramalama.serving.usage import START_SUFFIX
 

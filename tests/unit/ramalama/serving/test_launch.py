@@ -30,9 +30,9 @@ from ramalama.events import (
     ServerReady,
 )
 from ramalama.models.reference.reference import ModelRef, Scheme
-from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama.serving.images import name_of_image
 from ramalama.serving.launch import Launcher
+from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import ServerDir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import AcceleratorKind, RuntimeName
@@ -481,8 +481,9 @@ def test_the_image_is_the_calls_or_the_hosts_or_the_accelerators(
 
 @pytest.mark.parametrize("network", ["none", "bridge", "host"])
 def test_two_plans_of_one_launcher_are_equal(servers: ServerFixture, network: str) -> None:
-    launcher = Launcher(servers.engine, LlamaCpp(), servers.run_dir)
-    inputs = replace(INPUTS, options=replace(servers.options, network=network))
+    options = replace(servers.options, network=network)
+    launcher = Launcher(servers.engine, servers.run_dir, StartRequest(options=options))
+    inputs = replace(INPUTS, options=options)
 
     first, second = (launcher.plan(inputs, digest="1") for _ in range(2))
 
