@@ -61,5 +61,9 @@ def raise_if_set(cancel: threading.Event | None) -> None:
         StartCancelled: it was.
     """
     if cancel is not None and cancel.is_set():
-        msg = "the start was called off"
-        raise StartCancelled(msg)
+        raise start_cancelled()
+
+
+def start_cancelled() -> StartCancelled:
+    """Return the error of a start that was called off."""
+    return StartCancelled("the start was called off")
