@@ -1,6 +1,6 @@
 """The keywords that a start takes, for type checkers; no code needs this at run time.
 
-`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartOptions`,
+`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartRequest`,
 because no type can be made from the fields of a dataclass. Tests compare them with these classes,
 and `ServeOptions` with the table of options.
 """

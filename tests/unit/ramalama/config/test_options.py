@@ -11,7 +11,7 @@ import pytest
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused
 from ramalama.models.reference.reference import ModelRef
-from ramalama.serving.options import StartOptions
+from ramalama.serving.request import StartRequest
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
 
@@ -61,7 +61,7 @@ def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
     seconds = cast("float", value)
 
     with pytest.raises(OptionRefused, match=f"{name} is a number of seconds, 0 or more, not "):
-        StartOptions(**{name: seconds})  # type: ignore[arg-type]  # mypy does not know the names
+        StartRequest(options=OPTIONS, **{name: seconds})  # type: ignore[arg-type]  # mypy does not know the names
 
 
 def test_words_may_be_texts() -> None:
