@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ramalama.api.client import Ramalama
 from ramalama.config.options import ServeOptions
 from ramalama.events import ContainerCreated, ignore
-from ramalama.serving.options import StartOptions
+from ramalama.serving.request import StartRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable
@@ -154,7 +154,7 @@ def _split_keywords(
 ) -> tuple[ServeOptions, StartKeywords]:
     """Split *keywords* into the options of the server and the keywords of `Ramalama.start`."""
     reference = _resolve(ramalama, model)
-    start_names = {field.name for field in fields(StartOptions)}
+    start_names = {field.name for field in fields(StartRequest)} - {"options"}
     _reject_unknown(
         keywords, start_names | {field.name for field in fields(ServeOptions)} - {"model"}
     )

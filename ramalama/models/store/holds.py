@@ -11,15 +11,11 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ramalama.system.locks import locked
+from ramalama.system.locks import InUse, locked, refuse_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-
-class _Held(Exception):
-    """Somebody reads it."""
 
 
 @contextmanager
@@ -35,8 +31,8 @@ def unless_held(locks: Path, name: str) -> Generator[bool]:
     lock = _lock(locks, name)
     with ExitStack() as alone:
         try:
-            alone.enter_context(locked(lock, on_wait=_refuse))
-        except _Held:
+            alone.enter_context(locked(lock, on_wait=refuse_to_wait))
+        except InUse:
             yield False
             return
         lock.unlink(missing_ok=True)  # there would be as many as models
@@ -45,7 +41,3 @@ def unless_held(locks: Path, name: str) -> Generator[bool]:
 
 def _lock(locks: Path, name: str) -> Path:
     return locks / f"{name}.held.lock"
-
-
-def _refuse() -> None:
-    raise _Held
