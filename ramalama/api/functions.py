@@ -168,9 +168,8 @@ def _split_keywords(
 
 def _resolve(ramalama: Ramalama, model: str | Path | ModelRef) -> ModelRef:
     if isinstance(model, Path):
-        model = str(
-            model.absolute()
-        )  # a relative path such as "granite" would be read as the name of an Ollama model
+        # Absolute, because a relative path such as "granite" would be the name of an Ollama model.
+        model = str(model.absolute())
     return ramalama.models.resolve(model) if isinstance(model, str) else model
 
 

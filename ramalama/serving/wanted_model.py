@@ -1,4 +1,4 @@
-"""The model that is to be served: found on this machine, or pulled; and one for a mere plan."""
+"""Find the model that will be served, or pull it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
-    """Return the model that is asked for, with its draft; pulled if it is not on this machine.
+    """Return the requested model with its draft model; pull them if they are not local.
 
     Raises:
-        ModelError: it is missing, cannot be had, is too large for *host*, or the runtime cannot
-            load it.
+        ModelError: the model does not exist, cannot be pulled, is too large for *host*, or cannot
+            be loaded by the runtime.
     """
     options = request.options
     runtime = find_runtime(options.runtime)
@@ -50,7 +50,7 @@ def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
 
 
 def model_to_plan(options: ServeOptions, models: Models) -> StoredModel:
-    """Return the model for a mere plan, which is no reason to fetch one that is not there."""
+    """Return the model for a plan; if it is not local, one with a made-up path, without a pull."""
     runtime = find_runtime(options.runtime)
 
     def get(reference: ModelRef) -> StoredModel:
@@ -63,7 +63,7 @@ def model_to_plan(options: ServeOptions, models: Models) -> StoredModel:
 
 
 def _with_draft(options: ServeOptions, get: Callable[[ModelRef], StoredModel]) -> StoredModel:
-    """Get what is to be served; its draft first, since that is small and may be misspelt."""
+    """Get the model and its draft; the draft first, because it is small and may be misspelt."""
     draft = None if options.draft is None else get(options.draft)
     model = get(options.model)
     return model if draft is None else with_draft(model, draft)

@@ -212,7 +212,7 @@ def test_stop_all_removes_every_server(dockerd: Dockerd, capsys: Capture) -> Non
 
 @pytest.mark.usefixtures("dockerd")
 def test_stopping_what_is_not_there_is_an_error_unless_ignored(capsys: Capture) -> None:
-    said = "Error: there is no model server 'mine'; `ramalama ps` lists those that are there\n"
+    said = "Error: there is no model server 'mine'; `ramalama ps` lists the model servers\n"
 
     assert run(capsys, "stop", "mine") == (125, "", said)
     assert run(capsys, "stop", "--ignore", "mine") == (0, "", "")
