@@ -429,8 +429,8 @@ def test_a_dry_run_writes_nothing(
         (["/"], 22, "/ is a directory; name the .gguf file in it"),
         (["/dev/null"], 22, "/dev/null is not a regular file"),
         (["/no\nwhere\x1b[2J"], 2, r"no such model file: /no\nwhere\x1b[2J"),
-        (["MODEL", "--port", "8080"], 22, "--port makes no sense without a network"),
-        (["MODEL", "--network", "container:x"], 22, "can publish no port"),
+        (["MODEL", "--port", "8080"], 22, "--port requires a network"),
+        (["MODEL", "--network", "container:x"], 22, "cannot publish a port"),
         (["MODEL", "--image", "UPPER case"], 22, "UPPER case"),
     ],
 )
