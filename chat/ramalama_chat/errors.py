@@ -8,10 +8,9 @@
   x InputRefused        what the user gave us makes no sense: a command's words, a file, a schema
   x KeepAliveExpired    the time that the caller gave the talk is over
 
-Messages are one line, and safe to print: what a server said in them went through `one_line`.
+Messages are one line, and safe to print: what a server said in them went through
+`ramalama_values.text.one_line`.
 """
-
-_LONGEST_QUOTE = 500
 
 
 class ChatError(Exception):
@@ -59,11 +58,3 @@ class InputRefused(ChatError):
 
 class KeepAliveExpired(ChatError):
     """The talk lasted as long as it was allowed to."""
-
-
-def one_line(text: str) -> str:
-    """Return *text*, which a stranger wrote, as one printable line of bounded length."""
-    from ramalama_chat.text import ControlFilter  # noqa: PLC0415 - compiles a pattern
-
-    line = " ".join(ControlFilter().feed(text[: 2 * _LONGEST_QUOTE]).split())
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, one_line
-from ramalama_chat.json_shape import is_count, is_object
+from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone
+from ramalama_values.json import is_count, is_object
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

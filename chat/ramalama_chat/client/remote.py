@@ -12,7 +12,8 @@ from ramalama_chat.client.client import HeaderFilter, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK
 from ramalama_chat.client.failures import chat_errors
-from ramalama_chat.errors import ChatError, InputRefused, one_line
+from ramalama_chat.errors import ChatError, InputRefused
+from ramalama_values.text import one_line
 
 _CONNECT_TIMEOUT = 10.0
 _HEADER_WORD = "[!-~]+"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.errors import ChatError, one_line
-from ramalama_chat.json_shape import is_array, is_object
+from ramalama_chat.errors import ChatError
+from ramalama_values.json import is_array, is_object
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from ramalama_chat.session.usage import Usage

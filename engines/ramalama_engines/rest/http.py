@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_values import frozen
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
-_LONGEST_TEXT = 1000
 
 
 @frozen(kw_only=False)
@@ -50,13 +50,6 @@ def peer_uid(path: str) -> int | None:
         client.connect(path)
         credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     return int(_UCRED.unpack(credentials)[1])
-
-
-def one_line(text: str) -> str:
-    """Make an engine's words fit to print: one line, printable, of bounded length."""
-    line = " ".join(text.split())
-    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "…"
 
 
 def explain(text: str, meanings: Iterable[FailurePattern], *, engine: str) -> EngineError | None:

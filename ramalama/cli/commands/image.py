@@ -13,7 +13,7 @@ from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.output.image_table import OURS, choose, write_json, write_table
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import Status, print_error, printable
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama.config.parsers import one_of
 from ramalama.errors import OptionRefused, engine_errors
 from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
@@ -21,6 +21,7 @@ from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import AcceleratorKind
 from ramalama_engines import PullPolicy
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse

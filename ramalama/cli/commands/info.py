@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from ramalama._version import __version__
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
-from ramalama.cli.output.terminal import printable
 from ramalama.config.config import config_files
 from ramalama.config.parsers import one_of
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.serving.images import describe_stand_in, name_of_image
 from ramalama.system.cores import default_threads, usable_cores
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ramalama.errors import ConfigError
 from ramalama.system.private_files import make_directories, replace_file
 from ramalama_engines.registry_auth.files import normal_key
-from ramalama_engines.registry_auth.json_file import is_object
+from ramalama_values.json import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 from ramalama.models.download.ranges import Span, Spans, joined
+from ramalama_values.json import is_object, parse_json
 
 _VERSION = 1
 LARGEST = 1024 * 1024
@@ -43,11 +44,8 @@ class Journal:
         Raises:
             ValueError: it is something else, or makes no sense.
         """
-        try:
-            value: object = json.loads(content)
-        except RecursionError:
-            value = None
-        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        value = parse_json(content)
+        fields = value if is_object(value) else {}
         match [fields.get(name) for name in ("version", "identity", "size", "validator")]:
             case [1, str(identity), int(size), str() | None as validator]:
                 spans = _parse_spans(fields.get("spans"))

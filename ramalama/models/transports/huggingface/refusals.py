@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
 from ramalama.models.http.retry import asked_pause
-from ramalama.models.transports.api_requests import one_line
+from ramalama.models.transports.api_requests import LONGEST_DETAIL
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from ramalama.errors import ModelError
@@ -83,4 +84,5 @@ def _too_many(answer: HttpAnswer, token: Token | None, host: str) -> str:
 
 
 def _message(answer: HttpAnswer) -> str:
-    return one_line(answer.headers.get("x-error-message", "")) or f"status {answer.status}"
+    said = answer.headers.get("x-error-message", "")
+    return one_line(said, longest=LONGEST_DETAIL) or f"status {answer.status}"

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
-from ramalama.models.transports.api_requests import one_line
 from ramalama.models.transports.hub import LARGEST_READ
-from ramalama.models.transports.json_fields import is_array, is_object, text
+from ramalama.models.transports.json_fields import text
+from ramalama_values.json import is_array, is_object
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -302,7 +302,7 @@ def test_a_closed_port_is_a_server_gone() -> None:
         pytest.param(
             refusal(500, '{"error": {"message": "line\\none\\u001b[31m and two"}}'),
             RequestFailed,
-            r"^the server refused the request \(HTTP 500\): line one and two$",
+            r"^the server refused the request \(HTTP 500\): line one\\x1b\[31m and two$",
             id="a-refusal-is-one-printable-line",
         ),
         pytest.param(

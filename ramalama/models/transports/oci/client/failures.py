@@ -11,10 +11,11 @@ import httpx2
 from ramalama.errors import AccessDenied, ModelError
 from ramalama.models.http.client import AnswerTooLong
 from ramalama.models.http.retry import advise
-from ramalama.models.transports.api_requests import one_line
-from ramalama.models.transports.json_fields import is_array, text
+from ramalama.models.transports.json_fields import text
 from ramalama.models.transports.oci.client.tokens import TokenError, TokenRefused
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
+from ramalama_values.json import is_array
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -105,4 +106,4 @@ def _detail(answer: HttpAnswer) -> str:
         return ""
     first = errors[0] if is_array(errors) and errors else None
     message = text(first, "message") or text(first, "code")
-    return f" ({one_line(message.encode(errors='replace'))})" if message else ""
+    return f" ({one_line(message)})" if message else ""

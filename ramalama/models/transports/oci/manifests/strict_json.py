@@ -1,18 +1,13 @@
-"""JSON from strangers: one object, each field once, no exception that carries the text along."""
+"""JSON of registries: one object, in which each field stands once."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from ramalama.models.transports.json_fields import is_object
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-class _AmbiguousObject(ValueError):
-    """A field occurs twice in it."""
 
 
 def parse_object(content: bytes) -> Mapping[str, object]:
@@ -22,30 +17,11 @@ def parse_object(content: bytes) -> Mapping[str, object]:
         ValueError: it is something else, and what.
     """
     try:
-        value: object = json.loads(content.decode(), object_pairs_hook=_unambiguous)
-    except RecursionError:
-        msg = "it is nested too deeply"
-        raise ValueError(msg) from None
-    except UnicodeDecodeError:
-        msg = "it is not UTF-8"
-        raise ValueError(msg) from None
-    except json.JSONDecodeError as exc:
-        msg = f"it is not JSON (line {exc.lineno}, column {exc.colno})"
-        raise ValueError(msg) from None
-    except _AmbiguousObject:
-        raise
-    except ValueError:  # Python's own words for this are meant for programmers
-        msg = "it has a number with too many digits"
+        value = parse_json(content, unique=True)
+    except ValueError as exc:
+        msg = f"it {exc}"
         raise ValueError(msg) from None
     if not is_object(value):
         msg = "it is not a JSON object"
         raise ValueError(msg)
     return value
-
-
-def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        msg = "a field occurs twice in it"
-        raise _AmbiguousObject(msg)
-    return fields

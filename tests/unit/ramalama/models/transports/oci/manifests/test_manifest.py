@@ -126,10 +126,10 @@ def test_what_makes_no_sense_is_refused_with_the_reason(fields: object, reason: 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", r"it is not JSON \(line 1, column 1\)"),
-        (b"<html>", "it is not JSON"),
+        (b"", r"it is not valid JSON \(line 1, column 1\)"),
+        (b"<html>", "it is not valid JSON"),
         (b"\xff\xfe{\0}\0", "it is not UTF-8"),
-        (b'{"schemaVersion":2,"a":' + b"[" * 100_000, "it is nested too deeply|it is not JSON"),
+        (b'{"schemaVersion":2,"a":' + b"[" * 100_000, "it is nested too deeply"),
         (b'{"schemaVersion":' + b"2" * 5000 + b"}", "it has a number with too many digits$"),
         (b'{"schemaVersion":2,"a":-' + b"2" * 100_000 + b"}", "a number with too many digits$"),
         (b'{"layers":[],"layers":[]}', "a field occurs twice"),
