@@ -66,10 +66,10 @@ def find_server(engine: Engine, name: str) -> ContainerState:
     if len(found) == 1:
         return found[0]
     if found:
-        msg = f"{name!r} is the beginning of {len(found)} model servers' IDs; give more of it"
-        raise OptionRefused(msg)
-    msg = f"there is no model server {name!r}; `ramalama ps` lists those that are there"
-    raise EngineFailure(ContainerNotFound(msg, engine=engine.kind))
+        msg = f"{name!r} is the beginning of {len(found)} model servers' IDs"
+        raise OptionRefused(msg, hint="give more of it")
+    msg, hint = f"there is no model server {name!r}", "`ramalama ps` lists those that are there"
+    raise EngineFailure(ContainerNotFound(msg, hint=hint, engine=engine.kind))
 
 
 def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> ModelServer:

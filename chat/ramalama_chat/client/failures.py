@@ -64,9 +64,8 @@ def _refusal(exc: openai.APIStatusError) -> RequestFailed:
         return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
     said = body.get("message")
     words = one_line(said if isinstance(said, str) else exc.response.text)
-    hint = "; RAMALAMA_API_KEY is the place for its key" if exc.status_code in _NOT_YOU else ""
+    hint = "RAMALAMA_API_KEY is the place for its key" if exc.status_code in _NOT_YOU else None
     msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a word'}"
-    msg += hint
     # vLLM has the numbers in its sentence: "maximum context length is 2048 tokens. However, …"
     too_long = "context length" in words
-    return (ContextExceeded if too_long else RequestFailed)(msg, status=exc.status_code)
+    return (ContextExceeded if too_long else RequestFailed)(msg, hint=hint, status=exc.status_code)

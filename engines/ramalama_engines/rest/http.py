@@ -67,18 +67,19 @@ def unavailable(exc: BaseException, *, engine: str, url: str) -> EngineUnavailab
 
     The SDKs wrap the cause several times, and only the operating system's error tells it.
     """
+    hint = None
     match first_errno(exc):
         case errno.ENOENT:
-            reason = "there is no such socket; is the service started?"
+            reason, hint = "there is no such socket", "is the service started?"
         case errno.ECONNREFUSED:
-            reason = "nothing listens there; is the service started?"
+            reason, hint = "nothing listens there", "is the service started?"
         case errno.EACCES | errno.EPERM:
-            reason = "permission denied; may this user use the socket?"
+            reason, hint = "permission denied", "may this user use the socket?"
         case None:
             reason = f"no answer ({one_line(str(_innermost(exc)))})"
         case number:
             reason = errno.errorcode.get(number, str(number))
-    return EngineUnavailable(f"{engine} at {url}: {reason}", engine=engine)
+    return EngineUnavailable(f"{engine} at {url}: {reason}", hint=hint, engine=engine)
 
 
 def first_errno(exc: BaseException) -> int | None:

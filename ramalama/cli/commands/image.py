@@ -207,8 +207,8 @@ def _recipe_for_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> st
     builds = VLLM_BUILDS if runtime is RuntimeName.VLLM else IMAGES
     if kind not in builds:
         known = ", ".join(_buildable())
-        msg = f"there is no recipe for an image of {runtime} for {kind}; name one of {known}"
-        raise OptionRefused(msg)
+        msg = f"there is no recipe for an image of {runtime} for {kind}"
+        raise OptionRefused(msg, hint=f"name one of {known}")
     return builds[kind].rpartition("/")[2]
 
 

@@ -109,7 +109,7 @@ def _engine(ramalama: Ramalama) -> dict[str, object]:
             info = ramalama.connect().info
             ramalama.remove_orphans()
     except EngineFailure as exc:
-        return {"Error": str(exc)}
+        return {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
     facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
     return {"Why": ramalama.engine_source, **facts}
 

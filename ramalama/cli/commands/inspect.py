@@ -96,8 +96,8 @@ def _find(models: Models, reference: ModelRef) -> StoredModel:
         return open_local(reference)
     record = models.store.find(reference)
     if record is None:
-        msg = f"{reference} is not on this machine; `ramalama pull` brings it here"
-        raise ModelNotFound(msg)
+        msg = f"{reference} is not on this machine"
+        raise ModelNotFound(msg, hint="`ramalama pull` brings it here")
     return models.store.open(record)
 
 

@@ -130,8 +130,8 @@ def _edit(file: Path, change: Callable[[str], str]) -> bool:
         msg = f"{file} {exc}; it was left as it is"
         raise ConfigError(msg) from exc
     except OSError as exc:
-        msg = f"{file} cannot be changed: {exc.strerror}; name another file with --authfile"
-        raise ConfigError(msg) from exc
+        msg = f"{file} cannot be changed: {exc.strerror}"
+        raise ConfigError(msg, hint="name another file with --authfile") from exc
 
 
 @contextmanager

@@ -114,8 +114,8 @@ class Records:
             try:
                 yield read_record(path)
             except StoreError as exc:
-                msg = f"{exc}; remove that file if no other version of this program wrote it"
-                raise StoreError(msg) from exc
+                hint = "remove that file if no other version of this program wrote it"
+                raise StoreError(exc.message, hint=hint) from exc
 
     def _paths(self) -> Iterator[str]:
         return notes_below(self._directory)

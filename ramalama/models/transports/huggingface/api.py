@@ -119,7 +119,8 @@ class HuggingFaceApi:
         )
         if not others:
             return error
-        return UnknownModel(f"{error}; did you mean {' or '.join(others)}?", alternatives=others)
+        hint = f"did you mean {' or '.join(others)}?"
+        return UnknownModel(str(error), hint=hint, alternatives=others)
 
     def _parse_page(self, page: object) -> Iterator[ListedFile]:
         if not is_array(page):

@@ -129,14 +129,15 @@ class ModelScopeApi:
         reference, host = f"ms://{self.repository}", self.hub.host
         said = one_line(text(content, "Message")) or f"status {answer.status}"
         kind: type[ModelError]
+        hint = None
         match answer.status if not answer.ok else content.get("Code"):
             case 401 | 403:
-                hint = "" if self.hub.secrets else "; set MODELSCOPE_API_TOKEN to be known"
-                kind, line = AccessDenied, f"{host} refuses {reference}: {said}{hint}"
+                kind, line = AccessDenied, f"{host} refuses {reference}: {said}"
+                hint = None if self.hub.secrets else "set MODELSCOPE_API_TOKEN to be known"
             case 404 | 10010205001:  # the latter is in the body of the former
                 kind, line = UnknownModel, f"{host} has no {reference}, or hides it: {said}"
             case 429:
                 kind, line = ModelPullError, f"{host} takes no more requests for now: {said}"
             case _:
                 kind, line = ModelPullError, f"{host} fails at {reference}: {said}"
-        return kind(line)
+        return kind(line, hint=hint)

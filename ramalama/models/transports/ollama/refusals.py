@@ -59,7 +59,7 @@ def refusal(answer: HttpAnswer, host: str, reference: ModelRef) -> ModelError:
         case 412:  # which Ollama's reads from the version that a client tells
             return ModelUnsupported(f"{host} does not give {reference} to us{detail}")
         case 429:
-            return ModelPullError(f"{host} has had too many requests; try again later")
+            return ModelPullError(f"{host} has had too many requests", hint="try again later")
         case status:
             return ModelPullError(f"{host} answered {status}{detail}")
 
