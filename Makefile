@@ -47,9 +47,12 @@ site: docs  ## Build pages for a browser into build/site; takes: pip install --g
 	rm -rf build/pages
 	mkdir -p build/pages/docs
 	cp README.md build/pages/index.md
-	cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md build/pages/
+	cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md build/pages/
 	cp -R docs/*.md docs/images build/pages/docs/
-	cp -R build/reference build/pages/
+	cp -R build/reference examples build/pages/
+	for page in */README.md ramalama/*/README.md ramalama/*/*/README.md; do \
+	  mkdir -p "build/pages/$$(dirname "$$page")" && cp "$$page" "build/pages/$$page" || exit; \
+	done
 	$(BIN)/zensical build --strict
 
 bench:  ## Measure, each figure against its floor; starts real engines, which takes root

@@ -5,16 +5,17 @@ from __future__ import annotations
 # Type checkers know the name; `typing` takes long to import.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeGuard
+    from typing import NoReturn, TypeGuard
 
 _MOST = 2**64  # sizes, inodes and what servers count or measure
 
 
-def parse_json(content: bytes | str, *, limit: int | None = None, unique: bool = False) -> object:
+def parse_json(content: bytes | str, *, limit: int | None = None, strict: bool = False) -> object:
     """Return the JSON value that *content* is; bytes are UTF-8, with or without a byte order mark.
 
-    *limit* is the longest content, in bytes or characters; None is no limit. With *unique*, no
-    object in it may have the same field twice.
+    *limit* is the longest content, in bytes or characters; None is no limit. With *strict*, no
+    object in it may have the same field twice, and what Python takes beyond JSON is refused, so
+    that the value can be written again: NaN, infinity, and halves of surrogate pairs.
 
     Raises:
         ValueError: it is something else. The message is what can follow the content's name, such
@@ -25,7 +26,7 @@ def parse_json(content: bytes | str, *, limit: int | None = None, unique: bool =
         msg = f"is longer than {limit} bytes"
         raise ValueError(msg)
     # Raised outside of the handlers: a JSONDecodeError in the chain carries the whole content.
-    value, problem = _parse(content, unique=unique)
+    value, problem = _parse(content, strict=strict)
     if problem:
         raise ValueError(problem)
     return value
@@ -51,32 +52,52 @@ def is_measure(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST
 
 
-class _AmbiguousObject(ValueError):
-    """An object has the same field twice."""
+class _RefusedError(ValueError):
+    """What the parser would have taken, and why it must not."""
 
 
-def _parse(content: bytes | str, *, unique: bool) -> tuple[object, str]:
+def _parse(content: bytes | str, *, strict: bool) -> tuple[object, str]:
     """Return the value, and what is wrong with *content*, "" for nothing."""
     import json  # noqa: PLC0415 (it imports re)
 
-    hook = _unambiguous if unique else None
+    pairs, constants = (_unambiguous, _refuse) if strict else (None, None)
     try:
         text = content if isinstance(content, str) else content.decode().removeprefix("\ufeff")
-        return json.loads(text, object_pairs_hook=hook), ""
-    except json.JSONDecodeError as exc:
-        return None, f"is not valid JSON (line {exc.lineno}, column {exc.colno})"
-    except UnicodeDecodeError:
-        return None, "is not valid JSON: it is not UTF-8"
-    except RecursionError:
-        return None, "is not valid JSON: it is nested too deeply"
-    except _AmbiguousObject:
-        return None, "is ambiguous: a field occurs twice in it"
-    except ValueError:  # Python reads no number of over 4300 digits
-        return None, "is not valid JSON: it has a number with too many digits"
+        value: object = json.loads(text, object_pairs_hook=pairs, parse_constant=constants)
+        if strict and "\\u" in text:  # the escape of half of a pair?
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as exc:
+        return None, _problem(exc)
+    return value, ""
+
+
+def _problem(exc: ValueError | RecursionError) -> str:
+    import json  # noqa: PLC0415 (see above)
+
+    match exc:
+        case _RefusedError():
+            return str(exc)
+        case json.JSONDecodeError():
+            why = f" (line {exc.lineno}, column {exc.colno})"
+        case UnicodeDecodeError():
+            why = ": it is not UTF-8"
+        case UnicodeEncodeError():
+            why = ": it has half of a character"
+        case RecursionError():
+            why = ": it is nested too deeply"
+        case _:  # Python reads no number of over 4300 digits
+            why = ": it has a number with too many digits"
+    return f"is not valid JSON{why}"
 
 
 def _unambiguous(pairs: list[tuple[str, object]]) -> dict[str, object]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise _AmbiguousObject
+        msg = "is ambiguous: a field occurs twice in it"
+        raise _RefusedError(msg)
     return fields
+
+
+def _refuse(constant: str) -> NoReturn:
+    msg = f"is not valid JSON, which has no {constant}"
+    raise _RefusedError(msg)

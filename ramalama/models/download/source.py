@@ -1,17 +1,20 @@
-"""Where a blob's bytes are today: behind a redirect, perhaps, and a signature that expires."""
+"""Where the bytes of a blob come from: its present address, and the open connections."""
 
 from __future__ import annotations
 
+import socket
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import httpx2
 
 from ramalama.models.download.values import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class Source:
@@ -71,3 +74,43 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or "its server"
     except ValueError:
         return "its server"
+
+
+@runtime_checkable
+class _NetworkStream(Protocol):
+    """What the library wraps a socket in."""
+
+    def get_extra_info(self, info: str) -> object: ...
+
+
+class Connections:
+    """Learns of new connections as httpx2's ``trace`` extension, and ends them all at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._ended = False
+
+    def trace(self, event: str, info: Mapping[str, object]) -> None:
+        """Hear what happens to a request; connecting and the start of TLS bring a socket each."""
+        if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            return
+        stream = info.get("return_value")
+        made = stream.get_extra_info("socket") if isinstance(stream, _NetworkStream) else None
+        with self._lock:
+            if isinstance(made, socket.socket):
+                self._sockets.add(made)
+            if self._ended:
+                self._shut()
+
+    def end(self) -> None:
+        """Wake every thread that waits for one of them; the next ones are stillborn."""
+        with self._lock:
+            self._ended = True
+            self._shut()
+
+    def _shut(self) -> None:
+        for connection in self._sockets:
+            # Not the subclass's method: that of TLS forgets its state under the reader's feet.
+            with suppress(OSError):  # closed already
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)

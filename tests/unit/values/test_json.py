@@ -57,7 +57,25 @@ def test_anything_else_is_a_value_error_in_plain_words(content: str | bytes, pro
 @pytest.mark.parametrize("content", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "c": 2, "a": 1}}]'])
 def test_a_field_that_stands_twice_can_be_refused(content: str) -> None:
     with pytest.raises(ValueError, match=r"^is ambiguous: a field occurs twice in it$"):
-        parse_json(content, unique=True)
+        parse_json(content, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[NaN]", "is not valid JSON, which has no NaN"),
+        ('{"a": -Infinity}', "is not valid JSON, which has no -Infinity"),
+        (r'"\ud800"', "is not valid JSON: it has half of a character"),
+        (r'{"\uDFFF": 1}', "is not valid JSON: it has half of a character"),
+    ],
+)
+def test_what_could_not_be_written_again_can_be_refused(content: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=r"^is ") as caught:
+        parse_json(content, strict=True)
+
+    assert str(caught.value) == problem
+    assert parse_json(content) is not None
+    assert parse_json(r'"\ud83e\uddad"', strict=True) == "🦭"
 
 
 @pytest.mark.parametrize("content", [b"[1, 2]", "[1, 2]"])

@@ -348,8 +348,8 @@ def broken_config() -> Model:
     )
 
 
-def no_json() -> Model:
-    return make_model([], config=Layer(type=DOCKER_CONFIG, content=b"{"))
+def no_json(content: bytes = b"{") -> Model:
+    return make_model([], config=Layer(type=DOCKER_CONFIG, content=content))
 
 
 @pytest.mark.parametrize(
@@ -358,6 +358,8 @@ def no_json() -> Model:
         (make_model([Layer(type="x/y", content=b"")]), "is no image that a car could be built on"),
         (broken_config(), "the configuration of .* does not fit its layers"),
         (no_json(), "the configuration of .* makes no sense"),
+        (no_json(rb'{"author": "\ud800"}'), "makes no sense: it has half of a character"),
+        (no_json(b'{"created": NaN}'), "makes no sense: it is not JSON"),
     ],
 )
 def test_what_is_no_image_is_nothing_to_build_on(

@@ -1,4 +1,7 @@
-"""JSON of registries: one object, in which each field stands once."""
+"""JSON of registries: one object, in which each field stands once, and which can be written again.
+
+Python alone takes NaN, and halves of surrogate pairs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def parse_object(content: bytes) -> Mapping[str, object]:
         ValueError: it is something else, and what.
     """
     try:
-        value = parse_json(content, unique=True)
+        value = parse_json(content, strict=True)
     except ValueError as exc:
         msg = f"it {exc}"
         raise ValueError(msg) from None
