@@ -21,11 +21,11 @@ def check_options(options: ServeOptions) -> None:
         OptionRefused: they do; the message says which and what to do.
     """
     if options.network.startswith(_NETWORKLESS):
-        msg = f"network mode {options.network!r} cannot publish a port; use none or bridge"
-        raise OptionRefused(msg)
+        msg = f"network mode {options.network!r} cannot publish a port"
+        raise OptionRefused(msg, hint="use none or bridge")
     if options.network == "none" and options.port is not None:
-        msg = "--port requires a network; add --network bridge, or omit --port"
-        raise OptionRefused(msg)
+        msg = "--port requires a network"
+        raise OptionRefused(msg, hint="add --network bridge, or omit --port")
     if options.host != LOOPBACK or options.api_key is not None:
         _check_reach(options)
 
@@ -34,8 +34,8 @@ def _check_reach(options: ServeOptions) -> None:
     import re  # noqa: PLC0415 (rarely used)
 
     if options.network == "none":
-        msg = "--host and --api-key require a network; add --network bridge"
-        raise OptionRefused(msg)
+        msg = "--host and --api-key require a network"
+        raise OptionRefused(msg, hint="add --network bridge")
     if not is_address(options.host):
         msg = f"--host {options.host!r} is not an IP address; 0.0.0.0 means all of this machine"
         raise OptionRefused(msg)

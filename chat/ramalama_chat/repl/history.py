@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ramalama_chat.input.regular_file import open_regular
+from ramalama_values.json import parse_json
 
 _MOST_BYTES = 1024 * 1024  # of the file's end; what is older than that is cut off
 _OTHERS = 0o077  # the permissions of others
@@ -79,7 +80,7 @@ def _append(path: Path, line: str) -> None:
 def _parse(line: str) -> str:
     """Return the text of a line; "" for what is none, such as the first one, cut by `_read_end`."""
     try:
-        value: object = json.loads(line)
-    except (ValueError, RecursionError):
+        value = parse_json(line)
+    except ValueError:
         return ""
     return value if isinstance(value, str) else ""

@@ -57,8 +57,8 @@ class RegistryName:
             domain = ""
         # What is no host would have been taken for a namespace of Docker Hub.
         if not domain or domain != normal_key(first):
-            msg = f"{text!r} is no registry; name its host: quay.io, docker.io, localhost:5000"
-            raise InvalidReference(msg)
+            msg = f"{text!r} is no registry"
+            raise InvalidReference(msg, hint="name its host: quay.io, docker.io, localhost:5000")
         return cls(domain=domain, key=normal_key(name))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+from ramalama_values.json import is_object, parse_json
 
 _VERSION = 1
 LARGEST = 1024 * 1024
@@ -45,11 +46,8 @@ class Journal:
         Raises:
             ValueError: it is something else, or makes no sense.
         """
-        try:
-            value: object = json.loads(content)
-        except RecursionError:
-            value = None
-        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        value = parse_json(content)
+        fields = value if is_object(value) else {}
         match [fields.get(name) for name in ("version", "identity", "size", "validator")]:
             case [1, str(identity), int(size), str() | None as validator]:
                 spans = _parse_spans(fields.get("spans"))

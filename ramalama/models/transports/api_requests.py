@@ -10,6 +10,7 @@ import httpx2
 from ramalama.errors import ModelPullError
 from ramalama.models.http.client import AnswerTooLong, ask
 from ramalama.models.http.retry import RetryPolicy, TransientError, advise
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from ramalama.models.http.client import HttpAnswer
 
 PATIENCE = RetryPolicy()
-
-_LONGEST_SHOWN = 200
+LONGEST_DETAIL = 200  # characters of an answer that may be a proxy's, a page of HTML
 
 
 def ask_server(
@@ -74,11 +74,3 @@ def refuse_downgrade(asked: str, answered: str) -> None:
 def server_of(url: str) -> str:
     """Return host and port; not the user and password that the address of a mirror may have."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-
-
-def one_line(text: str | bytes) -> str:
-    """Make a server's words fit to be shown: one line, printable, of bearable length."""
-    text = text[: 4 * _LONGEST_SHOWN]
-    words = (text if isinstance(text, str) else text.decode(errors="replace")).split()
-    line = "".join(char for char in " ".join(words) if char.isprintable())
-    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

@@ -120,8 +120,8 @@ def test_the_one_model_of_a_server_is_asked(script: Script, tmp_path: Path) -> N
             "wrong key; RAMALAMA_API_KEY",
         ),
         (refusal(403, ""), ChatError, "without a word; RAMALAMA_API_KEY is the place"),
-        ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "hung up without an answer"),
-        ([b""], ServerGone, "hung up without an answer"),
+        ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "hung up, or sent what is no HTTP; is it"),
+        ([b""], ServerGone, "hung up, or sent what is no HTTP; is it"),
     ],
 )
 def test_a_server_without_one_model_says_why(

@@ -7,7 +7,6 @@ the helper of the whole file: as podman and docker do it.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied
 from ramalama_engines.registry_auth.files import find_entries
-from ramalama_engines.registry_auth.json_file import JsonFileError, is_object
+from ramalama_engines.registry_auth.json_file import JsonFileError
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -211,10 +211,9 @@ def _remaining(deadline: float) -> float:
 
 def _read(output: bytes) -> Credentials | None:
     """Read a helper's answer; None if it is anything else."""
-    # No exception leaves here: one of decoding carries what it could not decode.
     try:
-        answer: object = json.loads(output)
-    except (ValueError, RecursionError):
+        answer = parse_json(output)
+    except ValueError:
         return None
     if not is_object(answer):
         return None
