@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+
+_CHECK_INTERVAL = 0.1  # seconds
 
 
 def _nothing(_result: object = None) -> None:
@@ -27,12 +29,13 @@ async def in_thread(
 
     If the task is cancelled, *call_off* is called, which can make *call* fail early. If *call*
     returns a result nevertheless, *undo* is called with it, in another thread. Only then
-    CancelledError is raised. The event loop's own thread pool is not used: it is small, and other
-    code of the program needs it.
+    CancelledError is raised. *undo* is also called if the event loop is closed, or the program
+    ends, before the task gets the result. The event loop's own thread pool is not used: it is
+    small, and other code of the program needs it.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-    threading.Thread(target=_run, args=(call, undo, loop, done), name="ramalama-async").start()
+    in_other_thread = _CallInThread(call, undo, asyncio.get_running_loop())
+    done = in_other_thread.done
+    threading.Thread(target=in_other_thread.run, name="ramalama-async").start()
     cancellation: asyncio.CancelledError | None = None
     while not done.done():
         try:
@@ -40,6 +43,7 @@ async def in_thread(
         except asyncio.CancelledError as exc:
             cancellation = exc
             call_off()
+    in_other_thread.claim()
     if cancellation is None:
         return done.result()
     if done.exception() is None:
@@ -49,20 +53,49 @@ async def in_thread(
     raise cancellation
 
 
-def _run(
-    call: Callable[[], T],
-    undo: Callable[[T], None],
-    loop: asyncio.AbstractEventLoop,
-    done: asyncio.Future[T],
-) -> None:
-    try:
-        result = call()
-    except BaseException as exc:  # noqa: BLE001 (raised again in the waiting task)
-        failure = exc
-        with suppress(RuntimeError):  # the loop was closed meanwhile: no task waits
-            loop.call_soon_threadsafe(lambda: done.set_exception(failure))
-        return
-    try:
-        loop.call_soon_threadsafe(lambda: done.set_result(result))
-    except RuntimeError:  # the loop was closed: see above
-        undo(result)
+class _CallInThread(Generic[T]):
+    """A call in a thread, whose result belongs either to the waiting task or to *undo*.
+
+    The event loop can be stopped and closed at any moment, and then forgets what it was given. So
+    the thread keeps the result until the task has claimed it.
+    """
+
+    def __init__(
+        self, call: Callable[[], T], undo: Callable[[T], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.done: asyncio.Future[T] = loop.create_future()
+        self._call = call
+        self._undo = undo
+        self._loop = loop
+        self._claimed = threading.Event()
+
+    def claim(self) -> None:
+        """Take the result for the task; the event loop must be running."""
+        self._claimed.set()
+
+    def run(self) -> None:
+        """Make the call, and hand its result over."""
+        try:
+            result = self._call()
+        except BaseException as exc:  # noqa: BLE001 (raised again in the waiting task)
+            failure = exc
+            with suppress(RuntimeError):  # the loop was closed meanwhile: no task waits
+                self._loop.call_soon_threadsafe(lambda: self.done.set_exception(failure))
+            return
+        with suppress(RuntimeError):  # likewise
+            self._loop.call_soon_threadsafe(lambda: self.done.set_result(result))
+        if not self._is_claimed():
+            self._undo(result)
+
+    def _is_claimed(self) -> bool:
+        """Wait until the task has claimed the result, or never will, and return whether it has."""
+        while not self._claimed.wait(_CHECK_INTERVAL):
+            if self._is_abandoned():
+                # A claim may have come before the loop was closed, but none can come after.
+                return self._claimed.is_set()
+        return True
+
+    def _is_abandoned(self) -> bool:
+        """Return whether no task can run any more: at the end of the program, a loop is unused."""
+        program_ends = not threading.main_thread().is_alive()
+        return self._loop.is_closed() or (program_ends and not self._loop.is_running())

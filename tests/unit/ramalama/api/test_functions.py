@@ -6,10 +6,12 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVarTuple
 
 import pytest
 
@@ -25,9 +27,12 @@ from tests.unit.ramalama.serving.model_server import LOADING
 from tests.unit.ramalama.serving.servers import ServerFixture
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+    from contextvars import Context
 
 CANCELS = 60
+
+Ts = TypeVarTuple("Ts")
 
 
 @pytest.fixture
@@ -325,6 +330,68 @@ def test_a_result_that_nobody_takes_is_undone_even_if_that_is_cancelled_again() 
 
     asyncio.run(main())
     assert undone == [7]
+
+
+class NotifyingLoop(asyncio.SelectorEventLoop):
+    """An event loop that sets `called` when another thread has scheduled a callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called = threading.Event()
+
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        handle = super().call_soon_threadsafe(callback, *args, context=context)
+        self.called.set()
+        return handle
+
+
+def test_a_result_that_a_closed_loop_no_longer_delivers_is_undone(
+    threads_before: frozenset[threading.Thread],
+) -> None:
+    undone: list[int] = []
+    go_on = threading.Event()
+
+    def call() -> int:
+        go_on.wait()
+        return 7
+
+    loop = NotifyingLoop()
+    loop.set_exception_handler(lambda _loop, _context: None)  # which hears of the task's end
+    task = loop.create_task(in_thread(call, undo=undone.append))
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    go_on.set()
+    loop.called.wait()
+    loop.close()
+    join_our_threads(threads_before)
+
+    assert undone == [7]
+    assert not task.done()
+
+
+def test_a_program_that_ends_with_an_open_loop_leaves_nothing() -> None:
+    program = """
+import asyncio, threading
+from ramalama.api.threads import in_thread
+
+go_on = threading.Event()
+loop = asyncio.new_event_loop()
+loop.set_exception_handler(lambda _loop, _context: None)
+task = loop.create_task(in_thread(lambda: go_on.wait() and 7, undo=print))
+loop.call_soon(loop.stop)
+loop.run_forever()
+go_on.set()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+
+    assert ended.stdout == "7\n"
 
 
 def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(
