@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -86,15 +86,14 @@ class _ServedInThreads:
         self._preload = _Preload()
 
     def start(self) -> ModelServer:
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._close_own)
+            undo.callback(self._preload.join)
             options, how = _split_keywords(self._ramalama, self._model, self._keywords)
             how["cancel"], how["on_event"] = self.cancelled, self._follow
-            server = self._ramalama.start(options, **how)
+            server = undo.enter_context(self._ramalama.start(options, **how))
             self._preload.finish()
-        except BaseException:
-            self._preload.join()
-            self._close_own()
-            raise
+            undo.pop_all()
         return server
 
     def close(self, server: ModelServer) -> None:

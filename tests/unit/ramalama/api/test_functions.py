@@ -394,6 +394,21 @@ go_on.set()
     assert ended.stdout == "7\n"
 
 
+def test_a_server_that_was_found_is_left_if_the_openai_sdk_cannot_be_imported(
+    servers: ServerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with ramalama.aserve(str(servers.model), using=servers.ramalama(), reuse=True):
+            pass
+
+    with servers.ramalama().serve(servers.options, reuse=True):
+        monkeypatch.setitem(sys.modules, "ramalama_chat.preload", None)
+        with pytest.raises(ImportError):
+            asyncio.run(main())
+
+    assert servers.is_clean()
+
+
 def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(
     servers: ServerFixture, threads_before: frozenset[threading.Thread]
 ) -> None:
