@@ -250,6 +250,7 @@ def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(
             await asyncio.sleep(chance.uniform(0, 0.06))
             task.cancel()
             await asyncio.wait((task,))
+            assert task.cancelled() or task.exception() is None
             assert servers.is_clean()
 
     asyncio.run(main())
