@@ -90,9 +90,11 @@ class Launcher:
         server = self._server(handle, container, plan)
         with self._cleaning_up():
             self._wait(server, container)
-        handle.settled = True
         request.tell(ServerReady(container))
         self._warn_of_cpu(container, plan.server)
+        # Last: until here, a start that is cancelled leaves no server, not even one with a
+        # keep-alive time.
+        handle.settled = True
         return undo.enter_context(server)
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:

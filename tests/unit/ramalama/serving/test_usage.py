@@ -300,6 +300,20 @@ def test_a_start_that_is_called_off_leaves_nothing(
     assert servers.is_clean()
 
 
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_start_that_is_cancelled_at_its_last_moment_leaves_nothing(
+    servers: ServerFixture,
+    reuse: bool,  # noqa: FBT001 (a row of the table)
+) -> None:
+    cancel = threading.Event()
+    servers.on_request = cancel.set  # so the answer to this request is the last thing waited for
+
+    with pytest.raises(StartCancelled):
+        servers.ramalama().start(servers.options, reuse=reuse, cancel=cancel, keep_alive=60)
+
+    assert servers.is_clean()
+
+
 def test_a_start_that_fails_leaves_nothing_however_long_it_was_to_stay(run_dir: Path) -> None:
     servers = ServerFixture(root=run_dir, program=FakeProgram(exit_code=1))
 
