@@ -100,9 +100,13 @@ class ServerHandle:
             return
         if self._left:
             return
-        with suppress(FileNotFoundError), self._shared.locked() as users:
-            users.remove(self._use)
-            if not self.settled or users.is_over():
+        try:
+            with self._shared.locked() as users:
+                users.remove(self._use)
+                if not self.settled or users.is_over():
+                    self._remove()
+                    users.close()
+        except FileNotFoundError:  # another process has stopped the server, or removed its records
+            if not self.settled:
                 self._remove()
-                users.close()
         self._left = True

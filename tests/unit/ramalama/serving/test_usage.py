@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import EngineFailure, OptionRefused, StartCancelled
-from ramalama.events import ContainerCreated, Event, Notice
+from ramalama.events import ContainerCreated, ContainerStarted, Event, Notice
 from ramalama.serving.cleanup import is_orphaned, remove_orphaned
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import FOR_EVER, SharedServer
@@ -310,6 +311,24 @@ def test_a_start_that_is_cancelled_at_its_last_moment_leaves_nothing(
 
     with pytest.raises(StartCancelled):
         servers.ramalama().start(servers.options, reuse=reuse, cancel=cancel, keep_alive=60)
+
+    assert servers.is_clean()
+
+
+def test_a_start_that_is_cancelled_after_its_records_vanished_leaves_nothing(
+    servers: ServerFixture,
+) -> None:
+    cancel = threading.Event()
+
+    def remove_records(event: Event) -> None:
+        if isinstance(event, ContainerStarted):
+            shutil.rmtree(shared_directory(servers))
+            cancel.set()
+
+    with pytest.raises(StartCancelled):
+        servers.ramalama().start(
+            servers.options, reuse=True, cancel=cancel, on_event=remove_records
+        )
 
     assert servers.is_clean()
 
