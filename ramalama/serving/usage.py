@@ -64,11 +64,16 @@ class SharedServer:
             OSError: the directory or a file in it cannot be written.
         """
         self.path.mkdir(mode=0o700)
-        use = UserRecords(self.path).add(ProcessIdentity.of_this_process())
-        _write(self.path / _ENGINE, engine)
-        _write(
-            self.path / _KEEP_ALIVE, str(keep_alive)
-        )  # last: without it, the server is not yet shared
+        try:
+            # Before it is locked, another process may find it empty, and leaves it alone.
+            with self.locked() as users:
+                use = users.add(ProcessIdentity.of_this_process())
+                _write(self.path / _ENGINE, engine)
+                # Last: without it, the server is not yet shared.
+                _write(self.path / _KEEP_ALIVE, str(keep_alive))
+        except BaseException:
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
         return use
 
     @contextmanager

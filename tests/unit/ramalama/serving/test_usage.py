@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import shutil
 import threading
 from dataclasses import replace
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.errors import EngineFailure, OptionRefused, StartCancelled
+from ramalama.errors import ConfigError, EngineFailure, OptionRefused, StartCancelled
 from ramalama.events import ContainerCreated, ContainerStarted, Event, Notice
 from ramalama.serving.cleanup import is_orphaned, remove_orphaned
 from ramalama.serving.run_dir import ServerDir
@@ -30,7 +33,7 @@ from tests.unit.ramalama.serving.model_server import LOADING, READY
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from ramalama.api.client import Ramalama
@@ -329,6 +332,48 @@ def test_a_start_that_is_cancelled_after_its_records_vanished_leaves_nothing(
         servers.ramalama().start(
             servers.options, reuse=True, cancel=cancel, on_event=remove_records
         )
+
+    assert servers.is_clean()
+
+
+class WrittenTime(float):
+    """A keep-alive time that calls `on_write` when it is written, the last of the records."""
+
+    on_write: Callable[[], None]
+
+    def __str__(self) -> str:
+        self.on_write()
+        return super().__str__()
+
+
+def test_no_other_process_sees_half_of_the_records_of_a_server(servers: ServerFixture) -> None:
+    locked: list[bool] = []
+
+    def try_to_lock() -> None:
+        handle = os.open(shared_directory(servers), os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            locked.append(True)
+        else:
+            locked.append(False)
+        finally:
+            os.close(handle)
+
+    keep_alive = WrittenTime(1e-9)
+    keep_alive.on_write = try_to_lock
+    with servers.ramalama().serve(servers.options, keep_alive=keep_alive):
+        assert locked == [True]
+
+
+def test_records_that_cannot_be_written_leave_nothing(servers: ServerFixture) -> None:
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    keep_alive = WrittenTime(1e-9)
+    keep_alive.on_write = fail
+    with pytest.raises(ConfigError, match="No space left"):
+        servers.ramalama().start(servers.options, keep_alive=keep_alive)
 
     assert servers.is_clean()
 
