@@ -358,8 +358,8 @@ def no_json(content: bytes = b"{") -> Model:
         (make_model([Layer(type="x/y", content=b"")]), "is no image that a car could be built on"),
         (broken_config(), "the configuration of .* does not fit its layers"),
         (no_json(), "the configuration of .* makes no sense"),
-        (no_json(rb'{"author": "\ud800"}'), "makes no sense: it has half of a character"),
-        (no_json(b'{"created": NaN}'), "makes no sense: it is not JSON"),
+        (no_json(rb'{"author": "\ud800"}'), "makes no sense: it is not valid JSON: it has half of a character"),
+        (no_json(b'{"created": NaN}'), "makes no sense: it is not valid JSON, which has no NaN"),
     ],
 )
 def test_what_is_no_image_is_nothing_to_build_on(
