@@ -30,6 +30,6 @@ def parse_duration(text: str) -> float:
         for number, size in zip(found.groups("0"), _SECONDS.values(), strict=True)
     )
     if not 0 < seconds <= _LONGEST:
-        msg = f"a duration is longer than zero and at most ten years, not {text!r}"
+        msg = f"a duration must be longer than zero and at most ten years, not {text!r}"
         raise ValueError(msg)
     return float(seconds)

@@ -165,7 +165,7 @@ def test_odd_names_are_quoted_so_that_they_stay_on_the_line(cli: Cli, path: str)
         (["--temp=nan"], "'nan' is not a temperature of 0 or more"),
         (["--seed=x"], "'x'"),
         (["--runtime-args='"], "no closing quotation"),
-        (["--keepalive=0"], "a duration is longer than zero"),
+        (["--keepalive=0"], "a duration must be longer than zero"),
         (["--keepalive=5 min"], "'5 min' is not a duration"),
         (["--color=pink"], "'pink'"),
         (["--pull=sometimes"], "'sometimes'"),

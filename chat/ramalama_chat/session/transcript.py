@@ -34,7 +34,7 @@ class Transcript:
     parameters: Mapping[str, object]
 
 
-def save_talk(path: Path, talk: Transcript) -> None:
+def save_transcript(path: Path, talk: Transcript) -> None:
     """Write *talk* to *path*, readable by its owner alone, in one step.
 
     Raises:
@@ -71,13 +71,13 @@ def _spare_others(path: Path) -> None:
     if not os.path.lexists(path):
         return
     try:
-        load_talk(path)
+        load_transcript(path)
     except InputRefused as exc:
         msg = f"{str(path)!r} is there, and is no talk that /save has written: choose another name"
         raise InputRefused(msg) from exc
 
 
-def load_talk(path: Path) -> Transcript:
+def load_transcript(path: Path) -> Transcript:
     """Read the talk at *path*.
 
     Raises:

@@ -96,7 +96,7 @@ def talk(
     out, err = io.StringIO(), io.StringIO()
     parrot = parrot or Parrot()
     history = History(home / "history", lambda warning: print(warning, file=err))
-    state = ChatState(talk=parrot, stderr=err, history=history, home=home)
+    state = ChatState(session=parrot, stderr=err, history=history, home=home)
     heard = Heard(parrot, state)
     with closing(io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")) as stdin:
         Repl(

@@ -108,13 +108,13 @@ def test_regenerate_asks_again_what_got_no_answer() -> None:
         ("/load", "Error: which FILE?"),
         ("/image", "Error: which FILE?"),
         ("/file", "Error: which FILE?"),
-        ("/think maybe", "Error: on or off, not 'maybe'"),
-        ("/stats maybe", "Error: on or off, not 'maybe'"),
+        ("/think maybe", "Error: write on or off, not 'maybe'"),
+        ("/stats maybe", "Error: write on or off, not 'maybe'"),
         ("/set temperature", "Error: which value? /set temperature VALUE"),
         ("/set tempo", "Error: there is no parameter 'tempo': temperature, seed,"),
         ("/set history off", "Error: history takes no value; there are history, nohistory,"),
-        ("/undo 3", "Error: /undo stands alone; /help tells what it does"),
-        ("/CLEAR it", "Error: /CLEAR stands alone; /help tells what it does"),
+        ("/undo 3", "Error: /undo takes no argument; /help shows what it does"),
+        ("/CLEAR it", "Error: /CLEAR takes no argument; /help shows what it does"),
         ("/show tempo", "Error: there is no setting 'tempo': model, system, exchanges, context,"),
         ("/help xyz", "Error: there is no command /xyz; /help lists them"),
     ],
@@ -181,8 +181,8 @@ def test_show_names_what_is_set() -> None:
     ("name", "row"),
     [
         ("seed", "seed         42"),
-        ("top_p", "top_p        (the server's own)"),
-        ("num_predict", "max_tokens   (the server's own)"),
+        ("top_p", "top_p        (the server's default)"),
+        ("num_predict", "max_tokens   (the server's default)"),
         ("think", "think        on"),
     ],
 )
@@ -250,7 +250,7 @@ def test_what_is_copied_is_what_was_shown() -> None:
     parrot, err = Parrot(), Terminal()
     parrot.conversation.record("Hi", "rm\x1b[2J -rf\r")
 
-    copy(ChatState(talk=parrot, stderr=err, history=History(None, print)), "")
+    copy(ChatState(session=parrot, stderr=err, history=History(None, print)), "")
 
     sequence, _, note = err.getvalue().partition("\x07")
     assert b64decode(sequence.removeprefix("\x1b]52;c;")) == b"rm -rf"
@@ -262,7 +262,7 @@ def test_an_answer_that_no_clipboard_takes_is_not_copied() -> None:
     parrot.conversation.record("Hi", "x" * 100_000)
 
     with pytest.raises(InputRefused, match="terminals copy 74,994 at most"):
-        copy(ChatState(talk=parrot, stderr=err, history=History(None, print)), "")
+        copy(ChatState(session=parrot, stderr=err, history=History(None, print)), "")
 
     assert err.getvalue() == ""
 

@@ -21,7 +21,7 @@ def state(tmp_path: Path) -> ChatState:
     for name in ("notes.txt", "two words", ".hidden"):
         (tmp_path / name).touch()
     return ChatState(
-        talk=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path
+        session=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path
     )
 
 

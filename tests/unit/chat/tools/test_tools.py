@@ -394,4 +394,4 @@ def test_arguments_too_long_to_show_say_so() -> None:
 
 
 def test_tools_are_listed_where_there_are_some() -> None:
-    assert "--mcp names a server" in talk("/tools\n").err
+    assert "use --mcp to name a server" in talk("/tools\n").err
