@@ -18,14 +18,14 @@ def test_a_schema_becomes_the_format_of_the_answer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"{", "is no JSON: "),
-        (b"[]", "is no JSON schema: that is an object"),
-        (b"\xff", "no JSON"),
-        (b"[" * 100_000, "no JSON that a request can carry$"),
-        (b'{"a": ' + b"1" * 100_000 + b"}", "no JSON that a request can carry$"),
-        (b'{"a": NaN}', "no JSON"),
-        (b'{"a": 1e400}', "no JSON"),
-        (b'{"a": "\\ud800"}', "no JSON"),
+        (b"{", "is not JSON: "),
+        (b"[]", "is not a JSON schema, which must be an object"),
+        (b"\xff", "not JSON"),
+        (b"[" * 100_000, "is not JSON that a request can carry$"),
+        (b'{"a": ' + b"1" * 100_000 + b"}", "is not JSON that a request can carry$"),
+        (b'{"a": NaN}', "not JSON"),
+        (b'{"a": 1e400}', "not JSON"),
+        (b'{"a": "\\ud800"}', "not JSON"),
     ],
 )
 def test_what_is_no_schema_is_one_line(tmp_path: Path, content: bytes, why: str) -> None:

@@ -111,7 +111,7 @@ def test_regenerate_asks_again_what_got_no_answer() -> None:
         ("/think maybe", "Error: write on or off, not 'maybe'"),
         ("/stats maybe", "Error: write on or off, not 'maybe'"),
         ("/set temperature", "Error: which value? /set temperature VALUE"),
-        ("/set tempo", "Error: there is no parameter 'tempo': temperature, seed,"),
+        ("/set tempo", "Error: there is no parameter 'tempo'; use one of: temperature, seed,"),
         ("/set history off", "Error: history takes no value; there are history, nohistory,"),
         ("/undo 3", "Error: /undo takes no argument; /help shows what it does"),
         ("/CLEAR it", "Error: /CLEAR takes no argument; /help shows what it does"),
@@ -151,14 +151,17 @@ def test_set_default_leaves_a_parameter_to_the_server_again() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("temperature hot", "temperature is a number, 0 or more, not 'hot'"),
-        ("temperature nan", "temperature is a number, 0 or more, not 'nan'"),
-        ("temperature -1", "temperature is a number, 0 or more, not '-1'"),
-        ("top_p 2", "top_p is a number from 0 to 1, not '2'"),
-        ("seed 1.5", "seed is an integer, not '1.5'"),
-        ("max_tokens 0", "max_tokens is an integer, 1 or more, not '0'"),
-        ("num_ctx 4096", "num_ctx is settled when the server starts: leave, and use --ctx-size"),
-        ("nonsense 1", "there is no parameter 'nonsense': temperature, seed,"),
+        ("temperature hot", "temperature must be a number, 0 or more, not 'hot'"),
+        ("temperature nan", "temperature must be a number, 0 or more, not 'nan'"),
+        ("temperature -1", "temperature must be a number, 0 or more, not '-1'"),
+        ("top_p 2", "top_p must be a number from 0 to 1, not '2'"),
+        ("seed 1.5", "seed must be an integer, not '1.5'"),
+        ("max_tokens 0", "max_tokens must be an integer, 1 or more, not '0'"),
+        (
+            "num_ctx 4096",
+            "num_ctx is fixed when the server starts: leave the chat, and start it with --ctx-size",
+        ),
+        ("nonsense 1", "there is no parameter 'nonsense'; use one of: temperature, seed,"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(typed: str, said: str) -> None:

@@ -42,7 +42,7 @@ def test_a_talk_is_its_owners_alone_and_nothing_else_is_left(tmp_path: Path) -> 
 def test_what_is_no_talk_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis").write_text("Chapter 1")
 
-    with pytest.raises(InputRefused, match="is there, and is no talk that /save has written"):
+    with pytest.raises(InputRefused, match="exists and was not written by /save"):
         save_transcript(tmp_path / "thesis", TALK)
 
     assert (tmp_path / "thesis").read_text() == "Chapter 1"
@@ -53,7 +53,7 @@ def test_what_is_no_talk_is_never_overwritten(tmp_path: Path) -> None:
     [
         ("missing/talk", "cannot be written: No such file or directory"),
         ("x" * 300, "cannot be written: File name too long"),
-        ("a\0b", "is no name of a file"),
+        ("a\0b", "is not a file name"),
     ],
 )
 def test_a_talk_that_cannot_be_written_is_one_line(tmp_path: Path, name: str, why: str) -> None:
@@ -79,7 +79,7 @@ def test_a_talk_that_cannot_be_written_is_one_line(tmp_path: Path, name: str, wh
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, value: object) -> None:
-    with pytest.raises(InputRefused, match="is no talk that /save has written"):
+    with pytest.raises(InputRefused, match="is not a conversation that /save has written"):
         load_transcript(write(tmp_path / "talk", value))
 
 
@@ -87,7 +87,7 @@ def test_anything_else_is_refused(tmp_path: Path, value: object) -> None:
 def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "talk").write_bytes(content)
 
-    with pytest.raises(InputRefused, match="is no talk"):
+    with pytest.raises(InputRefused, match="is not a conversation"):
         load_transcript(tmp_path / "talk")
 
 
@@ -108,5 +108,5 @@ def test_of_the_parameters_only_those_that_a_user_could_set_count(
 
 
 def test_a_parameter_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputRefused, match="temperature is a number"):
+    with pytest.raises(InputRefused, match="temperature must be a number"):
         load_transcript(write(tmp_path / "talk", GOOD | {"parameters": {"temperature": "hot"}}))
