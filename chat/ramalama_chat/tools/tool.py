@@ -58,7 +58,7 @@ def read_tool(server: str, name: str, description: str, schema: Mapping[str, obj
         msg = f"the schema of the arguments of {name} is not JSON"
         raise ToolRefused(msg) from exc
     if size > _LARGEST_SCHEMA:
-        msg = f"the schema of the arguments of {name} has {size} bytes, and at most {_LARGEST_SCHEMA} are allowed"
+        msg = f"the schema of the arguments of {name} has more than {_LARGEST_SCHEMA} bytes"
         raise ToolRefused(msg)
     return Tool(
         server=server,
