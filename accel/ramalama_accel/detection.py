@@ -1,4 +1,4 @@
-"""Which accelerator a host has: the probes in their order, the first usable one wins."""
+"""Detect the accelerator of a host: run the probes in order and take the first usable one."""
 
 from collections.abc import Callable, Mapping
 
@@ -34,7 +34,7 @@ PROBES: Mapping[AcceleratorKind, Probe] = {
     AcceleratorKind.VULKAN: find_vulkan,
 }
 
-# A family that the user has hidden is hidden from Vulkan too.
+# If the user hides a family, Vulkan does not use its cards, either.
 _VENDORS: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.CUDA: "10de",
     AcceleratorKind.HIP: "1002",
@@ -44,9 +44,9 @@ _VENDORS: Mapping[AcceleratorKind, str] = {
 
 
 def detect(host: Host) -> Detection:
-    """Choose the accelerator of *host* from its files; starts no process and never fails.
+    """Choose the accelerator of *host* from its files; start no process, and never fail.
 
-    Where the user's ``*_VISIBLE_DEVICES`` names a family, no other is looked for.
+    If the user's ``*_VISIBLE_DEVICES`` names a family, only this family is probed.
     """
     try:
         wanted = read_visible_devices(host.env)
