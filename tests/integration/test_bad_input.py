@@ -213,10 +213,10 @@ def test_a_run_without_a_model(cli: Cli) -> None:
         (["--network=a b\nc"], 38, "network"),
         (["--image=localhost/none:1", "--pull=never"], 125, "the pull policy is never"),
         (["--image=127.0.0.1:9/x:1"], 125, "the registry cannot be reached"),
-        (["--image=a b"], 22, "'a b' is no image reference"),
-        (["--image=-x"], 22, "'-x' is no image reference"),
-        (["--image=x\ny"], 22, "is no image reference"),
-        (["--image=ü"], 22, "'ü' is no image reference"),
+        (["--image=a b"], 22, "'a b' is not an image reference"),
+        (["--image=-x"], 22, "'-x' is not an image reference"),
+        (["--image=x\ny"], 22, "is not an image reference"),
+        (["--image=ü"], 22, "'ü' is not an image reference"),
         (["--authfile=/no/such/file", "--pull=always"], 125, "/no/such/file does not exist"),
         (["--name=a b"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
         (["--name=-x"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
@@ -343,9 +343,9 @@ def test_a_full_disk(cli: Cli, model: Path, full_disk: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
-        ("unix:///no/such.sock", "not there"),
+        ("unix:///no/such.sock", "it does not exist"),
         ("tcp://127.0.0.1:9", "tcp:// is not supported"),
-        ("nonsense", "this is no engine's address"),
+        ("nonsense", "this is not an engine's address"),
         ("unix:///etc/hostname", "/etc/hostname"),
     ],
 )
@@ -362,7 +362,7 @@ def test_another_engine_than_the_one_asked_for(cli: Cli, model: Path) -> None:
     done = cli.run("run", "--engine=docker", str(model), "Hello!", env=env)
 
     assert done.code == 125
-    assert "podman answers there, and --engine asks for docker" in done.complaint
+    assert "podman answers there, but --engine requests docker" in done.complaint
 
 
 @on_podman

@@ -263,7 +263,7 @@ def test_what_was_pushed_is_pulled_again(
         ("--type=zip FILE oci://ADDRESS/x:1", "2: argument --type: 'zip' is not one of"),
         ("/nonexistent.gguf oci://ADDRESS/x", "2: no such model file: /nonexistent.gguf"),
         ("FILE oci://localhost:1/x:1", "22: localhost:1 cannot be"),
-        ("--type=car --carimage=A FILE oci://ADDRESS/x:1", "22: 'A' is no image reference"),
+        ("--type=car --carimage=A FILE oci://ADDRESS/x:1", "22: 'A' is not an image reference"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line(

@@ -92,8 +92,8 @@ def test_a_model_can_stay_loaded_for_the_next_run(
 @pytest.mark.parametrize(
     ("policy", "outcome"),
     [
-        ("", ("errors", "*does not serve: CONTAINER_HOST says*not there*")),
-        ("fail", ("errors", "*does not serve: CONTAINER_HOST says*not there*")),
+        ("", ("errors", "*does not serve: CONTAINER_HOST says*it does not exist*")),
+        ("fail", ("errors", "*does not serve: CONTAINER_HOST says*it does not exist*")),
         ("skip", ("skipped", "*no model without a container engine: CONTAINER_HOST says*")),
     ],
 )

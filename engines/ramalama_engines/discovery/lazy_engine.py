@@ -1,4 +1,4 @@
-"""An engine that is not opened before something is asked of it."""
+"""An engine that is opened only when a request needs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @frozen()
 class EngineIdentity:
-    """What is known of an engine that somebody has talked to before."""
+    """What is known of an engine from an earlier connection."""
 
     kind: EngineKind
     url: str
@@ -35,10 +35,10 @@ class EngineIdentity:
 
 
 class LazyEngine:
-    """An `Engine` that tells its identity by heart, and opens the real one for all else.
+    """An `Engine` that knows its identity, and opens the real engine for everything else.
 
-    Opening one imports its SDK, which takes longer than all that is asked of it by whoever uses a
-    container that is there already: often nothing.
+    Opening an engine imports its SDK. That takes longer than all requests of a program that uses a
+    running container, which often needs no request at all.
     """
 
     def __init__(self, identity: EngineIdentity, open_engine: Callable[[], Engine]) -> None:
@@ -50,30 +50,30 @@ class LazyEngine:
 
     @property
     def kind(self) -> EngineKind:
-        """As it was known."""
+        """The kind, as it was known."""
         return self._identity.kind
 
     @property
     def url(self) -> str:
-        """As it was known."""
+        """The address, as it was known."""
         return self._identity.url
 
     @property
     def rootless(self) -> bool:
-        """As it was known."""
+        """Whether the engine is rootless, as it was known."""
         return self._identity.rootless
 
     @property
     def info(self) -> EngineInfo:
-        """What the engine says of itself."""
+        """The engine's information about itself."""
         return self._engine().info
 
     def image(self, image: str) -> LocalImage | None:
-        """Look *image* up."""
+        """Return the local image *image*; None if there is none."""
         return self._engine().image(image)
 
     def images(self) -> Sequence[ImageSummary]:
-        """Report the images."""
+        """Return the local images."""
         return self._engine().images()
 
     def pull(
@@ -84,7 +84,7 @@ class LazyEngine:
         tls_verify: bool = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> str:
-        """Fetch *image*."""
+        """Pull *image*."""
         return self._engine().pull(image, auth=auth, tls_verify=tls_verify, on_progress=on_progress)
 
     def build(
@@ -110,33 +110,33 @@ class LazyEngine:
         return self._engine().create(spec)
 
     def start(self, container: str) -> None:
-        """Start it."""
+        """Start the container."""
         self._engine().start(container)
 
     def inspect(self, container: str) -> ContainerState:
-        """Report it."""
+        """Return the container's state."""
         return self._engine().inspect(container)
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
-        """Report those that bear *labels*."""
+        """Return the containers that have *labels*."""
         return self._engine().list(labels)
 
     def logs(
         self, container: str, *, follow: bool = False, tail: int | None = None
     ) -> Iterator[str]:
-        """Yield what it wrote."""
+        """Yield the lines of the container's log."""
         return self._engine().logs(container, follow=follow, tail=tail)
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
-        """Block until it has ended."""
+        """Wait until the container has ended, and return its exit code."""
         return self._engine().wait(container, timeout=timeout)
 
     def stop(self, container: str, *, timeout: float = 10.0) -> None:
-        """Ask it to end."""
+        """Stop the container."""
         self._engine().stop(container, timeout=timeout)
 
     def remove(self, container: str, *, force: bool = False) -> None:
-        """Remove it."""
+        """Remove the container."""
         self._engine().remove(container, force=force)
 
     def close(self) -> None:
@@ -147,11 +147,11 @@ class LazyEngine:
                 self._opened.close()
 
     def __enter__(self) -> Self:
-        """Return itself; the engine stays unopened."""
+        """Return this object, without opening the engine."""
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Close."""
+        """Close the real engine, if it was opened."""
         self.close()
 
     def _engine(self) -> Engine:

@@ -390,12 +390,12 @@ def test_cdi_names_are_taken_where_the_daemon_resolves_them(
         (
             (500, "Error: listen tcp4 127.0.0.1:80: bind: address already in use"),
             ContainerConflict,
-            "127.0.0.1:80 is taken by another program",
+            "127.0.0.1:80 is used by another program",
         ),
         (
             (500, "Bind for 127.0.0.1:80 failed: port is already allocated"),
             ContainerConflict,
-            "127.0.0.1:80 is taken by another container",
+            "127.0.0.1:80 is used by another container",
         ),
         ((400, 'exec: "/x": permission denied'), ProgramNotFound, "/x in the image cannot"),
         ((500, 'adding custom device "/dev/x": no such file'), DeviceNotFound, "the device /dev/x"),

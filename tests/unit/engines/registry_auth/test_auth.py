@@ -225,7 +225,7 @@ def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(tmp_path: Pat
 
     assert username(found) == "me"
     assert broken_only.notices == (
-        f"{broken} is not valid JSON (line 1, column 2); it was left out",
+        f"{broken} is not valid JSON (line 1, column 2); it was ignored",
     )
 
 

@@ -330,7 +330,7 @@ def test_info_without_an_engine_tells_what_was_tried_and_is_no_failure(
 
     assert code == 0
     assert json.loads(out)["Engine"] == {
-        "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: not there"
+        "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist"
     }
 
 
@@ -342,7 +342,7 @@ def test_without_an_engine_a_command_says_so_in_one_line(
 
     assert run(capsys, *words) == (
         *(125, ""),
-        "Error: DOCKER_HOST says unix:///nowhere/docker.sock: not there\n",
+        "Error: DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist\n",
     )
 
 
@@ -354,7 +354,7 @@ def test_an_engine_of_the_other_kind_is_refused(
     code, _, err = run(capsys, "ps", "--engine", "podman")
 
     assert code == 125
-    assert "docker answers there, and --engine asks for podman" in err
+    assert "docker answers there, but --engine requests podman" in err
 
 
 @pytest.fixture

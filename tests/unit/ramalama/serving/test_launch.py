@@ -308,7 +308,7 @@ def test_a_name_that_a_dead_owner_holds_is_taken_over(servers: ServerFixture) ->
 def test_a_name_that_a_living_owner_holds_is_left_to_it(servers: ServerFixture) -> None:
     held = leave_behind(servers.engine, ProcessIdentity.of_this_process(), name="mine")
 
-    with pytest.raises(EngineFailure, match="the name mine is taken") as caught:
+    with pytest.raises(EngineFailure, match="the name mine is used") as caught:
         servers.ramalama().start(replace(servers.options, name="mine"))
 
     assert isinstance(caught.value.cause, ContainerConflict)

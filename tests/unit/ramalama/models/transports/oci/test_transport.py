@@ -211,5 +211,5 @@ def test_an_engine_would_call_it(location: str, tag: str, expected: str) -> None
 
 
 def test_a_name_that_no_registry_has_is_refused() -> None:
-    with pytest.raises(ModelUnsupported, match="is no image reference"):
+    with pytest.raises(ModelUnsupported, match="is not an image reference"):
         image_reference(ModelRef(Scheme.OCI, "quay.io/UPPER", "1"))

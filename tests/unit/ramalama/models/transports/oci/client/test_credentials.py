@@ -157,7 +157,7 @@ def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(
 
     found = find_credentials(IMAGE, user)
 
-    assert found.notices == (f"{broken} does not hold a JSON object; it was left out",)
+    assert found.notices == (f"{broken} does not hold a JSON object; it was ignored",)
 
 
 # What the helpers say
