@@ -303,7 +303,7 @@ def test_a_port_that_is_taken_on_the_hosts_own_network(cli: Cli, model: Path) ->
         done = cli.run("run", "--network=host", f"--port={port}", str(model), "Hello!")
 
     assert done.code == 22
-    assert done.complaint == f"port {port} of 127.0.0.1 cannot be had: Address already in use"
+    assert done.complaint == f"port {port} of 127.0.0.1 cannot be used: Address already in use"
 
 
 def test_a_name_that_is_taken(cli: Cli, model: Path) -> None:

@@ -254,9 +254,9 @@ def test_what_was_pushed_is_pulled_again(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("nobody", "22: ollama://library/nobody:latest is in no OCI registry"),
+        ("nobody", "22: ollama://library/nobody:latest is not in an OCI registry"),
         ("nobody oci://ADDRESS/x", "2: ollama://library/nobody:latest is not on this machine"),
-        ("FILE hf://org/repo", "22: hf://org/repo is in no OCI registry"),
+        ("FILE hf://org/repo", "22: hf://org/repo is not in an OCI registry"),
         ("FILE oci://ADDRESS/UPPER:1", "22: 'oci://ADDRESS/UPPER:1' names no model"),
         ("FILE oci://ADDRESS/push/x:1", "22: ADDRESS does not speak TLS"),
         ("FILE oci://ADDRESS/x@sha256:DIGEST", "22: ADDRESS/x@sha256:DIGEST names a digest"),

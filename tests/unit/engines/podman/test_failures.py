@@ -48,7 +48,11 @@ RLIMIT = (
     [
         ("quay.io/no/such:1: image not known", ImageNotFound, "pull it first"),
         ("no such image: quay.io/no/such:1: image not known", ImageNotFound, "pull it first"),
-        ('parsing reference "UP :": invalid reference format', ImageNotFound, "not an image reference"),
+        (
+            'parsing reference "UP :": invalid reference format',
+            ImageNotFound,
+            "not an image reference",
+        ),
         (NAME_TAKEN, ContainerConflict, "the name chat is in use"),
         ("names must match [a-zA-Z0-9]: invalid argument", UnsupportedOption, "a container's name"),
         ("unresolvable CDI devices nvidia.com/gpu=7", DeviceNotFound, "nvidia.com/gpu=7;"),
@@ -60,7 +64,11 @@ RLIMIT = (
             UnsupportedOption,
             "the mount source /no pe/x does not exist on",
         ),
-        ("statfs /new\nline: no such file or directory", UnsupportedOption, "/new line does not exist on"),
+        (
+            "statfs /new\nline: no such file or directory",
+            UnsupportedOption,
+            "/new line does not exist",
+        ),
         ("statfs /root/m: permission denied", UnsupportedOption, "no permission for /root/m:"),
         ('invalid config provided: invalid network "x"', UnsupportedOption, "network named x ("),
         ("unable to find network with name or ID x: network", UnsupportedOption, "named x ("),

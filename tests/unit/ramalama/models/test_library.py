@@ -198,9 +198,7 @@ def test_another_programs_file_is_shared_instead_of_fetched(place: Place) -> Non
     weights = place.pull(place.reference(digest=DIGEST))
 
     assert weights.samefile(blob)
-    assert place.heard(Notice) == [
-        Notice("granite.gguf is shared with Ollama, which had it already")
-    ]
+    assert place.heard(Notice) == [Notice("granite.gguf was found in Ollama and is shared with it")]
 
 
 def test_another_programs_file_of_other_content_is_not_taken(place: Place) -> None:

@@ -257,10 +257,10 @@ def make_broken(path: Path) -> None:
     [
         (make_directory, "Is a directory"),
         (make_loop, "Too many levels of symbolic links"),
-        (make_null, "is not a regular file; it was left as it is"),
-        (make_huge, "is not a file of logins; it was left as it is"),
-        (make_binary, "is not a file of logins; it was left as it is"),
-        (make_broken, "is not valid JSON; it was left as it is"),
+        (make_null, "is not a regular file; it was not changed"),
+        (make_huge, "is not a file of logins; it was not changed"),
+        (make_binary, "is not a file of logins; it was not changed"),
+        (make_broken, "is not valid JSON; it was not changed"),
     ],
 )
 def test_what_is_no_such_file_is_left_as_it_is(

@@ -53,7 +53,9 @@ def test_the_hub_tells_whose_token_it_is_and_a_mirror_need_not(
 def test_a_token_that_the_hub_does_not_know_is_refused_without_showing_it(
     tmp_path: Path, status: int
 ) -> None:
-    with pytest.raises(AccessDenied, match=r"does not know this token.*/settings/tokens") as caught:
+    with pytest.raises(
+        AccessDenied, match=r"not accept this token.*/settings/tokens"
+    ) as caught:
         check(TOKEN, Reply(status=status), tmp_path)
 
     assert TOKEN not in str(caught.value)
@@ -62,7 +64,7 @@ def test_a_token_that_the_hub_does_not_know_is_refused_without_showing_it(
 @pytest.mark.parametrize("token", ["", "hf_ x", "hf_\n", "hf_é", "x" * 5000])
 def test_what_can_be_no_token_is_sent_to_nobody(tmp_path: Path, token: str) -> None:
     with FileServer() as server, open_http() as client:
-        with pytest.raises(ConfigError, match="this is no token of Hugging Face"):
+        with pytest.raises(ConfigError, match="this is not a token of Hugging Face"):
             check_token(token, make_user(tmp_path, HF_ENDPOINT=server.url), client)
         assert server.requests == []
 
