@@ -51,7 +51,7 @@ def gguf(order: str, version: int) -> bytes:
         pytest.param(
             gguf(">", 3),
             1,
-            "{path} is a big-endian model, this machine is little-endian",
+            "{path} is a big-endian model; this machine is little-endian",
             id="big-endian",
         ),
         pytest.param(
@@ -105,7 +105,7 @@ def test_a_model_that_only_roots_privileges_open(cli: Cli, model: Path, account:
     done = cli.run("run", str(private), "Hello!")
 
     assert done.code == 5
-    assert done.complaint.startswith(f"{private} may be read with root's privileges only")
+    assert done.complaint.startswith(f"{private} can only be read with root's privileges")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_reference_that_names_nothing(cli: Cli, reference: str) -> None:
     done = cli.run("run", "--", reference, "Hello!")
 
     assert done.code == 22
-    assert done.complaint.startswith(f"{reference!r} names no model: ")
+    assert done.complaint.startswith(f"{reference!r} does not name a model: ")
 
 
 @pytest.mark.parametrize(

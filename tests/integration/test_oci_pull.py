@@ -428,7 +428,7 @@ def test_a_registry_that_has_gone_is_an_error(somebody: Somebody, lab: Path) -> 
 def test_a_registry_without_tls_must_be_asked_for(registry: Registry, somebody: Somebody) -> None:
     secure = replace(somebody, access=replace(somebody.access, tls_verify=True))
 
-    with pytest.raises(ModelPullError, match=r"does not speak TLS; .*--tls-verify=false"):
+    with pytest.raises(ModelPullError, match=r"does not use TLS; .*--tls-verify=false"):
         secure.find(registry, "model")
 
 

@@ -1,9 +1,8 @@
 r"""Read messages from the lines that a user types.
 
 message = line                        Enter ends it
-                | line "\" newline message   a trailing backslash continues it in the next line |
-                fence lines fence             the lines in between, unchanged; a fence is three
-                quotes
+        | line "\" newline message   a trailing backslash continues it in the next line
+        | fence lines fence             the lines in between, unchanged; a fence is three quotes
 """
 
 from collections.abc import Callable

@@ -3,12 +3,12 @@
 Importing a module first runs the `__init__` of its package. Some of these packages load much that a
 request to an engine does not need:
 
-        podman, podman.api  a client and the 40 modules behind it; only its session is needed
-        docker              the same
-        docker.credentials  runs other programs to get passwords, which is not needed
-        charset_normalizer  used by requests to guess encodings; engines write UTF-8
-        idna                host names that are not ASCII; the engines here have sockets
-        urllib3.http2       importlib.metadata, for the version of a package that is not installed
+    podman, podman.api  a client and the 40 modules behind it; only its session is needed
+    docker              the same
+    docker.credentials  runs other programs to get passwords, which is not needed
+    charset_normalizer  used by requests to guess encodings; engines write UTF-8
+    idna                host names that are not ASCII; the engines here have sockets
+    urllib3.http2       importlib.metadata, for the version of a package that is not installed
 
 Inside `lazy_imports`, the first import of such a package postpones its `__init__`. It runs when the
 package is asked for a name that is not one of its modules (PEP 562), and leaves the package as an

@@ -1,4 +1,4 @@
-"""The sockets of a transfer, so that whoever ends it need not wait for what they might bring."""
+"""Keep track of the sockets of a transfer, so that it can be ended without waiting for data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class _NetworkStream(Protocol):
-    """What the library wraps a socket in."""
+    """The wrapper that httpx2 puts around a socket."""
 
     def get_extra_info(self, info: str) -> object: ...
 
 
 class Connections:
-    """Learns of new connections as httpx2's ``trace`` extension, and ends them all at once."""
+    """Collects new connections through httpx2's ``trace`` extension, and ends them all at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,7 +28,7 @@ class Connections:
         self._ended = False
 
     def trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Hear what happens to a request; connecting and the start of TLS bring a socket each."""
+        """Handle an event of a request; it has a new socket after connecting or starting TLS."""
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
         stream = info.get("return_value")
@@ -40,13 +40,13 @@ class Connections:
                 self._shut()
 
     def end(self) -> None:
-        """Wake every thread that waits for one of them; the next ones are stillborn."""
+        """Wake all threads that wait for a connection; later connections are shut down at once."""
         with self._lock:
             self._ended = True
             self._shut()
 
     def _shut(self) -> None:
         for connection in self._sockets:
-            # Not the subclass's method: that of TLS forgets its state under the reader's feet.
+            # Not the method of the TLS subclass, which drops its state while another thread reads.
             with suppress(OSError):  # closed already
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)

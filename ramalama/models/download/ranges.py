@@ -1,4 +1,4 @@
-"""Parts of a file: what of it is there, and what is missing. Pure functions."""
+"""Compute which parts of a file exist and which are missing, with pure functions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
 
 class Span(NamedTuple):
-    """The bytes from *start* up to, but not with, *end*."""
+    """The bytes from *start* (included) to *end* (excluded)."""
 
     start: int
     end: int
 
 
 Spans = tuple[Span, ...]
-"""In order, none empty, none touching another, unless a function says otherwise."""
+"""Spans in order, not empty and not touching each other, unless a function says otherwise."""
 
 
 def joined(spans: Iterable[Span]) -> Spans:
-    """Put spans in order and join those that touch or overlap; the empty ones go."""
+    """Sort spans, join those that touch or overlap, and drop empty ones."""
     found: list[Span] = []
     for span in sorted(spans):
         if span.start >= span.end:
@@ -33,17 +33,17 @@ def joined(spans: Iterable[Span]) -> Spans:
 
 
 def gaps(spans: Spans, size: int) -> Spans:
-    """Return what a file of *size* bytes has beside *spans*, which lie within it."""
+    """Return the parts of a file of *size* bytes that are not in *spans*."""
     starts = [0, *(span.end for span in spans)]
     ends = [*(span.start for span in spans), size]
     return tuple(Span(start, end) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
 def prefix(spans: Spans) -> int:
-    """Return how many bytes there are from the beginning of the file without a gap."""
+    """Return the number of bytes from the beginning of the file without a gap."""
     return spans[0].end if spans and spans[0].start == 0 else 0
 
 
 def total(spans: Iterable[Span]) -> int:
-    """Count the bytes of spans that do not overlap."""
+    """Return the number of bytes of spans that do not overlap."""
     return sum(span.end - span.start for span in spans)

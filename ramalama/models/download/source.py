@@ -1,4 +1,4 @@
-"""Where a blob's bytes are today: behind a redirect, perhaps, and a signature that expires."""
+"""The current location of a blob, perhaps behind a redirect and with an expiring signature."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """Remembers where the last request ended, so that others need not be redirected again.
+    """Remembers where the last request ended, so that other requests need no redirect.
 
-    Safe for several threads; *locate* is called by one at a time.
+    Safe for several threads; only one at a time calls *locate*.
     """
 
     def __init__(self, locate: Callable[[], Location]) -> None:
@@ -29,11 +29,11 @@ class Source:
 
     @property
     def host(self) -> str:
-        """Name the server that answered last, for people; the rest of a URL may be a secret."""
+        """The host that answered last, for messages; the rest of a URL may be secret."""
         return self._host
 
     def current(self) -> Location:
-        """Return where to ask; what *locate* raises is passed on."""
+        """Return the location to request; an exception of *locate* is passed on."""
         with self._lock:
             if self._location is None:
                 self._location = self._locate()
@@ -42,7 +42,7 @@ class Source:
             return self._location
 
     def prove(self, location: Location, url: httpx2.URL) -> None:
-        """Note that a request to *location* was granted, by *url*."""
+        """Record that a request to *location* was granted, by *url*."""
         with self._lock:
             if self._location is not location:
                 return
@@ -53,9 +53,9 @@ class Source:
                 self._host = url.host
 
     def renew(self, location: Location) -> bool:
-        """Forget a location that was refused; False if there is no hope that another one is not.
+        """Forget a location that was refused; return False if a new one would be refused, too.
 
-        Whatever was granted once has expired; what never was will not be.
+        A location that was granted before has expired; one that never was will be refused again.
         """
         with self._lock:
             if self._location is not location:

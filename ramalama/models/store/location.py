@@ -1,4 +1,4 @@
-"""Where the store is: the same directory that upstream's users have."""
+"""Find the directory of the store, which is the same as upstream RamaLama's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SYSTEM = Path("/var/lib/ramalama")
 def store_base(
     env: Mapping[str, str], home: Path, *, uid: int, configured: str | None = None
 ) -> Path:
-    """Choose the directory, an absolute path; it need not exist.
+    """Return the directory as an absolute path; it need not exist.
 
     *configured* is the setting ``store``, which may begin with ``~``; a relative XDG_DATA_HOME
     counts as unset (XDG base directories).

@@ -1,4 +1,4 @@
-"""Remove files, and say how many bytes that freed: none as long as a file has another name."""
+"""Remove files, and count the freed bytes: none if a file has another name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_BLOCK = 512  # the unit of st_blocks, whatever the file system's is; stat(2)
+_BLOCK = 512  # the unit of st_blocks on every file system; stat(2)
 
 
 def unlink(path: Path) -> int:
-    """Remove a file; one that is not there, or is a directory, frees nothing and is no error."""
+    """Remove a file and return the freed bytes; a missing file or a directory frees nothing."""
     try:
         status = path.lstat()
         if stat.S_ISDIR(status.st_mode):
@@ -28,24 +28,24 @@ def unlink(path: Path) -> int:
 
 
 def remove_tree(directory: Path) -> int:
-    """Remove a directory and all in it; links are removed and not followed."""
+    """Remove a directory with its content and return the freed bytes; links are not followed."""
     freed = 0
     for parent, directories, files in os.walk(directory, topdown=False):
         freed += sum(unlink(Path(parent, name)) for name in (*files, *directories))
-        with suppress(OSError):  # what somebody has just put there stays
+        with suppress(OSError):  # another process has just put something there
             Path(parent).rmdir()
     return freed
 
 
 def remove_empty_below(directory: Path) -> None:
-    """Remove the empty directories in *directory*, and itself if nothing else is there."""
+    """Remove the empty directories in *directory*, and *directory* itself if it is empty then."""
     for parent, _, _ in os.walk(directory, topdown=False):
         with suppress(OSError):  # not empty
             Path(parent).rmdir()
 
 
 def remove_empty_above(directory: Path, *, stop: Path) -> None:
-    """Remove *directory* and those above it as far as they are empty; *stop* stays."""
+    """Remove *directory* and its parents as long as they are empty, but not *stop*."""
     while stop in directory.parents:
         try:
             directory.rmdir()
@@ -57,7 +57,7 @@ def remove_empty_above(directory: Path, *, stop: Path) -> None:
 
 
 def size_of_last_names(paths: Iterable[Path]) -> int:
-    """Say how many bytes it would free to remove all of *paths*."""
+    """Return how many bytes would be freed by removing all of *paths*."""
     names: Counter[tuple[int, int]] = Counter()
     freed = 0
     for path in paths:

@@ -147,7 +147,7 @@ def parse_name(reference: ModelRef) -> HubName:
     try:
         return HubName.parse(reference.location)
     except ValueError as exc:
-        msg = f"{reference} names no model: {exc}"
+        msg = f"{reference} does not name a model: {exc}"
         raise UnknownModel(msg) from exc
 
 

@@ -1,4 +1,4 @@
-"""Caches that name a file for its digest, as Ollama's and Docker Model Runner's do."""
+"""Search caches whose files are named by digest, as Ollama's and Docker Model Runner's."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobCache:
-    """Directories of blobs, each called *prefix* and 64 hexadecimal digits."""
+    """Directories of blobs, each named by *prefix* and 64 hexadecimal digits."""
 
     name: str
     directories: tuple[Path, ...]
     prefix: str = ""
 
     def find(self, wanted: WantedFile) -> Path | None:
-        """Look for a blob of the wanted digest."""
+        """Return a blob with the wanted digest; None if there is none."""
         if wanted.digest is None:
             return None
         name = f"{self.prefix}{wanted.digest.hex}"

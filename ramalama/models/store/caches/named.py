@@ -1,6 +1,6 @@
-"""Caches that keep a hub's files under their names, from which nobody can tell the content.
+"""Search caches that keep a hub's files under their names, which do not identify the content.
 
-They are asked only for files whose digest is known.
+They are searched only for files whose digest is known.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NamedCache:
     shapes: tuple[str, ...]
 
     def find(self, wanted: WantedFile) -> Path | None:
-        """Look for a file of the wanted name and size."""
+        """Return a file of the wanted name and size; None if there is none."""
         if wanted.digest is None or wanted.reference.scheme is not self.scheme:
             return None
         org, repo = HubName.parse(wanted.reference.location).repository.split("/")
@@ -51,5 +51,5 @@ class NamedCache:
 
 
 def _literal(name: str) -> str:
-    """Write *name* as a pattern that nothing else matches."""
+    """Return *name* as a pattern that matches nothing else."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in name)

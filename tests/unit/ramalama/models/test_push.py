@@ -238,9 +238,7 @@ def test_what_does_not_pass_is_an_error_that_says_how_to_go_on(
 ) -> None:
     registry.refusals["PUT"] = [Reply(status=503)] * 3
 
-    with pytest.raises(
-        ModelPushError, match=r"answered 503.*push again to send"
-    ) as caught:
+    with pytest.raises(ModelPushError, match=r"answered 503.*push again to send") as caught:
         Pusher(access).push(make_push(registry, weights))
 
     assert registry.address in str(caught.value)

@@ -216,7 +216,7 @@ def test_a_safetensors_model_is_refused_before_the_engine_is_asked(servers: Serv
     options = replace(servers.options, model=ModelRef(Scheme.FILE, str(directory)))
 
     for attempt in (servers.ramalama().start, servers.ramalama().plan):
-        with pytest.raises(ModelUnsupported, match="take --runtime vllm"):
+        with pytest.raises(ModelUnsupported, match="use --runtime vllm"):
             attempt(options)
 
     assert servers.events == []

@@ -86,7 +86,7 @@ def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
                 "--tls-verify=false"
             )
         case ssl.SSLError():
-            return f"{domain} does not speak TLS; if it shall be used so, use --tls-verify=false"
+            return f"{domain} does not use TLS; to use it anyway, use --tls-verify=false"
         case _:
             return f"{domain} cannot be asked: {advise(exc)}"
 

@@ -53,9 +53,7 @@ def test_the_hub_tells_whose_token_it_is_and_a_mirror_need_not(
 def test_a_token_that_the_hub_does_not_know_is_refused_without_showing_it(
     tmp_path: Path, status: int
 ) -> None:
-    with pytest.raises(
-        AccessDenied, match=r"not accept this token.*/settings/tokens"
-    ) as caught:
+    with pytest.raises(AccessDenied, match=r"not accept this token.*/settings/tokens") as caught:
         check(TOKEN, Reply(status=status), tmp_path)
 
     assert TOKEN not in str(caught.value)

@@ -246,7 +246,9 @@ def test_a_redirect_of_what_is_sent_to_no_url_is_an_error(
 ) -> None:
     server.routes["/here"] = lambda _: Reply.redirect(":x:y", status=307)
 
-    with pytest.raises(httpx2.RemoteProtocolError, match="a redirect to what is no URL"):
+    with pytest.raises(
+        httpx2.RemoteProtocolError, match="a redirect to something that is not a URL"
+    ):
         send(client, "PUT", f"{server.url}/here", content=b"for you")
 
 

@@ -213,11 +213,11 @@ def _not_trusted(reason: str) -> ssl.SSLCertVerificationError:
         ),
         (
             _caused(httpx2.ConnectError(""), ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong")),
-            "it does not speak TLS; if it is to be asked without TLS, write http://",
+            "it does not use TLS; to use it without TLS, write http://",
         ),
         (
             _caused(httpx2.ConnectError(""), _not_trusted("self-signed")),
-            "(self-signed); SSL_CERT_FILE can name more authorities",
+            "(self-signed); add its authority with SSL_CERT_FILE",
         ),
         (httpx2.RemoteProtocolError("nonsense"), "nonsense"),
     ],

@@ -1,4 +1,4 @@
-"""Our notes of models: what is written is read again, and what is no note harms nobody."""
+"""Records of models are read as they were written, and invalid files do no harm."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_a_note_of_a_file_that_makes_no_sense_is_refused(
     fields["files"][1][field] = value
     note.write_text(json.dumps(fields))
 
-    with pytest.raises(StoreError, match="is not the note of a model"):
+    with pytest.raises(StoreError, match="is not the record of a model"):
         read_record(note)
 
 

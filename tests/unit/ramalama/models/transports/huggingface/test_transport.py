@@ -489,7 +489,7 @@ def test_an_endpoint_without_a_protocol_is_asked_over_tls(world: World) -> None:
 def test_a_reference_that_was_not_parsed_is_refused(world: World) -> None:
     transport = HuggingFaceTransport(client=world.client, env={}, home=world.home)
 
-    with pytest.raises(UnknownModel, match=r"^hf://\.\./x names no model"):
+    with pytest.raises(UnknownModel, match=r"^hf://\.\./x does not name a model"):
         transport.find(ModelRef(Scheme.HUGGINGFACE, "../x"), ModelFormat.GGUF)
 
 

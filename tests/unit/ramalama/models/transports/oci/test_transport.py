@@ -165,7 +165,7 @@ def test_a_file_name_that_leads_out_is_refused(
 ) -> None:
     layer = Layer(type="x/y", content=WEIGHTS, annotations={FILEPATH: name})
 
-    with pytest.raises(ModelUnsupported, match="no name for a file"):
+    with pytest.raises(ModelUnsupported, match="not a valid file name"):
         find(make_model([layer]))
 
 
@@ -176,7 +176,7 @@ def test_two_files_of_one_name_are_refused(find: Callable[[Model], RemoteModel])
         Layer(type="x/y", content=b"[]", annotations={FILEPATH: "CONFIG.json"}),
     ]
 
-    with pytest.raises(ModelUnsupported, match="cannot lie together"):
+    with pytest.raises(ModelUnsupported, match="cannot coexist"):
         find(make_model(layers))
 
 

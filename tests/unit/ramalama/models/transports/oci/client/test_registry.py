@@ -366,7 +366,7 @@ def test_a_registry_that_is_not_there_is_an_error(access: Access) -> None:
 def test_a_registry_without_tls_must_be_asked_for(address: str, access: Access) -> None:
     client = open_client(address, replace(access, tls_verify=True))
 
-    with pytest.raises(ModelPullError, match=f"{address} does not speak TLS; .*--tls-verify=false"):
+    with pytest.raises(ModelPullError, match=f"{address} does not use TLS; .*--tls-verify=false"):
         client.manifest("1")
 
 
