@@ -124,7 +124,7 @@ def test_a_registry_that_is_not_there(cli: Cli, reference: str) -> None:
     done = cli.run("run", reference, "Hello!", env=nobody)
 
     *retries, complaint = done.err.splitlines()
-    why = "127.0.0.1:9 cannot be asked: Connection refused"
+    why = "127.0.0.1:9 cannot be used: Connection refused"
     assert done.code == 22
     assert all(re.fullmatch(rf".*: {why}; trying again in [0-9]+ s", line) for line in retries)
     assert re.fullmatch(

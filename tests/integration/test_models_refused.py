@@ -79,7 +79,7 @@ PAGE = r"accepted: do so on https://huggingface\.co/acme/smollm2, "
         (GATED, {}, PAGE + "then log in with `hf auth login`, or set HF_TOKEN$"),
         (GATED, {"HF_TOKEN": STRANGER}, PAGE + "with the account whose token is in HF_TOKEN$"),
         (PRIVATE, {}, "or is private: log in with `hf auth login`, or set HF_TOKEN$"),
-        (PRIVATE, {"HF_TOKEN": STRANGER}, "the token in HF_TOKEN may not see it$"),
+        (PRIVATE, {"HF_TOKEN": STRANGER}, "the token in HF_TOKEN has no access to it$"),
         (PUBLIC, {"HF_TOKEN": OLD}, "Invalid credentials .* the token is the one in HF_TOKEN$"),
         (PUBLIC, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set$"),
     ],
@@ -113,7 +113,7 @@ def test_a_repository_has_something_else(
 
 NO_MODELS: list[tuple[Route, int, str]] = [
     (serve_bytes(b"<!doctype html>", content_type="text/html"), 22, "is a web page, not a mo"),
-    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is no GGUF file"),
+    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is not a GGUF file"),
     (serve_bytes(gguf({}, order=">") + bytes(100)), 1, "is a big-endian model; this machine"),
     (serve_bytes(b""), 22, "is empty"),
     (lambda _: Reply(status=404), 22, "^there is no http://127"),
@@ -163,7 +163,7 @@ def as_pack(name: str) -> Model:
         (
             make_image(make_tar({"models/../../x.gguf": CONTENT}), labels=RAW_LABEL),
             NOT_VERIFIED,
-            r"'models/../../x.gguf' leads out of it",
+            r"'models/../../x.gguf' leads outside of it",
         ),
         (make_image(make_tar({"bin/sh": b"sh"})), NOT_VERIFIED, "is an image without a model"),
         (as_pack("x.gguf"), (), "does not use TLS; .* use --tls-verify=false"),
@@ -210,7 +210,7 @@ def test_a_server_that_is_not_there_is_said_to_be_none(person: Person) -> None:
     line = complaint(person, hosted, 22)
 
     assert line == (
-        "hf://acme/x cannot be pulled: 127.0.0.1:9 cannot be asked: Connection refused; "
+        "hf://acme/x cannot be pulled: 127.0.0.1:9 cannot be used: Connection refused; "
         "check the address, the network and the proxy"
     )
 
@@ -221,7 +221,7 @@ def test_a_pull_that_waits_for_a_server_says_so_and_leaves_nothing(person: Perso
     done = person.run("pull", "hf://acme/x")
 
     *waits, _ = done.err.splitlines()
-    retry = r"hf://acme/x: 127\.0\.0\.1:9 cannot be asked: Connection refused; trying again in \d.*"
+    retry = r"hf://acme/x: 127\.0\.0\.1:9 cannot be used: Connection refused; trying again in \d.*"
     assert len(waits) == 3
     assert all(re.fullmatch(retry, line) for line in waits), waits
     assert person.run("list", "--all", "--noheading").out == ""

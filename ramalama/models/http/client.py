@@ -135,7 +135,7 @@ def _note(url: str, retry_policy: RetryPolicy) -> Callable[[TransientError, floa
 
     def note(failure: TransientError, pause: float) -> None:
         _log.info("retrying %s in %.1f s: %s", server.host, pause, failure)
-        retry_policy.tell(f"{server.netloc.decode()} cannot be reached: {failure}", pause)
+        retry_policy.tell(f"{server.netloc.decode()} cannot be used: {failure}", pause)
 
     return note
 

@@ -1,10 +1,9 @@
-"""Why Hugging Face says no.
+"""Explain why Hugging Face refuses a request.
 
 ======= ================ ==============================================================
 status  X-Error-Code     means
 ======= ================ ==============================================================
-401     RepoNotFound     no such repository, or a private one; nobody is to know which
-401/403 GatedRepo        its author wants a licence to be accepted first
+401     RepoNotFound     no such repository, or a private one; the hub does not say which
 404     RevisionNotFound no such branch, tag or commit
 404     EntryNotFound    no such file at that commit
 401     none             the token is not valid (any longer)
@@ -31,7 +30,7 @@ _WEB_SITE = "https://huggingface.co"  # where licences are accepted, whichever m
 
 
 def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: str) -> ModelError:
-    """Make the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
+    """Return the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
     reference = f"hf://{repository}"
     kind: type[ModelError]
     match answer.headers.get("x-error-code"), answer.status:
@@ -48,7 +47,7 @@ def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: s
         case _, 429:
             kind, message = ModelPullError, _too_many(answer, token, host)
         case _:
-            kind, message = ModelPullError, f"{host} fails at {reference}: {_message(answer)}"
+            kind, message = ModelPullError, f"{host} failed for {reference}: {_message(answer)}"
     return kind(message)
 
 
@@ -59,27 +58,27 @@ def _gated(repository: str, token: Token | None) -> str:
         else "then log in with `hf auth login`, or set HF_TOKEN"
     )
     page = f"{_WEB_SITE}/{repository}"
-    return f"hf://{repository} wants its licence to be accepted: do so on {page}, {then}"
+    return f"hf://{repository} requires you to accept its licence: do so on {page}, {then}"
 
 
 def _unknown(reference: str, token: Token | None, host: str) -> str:
     if token:
-        rest = f"or the token in {token.source} may not see it"
+        rest = f"or the token in {token.source} has no access to it"
     else:
         rest = "or is private: log in with `hf auth login`, or set HF_TOKEN"
     return f"{reference} does not exist at {host}, {rest}"
 
 
 def _denied(answer: HttpAnswer, reference: str, token: Token | None, host: str) -> str:
-    whose = f"; the token is the one in {token.source}" if token else "; set HF_TOKEN"
+    whose = f"; the token is from {token.source}" if token else "; set HF_TOKEN"
     return f"{host} refuses {reference}: {_message(answer)}{whose}"
 
 
 def _too_many(answer: HttpAnswer, token: Token | None, host: str) -> str:
     wait = asked_pause(answer.headers)
     when = "later" if wait is None else f"in {wait:.0f} seconds"
-    hint = "" if token else "; with a token in HF_TOKEN there may be more"
-    return f"{host} takes no more requests for now, try again {when}{hint}"
+    hint = "" if token else "; with a token in HF_TOKEN the limit may be higher"
+    return f"{host} has had too many requests, try again {when}{hint}"
 
 
 def _message(answer: HttpAnswer) -> str:

@@ -355,9 +355,12 @@ def no_json() -> Model:
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (make_model([Layer(type="x/y", content=b"")]), "is no image that a car could be built on"),
-        (broken_config(), "the configuration of .* does not fit its layers"),
-        (no_json(), "the configuration of .* makes no sense"),
+        (
+            make_model([Layer(type="x/y", content=b"")]),
+            "is not an image that can be the base of a car",
+        ),
+        (broken_config(), "the configuration of .* does not match its layers"),
+        (no_json(), "the configuration of .* is not valid"),
     ],
 )
 def test_what_is_no_image_is_nothing_to_build_on(

@@ -1,4 +1,4 @@
-"""What a registry's refusals and broken connections mean, in a line for the user."""
+"""Explain a registry's refusals and connection errors in one line."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def translated(domain: str, found: FoundCredentials, error: type[ModelError]) -> Generator[None]:
-    """Turn what goes wrong in talking to *domain* as the owner of *found* into *error*.
+    """Turn an error of a request to *domain* with the credentials *found* into *error*.
 
     Raises:
-        AccessDenied: its token service does not let us in.
+        AccessDenied: the registry's token service refuses access.
     """
     try:
         yield
     except TokenRefused as exc:
         raise AccessDenied(_not_known(domain, found, f" ({exc})")) from exc
     except TokenError as exc:
-        msg = f"{domain} wants a token: {exc}"
+        msg = f"{domain} requires a token: {exc}"
         raise error(msg) from exc
     except AnswerTooLong as exc:
         msg = f"{domain} sends too much: {exc}"
@@ -47,7 +47,7 @@ def translated(domain: str, found: FoundCredentials, error: type[ModelError]) ->
 def refusal(
     answer: HttpAnswer, domain: str, found: FoundCredentials, error: type[ModelError]
 ) -> ModelError:
-    """Say what *answer*, which grants nothing, means."""
+    """Return the error for *answer*, which has an error status."""
     detail = _detail(answer)
     match answer.status:
         case 401:
@@ -63,7 +63,7 @@ def refusal(
 
 
 def _not_known(domain: str, found: FoundCredentials, detail: str) -> str:
-    said = "wants a password" if found.credentials is None else f"does not accept {_who(found)}"
+    said = "requires a password" if found.credentials is None else f"does not accept {_who(found)}"
     remedy = "; ".join((*found.notices, f"log in with `ramalama login {domain}`"))
     return f"{domain} {said}{detail}; {remedy}"
 
@@ -71,7 +71,7 @@ def _not_known(domain: str, found: FoundCredentials, detail: str) -> str:
 def _who(found: FoundCredentials) -> str:
     match found.credentials:
         case None:
-            return "strangers"
+            return "anonymous users"
         case credentials:
             who = repr(credentials.username) if credentials.username else "your token"
             return f"{who} (from {credentials.source})" if credentials.source else who
@@ -81,14 +81,14 @@ def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
     match _origin(exc):
         case ssl.SSLCertVerificationError() as cause:
             return (
-                f"the certificate of {domain} is not trusted ({cause.verify_message}); put its "
-                f"authority's into /etc/containers/certs.d/{domain}/ca.crt, or use "
+                f"the certificate of {domain} is not trusted ({cause.verify_message}); install its "
+                f"authority as /etc/containers/certs.d/{domain}/ca.crt, or use "
                 "--tls-verify=false"
             )
         case ssl.SSLError():
             return f"{domain} does not use TLS; to use it anyway, use --tls-verify=false"
         case _:
-            return f"{domain} cannot be asked: {advise(exc)}"
+            return f"{domain} cannot be used: {advise(exc)}"
 
 
 def _origin(exc: BaseException) -> BaseException:
@@ -98,7 +98,7 @@ def _origin(exc: BaseException) -> BaseException:
 
 
 def _detail(answer: HttpAnswer) -> str:
-    """Return the registry's own words, in parentheses; distribution spec, error codes."""
+    """Return the registry's message, in parentheses; OCI distribution spec, "Error Codes"."""
     try:
         errors = parse_object(answer.body).get("errors")
     except ValueError:

@@ -1,4 +1,4 @@
-"""JSON from strangers: one object, each field once, no exception that carries the text along."""
+"""Parse untrusted JSON: one object without duplicate fields; exceptions do not contain the text."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class _AmbiguousObject(ValueError):
-    """A field occurs twice in it."""
+    """A field occurs twice in an object."""
 
 
 def parse_object(content: bytes) -> Mapping[str, object]:
-    """Read one JSON object in which, at any depth, no field occurs twice.
+    """Parse one JSON object in which, at any depth, no field occurs twice.
 
     Raises:
-        ValueError: it is something else, and what.
+        ValueError: it is something else; the message says what.
     """
     try:
         value: object = json.loads(content.decode(), object_pairs_hook=_unambiguous)
@@ -34,7 +34,7 @@ def parse_object(content: bytes) -> Mapping[str, object]:
         raise ValueError(msg) from None
     except _AmbiguousObject:
         raise
-    except ValueError:  # Python's own words for this are meant for programmers
+    except ValueError:  # Python's message for this is meant for programmers
         msg = "it has a number with too many digits"
         raise ValueError(msg) from None
     if not is_object(value):

@@ -46,7 +46,7 @@ def test_a_damaged_file_is_fetched_once_more_on_one_connection(
     server.routes["/blob"] = faulty(serve_bytes(content), corrupt(150_000, answers=1))
 
     assert kit.fetch(kit.blob(content)).digest == digest_of(content)
-    assert any("was announced" in reason for reason in kit.retries)
+    assert any("instead of" in reason for reason in kit.retries)
     beginnings = [
         number
         for number, request in enumerate(server.requests)

@@ -90,7 +90,7 @@ def test_what_is_asked_for_again_is_logged_without_its_address(
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, refuse(Reply(status=503))))
     ask(client, f"{server.url}/file?token=s3cret", retry_policy=in_no_time())
 
-    assert caplog.messages == ["asking 127.0.0.1 again in 0.0 s: it answers 503"]
+    assert caplog.messages == ["retrying 127.0.0.1 in 0.0 s: it answers 503"]
 
 
 def test_an_answer_that_does_not_pass_is_returned_in_the_end(
@@ -328,4 +328,4 @@ def test_whoever_waits_is_told_who_is_asked_again_and_why(
     ask(client, f"{server.url}/file?token=s3cret", retry_policy=retry_policy)
 
     address = server.url.partition("://")[2]
-    assert heard == [(f"{address} cannot be asked: it answers 503", heard[0][1])]
+    assert heard == [(f"{address} cannot be used: it answers 503", heard[0][1])]

@@ -125,7 +125,7 @@ def test_indexes_without_end_are_refused(server: FileServer, access: Access) -> 
         model = make_index(describe_manifest(model))
     publish(server, "team/model", "1", model)
 
-    with pytest.raises(ModelPullError, match="is an index within an index, and so on"):
+    with pytest.raises(ModelPullError, match="has too many nested indexes"):
         OciTransport(access).find(reference(server), ModelFormat.GGUF)
 
 
@@ -142,9 +142,7 @@ def test_a_configuration_that_makes_no_sense_is_an_error(
 ) -> None:
     config = Layer(type=IMAGE_CONFIG, content=b"[]")
 
-    with pytest.raises(
-        ModelPullError, match=r"the configuration of oci://.* makes no sense: it is"
-    ):
+    with pytest.raises(ModelPullError, match=r"the configuration of oci://.* is not valid: it is"):
         find(make_model([], config=config))
 
 

@@ -204,7 +204,7 @@ def test_a_realm_that_is_no_plain_url_is_refused(client: httpx2.Client, realm: s
     ours = authorizer(client, ALICE)
     ours.learn(f'Bearer realm="{realm}"')
 
-    with pytest.raises(TokenError, match="a token service that is no URL"):
+    with pytest.raises(TokenError, match="a token service that is not a URL"):
         ours.headers()
 
 
