@@ -32,8 +32,8 @@ contracts:
 test:  ## Every test; starts real engines and registries, which takes root
 	$(BIN)/pytest
 
-test-unit:  ## The tests that need no engine and no root
-	$(BIN)/pytest tests/unit
+test-unit:  ## The tests that need no engine and no root, in a random order
+	$(BIN)/pytest -p randomly tests/unit
 
 docs:  ## Build the manual pages and the library's reference into build/
 	$(BIN)/python scripts/man_pages.py
@@ -47,9 +47,12 @@ site: docs  ## Build pages for a browser into build/site; takes: pip install --g
 	rm -rf build/pages
 	mkdir -p build/pages/docs
 	cp README.md build/pages/index.md
-	cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md build/pages/
+	cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md build/pages/
 	cp -R docs/*.md docs/images build/pages/docs/
-	cp -R build/reference build/pages/
+	cp -R build/reference examples build/pages/
+	for page in */README.md ramalama/*/README.md ramalama/*/*/README.md; do \
+	  mkdir -p "build/pages/$$(dirname "$$page")" && cp "$$page" "build/pages/$$page" || exit; \
+	done
 	$(BIN)/zensical build --strict
 
 bench:  ## Measure, each figure against its floor; starts real engines, which takes root

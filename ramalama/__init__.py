@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from ramalama.models.library import Models
     from ramalama.models.options import PullOptions
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.store.caches.base import Cache
+    from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "Cache",
     "Config",
     "ConfigError",
     "EngineFailure",
@@ -83,6 +86,7 @@ __all__ = [
     "ServerNotReady",
     "StartCancelled",
     "StoreError",
+    "Transport",
     "UnknownModel",
     "WrongEndianness",
     "__version__",
@@ -92,6 +96,7 @@ __all__ = [
 
 _ERRORS = "ramalama.errors"
 _HOMES = {
+    "Cache": "ramalama.models.store.caches.base",
     "Config": "ramalama.config.config",
     "LaunchPlan": "ramalama.planning.plan",
     "ModelRef": "ramalama.models.reference.reference",
@@ -102,6 +107,7 @@ _HOMES = {
     "Ramalama": "ramalama.api.client",
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
+    "Transport": "ramalama.models.transports.base",
     "aserve": "ramalama.api.functions",
     "serve": "ramalama.api.functions",
 }

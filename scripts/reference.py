@@ -41,8 +41,8 @@ MODELS = ("Models", "ModelRef", "PullOptions")
 PROTOCOLS = (
     "ramalama_engines.engine.Engine",
     "ramalama.runtimes.base.Runtime",
-    "ramalama.models.transports.base.Transport",
-    "ramalama.models.store.caches.base.Cache",
+    "ramalama.Transport",
+    "ramalama.Cache",
 )
 
 LOOK: ConfigDict = {
@@ -105,7 +105,9 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
     public = [str(name) for name in loader.modules_collection["ramalama"].exports or ()]
     homes = {name: defined(loader, f"ramalama.{name}").path for name in public}
     errors = [name for name, home in homes.items() if home.startswith("ramalama.errors.")]
-    others = [name for name in public if name not in {*EMBEDDING, *MODELS, *errors, "__version__"}]
+    extending = [path.removeprefix("ramalama.") for path in PROTOCOLS]
+    elsewhere = {*EMBEDDING, *MODELS, *errors, *extending, "__version__"}
+    others = [name for name in public if name not in elsewhere]
     return (
         Page(
             name="embedding",
@@ -127,8 +129,8 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
         ),
         Page(
             name="extending",
-            title="Protocols for those who extend",
-            introduction="ARCHITECTURE.md, To add one, tells where a new one is entered.",
+            title="Protocols to implement",
+            introduction="To add one, see the section *To add one* in ARCHITECTURE.md.",
             objects=PROTOCOLS,
         ),
     )

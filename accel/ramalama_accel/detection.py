@@ -1,17 +1,11 @@
 """Detect the accelerator of a host: run the probes in order and take the first usable one."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import cast
 
-from ramalama_accel.hardware import Hardware
+from ramalama_accel.hardware import Hardware, device_tree
 from ramalama_accel.host import Host
-from ramalama_accel.probes.amd import find_amd
-from ramalama_accel.probes.apple import find_apple
-from ramalama_accel.probes.asahi import find_asahi
-from ramalama_accel.probes.ascend import find_ascend
-from ramalama_accel.probes.intel import find_intel
-from ramalama_accel.probes.musa import find_musa
-from ramalama_accel.probes.nvidia.probe import find_nvidia
-from ramalama_accel.probes.vulkan import find_vulkan
 from ramalama_accel.values import (
     Accelerator,
     AcceleratorKind,
@@ -21,25 +15,77 @@ from ramalama_accel.values import (
     ProbeResult,
 )
 from ramalama_accel.visible import VisibleDevices, read_visible_devices
+from ramalama_values import frozen
 
 Probe = Callable[[Host, Hardware, VisibleDevices], ProbeResult]
 
-PROBES: Mapping[AcceleratorKind, Probe] = {
-    AcceleratorKind.ASAHI: find_asahi,
-    AcceleratorKind.CUDA: find_nvidia,
-    AcceleratorKind.ASCEND: find_ascend,
-    AcceleratorKind.HIP: find_amd,
-    AcceleratorKind.INTEL: find_intel,
-    AcceleratorKind.MUSA: find_musa,
-    AcceleratorKind.VULKAN: find_vulkan,
-}
 
-# If the user hides a family, Vulkan does not use its cards, either.
-_VENDORS: Mapping[AcceleratorKind, str] = {
-    AcceleratorKind.CUDA: "10de",
-    AcceleratorKind.HIP: "1002",
-    AcceleratorKind.INTEL: "8086",
-    AcceleratorKind.MUSA: "1ed5",
+@frozen()
+class Family:
+    """A family of devices: its probe, and a quick test whether the host may have one.
+
+    Attributes:
+        probe: module below `ramalama_accel.probes` and function; imported only after the test.
+        sign: returns whether a host may have such a device, by reading a few names.
+        vendor: PCI vendor ID, for a family whose devices are on the PCI bus.
+    """
+
+    probe: str
+    sign: Callable[[Host, Hardware], bool]
+    vendor: str | None = None
+
+    def find(self, host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
+        """Find the family's devices.
+
+        Raises:
+            InvalidVisibleDevices: *wanted* names a device that does not exist.
+        """
+        if not self.sign(host, hardware):
+            return ProbeResult()
+        module, _, name = self.probe.partition(":")
+        probe = getattr(import_module(f"ramalama_accel.probes.{module}"), name)
+        return cast("Probe", probe)(host, hardware, wanted)
+
+
+def _asahi(host: Host, _hardware: Hardware) -> bool:
+    return "apple,arm-platform" in device_tree(host, "compatible")
+
+
+def _nvidia(host: Host, hardware: Hardware) -> bool:
+    if hardware.of_vendor("10de") or host.numbers("/dev", "nvidia") or host.node("/dev/dxg"):
+        return True
+    return any(word.startswith("nvidia,tegra") for word in device_tree(host, "compatible"))
+
+
+def _ascend(host: Host, hardware: Hardware) -> bool:
+    return bool(hardware.of_vendor("19e5") or host.numbers("/dev", "davinci"))
+
+
+def _amd(host: Host, hardware: Hardware) -> bool:
+    return bool(hardware.of_vendor("1002") or host.exists("/sys/class/kfd/kfd/topology"))
+
+
+def _intel(_host: Host, hardware: Hardware) -> bool:
+    return bool(hardware.of_vendor("8086"))
+
+
+def _musa(_host: Host, hardware: Hardware) -> bool:
+    return bool(hardware.of_vendor("1ed5"))
+
+
+def _vulkan(_host: Host, hardware: Hardware) -> bool:
+    return bool(hardware.render_nodes)
+
+
+# If the user hides a family, Vulkan does not use its cards, either; they are known by the vendor.
+PROBES: Mapping[AcceleratorKind, Family] = {
+    AcceleratorKind.ASAHI: Family(probe="asahi:find_asahi", sign=_asahi),
+    AcceleratorKind.CUDA: Family(probe="nvidia.probe:find_nvidia", sign=_nvidia, vendor="10de"),
+    AcceleratorKind.ASCEND: Family(probe="ascend:find_ascend", sign=_ascend),
+    AcceleratorKind.HIP: Family(probe="amd:find_amd", sign=_amd, vendor="1002"),
+    AcceleratorKind.INTEL: Family(probe="intel:find_intel", sign=_intel, vendor="8086"),
+    AcceleratorKind.MUSA: Family(probe="musa:find_musa", sign=_musa, vendor="1ed5"),
+    AcceleratorKind.VULKAN: Family(probe="vulkan:find_vulkan", sign=_vulkan),
 }
 
 
@@ -66,17 +112,24 @@ def _probe_in_order(
     asked_for = [kind for kind in PROBES if wanted[kind].is_asked_for]
     hidden = [kind for kind in PROBES if wanted[kind].is_hidden]
     findings += [_hidden(kind, wanted[kind]) for kind in hidden]
-    hardware = Hardware.scan(host).without([_VENDORS[k] for k in hidden if k in _VENDORS])
+    vendors = [vendor for kind in hidden if (vendor := PROBES[kind].vendor)]
+    hardware = Hardware.scan(host).without(vendors)
     for kind in asked_for or [kind for kind in PROBES if kind not in hidden]:
-        result = PROBES[kind](host, hardware, wanted[kind])
+        result = PROBES[kind].find(host, hardware, wanted[kind])
         findings += result.findings
         if result.accelerator:
             return result.accelerator
     if asked_for:
         raise _unmet(wanted[asked_for[0]], asked_for[0], findings)
-    apple = find_apple(host)
-    findings += apple.findings
-    return apple.accelerator or _processor(findings)
+    return _apple(host) or _processor(findings)
+
+
+def _apple(host: Host) -> Accelerator | None:
+    if host.machine != "arm64":
+        return None
+    from ramalama_accel.probes.apple import find_apple  # noqa: PLC0415 (few hosts are Macs)
+
+    return find_apple(host)
 
 
 def _processor(findings: list[Finding]) -> Accelerator:

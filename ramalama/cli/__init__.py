@@ -16,8 +16,9 @@ def main(words: list[str] | None = None) -> int:
     """Run one command and return its exit code; *words* default to the process's arguments."""
     alone = words is None  # in this process
     words = sys.argv[1:] if words is None else words
-    # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
-    gc.disable()
+    if alone:
+        # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
+        gc.disable()
     if words in (["version"], ["--version"], ["-v"]):
         sys.stdout.write(f"ramalama version {__version__}\n")
         return 0

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.lab.podman import rootless_podman
 from tests.lab.scratch import remove_abandoned
 from tests.lab.service import EngineService, program
 from tests.lab.tiny_image import publish
 
 if TYPE_CHECKING:
+    from tests.lab.account import Account
+    from tests.lab.certificates import Certificate
     from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.engines
@@ -86,6 +89,21 @@ def test_the_rootless_services_run_as_the_account_and_not_as_root(
 
     assert rootless_podman_service.account is not None
     assert printed.split()[:3] == ["0", str(rootless_podman_service.account.uid), "1"]
+
+
+def test_a_rootless_service_starts_where_its_user_may_not_be(
+    lab: Path,
+    account: Account,
+    trusted_certificate: Certificate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    ca_file = trusted_certificate.ca_file
+
+    with rootless_podman(lab / "closed", account, runtime="runc", ca_file=ca_file) as service:
+        assert service.answers()
 
 
 def test_the_model_is_readable_for_the_account_of_the_rootless_services(model: Path) -> None:

@@ -115,7 +115,8 @@ def test_without_the_sdk_the_extra_is_named(person: Person, tmp_path: Path) -> N
         done = without.run("chat", "--url", server.url, "--mcp=server", "Hi")
 
     assert done.code == 22
-    assert done.complaint == "--mcp needs the mcp package: pip install 'ramalama[mcp]'"
+    needed = "pip install 'mcp>=2.3,<3' 'anyio>=4.9,<5'"
+    assert done.complaint == f"--mcp needs the Python package mcp: {needed}"
 
 
 def test_a_person_is_asked_and_may_interrupt_a_call(person: Person, stdio: Stdio) -> None:

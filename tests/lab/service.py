@@ -78,7 +78,7 @@ def running(
     ready: Callable[[], bool],
     env: Mapping[str, str],
 ) -> Generator[None]:
-    """Run *command* in the background, from the moment when it is ready until the block ends."""
+    """Run *command* in ``/`` in the background, from when it is ready until the block ends."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -86,6 +86,7 @@ def running(
             stdout=output,
             stderr=output,
             env=env,
+            cwd="/",  # another user may be unable to enter the directory of the tests
             start_new_session=True,  # Ctrl-C ends the test run, which then ends the service
         )
     try:

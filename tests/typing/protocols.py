@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ramalama import Cache, Transport
+    from ramalama.models.store.caches.huggingface import HuggingFaceCache
     from ramalama.models.transports.oci.base_image import RemoteContent
     from ramalama.models.transports.oci.layers.content import BlobContent, Content
+    from ramalama.models.transports.ollama.transport import OllamaTransport
     from ramalama.runtimes.base import Runtime
     from ramalama.runtimes.llama_cpp import LlamaCpp
     from ramalama_chat import ChatSession
@@ -31,6 +34,14 @@ def docker_is_an_engine(engine: DockerEngine) -> Engine:
 
 def llama_cpp_is_a_runtime(runtime: LlamaCpp) -> Runtime:
     return runtime
+
+
+def ollama_is_a_transport(transport: OllamaTransport) -> Transport:
+    return transport
+
+
+def hugging_faces_directory_is_a_cache(cache: HuggingFaceCache) -> Cache:
+    return cache
 
 
 def a_session_is_a_talk(session: ChatSession) -> ChatProtocol:

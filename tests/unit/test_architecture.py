@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -42,6 +43,14 @@ SDKS = {
     "rich",
     "yaml",
 }
+
+DOCUMENTS = sorted(
+    (
+        *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")),
+        *ROOT.glob("*/README.md"),
+        *ROOT.glob("ramalama/**/README.md"),
+    )
+)
 
 # Each module is imported by a process of its own, forked from one that has imported nothing; None
 # in sys.modules makes an import fail.
@@ -226,6 +235,29 @@ def test_every_module_says_what_it_is_for(package: str) -> None:
     ]
 
     assert silent == []
+
+
+def is_there(name: str, document: Path) -> bool:
+    """Find a file by its path from the root, the product, or the document's own package.
+
+    A name without a folder may be anywhere below the document.
+    """
+    if "/" not in name:
+        folders = (path for path in document.parent.iterdir() if not path.name.startswith("."))
+        return any(True for folder in folders for _ in folder.rglob(name)) or (
+            document.with_name(name).is_file()
+        )
+    below = (document.parent, *document.parent.glob("ramalama_*"))
+    return any((base / name).is_file() for base in (ROOT, ROOT / "ramalama", *below))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_source_file_that_a_document_names_is_there(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"(?<![\w/.-])(?:[\w-]+/)*[\w-]+\.py\b", text)
+    named = [name for name in named if "NAME" not in name]  # the reader's own
+
+    assert [name for name in named if not is_there(name, document)] == []
 
 
 def constants_first(name: str) -> tuple[int, str]:

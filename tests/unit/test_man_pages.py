@@ -18,6 +18,9 @@ Capture = pytest.CaptureFixture[str]
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.[17].md"))
+OTHERS = sorted(
+    (*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("ramalama/**/README.md"))
+)
 
 # What go-md2man's own manner of writing makes mandoc remark, in every page of everybody's.
 MANNERS = ("invalid escape sequence: \\fC", "missing date", "skipping paragraph macro: PP after")
@@ -75,6 +78,7 @@ def test_the_help_without_a_command_lists_what_the_page_of_all_commands_lists(
     assert listed <= root
 
 
+@pytest.mark.programs("go-md2man", "mandoc")
 @pytest.mark.parametrize("source", PAGES, ids=lambda path: path.name)
 def test_a_page_is_a_manual_page(source: Path, tmp_path: Path) -> None:
     target = tmp_path / source.stem
@@ -86,7 +90,7 @@ def test_a_page_is_a_manual_page(source: Path, tmp_path: Path) -> None:
     assert remarks == []
 
 
-@pytest.mark.parametrize("source", [*PAGES, ROOT / "README.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("source", [*PAGES, *OTHERS], ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_a_page_links_to_is_there(source: Path) -> None:
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", source.read_text(encoding="utf-8"))
 

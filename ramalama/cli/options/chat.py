@@ -207,7 +207,7 @@ def open_tools(arguments: ChatArguments, invocation: Invocation) -> Generator[To
     try:
         from ramalama_chat.tools.toolbox import open_toolbox  # noqa: PLC0415 (may be missing)
     except ImportError as exc:
-        msg = "--mcp needs the mcp package: pip install 'ramalama[mcp]'"
+        msg = "--mcp needs the Python package mcp: pip install 'mcp>=2.3,<3' 'anyio>=4.9,<5'"
         raise InputRefused(msg) from exc
     always = arguments.mcp_approve == "always"
     approve = Approval(stdin=sys.stdin, stderr=sys.stderr, always=always)

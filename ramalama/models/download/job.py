@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from ramalama.models.download.connections import Connections
 from ramalama.models.download.partial import Saver
 from ramalama.models.download.plan import Plan
 from ramalama.models.download.response import ResponseValidator
+from ramalama.models.download.source import Connections
 
 if TYPE_CHECKING:
     from ramalama.models.download.journal import Journal

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.download import journal
 from ramalama.models.download.disk_space import preallocate, require_space
-from ramalama.models.download.journal import Journal
-from ramalama.models.download.ranges import total
+from ramalama.models.download.journal import Journal, total
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from bisect import insort
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ramalama.models.download.ranges import Span, Spans, gaps, joined, prefix, total
+from ramalama.models.download.journal import Span, Spans, gaps, joined, prefix, total
 
 if TYPE_CHECKING:
     from collections.abc import Callable

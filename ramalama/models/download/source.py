@@ -1,17 +1,20 @@
-"""The current location of a blob, perhaps behind a redirect and with an expiring signature."""
+"""The source of a blob: its current location, and the open connections."""
 
 from __future__ import annotations
 
+import socket
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import httpx2
 
 from ramalama.models.download.values import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class Source:
@@ -71,3 +74,43 @@ def _host_of(url: str) -> str:
         return urlsplit(url).hostname or "its server"
     except ValueError:
         return "its server"
+
+
+@runtime_checkable
+class _NetworkStream(Protocol):
+    """The wrapper that httpx2 puts around a socket."""
+
+    def get_extra_info(self, info: str) -> object: ...
+
+
+class Connections:
+    """Collects new connections through httpx2's ``trace`` extension, and ends them all at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._ended = False
+
+    def trace(self, event: str, info: Mapping[str, object]) -> None:
+        """Handle an event of a request; it has a new socket after connecting or starting TLS."""
+        if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            return
+        stream = info.get("return_value")
+        made = stream.get_extra_info("socket") if isinstance(stream, _NetworkStream) else None
+        with self._lock:
+            if isinstance(made, socket.socket):
+                self._sockets.add(made)
+            if self._ended:
+                self._shut()
+
+    def end(self) -> None:
+        """Wake all threads that wait for a connection; later connections are shut down at once."""
+        with self._lock:
+            self._ended = True
+            self._shut()
+
+    def _shut(self) -> None:
+        for connection in self._sockets:
+            # Not the method of the TLS subclass, which drops its state while another thread reads.
+            with suppress(OSError):  # closed already
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -18,9 +18,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.models.formats.digest import Digest
-from ramalama.models.store.atomic import NO_LINK, sync_directory
+from ramalama.models.store.atomic import NO_LINK, sync_directory, unlink
 from ramalama.models.store.holds import held, unless_held
-from ramalama.models.store.unlink import unlink
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

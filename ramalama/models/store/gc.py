@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
+from ramalama.models.store.atomic import remove_tree, size_of_last_names, unlink
 from ramalama.models.store.partials import Partials
-from ramalama.models.store.unlink import remove_tree, size_of_last_names, unlink
 from ramalama.models.store.upstream.adopt import known_foreign
 from ramalama.models.store.upstream.layout import BLOBS, SNAPSHOTS, reference_at
 from ramalama.models.store.upstream.refs import read_ref

@@ -13,7 +13,7 @@ from ramalama.errors import StoreError
 from ramalama.models.download import journal
 from ramalama.models.download.journal import Journal
 from ramalama.models.formats.bounded_read import read_bytes
-from ramalama.models.store.unlink import unlink
+from ramalama.models.store.atomic import unlink
 from ramalama.system.locks import locked
 from ramalama_values import frozen
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from ramalama.errors import StoreError
 from ramalama.models.formats.bounded_read import is_list, is_object, read_json
 from ramalama.models.formats.digest import Digest
-from ramalama.models.store.atomic import write_whole
+from ramalama.models.store.atomic import unlink, write_whole
 from ramalama.models.store.records_file import (
     note_name,
     notes_below,
     parse_reference,
     reference_fields,
 )
-from ramalama.models.store.unlink import unlink
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

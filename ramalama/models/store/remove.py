@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelNotFound
-from ramalama.models.store.unlink import remove_tree
+from ramalama.models.store.atomic import remove_tree
 from ramalama.models.store.upstream.adopt import known_foreign
 from ramalama.models.store.upstream.layout import place_of
 

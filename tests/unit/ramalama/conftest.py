@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,14 @@ def run_dir() -> Generator[Path]:
     """A directory whose path leaves room for that of a socket, which `tmp_path`'s does not."""
     with tempfile.TemporaryDirectory(prefix="rl-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture(autouse=True)
+def _switch_interval() -> Generator[None]:
+    """Restore the time after which threads take turns, which `ramalama run` changes."""
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture(autouse=True)

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.reference.reference import Scheme
 from ramalama.models.store.caches.adopt import adopt
-from ramalama.models.store.caches.blobs import BlobCache
+from ramalama.models.store.caches.base import BlobCache, NamedCache
 from ramalama.models.store.caches.huggingface import HuggingFaceCache
-from ramalama.models.store.caches.named import NamedCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.models.store.atomic import link, write_whole
-from ramalama.models.store.unlink import remove_empty_above, remove_empty_below, remove_tree, unlink
+from ramalama.models.store.atomic import (
+    link,
+    remove_empty_above,
+    remove_empty_below,
+    remove_tree,
+    unlink,
+    write_whole,
+)
 from ramalama.models.store.upstream.layout import BLOBS, INSIDE, REFS, SNAPSHOTS, place_of
 from ramalama.models.store.upstream.refs import format_ref, read_ref, upstream_ref
 from ramalama_values import frozen

@@ -29,6 +29,7 @@ from tests.unit.ramalama.models.store.filled import HUB, put, record
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama.events import Event
@@ -37,8 +38,9 @@ OURS = {"ai.ramalama": "", "ai.ramalama.model": "file:///m.gguf"}
 
 
 @pytest.fixture
-def servers(run_dir: Path) -> ServerFixture:
-    return ServerFixture(root=run_dir, program=FakeProgram(logs=("one", "two", "three")))
+def servers(run_dir: Path) -> Generator[ServerFixture]:
+    with ServerFixture(root=run_dir, program=FakeProgram(logs=("one", "two", "three"))) as made:
+        yield made
 
 
 def start(servers: ServerFixture, name: str, labels: dict[str, str]) -> str:

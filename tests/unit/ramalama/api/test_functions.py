@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,12 +24,16 @@ from ramalama_engines.fake.engine import FakeProgram
 from tests.unit.ramalama.serving.model_server import LOADING
 from tests.unit.ramalama.serving.servers import ServerFixture
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 CANCELS = 60
 
 
 @pytest.fixture
-def servers(run_dir: Path) -> ServerFixture:
-    return ServerFixture(root=run_dir)
+def servers(run_dir: Path) -> Generator[ServerFixture]:
+    with ServerFixture(root=run_dir) as made:
+        yield made
 
 
 def join_our_threads() -> None:

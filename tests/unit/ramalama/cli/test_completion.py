@@ -97,6 +97,7 @@ def shell(
     child.close(force=True)
 
 
+@pytest.mark.programs(*SHELLS)
 @pytest.mark.parametrize(("typed", "completed"), LINES)
 def test_a_tab_completes(shell: pexpect.spawn[str], typed: str, completed: str) -> None:
     shell.send(f"{CLEAR_KEY}ramalama {typed}\t{HOME_KEY}show \r")

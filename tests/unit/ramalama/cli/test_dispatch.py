@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -222,3 +223,9 @@ def test_a_command_puts_off_what_it_may_not_need_and_all_of_it_is_there_when_nee
 
     told = done.stdout.splitlines()[-1]
     assert told == "['copy', 'ipaddress'] [1] (words: 'list[str] | None' = None) -> 'int' ::1"
+
+
+def test_a_caller_in_the_same_process_keeps_its_garbage_collector(capsys: Capture) -> None:
+    assert run(capsys, "version") == (0, f"ramalama version {__version__}\n", "")
+
+    assert gc.isenabled()

@@ -348,8 +348,8 @@ def broken_config() -> Model:
     )
 
 
-def no_json() -> Model:
-    return make_model([], config=Layer(type=DOCKER_CONFIG, content=b"{"))
+def no_json(content: bytes = b"{") -> Model:
+    return make_model([], config=Layer(type=DOCKER_CONFIG, content=content))
 
 
 @pytest.mark.parametrize(
@@ -361,6 +361,8 @@ def no_json() -> Model:
         ),
         (broken_config(), "the configuration of .* does not match its layers"),
         (no_json(), "the configuration of .* is not valid"),
+        (no_json(rb'{"author": "\ud800"}'), "is not valid: it has half of a character"),
+        (no_json(b'{"created": NaN}'), "is not valid: it is not JSON"),
     ],
 )
 def test_what_is_no_image_is_nothing_to_build_on(

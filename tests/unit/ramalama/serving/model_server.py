@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socketserver
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 READY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -18,10 +20,14 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 class FakeModelServer:
-    """Answers each request with the next of *answers*, and with the last one from then on."""
+    """Answers each request with the next of *answers*, and with the last one from then on.
 
-    def __init__(self, *answers: bytes) -> None:
+    *on_request* is called when a request has been read, before it is answered.
+    """
+
+    def __init__(self, *answers: bytes, on_request: Callable[[], None] | None = None) -> None:
         self.asked: list[str] = []
+        self._on_request = on_request
         self._answers = list(answers or (READY,))
         self._listener: socketserver.BaseServer | None = None
         self._thread: threading.Thread | None = None
@@ -57,7 +63,10 @@ class FakeModelServer:
                 server.asked.append(self.rfile.readline().decode().strip())
                 while self.rfile.readline().strip():
                     pass
+                if server._on_request is not None:
+                    server._on_request()
                 answers = server._answers
-                self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
+                with suppress(BrokenPipeError):  # the client may have lost its patience
+                    self.wfile.write(answers.pop(0) if len(answers) > 1 else answers[0])
 
         return Handler

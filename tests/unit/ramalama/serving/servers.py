@@ -18,7 +18,8 @@ from tests.unit.ramalama.made_up import GGUF, IMAGE
 from tests.unit.ramalama.serving.model_server import FakeModelServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Self
 
     from ramalama.events import Event
     from ramalama_engines import ContainerSpec, EngineError
@@ -30,11 +31,13 @@ IMAGE_NAME = "quay.io/ramalama/ramalama:0.25"
 class ServerFixture:
     """A place to start servers in, and what came of it.
 
-    *answers* are those of each server's health; *program* replaces the server where it is set.
+    *answers* are those of each server's health, and *on_request* is called before each of them;
+    *program* replaces the server where it is set.
     """
 
     root: Path
     answers: Sequence[bytes] = ()
+    on_request: Callable[[], None] | None = None
     program: FakeProgram | None = None
     images: Mapping[str, LocalImage] = field(default_factory=lambda: {IMAGE_NAME: IMAGE})
     registry: Mapping[str, LocalImage | EngineError] = field(
@@ -46,10 +49,20 @@ class ServerFixture:
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(images=self.images, registry=self.registry, script=self._script)
+        self._servers: list[FakeModelServer] = []
         self.run_dir = self.root / "run"
         self.model = self.root / "granite.gguf"
         self.model.write_bytes(GGUF)
         self.options = ServeOptions(model=ModelRef(Scheme.FILE, str(self.model)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """End the servers that a test left running, and the threads that watch them."""
+        self.engine.close()
+        for server in self._servers:
+            server.stop()
 
     def ramalama(self) -> Ramalama:
         """Make the library's handle, on a host without any accelerator."""
@@ -70,7 +83,8 @@ class ServerFixture:
     def _script(self, spec: ContainerSpec) -> FakeProgram:
         if self.program is not None:
             return self.program
-        server = FakeModelServer(*self.answers)
+        server = FakeModelServer(*self.answers, on_request=self.on_request)
+        self._servers.append(server)
         socket = socket_of(spec)
         return FakeProgram(
             logs=("loading the model",),

@@ -39,8 +39,11 @@ def container(engine: FakeEngine) -> str:
 
 
 @pytest.fixture
-def watch(engine: FakeEngine, container: str) -> ExitWatch:
-    return ExitWatch(engine, container)
+def watch(engine: FakeEngine, container: str) -> Generator[ExitWatch]:
+    found = ExitWatch(engine, container)
+    yield found
+    engine.close()
+    found.join(10)
 
 
 @pytest.fixture(params=["unix", "tcp"])

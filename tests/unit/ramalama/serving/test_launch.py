@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,14 +56,16 @@ from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelSe
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
 DEAD = replace(ProcessIdentity.of_this_process(), start=1)
 
 
 @pytest.fixture
-def servers(run_dir: Path) -> ServerFixture:
-    return ServerFixture(root=run_dir)
+def servers(run_dir: Path) -> Generator[ServerFixture]:
+    with ServerFixture(root=run_dir) as made:
+        yield made
 
 
 def test_a_server_that_starts_answers_at_its_socket_until_it_is_closed(
@@ -128,13 +132,16 @@ def test_ctrl_c_at_any_step_undoes_the_start(servers: ServerFixture, step: type[
 
 
 def test_ctrl_c_while_the_model_loads_undoes_the_start(servers: ServerFixture) -> None:
-    servers.program = FakeProgram(on_start=lambda: signal.setitimer(signal.ITIMER_REAL, 0.05))
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            servers.ramalama().start(servers.options)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    waiting = threading.get_ident()
+
+    def press_ctrl_c() -> None:
+        # Elsewhere than in the wait for an answer it could be lost, or leave a lock taken.
+        time.sleep(0.05)
+        signal.pthread_kill(waiting, signal.SIGINT)
+
+    servers.on_request = press_ctrl_c
+    with pytest.raises(KeyboardInterrupt):
+        servers.ramalama().start(servers.options)
 
     assert servers.is_clean()
 

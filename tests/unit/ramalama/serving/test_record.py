@@ -26,7 +26,7 @@ from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from ramalama.config.options import ServeOptions
@@ -36,8 +36,9 @@ Written = dict[str, object]
 
 
 @pytest.fixture
-def servers(run_dir: Path) -> ServerFixture:
-    return ServerFixture(root=run_dir)
+def servers(run_dir: Path) -> Generator[ServerFixture]:
+    with ServerFixture(root=run_dir) as made:
+        yield made
 
 
 def stranger(

@@ -19,6 +19,7 @@ from tests.unit.ramalama.models.formats.made_gguf import llama
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama.config.options import ServeOptions
@@ -27,9 +28,10 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture
-def servers(run_dir: Path) -> ServerFixture:
+def servers(run_dir: Path) -> Generator[ServerFixture]:
     """A place without the image, which the registry has."""
-    return ServerFixture(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE})
+    with ServerFixture(root=run_dir, images={}, registry={IMAGE_NAME: IMAGE}) as made:
+        yield made
 
 
 def write(servers: ServerFixture, name: str, *, size: int = 1000, **shape: Any) -> ModelRef:  # noqa: ANN401 (any keyword of `llama`)

@@ -29,6 +29,7 @@ from tests.unit.ramalama.serving.model_server import LOADING, READY
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama.api.client import Ramalama
@@ -39,8 +40,9 @@ DEAD = replace(ALIVE, start=ALIVE.start + 1)
 
 
 @pytest.fixture
-def servers(run_dir: Path) -> ServerFixture:
-    return ServerFixture(root=run_dir)
+def servers(run_dir: Path) -> Generator[ServerFixture]:
+    with ServerFixture(root=run_dir) as made:
+        yield made
 
 
 @pytest.fixture

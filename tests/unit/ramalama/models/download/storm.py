@@ -9,8 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ramalama.models.download.journal import Journal
-from ramalama.models.download.ranges import total
+from ramalama.models.download.journal import Journal, total
 from tests.doubles.faults import faulty, slow
 from tests.doubles.server import FileServer, serve_bytes
 from tests.unit.ramalama.models.download.kit import KIB, SMALL, FolderShelf, digest_of

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramalama.models.download.journal import Journal
-from ramalama.models.download.ranges import Span, joined
+from ramalama.models.download.journal import Journal, Span, joined
 
 HONEST: dict[str, object] = {
     "version": 1,

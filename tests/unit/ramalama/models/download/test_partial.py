@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.models.download.journal import Journal
+from ramalama.models.download.journal import Journal, Span
 from ramalama.models.download.partial import Partial, allocated
-from ramalama.models.download.ranges import Span
 from tests.unit.ramalama.models.download.kit import KIB
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from ramalama.models.download.journal import Span, gaps, joined, prefix, total
 from ramalama.models.download.limits import Limits
 from ramalama.models.download.plan import Piece, Plan, Stopped
-from ramalama.models.download.ranges import Span, gaps, joined, prefix, total
 
 LIMITS = Limits(parallel_from=100, shortest_piece=30, longest_piece=30, smallest_theft=5, notice=1)
 SIZE = 200

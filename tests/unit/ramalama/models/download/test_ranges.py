@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramalama.models.download.ranges import Span, Spans, gaps, joined, prefix, total
+from ramalama.models.download.journal import Span, Spans, gaps, joined, prefix, total
 
 SIZE = 60
 

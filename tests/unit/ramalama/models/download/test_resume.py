@@ -17,8 +17,7 @@ import pytest
 from ramalama.errors import StoreError
 from ramalama.events import DownloadProgress, DownloadRetrying
 from ramalama.models.download.downloader import Downloader
-from ramalama.models.download.journal import Journal
-from ramalama.models.download.ranges import total
+from ramalama.models.download.journal import Journal, total
 from ramalama.models.download.values import Location
 from tests.doubles.faults import announce, faulty, ignore_ranges, slow, stall, without_length
 from tests.doubles.server import FileServer, Reply, serve_bytes

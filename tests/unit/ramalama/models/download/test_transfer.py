@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.models.download.journal import Span
 from ramalama.models.download.partial import Partial
 from ramalama.models.download.plan import Plan, Stopped
-from ramalama.models.download.ranges import Span
 from ramalama.models.download.transfer import hash_while_it_grows
 from tests.unit.ramalama.models.download.kit import KIB, SMALL, digest_of, made_up_bytes
 

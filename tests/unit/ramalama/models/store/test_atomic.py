@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.models.store.atomic import is_linked, link, scratch_path, write_whole
-from ramalama.models.store.unlink import (
+from ramalama.models.store.atomic import (
+    is_linked,
+    link,
     remove_empty_above,
     remove_empty_below,
     remove_tree,
+    scratch_path,
     size_of_last_names,
     unlink,
+    write_whole,
 )
 from tests.unit.ramalama.models.store.filled import files_below
 

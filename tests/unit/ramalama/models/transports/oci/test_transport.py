@@ -178,7 +178,10 @@ def test_two_files_of_one_name_are_refused(find: Callable[[Model], RemoteModel])
         find(make_model(layers))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.dictionaries(
         st.sampled_from(["schemaVersion", "config", "layers", "manifests", "artifactType"]),

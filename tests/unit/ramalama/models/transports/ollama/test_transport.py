@@ -211,7 +211,7 @@ def test_only_this_machine_is_asked_without_tls(text: str, url: str) -> None:
         ),
         (
             {"model": WEIGHTS},
-            {"model_format": "ggml", "requires": "1\x1b[31m\n2\ud800"},
+            {"model_format": "ggml", "requires": "1\x1b[31m\n2"},
             "is made for Ollama's own engine 1[31m 2; choose",
         ),
         (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.models.download.connections import Connections
+from ramalama.models.download.source import Connections
 from ramalama.models.download.workers import WorkerEnded, WorkerPool, WorkerRole
 
 if TYPE_CHECKING:
