@@ -218,7 +218,7 @@ class Models:
 
 
 def _open_own(reference: ModelRef) -> StoredModel:
-    from ramalama.models.store.local import (  # noqa: PLC0415 (whoever only lists needs none)
+    from ramalama.models.store.local import (  # noqa: PLC0415 (listing does not need it)
         open_local,
     )
 

@@ -27,10 +27,11 @@ LARGEST = 1024 * 1024
 class Journal:
     """The downloaded part of a blob.
 
-    identity: see `RemoteBlob`.
-    size: of the whole blob, in bytes.
-    validator: the ETag or date that the server sent with these bytes; None if the digest decides
-        whether bytes belong together.
+    Attributes:
+        identity: see `RemoteBlob`.
+        size: of the whole blob, in bytes.
+        validator: the ETag or date that the server sent with these bytes; None if the digest
+            decides whether bytes belong together.
     """
 
     identity: str
