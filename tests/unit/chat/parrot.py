@@ -1,4 +1,4 @@
-"""A talk without a server: it repeats what it is asked."""
+"""A chat session without a server: it repeats what it is asked."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class InterruptedKeyboard(io.BytesIO):
 
 @dataclass
 class Heard:
-    """What came of a talk."""
+    """The result of a conversation."""
 
     parrot: Parrot
     state: ChatState

@@ -133,5 +133,5 @@ def test_a_server_without_one_model_says_why(
 
 
 def test_a_model_that_is_named_is_not_asked_for(tmp_path: Path) -> None:
-    with open_remote(f"unix://{tmp_path}/nobody.sock") as client:
+    with open_remote(f"unix://{tmp_path}/missing.sock") as client:
         assert choose_model(client, "mine") == "mine"

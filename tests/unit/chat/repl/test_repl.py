@@ -97,7 +97,7 @@ def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
 
 
 class Pensive(Parrot):
-    """A talk whose server is interrupted while it is asked about itself."""
+    """A session whose server is interrupted while it is asked about itself."""
 
     def context_size(self) -> int | None:
         raise KeyboardInterrupt

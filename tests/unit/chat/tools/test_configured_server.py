@@ -114,5 +114,5 @@ def test_a_secret_that_is_no_line_of_a_header_is_not_sent_and_not_shown(value: s
 
 
 @pytest.mark.parametrize("url", ["https://far/", "http://localhost/", "http://127.0.0.1:8/"])
-def test_headers_go_where_nobody_listens(url: str) -> None:
+def test_headers_are_sent_only_where_they_cannot_be_read(url: str) -> None:
     assert read_named_server("it", {"url": url, "headers": {"A": "b"}}).headers == {"A": "b"}

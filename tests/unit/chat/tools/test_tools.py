@@ -340,7 +340,7 @@ def test_only_a_prompt_that_called_nothing_yet_may_be_asked_again(
 
 
 class Terminal(io.StringIO):
-    """Somebody who has typed already."""
+    """A terminal at which the user has typed already."""
 
     def isatty(self) -> bool:
         return True

@@ -112,7 +112,7 @@ def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
             identify(f"unix://{tmp_path}/x.sock", patience=0.01)
 
 
-def test_a_socket_that_nobody_serves_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "stale.sock"))
 

@@ -166,7 +166,7 @@ def test_where_no_socket_is_the_message_says_so(tmp_path: Path) -> None:
         engine.list({})
 
 
-def test_where_nobody_listens_the_message_says_so(tmp_path: Path) -> None:
+def test_without_a_listener_the_message_says_so(tmp_path: Path) -> None:
     path = tmp_path / "stale.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))

@@ -137,7 +137,7 @@ def test_an_address_whose_content_has_not_changed_is_not_fetched_again(place: Pl
     assert place.events == [ModelReady(str(place.reference()))]
 
 
-def test_what_nobody_could_load_leaves_nothing_behind(place: Place) -> None:
+def test_a_model_that_no_server_can_load_leaves_nothing_behind(place: Place) -> None:
     place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1])
 
     with pytest.raises(ModelUnsupported):
@@ -147,7 +147,7 @@ def test_what_nobody_could_load_leaves_nothing_behind(place: Place) -> None:
     assert place.models.list() == ()
 
 
-def test_a_newer_version_that_nobody_could_load_does_not_replace_the_older(place: Place) -> None:
+def test_a_newer_version_that_no_server_can_load_does_not_replace_the_older(place: Place) -> None:
     place.pull(place.reference())
     place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1], etag='"2"')
 

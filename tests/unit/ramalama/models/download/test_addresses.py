@@ -168,9 +168,7 @@ def test_an_address_with_a_secret_is_in_no_message(kit: Kit) -> None:
     assert "s3cret" not in f"{caught.value}{kit.events}"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_an_error_at_once(
-    kit: Kit, secure_server: FileServer
-) -> None:
+def test_an_untrusted_certificate_is_an_error_at_once(kit: Kit, secure_server: FileServer) -> None:
     location = Location(url=f"{secure_server.url}/blob")
 
     with pytest.raises(ModelPullError, match="its certificate is not trusted"):

@@ -92,7 +92,7 @@ def test_a_web_page_is_taken_where_its_digest_is_that_of_the_file(
     assert kit.fetch(kit.blob(page)).path.read_bytes() == page
 
 
-def test_what_is_compressed_though_nobody_asked_is_not_taken(kit: Kit, server: FileServer) -> None:
+def test_an_unrequested_compression_is_rejected(kit: Kit, server: FileServer) -> None:
     route = serve_bytes(gzip.compress(LITTLE))
     server.routes["/blob"] = faulty(route, with_headers({"content-encoding": "gzip"}))
 

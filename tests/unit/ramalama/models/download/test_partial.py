@@ -26,7 +26,7 @@ def test_bytes_are_where_they_were_put(partial: Partial) -> None:
     assert partial.path.stat().st_size == 100
 
 
-def test_a_file_that_somebody_cuts_off_is_an_error(partial: Partial) -> None:
+def test_a_file_that_is_truncated_meanwhile_is_an_error(partial: Partial) -> None:
     partial.reserve(100)
     partial.trim(50)
 

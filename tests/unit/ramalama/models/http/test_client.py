@@ -281,7 +281,7 @@ def test_a_private_authority_is_named_by_the_environment(
     assert "CERTIFICATE_VERIFY_FAILED" in ask_elsewhere(url).stderr
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
+def test_an_untrusted_certificate_is_not_retried(
     secure_server: FileServer, client: httpx2.Client
 ) -> None:
     pauses: list[float] = []
@@ -314,7 +314,7 @@ def test_a_proxy_is_named_by_the_environment_and_so_is_who_needs_none(server: Fi
     assert "ConnectError" in refused.stderr
 
 
-def test_whoever_waits_is_told_who_is_asked_again_and_why(
+def test_a_retry_is_reported_with_its_server_and_reason(
     server: FileServer, client: httpx2.Client
 ) -> None:
     heard: list[tuple[str, float]] = []

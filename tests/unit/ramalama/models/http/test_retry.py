@@ -78,7 +78,7 @@ def test_other_exceptions_end_it_at_once() -> None:
     assert len(tries) == 1
 
 
-def test_whoever_wants_hears_the_reason_and_the_length_of_each_pause() -> None:
+def test_each_pause_is_reported_with_its_reason_and_length() -> None:
     heard: list[tuple[str, float]] = []
     answers = iter([TransientError("tired", pause=3), None])
 

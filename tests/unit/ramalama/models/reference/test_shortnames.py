@@ -1,4 +1,4 @@
-"""Short names from files, and what somebody may have meant."""
+"""Short names from files, and suggestions for mistyped ones."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_comments_empty_lines_and_other_sections_mean_nothing(tmp_path: Path) ->
 
     names = load(tmp_path)
 
-    assert names.entries == Shortnames.load({}, tmp_path / "nobody", tmp_path / "nothing").entries
+    assert names.entries == Shortnames.load({}, tmp_path / "empty", tmp_path / "nothing").entries
     assert names.warnings == ()
 
 

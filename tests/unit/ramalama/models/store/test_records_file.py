@@ -169,7 +169,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("content", BROKEN)
-def test_what_is_no_note_is_no_model_and_stops_whoever_would_remove_its_files(
+def test_an_invalid_record_is_no_model_and_prevents_the_removal_of_files(
     tmp_path: Path, content: bytes
 ) -> None:
     records = Records(tmp_path)

@@ -124,7 +124,7 @@ def test_a_digest_in_the_reference_is_the_blobs(
     assert blob.locate().url == f"{server.url}/ai.gguf"
 
 
-def test_without_one_nobody_vouches_for_the_bytes(
+def test_without_one_the_bytes_are_not_verified(
     server: FileServer, find: Callable[[str], RemoteModel]
 ) -> None:
     server.routes["/ai.gguf"] = serve_bytes(MODEL)
@@ -333,7 +333,7 @@ def test_a_failure_that_passes_is_not_even_noticed(
     assert the_file(find("/ai.gguf")).blob.size == len(MODEL)
 
 
-def test_nobody_at_the_other_end_is_a_model_error_that_names_the_server(
+def test_a_server_that_does_not_run_is_a_model_error_that_names_it(
     client: httpx2.Client,
 ) -> None:
     with FileServer() as closed:

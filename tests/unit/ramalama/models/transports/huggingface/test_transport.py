@@ -256,7 +256,7 @@ def test_a_link_to_the_next_page_leads_to_no_other_host(world: World) -> None:
             f"{GATED}, with the account whose token is in HF_TOKEN",
         ),
     ],
-    ids=["nobody", "stranger"],
+    ids=["anonymous", "another user"],
 )
 def test_a_gated_model_names_the_page_of_its_licence(
     world: World, env: Mapping[str, str], message: str
@@ -458,7 +458,7 @@ def test_a_listing_longer_than_any_is_not_read(world: World) -> None:
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
-def test_nobody_is_asked_while_a_variable_forbids_it(world: World, variable: str) -> None:
+def test_no_request_is_sent_while_a_variable_forbids_it(world: World, variable: str) -> None:
     with pytest.raises(ModelPullError) as refused:
         world.find(env={variable: "yes", "HF_TOKEN": "not read, either"})
 

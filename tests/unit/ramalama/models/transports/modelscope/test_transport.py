@@ -1,4 +1,4 @@
-"""Finding models at ModelScope; its double has been proven by somebody else's client."""
+"""Find models at ModelScope; its double has been tested with ModelScope's own client."""
 
 from __future__ import annotations
 

@@ -408,7 +408,7 @@ def test_a_configuration_must_be_an_object() -> None:
         find_at(answer, "m")
 
 
-def test_nobody_at_the_other_end_is_a_model_error_that_names_the_server(
+def test_a_server_that_does_not_run_is_a_model_error_that_names_it(
     client: httpx2.Client,
 ) -> None:
     with FileServer() as closed:

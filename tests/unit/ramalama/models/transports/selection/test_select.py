@@ -377,7 +377,7 @@ def test_weights_are_taken_once(paths: Sequence[str], weights: list[str]) -> Non
     assert [one.file.path for one in selected if one.kind is FileKind.SAFETENSORS] == weights
 
 
-def test_a_shard_that_the_index_names_and_nobody_has_is_missed() -> None:
+def test_a_missing_shard_of_the_index_is_reported() -> None:
     with pytest.raises(ModelUnsupported, match=r"lacks 'model-3\.safetensors', one of 2 files"):
         choose(SHARDED, index=index_of("model-3.safetensors", SHARDED[8]))
 

@@ -114,7 +114,7 @@ def test_the_first_file_that_knows_the_registry_serves(
     assert named(found) == FILES[first]
 
 
-def test_nobody_is_found_where_there_is_no_file(user: InvokingUser) -> None:
+def test_without_a_file_there_are_no_credentials(user: InvokingUser) -> None:
     assert find_credentials(IMAGE, user) == FoundCredentials()
 
 
@@ -150,9 +150,7 @@ def test_a_named_file_that_cannot_be_used_is_refused_without_showing_it(
     assert SECRET not in str(caught.value)
 
 
-def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(
-    tmp_path: Path, user: InvokingUser
-) -> None:
+def test_a_broken_default_file_is_ignored_with_a_notice(tmp_path: Path, user: InvokingUser) -> None:
     broken = write(tmp_path / FILES[0], [SECRET])
 
     found = find_credentials(IMAGE, user)

@@ -118,7 +118,7 @@ def test_what_gnu_writes_in_the_place_of_a_prefix_is_none() -> None:
     assert read(patched(header, atime=(345, b"14700000000\0")))[0][0] == "name"
 
 
-def test_a_file_is_skipped_if_nobody_reads_it() -> None:
+def test_a_file_that_is_not_read_is_skipped() -> None:
     content = archive([(member("a"), b"x" * 3_000_000), (member("b"), b"y")])
 
     assert [found.name for found in read_members(io.BytesIO(content))] == ["a", "b"]

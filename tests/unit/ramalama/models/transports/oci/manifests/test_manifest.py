@@ -1,4 +1,4 @@
-"""Manifests come from strangers; what is used of them has its type and its bound."""
+"""Manifests are not trusted; every field that is used is checked for its type and size."""
 
 from __future__ import annotations
 
