@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ConfigError
 from ramalama.models.http.client import ask
-from ramalama.models.transports.api_requests import PATIENCE, translated
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY, translated
 from ramalama.models.transports.hub import find_endpoint
 from ramalama.models.transports.huggingface.token import token_path
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
@@ -27,7 +27,11 @@ _LARGEST_ANSWER = 1024 * 1024
 
 
 def check_token(
-    token: str, user: InvokingUser, client: httpx2.Client, *, retry_policy: RetryPolicy = PATIENCE
+    token: str,
+    user: InvokingUser,
+    client: httpx2.Client,
+    *,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> str | None:
     """Return the user name of *token*; None if the hub, as a mirror, does not know it.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.http.client import HttpAnswer
 
-PATIENCE = RetryPolicy()
+DEFAULT_RETRY_POLICY = RetryPolicy()
 
 _LONGEST_SHOWN = 200
 
@@ -27,7 +27,7 @@ def ask_server(
     *,
     accept: str = "*/*",
     limit: int,
-    retry_policy: RetryPolicy = PATIENCE,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> HttpAnswer:
     """Return an answer of at most *limit* bytes, whatever its status.
 

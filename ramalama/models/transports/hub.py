@@ -13,7 +13,7 @@ from ramalama.models.http.client import AnswerTooLong, ask
 from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.reference.names import HubName
 from ramalama.models.transports.api_requests import (
-    PATIENCE,
+    DEFAULT_RETRY_POLICY,
     refuse_downgrade,
     server_of,
     translated,
@@ -61,7 +61,7 @@ class Hub:
     endpoint: str
     client: httpx2.Client = field(repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    retry_policy: RetryPolicy = field(default=PATIENCE, repr=False)
+    retry_policy: RetryPolicy = field(default=DEFAULT_RETRY_POLICY, repr=False)
 
     @property
     def host(self) -> str:

@@ -23,7 +23,7 @@ from ramalama.models.http.retry import (
     transient_errors,
 )
 from ramalama.models.transports.api_requests import (
-    PATIENCE,
+    DEFAULT_RETRY_POLICY,
     refuse_downgrade,
     server_of,
     translated,
@@ -57,7 +57,9 @@ _PLAIN_NAME = r"""(?i)(?:^|;)\s*filename\s*=\s*(?P<name>[^;"\s]+)"""
 class UrlTransport:
     """Finds models at addresses, without a registry that lists or verifies them."""
 
-    def __init__(self, *, client: httpx2.Client, retry_policy: RetryPolicy = PATIENCE) -> None:
+    def __init__(
+        self, *, client: httpx2.Client, retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
+    ) -> None:
         self._client = client
         self._retry_policy = retry_policy
 

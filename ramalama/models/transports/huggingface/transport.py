@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelPullError
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import LARGEST_READ, Hub, find_endpoint, parse_name
 from ramalama.models.transports.huggingface.api import HuggingFaceApi
@@ -48,7 +48,7 @@ class HuggingFaceTransport:
         client: httpx2.Client,
         env: Mapping[str, str],
         home: Path,
-        retry_policy: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self._client = client
         self._env = env

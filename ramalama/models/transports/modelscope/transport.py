@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import Hub, Token, find_endpoint, parse_name
 from ramalama.models.transports.modelscope.api import ModelScopeApi
@@ -38,7 +38,11 @@ class ModelScopeTransport:
     """Finds models at ModelScope, with one user's environment."""
 
     def __init__(
-        self, *, client: httpx2.Client, env: Mapping[str, str], retry_policy: RetryPolicy = PATIENCE
+        self,
+        *,
+        client: httpx2.Client,
+        env: Mapping[str, str],
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self._client = client
         self._env = env

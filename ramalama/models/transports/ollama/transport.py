@@ -17,7 +17,7 @@ from ramalama.errors import ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
-from ramalama.models.transports.api_requests import PATIENCE, ask_server, server_of
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY, ask_server, server_of
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.oci.manifests.manifest import (
     LARGEST_MANIFEST,
@@ -71,7 +71,7 @@ class OllamaTransport:
         *,
         client: httpx2.Client,
         registry: str = REGISTRY,
-        retry_policy: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self._client = client
         self._registry = registry

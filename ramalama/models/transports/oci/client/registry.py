@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelPullError, ModelPushError, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.json_fields import is_array
 from ramalama.models.transports.oci.client.credentials import FoundCredentials, find_credentials
 from ramalama.models.transports.oci.client.failures import translated
@@ -66,7 +66,7 @@ class Access:
     user: InvokingUser
     tls_verify: bool = True
     authfile: Path | None = None
-    retry_policy: RetryPolicy = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from ramalama.models.http.client import HttpAnswer, ask, send
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.oci.client.challenge import Challenge, parse_challenges
 from ramalama.models.transports.oci.client.credentials import Credentials
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
@@ -73,7 +73,7 @@ class Authorizer:
         *,
         scopes: Sequence[str] = (),
         secure: bool = True,
-        retry_policy: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self.client = client
         self.retry_policy = retry_policy
