@@ -4,6 +4,7 @@
 `docs/ramalama-COMMAND.1.md` are written by hand, other than what `--help` says as well: the line
 under NAME, the heads of OPTIONS, and the rows of ramalama(1)'s COMMANDS. An option's words are the
 page's own; one that the page has not yet gets those of the help. A page that is missing is begun.
+Of `docs/ramalama.conf.5.md` the section SETTINGS is made, from the table of options.
 With --check nothing is written, and the exit code is 1 if something would be.
 """
 
@@ -14,14 +15,19 @@ import re
 import sys
 from difflib import unified_diff
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import load_command
 from ramalama.cli.invocation import parser
+from ramalama.config.option_table import SETTINGS
+from ramalama.config.value_types import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from ramalama.config.option_spec import OptionSpec
 
 DOCS = Path(__file__).parents[1] / "docs"
 GLOBAL = "global options"
@@ -63,6 +69,9 @@ def pages() -> Iterator[tuple[Path, str]]:
             own = options(load_command(name).make_parser(), of_all=False)
             page = with_options(page, own, end=SEE_GLOBAL)
         yield path, page
+    path = DOCS / "ramalama.conf.5.md"
+    entries = [setting_entry(SETTINGS[each]) for each in sorted(SETTINGS)]
+    yield path, with_section(path.read_text(encoding="utf-8"), "SETTINGS", "".join(entries))
 
 
 def begun(name: str) -> str:
@@ -141,8 +150,41 @@ def value(option: argparse.Action) -> str:
 
 def sentence(option: argparse.Action) -> str:
     """Make a sentence of an option's help."""
-    text = (option.help or "").replace("%%", "%")
+    return sentence_of((option.help or "").replace("%%", "%"))
+
+
+def sentence_of(text: str) -> str:
+    """Begin with a capital letter, and end with a full stop."""
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def setting_default(spec: OptionSpec) -> str:
+    """Write a default as the file would, or in words."""
+    if spec.default_text or spec.default in (None, ()):
+        return spec.default_text or "none"
+    text = str(spec.default)
+    return text.lower() if isinstance(spec.default, bool) else f'"{text}"'
+
+
+def setting_entry(spec: OptionSpec) -> str:
+    """Write a setting's entry: what it does, its default, and where else it can be said."""
+    words = spec.type.words if isinstance(spec.type, Word) else ()
+    shown = " | ".join(f'*"{word}"*' for word in words) or f"*{spec.type.expected}*"
+    facts = [
+        f"Default: {setting_default(spec)}.",
+        f"Environment: {', '.join(f'`{name}`' for name in spec.environment)}.",
+        *(
+            f"Option: **{name}**."
+            for name in [name for name in spec.flags if name.startswith("--")][:1]
+        ),
+    ]
+    paragraphs = (
+        sentence_of(spec.page_help or spec.help),
+        " ".join(facts),
+        f"Example: `{spec.key} = {spec.example}`",
+    )
+    wrapped = "\n\n".join(fill(each, 100, break_on_hyphens=False) for each in paragraphs)
+    return f"\n#### **{spec.key}** = {shown}\n{wrapped}\n"
 
 
 def options(of: argparse.ArgumentParser, *, of_all: bool) -> Iterator[argparse.Action]:

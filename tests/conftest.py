@@ -45,7 +45,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         pytest.UsageError: it names the programs, and Debian's packages of them.
     """
     marks = [mark for item in session.items for mark in item.iter_markers("programs")]
-    missing = sorted({name for mark in marks for name in mark.args if not shutil.which(name)})
+    named = {str(name) for mark in marks for name in mark.args}
+    missing = sorted(name for name in named if shutil.which(name) is None)
     if missing and not session.config.getoption("collectonly"):
         packages = " ".join(_PACKAGES.get(name, name) for name in missing)
         msg = (

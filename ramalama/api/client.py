@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -12,14 +11,16 @@ from ramalama.config.config import Config
 from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
+from ramalama.serving.accelerator import capacity_of, detect_on, required
 from ramalama.serving.cleanup import remove_orphaned, remove_shared
-from ramalama.serving.options import StartContext, StartOptions
+from ramalama.serving.engines import EngineProvider
+from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
-from ramalama.serving.start import ServerStarter, required
+from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
-from ramalama_engines import EngineChoice, InvokingUser, connect
+from ramalama_engines import InvokingUser
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
     from ramalama_accel.values import Accelerator, Detection
-    from ramalama_engines import Connection, ContainerState, Engine
+    from ramalama_engines import ContainerState, Engine
 
 
 class Ramalama:
@@ -63,20 +64,18 @@ class Ramalama:
     ) -> None:
         self.config = config or Config()
         self.user = user or InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
-        self._engine = engine
-        self._opening = threading.Lock()
-        self._source = "given by the caller"
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
-        premises = StartContext(
+        self._engines = EngineProvider(self.config, self.user, engine)
+        self._starter = ServerStarter(
             config=self.config,
             user=self.user,
             host=self._host,
             models=self.models,
             run_dir=self.run_dir,
+            engines=self._engines,
         )
-        self._starts = ServerStarter(premises, self.connect, may_choose=engine is None)
 
     def connect(self) -> Engine:
         """Return the engine, found and opened at the first call.
@@ -84,18 +83,12 @@ class Ramalama:
         Raises:
             EngineFailure: none answers; the message says what was tried.
         """
-        with self._opening:
-            if self._engine is None:
-                with engine_errors():
-                    connection = self._open()
-                self._engine = connection.engine
-                self._source = connection.candidate.source
-            return self._engine
+        return self._engines.connect()
 
     @property
     def engine_source(self) -> str:
         """Say why it is this engine, once `connect` has been called."""
-        return self._source
+        return self._engines.source
 
     def detect(self) -> Detection:
         """Look what accelerator this host has."""
@@ -103,7 +96,7 @@ class Ramalama:
 
     def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
         """Look how much memory a model could have on this host, served with *options*."""
-        return self._starts.capacity(options)
+        return capacity_of(self._host, options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; whoever calls closes it.
@@ -129,7 +122,7 @@ class Ramalama:
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._starts.start(options, undo, StartOptions(**how))
+            server = self._starter.start(StartRequest(options=options, **how), undo)
             undo.pop_all()
             return server
 
@@ -137,7 +130,7 @@ class Ramalama:
     def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._starts.start(options, undo, StartOptions(**how))
+            yield self._starter.start(StartRequest(options=options, **how), undo)
 
     @property
     def may_reuse(self) -> bool:
@@ -154,7 +147,7 @@ class Ramalama:
             EngineFailure: there is none of that name.
             OptionRefused: it does not run, or cannot be reached from here.
         """
-        from ramalama.serving.lookup import attach_by_name  # noqa: PLC0415 (few come here)
+        from ramalama.serving.attach import attach_by_name  # noqa: PLC0415 (few come here)
 
         with engine_errors():
             return attach_by_name(self.connect(), self.run_dir, self.models, name)
@@ -167,7 +160,7 @@ class Ramalama:
         Raises:
             OptionRefused, ModelError, EngineFailure: as in `start`.
         """
-        return self._starts.plan(options, model)
+        return self._starter.plan(options, model)
 
     def pull(
         self,
@@ -236,12 +229,8 @@ class Ramalama:
         return remove_orphaned(self.connect(), self.run_dir)
 
     def close(self) -> None:
-        """Give the connection to the engine back."""
-        try:
-            if self._engine is not None:
-                self._engine.close()
-        finally:
-            self._starts.close()
+        """Close the connections to engines."""
+        self._engines.close()
 
     def __enter__(self) -> Self:
         return self
@@ -259,11 +248,5 @@ class Ramalama:
 
     def detect_for(self, options: ServeOptions) -> Detection:
         """Look what accelerator a server with these *options* would have, on this engine."""
-        return self._starts.detect_for(options)
-
-    def _open(self) -> Connection:
-        kind = self.config.engine
-        choice = None
-        if kind is not None:
-            choice = EngineChoice(kind=kind, source=self.config.source("engine"))
-        return connect(self.user, choice=choice)
+        with engine_errors():
+            return detect_on(self.connect(), self._host, options)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from ramalama.api.client import Ramalama
 from ramalama.config.options import ServeOptions
 from ramalama.events import ContainerCreated, ignore
-from ramalama.serving.options import StartOptions
+from ramalama.serving.request import StartRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable
@@ -150,7 +150,7 @@ def _sort(
 ) -> tuple[ServeOptions, StartKeywords]:
     """Part what the server is like from how it is started."""
     reference = _resolve(ramalama, model)
-    how = {field.name for field in fields(StartOptions)}
+    how = {field.name for field in fields(StartRequest)} - {"options"}
     _refuse_unknown(keywords, how | {field.name for field in fields(ServeOptions)} - {"model"})
     of_the_start = {name: value for name, value in keywords.items() if name in how}
     of_the_server = {name: value for name, value in keywords.items() if name not in how}

@@ -1,7 +1,8 @@
-"""The keywords that a start takes, for type checkers: nobody imports this to run it.
+"""The keywords that a start takes, for type checkers; no code needs this at run time.
 
-`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartOptions`,
-since no type can be made of a dataclass's fields; a test holds them together.
+`ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartRequest`,
+because no type can be made from the fields of a dataclass. Tests compare them with these classes,
+and `ServeOptions` with the table of options.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StartKeywords(TypedDict, total=False):
-    """How a start is gone about; see `Ramalama.start`."""
+    """How a server is started; see `Ramalama.start`."""
 
     reuse: bool
     keep_alive: float | None
@@ -31,7 +32,7 @@ class StartKeywords(TypedDict, total=False):
 
 
 class ServerKeywords(TypedDict, total=False):
-    """What the server is like; see `ServeOptions`."""
+    """What the server has to be; see `ServeOptions`."""
 
     draft: ModelRef | None
     runtime: RuntimeName

@@ -8,21 +8,21 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
+from ramalama.cli.arguments import add_group
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.config import Config, config_files
-from ramalama.config.parsers import one_of
-from ramalama_engines import EngineKind, InvokingUser
+from ramalama.config.option_spec import Group
+from ramalama_engines import InvokingUser
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ramalama.api.client import Ramalama
     from ramalama.models.library import Models
-
-T = TypeVar("T")
+    from ramalama_engines import EngineKind
 
 _USAGE = 2
 _COLUMNS = 80
@@ -98,22 +98,16 @@ def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentPar
     )
     group = result.add_argument_group("global options")
     loudness = group.add_mutually_exclusive_group()
-    loudness.add_argument("--debug", action="store_true", help="log what is done to stderr")
+    loudness.add_argument("--debug", action="store_true", help="log to stderr what is done")
     loudness.add_argument(
-        "-q", "--quiet", action="store_true", help="say nothing but answers and errors"
+        "-q", "--quiet", action="store_true", help="print only answers and errors"
     )
     group.add_argument(
         *("--dryrun", "--dry-run"),
         action="store_true",
-        help="show the equivalent engine command, and do nothing",
+        help="print the equivalent engine command, and do nothing",
     )
-    group.add_argument(
-        "--engine",
-        type=typed(one_of(EngineKind)),
-        metavar="{podman,docker}",
-        help="container engine (default: the first that answers)",
-    )
-    group.add_argument("--store", metavar="DIR", help="directory of the models")
+    add_group(group, Group.GLOBAL)
     return result
 
 
@@ -149,20 +143,3 @@ def ensure_no_dryrun(arguments: GlobalArguments, words: Sequence[str]) -> bool:
     if arguments.dryrun:
         print_error(f"would do: ramalama {' '.join(words)}")
     return arguments.dryrun
-
-
-def typed(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Make a reader's ValueError argparse's own, so that its words reach the user.
-
-    A reader that names the text makes a whole sentence; others only say what they expected.
-    """
-
-    def convert(text: str) -> T:
-        try:
-            return read(text)
-        except ValueError as exc:
-            words = str(exc)
-            msg = words if repr(text) in words else f"{text!r} is not {words}"
-            raise argparse.ArgumentTypeError(msg) from exc
-
-    return convert

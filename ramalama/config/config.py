@@ -1,4 +1,4 @@
-"""The settings of this host and user, and where each came from.
+"""The settings of this host and user, and where each comes from; see ramalama.conf(5).
 
 Files are TOML with a table ``[ramalama]``; later ones win, and after each file the ``*.conf`` of
 the directory of its name with ``.d``:
@@ -8,8 +8,8 @@ the directory of its name with ``.d``:
     /etc/ramalama/ramalama.conf
     $XDG_CONFIG_HOME/ramalama/ramalama.conf     ~/.config without the variable
 
-`RAMALAMA_CONFIG` names a file to read instead of all of them. Over the files goes the
-environment, ``RAMALAMA_`` and the key in capitals; over that, the command line.
+`RAMALAMA_CONFIG` names a file to read instead of all of them. The environment wins over the files,
+and the command line over the environment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ramalama.config.parsers import READERS
+from ramalama.config.option_table import SETTINGS
+from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
 from ramalama.models.reference.reference import Scheme
 from ramalama_accel.runtime_name import RuntimeName
@@ -35,7 +36,7 @@ _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the TOML reader takes time by the square of them
 _ENVIRONMENT = "the environment"
 
-# Keys of upstream's files that this version has no use for (yet): no reason to complain.
+# Keys of upstream's files that this version does not use (yet): they cause no warning.
 _FOREIGN = frozenset(
     # As words, since a row each would be a page.
     """api api_key backend cache_reuse carimage container convert_type default_image
@@ -44,28 +45,26 @@ _FOREIGN = frozenset(
     rag_image runtimes stack_image summarize_after tempdir thinking tools_image
     tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
-# Their values are in no message.
-_SECRET = frozenset({"mcp"})
 
 
 @frozen()
 class Config:
-    """Settings that hold for every call, as `Config.load` folds them; embedders build it by hand.
+    """Settings for all calls: `Config.load` reads them, and an embedding program can make its own.
 
     Attributes:
         engine: "podman" or "docker"; None takes the first that answers.
-        image: for every accelerator; None takes the accelerator's.
-        images: per accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
+        image: for every accelerator; None takes the image of the accelerator.
+        images: for each accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
             `ramalama_accel.default_image`.
         runtime: the inference server.
-        env: ``K=V`` or ``K`` for the container.
-        store: directory of the models; None is the one that upstream has, see `store_base`.
-        model_draft: reference of a model that guesses ahead for every other one.
-        mcp: servers of tools, by the names that `--mcp` may call them.
-        transport: of names that tell none.
-        prefix: of the chat's prompt; None is the seal, where the terminal can show it.
-        sources: where each setting came from that is not the default, for messages.
-        warnings: what the files say and nobody understands, a sentence each.
+        env: ``NAME=VALUE`` or ``NAME`` for the container.
+        store: directory of the models; None is upstream's, see `store_base`.
+        model_draft: reference of the draft model for every other model.
+        mcp: tool servers, by the names that `--mcp` can use.
+        transport: transport of references without one.
+        prefix: prompt of the chat; None is the seal, where the terminal can show it.
+        sources: where each setting comes from that is not the default, for messages.
+        warnings: unknown keys, a sentence each.
     """
 
     engine: EngineKind | None = None
@@ -94,22 +93,24 @@ class Config:
 
     @classmethod
     def load(cls, env: Mapping[str, str], files: Sequence[Path]) -> Config:
-        """Fold *files*, in this order, and then *env* over the defaults; absent files are none.
+        """Read *files*, in this order, and then *env*; each wins over what was read before.
+
+        A file that does not exist is skipped, unless RAMALAMA_CONFIG names it.
 
         Raises:
-            ConfigError: a value makes no sense, or the file that the user named is not there;
-                the message names file or variable.
+            ConfigError: a value cannot be used, or the file that the user named does not exist;
+                the message names the file or variable.
         """
         config = cls()
         named = env.get(_FILE_VARIABLE)
         for file in files:
             config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
         # A variable that is set to nothing counts as unset.
-        variables = {key: value for key in READERS if (value := _value(env, key))}
+        variables = {key: value for key in SETTINGS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
     def source(self, key: str) -> str:
-        """Tell where the setting *key* came from."""
+        """Return where the setting *key* comes from."""
         return self.sources.get(key, DEFAULT)
 
 
@@ -161,11 +162,11 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
     changes: dict[str, object] = {}
     warnings: list[str] = []
     for key, value in settings.items():
-        if key in READERS:
+        if key in SETTINGS:
             try:
-                changes[key] = READERS[key](value)
+                changes[key] = SETTINGS[key].type.read(value)
             except ValueError as exc:
-                shown = "" if key in _SECRET else f" {_shown(value)}, which is"
+                shown = "" if SETTINGS[key].is_secret else f" {show(value)}, which is"
                 msg = f"{_where(source, key)} is{shown} not {exc}"
                 raise ConfigError(msg) from exc
         elif key not in _FOREIGN:
@@ -174,37 +175,23 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
         changes["mcp"] = {**config.mcp, **cast("Mapping[str, object]", changes["mcp"])}
     return replace(
         config,
-        **changes,  # type: ignore[arg-type]  # READERS gives each field its own type
+        **changes,  # type: ignore[arg-type]  # SETTINGS gives each field its own type
         sources={**config.sources, **{key: _where(source, key) for key in changes}},
         warnings=(*config.warnings, *warnings),
     )
 
 
-def _shown(value: object) -> str:
-    try:
-        return f"{value!r:.100}"
-    except ValueError:  # Python writes out no number of more than 4300 digits
-        return "a very long number"
-
-
 def _where(source: str, key: str) -> str:
-    return _variable(key) if source == _ENVIRONMENT else f"{key} in {source}"
-
-
-def _variable(key: str) -> str:
-    # The engine's has always had a name of its own.
-    return "RAMALAMA_CONTAINER_ENGINE" if key == "engine" else f"RAMALAMA_{key.upper()}"
+    return SETTINGS[key].environment[0] if source == _ENVIRONMENT else f"{key} in {source}"
 
 
 def _value(env: Mapping[str, str], key: str) -> str | None:
-    # The manual page has both spellings of this one.
-    other = f"{_variable(key)}S" if key == "transport" else ""
-    return env.get(_variable(key)) or env.get(other)
+    return next((env[name] for name in SETTINGS[key].environment if env.get(name)), None)
 
 
 def _unknown(key: str, source: str) -> str:
-    import difflib  # noqa: PLC0415 (only for who has mistyped)
+    import difflib  # noqa: PLC0415 (for an unknown key only)
 
-    near = difflib.get_close_matches(key, READERS, n=1)
+    near = difflib.get_close_matches(key, SETTINGS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{source} has an unknown key {key!r}{hint}"

@@ -1,10 +1,13 @@
-"""What one call asks for."""
+"""The options of one model server."""
 
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
+from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
+from ramalama.config.option_table import SERVER_OPTIONS
+from ramalama.config.value_types import show
 from ramalama.errors import OptionRefused
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
@@ -12,60 +15,45 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from enum import StrEnum
     from pathlib import Path
 
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines.spec import Device
 
-ALL_LAYERS = 999
-"""As `ngl`: every layer on the GPU."""
-
-DEFAULT_CONTEXT = 2048
-"""Tokens, where neither the user nor the model's author has chosen."""
-
-DEFAULT_TEMPERATURE = 0.8
-"""Where neither the user nor the model's author has chosen."""
-
-AUTOMATIC_LAYERS = -1
-"""As `ngl`: as many layers on the GPU as the server finds right."""
-
-
-LOOPBACK = "127.0.0.1"
-"""As `host`: this machine alone."""
-
 
 @frozen()
 class ServeOptions:
-    """A model server to start; what is None is chosen for you.
+    """A model server to start; None lets the program choose.
 
     Attributes:
-        model: what to serve.
-        draft: a small model that guesses ahead for *model*; None is its author's choice, if any.
+        model: the model to serve.
+        draft: draft model, which guesses ahead for *model*; None is its author's choice, if any.
         runtime: the inference server.
         ctx_size: tokens of context, shared by requests that are answered at the same time; None is
-            its author's choice, else 2048; 0 is the model's own.
-        ngl: layers on the GPU, for llama.cpp; see `AUTOMATIC_LAYERS` and `ALL_LAYERS`, 0 is the
-            CPU alone.
+            the choice of the model's author, else 2048; 0 is the largest that the model supports.
+        ngl: layers on the GPU, for llama.cpp: `AUTOMATIC_LAYERS` (-1) leaves the number to the
+            server, `ALL_LAYERS` is 999, and 0 is the CPU alone.
         threads: CPU threads; None is half the cores that this process may use.
-        temp: sampling temperature; None is its author's choice, else 0.8.
-        seed: of the sampler; None is random.
+        temp: sampling temperature; None is the choice of the model's author, else 0.8.
+        seed: seed of the sampler; None is random.
         parallel: requests answered at the same time; None is the server's own choice.
-        runtime_args: further arguments of the inference server, after ours.
-        image: OCI image; None is the accelerator's.
+        runtime_args: more arguments for the inference server, after those that RamaLama writes.
+        image: OCI image; None is the image of the accelerator.
+        pull_policy: when to pull the image.
         network: "none" reaches the server through a UNIX socket, anything else through a port.
         port: host port to publish on; None lets the engine pick. Needs a network.
         host: address of this host to publish on. Needs a network.
-        api_key: what the server asks for; None makes one up. Needs a network.
-        name: of the container; None makes one up.
+        api_key: key that clients must send; None makes a random one. Needs a network.
+        name: name of the container; None makes a random one.
         env: environment of the container.
-        devices: further host devices; None maps those of the accelerator only, () none at all.
-        privileged: switch off what isolates the container.
+        devices: more host devices; None maps only those of the accelerator, () maps no device.
+        privileged: turn off the isolation of the container, except for its network.
+        keep_groups: keep the user's supplementary groups in the container; needs Podman with crun.
         selinux: keep SELinux separation on.
-        oci_runtime: None is the engine's default.
-        authfile: credentials for the registries of the image and the model.
-        tls_verify: require HTTPS of these, with a certificate that verifies.
-        force: start a model whose weights exceed this host's memory, too.
+        oci_runtime: OCI runtime of the container; None is the engine's default.
+        authfile: file with credentials for the registries of the image and the model.
+        tls_verify: require HTTPS with a valid certificate from these registries.
+        force: start a model even if its weights exceed the memory of this host.
     """
 
     model: ModelRef
@@ -96,73 +84,32 @@ class ServeOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that no server can have; a text that spells a word becomes that word.
+        """Refuse values that no server can have; a text becomes the enum member that it names.
 
         Raises:
             OptionRefused: see the message.
         """
-        for name, words in _WORDS.items():
-            object.__setattr__(self, name, _read_word(name, getattr(self, name), words))
-        for name, least in _LEAST.items():
-            _check_whole(name, getattr(self, name), least)
-        for name in _FLAGS:
-            _check_flag(name, getattr(self, name))
-        check_number("temp", self.temp)
-        if isinstance(self.runtime_args, str):  # which is a sequence of texts, too
-            msg = f"runtime_args is a tuple of words, not {self.runtime_args!r}"
-            raise OptionRefused(msg)
+        for spec in SERVER_OPTIONS:
+            value: object = getattr(self, spec.field)
+            if value is None and spec.default is None:
+                continue
+            try:
+                checked = spec.type.check(value)
+            except ValueError as exc:
+                msg = f"{spec.field} is {exc}, not {show(value)}"
+                raise OptionRefused(msg) from None
+            object.__setattr__(self, spec.field, checked)
 
 
-_WORDS: Mapping[str, type[StrEnum]] = {"runtime": RuntimeName, "pull_policy": PullPolicy}
-_FLAGS = ("privileged", "keep_groups", "selinux", "tls_verify", "force")
-_LEAST: Mapping[str, int] = {
-    "ctx_size": 0,
-    "ngl": AUTOMATIC_LAYERS,
-    "threads": 1,
-    "parallel": 1,
-    "port": 1,
-    "seed": -(2**63),
-}
-_MOST: Mapping[str, int] = {"port": 65535}
-
-
-def check_number(name: str, value: object, unit: str = "") -> None:
-    """Refuse what is neither None nor a number of 0 or more.
+def check_seconds(name: str, value: object) -> None:
+    """Refuse what is neither None nor a number of 0 or more; infinity is one, NaN is not.
 
     Raises:
-        OptionRefused: *name* says of which option; NaN is no number.
+        OptionRefused: *name* says of which option.
     """
-    if value is None or (_is_number(value) and value >= 0):
+    if value is None:
         return
-    msg = f"{name} is a number{unit}, 0 or more, not {value!r}"
-    raise OptionRefused(msg)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):  # "no" would be as good as True
-        msg = f"{name} is True or False, not {value!r}"
-        raise OptionRefused(msg)
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if value is None or (_is_whole(value) and least <= value <= _MOST.get(name, value)):
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return
-    limits = f"from {least} to {_MOST[name]}" if name in _MOST else f"of {least} or more"
-    msg = f"{name} is a whole number {limits}, not {value!r}"
+    msg = f"{name} is a number of seconds, 0 or more, not {value!r}"
     raise OptionRefused(msg)
-
-
-def _read_word(name: str, value: str, words: type[StrEnum]) -> StrEnum:
-    try:
-        return words(value)
-    except ValueError:
-        msg = f"{name} is one of {', '.join(words)}, not {value!r}"
-        raise OptionRefused(msg) from None

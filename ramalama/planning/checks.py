@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.config.options import LOOPBACK
+from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import OptionRefused
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _check_reach(options: ServeOptions) -> None:
 
 
 def is_address(text: str) -> bool:
-    """Tell whether *text* is an IP address, of either version."""
+    """Return whether *text* is an IP address, of either version."""
     import socket  # noqa: PLC0415 (see above)
 
     for family in (socket.AF_INET, socket.AF_INET6):

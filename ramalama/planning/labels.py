@@ -10,7 +10,7 @@ RUNTIME_LABEL = f"{LABEL}.runtime"
 INSTANCE_LABEL = f"{LABEL}.instance"
 """Path of the server's directory on the host: see `serving.run_dir` and `serving.usage`."""
 PLAN_LABEL = f"{LABEL}.plan"
-"""Digest of the plan; see `planning.digest`."""
+"""What others with the same wishes find it by; see `planning.digest`."""
 HOST_LABEL = f"{LABEL}.host"
 PORT_LABEL = f"{LABEL}.port"
 

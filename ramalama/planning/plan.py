@@ -5,10 +5,10 @@ The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ramalama.config.options import LOOPBACK
+from ramalama.config.defaults import LOOPBACK
 from ramalama.planning.checks import check_options
 from ramalama.planning.labels import (
     ALIAS_LABEL,
@@ -24,6 +24,7 @@ from ramalama.planning.labels import (
     SOCKET_NAME,
 )
 from ramalama.planning.mounts import mount_model
+from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ListenAddress, ServerEnvironment
 from ramalama_accel.values import AcceleratorKind
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
@@ -39,64 +40,20 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.runtimes.base import Runtime, ServerSpec
-    from ramalama.system.process_identity import ProcessIdentity
+    from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
+    from ramalama.runtimes.base import ServerSpec
     from ramalama_accel.values import Accelerator
     from ramalama_chat.client.endpoint import Endpoint
-    from ramalama_engines.spec import Device, LocalImage, Mount
+    from ramalama_engines.spec import Device, Mount
 
 
 _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
-
-
-class ServerPaths(Protocol):
-    """Where a server's directory is on this host; `serving.run_dir` makes it."""
-
-    @property
-    def path(self) -> Path:
-        """The directory itself."""
-        ...
-
-    @property
-    def socket(self) -> Path:
-        """Where the server listens, if that is a UNIX socket."""
-        ...
-
-
-@frozen()
-class LaunchEnvironment:
-    """Where a plan is carried out: the parts of the world that it depends on.
-
-    Attributes:
-        engine, runtime: their names, for the labels.
-        rootless: root in the container is the invoking user.
-        uid, gid: the invoking user.
-        image: what the engine knows of the image; None in a dry run without the image.
-        host_port: a free port of this host, for the network mode "host" alone.
-        api_key: what the server shall ask for where it listens on a port.
-        threads: the default number.
-    """
-
-    engine: str
-    runtime: str
-    rootless: bool
-    uid: int
-    gid: int
-    image_name: str
-    image: LocalImage | None
-    instance: ServerPaths
-    identity: ProcessIdentity
-    container_name: str
-    threads: int
-    api_key: str = field(repr=False)
-    host_port: int | None = None
 
 
 @frozen()
@@ -114,20 +71,14 @@ class LaunchPlan:
     published_port: int | None = None
 
 
-def make_plan(
-    options: ServeOptions,
-    model: StoredModel,
-    accelerator: Accelerator,
-    runtime: Runtime,
-    here: LaunchEnvironment,
-) -> LaunchPlan:
+def make_plan(inputs: PlanInputs, here: LaunchEnvironment) -> LaunchPlan:
     """Decide everything.
 
     Raises:
         OptionRefused: options contradict each other.
     """
-    check_options(options)
-    return _Planner(options, model, accelerator, runtime, here).plan()
+    check_options(inputs.options)
+    return _Planner(inputs, here).plan()
 
 
 def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
@@ -140,26 +91,31 @@ def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
 class _Planner:
     """The decisions, each a method."""
 
-    options: ServeOptions
-    model: StoredModel
-    accelerator: Accelerator
-    runtime: Runtime
+    inputs: PlanInputs
     here: LaunchEnvironment
+
+    @property
+    def options(self) -> ServeOptions:
+        return self.inputs.options
+
+    @property
+    def accelerator(self) -> Accelerator:
+        return self.inputs.accelerator
 
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
-        mounted, files = mount_model(self.model, relabel=self._relabel)
+        mounted, files = mount_model(self.inputs.model, relabel=self._relabel)
         without = self.options.devices == ()
         environment = ServerEnvironment(
             listen=listen,
             threads=self.options.threads or self.here.threads,
             kind=AcceleratorKind.CPU if without else self.accelerator.kind,
             gpus=0 if without else len(self.accelerator.gpus),
-            image=self.here.image,
+            image=self.inputs.image,
         )
-        server = self.runtime.server(mounted, self.options, environment)
+        server = find_runtime(self.options.runtime).server(mounted, self.options, environment)
         return LaunchPlan(
-            model=self.model,
+            model=self.inputs.model,
             alias=mounted.alias,
             server=server,
             container=replace(
@@ -177,7 +133,7 @@ class _Planner:
         locked = not options.privileged
         devices, device_env = self._devices()
         return ContainerSpec(
-            image=here.image_name,
+            image=self.inputs.image_name,
             entrypoint=server.entrypoint,
             command=server.argv,
             name=options.name or here.container_name,
@@ -247,7 +203,7 @@ class _Planner:
             MODEL_LABEL: str(self.options.model),
             ALIAS_LABEL: alias,
             f"{LABEL}.engine": self.here.engine,
-            RUNTIME_LABEL: self.here.runtime,
+            RUNTIME_LABEL: self.options.runtime.value,
             OWNER_LABEL: self.here.identity.format(),
             INSTANCE_LABEL: str(self.here.instance.path),
         }
@@ -261,18 +217,3 @@ class _Planner:
 def reachable(address: str) -> str:
     """Return an address of this host by which a server that listens at *address* is reached."""
     return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104 (nobody listens here)
-
-
-@frozen()
-class PlanInputs:
-    """What a plan is made of, but for the circumstances; *image* is None before it is there.
-
-    *unused* says of a GPU of this host why it is not used, where somebody might expect it to be.
-    """
-
-    options: ServeOptions
-    model: StoredModel
-    accelerator: Accelerator
-    image_name: str
-    image: LocalImage | None = None
-    unused: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.config.options import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
+from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.runtimes.base import is_number
 
 if TYPE_CHECKING:

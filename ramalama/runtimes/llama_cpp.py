@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ramalama.config.options import AUTOMATIC_LAYERS
+from ramalama.config.defaults import AUTOMATIC_LAYERS
 from ramalama.errors import ModelUnsupported
 from ramalama.models.options import ModelFormat
 from ramalama.runtimes.arguments import context_size, option, temperature

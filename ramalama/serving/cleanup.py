@@ -1,5 +1,6 @@
-"""Remove what a dead owner left, and shared servers whose time is over.
+"""All clean-up of what no process looks after any more: containers, directories, locks.
 
+Processes that are killed leave them behind; a shared server stays until its time is over.
 Containers go first, then directories. No process of ours waits for a shared server's end: every
 command and every start of the same user looks, and that is when it goes.
 """
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.serving.run_dir import ServerDir
-from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared
+from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
 from ramalama_engines.spec import ContainerStatus
@@ -27,27 +28,19 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ramalama.orphans")
 
-# An owner whom we cannot see (before the last boot, in a toolbox) is given so long to look after
+# An owner that we cannot see (before the last boot, in a toolbox) is given so long to look after
 # a container that does not run.
 _GRACE = timedelta(minutes=10)
 
 
 def remove_orphaned(engine: Engine, run_dir: Path) -> int:
-    """Remove every container and directory whose owner is dead, and say how many containers.
+    """Remove all that no process looks after, and return how many containers that were.
 
     An engine that does not play along is no reason to fail: the next command tries again.
     """
-    removed = _remove_unused(engine, run_dir)
-    try:
-        states = engine.list({LABEL: ""})
-    except EngineError as exc:
-        _log.info("could not look for what dead owners left: %s", exc)
-        states = ()
-    for state in states:
-        if is_orphaned(state, now=datetime.now(UTC)):
-            removed += _remove(engine, state)
-    remove_orphans(run_dir)
-    _remove_locks(run_dir)
+    removed = _remove_unused_servers(engine, run_dir) + _remove_containers(engine)
+    remove_directories(run_dir)
+    _remove_start_locks(run_dir)
     return removed
 
 
@@ -59,18 +52,50 @@ def remove_shared(engine: Engine, directory: ServerDir) -> None:
             users.close()
 
 
-def _remove_locks(run_dir: Path) -> None:
-    """Remove the locks that those left who were killed while they started a server to share."""
-    locks = tuple(run_dir.glob(f"*{START_SUFFIX}"))
-    if locks:
-        from ramalama.serving.start_lock import (  # noqa: PLC0415 (hardly ever needed)
-            remove_abandoned,
-        )
+def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
+    """Return whether no process will look after a container any more.
 
-        remove_abandoned(locks)
+    Containers without a lease (upstream's) are nobody's orphans. Of one that is shared its users'
+    leases decide; where we may not look whether it is, it is another user's to decide.
+    """
+    instance = state.labels.get(INSTANCE_LABEL)
+    if instance and is_shared(Path(instance)) is not False:
+        return False
+    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    if identity is None:
+        return False
+    match identity.state():
+        case ProcessState.ALIVE:
+            return False
+        case ProcessState.DEAD:
+            return True
+        case ProcessState.UNKNOWN:
+            ended = state.status in (ContainerStatus.EXITED, ContainerStatus.CREATED)
+            return ended and state.created is not None and now - state.created > _GRACE
 
 
-def _remove_unused(engine: Engine, run_dir: Path) -> int:
+def remove_directories(run_dir: Path) -> int:
+    """Remove the directories of dead owners, as far as that goes, and return how many those were.
+
+    A shared server's outlives its owner: see `ramalama.serving.usage`.
+    """
+    removed = 0
+    try:
+        directories = tuple(run_dir.iterdir())
+    except OSError:
+        return 0
+    for directory in directories:
+        identity = process_in(directory.name)
+        if directory.suffix or is_shared(directory):
+            continue
+        if identity is not None and identity.state() is ProcessState.DEAD:
+            with suppress(OSError):  # one that cannot be removed must not keep the others
+                ServerDir(directory).remove()
+                removed += 1
+    return removed
+
+
+def _remove_unused_servers(engine: Engine, run_dir: Path) -> int:
     """Remove the shared servers that nobody uses any more, and that have stayed long enough."""
     removed = 0
     for path in run_dir.glob(f"*{SUFFIX}"):
@@ -98,6 +123,16 @@ def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) ->
     return removed
 
 
+def _remove_containers(engine: Engine) -> int:
+    try:
+        states = engine.list({LABEL: ""})
+    except EngineError as exc:
+        _log.info("could not look for what dead owners left: %s", exc)
+        return 0
+    now = datetime.now(UTC)
+    return sum(_remove(engine, state) for state in states if is_orphaned(state, now=now))
+
+
 def _remove(engine: Engine, state: ContainerState) -> bool:
     try:
         engine.remove(state.id, force=True)
@@ -108,44 +143,17 @@ def _remove(engine: Engine, state: ContainerState) -> bool:
     return True
 
 
-def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
-    """Tell whether nobody will look after a container any more.
+def _remove_start_locks(run_dir: Path) -> None:
+    """Remove the locks of those who were killed while they started a server to share."""
+    locks = tuple(run_dir.glob(f"*{START_SUFFIX}"))
+    if not locks:
+        return
+    from ramalama.system.locks import (  # noqa: PLC0415 (hardly ever needed)
+        InUse,
+        locked,
+        refuse_to_wait,
+    )
 
-    Containers without a lease (upstream's) are nobody's orphans. Of one that is shared its users'
-    leases decide; where we may not look whether it is, it is another user's to decide.
-    """
-    instance = state.labels.get(INSTANCE_LABEL)
-    if instance and is_shared(Path(instance)) is not False:
-        return False
-    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
-    if identity is None:
-        return False
-    match identity.state():
-        case ProcessState.ALIVE:
-            return False
-        case ProcessState.DEAD:
-            return True
-        case ProcessState.UNKNOWN:
-            ended = state.status in (ContainerStatus.EXITED, ContainerStatus.CREATED)
-            return ended and state.created is not None and now - state.created > _GRACE
-
-
-def remove_orphans(run_dir: Path) -> int:
-    """Remove the directories of dead owners, as far as that goes, and say how many those were.
-
-    A shared server's outlives its owner: see `ramalama.serving.usage`.
-    """
-    removed = 0
-    try:
-        directories = tuple(run_dir.iterdir())
-    except OSError:
-        return 0
-    for directory in directories:
-        identity = ProcessIdentity.parse(directory.name.rpartition("-")[0])
-        if directory.suffix or is_shared(directory):
-            continue
-        if identity is not None and identity.state() is ProcessState.DEAD:
-            with suppress(OSError):  # one that cannot be removed must not keep the others
-                ServerDir(directory).remove()
-                removed += 1
-    return removed
+    for path in locks:
+        with suppress(InUse, OSError), locked(path, on_wait=refuse_to_wait, permissions=0o600):
+            path.unlink()

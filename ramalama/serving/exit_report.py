@@ -9,6 +9,8 @@ from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavai
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ramalama.runtimes.base import Runtime
     from ramalama_engines.engine import Engine
 
@@ -20,9 +22,9 @@ _KILLED = 137
 
 @frozen()
 class ExitReporter:
-    """Finds out why a server's container ended."""
+    """Finds out why a server's container ended, on the engine that *connect* returns."""
 
-    engine: Engine
+    connect: Callable[[], Engine]
     container: str
     runtime: Runtime
     model: str
@@ -37,9 +39,10 @@ class ExitReporter:
         exit_code: int | None = None
         oom_killed = False
         try:
-            state = self.engine.inspect(self.container)
+            engine = self.connect()
+            state = engine.inspect(self.container)
             exit_code, oom_killed = state.exit_code, state.oom_killed
-            log = tuple(self.engine.logs(self.container, tail=_LOG_TO_SEARCH))
+            log = tuple(engine.logs(self.container, tail=_LOG_TO_SEARCH))
         except EngineUnavailable as exc:
             raise EngineFailure(exc) from exc
         except ContainerNotFound:

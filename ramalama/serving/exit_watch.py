@@ -53,12 +53,14 @@ class ExitPoll:
     """Notices the end of a container when asked, and leaves no thread that waits for it.
 
     For a container that may outlive our interest in it: an engine's answer to "wait for its end"
-    could not be called off. *answers* tells whether the server itself does, for when its engine is
-    away.
+    could not be called off. *connect* returns the engine, which is not opened before it is asked.
+    *answers* tells whether the server itself does, for when its engine is away.
     """
 
-    def __init__(self, engine: Engine, container: str, answers: Callable[[], bool]) -> None:
-        self._engine = engine
+    def __init__(
+        self, connect: Callable[[], Engine], container: str, answers: Callable[[], bool]
+    ) -> None:
+        self._connect = connect
         self._container = container
         self._answers = answers
         self._ended = False
@@ -81,7 +83,7 @@ class ExitPoll:
 
     def _look(self) -> bool:
         try:
-            status = self._engine.inspect(self._container).status
+            status = self._connect().inspect(self._container).status
         except EngineUnavailable:
             return not self._answers()
         except EngineError:

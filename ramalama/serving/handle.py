@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -9,34 +10,38 @@ from ramalama.errors import ConfigError
 from ramalama.serving.usage import SharedServer
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama.system.uninterrupted import run_uninterrupted
+from ramalama_engines.errors import EngineError
 
 if TYPE_CHECKING:
-    from ramalama.serving.container import ServerContainer
+    from collections.abc import Callable
+
     from ramalama.serving.run_dir import ServerDir
-    from ramalama_engines.engine import Engine
+
+_log = logging.getLogger("ramalama.launch")
 
 
 class ServerHandle:
     """A hold on a server until `leave`, which takes away what nobody needs any more.
 
-    Until it is `settled` the server is only being started, and `leave` undoes that whatever was
-    planned for later. Each step is shielded from signals.
+    *engine* is the address of the engine that the server is on, *remove* removes the server. Until
+    it is `settled` the server is only being started, and `leave` undoes that whatever was planned
+    for later. Each step is shielded from signals.
     """
 
-    def __init__(self, engine: Engine, directory: ServerDir, instance: ServerContainer) -> None:
+    def __init__(self, engine: str, directory: ServerDir, remove: Callable[[], None]) -> None:
         self._engine = engine
         self._shared = SharedServer(directory)
-        self._instance = instance
+        self._remove = remove
         self._use: str | None = None
         self._left = False
         self.settled = False
 
     @classmethod
     def join(
-        cls, engine: Engine, directory: ServerDir, instance: ServerContainer, *, keep_alive: float
+        cls, engine: str, directory: ServerDir, remove: Callable[[], None], *, keep_alive: float
     ) -> ServerHandle | None:
         """Become one more user of a shared server; None if it is gone or not shared."""
-        handle = cls(engine, directory, instance)
+        handle = cls(engine, directory, remove)
         handle.settled = True
 
         def join() -> None:
@@ -63,7 +68,7 @@ class ServerHandle:
 
         def share() -> None:
             if self._use is None:
-                self._use = self._shared.open(self._engine.url, keep_alive=keep_alive)
+                self._use = self._shared.open(self._engine, keep_alive=keep_alive)
                 return
             with suppress(FileNotFoundError), self._shared.locked() as users:
                 users.extend(keep_alive)
@@ -82,15 +87,22 @@ class ServerHandle:
         """
         run_uninterrupted(self._leave)
 
+    def leave_quietly(self) -> None:
+        """Undo a start that failed; that failure is what the user must hear of."""
+        try:
+            self.leave()
+        except EngineError as exc:
+            _log.info("could not remove the container, the next command will: %s", exc)
+
     def _leave(self) -> None:
         if self._use is None:
-            self._instance.remove()
+            self._remove()
             return
         if self._left:
             return
         with suppress(FileNotFoundError), self._shared.locked() as users:
             users.remove(self._use)
             if not self.settled or users.is_over():
-                self._instance.remove()
+                self._remove()
                 users.close()
         self._left = True

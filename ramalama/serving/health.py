@@ -7,7 +7,7 @@ import time
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.serving.options import raise_if_set
+from ramalama.serving.request import raise_if_set
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
 
 if TYPE_CHECKING:

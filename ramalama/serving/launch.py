@@ -3,47 +3,43 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ServerNotReady
-from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady, ignore
-from ramalama.planning.digest import plan_digest
-from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
-from ramalama.planning.plan import LaunchEnvironment, PlanInputs, make_plan, with_digest
+from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady
+from ramalama.planning.plan import make_plan, with_digest
+from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.container import ServerContainer
+from ramalama.serving.environment import draw_environment
 from ramalama.serving.exit_report import LOG_TAIL, ExitReporter
 from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
-from ramalama.serving.run_dir import new_server_dir
+from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
-from ramalama.system.cores import default_threads
 from ramalama.system.ports import free_port
-from ramalama.system.process_identity import ProcessIdentity
 from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
+from ramalama_engines.discovery.engine_identity import EngineIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextlib import ExitStack
     from pathlib import Path
 
-    from ramalama.config.options import ServeOptions
-    from ramalama.events import EventHook
+    from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.plan import LaunchPlan
-    from ramalama.runtimes.base import Runtime, ServerSpec
-    from ramalama.serving.lookup import RunningServer
+    from ramalama.runtimes.base import ServerSpec
+    from ramalama.serving.request import StartRequest
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
 
 _log = logging.getLogger("ramalama.launch")
 
-_NAME_BYTES = 5
-_API_KEY_BYTES = 32
 _FALLBACK = (
     "the server computes on the CPU although this host has a GPU; the answer will be slow; "
     "run `ramalama doctor` to find out why"
@@ -51,124 +47,53 @@ _FALLBACK = (
 
 
 class Launcher:
-    """Carries one plan out on one engine.
+    """Carries out one request on one engine, by one plan."""
 
-    *cancel*, once set by another thread, ends what is under way with `StartCancelled`.
-    """
+    def __init__(self, engine: Engine, run_dir: Path, request: StartRequest) -> None:
+        self._engine = engine
+        self._run_dir = run_dir
+        self._request = request
+        self._runtime = find_runtime(request.options.runtime)
+        # Drawn once, so that all plans of one launcher are of one server.
+        self.here = draw_environment(EngineIdentity.of(engine), run_dir)
 
-    def __init__(
-        self,
-        engine: Engine,
-        runtime: Runtime,
-        run_dir: Path,
-        *,
-        on_event: EventHook = ignore,
-        cancel: threading.Event | None = None,
-    ) -> None:
-        self.engine = engine
-        self._runtime = runtime
-        self.run_dir = run_dir
-        self._on_event = on_event
-        self._cancel = cancel
-        self._directory = new_server_dir(run_dir, ProcessIdentity.of_this_process())
-
-    def plan(self, inputs: PlanInputs, *, asked: ServeOptions | None = None) -> LaunchPlan:
-        """Gather the circumstances and make the plan; nothing is written.
-
-        *asked* are the options before they were made to fit; by them the server is found again.
-        """
-        common = self.common_plan(replace(inputs, options=asked or inputs.options))
+    def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
+        """Make the plan of the server, which bears *digest*; nothing is written."""
         options = inputs.options
-        port = free_port(options.port) if options.network == "host" else None
-        if port is None and options == (asked or options):
-            return common
-        plan = self._make(inputs, host_port=port)
-        return with_digest(plan, common.container.labels[PLAN_LABEL])
+        if options.network == "host" and self.here.host_port is None:
+            # As late as can be: another program may take the port meanwhile.
+            self.here = replace(self.here, host_port=free_port(options.port))
+        return with_digest(make_plan(inputs, self.here), digest)
 
-    def common_plan(self, inputs: PlanInputs) -> LaunchPlan:
-        """Make the plan that has no port in it that merely happens to be free."""
-        plan = self._make(inputs, host_port=None)
-        digest = plan_digest(plan, inputs.image, instance=self._directory.path)
-        return with_digest(plan, digest)
-
-    def _make(self, inputs: PlanInputs, *, host_port: int | None) -> LaunchPlan:
-        here = LaunchEnvironment(
-            engine=self.engine.kind,
-            runtime=self._runtime.name,
-            rootless=self.engine.rootless,
-            uid=os.getuid(),
-            gid=os.getgid(),
-            image_name=inputs.image_name,
-            image=inputs.image,
-            instance=self._directory,
-            identity=ProcessIdentity.of_this_process(),
-            container_name=f"ramalama-{os.urandom(_NAME_BYTES).hex()}",
-            threads=default_threads(),
-            api_key=os.urandom(_API_KEY_BYTES).hex(),
-            host_port=host_port,
-        )
-        return make_plan(inputs.options, inputs.model, inputs.accelerator, self._runtime, here)
-
-    def launch(
-        self,
-        plan: LaunchPlan,
-        undo: ExitStack,
-        *,
-        ready_timeout: float | None,
-        keep_alive: float | None = None,
-    ) -> ModelServer:
+    def launch(self, plan: LaunchPlan, undo: ExitStack) -> ModelServer:
         """Create, start and wait; see `Ramalama.start`.
 
-        With a *keep_alive* others may use the server from the moment that it is there.
-        Whoever calls closes *undo*, whatever happens; everything is in it before it is there. A
+        If the request shares the server, others may use it from the moment that it is there.
+        The caller must close *undo*, whatever happens; everything is in it before it is there. A
         server that is merely returned would be lost on its way if Ctrl-C came just then.
 
         Raises:
             EngineError: the engine refuses, or is gone.
             ServerError: the server does not come up.
         """
-        instance = ServerContainer(self.engine, self._directory)
-        handle = ServerHandle(self.engine, self._directory, instance)
-        undo.callback(_leave_quietly, handle)
+        request, directory = self._request, ServerDir(self.here.instance.path)
+        instance = ServerContainer(self._engine, directory)
+        handle = ServerHandle(self._engine.url, directory, instance.remove)
+        undo.callback(handle.leave_quietly)
         self._prepare(instance, plan)
-        if keep_alive is not None:
-            handle.share(keep_alive=keep_alive)
+        if request.shares:
+            handle.share(keep_alive=request.keep_alive or 0.0)
         container = self._create(instance, plan)
-        self._on_event(ContainerCreated(container, plan.container.name or ""))
+        request.tell(ContainerCreated(container, plan.container.name or ""))
         self._start(instance, plan)
-        self._on_event(ContainerStarted(container))
-        server = self._server(handle, container, plan, shared=keep_alive is not None)
+        request.tell(ContainerStarted(container))
+        server = self._server(handle, container, plan)
         with self._sweeping():
-            self._wait(server, container, ready_timeout)
+            self._wait(server, container)
         handle.settled = True
-        self._on_event(ServerReady(container))
+        request.tell(ServerReady(container))
         self._look_for_fallback(container, plan.server)
         return undo.enter_context(server)
-
-    def attach(
-        self, plan: LaunchPlan, found: RunningServer, undo: ExitStack, *, keep_alive: float
-    ) -> ModelServer | None:
-        """Become one more user of a server that is there; None if it does not answer.
-
-        Raises:
-            StartCancelled: while it loaded its model.
-        """
-        instance = ServerContainer(self.engine, found.directory, container=found.container)
-        handle = ServerHandle.join(self.engine, found.directory, instance, keep_alive=keep_alive)
-        if handle is None:
-            return None
-        with ExitStack() as undo_join:
-            undo_join.callback(_leave_quietly, handle)
-            labels = {**plan.container.labels, INSTANCE_LABEL: str(found.directory.path)}
-            named = replace(plan.container, name=found.name, labels=labels)
-            plan = replace(plan, container=named, endpoint=found.endpoint)
-            server = self._server(handle, found.container, plan, shared=True)
-            if not server.answers(cancel=self._cancel):
-                return None
-            undo.enter_context(server)
-            undo_join.pop_all()
-        self._on_event(ServerReady(found.container))
-        return server
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
@@ -179,7 +104,7 @@ class Launcher:
             return instance.create(plan.container)
         except ContainerConflict:
             # The name may be a dead owner's, whom nobody has cleaned up after yet.
-            if not remove_orphaned(self.engine, self.run_dir):
+            if not remove_orphaned(self._engine, self._run_dir):
                 raise
             return instance.create(plan.container)
 
@@ -190,20 +115,19 @@ class Launcher:
             msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
             raise type(exc)(msg, engine=exc.engine) from exc
 
-    def _server(
-        self, handle: ServerHandle, container: str, plan: LaunchPlan, *, shared: bool
-    ) -> ModelServer:
+    def _server(self, handle: ServerHandle, container: str, plan: LaunchPlan) -> ModelServer:
+        engine, endpoint = self._engine, self._endpoint(container, plan)
+        health = plan.server.health_path
+        watch = (
+            ExitPoll(lambda: engine, container, lambda: probe(endpoint, health) is not None)
+            if self._request.shares
+            else ExitWatch(engine, container)
+        )
         exit_reporter = ExitReporter(
-            engine=self.engine,
+            connect=lambda: engine,
             container=container,
             runtime=self._runtime,
             model=str(plan.model.reference),
-        )
-        endpoint, path = self._endpoint(container, plan), plan.server.health_path
-        watch = (
-            ExitPoll(self.engine, container, lambda: probe(endpoint, path) is not None)
-            if shared
-            else ExitWatch(self.engine, container)
         )
         return ModelServer(plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter)
 
@@ -211,16 +135,17 @@ class Launcher:
         """Fill in the port that the engine picked; a container that has died meanwhile has none."""
         endpoint = plan.endpoint
         if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
-            for port in self.engine.inspect(container).ports:
+            for port in self._engine.inspect(container).ports:
                 if port.container_port == plan.published_port:
                     return replace(endpoint, port=port.host_port)
         return endpoint
 
-    def _wait(self, server: ModelServer, container: str, timeout: float | None) -> None:
+    def _wait(self, server: ModelServer, container: str) -> None:
+        timeout = self._request.ready_timeout
         try:
-            server.wait_until_ready(timeout=timeout, cancel=self._cancel)
+            server.wait_until_ready(timeout=timeout, cancel=self._request.cancel)
         except TimeoutError as exc:
-            tail = tuple(self.engine.logs(container, tail=LOG_TAIL))
+            tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
 
@@ -229,30 +154,22 @@ class Launcher:
         if not (server.wants_gpu or _log.isEnabledFor(logging.DEBUG)):
             return
         try:
-            report = self._runtime.report(tuple(self.engine.logs(container)))
+            report = self._runtime.report(tuple(self._engine.logs(container)))
         except EngineError as exc:
             _log.info("could not read what the server computes with: %s", exc)
             return
         _log.debug("the server computes %s", report)
         if server.wants_gpu and report.on_cpu:
-            self._on_event(Notice(_FALLBACK))
+            self._request.tell(Notice(_FALLBACK))
 
     @contextmanager
     def _sweeping(self) -> Generator[None]:
         """Clean up after dead owners while our server loads its model."""
         sweep = threading.Thread(
-            target=remove_orphaned, args=(self.engine, self.run_dir), name="ramalama-sweep"
+            target=remove_orphaned, args=(self._engine, self._run_dir), name="ramalama-sweep"
         )
         sweep.start()
         try:
             yield
         finally:
             sweep.join()
-
-
-def _leave_quietly(handle: ServerHandle) -> None:
-    """Undo a start that failed; that failure is what the user must hear of."""
-    try:
-        handle.leave()
-    except EngineError as exc:
-        _log.info("could not remove the container, the next command will: %s", exc)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import SUFFIX, SharedServer, process_in
-from ramalama_engines.discovery.lazy_engine import EngineIdentity
+from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
 from ramalama_values import frozen
@@ -41,8 +41,8 @@ class ServerRecord:
         oci_runtimes: those that the engine has registered; None where that made no difference.
         container: its ID.
         name: its name.
-        asked: digest of the plan before the image was looked up; see `plan_digest`.
-        plan: digest of the plan that it runs with.
+        asked: its digest before the image was looked up; see `server_digest`.
+        plan: its digest with the image.
     """
 
     directory: ServerDir

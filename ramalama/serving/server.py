@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self, cast
 
-from ramalama.config.options import check_number
+from ramalama.config.options import check_seconds
 from ramalama.errors import OptionRefused, ServerExited, engine_errors
 from ramalama.serving import health
 from ramalama.serving.health import probe, wait_until_ready
@@ -153,7 +153,7 @@ class ModelServer:
             OptionRefused: it was attached to, and its process has not shared it; or *keep_alive* is
                 no time.
         """
-        check_number("keep_alive", keep_alive, " of seconds")
+        check_seconds("keep_alive", keep_alive)
         if self._handle is None:
             msg = f"{self.name} belongs to the process that started it, and is not ours to keep"
             raise OptionRefused(msg)

@@ -1,34 +1,28 @@
-"""One start at a time of the same server: a lock by the digest of its plan."""
+"""One start at a time of the same server: a lock by its digest."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ramalama.serving.options import raise_if_set
+from ramalama.serving.request import start_cancelled
 from ramalama.serving.run_dir import ensure_private
 from ramalama.serving.usage import START_SUFFIX
+from ramalama.system.locks import LockCancelled, locked
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator
     from pathlib import Path
-
-
-_PAUSE = 0.05  # seconds
 
 
 @contextmanager
 def starting(
     run_dir: Path, digest: str, *, on_wait: Callable[[], None], cancel: threading.Event | None
 ) -> Generator[None]:
-    """Let nobody else look for a server with this plan, or start one, for the length of a block.
+    """Keep other processes and threads from starting a server with this *digest* for the block.
 
-    *on_wait* is called once if another does so now. The kernel gives the lock back when its holder
-    dies.
+    *on_wait* is called once if another does so now.
 
     Raises:
         ConfigError: the directory is not this user's alone.
@@ -36,41 +30,10 @@ def starting(
     """
     ensure_private(run_dir)
     path = run_dir / f"{digest}{START_SUFFIX}"
-    waited = False
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with ExitStack() as stack:
         try:
-            if _is_locked(handle, path):
-                try:
-                    yield
-                finally:
-                    path.unlink(missing_ok=True)
-                return
-        finally:
-            os.close(handle)
-        if not waited:
-            on_wait()
-        waited = True
-        raise_if_set(cancel)
-        time.sleep(_PAUSE)
-
-
-def remove_abandoned(locks: Iterable[Path]) -> None:
-    """Remove those of the *locks* that `starting` made and nobody holds any more."""
-    for path in locks:
-        with suppress(OSError):
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                if _is_locked(handle, path):
-                    path.unlink()
-            finally:
-                os.close(handle)
-
-
-def _is_locked(handle: int, path: Path) -> bool:
-    """Try to take the lock; False if another has it, or has removed the file since."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(handle), path.lstat())
-    except (BlockingIOError, FileNotFoundError):
-        return False
+            stack.enter_context(locked(path, on_wait=on_wait, cancel=cancel, permissions=0o600))
+        except LockCancelled as exc:
+            raise start_cancelled() from exc
+        stack.callback(path.unlink, missing_ok=True)
+        yield

@@ -35,7 +35,7 @@ FOR_EVER = float("inf")
 SUFFIX = ".shared"
 
 START_SUFFIX = ".start"
-"""Of the locks beside, which those hold who look for a server or start one: see `finding`."""
+"""Of the locks beside, which those hold who look for a server or start one: see `start_lock`."""
 
 _ENGINE = "engine"
 _KEEP_ALIVE = "keep-alive"
@@ -77,18 +77,12 @@ class SharedServer:
             FileNotFoundError: the server is not shared, or is gone.
             PermissionError: it is another user's.
         """
-        import fcntl  # noqa: PLC0415 (whoever shares nothing needs no locks)
+        from ramalama.system.locks import (  # noqa: PLC0415 (who shares nothing needs no locks)
+            locked_directory,
+        )
 
-        while True:
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                if not _is_at(self.path, handle):
-                    continue  # removed while we waited; a second look tells
-                yield UserRecords(self.path)
-            finally:
-                os.close(handle)
-            return
+        with locked_directory(self.path):
+            yield UserRecords(self.path)
 
 
 @frozen(kw_only=False)
@@ -204,10 +198,3 @@ def _read_number(path: Path) -> float | None:
         return 0.0
     except OSError:
         return None
-
-
-def _is_at(path: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False

@@ -1,7 +1,9 @@
-"""Locks between processes: flock(2) on a file that stays where it is.
+"""Locks between processes: flock(2), on a file of its own or on a directory.
 
-They save work and keep messages in order. Nothing is wrong where there are none (some network
-file systems): whatever is published was verified, and is renamed into its place.
+The kernel gives a lock back when its holder dies. `locked` saves work and keeps messages in order;
+nothing is wrong where there are no locks (some network file systems): whatever is published was
+verified, and is renamed into its place. `locked_directory` guards what is changed in place, and
+raises there.
 """
 
 from __future__ import annotations
@@ -10,15 +12,36 @@ import errno
 import fcntl
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Generator
     from pathlib import Path
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _EVERYBODYS = 0o666  # less the umask, as for any file
+_PAUSE = 0.05  # seconds
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class InUse(Exception):
+    """Another process or thread has the lock."""
+
+
+class LockCancelled(Exception):
+    """The wait for the lock was called off."""
+
+
+def refuse_to_wait() -> None:
+    """Be the *on_wait* of a caller who wants the lock at once or not at all.
+
+    Raises:
+        InUse: always.
+    """
+    raise InUse
 
 
 def _nothing() -> None:
@@ -27,51 +50,87 @@ def _nothing() -> None:
 
 @contextmanager
 def locked(
-    path: Path, *, shared: bool = False, on_wait: Callable[[], None] = _nothing
+    path: Path,
+    *,
+    shared: bool = False,
+    on_wait: Callable[[], None] = _nothing,
+    cancel: threading.Event | None = None,
+    permissions: int = _EVERYBODYS,
 ) -> Generator[bool]:
     """Hold the lock at *path* for the block, which is told whether another had it before us.
 
-    *on_wait* is called once, if another has it now; then we wait as long as it takes, and Ctrl-C
-    ends that. The kernel gives the lock back when its holder dies. Whoever holds it alone may
-    remove the file. To share it, reading is enough; a directory that we may not even make it in
-    has nobody to hide from but its owner, and then there is no lock.
+    *on_wait* is called once, if another has it now; then we wait as long as it takes. Ctrl-C ends
+    that, and so does *cancel*, once another thread sets it. A file that is not there is made, with
+    *permissions*; who holds it alone may remove it. To share a lock, reading is enough; a directory
+    that we may not even make it in has nobody to hide from but its owner, and then there is no
+    lock.
 
     Raises:
+        LockCancelled: *cancel* was set.
         OSError: the file cannot be made, or not be read.
     """
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     waited = False
-    while True:
-        handle = _open_shared(path) if shared else _open_alone(path)
-        if handle is None:
-            yield False
+
+    def lock(handle: int) -> None:
+        nonlocal waited
+        if _lock_at_once(handle, mode):
             return
+        if not waited:
+            on_wait()
+        waited = True
+        _wait_for_lock(handle, mode, cancel)
+
+    with _holding(path, partial(_open_shared if shared else _open_alone, path, permissions), lock):
+        yield waited
+
+
+@contextmanager
+def locked_directory(path: Path) -> Generator[None]:
+    """Hold the lock on a directory for the block; it leaves no file behind.
+
+    Raises:
+        FileNotFoundError: there is no such directory, or its holder has removed it meanwhile.
+        OSError: it is no directory, cannot be opened, or has no locks.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
+    with _holding(path, partial(os.open, path, flags), _lock_directory):
+        yield
+
+
+def _lock_directory(handle: int) -> None:
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+@contextmanager
+def _holding(
+    path: Path, open_path: Callable[[], int | None], lock: Callable[[int], None]
+) -> Generator[None]:
+    """Hold the lock on what is at *path*; none where *open_path* returns None."""
+    while (handle := open_path()) is not None:
         try:
-            if not _lock_at_once(handle, mode):
-                if not waited:
-                    on_wait()
-                waited = True
-                fcntl.flock(handle, mode)
+            lock(handle)
             if not _is_at(path, handle):
-                continue
-            yield waited
+                continue  # removed by its holder while we waited; another may be there by now
+            yield
         finally:
             os.close(handle)
         return
+    yield
 
 
-def _open_alone(path: Path) -> int:
+def _open_alone(path: Path, permissions: int) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _EVERYBODYS)
+    return os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, permissions)
 
 
-def _open_shared(path: Path) -> int | None:
+def _open_shared(path: Path, permissions: int) -> int | None:
     """Open the file, made if need be; None where it is not there and cannot be."""
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
         try:
-            return _open_alone(path)
+            return _open_alone(path, permissions)
         except OSError as exc:
             if exc.errno not in _READ_ONLY:
                 raise
@@ -79,6 +138,7 @@ def _open_shared(path: Path) -> int | None:
 
 
 def _lock_at_once(handle: int, mode: int) -> bool:
+    """Return whether we have the lock, or there are no locks here."""
     try:
         fcntl.flock(handle, mode | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -89,9 +149,19 @@ def _lock_at_once(handle: int, mode: int) -> bool:
     return True
 
 
+def _wait_for_lock(handle: int, mode: int, cancel: threading.Event | None) -> None:
+    if cancel is None:
+        fcntl.flock(handle, mode)
+        return
+    # No call of the kernel waits for a lock and for an Event of another thread at once.
+    while not _lock_at_once(handle, mode):
+        if cancel.wait(_PAUSE):
+            raise LockCancelled
+
+
 def _is_at(path: Path, handle: int) -> bool:
-    """Tell whether the file we have locked is still the one that others would lock."""
+    """Return whether the file we have locked is still the one that others would lock."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
+        return os.path.samestat(path.lstat(), os.fstat(handle))
     except FileNotFoundError:
         return False

@@ -1,4 +1,4 @@
-"""The engine in memory keeps the contract, too, and so does one that is opened late."""
+"""The engine in memory keeps the contract, too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.discovery.lazy_engine import EngineIdentity, LazyEngine
 from ramalama_engines.errors import ImageBuildError, ProgramNotFound
 from ramalama_engines.fake.engine import FakeBuild, FakeEngine, FakeProgram
 from ramalama_engines.kinds import EngineKind
@@ -63,27 +62,4 @@ class TestFakeEngine(_OnFake, EngineContract):
 
 
 class TestFakeImages(_OnFake, ImageContract):
-    pass
-
-
-class _OnLate:
-    @pytest.fixture(params=EngineKind)
-    def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
-        real = fake(request.param)
-        identity = EngineIdentity(kind=real.kind, url=real.url, rootless=real.rootless)
-        with LazyEngine(identity, lambda: real) as engine:
-            yield engine
-
-    @pytest.fixture
-    def image(self) -> str:
-        return IMAGE
-
-
-class TestLateEngine(_OnLate, EngineContract):
-    @pytest.fixture
-    def second(self, engine: Engine) -> Engine:
-        return engine
-
-
-class TestLateImages(_OnLate, ImageContract):
     pass

@@ -11,13 +11,14 @@ import pytest
 
 from ramalama.cli import main
 from ramalama.cli.commands_table import VERBS
+from ramalama.config.config import config_files
 from tests.lab.service import program
 
 Capture = pytest.CaptureFixture[str]
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.[17].md"))
+PAGES = sorted(DOCS.glob("*.[157].md"))
 OTHERS = sorted(
     (*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *ROOT.glob("ramalama/**/README.md"))
 )
@@ -66,6 +67,15 @@ def test_a_page_has_the_options_that_the_help_has(name: str, capsys: Capture) ->
     assert heads(page(name)) == listed - shared
 
 
+def test_the_page_of_settings_lists_the_files_in_the_order_in_which_they_are_read() -> None:
+    text = (DOCS / "ramalama.conf.5.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^[0-9]\. `(.*?)`", text, re.MULTILINE)
+
+    read = config_files({"XDG_CONFIG_HOME": "/of-the-user"}, Path("/home/me"))
+    files = [str(path) for path in read if path.name == "ramalama.conf"]
+    assert [name.replace("$XDG_CONFIG_HOME", "/of-the-user") for name in listed] == files
+
+
 def test_the_help_without_a_command_lists_what_the_page_of_all_commands_lists(
     capsys: Capture,
 ) -> None:
@@ -100,6 +110,7 @@ def test_what_a_page_links_to_is_there(source: Path) -> None:
 def test_every_command_has_a_page_and_every_page_is_of_a_command() -> None:
     assert {path.name for path in PAGES} == {
         "ramalama.1.md",
+        "ramalama.conf.5.md",
         "ramalama-cuda.7.md",
         *(f"ramalama-{name}.1.md" for name in VERBS),
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.chat import ChatArguments, add_chat_options, tools_of
 from ramalama.cli.signals import handled_signals
-from ramalama.config.parsers import parse_temp
+from ramalama.config.option_table import OPTIONS
 
 if TYPE_CHECKING:
     import argparse
@@ -25,8 +26,8 @@ examples:
   ramalama chat --url unix:///run/user/1000/llama.sock "why is the sky blue?"
   RAMALAMA_API_KEY=… ramalama chat --url https://models.example.com/v1 --model granite
 
-The key is read from RAMALAMA_API_KEY, else OPENAI_API_KEY; the latter goes to no other machine
-over plain http.
+The API key is read from RAMALAMA_API_KEY, else from OPENAI_API_KEY. OPENAI_API_KEY is never sent
+to another machine over plain http.
 """
 
 
@@ -56,26 +57,29 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("chat", VERBS["chat"].summary, epilog=_EPILOG)
     result.add_argument(
-        "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
+        "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     group = result.add_argument_group("server options")
     group.add_argument(
-        "--url", required=True, help="the server: http(s)://host[:port][/v1] or unix:///socket"
+        "--url",
+        required=True,
+        help="URL of the server: http(s)://host[:port][/v1] or unix:///socket",
     )
-    group.add_argument("--model", metavar="NAME", help="model to ask (default: the only one)")
+    group.add_argument(
+        "--model", metavar="NAME", help="model to ask (default: the only one that the server has)"
+    )
     group.add_argument("--system", metavar="TEXT", help="system prompt")
     group.add_argument(
         "--timeout",
         type=typed(_duration),
         default=_SILENCE,
         metavar="DURATION",
-        help="longest silence of the server in the middle of a request (default: 10m)",
+        help="longest time without data from the server during a request (default: 10m)",
     )
     group = result.add_argument_group("chat options")
-    group.add_argument(
-        "--temp", type=typed(parse_temp), help="temperature (default: the server's own)"
-    )
-    group.add_argument("--seed", type=int, help="seed of the sampler (default: the server's own)")
+    for name in ("temp", "seed"):
+        words = f"{OPTIONS[name].help} (default: the server's own)"
+        add_option(group, OPTIONS[name], words=words)
     add_chat_options(group)
     return result
 

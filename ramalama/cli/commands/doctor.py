@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _FOUND = 1
 _EPILOG = """\
-The options are those of `ramalama run`, so that a remedy can be tried: what is asked for in the
-container is exactly what `run` would ask for. The image is pulled only if --pull is given.
+The options are those of `ramalama run`, so that you can try a remedy: the container gets exactly
+what `run` would give it. The image is pulled only if --pull is given.
 
 exit codes:
-  0 all is well, 1 something was found, 22 and 125 as in ramalama-run(1)
+  0 no problem, 1 a problem was found, 22 and 125 as in ramalama-run(1)
 """
 
 

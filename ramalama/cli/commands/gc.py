@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EPILOG = """\
-It removes files of models that are gone, what interrupted commands have left half made, and the
-beginnings of downloads that nobody has gone on with for a week. No model is removed.
+It removes files of removed models, incomplete files of interrupted commands, and downloads that
+have not continued for a week. No model is removed.
 """
 
 

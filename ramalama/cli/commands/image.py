@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
+from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.image_table import OURS, choose, write_json, write_table
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import Status, print_error, printable
-from ramalama.config.parsers import one_of
+from ramalama.config.option_table import OPTIONS
 from ramalama.errors import OptionRefused, engine_errors
 from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
 from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
@@ -83,8 +84,8 @@ def make_parser() -> argparse.ArgumentParser:
         "name",
         metavar="NAME",
         nargs="?",
-        help="build: which of RamaLama's images; pull: one of these, or any reference"
-        " (default: the one that `run` would use)",
+        help="build: one of RamaLama's images; pull: one of these, or any reference"
+        " (default: the image that `run` would use)",
     )
     result.add_argument(
         "--base", metavar="IMAGE", help="build: start from this image instead of the usual one"
@@ -97,13 +98,12 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="build: set an ARG of the Containerfile; may be repeated",
     )
-    result.add_argument(
-        "--runtime",
-        type=typed(one_of(RuntimeName)),
-        metavar="{llama.cpp,vllm}",
-        help="build, pull: without a NAME, this server's image for this host; ls: its images alone",
+    add_option(
+        result,
+        OPTIONS["runtime"],
+        words="build, pull: without a NAME, this server's image for this host; ls: only its images",
     )
-    result.add_argument("--format", choices=("json",), help="ls: print an array of objects")
+    result.add_argument("--format", choices=("json",), help="ls: print a JSON array of objects")
     return result
 
 

@@ -8,11 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
+from ramalama.cli.arguments import add_option
 from ramalama.cli.commands_table import VERBS
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.terminal import printable
 from ramalama.config.config import config_files
-from ramalama.config.parsers import one_of
+from ramalama.config.option_table import OPTIONS
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.serving.images import describe_stand_in, name_of_image
 from ramalama.system.cores import default_threads, usable_cores
@@ -77,15 +78,14 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("info", VERBS["info"].summary)
-    result.add_argument("--json", action="store_true", help="print JSON, as is done anyway")
-    result.add_argument(
-        "--runtime",
-        type=typed(one_of(RuntimeName)),
-        metavar="{llama.cpp,vllm}",
-        help="tell this server's image (default: the settings')",
+    result.add_argument("--json", action="store_true", help="print JSON (the default)")
+    add_option(
+        result,
+        OPTIONS["runtime"],
+        words="show the image of this inference server (default: the server in the settings)",
     )
     result.add_argument(
-        "--shortnames", action="store_true", help="print the short names alone, a line each"
+        "--shortnames", action="store_true", help="print only the short names, one per line"
     )
     return result
 

@@ -83,10 +83,12 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("inspect", VERBS["inspect"].summary, epilog=_EPILOG)
-    result.add_argument("model", metavar="MODEL", help="reference or short name, pulled already")
-    result.add_argument("--all", action="store_true", help="metadata and tensors, too")
-    result.add_argument("--get", metavar="FIELD", help="print one value of the metadata, or `all`")
-    result.add_argument("--json", action="store_true", help="print an object")
+    result.add_argument("model", metavar="MODEL", help="reference or short name of a pulled model")
+    result.add_argument("--all", action="store_true", help="show metadata and tensors, too")
+    result.add_argument(
+        "--get", metavar="FIELD", help="print one value of the metadata, or all of them: `all`"
+    )
+    result.add_argument("--json", action="store_true", help="print a JSON object")
     return result
 
 

@@ -55,17 +55,20 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("list", VERBS["list"].summary)
-    result.add_argument("-a", "--all", action="store_true", help="half-pulled models, too")
-    result.add_argument("--json", action="store_true", help="print an array of objects")
-    result.add_argument("-n", "--noheading", action="store_true", help="leave the heading out")
+    result.add_argument("-a", "--all", action="store_true", help="list partly pulled models, too")
+    result.add_argument("--json", action="store_true", help="print a JSON array of objects")
+    result.add_argument("-n", "--noheading", action="store_true", help="print no heading")
     result.add_argument(
         "--sort",
         choices=("size", "modified", "name"),
         default="name",
-        help="what comes first (default: name)",
+        help="sort by this column (default: name)",
     )
     result.add_argument(
-        "--order", choices=("desc", "asc"), default="desc", help="which end (default: desc)"
+        "--order",
+        choices=("desc", "asc"),
+        default="desc",
+        help="descending or ascending (default: desc)",
     )
     return result
 

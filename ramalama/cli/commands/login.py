@@ -28,7 +28,7 @@ examples:
   ramalama login --tls-verify=false localhost:5000
   ramalama login huggingface                              asks for a token
 
-podman, skopeo and Hugging Face's own clients find these logins, and we find theirs.
+Logins are shared with podman, skopeo and the clients of Hugging Face.
 """
 
 
@@ -69,15 +69,15 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="?",
         help="quay.io, docker.io, quay.io/TEAM, localhost:5000, …; or huggingface",
     )
-    result.add_argument("-u", "--username", metavar="NAME", help="who you are to the registry")
+    result.add_argument("-u", "--username", metavar="NAME", help="your name at the registry")
     secret = result.add_mutually_exclusive_group()
     secret.add_argument(
-        "-p", "--password", help="better not: others on this machine can read it there"
+        "-p", "--password", help="insecure: other users of this machine can read it"
     )
     secret.add_argument(
         "--password-stdin", action="store_true", help="read password or token from standard input"
     )
-    secret.add_argument("--token", help="of Hugging Face; as visible as --password")
+    secret.add_argument("--token", help="token of Hugging Face; insecure, as --password")
     add_registry_options(result)
     return result
 

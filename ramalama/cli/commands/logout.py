@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import add_option
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.terminal import print_error
+from ramalama.config.option_table import OPTIONS
 from ramalama.models.auth.huggingface import remove_token
 from ramalama.models.auth.registry import RegistryName, logout, names_huggingface
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ramalama.cli.invocation import Invocation
 
@@ -58,12 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
     result.add_argument(
         "registry", metavar="REGISTRY", nargs="?", help="as in `ramalama login`, or huggingface"
     )
-    result.add_argument(
-        "--authfile",
-        type=Path,
-        metavar="PATH",
-        help="file of logins (default: REGISTRY_AUTH_FILE, else podman's own)",
-    )
+    add_option(result, OPTIONS["authfile"])
     result.add_argument("--token", help=argparse.SUPPRESS)  # which old scripts give, to no effect
     return result
 

@@ -39,8 +39,10 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("logs", VERBS["logs"].summary)
     result.add_argument("name", metavar="NAME", help="name or container ID; see `ramalama ps`")
-    result.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
-    result.add_argument("--tail", type=_count, metavar="LINES", help="the last lines only")
+    result.add_argument(
+        "-f", "--follow", action="store_true", help="print new lines until the server ends"
+    )
+    result.add_argument("--tail", type=_count, metavar="LINES", help="print only the last lines")
     return result
 
 

@@ -54,12 +54,16 @@ def make_parser() -> argparse.ArgumentParser:
         "--format",
         choices=("table", "json"),
         default="table",
-        help="print a table, or an array of objects (default: table)",
+        help="print a table, or a JSON array of objects (default: table)",
     )
     result.add_argument(
-        *("--json",), action="store_const", const="json", dest="format", help="as --format json"
+        *("--json",),
+        action="store_const",
+        const="json",
+        dest="format",
+        help="the same as --format json",
     )
-    result.add_argument("-n", "--noheading", action="store_true", help="leave the heading out")
+    result.add_argument("-n", "--noheading", action="store_true", help="print no heading")
     result.add_argument("--no-trunc", action="store_true", help="show whole container IDs")
     return result
 

@@ -29,8 +29,8 @@ examples:
   ramalama pull oci://quay.io/me/granite:3
   ramalama pull https://example.com/models/granite.gguf
 
-Interrupted, it goes on from where it was. What other programs have already (Hugging Face's cache,
-Ollama, LM Studio) is shared with them instead of being fetched again.
+An interrupted pull continues where it stopped. Files that another program already has (Ollama, LM
+Studio, Hugging Face's cache) are shared with it and not downloaded again.
 """
 
 

@@ -6,11 +6,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import typed
 from ramalama.cli.commands_table import VERBS
-from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.push_progress import PushProgress
-from ramalama.config.parsers import one_of
+from ramalama.config.value_types import Word
 from ramalama.models.options import PushKind, PushOptions
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ examples:
   ramalama push --type artifact granite oci://ghcr.io/me/granite:3
 
 kinds:
-  raw       an image with nothing but the model, for Kubernetes' and podman's image volumes
-  car       the same on an image that can be run
-  artifact  the files as they are, as CNCF ModelPack describes
+  raw       an image that contains only the model, for image volumes of Kubernetes and Podman
+  car       the same, based on an image that can run
+  artifact  the files themselves, in the format of CNCF ModelPack
 """
 
 
@@ -68,19 +69,19 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("push", VERBS["push"].summary, epilog=_EPILOG)
-    result.add_argument("source", metavar="SOURCE", help="a model that was pulled, or a file")
+    result.add_argument("source", metavar="SOURCE", help="a pulled model, or a file")
     result.add_argument(
         "target",
         metavar="TARGET",
         nargs="?",
-        help="oci://REGISTRY/NAME:TAG (default: SOURCE, if it is such a reference)",
+        help="oci://REGISTRY/NAME:TAG (default: SOURCE, if it is an oci:// reference)",
     )
     result.add_argument(
         "--type",
-        type=typed(one_of(PushKind)),
+        type=typed(Word(PushKind).read),
         default=PushKind.RAW,
         metavar="{raw,car,artifact}",
-        help="how the model is packed (default: raw)",
+        help="how to pack the model (default: raw)",
     )
     add_registry_options(result)
     result.add_argument("--carimage", default=PushOptions().base, help=argparse.SUPPRESS)

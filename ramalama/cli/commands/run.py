@@ -6,9 +6,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import invoke, parser, typed
+from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
@@ -52,13 +53,13 @@ _PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
 _SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
 _EPILOG = """\
 examples:
-  ramalama run ./granite.gguf                       chat; /bye leaves, Ctrl-C stops an answer
+  ramalama run ./granite.gguf                       chat; /bye exits, Ctrl-C stops an answer
   ramalama run ./granite.gguf "why is the sky blue?"
   cat file.py | ramalama run ./granite.gguf "what does this do?"
   ramalama run --keepalive 10m -c 8192 ./granite.gguf
 
 exit codes:
-  0 success, 124 --keepalive is over, 125 the engine failed, 130 Ctrl-C; see ramalama-run(1)
+  0 success, 124 --keepalive has expired, 125 the engine failed, 130 Ctrl-C; see ramalama-run(1)
 """
 
 
@@ -104,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="reference (ollama://, hf://, ms://, oci://, https://), short name, or ./file",
     )
     result.add_argument(
-        "args", metavar="ARGS", nargs="*", help="the prompt; without it, a prompt loop"
+        "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     add_serve_options(result)
     group = result.add_argument_group("chat options")
@@ -113,10 +114,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--keepalive",
         type=typed(_duration),
         metavar="DURATION",
-        help="leave after so long, with exit code 124 (90, 5m, 1h30m)",
+        help="exit after this time, with exit code 124: 90, 5m, 1h30m (default: never)",
     )
     group.add_argument(
-        "--timings", action="store_true", help="report on stderr where the time went"
+        "--timings", action="store_true", help="print on stderr how long each step took"
     )
     return result
 

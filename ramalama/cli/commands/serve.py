@@ -7,15 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import invoke, parser, typed
+from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error, printable
 from ramalama.cli.signals import handled_signals
 from ramalama.config.config import DEFAULT
-from ramalama.config.options import LOOPBACK
+from ramalama.config.option_table import OPTIONS
 from ramalama.errors import ConfigError, EngineFailure
 from ramalama.planning.labels import API_KEY_NAME, INSTANCE_LABEL
 from ramalama.serving.usage import FOR_EVER
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.serving.server import ModelServer
 
-_KEY_VARIABLE = "RAMALAMA_API_KEY"
 _LONGEST_KEY = 4096  # characters; whoever names a file by mistake shall not wait for it
 _PATIENCE = 3600.0  # seconds between two looks whether a server still runs whose log has ended
 _EPILOG = """\
@@ -68,36 +68,31 @@ def execute(words: Sequence[str]) -> int:
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of the command's words."""
     result = parser("serve", VERBS["serve"].summary, epilog=_EPILOG)
-    result.add_argument("model", metavar="MODEL", help="as for `ramalama run`")
+    result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
     group = result.add_argument_group("serving options")
     group.add_argument(
         *("-d", "--detach"),
         action="store_true",
-        help="print the name once the server answers, and leave it running",
+        help="print the name of the container when the server is ready, and leave it running",
     )
     group.add_argument(
         "--keep-alive",
         type=typed(parse_duration),
         metavar="DURATION",
-        help="stay so long after the last ramalama that uses it (90, 5m, 1h30m; "
-        "default: not at all, with -d for ever)",
+        help="how long to keep the server after its last user leaves: 90, 5m, 1h30m (default: stop "
+        "at once; with -d, keep it)",
     )
     group.add_argument(
-        "--reuse", action="store_true", help="use a server that runs with the same options already"
+        "--reuse",
+        action="store_true",
+        help="use a server that already runs with the same options, if there is one",
     )
-    group.add_argument(
-        "--host", metavar="ADDRESS", help="address to publish on (default: 127.0.0.1)"
-    )
+    add_option(group, OPTIONS["host"])
     key = group.add_mutually_exclusive_group()
+    add_option(key, OPTIONS["api_key"])
     key.add_argument(
-        "--api-key",
-        metavar="KEY",
-        help=f"what clients must show; others can read it here, so rather use ${_KEY_VARIABLE} "
-        "or a file (default: a random one)",
-    )
-    key.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="whose first line is the key"
+        "--api-key-file", type=Path, metavar="FILE", help="file whose first line is the key"
     )
     return result
 
@@ -182,18 +177,18 @@ class _Serve:
         env = self.invocation.user.env
         options = serve_options(arguments, ramalama.models.resolve, config, env, parallel=None)
         key = self._api_key()
-        published = bool(
-            arguments.port or arguments.host or arguments.api_key or arguments.api_key_file
-        )
+        has_key = bool(arguments.api_key or arguments.api_key_file)
+        published = bool(arguments.port) or arguments.host is not None or has_key
         if published and arguments.network is None and config.source("network") == DEFAULT:
             options = replace(options, network="bridge")
-        if options.network == "none" and not (arguments.api_key or arguments.api_key_file):
+        if options.network == "none" and not has_key:
             key = None  # the variable is for servers that ask for one
-        return replace(options, host=arguments.host or LOOPBACK, api_key=key)
+        return replace(options, api_key=key)
 
     def _api_key(self) -> str | None:
         if self.arguments.api_key_file is None:
-            return self.arguments.api_key or self.invocation.user.env.get(_KEY_VARIABLE) or None
+            variable = OPTIONS["api_key"].environment[0]
+            return self.arguments.api_key or self.invocation.user.env.get(variable) or None
         try:
             with self.arguments.api_key_file.open(encoding="ascii") as file:
                 return file.readline(_LONGEST_KEY).strip()

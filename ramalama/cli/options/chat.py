@@ -8,9 +8,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.invocation import typed
+from ramalama.cli.arguments import add_group, typed
 from ramalama.cli.output.terminal import print_error
-from ramalama.config.parsers import one_of
+from ramalama.config.option_spec import Group
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.output.color import ColorMode, use_color
 from ramalama_values import frozen
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from ramalama.cli.arguments import ArgumentGroup
     from ramalama.cli.invocation import Invocation
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.tools.server_address import ToolServerAddress
-
-    # argparse gives what `add_argument_group` returns no public name.
-    ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 JSON_NEEDS_PROMPT = "--json is for one answer: it needs a prompt"
@@ -33,7 +31,7 @@ JSON_NEEDS_PROMPT = "--json is for one answer: it needs a prompt"
 class ChatArguments(argparse.Namespace):
     """What the parser fills in."""
 
-    color: ColorMode | None
+    color: str | None
     file: list[Path]
     json: bool
     max_tokens: int | None
@@ -48,28 +46,27 @@ class ChatArguments(argparse.Namespace):
 
 def add_chat_options(group: ArgumentGroup) -> None:
     """Add the options of a talk."""
+    add_group(group, Group.CHAT)
     group.add_argument(
-        *("--color", "--colour"),
-        type=typed(one_of(ColorMode)),
-        metavar="{auto,always,never}",
-        help="colour the answers and style their Markdown (default: auto)",
-    )
-    group.add_argument("--prefix", help="of the prompt (default: 🦭 > )")
-    group.add_argument(
-        "--json", action="store_true", help="print one JSON object: text, usage, timings, …"
+        "--json",
+        action="store_true",
+        help="print one JSON object with text, usage and timings; needs a prompt",
     )
     group.add_argument(
-        "--stats", action="store_true", help="tell tokens and speed of each answer on stderr"
+        "--stats", action="store_true", help="print tokens and speed of each answer on stderr"
     )
     group.add_argument(
-        "--max-tokens", type=typed(_count), metavar="N", help="length of an answer, at most"
+        "--max-tokens",
+        type=typed(_count),
+        metavar="N",
+        help="maximum length of an answer in tokens",
     )
     group.add_argument(
         "--think",
         type=typed(_on_off),
         default=True,
         metavar="{on,off}",
-        help="let the model reason, and show it (default: on)",
+        help="let the model reason, and show its reasoning (default: on)",
     )
     _add_files(group)
     _add_tools(group)
@@ -80,7 +77,7 @@ def _add_files(group: ArgumentGroup) -> None:
         *("-f", "--schema"),
         type=Path,
         metavar="FILE",
-        help="hold the answer to the JSON schema in FILE",
+        help="make answers match the JSON schema in FILE",
     )
     for name, what in (("--file", "a text file"), ("--picture", "a picture")):
         group.add_argument(
@@ -89,7 +86,7 @@ def _add_files(group: ArgumentGroup) -> None:
             action="append",
             default=[],
             metavar="FILE",
-            help=f"send {what} along with the first prompt; may be repeated",
+            help=f"send {what} with the first prompt; may be repeated",
         )
 
 
@@ -100,20 +97,20 @@ def _add_tools(group: ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="SERVER",
-        help="let the model call an MCP server's tools: a command, a URL, or a name that "
-        "ramalama.conf has; may be repeated",
+        help="let the model call the tools of an MCP server: a command, a URL, or a name from "
+        "ramalama.conf; may be repeated",
     )
     group.add_argument(
         "--mcp-approve",
         choices=("ask", "always"),
         default="ask",
-        help="who allows the call of a tool: you, or nobody has to (default: ask)",
+        help="ask before each call of a tool, or always allow it (default: ask)",
     )
 
 
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
-    mode = arguments.color or ColorMode(invocation.config.color)
+    mode = ColorMode(arguments.color or invocation.config.color)
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.invocation import GlobalArguments, typed
-from ramalama.config.parsers import parse_bool
+from ramalama.cli.arguments import add_group
+from ramalama.cli.invocation import GlobalArguments
+from ramalama.config.option_spec import Group
 
 if TYPE_CHECKING:
     import argparse
     import ssl
     from collections.abc import Generator
+    from pathlib import Path
 
     import httpx2
 
@@ -34,18 +35,7 @@ class RegistryArguments(GlobalArguments):
 
 def add_registry_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that podman's commands for registries have, too."""
-    parser.add_argument(
-        "--authfile",
-        type=Path,
-        metavar="PATH",
-        help="file of logins (default: REGISTRY_AUTH_FILE, else podman's own)",
-    )
-    parser.add_argument(
-        "--tls-verify",
-        type=typed(parse_bool),
-        metavar="BOOL",
-        help="require HTTPS and a valid certificate (default: true)",
-    )
+    add_group(parser, Group.REGISTRY)
 
 
 @contextmanager

@@ -6,23 +6,22 @@ order of keys, the indentation. A file that is not valid is not changed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import stat
 from base64 import b64encode
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ramalama.errors import ConfigError
+from ramalama.system.locks import locked_directory
 from ramalama.system.private_files import make_directories, replace_file
 from ramalama_engines.registry_auth.files import normal_key
 from ramalama_engines.registry_auth.json_file import is_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 _LARGEST = 4 * 1024 * 1024
 _INDENT = "\t"  # podman's and docker's
@@ -121,7 +120,7 @@ def _edit(file: Path, change: Callable[[str], str]) -> bool:
     """Change the content of *file* under a lock; return whether it has changed."""
     try:
         make_directories(file.parent)
-        with _locked(Path(os.path.realpath(file)).parent):
+        with locked_directory(Path(os.path.realpath(file)).parent):
             before = _read(file)
             after = change(before)
             if after != before:
@@ -133,17 +132,6 @@ def _edit(file: Path, change: Callable[[str], str]) -> bool:
     except OSError as exc:
         msg = f"{file} cannot be changed: {exc.strerror}; name another file with --authfile"
         raise ConfigError(msg) from exc
-
-
-@contextmanager
-def _locked(directory: Path) -> Generator[None]:
-    """Lock *directory* against other RamaLama processes; this leaves no lock file behind."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _read(file: Path) -> str:

@@ -12,15 +12,11 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ramalama.system.locks import locked
+from ramalama.system.locks import InUse, locked, refuse_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
-
-
-class _Held(Exception):
-    """Another process reads it."""
 
 
 @contextmanager
@@ -36,8 +32,8 @@ def unless_held(locks: Path, name: str) -> Generator[bool]:
     lock = _lock(locks, name)
     with ExitStack() as alone:
         try:
-            alone.enter_context(locked(lock, on_wait=_refuse))
-        except _Held:
+            alone.enter_context(locked(lock, on_wait=refuse_to_wait))
+        except InUse:
             yield False
             return
         lock.unlink(missing_ok=True)  # otherwise there would be one for each model
@@ -46,7 +42,3 @@ def unless_held(locks: Path, name: str) -> Generator[bool]:
 
 def _lock(locks: Path, name: str) -> Path:
     return locks / f"{name}.held.lock"
-
-
-def _refuse() -> None:
-    raise _Held

@@ -14,16 +14,12 @@ from ramalama.models.download import journal
 from ramalama.models.download.journal import Journal
 from ramalama.models.formats.bounded_read import read_bytes
 from ramalama.models.store.atomic import unlink
-from ramalama.system.locks import locked
+from ramalama.system.locks import InUse, locked, refuse_to_wait
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-
-class _InUse(Exception):
-    """Another process is downloading it."""
 
 
 @frozen()
@@ -68,14 +64,10 @@ class Partials:
         """Remove an interrupted download unless a process continues it; return the freed bytes."""
         key = partial.files[0].name.partition(".")[0]
         freed = 0
-        with suppress(_InUse), locked(self._locks / f"{key}.lock", on_wait=_refuse):
+        with suppress(InUse), locked(self._locks / f"{key}.lock", on_wait=refuse_to_wait):
             # Remove the journal first: without it, no process uses the bytes.
             freed = sum(map(unlink, sorted(partial.files, key=_journal_first)))
         return freed
-
-
-def _refuse() -> None:
-    raise _InUse
 
 
 def _journal_first(path: Path) -> bool:

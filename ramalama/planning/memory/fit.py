@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama.config.options import ALL_LAYERS
+from ramalama.config.defaults import ALL_LAYERS
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
 from ramalama.runtimes.arguments import context_size

@@ -8,7 +8,7 @@ from pathlib import Path
 from ramalama.config.options import ServeOptions
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.plan import LaunchEnvironment
+from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
 from ramalama.serving.run_dir import ServerDir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Accelerator, AcceleratorKind
@@ -21,14 +21,18 @@ OPTIONS = ServeOptions(model=MODEL)
 IMAGE = LocalImage(id="sha256:1", entrypoint=("llama-server",))
 CPU = Accelerator(kind=AcceleratorKind.CPU)
 LEASE = ProcessIdentity(host="0123abcd", pid=42, start=4711)
+INPUTS = PlanInputs(
+    options=OPTIONS,
+    model=STORED,
+    accelerator=CPU,
+    image_name="quay.io/ramalama/ramalama:0.25",
+    image=IMAGE,
+)
 HERE = LaunchEnvironment(
     engine="podman",
-    runtime="llama.cpp",
     rootless=False,
     uid=1000,
     gid=1001,
-    image_name="quay.io/ramalama/ramalama:0.25",
-    image=IMAGE,
     instance=ServerDir(Path("/run/user/1000/ramalama/0123abcd-42-4711-00ff")),
     identity=LEASE,
     container_name="ramalama-0a1b2c3d4e",

@@ -19,7 +19,7 @@ from ramalama.api.threads import in_thread
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused, ServerExited, StartCancelled
 from ramalama.events import ContainerCreated, ContainerStarted, Event, ServerReady
-from ramalama.serving.options import StartOptions
+from ramalama.serving.request import StartRequest
 from ramalama_engines.fake.engine import FakeProgram
 from tests.unit.ramalama.serving.model_server import LOADING
 from tests.unit.ramalama.serving.servers import ServerFixture
@@ -36,18 +36,24 @@ def servers(run_dir: Path) -> Generator[ServerFixture]:
         yield made
 
 
-def join_our_threads() -> None:
+@pytest.fixture
+def threads_before() -> frozenset[threading.Thread]:
+    """Threads that other tests have left."""
+    return frozenset(threading.enumerate())
+
+
+def join_our_threads(before: frozenset[threading.Thread]) -> None:
     """Wait until all have ended that the library has started; the test's time limit is theirs."""
     for thread in threading.enumerate():
-        if thread.name.startswith("ramalama-"):
+        if thread.name.startswith("ramalama-") and thread not in before:
             thread.join()
 
 
 def test_the_keywords_are_the_fields_that_they_stand_for() -> None:
-    options, terms = ServeOptions.__dataclass_fields__, StartOptions.__dataclass_fields__
+    options, request = ServeOptions.__dataclass_fields__, StartRequest.__dataclass_fields__
 
     assert {*ServerKeywords.__annotations__} == options.keys() - {"model"}
-    assert {*StartKeywords.__annotations__} == {*terms}
+    assert {*StartKeywords.__annotations__} == request.keys() - {"options"}
 
 
 def test_a_model_is_served_for_the_length_of_the_block(servers: ServerFixture) -> None:
@@ -223,7 +229,9 @@ def test_a_time_limit_ends_a_start(run_dir: Path) -> None:
     assert servers.is_clean()
 
 
-def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(servers: ServerFixture) -> None:
+def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(
+    servers: ServerFixture, threads_before: frozenset[threading.Thread]
+) -> None:
     chance = random.Random(5)  # noqa: S311 (moments, not secrets)
     handle = servers.ramalama()
 
@@ -240,7 +248,7 @@ def test_tasks_that_are_cancelled_at_random_moments_leave_nothing(servers: Serve
             assert servers.is_clean()
 
     asyncio.run(main())
-    join_our_threads()
+    join_our_threads(threads_before)
 
 
 def test_ctrl_c_ends_the_loop_and_leaves_nothing(run_dir: Path) -> None:
@@ -319,7 +327,9 @@ def test_a_result_that_nobody_takes_is_undone_even_if_that_is_cancelled_again() 
     assert undone == [7]
 
 
-def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(servers: ServerFixture) -> None:
+def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(
+    servers: ServerFixture, threads_before: frozenset[threading.Thread]
+) -> None:
     """As a second Ctrl-C does: `asyncio.run` waits for nobody then."""
     go_on = threading.Event()
 
@@ -338,7 +348,7 @@ def test_a_loop_that_is_closed_over_our_heads_leaves_nothing(servers: ServerFixt
     loop.run_forever()
     loop.close()
     go_on.set()
-    join_our_threads()
+    join_our_threads(threads_before)
 
     assert servers.is_clean()
     assert not task.done()

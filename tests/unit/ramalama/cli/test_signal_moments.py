@@ -15,7 +15,6 @@ import logging
 import signal
 import sys
 import threading
-import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import ExitStack, contextmanager, suppress
@@ -62,6 +61,8 @@ class Moment:
             self._left -= 1
             if self._left == 0:
                 self.landed = True
+                # A second attempt here would meet this function, and not the one that is traced.
+                signal.signal(signal.SIGALRM, signal.SIG_IGN)
                 self._signals.handle(signal.SIGINT, frame)
         return self.trace
 
@@ -78,7 +79,7 @@ def bytecode(code: CodeType) -> bytes:
 def interrupt(action: Callable[[], object], number: int) -> bool:
     """Do *action* with Ctrl-C at a moment of it; False if it has fewer moments.
 
-    What is not raised at once is raised soon.
+    What is not raised at once is raised after it.
     """
     before = sys.gettrace()
     with handled_signals() as signals:
@@ -88,8 +89,9 @@ def interrupt(action: Callable[[], object], number: int) -> bool:
             action()
         finally:
             sys.settrace(before)
+            signal.signal(signal.SIGALRM, signals.handle)
         if moment.landed:
-            time.sleep(10)
+            signal.raise_signal(signal.SIGALRM)
     return False
 
 
@@ -107,7 +109,7 @@ def interrupted_everywhere(action: Callable[[], object]) -> Generator[int]:
 def is_done_in_a_thread(work: Callable[[], object]) -> bool:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(1)
+    thread.join(10)
     return not thread.is_alive()
 
 

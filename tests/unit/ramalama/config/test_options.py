@@ -11,7 +11,7 @@ import pytest
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused
 from ramalama.models.reference.reference import ModelRef
-from ramalama.serving.options import StartOptions
+from ramalama.serving.request import StartRequest
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
 
@@ -29,13 +29,20 @@ OPTIONS = ServeOptions(model=ModelRef.parse("/models/granite.gguf"))
         ("port", 0, "a whole number from 1 to 65535"),
         ("port", 65536, "a whole number from 1 to 65535"),
         ("ctx_size", True, "a whole number of 0 or more"),
-        ("temp", True, "a number, 0 or more"),
-        ("privileged", "no", "True or False"),
-        ("selinux", "false", "True or False"),
-        ("force", 0, "True or False"),
-        ("seed", "x", "a whole number of -9223372036854775808 or more"),
-        ("temp", "hot", "a number, 0 or more"),
-        ("temp", math.nan, "a number, 0 or more"),
+        ("temp", True, "a temperature of 0 or more"),
+        ("privileged", "no", "true or false"),
+        ("selinux", "false", "true or false"),
+        ("force", 0, "true or false"),
+        ("seed", "x", "a whole number of 64 bits"),
+        ("temp", "hot", "a temperature of 0 or more"),
+        ("temp", math.nan, "a temperature of 0 or more"),
+        ("temp", math.inf, "a temperature of 0 or more"),
+        ("ngl", None, "a whole number of -1 or more"),
+        ("ngl", "all", "a whole number of -1 or more"),
+        ("seed", 2**64, "a whole number of 64 bits"),
+        ("network", "", "a text"),
+        ("image", 5, "a text"),
+        ("name", "a\0", "a text"),
         ("runtime", "vlm", "one of llama.cpp, vllm"),
         ("pull_policy", "sometimes", "one of always, missing, never, newer"),
         ("runtime_args", "--verbose", "a tuple of words"),
@@ -54,7 +61,7 @@ def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
     seconds = cast("float", value)
 
     with pytest.raises(OptionRefused, match=f"{name} is a number of seconds, 0 or more, not "):
-        StartOptions(**{name: seconds})  # type: ignore[arg-type]  # mypy does not know the names
+        StartRequest(options=OPTIONS, **{name: seconds})  # type: ignore[arg-type]  # mypy does not know the names
 
 
 def test_words_may_be_texts() -> None:

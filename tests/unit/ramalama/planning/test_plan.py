@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +13,8 @@ from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.checks import check_options
 from ramalama.planning.plan import LaunchPlan, make_plan
-from ramalama.runtimes.llama_cpp import LlamaCpp
-from ramalama.runtimes.vllm import Vllm
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
 from ramalama_engines import (
     BindMount,
@@ -26,10 +24,7 @@ from ramalama_engines import (
     PortBinding,
     TmpfsMount,
 )
-from tests.unit.ramalama.made_up import CPU, HERE, OPTIONS, STORED
-
-if TYPE_CHECKING:
-    from ramalama.runtimes.base import Runtime
+from tests.unit.ramalama.made_up import CPU, HERE, INPUTS, OPTIONS, STORED
 
 CUDA = Accelerator(
     kind=AcceleratorKind.CUDA,
@@ -51,6 +46,7 @@ ASCEND = Accelerator(
 TMP = "/tmp"  # noqa: S108 (the container's own)
 BRIDGE = replace(OPTIONS, network="bridge")
 HOST = replace(OPTIONS, network="host")
+VLLM = replace(OPTIONS, runtime=RuntimeName.VLLM)
 
 
 def plan(
@@ -58,11 +54,10 @@ def plan(
     accelerator: Accelerator = CPU,
     *,
     model: StoredModel = STORED,
-    runtime: Runtime | None = None,
     rootless: bool = False,
 ) -> LaunchPlan:
-    here = replace(HERE, rootless=rootless)
-    return make_plan(options, model, accelerator, runtime or LlamaCpp(), here)
+    inputs = replace(INPUTS, options=options, model=model, accelerator=accelerator)
+    return make_plan(inputs, replace(HERE, rootless=rootless))
 
 
 def container(
@@ -133,7 +128,7 @@ def test_vllm_is_given_shared_memory_and_a_place_for_what_it_compiles(
     accelerator: Accelerator,
     compiles: bool,  # noqa: FBT001 (a row of the table)
 ) -> None:
-    made = make_plan(OPTIONS, STORED, accelerator, Vllm(), HERE).container
+    made = container(VLLM, accelerator)
 
     memory = [mount for mount in made.mounts if isinstance(mount, TmpfsMount)]
     assert memory == [TmpfsMount(target=TMP, executable=compiles), TmpfsMount(target="/dev/shm")]  # noqa: S108 (the container's own)
@@ -145,7 +140,7 @@ def test_a_server_shares_the_model_among_the_gpus_that_it_sees(
 ) -> None:
     pair = Accelerator(kind=AcceleratorKind.CUDA, gpus=(Gpu(index=0), Gpu(index=1)))
 
-    made = make_plan(replace(OPTIONS, devices=devices), STORED, pair, Vllm(), HERE)
+    made = plan(replace(VLLM, devices=devices), pair)
 
     assert words in " ".join(made.server.argv)
     assert ("--enforce-eager" in made.server.argv) is (devices == ())
@@ -186,9 +181,8 @@ def test_a_port_that_the_user_asks_for_is_published_and_told_by_label() -> None:
 def test_on_the_hosts_network_the_server_itself_listens_on_loopback(
     asked: int | None, port: int
 ) -> None:
-    made = make_plan(
-        replace(HOST, port=asked), STORED, CPU, LlamaCpp(), replace(HERE, host_port=40000)
-    )
+    inputs = replace(INPUTS, options=replace(HOST, port=asked))
+    made = make_plan(inputs, replace(HERE, host_port=40000))
 
     assert made.server.argv[:4] == ("--host", "127.0.0.1", "--port", str(port))
     assert made.endpoint == TcpEndpoint(host="127.0.0.1", port=port, api_key="the-secret-key")
@@ -481,7 +475,7 @@ def test_a_draft_of_safetensors_is_a_directory_beside_the_models_own() -> None:
         draft=Path("/store/small"),
     )
 
-    mounts = model_mounts(plan(OPTIONS, model=model, runtime=Vllm()))
+    mounts = model_mounts(plan(VLLM, model=model))
 
     assert mounts == {"/store/large": "/mnt/models", "/store/small": "/mnt/extras/draft"}
 

@@ -154,7 +154,7 @@ def test_a_watch_notices_when_the_container(
 def test_while_its_engine_is_away_a_server_tells_itself_whether_it_is_there(
     engine: FakeEngine, container: str, *, answers: bool
 ) -> None:
-    poll = ExitPoll(engine, container, lambda: answers)
+    poll = ExitPoll(lambda: engine, container, lambda: answers)
     engine.close()
 
     assert poll.ended is not answers
@@ -163,7 +163,7 @@ def test_while_its_engine_is_away_a_server_tells_itself_whether_it_is_there(
 def test_a_container_that_was_removed_has_ended_whatever_answers_in_its_place(
     engine: FakeEngine, container: str
 ) -> None:
-    poll = ExitPoll(engine, container, lambda: True)
+    poll = ExitPoll(lambda: engine, container, lambda: True)
     engine.remove(container, force=True)
 
     assert poll.ended

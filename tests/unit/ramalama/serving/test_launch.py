@@ -33,6 +33,8 @@ from ramalama.events import (
 )
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.serving.images import name_of_image
+from ramalama.serving.launch import Launcher
+from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import ServerDir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import AcceleratorKind, RuntimeName
@@ -51,7 +53,7 @@ from ramalama_engines import (
     UnsupportedOption,
 )
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
-from tests.unit.ramalama.made_up import IMAGE
+from tests.unit.ramalama.made_up import IMAGE, INPUTS
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
@@ -482,3 +484,14 @@ def test_the_image_is_the_calls_or_the_hosts_or_the_accelerators(
     asked: str | None, config: Config, expected: str
 ) -> None:
     assert name_of_image(config, asked, AcceleratorKind.CUDA, RuntimeName.LLAMA_CPP) == expected
+
+
+@pytest.mark.parametrize("network", ["none", "bridge", "host"])
+def test_two_plans_of_one_launcher_are_equal(servers: ServerFixture, network: str) -> None:
+    options = replace(servers.options, network=network)
+    launcher = Launcher(servers.engine, servers.run_dir, StartRequest(options=options))
+    inputs = replace(INPUTS, options=options)
+
+    first, second = (launcher.plan(inputs, digest="1") for _ in range(2))
+
+    assert first == second

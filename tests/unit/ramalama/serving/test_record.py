@@ -20,7 +20,7 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Host
 from ramalama_engines import ContainerStatus, EngineKind, InvokingUser, PullPolicy
-from ramalama_engines.discovery.lazy_engine import EngineIdentity
+from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.fake import FakeEngine
 from tests.unit.accel.made_up_hosts import make as make_host
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture

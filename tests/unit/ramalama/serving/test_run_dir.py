@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ConfigError
-from ramalama.serving.cleanup import remove_orphans
+from ramalama.serving.cleanup import remove_directories
 from ramalama.serving.run_dir import ServerDir, default_run_dir, new_server_dir
 from ramalama.system.process_identity import ProcessIdentity
 from tests.unit.ramalama.made_up import LEASE
@@ -182,7 +182,7 @@ def test_directories_of_dead_owners_are_removed_and_all_others_stay(run_dir: Pat
     (run_dir / "something-else").mkdir()
     (run_dir / f"{dead.format()}-00ff" / "api.sock").touch()
 
-    assert remove_orphans(run_dir) == 1
+    assert remove_directories(run_dir) == 1
     assert {path.name for path in run_dir.iterdir()} == {
         f"{mine.format()}-00ff",
         f"{unknown.format()}-00ff",
@@ -198,14 +198,14 @@ def test_a_link_with_a_dead_owners_name_leads_nowhere(run_dir: Path) -> None:
     (run_dir / f"{dead.format()}-00ff").symlink_to("precious")
     ServerDir(run_dir / f"{dead.format()}-00fe").make()
 
-    remove_orphans(run_dir)
+    remove_directories(run_dir)
 
     assert (run_dir / "precious" / "file").exists()
     assert not (run_dir / f"{dead.format()}-00fe").exists()
 
 
 def test_where_nothing_was_ever_started_there_is_nothing_to_remove(run_dir: Path) -> None:
-    assert remove_orphans(run_dir / "missing") == 0
+    assert remove_directories(run_dir / "missing") == 0
 
 
 def test_root_leaves_nothing_in_another_users_runtime_directory(tmp_path: Path) -> None:

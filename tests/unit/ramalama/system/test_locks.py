@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.system.locks import locked
+from ramalama.system.locks import InUse, LockCancelled, locked, locked_directory, refuse_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -171,3 +172,95 @@ def test_threads_exclude_each_other_too(lock: Path) -> None:
         thread.join()
 
     assert most == 1
+
+
+@pytest.mark.usefixtures("holder")
+def test_a_wait_can_be_called_off_by_another_thread(lock: Path) -> None:
+    cancel = threading.Event()
+    timer = threading.Timer(0.1, cancel.set)
+
+    with pytest.raises(LockCancelled), locked(lock, on_wait=timer.start, cancel=cancel):
+        pass
+    timer.join()
+
+
+def test_a_wait_that_can_be_called_off_ends_with_the_holder_too(lock: Path, holder: Other) -> None:
+    with locked(lock, on_wait=holder.process.kill, cancel=threading.Event()) as waited:
+        assert waited
+
+
+@pytest.mark.usefixtures("holder")
+def test_whoever_does_not_want_to_wait_is_refused(lock: Path) -> None:
+    with pytest.raises(InUse), locked(lock, on_wait=refuse_to_wait):
+        pass
+
+
+def test_a_file_is_made_with_the_permissions_that_are_asked_for(lock: Path) -> None:
+    with locked(lock, permissions=0o600):
+        assert lock.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_the_place_of_a_lock_is_not_followed(lock: Path) -> None:
+    lock.parent.mkdir()
+    lock.symlink_to(lock.parent / "elsewhere")
+
+    with pytest.raises(OSError, match="symbolic links"), locked(lock):
+        pass
+
+    assert not (lock.parent / "elsewhere").exists()
+
+
+def test_threads_exclude_each_other_from_a_directory_and_leave_nothing_in_it(
+    tmp_path: Path,
+) -> None:
+    inside: list[int] = []
+    most = 0
+
+    def work() -> None:
+        nonlocal most
+        for _ in range(20):
+            with locked_directory(tmp_path):
+                inside.append(1)
+                most = max(most, len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert most == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_directory_that_its_holder_removes_meanwhile_is_not_there(tmp_path: Path) -> None:
+    directory = tmp_path / "server.shared"
+    directory.mkdir()
+    waiting = threading.Event()
+    errors: list[OSError] = []
+
+    def wait() -> None:
+        waiting.set()
+        try:
+            with locked_directory(directory):
+                pass
+        except FileNotFoundError as exc:
+            errors.append(exc)
+
+    thread = threading.Thread(target=wait)
+    with locked_directory(directory):
+        thread.start()
+        waiting.wait()
+        time.sleep(0.05)  # until it waits for the kernel
+        directory.rmdir()
+    thread.join()
+
+    assert len(errors) == 1
+
+
+def test_a_link_in_the_place_of_a_directory_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    with pytest.raises(NotADirectoryError), locked_directory(tmp_path / "link"):
+        pass

@@ -1,23 +1,19 @@
-"""What a start is given beside the options of the server."""
+"""What is asked: a server, and how its start is gone about."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.config.options import check_number
+from ramalama.config.options import check_seconds
 from ramalama.errors import StartCancelled
 from ramalama.events import ignore
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import threading
-    from pathlib import Path
 
-    from ramalama.config.config import Config
+    from ramalama.config.options import ServeOptions
     from ramalama.events import Event, EventHook
-    from ramalama.models.library import Models
-    from ramalama_accel.host import Host
-    from ramalama_engines import InvokingUser
 
 
 READY_TIMEOUT = 600.0
@@ -25,9 +21,13 @@ READY_TIMEOUT = 600.0
 
 
 @frozen()
-class StartOptions:
-    """What makes no difference to the server itself; see `Ramalama.start`."""
+class StartRequest:
+    """A server that is wanted; see `Ramalama.start`.
 
+    All but *options* makes no difference to the server itself.
+    """
+
+    options: ServeOptions
     reuse: bool = False
     keep_alive: float | None = None
     ready_timeout: float | None = READY_TIMEOUT
@@ -40,12 +40,12 @@ class StartOptions:
         Raises:
             OptionRefused: a number of seconds is none, or less than 0.
         """
-        check_number("keep_alive", self.keep_alive, " of seconds")
-        check_number("ready_timeout", self.ready_timeout, " of seconds")
+        check_seconds("keep_alive", self.keep_alive)
+        check_seconds("ready_timeout", self.ready_timeout)
 
     @property
     def shares(self) -> bool:
-        """Whether others may use what is started."""
+        """Whether other processes may use what is started."""
         return self.reuse or self.keep_alive is not None
 
     def tell(self, event: Event) -> None:
@@ -54,23 +54,16 @@ class StartOptions:
         self.on_event(event)
 
 
-@frozen()
-class StartContext:
-    """Where servers are started, and for whom; see `ramalama.Ramalama`."""
-
-    config: Config
-    user: InvokingUser
-    host: Host
-    models: Models
-    run_dir: Path
-
-
 def raise_if_set(cancel: threading.Event | None) -> None:
-    """Make sure that nobody has called the start off.
+    """Make sure that the start was not called off.
 
     Raises:
-        StartCancelled: somebody has.
+        StartCancelled: it was.
     """
     if cancel is not None and cancel.is_set():
-        msg = "the start was called off"
-        raise StartCancelled(msg)
+        raise start_cancelled()
+
+
+def start_cancelled() -> StartCancelled:
+    """Return the error of a start that was called off."""
+    return StartCancelled("the start was called off")

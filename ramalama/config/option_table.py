@@ -1,0 +1,378 @@
+"""All options that more than one place knows: a new one is a row here, and a field.
+
+From the rows are made the parsers of `run` and `serve`, the reading of settings, the checks of
+`ServeOptions`, and ramalama.conf(5). The fields of `ServeOptions` and `Config`, and the keywords of
+`ramalama.serve`, are written out for type checkers; a test holds them together with the rows.
+What one command alone has stands in the file of that command.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ramalama.config import parsers
+from ramalama.config.defaults import ALL_LAYERS, AUTOMATIC_LAYERS, DEFAULT_TEMPERATURE, LOOPBACK
+from ramalama.config.option_spec import Group, OptionSpec
+from ramalama.config.value_types import AnyText, Flag, Parsed, Temperature, Text, Whole, Word, Words
+from ramalama.models.reference.reference import Scheme
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_engines.kinds import EngineKind, PullPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MODEL = (
+    OptionSpec(
+        field="ctx_size",
+        type=Whole(least=0),
+        help="size of the context in tokens; 0 = the largest that the model supports",
+        default_text="the model author's choice, else 2048",
+        groups=(Group.MODEL,),
+        flags=("-c", "--ctx-size", "--max-model-len"),
+        metavar="TOKENS",
+        key="ctx_size",
+        example="8192",
+    ),
+    OptionSpec(
+        field="ngl",
+        type=Whole(least=AUTOMATIC_LAYERS, words={"auto": AUTOMATIC_LAYERS, "all": ALL_LAYERS}),
+        help="layers on the GPU, for llama.cpp: a number, auto (-1) or all (999); 0 = CPU only",
+        default=AUTOMATIC_LAYERS,
+        default_text="auto",
+        groups=(Group.MODEL,),
+        flags=("--ngl",),
+        metavar="LAYERS",
+        key="ngl",
+        example='"all"',
+    ),
+    OptionSpec(
+        field="draft",
+        type=Parsed(Text().read, "a text"),  # in the library, a `ModelRef`
+        help="small model of the same family that guesses ahead, for speed; `none` disables it",
+        default_text="the model author's choice",
+        groups=(Group.MODEL,),
+        flags=("--model-draft",),
+        metavar="MODEL",
+        key="model_draft",
+        example='"smollm2:135m"',
+    ),
+    OptionSpec(
+        field="temp",
+        type=Temperature(),
+        help="sampling temperature; the lower, the more predictable the answer",
+        default_text=f"the model author's choice, else {DEFAULT_TEMPERATURE}",
+        groups=(Group.MODEL,),
+        flags=("--temp",),
+        key="temp",
+        example="0.2",
+    ),
+    OptionSpec(
+        field="seed",
+        type=Whole(least=-(2**63), most=2**64 - 1, name="a whole number of 64 bits"),
+        help="seed of the sampler",
+        default_text="random",
+        groups=(Group.MODEL,),
+        flags=("--seed",),
+    ),
+    OptionSpec(
+        field="threads",
+        type=Whole(least=1),
+        help="number of CPU threads",
+        default_text="half the cores that this process may use",
+        groups=(Group.MODEL,),
+        flags=("-t", "--threads"),
+        metavar="N",
+        key="threads",
+        example="8",
+    ),
+    OptionSpec(
+        field="parallel",
+        type=Whole(least=1),
+        help="number of requests answered at the same time",
+        default_text="the server's own choice",
+        groups=(Group.MODEL,),
+    ),
+    OptionSpec(
+        field="force",
+        type=Flag(),
+        help="start a model even if its weights exceed the memory of this host",
+        default=False,
+        groups=(Group.MODEL,),
+        flags=("--force",),
+        is_switch=True,
+    ),
+    OptionSpec(
+        field="runtime",
+        type=Word(RuntimeName),
+        help="inference server",
+        default=RuntimeName.LLAMA_CPP,
+        groups=(Group.MODEL,),
+        flags=("--runtime",),
+        key="runtime",
+        example='"vllm"',
+    ),
+    OptionSpec(
+        field="runtime_args",
+        type=Words(),
+        help="more arguments for the inference server, split as a shell does; may be repeated",
+        default=(),
+        groups=(Group.MODEL,),
+        flags=("--runtime-args",),
+        metavar='"ARGS"',
+        each=parsers.parse_shell_words,
+    ),
+)
+
+_CONTAINER = (
+    OptionSpec(
+        field="name",
+        type=Text(),
+        help="name of the container",
+        default_text="random",
+        groups=(Group.CONTAINER,),
+        flags=("-n", "--name"),
+    ),
+    OptionSpec(
+        field="network",
+        type=Text(),
+        help="network of the container; every mode other than none publishes a port",
+        default="none",
+        groups=(Group.CONTAINER,),
+        flags=("--network", "--net"),
+        metavar="MODE",
+        key="network",
+        example='"bridge"',
+    ),
+    OptionSpec(
+        field="port",
+        type=Whole(least=1, most=65535),
+        help="port of this host to publish on, with --network",
+        default_text="the engine chooses",
+        groups=(Group.CONTAINER,),
+        flags=("-p", "--port"),
+    ),
+    OptionSpec(
+        field="devices",
+        type=Parsed(parsers.parse_device, "a list of devices"),
+        help="add a host device, or a CDI device by name; `none` maps no device; may be repeated",
+        groups=(Group.CONTAINER,),
+        flags=("--device",),
+        metavar="SRC[:DST[:rwm]]",
+        each=parsers.parse_device,
+    ),
+    OptionSpec(
+        field="env",
+        type=Parsed(parsers.parse_variables, "a list of texts"),
+        help="set a variable in the container; without a value, to this host's if it is set; may "
+        "be repeated",
+        default=(),
+        groups=(Group.CONTAINER,),
+        flags=("--env",),
+        metavar="K[=V]",
+        each=parsers.parse_variable,
+        key="env",
+        page_help="variables of the container: a list of `NAME=VALUE`, or of `NAME` for this "
+        "host's value; in the environment, separated by commas. **--env** adds to them",
+        example='["HF_TOKEN", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1"]',
+    ),
+    OptionSpec(
+        field="keep_groups",
+        type=Flag(),
+        help="keep your supplementary groups in the container; requires Podman with crun",
+        default=False,
+        groups=(Group.CONTAINER,),
+        flags=("--keep-groups",),
+        is_switch=True,
+        key="keep_groups",
+        example="true",
+    ),
+    OptionSpec(
+        field="oci_runtime",
+        type=Text(),
+        help="OCI runtime of the container",
+        default_text="the engine's own",
+        groups=(Group.CONTAINER,),
+        flags=("--oci-runtime",),
+        metavar="NAME",
+        key="oci_runtime",
+        page_help="OCI runtime of the container, one that the engine knows",
+        example='"crun"',
+    ),
+    OptionSpec(
+        field="privileged",
+        type=Flag(),
+        help="turn off the isolation of the container, except for its network",
+        default=False,
+        groups=(Group.CONTAINER,),
+        flags=("--privileged",),
+        is_switch=True,
+    ),
+    OptionSpec(
+        field="selinux",
+        type=Flag(),
+        help="keep SELinux separation on",
+        default=True,
+        groups=(Group.CONTAINER,),
+        flags=("--selinux",),
+        metavar="BOOL",
+        key="selinux",
+        example="false",
+    ),
+)
+
+_IMAGE = (
+    OptionSpec(
+        field="image",
+        type=Text(),
+        help="OCI image of the inference server",
+        default_text="the one for the accelerator, see `ramalama info`",
+        groups=(Group.IMAGE,),
+        flags=("--image",),
+        key="image",
+        example='"quay.io/ramalama/ramalama:0.25"',
+    ),
+    OptionSpec(
+        field="pull_policy",
+        type=Word(PullPolicy),
+        help="when to pull the image",
+        default=PullPolicy.MISSING,
+        groups=(Group.IMAGE,),
+        flags=("--pull",),
+        key="pull",
+        example='"newer"',
+    ),
+    OptionSpec(
+        field="authfile",
+        type=Parsed(parsers.parse_path, "a path"),
+        help="file with the credentials for registries",
+        default_text="REGISTRY_AUTH_FILE, else the files of podman login and docker login",
+        groups=(Group.IMAGE, Group.REGISTRY),
+        flags=("--authfile",),
+        metavar="PATH",
+    ),
+    OptionSpec(
+        field="tls_verify",
+        type=Flag(),
+        help="require HTTPS with a valid certificate from registries",
+        default=True,
+        groups=(Group.IMAGE, Group.REGISTRY),
+        flags=("--tls-verify",),
+        metavar="BOOL",
+        key="tls_verify",
+        example="false",
+    ),
+)
+
+_SERVING = (
+    OptionSpec(
+        field="host",
+        type=Parsed(str, "an IP address"),
+        help="address of this host to publish on",
+        default=LOOPBACK,
+        groups=(Group.SERVING,),
+        flags=("--host",),
+        metavar="ADDRESS",
+    ),
+    OptionSpec(
+        field="api_key",
+        type=Parsed(str, "a text"),
+        help="key that clients must send; other users can read a command line, so prefer "
+        "RAMALAMA_API_KEY or --api-key-file",
+        default_text="a random one",
+        groups=(Group.SERVING,),
+        flags=("--api-key",),
+        metavar="KEY",
+        variables=("RAMALAMA_API_KEY",),
+        is_secret=True,
+    ),
+)
+
+_OTHER = (
+    OptionSpec(
+        field="engine",
+        type=Word(EngineKind),
+        help="container engine",
+        default_text="the first that answers",
+        groups=(Group.GLOBAL,),
+        flags=("--engine",),
+        key="engine",
+        variables=("RAMALAMA_CONTAINER_ENGINE",),
+        example='"podman"',
+    ),
+    OptionSpec(
+        field="store",
+        type=Text(),
+        help="directory of the models",
+        default_text="/var/lib/ramalama for root, $XDG_DATA_HOME/ramalama for other users",
+        groups=(Group.GLOBAL,),
+        flags=("--store",),
+        metavar="DIR",
+        key="store",
+        example='"~/models"',
+    ),
+    OptionSpec(
+        field="transport",
+        type=Parsed(
+            parsers.parse_scheme, "one of ollama, hf, huggingface, ms, modelscope, oci, docker"
+        ),
+        help="transport of model names without one",
+        default=Scheme.OLLAMA,
+        key="transport",
+        variables=("RAMALAMA_TRANSPORT", "RAMALAMA_TRANSPORTS"),
+        example='"huggingface"',
+    ),
+    OptionSpec(
+        field="images",
+        type=Parsed(parsers.parse_table, "a table of texts"),
+        help="image for each accelerator",
+        default_text="the images that ramalama-run(1) lists",
+        key="images",
+        page_help="image for each accelerator, by the names that ramalama-run(1) has under IMAGES; "
+        "`image` wins over all of them. In the environment, a JSON object",
+        example='{ CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }',
+    ),
+    OptionSpec(
+        field="mcp",
+        type=Parsed(parsers.parse_tool_servers, "a table of MCP servers"),
+        help="MCP servers by name",
+        default_text="none",
+        key="mcp",
+        page_help="MCP servers, by the names that **--mcp** may use. Each is a table with `url` "
+        "and `headers`, or with `command` and `env`; see TOOL SERVERS in ramalama-run(1). The "
+        "servers of all files count; where two have the same name, the later file wins. In the "
+        "environment, a JSON object",
+        example='{ notes = { command = "notes-server --folder /home/me/notes" } }',
+        is_secret=True,
+    ),
+    OptionSpec(
+        field="color",
+        type=Word(("auto", "always", "never")),
+        help="when to color answers and style their Markdown",
+        default="auto",
+        groups=(Group.CHAT,),
+        flags=("--color", "--colour"),
+        key="color",
+        page_help="when to color answers and style their Markdown; `auto` does so on a terminal, "
+        "unless `NO_COLOR` is set",
+        example='"never"',
+    ),
+    OptionSpec(
+        field="prefix",
+        type=AnyText(),
+        help="prompt of the chat",
+        default_text="🦭 >, or > where the terminal cannot show it",
+        groups=(Group.CHAT,),
+        flags=("--prefix",),
+        key="prefix",
+        example='"you> "',
+    ),
+)
+
+SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_SERVING)
+"""The fields of `ServeOptions`, other than the model."""
+
+OPTIONS: Mapping[str, OptionSpec] = {spec.field: spec for spec in (*SERVER_OPTIONS, *_OTHER)}
+"""All options, by field."""
+
+SETTINGS: Mapping[str, OptionSpec] = {spec.key: spec for spec in OPTIONS.values() if spec.key}
+"""What ramalama.conf and the environment can set, by key."""

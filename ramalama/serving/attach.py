@@ -1,0 +1,138 @@
+"""From a server that runs to one that is used: join its users, and wait until it answers."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+from ramalama.errors import OptionRefused, RamalamaError
+from ramalama.events import ServerReady
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.store.stored_model import StoredModel
+from ramalama.planning.labels import ALIAS_LABEL, MODEL_LABEL, RUNTIME_LABEL
+from ramalama.planning.plan import LaunchPlan
+from ramalama.runtimes import find_runtime
+from ramalama.runtimes.base import ServerSpec
+from ramalama.serving.container import ServerContainer
+from ramalama.serving.exit_report import ExitReporter
+from ramalama.serving.exit_watch import ExitPoll
+from ramalama.serving.handle import ServerHandle
+from ramalama.serving.health import probe
+from ramalama.serving.lookup import find_server, locate
+from ramalama.serving.server import ModelServer
+from ramalama_accel.runtime_name import RuntimeName
+from ramalama_engines.spec import ContainerSpec
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ramalama.models.library import Models
+    from ramalama.serving.lookup import RunningServer
+    from ramalama.serving.request import StartRequest
+    from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerState
+
+_HEALTH = "/health"  # of every runtime
+
+
+@frozen()
+class Attachment:
+    """A server that was found, and the engine that it is on, which need not be open.
+
+    Attributes:
+        engine: the engine's address.
+        connect: returns the engine; called only if the server itself does not say enough.
+    """
+
+    found: RunningServer
+    engine: str
+    connect: Callable[[], Engine]
+
+    def join(self, plan: LaunchPlan, request: StartRequest, undo: ExitStack) -> ModelServer | None:
+        """Become one more user of the server, as *request* has it; None if it does not answer.
+
+        *plan* is the server's. The caller must close *undo*, whatever happens.
+
+        Raises:
+            StartCancelled: while it loaded its model.
+        """
+        handle = self.hold(keep_alive=request.keep_alive or 0.0)
+        if handle is None:
+            return None
+        with ExitStack() as undo_join:
+            undo_join.callback(handle.leave_quietly)
+            server = self.server(plan, handle, request.options.runtime)
+            if not server.answers(cancel=request.cancel):
+                return None
+            undo.enter_context(server)
+            undo_join.pop_all()
+        request.tell(ServerReady(self.found.container))
+        return server
+
+    def hold(self, *, keep_alive: float) -> ServerHandle | None:
+        """Become one more user of a server that is shared; None if it is not."""
+        directory, container = self.found.directory, self.found.container
+
+        def remove() -> None:
+            ServerContainer(self.connect(), directory, container=container).remove()
+
+        return ServerHandle.join(self.engine, directory, remove, keep_alive=keep_alive)
+
+    def server(
+        self, plan: LaunchPlan, handle: ServerHandle | None, runtime: RuntimeName
+    ) -> ModelServer:
+        """Make the handle that the caller uses the server by."""
+        container, endpoint = self.found.container, self.found.endpoint
+        health = plan.server.health_path
+        return ModelServer(
+            plan,
+            endpoint,
+            handle=handle,
+            watch=ExitPoll(self.connect, container, lambda: probe(endpoint, health) is not None),
+            exit_reporter=ExitReporter(
+                connect=self.connect,
+                container=container,
+                runtime=find_runtime(runtime),
+                model=str(plan.model.reference),
+            ),
+        )
+
+
+def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> ModelServer:
+    """Become a user of the server *name*, which this user has started in another process.
+
+    Raises:
+        EngineFailure: there is none.
+        OptionRefused: it does not run, or cannot be reached from here.
+    """
+    state = find_server(engine, name)
+    found = locate(state, run_dir)
+    runtime = next((each for each in RuntimeName if each == state.labels.get(RUNTIME_LABEL)), None)
+    if found is None or runtime is None:
+        msg = f"the model server {name!r} does not run, or was not started by this user"
+        raise OptionRefused(msg)
+    attachment = Attachment(found=found, engine=engine.url, connect=lambda: engine)
+    handle = attachment.hold(keep_alive=0.0)
+    return attachment.server(_plan(state, found, models), handle, runtime)
+
+
+def _plan(state: ContainerState, found: RunningServer, models: Models) -> LaunchPlan:
+    """Tell what its labels do of a server that was planned elsewhere."""
+    text = state.labels.get(MODEL_LABEL, "")
+    try:
+        reference = ModelRef.parse(text)
+    except RamalamaError as exc:
+        msg = f"the model server {state.name!r} does not tell which model it serves"
+        raise OptionRefused(msg) from exc
+    model = None
+    with suppress(RamalamaError):  # removed since; the server has it all the same
+        model = models.find(reference)
+    return LaunchPlan(
+        model=model or StoredModel(reference=reference, weights=()),
+        alias=state.labels.get(ALIAS_LABEL, ""),
+        server=ServerSpec(entrypoint=None, argv=(), health_path=_HEALTH),
+        container=ContainerSpec(image=state.image, name=state.name, labels=state.labels),
+        endpoint=found.endpoint,
+    )

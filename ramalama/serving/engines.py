@@ -1,0 +1,105 @@
+"""The engines of one `Ramalama`, each opened when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import ramalama_engines
+from ramalama.errors import engine_errors
+from ramalama_engines.discovery.candidates import expected_candidates
+from ramalama_engines.discovery.connection import EngineChoice, connect
+from ramalama_engines.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ramalama.config.config import Config
+    from ramalama_engines import Connection, Engine, EngineKind, InvokingUser
+    from ramalama_engines.discovery.engine_identity import EngineIdentity
+
+
+class EngineProvider:
+    """Opens the engine that *config* and *user* choose, unless one is *given*.
+
+    Recorded servers may be on other engines that this user has talked to before; `reopen` opens
+    those. All methods may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        user: InvokingUser,
+        given: Engine | None = None,
+        *,
+        open_engine: Callable[[EngineKind, str], Engine] | None = None,
+    ) -> None:
+        self._config = config
+        self._user = user
+        self._engine = given
+        self._open_engine = open_engine or ramalama_engines.open_engine
+        self._connecting = threading.Lock()
+        self._reopening = threading.Lock()
+        self._reopened: dict[EngineIdentity, Engine] = {}
+        self._closing = ExitStack()
+        self._closed = False
+        self.is_given = given is not None
+        self.source = "given by the caller"
+        """Why it is this engine, once it is connected."""
+
+    def connect(self) -> Engine:
+        """Return the chosen engine, found and opened at the first call.
+
+        Raises:
+            EngineFailure: none answers; the message says what was tried.
+        """
+        with self._connecting:
+            if self._engine is None:
+                with engine_errors():
+                    connection = self._find()
+                self._engine = connection.engine
+                self.source = connection.candidate.source
+            return self._engine
+
+    def expected(self, identities: Iterable[EngineIdentity]) -> Sequence[EngineIdentity]:
+        """Choose those of *identities* that `connect` could return, as far as files tell."""
+        kind = self._config.engine
+        urls = {each.url for each in expected_candidates(self._user, kind=kind)}
+        return [
+            each
+            for each in dict.fromkeys(identities)
+            if each.url in urls and kind in (None, each.kind)
+        ]
+
+    def reopen(self, identity: EngineIdentity) -> Engine:
+        """Return an engine that is known from before, opened at the first call.
+
+        Raises:
+            EngineUnavailable: it cannot be opened, or all were closed.
+        """
+        with self._reopening:
+            if self._closed:
+                msg = f"{identity.kind} at {identity.url}: the connection was closed"
+                raise EngineUnavailable(msg, engine=identity.kind)
+            if identity not in self._reopened:
+                engine = self._open_engine(identity.kind, identity.url)
+                self._reopened[identity] = self._closing.enter_context(engine)
+            return self._reopened[identity]
+
+    def close(self) -> None:
+        """Close the connections to all engines, the given one, too."""
+        try:
+            if self._engine is not None:
+                self._engine.close()
+        finally:
+            with self._reopening:
+                self._closed = True
+                self._closing.close()
+
+    def _find(self) -> Connection:
+        kind = self._config.engine
+        choice = None
+        if kind is not None:
+            choice = EngineChoice(kind=kind, source=self._config.source("engine"))
+        return connect(self._user, choice=choice)

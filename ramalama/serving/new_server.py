@@ -1,0 +1,87 @@
+"""A new server: make the options fit the memory, get the image, plan, launch, and record it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.events import ImageReady
+from ramalama.planning.digest import server_digest
+from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
+from ramalama.planning.memory.fit import fit
+from ramalama.serving.images import ImageRequest, fetch_image
+from ramalama.serving.run_dir import ServerDir
+from ramalama_engines.discovery.engine_identity import EngineIdentity
+from ramalama_engines.errors import EngineError
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from ramalama.planning.inputs import PlanInputs
+    from ramalama.planning.memory.capacity import MemoryCapacity
+    from ramalama.serving.launch import Launcher
+    from ramalama.serving.request import StartRequest
+    from ramalama.serving.server import ModelServer
+    from ramalama_engines import Engine, InvokingUser, LocalImage
+
+_log = logging.getLogger("ramalama.start")
+
+
+@frozen()
+class NewServer:
+    """A server to start, as it was asked for.
+
+    Attributes:
+        user: whose credentials the image's registry is given.
+        oci_runtimes: those of the engine; None where they make no difference.
+    """
+
+    request: StartRequest
+    inputs: PlanInputs
+    launcher: Launcher
+    engine: Engine
+    user: InvokingUser
+    oci_runtimes: tuple[str, ...] | None
+
+    def start(self, capacity: MemoryCapacity, undo: ExitStack) -> ModelServer:
+        """Return the server once it answers; what closes it is in *undo* before it is there."""
+        asked, tell = self.inputs, self.request.tell
+        options = fit(asked.options, asked.model, capacity, on_event=tell)
+        image = self.fetch_image()
+        # Before a file can be another one; who shares nothing need not wait for it.
+        recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
+        digest = server_digest(replace(asked, image=image), self.launcher.here)
+        plan = self.launcher.plan(replace(asked, options=options, image=image), digest=digest)
+        server = self.launcher.launch(plan, undo)
+        if recorded is not None:
+            self._record(server, recorded)
+        return server
+
+    def fetch_image(self) -> LocalImage:
+        """Pull the image where its policy says so, and return it; see `images.fetch_image`."""
+        name = self.inputs.image_name
+        request = ImageRequest.of(name, self.inputs.options)
+        image = fetch_image(self.engine, self.user, request, on_event=self.request.tell)
+        self.request.tell(ImageReady(name))
+        return image
+
+    def _record(self, server: ModelServer, asked: str) -> None:
+        """Save those who ask for the same from asking the engine; without it they do."""
+        from ramalama.serving.record import ServerRecord  # noqa: PLC0415 (for reuse alone)
+
+        labels = server.plan.container.labels
+        try:
+            ServerRecord(
+                directory=ServerDir(Path(labels[INSTANCE_LABEL])),
+                engine=EngineIdentity.of(self.engine),
+                oci_runtimes=self.oci_runtimes,
+                container=server.container,
+                name=server.name,
+                asked=asked,
+                plan=labels[PLAN_LABEL],
+            ).write()
+        except (EngineError, OSError) as exc:
+            _log.info("could not write down where %s is: %s", server.name, exc)
