@@ -1,4 +1,7 @@
-"""What can go wrong, for those who embed us; the command line prints the message and no more.
+"""What can go wrong, for programs that use the library; the command line prints one line of it.
+
+Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of the command, see
+`ramalama_values.errors.ExplainedError`. `ramalama.cli.exit_codes` lists what the codes mean.
 
 * RamalamaError
   x ConfigError            a setting in a file or in the environment makes no sense
@@ -27,26 +30,34 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ramalama_values.errors import ExplainedError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ramalama_engines.errors import EngineError
 
 
-class RamalamaError(Exception):
-    """Anything that we raise on purpose; the message is one line, written for the user."""
+class RamalamaError(ExplainedError):
+    """Anything that we raise on purpose; as text it is one line, written for the user."""
 
 
 class ConfigError(RamalamaError):
     """A setting of a configuration file or of the environment makes no sense."""
 
+    exit_code = 22
+
 
 class InvalidReference(RamalamaError):
     """What the user typed names no model."""
 
+    exit_code = 22
+
 
 class OptionRefused(RamalamaError):
     """Options contradict each other, or one makes no sense on this machine."""
+
+    exit_code = 22
 
 
 class ModelError(RamalamaError):
@@ -56,33 +67,49 @@ class ModelError(RamalamaError):
 class ModelNotFound(ModelError):
     """There is no such model."""
 
+    exit_code = 2
+
 
 class UnknownModel(ModelNotFound):
     """Its registry has no such model; *alternatives* are references that it does have."""
 
-    def __init__(self, message: str, *, alternatives: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    exit_code = 22
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, alternatives: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.alternatives = alternatives
 
 
 class ModelUnreadable(ModelError):
     """The model is there, but the server would not be allowed to read it."""
 
+    exit_code = 5
+
 
 class ModelUnsupported(ModelError):
     """The file is there, but it is not a model that the runtime can load."""
+
+    exit_code = 22
 
 
 class ModelTooLarge(ModelError):
     """The model's weights, or its context, alone exceed the memory of this host."""
 
+    exit_code = 22
+
 
 class WrongEndianness(ModelUnsupported):
     """The model was made for machines of the other byte order."""
 
+    exit_code = 1
+
 
 class ModelPullError(ModelError):
     """The model could not be fetched, or what came is not what was announced."""
+
+    exit_code = 22
 
 
 class AccessDenied(ModelPullError):
@@ -92,17 +119,22 @@ class AccessDenied(ModelPullError):
 class ModelPushError(ModelError):
     """The registry did not take the model."""
 
+    exit_code = 22
+
 
 class StoreError(RamalamaError):
     """The directory of the models cannot be used as it is."""
+
+    exit_code = 5
 
 
 class EngineFailure(RamalamaError):
     """The container engine refused or failed; *cause* tells how."""
 
     def __init__(self, cause: EngineError) -> None:
-        super().__init__(str(cause))
+        super().__init__(cause.message, hint=cause.hint)
         self.cause = cause
+        self.exit_code = cause.exit_code
 
 
 class ServerError(RamalamaError):
@@ -117,9 +149,14 @@ class ServerExited(ServerError):
     """
 
     def __init__(
-        self, message: str, *, exit_code: int | None, log_tail: tuple[str, ...] = ()
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        exit_code: int | None,
+        log_tail: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, hint=hint)
         self.exit_code = exit_code
         self.log_tail = log_tail
 
@@ -127,8 +164,12 @@ class ServerExited(ServerError):
 class ServerNotReady(ServerError):
     """The server runs, but did not become ready in time; *log_tail* holds its last lines."""
 
-    def __init__(self, message: str, *, log_tail: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    exit_code = 110
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, log_tail: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.log_tail = log_tail
 
 

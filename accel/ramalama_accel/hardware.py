@@ -6,9 +6,10 @@ Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
 
 from collections.abc import Collection
 
-from ramalama_accel.host import Host, printable
+from ramalama_accel.host import Host
 from ramalama_accel.values import Memory, MemorySource
 from ramalama_values import frozen
+from ramalama_values.text import printable
 
 _PCI = "/sys/bus/pci/devices"
 _DRM = "/sys/class/drm"
@@ -70,7 +71,7 @@ class Hardware:
 def device_tree(host: Host, name: str) -> tuple[str, ...]:
     """Return the strings in a property of the device tree's root; none if the host has no tree."""
     text = host.read(f"/proc/device-tree/{name}", limit=4096) or ""
-    return tuple(printable(word) for word in text.split("\0") if printable(word))
+    return tuple(printable(word) for part in text.split("\0") if (word := part.strip()))
 
 
 def read_vram(host: Host, address: str) -> Memory | None:

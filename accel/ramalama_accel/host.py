@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from ramalama_values import frozen
+from ramalama_values.text import printable
 
 _READ_LIMIT = 64 * 1024
 _LIST_LIMIT = 4096
@@ -93,8 +94,8 @@ class Host:
         return None
 
     def value(self, path: str) -> str | None:
-        """Return a file's text, made `printable`; None if it is empty or unreadable."""
-        return printable(self.read(path, limit=4096) or "") or None
+        """Return a file's text, stripped and `printable`; None if it is empty or unreadable."""
+        return printable((self.read(path, limit=4096) or "").strip()) or None
 
     def number(self, path: str) -> int | None:
         """Return the number that a file holds; None if it holds anything else, or 2⁶⁴ or more."""
@@ -168,11 +169,6 @@ class Host:
         if self.root == _REAL or _REAL.joinpath(os.path.realpath(place)).is_relative_to(self.root):
             return place
         return None
-
-
-def printable(text: str) -> str:
-    """Return *text* without outer white space and without characters that are not printable."""
-    return "".join(letter for letter in text.strip() if letter.isprintable())
 
 
 def _read_up_to(read: Callable[[int], bytes | None], limit: int) -> bytes:

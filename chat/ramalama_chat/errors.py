@@ -8,13 +8,14 @@
   x InputRefused        what the user gave us makes no sense: a command's words, a file, a schema
   x KeepAliveExpired    the time that the caller gave the talk is over
 
-Messages are one line, and safe to print: what a server said in them went through `one_line`.
+Each has the parts of `ramalama_values.errors.ExplainedError`. As text they are one line, and safe
+to print: what a server said in them went through `ramalama_values.text.one_line`.
 """
 
-_LONGEST_QUOTE = 500
+from ramalama_values.errors import ExplainedError
 
 
-class ChatError(Exception):
+class ChatError(ExplainedError):
     """Any failure of a talk with a model server."""
 
 
@@ -25,8 +26,8 @@ class ServerGone(ChatError):
 class RequestFailed(ChatError):
     """The server refused the request, or failed at it; *status* is None in mid answer."""
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.status = status
 
 
@@ -40,11 +41,12 @@ class ContextExceeded(RequestFailed):
         self,
         message: str,
         *,
+        hint: str | None = None,
         status: int | None = None,
         needed: int | None = None,
         held: int | None = None,
     ) -> None:
-        super().__init__(message, status=status)
+        super().__init__(message, hint=hint, status=status)
         self.needed = needed
         self.held = held
 
@@ -56,14 +58,10 @@ class PromptTooLarge(ChatError):
 class InputRefused(ChatError):
     """What the user gave us makes no sense: a command's words, a file, a schema, an address."""
 
+    exit_code = 22
+
 
 class KeepAliveExpired(ChatError):
     """The talk lasted as long as it was allowed to."""
 
-
-def one_line(text: str) -> str:
-    """Return *text*, which a stranger wrote, as one printable line of bounded length."""
-    from ramalama_chat.text import ControlFilter  # noqa: PLC0415 - compiles a pattern
-
-    line = " ".join(ControlFilter().feed(text[: 2 * _LONGEST_QUOTE]).split())
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+    exit_code = 124

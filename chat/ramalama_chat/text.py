@@ -1,8 +1,14 @@
-"""Text from a model, made safe for a terminal.
+r"""Text from a model, made safe for a terminal.
 
 A terminal obeys what it is sent: a title, the clipboard, the cursor and, on some, keyboard input
 can be set by a control sequence, and a bidirectional override shows other words than are there
 (CVE-2021-42574, "Trojan Source"). A model repeats what it was trained on or told to.
+
+An answer has a rule of its own, beside `ramalama_values.text.printable`, which escapes and removes
+nothing. A log or a name is shown so that one sees what is in it. An answer is read: its joiners and
+direction marks make the emoji and the Hebrew that it is written in, and a model that colours its
+words is better shown without colours than with ``\x1b[31m`` in its text. Sequences go whole here,
+for which `printable`, a character at a time, has no state.
 
 The grammar is ECMA-48's: `ESC [` or U+009B opens a CSI sequence, of parameter (0-?) and
 intermediate (space-/) characters up to a final one (@-~); OSC, DCS, SOS, PM and APC open strings,

@@ -1,6 +1,6 @@
 """What can go wrong between us and a container engine.
 
-* EngineError (has .engine)
+* EngineError (has .engine, and the parts of `ramalama_values.errors.ExplainedError`)
   x EngineUnavailable      no engine answers at the address, or it went away in the middle
   x ImageNotFound          not in the local storage
   x ImagePullError         the registry refused, is unreachable, or the disk is full
@@ -14,15 +14,19 @@
     + UnknownRuntime       it has no OCI runtime of that name
 """
 
+from ramalama_values.errors import ExplainedError
 
-class EngineError(Exception):
+
+class EngineError(ExplainedError):
     """Any failure of a container engine.
 
     *engine* names which one ("podman", "docker"); it is empty where none was reached.
     """
 
-    def __init__(self, message: str, *, engine: str = "") -> None:
-        super().__init__(message)
+    exit_code = 125  # as of `podman run` and `docker run` for failures of their own
+
+    def __init__(self, message: str, *, hint: str | None = None, engine: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.engine = engine
 
 
@@ -57,6 +61,8 @@ class ContainerStartError(EngineError):
 class ProgramNotFound(ContainerStartError):
     """The image has no such program, or one that may not be executed."""
 
+    exit_code = 22
+
 
 class DeviceNotFound(EngineError):
     """A device is not on the engine's host, is none, or is not described there; nothing runs.
@@ -65,10 +71,16 @@ class DeviceNotFound(EngineError):
     created is to start.
     """
 
+    exit_code = 22
+
 
 class UnsupportedOption(EngineError):
     """The engine cannot honour an option; nothing was left behind."""
 
+    exit_code = 38
+
 
 class UnknownRuntime(UnsupportedOption):
     """The engine has no OCI runtime of that name; the message says which it has, if it tells."""
+
+    exit_code = 22

@@ -14,84 +14,25 @@
     130  Ctrl-C; 128 + n after another signal n
     141  whoever read our output has gone
 
-A server that ends by itself passes its own exit code on.
+A server that ends by itself passes its own exit code on. Which error has which code is said by the
+error's class: `exit_code` in `ramalama.errors`, `ramalama_chat.errors`, `ramalama_engines.errors`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.errors import (
-    ConfigError,
-    EngineFailure,
-    InvalidReference,
-    ModelNotFound,
-    ModelPullError,
-    ModelPushError,
-    ModelTooLarge,
-    ModelUnreadable,
-    ModelUnsupported,
-    OptionRefused,
-    ServerExited,
-    ServerNotReady,
-    StoreError,
-    UnknownModel,
-    WrongEndianness,
-)
-from ramalama_chat.errors import InputRefused, KeepAliveExpired
-from ramalama_engines.errors import (
-    DeviceNotFound,
-    ProgramNotFound,
-    UnknownRuntime,
-    UnsupportedOption,
-)
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from ramalama_values.errors import ExplainedError
 
 FAILED = 1
 USAGE = 2
 IO_FAILED = 5
 INVALID = 22
-KEEPALIVE = 124
-ENGINE = 125
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-# The first class that fits; subclasses stand before their bases.
-_CODES: tuple[tuple[type[Exception], int], ...] = (
-    (KeepAliveExpired, KEEPALIVE),
-    (UnknownModel, INVALID),
-    (ModelNotFound, USAGE),
-    (ModelUnreadable, IO_FAILED),
-    (WrongEndianness, FAILED),
-    (ModelUnsupported, INVALID),
-    (ModelTooLarge, INVALID),
-    (ModelPullError, INVALID),
-    (ModelPushError, INVALID),
-    (StoreError, IO_FAILED),
-    (InvalidReference, INVALID),
-    (InputRefused, INVALID),
-    (ConfigError, INVALID),
-    (OptionRefused, INVALID),
-    (ServerNotReady, 110),
-)
-_CODES_OF_ENGINES: tuple[tuple[type[Exception], int], ...] = (
-    (UnknownRuntime, INVALID),
-    (UnsupportedOption, 38),
-    (DeviceNotFound, INVALID),
-    (ProgramNotFound, INVALID),
-)
 
-
-def exit_code(error: Exception) -> int:
-    """Choose the exit code for an error of ours."""
-    if isinstance(error, ServerExited):
-        return error.exit_code or FAILED
-    if isinstance(error, EngineFailure):
-        return _find(error.cause, _CODES_OF_ENGINES) or ENGINE
-    return _find(error, _CODES) or FAILED
-
-
-def _find(error: Exception | None, codes: Sequence[tuple[type[Exception], int]]) -> int | None:
-    return next((code for kind, code in codes if isinstance(error, kind)), None)
+def exit_code(error: ExplainedError) -> int:
+    """Return the exit code for *error*; a server that ended with success failed us nevertheless."""
+    return error.exit_code or FAILED

@@ -65,5 +65,5 @@ def warn_of_argument(option: str, *, quiet: bool) -> None:
 
 def _require_terminal() -> None:
     if not sys.stdin.isatty():
-        msg = "there is no terminal to ask at; give --username and --password-stdin"
-        raise OptionRefused(msg)
+        msg = "there is no terminal to ask at"
+        raise OptionRefused(msg, hint="give --username and --password-stdin")

@@ -36,8 +36,8 @@ def find_files(reference: ModelRef, store: ModelStore) -> tuple[LocalFile, ...]:
         return tuple(_own_files(reference))
     record = store.find(reference)
     if record is None:
-        msg = f"{reference} is not on this machine; pull it with `ramalama pull {reference}`"
-        raise ModelNotFound(msg)
+        msg = f"{reference} is not on this machine"
+        raise ModelNotFound(msg, hint=f"pull it with `ramalama pull {reference}`")
     return tuple(
         LocalFile(file=file, path=store.contents.path(file.digest)) for file in record.files
     )

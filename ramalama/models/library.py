@@ -214,7 +214,8 @@ class Models:
         near = suggest(asked, known)
         if not near:
             return error
-        return UnknownModel(f"{error}; did you mean {' or '.join(near)}?", alternatives=near)
+        hint = f"did you mean {' or '.join(near)}?"
+        return UnknownModel(str(error), hint=hint, alternatives=near)
 
 
 def _open_own(reference: ModelRef) -> StoredModel:

@@ -238,8 +238,8 @@ def _named(reference: ModelRef) -> Generator[None]:
     except ModelPullError as exc:
         if str(reference) in str(exc):
             raise
-        msg = f"{reference} cannot be pulled: {exc}"
-        raise type(exc)(msg) from exc
+        msg = f"{reference} cannot be pulled: {exc.message}"
+        raise type(exc)(msg, hint=exc.hint) from exc
 
 
 def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:

@@ -21,11 +21,11 @@ def check_options(options: ServeOptions) -> None:
         OptionRefused: see the message.
     """
     if options.network.startswith(_NETWORKLESS):
-        msg = f"network mode {options.network!r} can publish no port for us; use none or bridge"
-        raise OptionRefused(msg)
+        msg = f"network mode {options.network!r} can publish no port for us"
+        raise OptionRefused(msg, hint="use none or bridge")
     if options.network == "none" and options.port is not None:
-        msg = "--port makes no sense without a network; add --network bridge, or leave it out"
-        raise OptionRefused(msg)
+        msg = "--port makes no sense without a network"
+        raise OptionRefused(msg, hint="add --network bridge, or leave it out")
     if options.host != LOOPBACK or options.api_key is not None:
         _check_reach(options)
 
@@ -34,8 +34,8 @@ def _check_reach(options: ServeOptions) -> None:
     import re  # noqa: PLC0415 (hardly any start comes here)
 
     if options.network == "none":
-        msg = "--host and --api-key make no sense without a network; add --network bridge"
-        raise OptionRefused(msg)
+        msg = "--host and --api-key make no sense without a network"
+        raise OptionRefused(msg, hint="add --network bridge")
     if not is_address(options.host):
         msg = f"--host {options.host!r} is no IP address; 0.0.0.0 is every one of this machine"
         raise OptionRefused(msg)

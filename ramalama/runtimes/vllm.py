@@ -72,8 +72,8 @@ class Vllm:
         elif model.draft and model.directory is None:
             what = "a draft model"
         if what:
-            msg = f"{model.reference} has {what} in GGUF, which vLLM cannot load; use llama.cpp"
-            raise ModelUnsupported(msg)
+            msg = f"{model.reference} has {what} in GGUF, which vLLM cannot load"
+            raise ModelUnsupported(msg, hint="use llama.cpp")
 
     def server(
         self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment

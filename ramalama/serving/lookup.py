@@ -50,10 +50,10 @@ def find_server(engine: Engine, name: str) -> ContainerState:
     if len(found) == 1:
         return found[0]
     if found:
-        msg = f"{name!r} is the beginning of {len(found)} model servers' IDs; give more of it"
-        raise OptionRefused(msg)
-    msg = f"there is no model server {name!r}; `ramalama ps` lists those that are there"
-    raise EngineFailure(ContainerNotFound(msg, engine=engine.kind))
+        msg = f"{name!r} is the beginning of {len(found)} model servers' IDs"
+        raise OptionRefused(msg, hint="give more of it")
+    msg, hint = f"there is no model server {name!r}", "`ramalama ps` lists those that are there"
+    raise EngineFailure(ContainerNotFound(msg, hint=hint, engine=engine.kind))
 
 
 _HIGHEST_PORT = 65535

@@ -20,8 +20,9 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import SUFFIX, SharedServer, process_in
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
+from ramalama_engines.registry_auth.json_file import JsonFileError, read_object
 from ramalama_values import frozen
+from ramalama_values.json import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -105,8 +105,8 @@ def new_server_dir(run_dir: Path, identity: ProcessIdentity) -> ServerDir:
     token = os.urandom(_TOKEN_BYTES).hex()
     instance = ServerDir(run_dir.absolute() / f"{identity.format()}-{token}")
     if len(os.fsencode(instance.socket)) > _LONGEST_SOCKET_PATH:
-        msg = f"{run_dir} is too long a path for a socket; set XDG_RUNTIME_DIR to a shorter one"
-        raise ConfigError(msg)
+        msg = f"{run_dir} is too long a path for a socket"
+        raise ConfigError(msg, hint="set XDG_RUNTIME_DIR to a shorter one")
     return instance
 
 
@@ -123,8 +123,8 @@ def ensure_private(directory: Path) -> None:
         status = directory.lstat()
     ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     if not ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        msg = f"{directory} is not a private directory of yours; remove it, or set XDG_RUNTIME_DIR"
-        raise ConfigError(msg)
+        msg = f"{directory} is not a private directory of yours"
+        raise ConfigError(msg, hint="remove it, or set XDG_RUNTIME_DIR")
 
 
 @contextmanager
@@ -132,5 +132,5 @@ def _writing(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as exc:
-        msg = f"cannot create {path}: {exc.strerror}; set XDG_RUNTIME_DIR to a directory of yours"
-        raise ConfigError(msg) from exc
+        msg = f"cannot create {path}: {exc.strerror}"
+        raise ConfigError(msg, hint="set XDG_RUNTIME_DIR to a directory of yours") from exc

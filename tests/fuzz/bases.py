@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelError
 from ramalama.models.options import PushKind
-from ramalama.models.transports.json_fields import is_array
 from ramalama.models.transports.oci.base_image import read_base
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
 from ramalama.models.transports.oci.pack import pack_image
 from ramalama_engines.image_reference import ImageReference
+from ramalama_values.json import is_array
 from tests.fuzz import sensible_answers
 from tests.fuzz.answers import SECRET, SEPARATOR, Answers
 from tests.fuzz.models import check_refusal

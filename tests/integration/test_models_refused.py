@@ -80,7 +80,7 @@ PAGE = r"accepted: do so on https://huggingface\.co/acme/smollm2, "
         (GATED, {"HF_TOKEN": STRANGER}, PAGE + "with the account whose token is in HF_TOKEN$"),
         (PRIVATE, {}, "or is private: log in with `hf auth login`, or set HF_TOKEN$"),
         (PRIVATE, {"HF_TOKEN": STRANGER}, "the token in HF_TOKEN has no access to it$"),
-        (PUBLIC, {"HF_TOKEN": OLD}, "Invalid credentials .* the token is the one in HF_TOKEN$"),
+        (PUBLIC, {"HF_TOKEN": OLD}, "Invalid credentials .* the token is from HF_TOKEN$"),
         (PUBLIC, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set$"),
     ],
 )

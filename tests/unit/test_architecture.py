@@ -128,6 +128,14 @@ def test_importing_ramalama_loads_nothing_else() -> None:
     assert loaded("import ramalama") == {"__future__", "ramalama", "ramalama._version"}
 
 
+def test_showing_text_and_telling_json_apart_loads_nothing_more_than_the_values_do() -> None:
+    helpers = {"ramalama_values.json", "ramalama_values.text"}
+
+    more = loaded("import ramalama_values.json, ramalama_values.text")
+
+    assert more - loaded("import ramalama_values") == helpers
+
+
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_importing_a_leaf_loads_no_other_package_of_ours(leaf: str) -> None:
     roots = {name.partition(".")[0] for name in loaded(f"import {leaf}")}

@@ -13,13 +13,14 @@ import re
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from ramalama_accel.host import Host, printable
 from ramalama_values import frozen
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from ramalama_accel.cdi.yaml import KeyPath
+    from ramalama_accel.host import Host
 
 # In the order of falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")

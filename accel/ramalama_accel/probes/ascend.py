@@ -7,10 +7,11 @@ for each chip, three control nodes, and the host's driver mounted into the conta
 from collections.abc import Mapping
 
 from ramalama_accel.hardware import Hardware
-from ramalama_accel.host import Host, printable
+from ramalama_accel.host import Host
 from ramalama_accel.permissions import find_obstacle, groups_for
 from ramalama_accel.values import Accelerator, AcceleratorKind, Finding, Gpu, Memory, ProbeResult
 from ramalama_accel.visible import VisibleDevices
+from ramalama_values.text import printable
 
 VENDOR_ID = "19e5"
 
@@ -88,7 +89,7 @@ def _driver_version(host: Host) -> str | None:
     for key in _VERSION_KEYS:
         for line in lines:
             if line.startswith(key):
-                return printable(line.removeprefix(key)) or None
+                return printable(line.removeprefix(key).strip()) or None
     return None
 
 

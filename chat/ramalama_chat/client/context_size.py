@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.json_shape import is_array, is_count, is_object
+from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, one_line
-from ramalama_chat.json_shape import is_count, is_object
+from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone
+from ramalama_values.json import is_count, is_object
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 
-_NO_HTTP = ("illegal ", "Receive buffer too long")  # how h11's messages about non-HTTP data begin
 _NO_ACCESS = frozenset({401, 403})  # unauthorized; forbidden
 
 
@@ -39,14 +39,27 @@ def chat_errors() -> Generator[None]:
         raise ChatError(msg) from exc
 
 
+@contextmanager
+def opening_errors() -> Generator[None]:
+    """Report a server that breaks HTTP before its answer begins: it may not be a model server.
+
+    An SSH server, a TLS server, a proxy and a server that dies at the request look almost the same
+    to the client. Only the HTTP library's messages differ, and their wording may change.
+    """
+    try:
+        yield
+    except openai.APIConnectionError as exc:
+        if not isinstance(exc.__cause__, httpx2.RemoteProtocolError):
+            raise
+        hint = "is it a model server, and is the URL's scheme right?"
+        msg = "the server closed the connection, or sent data that is not HTTP"
+        raise ServerGone(msg, hint=hint) from exc
+
+
 def _absence(exc: openai.APIConnectionError) -> str:
     match exc.__cause__:
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return f"the model server cannot be reached: {one_line(str(exc.__cause__))}"
-        case httpx2.RemoteProtocolError() as cause if "without sending a response" in str(cause):
-            return "the server closed the connection without an answer: is it a model server?"
-        case httpx2.RemoteProtocolError() as cause if str(cause).startswith(_NO_HTTP):
-            return "the answer is not HTTP: is it a model server, and is the URL's scheme right?"
         case httpx2.TimeoutException():
             return "the model server stopped answering"
         case _:
@@ -63,9 +76,8 @@ def _refusal(exc: openai.APIStatusError) -> RequestFailed:
         return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
     said = body.get("message")
     words = one_line(said if isinstance(said, str) else exc.response.text)
-    hint = "; set RAMALAMA_API_KEY to its key" if exc.status_code in _NO_ACCESS else ""
+    hint = "set RAMALAMA_API_KEY to its key" if exc.status_code in _NO_ACCESS else None
     msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a reason'}"
-    msg += hint
     # vLLM puts the numbers into a sentence: "maximum context length is 2048 tokens. However, …"
     too_long = "context length" in words
-    return (ContextExceeded if too_long else RequestFailed)(msg, status=exc.status_code)
+    return (ContextExceeded if too_long else RequestFailed)(msg, hint=hint, status=exc.status_code)

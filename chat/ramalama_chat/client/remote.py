@@ -11,8 +11,9 @@ from ramalama_chat.client._openai import openai
 from ramalama_chat.client.client import HeaderFilter, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK
-from ramalama_chat.client.failures import chat_errors
-from ramalama_chat.errors import ChatError, InputRefused, one_line
+from ramalama_chat.client.failures import chat_errors, opening_errors
+from ramalama_chat.errors import ChatError, InputRefused
+from ramalama_values.text import one_line
 
 _CONNECT_TIMEOUT = 10.0
 _HEADER_WORD = "[!-~]+"
@@ -71,7 +72,7 @@ def choose_model(client: openai.OpenAI, name: str | None) -> str:
     """
     if name is not None:
         return name
-    with chat_errors():
+    with chat_errors(), opening_errors():
         answer: object = client.get("/models", cast_to=object)
         models = [
             model for entry in read_models(answer) if isinstance(model := entry.get("id"), str)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.input.attachments import read_bounded
-from ramalama_chat.json_shape import is_object
+from ramalama_values.json import is_object, parse_json
 
 _MOST_BYTES = 1024 * 1024
 
@@ -18,12 +18,13 @@ def read_schema(path: Path) -> dict[str, object]:
 
     """
     try:
-        schema: object = json.loads(read_bounded(path, limit=_MOST_BYTES))
+        schema = parse_json(read_bounded(path, limit=_MOST_BYTES))
+    except ValueError as exc:
+        msg = f"{str(path)!r} {exc}"
+        raise InputRefused(msg) from exc
+    try:
         # Python reads values that JSON cannot carry: NaN, 1e400, half of a surrogate pair.
         json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
-    except json.JSONDecodeError as exc:
-        msg = f"{str(path)!r} is not JSON: {exc}"
-        raise InputRefused(msg) from exc
     except (ValueError, RecursionError) as exc:
         msg = f"{str(path)!r} is not JSON that a request can carry"
         raise InputRefused(msg) from exc

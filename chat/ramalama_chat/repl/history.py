@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ramalama_chat.input.regular_file import open_regular
+from ramalama_values.json import parse_json
 
 _MOST_BYTES = 1024 * 1024  # read from the end of the file; older lines are ignored
 _GROUP_AND_OTHERS = 0o077  # permission bits
@@ -79,7 +80,7 @@ def _append(path: Path, line: str) -> None:
 def _parse(line: str) -> str:
     """Return the text of a line; "" if it is not valid, such as one that `_read_end` cut."""
     try:
-        value: object = json.loads(line)
-    except (ValueError, RecursionError):
+        value = parse_json(line)
+    except ValueError:
         return ""
     return value if isinstance(value, str) else ""

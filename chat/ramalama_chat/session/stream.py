@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.errors import ChatError, one_line
-from ramalama_chat.json_shape import is_array, is_object
+from ramalama_chat.client.failures import opening_errors
+from ramalama_chat.errors import ChatError
+from ramalama_values.json import is_array, is_object
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from ramalama_chat.session.usage import Usage
@@ -58,13 +60,14 @@ def open_stream(
     body = {**extra, "model": model, "messages": list(messages), "stream": True}
 
     def send() -> openai.Stream[object]:
-        return client.post(
-            "/chat/completions",
-            cast_to=object,
-            body=body,
-            stream=True,
-            stream_cls=openai.Stream[object],
-        )
+        with opening_errors():
+            return client.post(
+                "/chat/completions",
+                cast_to=object,
+                body=body,
+                stream=True,
+                stream_cls=openai.Stream[object],
+            )
 
     try:
         return send()

@@ -5,11 +5,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from ramalama_chat.errors import ChatError, ContextExceeded, one_line
+from ramalama_chat.errors import ChatError, ContextExceeded
 from ramalama_chat.session.conversation import encodable
 from ramalama_chat.session.stream import Delta
 from ramalama_chat.tools.calls import CallReader, ToolCall
 from ramalama_chat.tools.tool import Tool
+from ramalama_values.text import one_line
 
 MOST_ROUNDS = 10  # requests in which the model may call tools
 

@@ -15,9 +15,9 @@ from typing import NoReturn, cast
 
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.input.attachments import read_bounded
-from ramalama_chat.json_shape import is_object
 from ramalama_chat.session.conversation import Exchange
 from ramalama_chat.session.parameters import PARAMETERS, read_parameter
+from ramalama_values.json import is_object, parse_json
 
 _VERSION = 1
 _MARK = "ramalama_talk"
@@ -85,8 +85,8 @@ def load_transcript(path: Path) -> Transcript:
 
     """
     try:
-        value: object = json.loads(read_bounded(path, limit=_MOST_BYTES))
-    except (ValueError, RecursionError):
+        value = parse_json(read_bounded(path, limit=_MOST_BYTES))
+    except ValueError:
         _refuse(path)
     if not is_object(value) or value.get(_MARK) != _VERSION:
         _refuse(path)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ramalama_chat.json_shape import is_count, is_measure, is_object
+from ramalama_values.json import is_count, is_measure, is_object
 
 _SECOND = 1000.0  # milliseconds
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from ramalama_chat.errors import ChatError
-from ramalama_chat.json_shape import is_array, is_object
+from ramalama_values.json import is_array, is_object, parse_json
 
 _MOST_CALLS = 16  # of one answer
 _LONGEST_CALL = 64 * 1024  # characters of its id, name and arguments
@@ -84,7 +84,7 @@ class CallReader:
 
 def _read_arguments(text: str) -> Mapping[str, object] | None:
     try:
-        value: object = json.loads(text or "{}")
+        value = parse_json(text or "{}")
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no lone surrogate, no NaN
     except (ValueError, RecursionError):
         return None

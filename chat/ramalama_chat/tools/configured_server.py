@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ramalama_chat.errors import InputRefused
-from ramalama_chat.json_shape import is_object
 from ramalama_chat.tools.server_address import ToolServerAddress, parse_tool_server
+from ramalama_values.json import is_object
 
 _NAME = r"[A-Za-z0-9_-]{1,64}"
 _HEADER = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # RFC 9110, 5.6.2: token

@@ -11,9 +11,9 @@ from mcp import Client, MCPError, StdioServerParameters, stdio_client
 from mcp import types as mcp_types
 from mcp.client.streamable_http import streamable_http_client
 
-from ramalama_chat.errors import one_line
 from ramalama_chat.tools.result import result_text
 from ramalama_chat.tools.server_address import ToolServerAddress
+from ramalama_values.text import one_line
 
 _CONNECT_TIMEOUT = 30.0  # seconds
 _START_TIMEOUT = 60.0  # seconds; `npx` and `uvx` download a server first

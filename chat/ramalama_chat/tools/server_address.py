@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ramalama_chat.client.endpoint import LOOPBACK
-from ramalama_chat.errors import one_line
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from ramalama_chat.errors import InputRefused, one_line
+from ramalama_chat.errors import InputRefused
 from ramalama_chat.tools.mcp_client import call_tool, connect, list_tools, reason
 from ramalama_chat.tools.server_address import ToolServerAddress
 from ramalama_chat.tools.tool import Tool, ToolRefused, read_tool
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from mcp import Client

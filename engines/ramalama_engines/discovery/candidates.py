@@ -27,8 +27,9 @@ from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
+from ramalama_engines.registry_auth.json_file import JsonFileError, read_object
 from ramalama_values import frozen
+from ramalama_values.json import is_object
 
 if TYPE_CHECKING:
     from pathlib import Path

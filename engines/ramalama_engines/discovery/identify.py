@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +109,6 @@ def _reason(exc: OSError, path: str) -> str:
         case errno.EACCES | errno.EPERM:
             return f"permission denied{_permission_remedy(path)}"
         case _:
-            from ramalama_engines.rest.http import one_line  # noqa: PLC0415 (imports socket)
-
             return one_line(exc.strerror or str(exc))
 
 

@@ -48,10 +48,11 @@ from ramalama_engines.errors import (
 )
 from ramalama_engines.image_reference import ImageReference, is_image_id
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.rest.http import has_timed_out, one_line, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import has_timed_out, peer_uid, socket_path, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
 from ramalama_engines.spec import ContainerStatus
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.docker.session import BAD_REQUEST, ENGINE
@@ -16,7 +15,9 @@ from ramalama_engines.errors import (
     ProgramNotFound,
     UnsupportedOption,
 )
-from ramalama_engines.rest.http import FailurePattern, explain, one_line
+from ramalama_engines.rest.http import FailurePattern, explain
+from ramalama_values.json import parse_json
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from requests import Response
@@ -100,8 +101,8 @@ def read_answer(body: bytes) -> Any:  # noqa: ANN401 (JSON)
         EngineError: the answer is not JSON.
     """
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as exc:  # also a number with too many digits
+        return parse_json(body)
+    except ValueError as exc:
         msg = f"{ENGINE}: its answer is not JSON"
         raise EngineError(msg, engine=ENGINE) from exc
 

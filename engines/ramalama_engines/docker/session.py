@@ -20,7 +20,8 @@ from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.rest.http import one_line, socket_path, unavailable
+from ramalama_engines.rest.http import socket_path, unavailable
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping

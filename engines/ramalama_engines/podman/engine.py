@@ -37,9 +37,10 @@ from ramalama_engines.podman.session import Request
 from ramalama_engines.podman.session_pool import Sessions
 from ramalama_engines.podman.spec import libpod_spec
 from ramalama_engines.rest.go_json import elements
-from ramalama_engines.rest.http import has_timed_out, one_line, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import has_timed_out, peer_uid, socket_path, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -19,7 +19,8 @@ from ramalama_engines.errors import (
     UnknownRuntime,
     UnsupportedOption,
 )
-from ramalama_engines.rest.http import FailurePattern, explain, one_line
+from ramalama_engines.rest.http import FailurePattern, explain
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,6 +16,7 @@ from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.rest.http import unavailable
 from ramalama_values import frozen
+from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -50,8 +51,8 @@ class PodmanAnswer:
     def json(self) -> Any:  # noqa: ANN401 (JSON)
         """The body as JSON; raises EngineError if it is not JSON."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError) as exc:  # also a number with too many digits
+            return parse_json(self.body)
+        except ValueError as exc:
             msg = "podman: its answer is not JSON"
             raise EngineError(msg, engine="podman") from exc
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama_engines.registry_auth.json_file import JsonFileError, is_object, read_object
+from ramalama_engines.registry_auth.json_file import JsonFileError, read_object
 from ramalama_engines.spec import RegistryAuth
+from ramalama_values.json import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
+
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +23,6 @@ def read_object(path: Path) -> dict[str, object]:
         FileNotFoundError: there is no such file.
         JsonFileError: it cannot be read, or holds something else.
     """
-    # The error is raised outside of the handlers: a chained JSONDecodeError carries the file's
-    # whole content, which may be a password, into whatever shows the traceback.
     value, problem = _read(path)
     if not is_object(value):
         msg = f"{path} {problem or 'does not hold a JSON object'}"
@@ -30,14 +30,7 @@ def read_object(path: Path) -> dict[str, object]:
     return value
 
 
-def is_object(value: object) -> TypeGuard[dict[str, object]]:
-    """Tell whether *value* came from a JSON object."""
-    return isinstance(value, dict)
-
-
 def _read(path: Path) -> tuple[object, str | None]:
-    import json  # noqa: PLC0415 (most commands read no such file)
-
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
@@ -45,11 +38,7 @@ def _read(path: Path) -> tuple[object, str | None]:
         raise
     except OSError as exc:
         return None, f"cannot be read: {exc.strerror}"
-    if len(content) > _LARGEST:
-        return None, "is too large"
     try:
-        return json.loads(content), None
-    except json.JSONDecodeError as exc:
-        return None, f"is not valid JSON (line {exc.lineno}, column {exc.colno})"
-    except (ValueError, RecursionError):  # not UTF-8, or too much for the parser
-        return None, "is not valid JSON"
+        return parse_json(content, limit=_LARGEST), None
+    except ValueError as exc:
+        return None, str(exc)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ramalama_engines.errors import ImageBuildError
 from ramalama_engines.image_reference import ImageReference
 from ramalama_engines.rest.build_context import pack
-from ramalama_engines.rest.http import one_line
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_values import frozen
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
-_LONGEST_TEXT = 1000
 
 
 @frozen(kw_only=False)
@@ -52,13 +52,6 @@ def peer_uid(path: str) -> int | None:
     return int(_UCRED.unpack(credentials)[1])
 
 
-def one_line(text: str) -> str:
-    """Make an engine's words fit to print: one line, printable, of bounded length."""
-    line = " ".join(text.split())
-    line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return line if len(line) <= _LONGEST_TEXT else line[:_LONGEST_TEXT] + "…"
-
-
 def explain(text: str, meanings: Iterable[FailurePattern], *, engine: str) -> EngineError | None:
     """Find what an engine's error *text* means; the first that matches, None for none."""
     for meaning in meanings:
@@ -74,18 +67,19 @@ def unavailable(exc: BaseException, *, engine: str, url: str) -> EngineUnavailab
 
     The SDKs wrap the cause several times, and only the operating system's error tells it.
     """
+    hint = None
     match first_errno(exc):
         case errno.ENOENT:
-            reason = "there is no such socket; is the service started?"
+            reason, hint = "there is no such socket", "is the service started?"
         case errno.ECONNREFUSED:
-            reason = "nothing listens there; is the service started?"
+            reason, hint = "nothing listens there", "is the service started?"
         case errno.EACCES | errno.EPERM:
-            reason = "permission denied; may this user use the socket?"
+            reason, hint = "permission denied", "may this user use the socket?"
         case None:
             reason = f"no answer ({one_line(str(_innermost(exc)))})"
         case number:
             reason = errno.errorcode.get(number, str(number))
-    return EngineUnavailable(f"{engine} at {url}: {reason}", engine=engine)
+    return EngineUnavailable(f"{engine} at {url}: {reason}", hint=hint, engine=engine)
 
 
 def first_errno(exc: BaseException) -> int | None:

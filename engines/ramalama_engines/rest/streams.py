@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
+
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,8 +72,8 @@ def _text(line: bytes) -> str:
 def _objects(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in lines:
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):  # not JSON, or too much for the parser
+            value = parse_json(line)
+        except ValueError:
             continue
-        if isinstance(value, dict):
+        if is_object(value):
             yield value

@@ -12,12 +12,12 @@ from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import printable
 from ramalama.cli.signals import handled_signals
 from ramalama.diagnostics.compare import describe
 from ramalama.diagnostics.doctor import examine
 from ramalama.models.reference.reference import ModelRef
 from ramalama_engines import PullPolicy
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -106,11 +106,11 @@ def _text(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
         *(("Asked for", line) for line in _asked(diagnosis.container)),
         *(("Seen", line) for line in _seen(diagnosis.view)),
     ]
-    lines = [f"{name:12} {_line(text)}" for name, text in rows]
+    lines = [f"{name:12} {printable(text)}" for name, text in rows]
     for problem in diagnosis.problems:
-        lines.append(f"Problem      {_line(problem.message)}")
+        lines.append(f"Problem      {printable(problem.message)}")
         if problem.remedy:
-            lines.append(f"  remedy     {_line(problem.remedy)}")
+            lines.append(f"  remedy     {printable(problem.remedy)}")
     if not diagnosis.problems:
         lines.append("No problem was found.")
     return "".join(f"{line}\n" for line in lines)
@@ -157,7 +157,3 @@ def _seen(view: ContainerView | None) -> Iterator[str]:
 
 def _list(items: Sequence[object]) -> str:
     return ", ".join(map(str, items)) or "none"
-
-
-def _line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")

@@ -14,7 +14,7 @@ from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.image_table import OURS, choose, write_json, write_table
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import Status, print_error, printable
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import OptionRefused, engine_errors
 from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
@@ -22,6 +22,7 @@ from ramalama_accel.images import IMAGES, VLLM_BUILDS, tagged
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import AcceleratorKind
 from ramalama_engines import PullPolicy
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -206,8 +207,8 @@ def _recipe_for_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> st
     builds = VLLM_BUILDS if runtime is RuntimeName.VLLM else IMAGES
     if kind not in builds:
         known = ", ".join(_buildable())
-        msg = f"there is no recipe for an image of {runtime} for {kind}; name one of {known}"
-        raise OptionRefused(msg)
+        msg = f"there is no recipe for an image of {runtime} for {kind}"
+        raise OptionRefused(msg, hint=f"name one of {known}")
     return builds[kind].rpartition("/")[2]
 
 

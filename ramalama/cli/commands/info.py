@@ -11,13 +11,13 @@ from ramalama._version import __version__
 from ramalama.cli.arguments import add_option
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import printable
 from ramalama.config.config import config_files
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.serving.images import describe_stand_in, name_of_image
 from ramalama.system.cores import default_threads, usable_cores
 from ramalama_accel.runtime_name import RuntimeName
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +109,7 @@ def _engine(ramalama: Ramalama) -> dict[str, object]:
             info = ramalama.connect().info
             ramalama.remove_orphans()
     except EngineFailure as exc:
-        return {"Error": str(exc)}
+        return {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
     facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
     return {"Why": ramalama.engine_source, **facts}
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import INVALID
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import print_error, printable
+from ramalama.cli.output.terminal import print_error
 from ramalama.errors import ModelNotFound
 from ramalama.models.formats.gguf_metadata import ArrayOf, read_metadata
 from ramalama.models.formats.safetensors import SafetensorsHeader
 from ramalama.models.reference.reference import Scheme
 from ramalama.models.store.local import open_local
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -97,8 +98,8 @@ def _find(models: Models, reference: ModelRef) -> StoredModel:
         return open_local(reference)
     record = models.store.find(reference)
     if record is None:
-        msg = f"{reference} is not on this machine; `ramalama pull` brings it here"
-        raise ModelNotFound(msg)
+        msg = f"{reference} is not on this machine"
+        raise ModelNotFound(msg, hint="`ramalama pull` brings it here")
     return models.store.open(record)
 
 
@@ -178,18 +179,18 @@ def _print_text(model: StoredModel, header: _Header, *, whole: bool) -> None:
 
 
 def _line(indent: int, name: str, value: object) -> str:
-    text = f"{' ' * indent}{name}: {value}".replace("\n", "\\n")
+    text = printable(f"{' ' * indent}{name}: {value}")
     long = name != "Path" and len(text) > _WIDTH
-    return printable(f"{text[: _WIDTH - 3]}..." if long else text) + "\n"
+    return (f"{text[: _WIDTH - 3]}..." if long else text) + "\n"
 
 
 def _print_values(metadata: Mapping[str, object], name: str) -> int:
     if name == "all":
         for key in sorted(metadata):
-            sys.stdout.write(printable(f"{key}: {metadata[key]}") + "\n")
+            sys.stdout.write(printable(f"{key}: {metadata[key]}", keep="\n") + "\n")
         return 0
     if name not in metadata:
         print_error(f"Error: the model's metadata have no {name!r}; --get all shows what they have")
         return INVALID
-    sys.stdout.write(printable(str(metadata[name])) + "\n")
+    sys.stdout.write(printable(str(metadata[name]), keep="\n") + "\n")
     return 0

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.table import age, cell, table
+from ramalama.cli.output.table import age, table
 from ramalama.units import binary_size
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +41,7 @@ def execute(words: Sequence[str]) -> int:
     models = invocation.models()
     listed = _sorted([each for each in models.list() if each.complete or arguments.all], arguments)
     if invocation.quiet:
-        sys.stdout.write("".join(f"{cell(_name(each))}\n" for each in listed))
+        sys.stdout.write("".join(f"{printable(_name(each))}\n" for each in listed))
         return 0
     shortnames = _shortnames(models, listed)
     if arguments.json:
@@ -122,8 +123,8 @@ def _record(model: ListedModel, shortnames: Mapping[str, str]) -> Mapping[str, o
 def _row(model: ListedModel, shortnames: Mapping[str, str]) -> tuple[str, ...]:
     mark = "" if model.complete else " (partial)"
     return (
-        cell(shortnames.get(_name(model), "")),
-        cell(_name(model)) + mark,
+        printable(shortnames.get(_name(model), "")),
+        printable(_name(model)) + mark,
         age(model.modified),
         binary_size(model.size),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import printable
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

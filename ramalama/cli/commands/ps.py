@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.table import age, cell, short_id, table
+from ramalama.cli.output.table import age, short_id, table
 from ramalama.planning.labels import LABEL, MODEL_LABEL
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -85,10 +86,10 @@ def _record(state: ContainerState) -> dict[str, object]:
 def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
     return (
         state.id if whole else short_id(state.id),
-        cell(state.labels.get(MODEL_LABEL, "")),
-        cell(state.labels.get(f"{LABEL}.runtime", "")),
+        printable(state.labels.get(MODEL_LABEL, "")),
+        printable(state.labels.get(f"{LABEL}.runtime", "")),
         age(state.created),
         str(state.status),
         ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
-        cell(state.name),
+        printable(state.name),
     )

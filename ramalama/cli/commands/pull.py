@@ -10,12 +10,12 @@ from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import printable
 from ramalama.cli.signals import handled_signals
 from ramalama.errors import ModelUnsupported
 from ramalama.events import Notice
 from ramalama.models.options import PullOptions
 from ramalama.runtimes import find_runtime
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.output.terminal import print_error, printable
+from ramalama.cli.output.terminal import print_error
 from ramalama.errors import InvalidReference, ModelNotFound
 from ramalama.units import human_size
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.cli.output.terminal import print_error, printable
+from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
 from ramalama.config.config import DEFAULT
 from ramalama.config.option_table import OPTIONS
@@ -23,6 +23,7 @@ from ramalama.serving.usage import FOR_EVER
 from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_chat.keepalive import parse_duration
 from ramalama_values import frozen
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse

@@ -6,10 +6,11 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.output.table import age, cell, short_id, table
+from ramalama.cli.output.table import age, short_id, table
 from ramalama_accel.images import IMAGES, VLLM_BUILDS, VLLM_IMAGES
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines import ImageReference
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +76,7 @@ def _record(name: str, image: ImageSummary) -> dict[str, object]:
 
 
 def _row(name: str, image: ImageSummary) -> tuple[str, ...]:
-    return cell(name), short_id(image.id), age(image.created), _size(image.size)
+    return printable(name), short_id(image.id), age(image.created), _size(image.size)
 
 
 def _size(size: int) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ramalama.cli.output.terminal import printable
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,11 +17,6 @@ def table(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "".join(f"{line}\n" for line in lines)
-
-
-def cell(text: str) -> str:
-    """Keep what anybody may have written into a name or a label on its line."""
-    return printable(text).replace("\n", "\\n")
 
 
 def short_id(text: str) -> str:

@@ -6,6 +6,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ramalama_values.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 def print_error(text: str) -> None:
     """Write *text* to stderr; control characters in it (file names, logs) are shown, not obeyed."""
     with suppress(OSError):  # the terminal is gone: nobody is there to be told
-        sys.stderr.write(printable(text) + "\n")
+        sys.stderr.write(printable(text, keep="\n") + "\n")
         sys.stderr.flush()
 
 
@@ -21,18 +23,6 @@ def quote_log(lines: Sequence[str]) -> None:
     """Show a server's last lines, marked as somebody else's words."""
     for line in lines:
         print_error(f"  | {line}")
-
-
-def printable(text: str) -> str:
-    """Escape what a terminal would act upon; newlines stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char
-        if char.isprintable() or char == "\n"
-        else char.encode("unicode_escape", "replace").decode()
-        for char in text
-    )
 
 
 class Status:

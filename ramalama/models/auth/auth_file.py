@@ -18,7 +18,7 @@ from ramalama.errors import ConfigError
 from ramalama.system.locks import locked_directory
 from ramalama.system.private_files import make_directories, replace_file
 from ramalama_engines.registry_auth.files import normal_key
-from ramalama_engines.registry_auth.json_file import is_object
+from ramalama_values.json import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +130,8 @@ def _edit(file: Path, change: Callable[[str], str]) -> bool:
         msg = f"{file} {exc}; it was not changed"
         raise ConfigError(msg) from exc
     except OSError as exc:
-        msg = f"{file} cannot be changed: {exc.strerror}; name another file with --authfile"
-        raise ConfigError(msg) from exc
+        msg = f"{file} cannot be changed: {exc.strerror}"
+        raise ConfigError(msg, hint="name another file with --authfile") from exc
 
 
 def _read(file: Path) -> str:

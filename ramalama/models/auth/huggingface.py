@@ -49,8 +49,8 @@ def check_token(
         headers = {"authorization": f"Bearer {token}"}
         answer = ask(client, url, headers=headers, limit=_LARGEST_ANSWER, retry_policy=retry_policy)
     if answer.status in (401, 403):
-        msg = f"{endpoint} does not accept this token; create one at {endpoint}/settings/tokens"
-        raise AccessDenied(msg)
+        msg = f"{endpoint} does not accept this token"
+        raise AccessDenied(msg, hint=f"create one at {endpoint}/settings/tokens")
     return _name(answer.body) if answer.ok else None
 
 

@@ -57,10 +57,9 @@ class RegistryName:
             domain = ""
         # A name that is not a host is parsed as a namespace of Docker Hub.
         if not domain or domain != normal_key(first):
-            msg = (
-                f"{text!r} is not a registry; use its host name: quay.io, docker.io, localhost:5000"
-            )
-            raise InvalidReference(msg)
+            msg = f"{text!r} is not a registry"
+            hint = "use its host name: quay.io, docker.io, localhost:5000"
+            raise InvalidReference(msg, hint=hint)
         return cls(domain=domain, key=normal_key(name))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+from ramalama_values.json import is_object, parse_json
 
 _VERSION = 1
 LARGEST = 1024 * 1024
@@ -46,11 +47,8 @@ class Journal:
         Raises:
             ValueError: *content* is something else, or contradicts itself.
         """
-        try:
-            value: object = json.loads(content)
-        except RecursionError:
-            value = None
-        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        value = parse_json(content)
+        fields = value if is_object(value) else {}
         match [fields.get(name) for name in ("version", "identity", "size", "validator")]:
             case [1, str(identity), int(size), str() | None as validator]:
                 spans = _parse_spans(fields.get("spans"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
+from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,22 +48,7 @@ def read_json(path: Path | str, *, limit: int) -> object:
     """
     content = read_bytes(path, limit=limit)
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError):  # not JSON, not UTF-8, a number of a million digits
-        msg = f"{path} is not valid JSON"
+        return parse_json(content)
+    except ValueError as exc:
+        msg = f"{path} {exc}"
         raise StoreError(msg) from None
-
-
-def is_object(value: object) -> TypeGuard[dict[str, object]]:
-    """Tell whether *value* came from a JSON object."""
-    return isinstance(value, dict)
-
-
-def is_list(value: object) -> TypeGuard[list[object]]:
-    """Tell whether *value* came from a JSON list."""
-    return isinstance(value, list)
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Tell whether *value* is a whole number of 0 or more; JSON's true is none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

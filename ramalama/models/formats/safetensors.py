@@ -8,11 +8,11 @@ offset  size  field
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.errors import ModelUnsupported
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,13 +62,10 @@ class SafetensorsHeader:
             ModelUnsupported: the header is corrupt.
         """
         try:
-            header: object = json.loads(content)
-            if not isinstance(header, dict):
-                raise TypeError  # noqa: TRY301 (reported once, below)
-            entries = cast("dict[str, object]", header)
+            entries = _object(parse_json(content))
             metadata = _texts(entries.pop(_METADATA, {}))
             tensors = {key: _tensor(value, data_size) for key, value in entries.items()}
-        except (ValueError, TypeError, KeyError, RecursionError) as exc:
+        except (ValueError, TypeError, KeyError) as exc:
             msg = f"{name} is corrupt: its safetensors header is not valid"
             raise ModelUnsupported(msg) from exc
         return cls(tensors=tensors, metadata=metadata)
@@ -88,16 +85,18 @@ def header_length(head: bytes, *, name: str, size: int | None = None) -> int:
     return length
 
 
-def _texts(value: object) -> dict[str, str]:
-    if not isinstance(value, dict):
+def _object(value: object) -> dict[str, object]:
+    if not is_object(value):
         raise TypeError
-    return {str(key): str(text) for key, text in cast("dict[object, object]", value).items()}
+    return value
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {key: str(text) for key, text in _object(value).items()}
 
 
 def _tensor(value: object, data_size: int) -> SafeTensor:
-    if not isinstance(value, dict):
-        raise TypeError
-    entry = cast("dict[str, object]", value)
+    entry = _object(value)
     begin, end = _whole_numbers(entry["data_offsets"])
     if not begin <= end <= data_size:
         raise ValueError(end)

@@ -13,10 +13,11 @@ import json
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ramalama.errors import StoreError
-from ramalama.models.formats.bounded_read import is_count, is_list, is_object, read_json
+from ramalama.models.formats.bounded_read import read_json
 from ramalama.models.formats.digest import Digest
 from ramalama.models.store.atomic import write_whole
 from ramalama.system.locks import locked
+from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
     import os
@@ -75,7 +76,7 @@ class DigestIndex:
         except (FileNotFoundError, StoreError):
             return {}
         rows = value.get("files") if is_object(value) and value.get("version") == _VERSION else None
-        found = map(_parse, rows) if is_list(rows) else ()
+        found = map(_parse, rows) if is_array(rows) else ()
         return dict(row for row in found if row is not None)
 
     def _write(self, files: dict[Identity, Digest]) -> None:
@@ -85,7 +86,7 @@ class DigestIndex:
 
 
 def _parse(row: object) -> tuple[Identity, Digest] | None:
-    if not is_list(row) or len(row) != _ROW:
+    if not is_array(row) or len(row) != _ROW:
         return None
     *numbers, digest = row
     device, inode, size, modified = (number if is_count(number) else -1 for number in numbers)

@@ -50,11 +50,11 @@ def _open_directory(reference: ModelRef, directory: Path) -> StoredModel:
         files = sorted(directory.iterdir())
     weights = tuple(path for path in files if path.suffix == ".safetensors")
     if not weights or directory / _CONFIGURATION not in files:
-        msg = (
-            f"{directory} is a directory; name the .gguf file in it, "
-            f"or a directory with {_CONFIGURATION} and safetensors files"
+        msg = f"{directory} is a directory"
+        hint = (
+            f"name the .gguf file in it, or a directory with {_CONFIGURATION} and safetensors files"
         )
-        raise ModelUnsupported(msg)
+        raise ModelUnsupported(msg, hint=hint)
     for path in (directory, *files):
         _check_link(path, directory)
         with _reading(path):

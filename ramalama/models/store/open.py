@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
-from ramalama.models.formats.bounded_read import is_list, is_object, read_bytes
+from ramalama.models.formats.bounded_read import read_bytes
 from ramalama.models.formats.generation_config import read_generation_config
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.store.stored_model import StoredModel
+from ramalama_values.json import is_array, is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +120,7 @@ def _read_parameters(paths: Sequence[Path]) -> Mapping[str, object]:
 
 
 def _parameter(value: object) -> object:
-    if is_list(value):
+    if is_array(value):
         texts = tuple(each for each in value if isinstance(each, str))
         short = len(texts) <= _MOST_VALUES and all(len(text) <= _LONGEST_VALUE for text in texts)
         return texts if short and len(texts) == len(value) else None
@@ -134,7 +134,7 @@ def _parameter(value: object) -> object:
 def _read_messages(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
     """Read the beginning of a conversation; it is empty if it is not valid."""
     value = _read_value(paths)
-    if not is_list(value) or len(value) > _MOST_MESSAGES:
+    if not is_array(value) or len(value) > _MOST_MESSAGES:
         return ()
     messages: list[tuple[str, str]] = []
     for each in value:
@@ -149,6 +149,6 @@ def _read_value(paths: Sequence[Path]) -> object:
     if not paths:
         return None
     try:
-        return json.loads(_read_text(paths[0]))
-    except (ValueError, RecursionError):  # the author's mistake; the model works without it
+        return parse_json(_read_text(paths[0]))
+    except ValueError:  # the author's mistake; the model works without it
         return None

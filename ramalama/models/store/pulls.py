@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.models.formats.bounded_read import is_list, is_object, read_json
+from ramalama.models.formats.bounded_read import read_json
 from ramalama.models.formats.digest import Digest
 from ramalama.models.store.atomic import unlink, write_whole
 from ramalama.models.store.records_file import (
@@ -20,6 +20,7 @@ from ramalama.models.store.records_file import (
     reference_fields,
 )
 from ramalama_values import frozen
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,7 +132,7 @@ def _read(path: Path) -> BegunPull | None:
         return BegunPull(
             note=path,
             reference=parse_reference(value.get("reference")),
-            identities=frozenset(map(str, blobs if is_list(blobs) else ())),
+            identities=frozenset(map(str, blobs if is_array(blobs) else ())),
             begun=path.stat().st_mtime,
         )
     except (StoreError, ValueError, FileNotFoundError):

@@ -17,12 +17,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
-from ramalama.models.formats.bounded_read import is_count, is_list, is_object, read_json
+from ramalama.models.formats.bounded_read import read_json
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.atomic import sync_directory, write_whole
 from ramalama.models.store.records import ModelRecord, StoredFile
+from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,8 +115,8 @@ class Records:
             try:
                 yield read_record(path)
             except StoreError as exc:
-                msg = f"{exc}; remove that file if no other version of this program wrote it"
-                raise StoreError(msg) from exc
+                hint = "remove that file if no other version of this program wrote it"
+                raise StoreError(exc.message, hint=hint) from exc
 
     def _paths(self) -> Iterator[str]:
         return notes_below(self._directory)
@@ -176,7 +177,7 @@ def _parse(value: object) -> ModelRecord:
         msg = f"it has no version {_VERSION}"
         raise ValueError(msg)
     files = value.get("files")
-    if not is_list(files) or len(files) > _MOST_FILES:
+    if not is_array(files) or len(files) > _MOST_FILES:
         msg = f"it has no list of files, of {_MOST_FILES} at most"
         raise ValueError(msg)
     revision = value.get("revision")

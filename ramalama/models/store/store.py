@@ -131,8 +131,8 @@ class ModelStore:
         """
         with self._changing():
             if not self._is_complete(record):
-                msg = f"files of {record.reference} have been removed meanwhile; pull it again"
-                raise StoreError(msg)
+                msg = f"files of {record.reference} have been removed meanwhile"
+                raise StoreError(msg, hint="pull it again")
             self._snapshots.ensure(record)
             self._records.write(record)
             parts = self._parts()
@@ -150,8 +150,8 @@ class ModelStore:
 
         with self._store_errors(), self.using(), locked(self._lock("records"), shared=True):
             if not self._is_complete(record):
-                msg = f"{record.reference} has been removed meanwhile; pull it again"
-                raise StoreError(msg)
+                msg = f"{record.reference} has been removed meanwhile"
+                raise StoreError(msg, hint="pull it again")
             return open_model(record, self._snapshots.ensure(record))
 
     @contextmanager
@@ -170,8 +170,8 @@ class ModelStore:
                 for path in paths:
                     stack.enter_context(self._snapshots.held(path))
                 if not all(path.exists() for path in paths):
-                    msg = f"{model.reference} has been removed meanwhile; pull it again"
-                    raise StoreError(msg)
+                    msg = f"{model.reference} has been removed meanwhile"
+                    raise StoreError(msg, hint="pull it again")
             yield
 
     def list(self) -> Sequence[ListedModel]:

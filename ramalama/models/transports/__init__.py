@@ -6,27 +6,37 @@ To add one: a file, and a row in `TRANSPORTS`.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
 from ramalama.errors import ModelPullError
 from ramalama.models.reference.reference import Scheme
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Mapping
 
     import httpx2
 
-    from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.base import RemoteModel, Transport
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenableTransport, RemoteModel, Transport
+    from ramalama.models.transports.context import TransportContext
+
+# Module and class, which are imported when a model of the scheme is asked for.
+TRANSPORTS: Mapping[Scheme, tuple[str, str]] = {
+    Scheme.OLLAMA: ("ollama.transport", "OllamaTransport"),
+    Scheme.HUGGINGFACE: ("huggingface.transport", "HuggingFaceTransport"),
+    Scheme.MODELSCOPE: ("modelscope.transport", "ModelScopeTransport"),
+    Scheme.OCI: ("oci.transport", "OciTransport"),
+    Scheme.HTTP: ("url", "UrlTransport"),
+    Scheme.HTTPS: ("url", "UrlTransport"),
+}
 
 
 @contextmanager
 def open_transport(scheme: Scheme, context: TransportContext) -> Generator[Transport]:
-    """Make the transport of *scheme*, any but `Scheme.FILE`; nobody is asked yet.
+    """Make the transport of *scheme*, any but `Scheme.FILE`; the network is not used yet.
 
     What it finds can be fetched as long as the block lasts.
     """
@@ -42,7 +52,13 @@ def open_transport(scheme: Scheme, context: TransportContext) -> Generator[Trans
 
             return clients.enter_context(open_http(verify=verify))
 
-        yield TRANSPORTS[scheme](context, open_client)
+        yield load_transport(scheme).open(context, open_client)
+
+
+def load_transport(scheme: Scheme) -> type[OpenableTransport]:
+    """Import the transport of *scheme*, any but `Scheme.FILE`."""
+    module, name = TRANSPORTS[scheme]
+    return cast("type[OpenableTransport]", getattr(import_module(f"{__name__}.{module}"), name))
 
 
 class _Offline:
@@ -51,74 +67,3 @@ class _Offline:
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (it makes no difference)
         msg = f"{reference} is not on this machine, and we are offline"
         raise ModelPullError(msg)
-
-
-def _retry_policy(context: TransportContext) -> RetryPolicy:
-    from ramalama.models.http.retry import RetryPolicy  # noqa: PLC0415 (brings in httpx2)
-
-    return RetryPolicy(tell=context.on_retry)
-
-
-def _ollama(context: TransportContext, open_client: OpenClient) -> Transport:
-    from ramalama.models.transports.ollama.transport import (  # noqa: PLC0415 (when it is used)
-        OllamaTransport,
-    )
-
-    return OllamaTransport(client=open_client(), retry_policy=_retry_policy(context))
-
-
-def _hugging_face(context: TransportContext, open_client: OpenClient) -> Transport:
-    from ramalama.models.transports.huggingface.transport import (  # noqa: PLC0415 (when it is used)
-        HuggingFaceTransport,
-    )
-
-    return HuggingFaceTransport(
-        client=open_client(),
-        env=context.env,
-        home=context.home,
-        retry_policy=_retry_policy(context),
-    )
-
-
-def _modelscope(context: TransportContext, open_client: OpenClient) -> Transport:
-    from ramalama.models.transports.modelscope.transport import (  # noqa: PLC0415 (when it is used)
-        ModelScopeTransport,
-    )
-
-    return ModelScopeTransport(
-        client=open_client(), env=context.env, retry_policy=_retry_policy(context)
-    )
-
-
-def _oci(context: TransportContext, open_client: OpenClient) -> Transport:
-    from ramalama.models.transports.oci.client.registry import (  # noqa: PLC0415 (when it is used)
-        Access,
-    )
-    from ramalama.models.transports.oci.transport import (  # noqa: PLC0415 (when it is used)
-        OciTransport,
-    )
-
-    access = Access(
-        open_http=open_client,
-        user=context.user,
-        tls_verify=context.tls_verify,
-        authfile=context.authfile,
-        retry_policy=_retry_policy(context),
-    )
-    return OciTransport(access)
-
-
-def _url(context: TransportContext, open_client: OpenClient) -> Transport:
-    from ramalama.models.transports.url import UrlTransport  # noqa: PLC0415 (when it is used)
-
-    return UrlTransport(client=open_client(), retry_policy=_retry_policy(context))
-
-
-TRANSPORTS: Mapping[Scheme, Callable[[TransportContext, OpenClient], Transport]] = {
-    Scheme.OLLAMA: _ollama,
-    Scheme.HUGGINGFACE: _hugging_face,
-    Scheme.MODELSCOPE: _modelscope,
-    Scheme.OCI: _oci,
-    Scheme.HTTP: _url,
-    Scheme.HTTPS: _url,
-}

@@ -10,6 +10,7 @@ import httpx2
 from ramalama.errors import ModelPullError
 from ramalama.models.http.client import AnswerTooLong, ask
 from ramalama.models.http.retry import RetryPolicy, TransientError, advise
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from ramalama.models.http.client import HttpAnswer
 
 DEFAULT_RETRY_POLICY = RetryPolicy()
-
-_LONGEST_SHOWN = 200
+LONGEST_DETAIL = 200  # characters shown of an answer, which may be a proxy's HTML page
 
 
 def ask_server(
@@ -74,11 +74,3 @@ def refuse_downgrade(asked: str, answered: str) -> None:
 def server_of(url: str) -> str:
     """Return host and port of *url*, without a user and password, which a mirror's URL may have."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-
-
-def one_line(text: str | bytes) -> str:
-    """Return a server's text in a form to show: one line, printable, of limited length."""
-    text = text[: 4 * _LONGEST_SHOWN]
-    words = (text if isinstance(text, str) else text.decode(errors="replace")).split()
-    line = "".join(char for char in " ".join(words) if char.isprintable())
-    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"

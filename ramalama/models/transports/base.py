@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ramalama.models.formats.kinds import FileKind
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.context import OpenClient, TransportContext
     from ramalama.models.transports.selection.request import Variant
 
 
@@ -89,4 +90,13 @@ class Transport(Protocol):
             ModelUnsupported: it exists, but no supported server can run it.
             ModelPullError: the server cannot be reached, or its answer is not valid.
         """
+        ...
+
+
+class OpenableTransport(Transport, Protocol):
+    """A transport as `ramalama.models.transports.TRANSPORTS` lists it: it makes itself."""
+
+    @classmethod
+    def open(cls, context: TransportContext, open_client: OpenClient) -> Transport:
+        """Make it for one call; the clients that it opens are closed with it."""
         ...

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from ramalama.models.http.retry import RetryPolicy
     from ramalama_engines.user import InvokingUser
 
 
@@ -36,6 +37,13 @@ class TransportContext:
     authfile: Path | None = None
     offline: bool = False
     on_retry: Callable[[str, float], None] = field(default=_ignore_retry, repr=False)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often a server is asked again."""
+        from ramalama.models.http.retry import RetryPolicy  # noqa: PLC0415 (it imports httpx2)
+
+        return RetryPolicy(tell=self.on_retry)
 
     @property
     def env(self) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,6 +18,7 @@ from ramalama.models.transports.api_requests import (
     translated,
 )
 from ramalama.models.transports.selection.listing import ListedFile
+from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,8 +93,8 @@ class Hub:
             answer = ask(
                 self.client, url, headers=self.secrets, retry_policy=once, silence=_SHORT_TIMEOUT
             )
-            return json.loads(answer.body) if answer.ok else None
-        except (httpx2.HTTPError, AnswerTooLong, ValueError, RecursionError):
+            return parse_json(answer.body) if answer.ok else None
+        except (httpx2.HTTPError, AnswerTooLong, ValueError):
             return None
 
     def read_json(self, answer: HttpAnswer) -> object:
@@ -104,10 +104,9 @@ class Hub:
             ModelPullError: it is not JSON.
         """
         try:
-            content: object = json.loads(answer.body)
-        except (ValueError, RecursionError):  # not JSON, or too much for the parser
+            return parse_json(answer.body)
+        except ValueError:
             self.reject("is not JSON; is that the address of a hub?")
-        return content
 
     def listed(
         self, *, path: object, size: object, sha256: object, oid: object = None

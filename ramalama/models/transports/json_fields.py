@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-def is_object(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Tell whether *value* came from a JSON object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: object) -> TypeGuard[list[object]]:
-    """Tell whether *value* came from a JSON array."""
-    return isinstance(value, list)
+from ramalama_values.json import is_object
 
 
 def text(record: object, key: str) -> str:

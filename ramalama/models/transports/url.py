@@ -33,6 +33,7 @@ from ramalama.models.transports.selection.gguf_names import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     import httpx2
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.context import OpenClient, TransportContext
 
 _MAGIC = b"GGUF"
 _LFS_POINTER = b"vers"  # "version https://git-lfs.github.com/spec/v1"
@@ -62,6 +64,11 @@ class UrlTransport:
     ) -> None:
         self._client = client
         self._retry_policy = retry_policy
+
+    @classmethod
+    def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
+        """Return a transport for one call; see `OpenableTransport.open`."""
+        return cls(client=open_client(), retry_policy=context.retry_policy)
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is only GGUF)
         """Read the beginning of each file; see `Transport.find`."""

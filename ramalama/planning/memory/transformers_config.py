@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.models.formats.bounded_read import is_object, read_json
+from ramalama.models.formats.bounded_read import read_json
 from ramalama.planning.memory.estimate import Layer, ModelShape
+from ramalama_values.json import is_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,9 +7,10 @@ Linux kernel (Documentation/devicetree/bindings/arm/tegra.yaml), and the WSL use
 import re
 
 from ramalama_accel.hardware import Hardware, PciDevice, device_tree
-from ramalama_accel.host import Host, printable
+from ramalama_accel.host import Host
 from ramalama_accel.permissions import find_driver_obstacle
 from ramalama_accel.values import SHARED_MEMORY, AcceleratorKind, Finding, Gpu, Memory
+from ramalama_values.text import printable
 
 VENDOR_ID = "10de"
 
@@ -86,7 +87,7 @@ def _memory(name: str | None) -> Memory | None:
 def _information(host: Host, address: str) -> dict[str, str]:
     text = host.read(f"{_PROC}/gpus/{address}/information") or ""
     pairs = [line.partition(":") for line in text.splitlines()]
-    said = {key.strip(): printable(value) for key, _, value in pairs if printable(value)}
+    said = {key.strip(): printable(value.strip()) for key, _, value in pairs if value.strip()}
     if not said.get("Device Minor", "0").isdecimal():
         del said["Device Minor"]
     return said

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ramalama_accel.cdi.specs import CdiSpecDevice, read_inventory
-from ramalama_accel.host import Host, printable
+from ramalama_accel.host import Host
 from ramalama_accel.permissions import find_obstacle, groups_for
 from ramalama_accel.probes.nvidia.cards import read_driver_version
 from ramalama_accel.values import Accelerator, AcceleratorKind, Finding, Gpu
 from ramalama_accel.visible import VisibleDevices
+from ramalama_values.text import printable
 
 CDI_KIND = "nvidia.com/gpu"
 

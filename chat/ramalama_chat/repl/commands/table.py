@@ -111,5 +111,5 @@ def _command(name: str) -> Command:
 
     near = difflib.get_close_matches(name.lower(), NAMES, n=1)
     hint = f"did you mean {near[0]}?" if near else "/help lists them"
-    msg = f"there is no command {name}; {hint}"
-    raise InputRefused(msg)
+    msg = f"there is no command {name}"
+    raise InputRefused(msg, hint=hint)

@@ -17,10 +17,11 @@ import json
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
-from ramalama.models.formats.bounded_read import is_list, is_object, read_bytes, read_json
+from ramalama.models.formats.bounded_read import read_bytes, read_json
 from ramalama.models.formats.file_names import checked_name
 from ramalama.models.formats.kinds import FileKind
 from ramalama_values import frozen
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ def read_ref(path: Path) -> UpstreamRef:
 
 
 def _parse(value: object) -> UpstreamRef:
-    if not is_object(value) or not is_list(files := value.get("files")):
+    if not is_object(value) or not is_array(files := value.get("files")):
         msg = "it has no list of files"
         raise ValueError(msg)
     return UpstreamRef(

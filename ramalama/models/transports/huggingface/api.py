@@ -10,7 +10,8 @@ from urllib.parse import quote
 from ramalama.errors import UnknownModel
 from ramalama.models.transports.hub import LARGEST_ANSWER, LARGEST_READ
 from ramalama.models.transports.huggingface.refusals import refusal
-from ramalama.models.transports.json_fields import is_array, is_object, text
+from ramalama.models.transports.json_fields import text
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +119,8 @@ class HuggingFaceApi:
         )
         if not others:
             return error
-        return UnknownModel(f"{error}; did you mean {' or '.join(others)}?", alternatives=others)
+        hint = f"did you mean {' or '.join(others)}?"
+        return UnknownModel(str(error), hint=hint, alternatives=others)
 
     def _parse_page(self, page: object) -> Iterator[ListedFile]:
         if not is_array(page):

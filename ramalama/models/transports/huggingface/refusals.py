@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
 from ramalama.models.http.retry import asked_pause
-from ramalama.models.transports.api_requests import one_line
+from ramalama.models.transports.api_requests import LONGEST_DETAIL
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from ramalama.errors import ModelError
@@ -33,6 +34,7 @@ def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: s
     """Return the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
     reference = f"hf://{repository}"
     kind: type[ModelError]
+    hint = None
     match answer.headers.get("x-error-code"), answer.status:
         case "GatedRepo", _:
             kind, message = AccessDenied, _gated(repository, token)
@@ -41,14 +43,16 @@ def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: s
         case "RevisionNotFound", _:
             kind, message = UnknownModel, f"{reference} has no branch, tag or commit of that name"
         case _, 401 | 403:
-            kind, message = AccessDenied, _denied(answer, reference, token, host)
+            kind, message = AccessDenied, f"{host} refuses {reference}: {_message(answer)}"
+            hint = f"the token is from {token.source}" if token else "set HF_TOKEN"
         case _, 404:
             kind, message = UnknownModel, f"{host} has no {reference}: {_message(answer)}"
         case _, 429:
-            kind, message = ModelPullError, _too_many(answer, token, host)
+            kind, message = ModelPullError, _too_many(answer, host)
+            hint = None if token else "with a token in HF_TOKEN the limit may be higher"
         case _:
             kind, message = ModelPullError, f"{host} failed for {reference}: {_message(answer)}"
-    return kind(message)
+    return kind(message, hint=hint)
 
 
 def _gated(repository: str, token: Token | None) -> str:
@@ -69,17 +73,12 @@ def _unknown(reference: str, token: Token | None, host: str) -> str:
     return f"{reference} does not exist at {host}, {rest}"
 
 
-def _denied(answer: HttpAnswer, reference: str, token: Token | None, host: str) -> str:
-    whose = f"; the token is from {token.source}" if token else "; set HF_TOKEN"
-    return f"{host} refuses {reference}: {_message(answer)}{whose}"
-
-
-def _too_many(answer: HttpAnswer, token: Token | None, host: str) -> str:
+def _too_many(answer: HttpAnswer, host: str) -> str:
     wait = asked_pause(answer.headers)
     when = "later" if wait is None else f"in {wait:.0f} seconds"
-    hint = "" if token else "; with a token in HF_TOKEN the limit may be higher"
-    return f"{host} has had too many requests, try again {when}{hint}"
+    return f"{host} has had too many requests, try again {when}"
 
 
 def _message(answer: HttpAnswer) -> str:
-    return one_line(answer.headers.get("x-error-message", "")) or f"status {answer.status}"
+    said = answer.headers.get("x-error-message", "")
+    return one_line(said, longest=LONGEST_DETAIL) or f"status {answer.status}"

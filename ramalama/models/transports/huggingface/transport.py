@@ -26,6 +26,7 @@ from ramalama.models.transports.selection.select import select
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+    from typing import Self
 
     import httpx2
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.names import HubName
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.context import OpenClient, TransportContext
     from ramalama.models.transports.selection.listing import ListedFile
 
 _ENDPOINT = "https://huggingface.co"
@@ -54,6 +56,16 @@ class HuggingFaceTransport:
         self._env = env
         self._home = home
         self._retry_policy = retry_policy
+
+    @classmethod
+    def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
+        """Return a transport for one call; see `OpenableTransport.open`."""
+        return cls(
+            client=open_client(),
+            env=context.env,
+            home=context.home,
+            retry_policy=context.retry_policy,
+        )
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
         """Return the files that *reference* has now; see `Transport.find`."""

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
-from ramalama.models.transports.api_requests import one_line
 from ramalama.models.transports.hub import LARGEST_READ
-from ramalama.models.transports.json_fields import is_array, is_object, text
+from ramalama.models.transports.json_fields import text
+from ramalama_values.json import is_array, is_object
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,14 +129,15 @@ class ModelScopeApi:
         reference, host = f"ms://{self.repository}", self.hub.host
         said = one_line(text(content, "Message")) or f"status {answer.status}"
         kind: type[ModelError]
+        hint = None
         match answer.status if not answer.ok else content.get("Code"):
             case 401 | 403:
-                hint = "" if self.hub.secrets else "; set MODELSCOPE_API_TOKEN to log in"
-                kind, line = AccessDenied, f"{host} refuses {reference}: {said}{hint}"
+                kind, line = AccessDenied, f"{host} refuses {reference}: {said}"
+                hint = None if self.hub.secrets else "set MODELSCOPE_API_TOKEN to log in"
             case 404 | 10010205001:  # the latter is in the body of the former
                 kind, line = UnknownModel, f"{host} has no {reference}, or hides it: {said}"
             case 429:
                 kind, line = ModelPullError, f"{host} has had too many requests: {said}"
             case _:
                 kind, line = ModelPullError, f"{host} failed for {reference}: {said}"
-        return kind(line)
+        return kind(line, hint=hint)

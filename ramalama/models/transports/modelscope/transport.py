@@ -22,12 +22,14 @@ from ramalama.models.transports.selection.select import select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     import httpx2
 
     from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.context import OpenClient, TransportContext
     from ramalama.models.transports.selection.listing import ListedFile
 
 _ENDPOINT = "https://modelscope.cn"
@@ -47,6 +49,11 @@ class ModelScopeTransport:
         self._client = client
         self._env = env
         self._retry_policy = retry_policy
+
+    @classmethod
+    def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
+        """Return a transport for one call; see `OpenableTransport.open`."""
+        return cls(client=open_client(), env=context.env, retry_policy=context.retry_policy)
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
         """Return the files that *reference* has now; see `Transport.find`."""

@@ -10,7 +10,6 @@ import httpx2
 from ramalama.errors import ModelPullError, ModelPushError, ModelUnsupported
 from ramalama.models.http.client import opened
 from ramalama.models.http.retry import TRANSIENT_STATUSES, explain
-from ramalama.models.transports.json_fields import is_array, is_object
 from ramalama.models.transports.oci.client.registry import open_repository
 from ramalama.models.transports.oci.layers.content import ContentInterrupted
 from ramalama.models.transports.oci.manifests import media_types
@@ -20,6 +19,7 @@ from ramalama.models.transports.oci.manifests.index import choose_manifest
 from ramalama.models.transports.oci.manifests.manifest import Index, Manifest, parse_manifest
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
 from ramalama.models.transports.oci.pack import BaseImage, Blob
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,11 +17,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ramalama.models.formats.kinds import FileKind
-from ramalama.models.transports.json_fields import is_array, is_object
 from ramalama.models.transports.oci.layers.content import Content, FilePart
 from ramalama.models.transports.oci.manifests import media_types
 from ramalama.models.transports.oci.manifests.manifest import Descriptor
 from ramalama.models.transports.oci.manifests.names import kind_of_name
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

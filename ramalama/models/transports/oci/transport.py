@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, ModelUnsupported
 from ramalama.models.transports.base import RemoteArchive, RemoteFile, RemoteModel
-from ramalama.models.transports.oci.client.registry import open_repository
+from ramalama.models.transports.oci.client.registry import Access, open_repository
 from ramalama.models.transports.oci.manifests import image
 from ramalama.models.transports.oci.manifests.classify import Contents, is_image, read_contents
 from ramalama.models.transports.oci.manifests.index import choose_manifest
@@ -14,9 +14,12 @@ from ramalama.models.transports.oci.manifests.manifest import Index, Manifest, p
 from ramalama_engines.image_reference import ImageReference
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.oci.client.registry import Access, RegistryClient
+    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.oci.client.registry import RegistryClient
 
 _MOST_INDEXES = 3  # nested
 
@@ -26,6 +29,19 @@ class OciTransport:
 
     def __init__(self, access: Access) -> None:
         self._access = access
+
+    @classmethod
+    def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
+        """Return a transport for one call; see `OpenableTransport.open`."""
+        return cls(
+            Access(
+                open_http=open_client,
+                user=context.user,
+                tls_verify=context.tls_verify,
+                authfile=context.authfile,
+                retry_policy=context.retry_policy,
+            )
+        )
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
         """Read the manifest that *reference* names now; see `Transport.find`."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
-from ramalama.models.transports.api_requests import one_line
+from ramalama.models.transports.api_requests import LONGEST_DETAIL
 from ramalama.models.transports.oci.manifests.media_types import OLLAMA
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def check_loadable(manifest: Manifest, config: Mapping[str, object], reference: 
 
 def refusal(answer: HttpAnswer, host: str, reference: ModelRef) -> ModelError:
     """Return the error for an *answer* that is neither 2xx nor 404."""
-    detail = f": {said}" if (said := one_line(answer.body)) else ""
+    detail = f": {said}" if (said := one_line(answer.body, longest=LONGEST_DETAIL)) else ""
     match answer.status:
         case 401 | 403:
             return AccessDenied(
@@ -58,7 +59,7 @@ def refusal(answer: HttpAnswer, host: str, reference: ModelRef) -> ModelError:
         case 412:  # Ollama's registry compares the client's version
             return ModelUnsupported(f"{host} does not give {reference} to this client{detail}")
         case 429:
-            return ModelPullError(f"{host} has had too many requests; try again later")
+            return ModelPullError(f"{host} has had too many requests", hint="try again later")
         case status:
             return ModelPullError(f"{host} answered {status}{detail}")
 

@@ -30,6 +30,7 @@ from ramalama.models.transports.ollama.refusals import check_loadable, refusal, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Self
 
     import httpx2
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ramalama.models.http.retry import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.context import OpenClient, TransportContext
     from ramalama.models.transports.oci.manifests.manifest import Descriptor, Manifest
 
 REGISTRY = "https://registry.ollama.ai"
@@ -76,6 +78,11 @@ class OllamaTransport:
         self._client = client
         self._registry = registry
         self._retry_policy = retry_policy
+
+    @classmethod
+    def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
+        """Return a transport for one call; see `OpenableTransport.open`."""
+        return cls(client=open_client(), retry_policy=context.retry_policy)
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is only GGUF)
         """Read the manifest; see `Transport.find`."""

@@ -11,14 +11,13 @@ is ``*.py``, since a server could run it.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
 from ramalama.models.formats.kinds import FileKind
-from ramalama.models.transports.json_fields import is_object
 from ramalama.models.transports.selection.request import SelectedFile
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,8 +106,8 @@ def _indexed(request: FileRequest, files: Sequence[ListedFile], index: bytes) ->
 def _names(index: bytes) -> list[str]:
     """Return the files in a weight map, sorted; none if it is not valid."""
     try:
-        content: object = json.loads(index)
-    except (ValueError, RecursionError):
+        content = parse_json(index)
+    except ValueError:
         return []
     mapping = content.get("weight_map") if is_object(content) else None
     names = mapping.values() if is_object(mapping) else ()

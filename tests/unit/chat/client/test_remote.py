@@ -120,8 +120,8 @@ def test_the_one_model_of_a_server_is_asked(script: Script, tmp_path: Path) -> N
             "wrong key; set RAMALAMA_API_KEY",
         ),
         (refusal(403, ""), ChatError, "without a reason; set RAMALAMA_API_KEY to its key"),
-        ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "closed the connection without an answer"),
-        ([b""], ServerGone, "closed the connection without an answer"),
+        ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "the connection, or sent data that is not HTTP"),
+        ([b""], ServerGone, "the connection, or sent data that is not HTTP"),
     ],
 )
 def test_a_server_without_one_model_says_why(

@@ -302,7 +302,7 @@ def test_a_closed_port_is_a_server_gone() -> None:
         pytest.param(
             refusal(500, '{"error": {"message": "line\\none\\u001b[31m and two"}}'),
             RequestFailed,
-            r"^the server refused the request \(HTTP 500\): line one and two$",
+            r"^the server refused the request \(HTTP 500\): line one\\x1b\[31m and two$",
             id="a-refusal-is-one-printable-line",
         ),
         pytest.param(
@@ -319,13 +319,8 @@ def test_a_closed_port_is_a_server_gone() -> None:
             id="redirects-are-not-followed",
         ),
         pytest.param(
-            [b""],
-            ServerGone,
-            "closed the connection without an answer",
-            id="gone-without-an-answer",
+            [b""], ServerGone, "the server closed the connection", id="gone-without-an-answer"
         ),
-        pytest.param([b"?!\r\n\r\n"], ServerGone, "is not HTTP", id="no-http-at-all"),
-        pytest.param([b"\x15\x03\x03\0\x02\x02\x50"], ServerGone, "scheme right", id="tls"),
         pytest.param(
             [b"HTTP/1.1 200 OK\r\nA: " + b"a" * 200_000], ServerGone, "not HTTP", id="a-huge-header"
         ),
@@ -334,6 +329,12 @@ def test_a_closed_port_is_a_server_gone() -> None:
             ServerGone,
             "went away",
             id="cut-in-an-answer",
+        ),
+        pytest.param(
+            [*stream(event("He"), end=b"", whole=False), b"no chunk\r\n"],
+            ServerGone,
+            "went away",
+            id="no-http-in-an-answer",
         ),
         pytest.param(
             stream(event("He")),

@@ -257,7 +257,7 @@ def test_halves_of_a_character_are_joined_before_they_are_sent_back(
 @pytest.mark.parametrize(
     ("called", "allowed", "told"),
     [
-        (piece("nothing\x1b[2J"), True, "Error: there is no tool nothing"),
+        (piece("nothing\x1b[2J"), True, r"Error: there is no tool nothing\x1b[2J"),
         (piece(arguments="["), True, "Error: the arguments of add are a JSON object"),
         (piece(), False, "Error: the user does not allow this call"),
     ],

@@ -204,7 +204,7 @@ def make_huge(path: Path) -> None:
         (make_nothing, "does not exist"),
         (make_directory, "cannot be read: Is a directory"),
         (make_loop, "cannot be read: Too many levels"),
-        (make_huge, "is too large"),
+        (make_huge, "is longer than 4194304 bytes"),
     ],
 )
 def test_a_named_file_that_cannot_be_read_is_an_error_that_names_it(

@@ -77,7 +77,7 @@ def names(archive: tarfile.TarFile) -> list[str]:
                 "1: Pulling from x",
                 "Digest: sha256:0",
                 "---> 3aa522e4d2ff",
-                "warning: �[2Jodd",
+                r"warning: \x1b[2Jodd",
                 "no end",
             ],
         ),

@@ -54,7 +54,7 @@ def step(
                 step("1", "Pulling from x"),
                 step("db1753dbe781", "Downloading", 5, 9),
                 step("db1753dbe781", "Pull complete"),
-                step("", "Digest: sha256:0�[2J"),
+                step("", r"Digest: sha256:0\x1b[2J"),
             ],
         ),
     ],

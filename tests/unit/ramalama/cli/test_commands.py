@@ -330,7 +330,9 @@ def test_info_without_an_engine_tells_what_was_tried_and_is_no_failure(
 
     assert code == 0
     assert json.loads(out)["Engine"] == {
-        "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist"
+        "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist",
+        "Message": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist",
+        "Hint": None,
     }
 
 

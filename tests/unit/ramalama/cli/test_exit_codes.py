@@ -60,7 +60,9 @@ from ramalama_engines.errors import (
 if TYPE_CHECKING:
     from types import ModuleType
 
-CODES: dict[type[Exception], int] = {
+    from ramalama_values.errors import ExplainedError
+
+CODES: dict[type[ExplainedError], int] = {
     RamalamaError: 1,
     ConfigError: 22,
     InvalidReference: 22,
@@ -104,7 +106,7 @@ CODES_OF_ENGINES: dict[type[EngineError], int] = {
 
 
 @pytest.mark.parametrize(("kind", "code"), CODES.items())
-def test_each_error_has_its_code(kind: type[Exception], code: int) -> None:
+def test_each_error_has_its_code(kind: type[ExplainedError], code: int) -> None:
     assert exit_code(kind("what happened")) == code
 
 

@@ -361,8 +361,8 @@ def no_json(content: bytes = b"{") -> Model:
         ),
         (broken_config(), "the configuration of .* does not match its layers"),
         (no_json(), "the configuration of .* is not valid"),
-        (no_json(rb'{"author": "\ud800"}'), "is not valid: it has half of a character"),
-        (no_json(b'{"created": NaN}'), "is not valid: it is not JSON"),
+        (no_json(rb'{"author": "\ud800"}'), "is not valid JSON: it has half of a character"),
+        (no_json(b'{"created": NaN}'), "is not valid JSON, which has no NaN"),
     ],
 )
 def test_what_is_no_image_is_nothing_to_build_on(

@@ -7,7 +7,6 @@ credential helper of this registry, then the entry of the image, then the helper
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import select
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied
 from ramalama_engines.registry_auth.files import find_entries
-from ramalama_engines.registry_auth.json_file import JsonFileError, is_object
+from ramalama_engines.registry_auth.json_file import JsonFileError
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -212,10 +212,9 @@ def _remaining(deadline: float) -> float:
 
 def _read(output: bytes) -> Credentials | None:
     """Parse a helper's answer; return None if it is not valid."""
-    # No exception leaves this function: a decoding error contains the text that it failed on.
     try:
-        answer: object = json.loads(output)
-    except (ValueError, RecursionError):
+        answer = parse_json(output)
+    except ValueError:
         return None
     if not is_object(answer):
         return None

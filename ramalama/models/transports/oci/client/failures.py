@@ -11,10 +11,11 @@ import httpx2
 from ramalama.errors import AccessDenied, ModelError
 from ramalama.models.http.client import AnswerTooLong
 from ramalama.models.http.retry import advise
-from ramalama.models.transports.api_requests import one_line
-from ramalama.models.transports.json_fields import is_array, text
+from ramalama.models.transports.json_fields import text
 from ramalama.models.transports.oci.client.tokens import TokenError, TokenRefused
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
+from ramalama_values.json import is_array
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,7 +34,7 @@ def translated(domain: str, found: FoundCredentials, error: type[ModelError]) ->
     try:
         yield
     except TokenRefused as exc:
-        raise AccessDenied(_not_known(domain, found, f" ({exc})")) from exc
+        raise _not_known(domain, found, f" ({exc})") from exc
     except TokenError as exc:
         msg = f"{domain} requires a token: {exc}"
         raise error(msg) from exc
@@ -41,7 +42,8 @@ def translated(domain: str, found: FoundCredentials, error: type[ModelError]) ->
         msg = f"{domain} sends too much: {exc}"
         raise error(msg) from exc
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-        raise error(_broken(domain, exc)) from exc
+        message, hint = _broken(domain, exc)
+        raise error(message, hint=hint) from exc
 
 
 def refusal(
@@ -51,21 +53,22 @@ def refusal(
     detail = _detail(answer)
     match answer.status:
         case 401:
-            return AccessDenied(_not_known(domain, found, detail))
+            return _not_known(domain, found, detail)
         case 403:
             return AccessDenied(f"{domain} denies this to {_who(found)}{detail}")
         case 429:
             wait = answer.headers.get("retry-after", "")
             pause = f"in {wait} seconds" if wait.isdecimal() else "later"
-            return error(f"{domain} has had too many requests{detail}; try again {pause}")
+            msg = f"{domain} has had too many requests{detail}"
+            return error(msg, hint=f"try again {pause}")
         case status:
             return error(f"{domain} answered {status}{detail}")
 
 
-def _not_known(domain: str, found: FoundCredentials, detail: str) -> str:
+def _not_known(domain: str, found: FoundCredentials, detail: str) -> AccessDenied:
     said = "requires a password" if found.credentials is None else f"does not accept {_who(found)}"
     remedy = "; ".join((*found.notices, f"log in with `ramalama login {domain}`"))
-    return f"{domain} {said}{detail}; {remedy}"
+    return AccessDenied(f"{domain} {said}{detail}", hint=remedy)
 
 
 def _who(found: FoundCredentials) -> str:
@@ -77,18 +80,18 @@ def _who(found: FoundCredentials) -> str:
             return f"{who} (from {credentials.source})" if credentials.source else who
 
 
-def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
+def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> tuple[str, str | None]:
+    """Return what failed, and what may help."""
     match _origin(exc):
         case ssl.SSLCertVerificationError() as cause:
-            return (
-                f"the certificate of {domain} is not trusted ({cause.verify_message}); install its "
-                f"authority as /etc/containers/certs.d/{domain}/ca.crt, or use "
+            return f"the certificate of {domain} is not trusted ({cause.verify_message})", (
+                f"install its authority as /etc/containers/certs.d/{domain}/ca.crt, or use "
                 "--tls-verify=false"
             )
         case ssl.SSLError():
-            return f"{domain} does not use TLS; to use it anyway, use --tls-verify=false"
+            return f"{domain} does not use TLS", "to use it anyway, use --tls-verify=false"
         case _:
-            return f"{domain} cannot be used: {advise(exc)}"
+            return f"{domain} cannot be used: {advise(exc)}", None
 
 
 def _origin(exc: BaseException) -> BaseException:
@@ -105,4 +108,4 @@ def _detail(answer: HttpAnswer) -> str:
         return ""
     first = errors[0] if is_array(errors) and errors else None
     message = text(first, "message") or text(first, "code")
-    return f" ({one_line(message.encode(errors='replace'))})" if message else ""
+    return f" ({one_line(message)})" if message else ""

@@ -17,7 +17,6 @@ from ramalama.errors import ModelPullError, ModelPushError, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
-from ramalama.models.transports.json_fields import is_array
 from ramalama.models.transports.oci.client.credentials import FoundCredentials, find_credentials
 from ramalama.models.transports.oci.client.failures import translated
 from ramalama.models.transports.oci.client.session import Session, find_url
@@ -26,6 +25,7 @@ from ramalama.models.transports.oci.client.tokens import Authorizer
 from ramalama.models.transports.oci.manifests.manifest import LARGEST_MANIFEST
 from ramalama.models.transports.oci.manifests.media_types import ACCEPT
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
+from ramalama_values.json import is_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

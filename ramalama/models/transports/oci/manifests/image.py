@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ramalama.models.transports.json_fields import is_array, is_object, text
+from ramalama.models.transports.json_fields import text
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

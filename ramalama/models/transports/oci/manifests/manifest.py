@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError
 from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.json_fields import is_array, is_object
 from ramalama.models.transports.oci.manifests import media_types
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,25 +7,8 @@ import pytest
 
 from ramalama.errors import ModelPullError
 from ramalama.models.http.retry import RetryPolicy
-from ramalama.models.transports.api_requests import ask_server, one_line, server_of
+from ramalama.models.transports.api_requests import ask_server, server_of
 from tests.doubles.server import FileServer, Reply
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        (b"", ""),
-        (b"  two\n\twords \r\n", "two words"),
-        (b"\x1b[31mred\x00\x07\xe2\x80\xae", "[31mred"),
-        (b"na\xefve", "na\N{REPLACEMENT CHARACTER}ve"),
-        ("naïve \ud800", "naïve "),
-        ("x" * 200, "x" * 200),
-        ("x" * 201, "x" * 200 + "…"),
-        (b"x" * 10_000_000, "x" * 200 + "…"),
-    ],
-)
-def test_a_servers_words_are_shown_in_one_printable_line(text: str | bytes, shown: str) -> None:
-    assert one_line(text) == shown
 
 
 @pytest.mark.parametrize(

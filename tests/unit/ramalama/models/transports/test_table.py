@@ -12,7 +12,7 @@ from ramalama.errors import AccessDenied, ModelPullError
 from ramalama.models.http.client import ask
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
-from ramalama.models.transports import TRANSPORTS, open_transport
+from ramalama.models.transports import TRANSPORTS, load_transport, open_transport
 from ramalama.models.transports.context import TransportContext
 from ramalama_engines.user import InvokingUser
 from tests.doubles import ollama
@@ -36,6 +36,14 @@ def context(
 
 def test_every_scheme_but_that_of_local_files_has_a_transport() -> None:
     assert set(TRANSPORTS) == set(Scheme) - {Scheme.FILE}
+
+
+@pytest.mark.parametrize("scheme", TRANSPORTS)
+def test_every_row_names_a_class_that_can_make_itself_and_find(scheme: Scheme) -> None:
+    transport = load_transport(scheme)
+
+    assert callable(transport.open)
+    assert callable(transport.find)
 
 
 def test_making_a_transport_sends_no_request(tmp_path: Path) -> None:

@@ -333,7 +333,7 @@ def test_what_cannot_be_had_is_refused_with_the_reason(
         (
             Reply(status=500, headers={"x-error-message": "Oh\tno \x1b[31m" + "x" * 300}),
             ModelPullError,
-            r"failed for hf://acme/tiny: Oh no \[31mx+…$",
+            r"failed for hf://acme/tiny: Oh no \\x1b\[31mx+…$",
         ),
         (
             Reply(status=404, headers={"x-error-code": "EntryNotFound"}),

@@ -212,7 +212,7 @@ def test_only_this_machine_is_asked_without_tls(text: str, url: str) -> None:
         (
             {"model": WEIGHTS},
             {"model_format": "ggml", "requires": "1\x1b[31m\n2"},
-            "is made for Ollama's own engine 1[31m 2; choose",
+            "is made for Ollama's own engine 1\\x1b[31m 2; choose",
         ),
         (
             {"license": b"mine"},
@@ -246,7 +246,7 @@ def test_what_llama_cpp_cannot_load_is_refused_with_the_reason(
             412,
             b'pull model manifest:\n\x1b[31mthis model requires a newer version\x00 of "Ollama"',
             ModelUnsupported,
-            'pull model manifest: [31mthis model requires a newer version of "Ollama"',
+            r'pull model manifest: \x1b[31mthis model requires a newer version\x00 of "Ollama"',
         ),
         (412, b"", ModelUnsupported, "does not give ollama://library/m:latest to this client"),
         (400, b'{"error":"The specified tag is not available"}', UnknownModel, "tag is not avail"),

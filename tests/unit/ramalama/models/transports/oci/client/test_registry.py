@@ -174,7 +174,7 @@ def test_a_manifest_without_end_is_refused(client: RegistryClient, server: FileS
         (
             Reply.of_json({"errors": [{"code": "DENIED", "message": "no\x1b[31m\n"}]}, status=403),
             AccessDenied,
-            r"ADDRESS denies this to anonymous users \(no\[31m\)$",
+            r"ADDRESS denies this to anonymous users \(no\\x1b\[31m\)$",
         ),
         (Reply(status=403, body=b"<html>"), AccessDenied, "denies this to anonymous users$"),
         (
