@@ -1,4 +1,4 @@
-"""Where this process stands in the kernel's groups, and what limits it there; cgroups(7)."""
+"""Find the control groups of this process, and read their limits; cgroups(7)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _CGROUPS = "sys/fs/cgroup"
 
 
 def groups_of(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
-    """Yield the directory of each group that we are in, and the version of its interface.
+    """Yield the directory of each group of this process, and the version of its interface.
 
-    *root* is where /proc and /sys are. Where both versions are mounted, both are told.
+    *root* contains /proc and /sys. If both versions are mounted, the groups of both are yielded.
     """
     for line in read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
@@ -28,10 +28,10 @@ def groups_of(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
 
 
 def _way_up(top: Path, path: str) -> tuple[Path, ...]:
-    """Return the group at *path* and those that it lies in.
+    """Return the directories of the group at *path* and of all groups that contain it.
 
-    In a container the path may be the host's, or begin with ``..``; what is mounted is the
-    container's own group then, so the top is always looked at.
+    In a container, *path* may be the host's, or begin with ``..``. The container's own group is
+    mounted at the top then, so the top is always included.
     """
     parts = [part for part in path.split("/") if part]
     if ".." in parts:
@@ -40,7 +40,7 @@ def _way_up(top: Path, path: str) -> tuple[Path, ...]:
 
 
 def read(path: Path) -> str:
-    """Return what a file of the kernel's says; nothing where it is not there."""
+    """Return the content of a file of the kernel; "" if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,7 +1,7 @@
-"""How many processors there are for a server: those that we may run on, and for how long.
+"""Count the processors that a server can use: those allowed, and limited by CPU quotas.
 
-The kernel limits a group of processes to so much time in each period: cgroups(7), `cpu.max` in
-version 2, `cpu.cfs_quota_us` in version 1. The strictest limit on the way up to the root counts.
+The kernel limits the CPU time of a control group in each period: cgroups(7), `cpu.max` in version
+2, `cpu.cfs_quota_us` in version 1. The strictest limit of all groups up to the root counts.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _SECOND = 2
 
 
 def usable_cores(root: Path = _ROOT) -> int:
-    """Count the processors that this process may use; *root* is where its /proc and /sys are."""
+    """Return the number of processors that this process may use; *root* contains /proc and /sys."""
     cores = float(_allowed_cores())
-    return max(1, int(min((cores, *_quotas(root)))))  # part of one is no place for a thread
+    return max(1, int(min((cores, *_quotas(root)))))  # a fraction of a processor is not used
 
 
 def default_threads() -> int:
-    """Return half the usable cores, the manual page's default; at least one."""
+    """Return half the usable cores, but at least one; the default of `--threads`."""
     return max(1, usable_cores() // 2)
 
 
@@ -37,7 +37,7 @@ def _allowed_cores() -> int:
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """Yield each limit on us, in processors."""
+    """Yield each quota of this process, in processors."""
     for group, version in groups_of(root, "cpu"):
         if version == _SECOND:
             limit = read(group / "cpu.max")
@@ -48,7 +48,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _parse(limit: str) -> float | None:
-    """Read ``QUOTA PERIOD``, microseconds; None where QUOTA is "max" or -1, or is not told."""
+    """Parse ``QUOTA PERIOD`` in microseconds; None if QUOTA is "max" or -1, or is missing."""
     match limit.split():
         case [quota, period] if quota.isdecimal() and period.isdecimal() and int(period):
             return int(quota) / int(period)

@@ -1,8 +1,9 @@
-"""How much memory a server could have on this host, now.
+"""Return how much memory a server could use on this host now.
 
-What the kernel calls available (proc(5), `MemAvailable`), or what is left of the strictest limit on
-a group that we are in: cgroups(7), `memory.max` in version 2, `memory.limit_in_bytes` in version 1.
-A group's page cache counts as used there although it can be dropped, so it is given back.
+It is the memory that the kernel calls available (proc(5), `MemAvailable`), or what the strictest
+limit of this process's control groups leaves: cgroups(7), `memory.max` in version 2,
+`memory.limit_in_bytes` in version 1. The page cache of a group counts as used there, although the
+kernel can drop it, so it is counted as available here.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _CACHE = {2: "inactive_file", 1: "total_inactive_file"}
 
 
 def available_memory(root: Path = _ROOT) -> int | None:
-    """Return how many bytes a process could still use; None where the kernel does not tell.
+    """Return how many bytes a process can still use; None if the kernel does not say.
 
-    *root* is where its /proc and /sys are.
+    *root* contains /proc and /sys.
     """
     amounts = [*_of_the_machine(root), *_of_our_groups(root)]
     return min(amounts, default=None)
@@ -48,6 +49,6 @@ def _of_our_groups(root: Path) -> Iterator[int]:
 
 
 def _table(text: str) -> dict[str, int]:
-    """Read lines of a name and a number; what is none is left out."""
+    """Parse lines of a name and a number; other lines are skipped."""
     rows = (line.split() for line in text.splitlines())
     return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdecimal()}

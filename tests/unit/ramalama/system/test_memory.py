@@ -74,7 +74,7 @@ def host(root: Path, files: Mapping[str, str]) -> Path:
             0,
             id="beyond the limit already",
         ),
-        pytest.param({"proc/meminfo": "nothing of use"}, None, id="nobody tells"),
+        pytest.param({"proc/meminfo": "nothing of use"}, None, id="no source"),
     ],
 )
 def test_the_strictest_limit_counts(
