@@ -1,9 +1,9 @@
-"""What this host computes with, from its files alone, and which image serves it.
+"""Find the accelerator of this host from its files alone, and the image for it.
 
-Importing this loads next to nothing; a name's module is loaded when the name is first used.
+Importing this package loads almost nothing: a name's module is loaded when the name is first used.
 """
 
-# Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
+# Type checkers know this name; importing `typing` would take time that not every caller needs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama_accel.detection import detect

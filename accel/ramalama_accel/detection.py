@@ -1,4 +1,4 @@
-"""Which accelerator a host has: the probes in their order, the first usable one wins."""
+"""Detect the accelerator of a host: run the probes in order and take the first usable one."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -22,11 +22,11 @@ Probe = Callable[[Host, Hardware, VisibleDevices], ProbeResult]
 
 @frozen()
 class Family:
-    """A family of devices: its probe, and the first sign of it.
+    """A family of devices: its probe, and a quick test whether the host may have one.
 
     Attributes:
-        probe: module below `ramalama_accel.probes` and function; imported where there is a sign.
-        sign: returns whether a host may have such a device; a few names read, nothing parsed.
+        probe: module below `ramalama_accel.probes` and function; imported only after the test.
+        sign: returns whether a host may have such a device, by reading a few names.
         vendor: PCI vendor ID, for a family whose devices are on the PCI bus.
     """
 
@@ -35,10 +35,10 @@ class Family:
     vendor: str | None = None
 
     def find(self, host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-        """Look for the family's devices.
+        """Find the family's devices.
 
         Raises:
-            InvalidVisibleDevices: *wanted* names a device that is not there.
+            InvalidVisibleDevices: *wanted* names a device that does not exist.
         """
         if not self.sign(host, hardware):
             return ProbeResult()
@@ -77,7 +77,7 @@ def _vulkan(_host: Host, hardware: Hardware) -> bool:
     return bool(hardware.render_nodes)
 
 
-# A family that the user has hidden is hidden from Vulkan too, by its vendor.
+# If the user hides a family, Vulkan does not use its cards, either; they are known by the vendor.
 PROBES: Mapping[AcceleratorKind, Family] = {
     AcceleratorKind.ASAHI: Family(probe="asahi:find_asahi", sign=_asahi),
     AcceleratorKind.CUDA: Family(probe="nvidia.probe:find_nvidia", sign=_nvidia, vendor="10de"),
@@ -90,9 +90,9 @@ PROBES: Mapping[AcceleratorKind, Family] = {
 
 
 def detect(host: Host) -> Detection:
-    """Choose the accelerator of *host* from its files; starts no process and never fails.
+    """Choose the accelerator of *host* from its files; start no process, and never fail.
 
-    Where the user's ``*_VISIBLE_DEVICES`` names a family, no other is looked for.
+    If the user's ``*_VISIBLE_DEVICES`` names a family, only this family is probed.
     """
     try:
         wanted = read_visible_devices(host.env)

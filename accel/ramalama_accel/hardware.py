@@ -1,4 +1,4 @@
-"""What the kernel lists: accelerators on the PCI bus, and DRM render nodes.
+"""List the accelerators on the PCI bus, and the DRM render nodes, as the kernel reports them.
 
 Sources: Documentation/ABI/testing/sysfs-bus-pci (`vendor`, `device`, `class`, `driver`) and
 Documentation/gpu/drm-uapi.rst (render nodes) of the Linux kernel.
@@ -18,7 +18,7 @@ _CLASSES = ("0x03", "0x12")  # display controllers; processing accelerators
 
 @frozen()
 class PciDevice:
-    """An accelerator on the PCI bus; *driver* is None where none is bound."""
+    """An accelerator on the PCI bus; *driver* is None if no driver is bound."""
 
     address: str
     vendor_id: str
@@ -29,7 +29,7 @@ class PciDevice:
 
 @frozen()
 class RenderNode:
-    """A DRM render node; *pci* is None for a GPU of the system on a chip."""
+    """A DRM render node; *pci* is None for a GPU that is part of a system on a chip."""
 
     path: str
     driver: str | None
@@ -38,14 +38,14 @@ class RenderNode:
 
 @frozen()
 class Hardware:
-    """All that the kernel lists, in the order of PCI addresses and of render node numbers."""
+    """The hardware in the kernel's lists, sorted by PCI address and by render node number."""
 
     pci: tuple[PciDevice, ...] = ()
     render_nodes: tuple[RenderNode, ...] = ()
 
     @classmethod
     def scan(cls, host: Host) -> "Hardware":
-        """Read it from sysfs and /dev/dri."""
+        """Read the lists from sysfs and /dev/dri."""
         pci = tuple(_pci_devices(host))
         owners = {node: device for device in pci for node in device.render_nodes}
         numbers = {*host.numbers("/dev/dri", "renderD"), *host.numbers(_DRM, "renderD")}
@@ -57,7 +57,7 @@ class Hardware:
         return tuple(device for device in self.pci if device.vendor_id == vendor_id)
 
     def without(self, vendor_ids: Collection[str]) -> "Hardware":
-        """Return the rest of it after these vendors' devices."""
+        """Return the hardware without the devices of these vendors."""
         return Hardware(
             pci=tuple(device for device in self.pci if device.vendor_id not in vendor_ids),
             render_nodes=tuple(
@@ -69,16 +69,16 @@ class Hardware:
 
 
 def device_tree(host: Host, name: str) -> tuple[str, ...]:
-    """Return the strings of a property of the device tree's root; none on a host without one."""
+    """Return the strings in a property of the device tree's root; none if the host has no tree."""
     text = host.read(f"/proc/device-tree/{name}", limit=4096) or ""
     return tuple(printable(word) for part in text.split("\0") if (word := part.strip()))
 
 
 def read_vram(host: Host, address: str) -> Memory | None:
-    """Return what the driver of a card says of the card's own memory; None if it does not tell.
+    """Return the memory of a card as its driver reports it; None if the driver does not.
 
     Sources: Documentation/gpu/amdgpu/driver-misc.rst (amdgpu); drivers/gpu/drm/xe/xe_tile_sysfs.c
-    (xe: of each tile, what the driver keeps for itself included).
+    (xe: for each tile, including what the driver reserves for itself).
     """
     place = f"{_PCI}/{address}"
     total, used = (host.number(f"{place}/mem_info_vram_{word}") for word in ("total", "used"))
@@ -93,7 +93,7 @@ def read_vram(host: Host, address: str) -> Memory | None:
 
 
 def parse_id(text: str | None) -> str:
-    """Return a PCI ID as lspci(8) prints it, from ``0x10DE``; empty if it is none."""
+    """Return a PCI ID such as ``0x10DE`` as lspci(8) prints it; "" if *text* is not an ID."""
     digits = (text or "").lower().removeprefix("0x")
     valid = len(digits) == 4 and all(digit in "0123456789abcdef" for digit in digits)  # noqa: PLR2004 (16 bits)
     return digits if valid else ""
@@ -124,6 +124,6 @@ def _render_node(host: Host, number: int, owners: dict[str, PciDevice]) -> Rende
     if pci:
         return RenderNode(path=path, driver=pci.driver, pci=pci)
     device = f"{_DRM}/renderD{number}/device"
-    # A device without a driver is the driver's own invention (vgem): it goes by its name.
+    # A device without a driver link is made by the driver itself (vgem): use the device's name.
     driver = host.link_name(f"{device}/driver") or host.link_name(device)
     return RenderNode(path=path, driver=driver)

@@ -1,7 +1,7 @@
-"""The world as a probe may see it: files below a root, an environment, and nothing else.
+"""Give probes access to the host: to files below a root and an environment, and to nothing else.
 
-Every file is hostile: reads are bounded and never block, listings are bounded, and a symbolic
-link that leads out of a made-up root is as good as missing. Whatever cannot be read is absent.
+No file is trusted: reads are bounded and never block, listings are bounded, and a symbolic link
+that leads out of a test root counts as missing. Files that cannot be read count as missing.
 """
 
 import os
@@ -23,7 +23,7 @@ _REAL = Path("/")
 
 @frozen()
 class DeviceNode:
-    """Who may open a device node: *mode* is its permission bits, as in chmod(2)."""
+    """The permissions of a device node: *mode* holds its permission bits, as in chmod(2)."""
 
     mode: int
     uid: int
@@ -32,13 +32,13 @@ class DeviceNode:
 
 @frozen()
 class DeviceUser:
-    """Whose access counts: a user ID and all its groups."""
+    """The user whose access counts: a user ID and all its groups."""
 
     uid: int
     gids: frozenset[int]
 
     def may_use(self, node: DeviceNode) -> bool:
-        """Tell whether open(2) for reading and writing would be allowed, by the mode alone."""
+        """Return whether the mode allows open(2) for reading and writing."""
         if self.uid == 0:
             return True
         if self.uid == node.uid:
@@ -56,16 +56,17 @@ def _this_machine() -> str:
 
 @frozen()
 class Host:
-    """One host, real or made up in a directory.
+    """One host: the real one, or one made of files in a directory.
 
     Attributes:
         env: the user's environment.
-        machine: the processor, as uname(2) names it.
-        user: None is this process, and the kernel is asked, which knows access control lists too.
-            Where the engine opens the nodes as root, say so with ``DeviceUser(uid=0, …)``.
-        nodes: permissions of made-up device nodes (plain files below *root*) by path; None is the
-            file system's own.
-        oci_runtimes: OCI runtimes that the engine has registered and may be asked for.
+        machine: the processor architecture, as uname(2) names it.
+        user: whose access to device nodes counts; None is this process. The kernel is asked then,
+            which also knows access control lists. If the engine opens the nodes as root, pass
+            ``DeviceUser(uid=0, …)``.
+        nodes: permissions of simulated device nodes (plain files below *root*) by path; None means
+            that the file system's own permissions count.
+        oci_runtimes: OCI runtimes that the engine has registered and that may be used.
     """
 
     root: Path = _REAL
@@ -76,7 +77,7 @@ class Host:
     oci_runtimes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        # Once and for all, so that what lies below it can be told from what does not.
+        # Resolved once, so that `_locate` can check whether a path lies below it.
         object.__setattr__(self, "root", self.root.resolve())
 
     def read(self, path: str, *, limit: int = _READ_LIMIT) -> str | None:
@@ -85,7 +86,7 @@ class Host:
         if place is None:
             return None
         with suppress(OSError):
-            # O_NONBLOCK: a FIFO in the place of a file must not hold us up.
+            # O_NONBLOCK: opening a FIFO in place of a file must not block.
             descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor)
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -93,11 +94,11 @@ class Host:
         return None
 
     def value(self, path: str) -> str | None:
-        """Return a file's text without white space around it; None if empty or unreadable."""
+        """Return a file's text, stripped and `printable`; None if it is empty or unreadable."""
         return printable((self.read(path, limit=4096) or "").strip()) or None
 
     def number(self, path: str) -> int | None:
-        """Return the number that is all of a file's text; None if it is none, or not below 2⁶⁴."""
+        """Return the number that a file holds; None if it holds anything else, or 2⁶⁴ or more."""
         text = self.value(path) or ""
         valid = text.isascii() and text.isdigit() and len(text) <= 20  # noqa: PLR2004 (64 bits)
         return int(text) if valid and int(text) < 1 << 64 else None
@@ -112,19 +113,19 @@ class Host:
         return ()
 
     def numbers(self, directory: str, prefix: str = "") -> tuple[int, ...]:
-        """Return n of all names ``<prefix>n`` in *directory*, in ascending order."""
+        """Return the numbers n of all names ``<prefix>n`` in *directory*, in ascending order."""
         tails = [n.removeprefix(prefix) for n in self.names(directory) if n.startswith(prefix)]
         return tuple(sorted({int(tail) for tail in tails if tail.isascii() and tail.isdigit()}))
 
     def exists(self, path: str) -> bool:
-        """Tell whether *path* is there, whatever it is."""
+        """Return whether *path* exists, of any type."""
         place = self._locate(path)
         with suppress(OSError):
             return place is not None and place.exists()
         return False
 
     def link_name(self, path: str) -> str | None:
-        """Return the last part of what the symbolic link at *path* points to."""
+        """Return the last part of a symbolic link's target; None if *path* is not such a link."""
         directory, _, name = path.rpartition("/")
         place = self._locate(directory)
         if place is None:
@@ -145,7 +146,7 @@ class Host:
         return None
 
     def may_use(self, path: str) -> bool:
-        """Tell whether the user may read and write the device node at *path*."""
+        """Return whether the user may read and write the device node at *path*."""
         node = self.node(path)
         if node is None:
             return False
@@ -154,7 +155,7 @@ class Host:
         return self.user.may_use(node)
 
     def group_name(self, gid: int) -> str:
-        """Return the local name of group *gid*, or the number where /etc/group has none."""
+        """Return the name of group *gid*, or the number as text if /etc/group does not have it."""
         for line in (self.read("/etc/group") or "").splitlines():
             name, _, rest = line.partition(":")
             if rest.split(":")[1:2] == [str(gid)]:
@@ -171,7 +172,7 @@ class Host:
 
 
 def _read_up_to(read: Callable[[int], bytes | None], limit: int) -> bytes:
-    """Call *read* until the end or *limit*: files of procfs come in pieces."""
+    """Call *read* until the end or *limit*: procfs returns a file in pieces."""
     text = b""
     while len(text) < limit and (piece := read(limit - len(text))):
         text += piece

@@ -1,8 +1,9 @@
-"""The image that serves each accelerator: the table of ramalama-run(1), `--image`.
+"""Choose the image for each accelerator: the table of ramalama-run(1), `--image`.
 
-llama.cpp's are all ours. vLLM's are its vendors', who know best how to build it for their cards;
-ours is that of the CPU, which also serves where no vendor has any. Whoever wants to know what is in
-the image builds one for NVIDIA's cards from our recipe instead.
+All images of llama.cpp are RamaLama's. The images of vLLM come from the vendors of the cards, who
+know best how to build it for them. RamaLama's own image of vLLM is the one for the CPU; it is also
+used if the vendor has none. To control the content of the image for NVIDIA cards, a user can build
+it from RamaLama's recipe.
 """
 
 import re
@@ -25,13 +26,13 @@ IMAGES: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.ASCEND: f"{_REGISTRY}/cann",
     AcceleratorKind.MUSA: f"{_REGISTRY}/musa",
 }
-"""Those of llama.cpp, by what they compute on."""
+"""The images of llama.cpp for each kind of accelerator."""
 
 VLLM_BUILDS: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.CPU: f"{_REGISTRY}/vllm-cpu",
     AcceleratorKind.CUDA: f"{_REGISTRY}/vllm-cuda",
 }
-"""Those of vLLM that there is a recipe of ours for."""
+"""The images of vLLM for which RamaLama has a recipe."""
 
 VLLM_IMAGES: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.CPU: VLLM_BUILDS[AcceleratorKind.CPU],
@@ -39,7 +40,7 @@ VLLM_IMAGES: Mapping[AcceleratorKind, str] = {
     AcceleratorKind.HIP: "docker.io/vllm/vllm-openai-rocm",
     AcceleratorKind.INTEL: "docker.io/intel/vllm",
 }
-"""Those of vLLM; a kind that is not here is served by the CPU."""
+"""The images of vLLM; a kind that is not listed uses the image for the CPU."""
 
 _NO_OVERRIDES: Mapping[str, str] = {}
 _VERSION = r"([0-9]+\.[0-9]+)(?:[^0-9].*)?"
@@ -52,11 +53,11 @@ def default_image(
     runtime: RuntimeName = RuntimeName.LLAMA_CPP,
     overrides: Mapping[str, str] = _NO_OVERRIDES,
 ) -> str:
-    """Return the image for *kind*; see `tagged`.
+    """Return the image for *kind*, with the tag that `tagged` chooses.
 
-    *overrides* are the ``[ramalama.images]`` of ramalama.conf: whole references, by the name of
-    the family's ``*_VISIBLE_DEVICES`` variable; for vLLM with ``VLLM_`` before it, and ``VLLM``
-    for all families that have none.
+    *overrides* are the ``[ramalama.images]`` of ramalama.conf: complete references by the name of
+    the family's ``*_VISIBLE_DEVICES`` variable. For vLLM the key is this name with ``VLLM_`` before
+    it, or ``VLLM`` for all families without a key.
 
     Raises:
         ValueError: *version* does not begin with two numbers.
@@ -71,10 +72,10 @@ def default_image(
 
 
 def tagged(repository: str, *, version: str) -> str:
-    """Name the image of *repository* that the package *version* drives.
+    """Return the image of *repository* that the package *version* can use.
 
-    Ours bear its major and minor; others come in generations of their own, of which we take the
-    latest.
+    RamaLama's images are tagged with its major and minor version. Other images have version numbers
+    of their own, and the latest is used.
 
     Raises:
         ValueError: *version* does not begin with two numbers.

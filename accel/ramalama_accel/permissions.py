@@ -1,4 +1,4 @@
-"""May the user open a card's device nodes, did a driver take it, and if not, what to do."""
+"""Find out whether the user can use a card's device nodes and driver, and what to do if not."""
 
 from collections.abc import Callable, Collection, Iterable
 
@@ -36,7 +36,7 @@ def find_obstacle(
 def sort_out(
     gpus: Iterable[Gpu], find: Callable[[Gpu], Finding | None]
 ) -> tuple[tuple[Gpu, ...], tuple[Finding, ...]]:
-    """Divide *gpus* into the usable ones and what *find* says of the others."""
+    """Divide *gpus* into the usable ones and the findings of *find* about the rest."""
     usable: list[Gpu] = []
     findings: list[Finding] = []
     for gpu in gpus:
@@ -55,17 +55,17 @@ def find_driver_obstacle(
     if card.driver in drivers:
         return None
     if card.driver is None:
-        message = f"{label}: no kernel driver has taken it"
+        message = f"{label}: it has no kernel driver"
     elif card.driver == "vfio-pci":
         message = f"{label}: it is reserved for virtual machines (vfio-pci)"
-        remedy = f"give it back to its driver {' or '.join(sorted(drivers))}"
+        remedy = f"bind it to its driver {' or '.join(sorted(drivers))}"
     else:
-        message = f"{label}: it is driven by {card.driver}, which cannot compute for us"
+        message = f"{label}: its driver is {card.driver}, which cannot be used for computing"
     return Finding(kind=kind, usable=False, message=message, remedy=remedy)
 
 
 def groups_for(host: Host, nodes: Iterable[str]) -> tuple[int, ...]:
-    """Return the groups that a process needs to open *nodes*, where others may not."""
+    """Return the groups that a process needs to open *nodes*, where the mode excludes others."""
     found = {path: host.node(path) for path in nodes}
     return tuple(sorted({node.gid for node in found.values() if node and _by_group(node)}))
 
@@ -80,4 +80,4 @@ def _opening(host: Host, path: str, node: DeviceNode) -> str:
     if _by_group(node) and node.gid != 0:
         group = host.group_name(node.gid)
         return f"join its group: `sudo usermod -aG {group} $USER`, then log in again"
-    return f"let a group of yours read and write {path}, with a udev rule"
+    return f"add a udev rule that lets one of your groups read and write {path}"

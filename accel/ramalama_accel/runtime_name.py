@@ -1,10 +1,10 @@
-"""The inference servers that there are images of."""
+"""The names of the inference servers for which images exist."""
 
 from enum import StrEnum
 
 
 class RuntimeName(StrEnum):
-    """An inference server that there are images of; as in ramalama-run(1), `--runtime`."""
+    """An inference server for which images exist, as in ramalama-run(1), `--runtime`."""
 
     LLAMA_CPP = "llama.cpp"
     VLLM = "vllm"

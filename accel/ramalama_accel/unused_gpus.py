@@ -1,4 +1,4 @@
-"""GPUs of this host that serve nothing, though nobody has hidden them: why, and what to do."""
+"""Find GPUs of this host that are not used although the user has not hidden them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
     from ramalama_accel.values import Detection, Finding
 
-# Cards of these families serve by their own driver or not at all.
+# Cards of these families are used through their own driver or not at all.
 _WITHOUT_VULKAN = (AcceleratorKind.CUDA, AcceleratorKind.ASCEND, AcceleratorKind.MUSA)
 
 
 def passed_over(detection: Detection, env: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield why a GPU is not used that the user's *env* does not hide, and nothing stands in for.
+    """Yield why a GPU is not used, unless the user's *env* hides it or another driver uses it.
 
-    A card that may serve by Vulkan alone is some other family's too, or a mere display.
+    A card that only Vulkan could use is left out: it has a finding of its own family, or it is only
+    a display.
     """
     chosen = detection.accelerator.kind
     for finding in detection.findings:
@@ -32,12 +33,12 @@ def passed_over(detection: Detection, env: Mapping[str, str]) -> Iterator[Findin
 
 
 def describe_passed_over(detection: Detection, env: Mapping[str, str]) -> str | None:
-    """Say of the first such GPU in a sentence why it is not used; None where there is none."""
+    """Describe in a sentence why the first such GPU is not used; None if there is none."""
     unused = tuple(passed_over(detection, env))
     if not unused:
         return None
     first, others = unused[0], f" (nor {len(unused) - 1} more)" if unused[1:] else ""
     return (
         f"a GPU of this host is not used{others}: {first.message}; {first.remedy} "
-        f"(an empty {VARIABLES[first.kind]} says that it shall not)"
+        f"(set {VARIABLES[first.kind]} to an empty value to hide it)"
     )

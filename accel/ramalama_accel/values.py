@@ -1,4 +1,4 @@
-"""What detection says: the accelerator, its cards, and why it was chosen or passed over."""
+"""The result of detection: the accelerator, its cards, and why it was chosen."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -8,7 +8,7 @@ from ramalama_values import frozen
 
 
 class AcceleratorKind(StrEnum):
-    """A family of accelerators that one image serves."""
+    """A family of accelerators that use the same image."""
 
     CUDA = "cuda"
     HIP = "hip"
@@ -22,21 +22,21 @@ class AcceleratorKind(StrEnum):
 
 
 class MemorySource(StrEnum):
-    """Who says how much memory a card has.
+    """Where the size of a card's memory is known from.
 
-    Of the BAR that maps it, drivers take as much as the address space allows (NVIDIA's tries ever
-    smaller ones): its size is no bound, so nobody is asked about that.
+    The size of the PCI BAR is not a source: drivers make it as large as the address space allows
+    (NVIDIA's tries ever smaller ones), so it does not bound the memory.
     """
 
     KERNEL = "kernel"
     MODEL = "model"
-    """What its maker sells at most under its name; less of it is usable."""
+    """The largest size that is sold under the model's name; less of it is usable."""
     SHARED = "shared"
-    """It computes in the host's memory."""
+    """The card uses the host's memory."""
 
 
 class InvalidVisibleDevices(ValueError):
-    """A ``*_VISIBLE_DEVICES`` variable makes no sense, or not on this host."""
+    """A ``*_VISIBLE_DEVICES`` variable is not valid, or cannot be met on this host."""
 
     def __init__(self, variable: str, message: str) -> None:
         super().__init__(message)
@@ -45,9 +45,9 @@ class InvalidVisibleDevices(ValueError):
 
 @frozen()
 class Memory:
-    """What a card has of its own, in bytes: none where it computes in the host's memory.
+    """A card's own memory in bytes; *total* is 0 if the card uses the host's memory.
 
-    *free* is what nobody uses now; None where the kernel does not tell.
+    *free* is the part that is not in use now; None if the kernel does not report it.
     """
 
     total: int
@@ -56,7 +56,7 @@ class Memory:
 
     @classmethod
     def of_model(cls, gib: int) -> "Memory":
-        """Return what cards of a model have; 0 GiB for one that computes in the host's memory."""
+        """Return the memory of a model; 0 GiB stands for a card that uses the host's memory."""
         return cls(total=gib << 30, source=MemorySource.MODEL) if gib else SHARED_MEMORY
 
 
@@ -65,15 +65,15 @@ SHARED_MEMORY = Memory(total=0, source=MemorySource.SHARED)
 
 @frozen()
 class Gpu:
-    """One card, or one chip of a card.
+    """One card, or one chip of a card that has several.
 
     Attributes:
-        index: what a ``*_VISIBLE_DEVICES`` list calls it; cards are counted in PCI order.
-        name: None where the kernel does not tell.
+        index: its number in a ``*_VISIBLE_DEVICES`` list; cards are counted in PCI order.
+        name: None if the kernel does not report it.
         uuid: ``GPU-…`` as the vendor's tools print it.
         vendor_id: four hexadecimal digits, as lspci(8) `-nn` prints them.
-        architecture: ``gfx1100``, ``sm_87``, ``bmg`` …; None where the kernel does not tell.
-        memory: None where nobody tells; of a card that is cut into MIG devices, all of it.
+        architecture: ``gfx1100``, ``sm_87``, ``bmg`` …; None if the kernel does not report it.
+        memory: None if it is not known; for a card that is divided into MIG devices, all of it.
         nodes: its device nodes.
         partitions: CDI names (the part after ``=``) of its MIG devices.
     """
@@ -92,17 +92,17 @@ class Gpu:
 
 @frozen()
 class Accelerator:
-    """What a container needs in order to compute on this host.
+    """The devices, files and variables that a container needs to compute on this host.
 
     Attributes:
         gpus: the cards that it will see.
-        cdi_devices: CDI names to ask the engine for; they bring nodes and libraries by themselves.
-        device_paths: device nodes to map where CDI does not do it.
+        cdi_devices: CDI names for the engine; they include nodes and libraries.
+        device_paths: device nodes to pass to the container where CDI does not do it.
         library_paths: files and directories to mount read-only at the same path (vendor drivers).
-        groups: group IDs that open the nodes to a process that is not root.
+        groups: IDs of groups that may open the nodes, for a process that is not root.
         oci_runtime: the OCI runtime that injects the cards, instead of CDI.
-        env: what the container's environment must have.
-        reason: one sentence: why this one.
+        env: variables that the container's environment must have.
+        reason: one sentence on why this accelerator was chosen.
     """
 
     kind: AcceleratorKind
@@ -119,7 +119,7 @@ class Accelerator:
 
 @frozen()
 class Finding:
-    """Something that was seen on the way: *message* says what, *remedy* what the user can do."""
+    """Something that detection found: *message* says what, *remedy* what the user can do."""
 
     kind: AcceleratorKind
     usable: bool
@@ -129,24 +129,24 @@ class Finding:
 
 @frozen()
 class ProbeResult:
-    """A probe's answer; empty where the host has no such card at all."""
+    """The result of a probe; empty if the host has no such card."""
 
     accelerator: Accelerator | None = None
     findings: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, accelerator: Accelerator, *before: Finding) -> "ProbeResult":
-        """Return the answer that *accelerator* is usable, after what was found *before* it."""
+        """Return a result with *accelerator* as usable, and the findings *before* it."""
         good = Finding(kind=accelerator.kind, usable=True, message=accelerator.reason)
         return cls(accelerator=accelerator, findings=(*before, good))
 
 
 @frozen()
 class Detection:
-    """The accelerator of a host, and what was found on the way, in the order of the probes.
+    """The accelerator of a host, and the findings in the order of the probes.
 
-    *invalid* is set where the user's own ``*_VISIBLE_DEVICES`` cannot be met; *accelerator* is the
-    CPU then.
+    *invalid* is set if the user's ``*_VISIBLE_DEVICES`` cannot be met; *accelerator* is the CPU
+    then.
     """
 
     accelerator: Accelerator
@@ -154,10 +154,10 @@ class Detection:
     invalid: InvalidVisibleDevices | None = None
 
     def require(self) -> Accelerator:
-        """Return the accelerator to launch with.
+        """Return the accelerator to use.
 
         Raises:
-            InvalidVisibleDevices: the user asked for devices that this host cannot give.
+            InvalidVisibleDevices: the user requested devices that this host does not have.
         """
         if self.invalid is not None:
             raise self.invalid

@@ -1,4 +1,4 @@
-"""The user's ``*_VISIBLE_DEVICES``: which family, and which of its cards.
+"""Read the user's ``*_VISIBLE_DEVICES``: which family to use, and which of its cards.
 
     VALUE := "" | "none" | "void" | "-1"        none of this family's cards
            | "all"                              every card of the family, and no other family
@@ -9,9 +9,9 @@
     MIG   := INDEX ":" INDEX                    a MIG device as nvidia-smi counts them
     RANGE := INDEX "-" INDEX                    (ASCEND_VISIBLE_DEVICES only)
 
-A list ends before an item -1, as CUDA reads it (CUDA C++ Programming Guide, "CUDA Environment
-Variables"). AMD's cards may be named in ROCR_VISIBLE_DEVICES, too, as its documents recommend (ROCm
-documentation, "GPU isolation").
+An item -1 ends the list, as in CUDA (CUDA C++ Programming Guide, "CUDA Environment Variables").
+AMD's cards may also be named in ROCR_VISIBLE_DEVICES, as AMD recommends (ROCm documentation, "GPU
+isolation").
 """
 
 import re
@@ -35,13 +35,13 @@ _NONE = ("none", "void")
 # Compiled on first use (by re): most users set no such variable, and compiling takes time.
 _ITEM = r"[0-9]{1,4}|[0-9]{1,4}:[0-9]{1,4}|(?:GPU|MIG)-[0-9A-Za-z/-]{1,80}"
 _RANGE = r"([0-9]{1,4})-([0-9]{1,4})"
-# The two variables that are no vendor's own: users set them to 1 for "on".
+# Two variables that no vendor defines: users set them to 1 to mean "on".
 _SWITCHES = (AcceleratorKind.ASAHI, AcceleratorKind.INTEL)
 
 
 @frozen()
 class VisibleDevices:
-    """What one variable says; *items* None means every card, and no item means none."""
+    """The value of one variable; *items* None means every card, and an empty tuple means none."""
 
     variable: str
     text: str | None = None
@@ -52,10 +52,10 @@ class VisibleDevices:
     def parse(
         cls, kind: AcceleratorKind, text: str | None, *, variable: str = ""
     ) -> "VisibleDevices":
-        """Read the value of *kind*'s *variable*; None is a variable that is not set.
+        """Parse the value of *variable* for *kind*; *text* None means that it is not set.
 
         Raises:
-            InvalidVisibleDevices: it is not of the grammar above, or names a card twice.
+            InvalidVisibleDevices: *text* does not follow the grammar above, or names a card twice.
         """
         variable = variable or VARIABLES[kind]
         if text is None or text.strip() == "all":
@@ -72,19 +72,19 @@ class VisibleDevices:
 
     @property
     def is_asked_for(self) -> bool:
-        """The user wants cards of this family, and therefore of no other."""
+        """Whether the user wants cards of this family, and therefore of no other."""
         return self.text is not None and self.items != ()
 
     @property
     def is_hidden(self) -> bool:
-        """The user wants no card of this family."""
+        """Whether the user wants no card of this family."""
         return self.items == ()
 
     def select(self, gpus: Sequence[Gpu], *, items: Sequence[str] | None = None) -> tuple[Gpu, ...]:
-        """Return those of *gpus* that *items* (None: the whole list) name, in that order.
+        """Return those of *gpus* that *items* name, in that order; None means the whole list.
 
         Raises:
-            InvalidVisibleDevices: one of them is not there, or a short UUID fits several.
+            InvalidVisibleDevices: one of them does not exist, or a short UUID matches several.
         """
         wanted = self.items if items is None else items
         if wanted is None or (self.switch and self.items == ("1",) and len(gpus) == 1):
@@ -104,20 +104,20 @@ class VisibleDevices:
 
 
 def variable_of(kind: AcceleratorKind, env: Mapping[str, str]) -> str:
-    """Return the name of the variable that speaks of *kind* in *env*; empty where there is none."""
+    """Return the name of the variable in *env* that applies to *kind*; "" if there is none."""
     name = VARIABLES.get(kind, "")
     return _ROCR if kind is AcceleratorKind.HIP and name not in env and _ROCR in env else name
 
 
 def read_visible_devices(env: Mapping[str, str]) -> dict[AcceleratorKind, VisibleDevices]:
-    """Return what every variable says.
+    """Return the parsed value of every variable.
 
     Raises:
-        InvalidVisibleDevices: one of them makes no sense, or AMD's two differ.
+        InvalidVisibleDevices: one of them is not valid, or AMD's two variables differ.
     """
     hip = VARIABLES[AcceleratorKind.HIP]
     if hip in env and env.get(_ROCR, env[hip]) != env[hip]:
-        # ROCm counts the cards of one among those of the other.
+        # ROCm counts the cards of one variable among those of the other.
         raise InvalidVisibleDevices(hip, f"{hip} and {_ROCR} differ; set one of them")
     names = {kind: variable_of(kind, env) for kind in VARIABLES}
     return {

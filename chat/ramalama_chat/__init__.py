@@ -1,14 +1,14 @@
-"""Talk to an OpenAI-compatible model server: llama.cpp's, vLLM's.
+"""Chat with an OpenAI-compatible model server, such as llama-server or vLLM.
 
-Nothing here knows where the server came from. Importing this loads next to nothing; a name's module
-is loaded when the name is first used, and the OpenAI SDK with the first of `ChatSession`,
-`open_client` and `open_async_client`, or by `preload`.
+This package does not know how the server was started. Importing it loads almost nothing: a name's
+module is loaded when the name is first used. The OpenAI SDK is loaded with the first use of
+`ChatSession`, `open_client` or `open_async_client`, or by `preload`.
 """
 
-# Not when first used, like the rest: the module bears the same name and would take its place.
+# Imported at once, unlike the rest: the module has the same name and would take its place.
 from ramalama_chat.preload import preload
 
-# Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
+# Type checkers know this name; importing `typing` would take time that not every caller needs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama_chat.client.client import open_async_client, open_client

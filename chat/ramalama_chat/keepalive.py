@@ -1,4 +1,4 @@
-"""The duration that `--keepalive` takes.
+"""Parse the duration that `--keepalive` takes.
 
 duration = seconds | part+          90     10m     1h30m     1d12h
 part     = digits unit              units from large to small, each once: w d h m s
@@ -9,15 +9,15 @@ import re
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PARTS = "".join(rf"(?:([0-9]{{1,9}}){unit})?" for unit in _SECONDS)
 
-# A timer of any kind can still count it: threading.TIMEOUT_MAX is 292 years.
+# The limit of a thread's timer, threading.TIMEOUT_MAX, is 292 years.
 _LONGEST = 10 * 365 * _SECONDS["d"]
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that *text* says.
+    """Return the duration *text* in seconds.
 
     Raises:
-        ValueError: not a duration, or one of zero or of more than ten years.
+        ValueError: *text* is not a duration, or one of zero or of more than ten years.
 
     """
     spelled = text.strip()
@@ -30,6 +30,6 @@ def parse_duration(text: str) -> float:
         for number, size in zip(found.groups("0"), _SECONDS.values(), strict=True)
     )
     if not 0 < seconds <= _LONGEST:
-        msg = f"a duration is longer than zero and at most ten years, not {text!r}"
+        msg = f"a duration must be longer than zero and at most ten years, not {text!r}"
         raise ValueError(msg)
     return float(seconds)

@@ -1,11 +1,11 @@
-"""Get ready for a chat while something else has to be waited for."""
+"""Import the modules of a chat while something else is still starting."""
 
 
 def preload() -> None:
-    """Import what a chat needs, the OpenAI SDK above all.
+    """Import the modules that a chat needs, above all the OpenAI SDK.
 
-    Meant for a thread, while the server's container starts. It may run at any time and more than
-    once: whoever imports these modules meanwhile waits for them, as Python's import lock has it.
+    Call it in a thread while the server's container starts. It may run at any time and more than
+    once: other threads that import these modules meanwhile wait, because of Python's import lock.
     """
     from ramalama_chat.client.client import open_client  # noqa: PLC0415 - late, that is the point
     from ramalama_chat.client.endpoint import UnixEndpoint  # noqa: PLC0415

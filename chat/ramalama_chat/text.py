@@ -28,7 +28,7 @@ _UNPRINTABLE = re.compile(
     "\u206a-\u206f\ufff9-\ufffb"  # deprecated shaping; annotations, shown apart from their text
     "\ufeff"  # a byte order mark, which belongs to a file
     "\ud800-\udfff"  # halves of a pair, which no encoding can write
-    "\U000e0000-\U000e007f"  # tags: whole sentences that nobody sees but whoever pastes them
+    "\U000e0000-\U000e007f"  # tags: invisible sentences, which a user may paste unseen
     "]"
 )
 
@@ -37,8 +37,8 @@ _CSI = "\x9b"
 _STRINGS = frozenset("\x90\x98\x9d\x9e\x9f")  # DCS SOS OSC PM APC
 _ENDS_STRING = frozenset("\x07\x9c\x18\x1a\n")  # BEL ST CAN SUB, and a new line of text
 
-# No honest sequence is longer. What comes after is text again, so that nobody can make us
-# swallow the answer by never ending one.
+# No honest sequence is longer. What follows is text again, so that a sequence without an end cannot
+# hide the rest of an answer.
 _LONGEST_SEQUENCE = 64
 _LONGEST_STRING = 4096
 

@@ -1,11 +1,11 @@
-"""Create and watch containers through the REST APIs of Podman and Docker; knows no models.
+"""Create and watch containers through the REST APIs of Podman and Docker, without knowing models.
 
-Importing this loads next to nothing; a name's module is loaded when the name is first used, and an
-SDK by `connect`, the one that the engine needs. The engine in memory, for tests, is
+Importing this package loads almost nothing: a name's module is loaded when the name is first used.
+`connect` loads only the SDK that the engine needs. For tests there is an engine in memory,
 `ramalama_engines.fake.FakeEngine`.
 """
 
-# Type checkers know the name; `typing` is an import that not everyone needs who comes through here.
+# Type checkers know this name; importing `typing` would take time that not every caller needs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama_engines.discovery.candidates import Candidate, candidates

@@ -1,4 +1,4 @@
-"""The contract that every container engine adapter keeps."""
+"""The interface of a container engine, which every adapter implements."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ if TYPE_CHECKING:
 class Engine(Protocol):
     """A connection to a container engine's REST API.
 
-    Adapters translate, and decide nothing: pull policy, port choice, readiness and retry live
-    above. Every method blocks, may be called from any thread, and raises only EngineError.
+    Adapters only translate; the pull policy, the choice of ports, readiness checks and retries are
+    not their task. Every method blocks, may be called from any thread, and raises only EngineError.
     A *container* is an ID or a name.
     """
 
     @property
     def kind(self) -> EngineKind:
-        """Which API it speaks; costs no request."""
+        """The API that the engine offers; needs no request."""
         ...
 
     @property
     def url(self) -> str:
-        """Where it was reached, ``unix:///run/podman/podman.sock``; costs no request."""
+        """The engine's address, such as ``unix:///run/podman/podman.sock``; needs no request."""
         ...
 
     @property
     def rootless(self) -> bool:
-        """Whether the engine runs as an ordinary user; asked once, as cheaply as it goes."""
+        """Whether the engine runs as an ordinary user; asked once, if possible of the socket."""
         ...
 
     @property
     def info(self) -> EngineInfo:
-        """What the engine says of itself; asked at first use, then remembered.
+        """The engine's information about itself; requested at first use, then remembered.
 
-        It can take a tenth of a second, so the path to the first token avoids it.
+        The request can take a tenth of a second, so it is avoided before the first token.
         """
         ...
 
     def image(self, image: str) -> LocalImage | None:
-        """Look *image* up in the local storage; None when it is not there. Never pulls."""
+        """Return the local image *image*; None if it is not local. Never pulls."""
         ...
 
     def images(self) -> Sequence[ImageSummary]:
-        """Report the images in the local storage."""
+        """Return the images in the local storage."""
         ...
 
     def pull(
@@ -68,12 +68,13 @@ class Engine(Protocol):
         tls_verify: bool = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> str:
-        """Fetch *image* from its registry, whatever is local, and return its ID.
+        """Pull *image* from its registry, even if it is local, and return its ID.
 
-        An exception out of *on_progress* (or Ctrl-C) ends the pull on the engine's side too.
+        An exception raised by *on_progress* (or Ctrl-C) ends the pull in the engine, too.
 
         Raises:
-            ImagePullError: whatever the reason; its text is the registry's or the engine's.
+            ImagePullError: the pull failed; the message contains that of the registry or the
+            engine.
             UnsupportedOption: the engine cannot skip TLS verification for this registry.
         """
         ...
@@ -87,27 +88,27 @@ class Engine(Protocol):
         build_args: Mapping[str, str],
         on_progress: Callable[[str], None] | None = None,
     ) -> str:
-        """Build an image from the folder *context* of this machine, and return its ID.
+        """Build an image from the directory *context* of this machine, and return its ID.
 
-        *containerfile* is a path in *context*. *on_progress* is told what a person would read,
-        line by line; after an exception out of it (or Ctrl-C) there will be no image. Docker ends
-        such a build at once, podman when the stage under way is through.
+        *containerfile* is a path in *context*. *on_progress* gets the build's output line by line.
+        After an exception raised by it (or Ctrl-C) there will be no image. Docker ends such a build
+        at once; podman ends it after the current stage.
 
         Raises:
-            ImageBuildError: a step failed, *context* is unreadable, or *tag* is no reference.
+            ImageBuildError: a step failed, *context* cannot be read, or *tag* is not a reference.
         """
         ...
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its ID; the image must be local.
 
-        What the engine made is read back and compared with *spec*: an option that the engine
-        dropped is an UnsupportedOption, and the container is removed again.
+        The new container is compared with *spec*: if the engine dropped an option,
+        UnsupportedOption is raised, and the container is removed again.
 
         Raises:
-            UnsupportedOption: see above, or known before anything is created.
+            UnsupportedOption: see above, or the option is known to be unsupported before.
             ImageNotFound: the image is not local.
-            ContainerConflict: the name is taken.
+            ContainerConflict: the name is in use.
         """
         ...
 
@@ -116,25 +117,25 @@ class Engine(Protocol):
 
         Raises:
             ContainerStartError: its program, a device or its network cannot be set up.
-            ContainerConflict: a host port is taken.
+            ContainerConflict: a host port is in use.
         """
         ...
 
     def inspect(self, container: str) -> ContainerState:
-        """Report one container, with the host ports that the engine picked."""
+        """Return the container's state, with the host ports that the engine chose."""
         ...
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
-        """Report the containers that bear all *labels*, in any state; "" matches any value."""
+        """Return the containers, in any state, that have all *labels*; "" matches any value."""
         ...
 
     def logs(
         self, container: str, *, follow: bool = False, tail: int | None = None
     ) -> Iterator[str]:
-        """Yield what the container wrote, stdout and stderr, line by line without line ends.
+        """Yield the container's output, stdout and stderr, line by line without newlines.
 
-        *tail* limits it to the last lines; *follow* goes on until the container ends or the
-        iterator is closed.
+        *tail* limits it to the last lines. With *follow*, the iterator continues until the
+        container ends or the iterator is closed.
         """
         ...
 
@@ -142,27 +143,27 @@ class Engine(Protocol):
         """Block until the container has ended and return its exit code.
 
         Raises:
-            TimeoutError: *timeout* seconds passed and it still runs.
-            ContainerNotFound: it was removed.
+            TimeoutError: the container still runs after *timeout* seconds.
+            ContainerNotFound: the container was removed.
         """
         ...
 
     def stop(self, container: str, *, timeout: float = 10.0) -> None:
-        """Ask it to end, kill it after *timeout* seconds; not running is no error."""
+        """Stop the container, and kill it after *timeout* seconds; it need not be running."""
         ...
 
     def remove(self, container: str, *, force: bool = False) -> None:
-        """Remove it and its anonymous volumes; *force* kills it first. Gone already is no error."""
+        """Remove the container and its anonymous volumes, if it exists; *force* kills it first."""
         ...
 
     def close(self) -> None:
-        """Give back connections; calls that block in other threads end with EngineUnavailable."""
+        """Close all connections; calls that block in other threads raise EngineUnavailable."""
         ...
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return this object."""
         ...
 
     def __exit__(self, *exc: object) -> None:
-        """Close."""
+        """Close the connections."""
         ...

@@ -1,4 +1,4 @@
-"""References of OCI images, read as Docker and Podman read them.
+"""Parse references of OCI images, in the same way as Docker and Podman.
 
     reference  = name [":" tag] ["@" digest]
     name       = [domain "/"] path
@@ -27,7 +27,7 @@ _LONGEST_PATH = 255
 _LARGEST_PORT = 65535
 _LONGEST_SHOWN = 100
 
-# Compiled at first use, by re itself: an import shall cost nothing.
+# Compiled by `re` when first used, so that importing this module takes no time.
 _COMPONENT = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _PORT = r"[0-9]{1,5}"
 _DOMAIN = rf"(?P<host>{_COMPONENT}(?:\.{_COMPONENT})*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>{_PORT}))?"
@@ -39,19 +39,19 @@ _IMAGE_ID = r"(?:sha256:)?[0-9a-f]{64}"
 
 
 def is_image_id(text: str) -> bool:
-    """Tell whether *text* is the full ID of a local image, which no registry can resolve."""
+    """Return whether *text* is the full ID of a local image, which no registry can resolve."""
     return re.fullmatch(_IMAGE_ID, text) is not None
 
 
 @frozen()
 class ImageReference:
-    """Which image, in which registry; fully spelled out.
+    """An image in a registry, with all parts spelled out.
 
     Attributes:
-        domain: the registry's host and, where given, its port.
+        domain: the registry's host, with its port if there is one.
         path: the repository in the registry, "library/debian".
-        tag: None where the text had none; the engines then mean "latest", unless there is a digest.
-        digest: pins the content; it wins over the tag.
+        tag: None if there is none; the engines then use "latest", unless there is a digest.
+        digest: identifies the content; it takes precedence over the tag.
     """
 
     domain: str
@@ -61,10 +61,10 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what a user gives to `--image`.
+        """Parse a reference as given to `--image`.
 
         Raises:
-            ValueError: it is no reference; the message says which part is wrong.
+            ValueError: *text* is not a reference; the message says which part is not valid.
         """
         if is_image_id(text):
             msg = f"{text!r} is the ID of an image, not a reference to one in a registry"
@@ -79,7 +79,7 @@ class ImageReference:
         return cls(domain=domain, path=path, tag=tag, digest=digest or None)
 
     def format(self) -> str:
-        """Write it in full; `parse` reads it back to an equal value."""
+        """Return the full reference; `parse` turns it back into an equal value."""
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.repository}{tag}{digest}"
@@ -97,7 +97,7 @@ class ImageReference:
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:
-    """Split at the last colon that is not a port's: no slash follows it."""
+    """Split at the last colon, unless it begins a port: no slash follows a tag's colon."""
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:
         return text, None
@@ -124,7 +124,9 @@ def _is_path(path: str) -> bool:
 
 def _check(text: str, part: str, value: str | None, *, valid: bool) -> None:
     if not valid:
-        msg = f"{_shown(text)} is no image reference: its {part} {_shown(value or '')} is not valid"
+        msg = (
+            f"{_shown(text)} is not an image reference: its {part} {_shown(value or '')} is invalid"
+        )
         raise ValueError(msg)
 
 

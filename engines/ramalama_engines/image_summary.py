@@ -1,4 +1,4 @@
-"""An image as a list of local images shows it; not at the door, since only `images` needs it."""
+"""An entry in a list of local images, for `Engine.images`; the package does not export it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class ImageSummary:
     """One image in an engine's local storage.
 
     Attributes:
-        names: its references with tags, as the engine writes them; none if it has lost them all.
-        size: bytes, layers that other images share counted in.
+        names: its references with tags, as the engine writes them; empty if it has no tag left.
+        size: bytes, including layers that it shares with other images.
     """
 
     id: str

@@ -1,17 +1,17 @@
-"""The words that settings have for engines and for pulls."""
+"""The kinds of engines and the pull policies, by the names that settings use."""
 
 from enum import StrEnum
 
 
 class EngineKind(StrEnum):
-    """Which REST API the engine speaks."""
+    """The REST API that an engine offers."""
 
     PODMAN = "podman"
     DOCKER = "docker"
 
 
 class PullPolicy(StrEnum):
-    """When to ask the registry for the image; podman-run(1), `--pull`."""
+    """When to ask the registry for an image; podman-run(1), `--pull`."""
 
     ALWAYS = "always"
     MISSING = "missing"

@@ -1,4 +1,4 @@
-"""Make sure that an image is there: the pull policy, once for all engines."""
+"""Make sure that an image is local: the pull policy, the same for all engines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import LocalImage, RegistryAuth
 
-# What a registry, or a proxy before it, says when the same question may do better in a moment.
-# Not among them: what has taken its time already (a network that swallows packets), and what
-# stays as it is (no such host, nobody listens, Docker Hub's limit of pulls in six hours).
+# Messages of a registry, or of a proxy before it, for failures that another attempt may avoid.
+# Failures that take long (a network that drops packets) are not among them, nor those that last (no
+# such host, connection refused, Docker Hub's limit of pulls in six hours).
 _TRANSIENT = (
     r"TLS handshake timeout|connection reset by peer|unexpected EOF|: EOF\b"
     r"|(?:status|code|HTTP)[^.;]{0,20}\b50[0234]\b|\b50[0234] (?:Internal|Bad|Service|Gateway)"
@@ -30,8 +30,8 @@ class ImagePull:
     """When to ask the registry for an image, and how.
 
     Attributes:
-        attempts: how often at most; a refused password or a missing tag is never asked for twice.
-        pause: seconds before the second attempt, doubled for each further one.
+        attempts: the most attempts; a refused password or a missing tag is tried only once.
+        pause: seconds before the second attempt, doubled for each further attempt.
     """
 
     policy: PullPolicy = PullPolicy.MISSING
@@ -49,25 +49,26 @@ def ensure_image(
     on_progress: Callable[[PullProgress], None] | None = None,
     on_suppressed: Callable[[ImagePullError], None] | None = None,
 ) -> LocalImage:
-    """Return the local image that the policy asks for, pulled where it says so; podman-run(1).
+    """Return the local image, pulled if the policy requires it; podman-run(1), `--pull`.
 
-    With the policy "newer" a failed pull of an image that is there goes to *on_suppressed*; it
-    is tried once only, since nobody shall wait for a registry that is not needed. Both engines
-    compare digests and fetch nothing of an image that they have.
+    With the policy "newer", the failed pull of an image that is local is passed to *on_suppressed*.
+    Such a pull is tried only once, since the registry is not needed. Both engines compare digests
+    and download nothing of an image that they have.
 
     Raises:
-        ImageNotFound: the policy is "never", and the image is not in the local storage; or it was
-            removed as soon as it was pulled.
+        ImageNotFound: the policy is "never" and the image is not local, or it was removed right
+        after
+            it was pulled.
         ImagePullError: the pull failed, and the policy does not suppress that.
-        UnsupportedOption: the engine cannot do without TLS verification for this registry.
+        UnsupportedOption: the engine cannot skip TLS verification for this registry.
     """
-    # "always" does not ask what is there: a failed pull is an error all the same.
+    # "always" does not check for a local image: a failed pull is an error in any case.
     local = None if pull.policy is PullPolicy.ALWAYS else engine.image(image)
     if local is None:
         if pull.policy is PullPolicy.NEVER:
             msg = f"{engine.kind} has no image {image}, and the pull policy is never"
             raise ImageNotFound(msg, engine=engine.kind)
-        _pull_patiently(engine, image, pull, on_progress)
+        _pull_with_retries(engine, image, pull, on_progress)
         return _pulled(engine, image)
     if pull.policy is not PullPolicy.NEWER:
         return local
@@ -83,7 +84,7 @@ def ensure_image(
 def _pulled(engine: Engine, image: str) -> LocalImage:
     local = engine.image(image)
     if local is None:
-        msg = f"the image {image} was pulled, and {engine.kind} has lost it since"
+        msg = f"the image {image} was pulled, but {engine.kind} does not have it any more"
         raise ImageNotFound(msg, engine=engine.kind)
     return local
 
@@ -97,16 +98,16 @@ def _pull_once(
     engine.pull(image, auth=pull.auth, tls_verify=pull.tls_verify, on_progress=on_progress)
 
 
-def _pull_patiently(
+def _pull_with_retries(
     engine: Engine,
     image: str,
     pull: ImagePull,
     on_progress: Callable[[PullProgress], None] | None,
 ) -> None:
-    """Pull, and pull again after a failure that may pass.
+    """Pull, and pull again after a transient failure.
 
-    Podman tries again by itself, three times within three seconds; docker does so for layers but
-    not for the manifest, where a registry that is being restarted shows first.
+    Podman retries by itself, three times within three seconds. Docker retries for layers but not
+    for the manifest, which is the first request to fail while a registry restarts.
     """
     import tenacity  # noqa: PLC0415 (only a pull needs it)
 
@@ -116,7 +117,7 @@ def _pull_patiently(
             on_progress(PullProgress(layer="", status=status))
 
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_may_pass),
+        retry=tenacity.retry_if_exception(_is_transient),
         stop=tenacity.stop_after_attempt(pull.attempts),
         wait=tenacity.wait_exponential(multiplier=pull.pause),
         before_sleep=announce,
@@ -125,5 +126,5 @@ def _pull_patiently(
     retrying(_pull_once, engine, image, pull, on_progress)
 
 
-def _may_pass(exc: BaseException) -> bool:
+def _is_transient(exc: BaseException) -> bool:
     return isinstance(exc, ImagePullError) and bool(re.search(_TRANSIENT, str(exc), re.IGNORECASE))

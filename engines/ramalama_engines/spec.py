@@ -1,4 +1,4 @@
-"""What an engine is told and what it answers, in the words of the OCI specifications.
+"""The values that an engine receives and returns, named as in the OCI specifications.
 
 All values are frozen. Paths are paths on the *engine's* host, which is this machine unless the
 engine is remote.
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from ramalama_engines.kinds import EngineKind
 
-# Regular expressions stay text until they are needed: compiling takes longer than loading.
+# Regular expressions are strings until they are used: compiling them takes time at import.
 _CDI_NAME = r"[A-Za-z0-9][A-Za-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*=[A-Za-z0-9][A-Za-z0-9_.:-]*"
 _PERMISSIONS = r"r?w?m?"
 
 
 @frozen()
 class HostDevice:
-    """A device node of the engine's host, as the container shall see it."""
+    """A device node of the engine's host, and its path and permissions in the container."""
 
     source: str
     target: str
@@ -34,10 +34,10 @@ class HostDevice:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``SRC[:DST[:PERMISSIONS]]``; podman-run(1) and docker-run(1), `--device`.
+        """Parse ``SRC[:DST[:PERMISSIONS]]``; podman-run(1) and docker-run(1), `--device`.
 
-        ``SRC:rw`` (two fields, the second made of permission letters) gives permissions, as both
-        command lines read it.
+        ``SRC:rw`` (two fields, the second of permission letters) sets permissions, as in both
+        command lines.
 
         Raises:
             ValueError: a path is not absolute, or the permissions are not made of r, w and m.
@@ -57,7 +57,7 @@ class HostDevice:
         return cls(source=source, target=target, permissions=permissions)
 
     def format(self) -> str:
-        """Write it as `parse` reads it, all three fields."""
+        """Return all three fields, in the form that `parse` reads."""
         return f"{self.source}:{self.target}:{self.permissions}"
 
 
@@ -69,7 +69,7 @@ class CdiDevice:
 
     @staticmethod
     def is_name(text: str) -> bool:
-        """Tell whether *text* is a fully qualified CDI device name."""
+        """Return whether *text* is a fully qualified CDI device name."""
         return re.fullmatch(_CDI_NAME, text) is not None
 
 
@@ -77,7 +77,7 @@ Device = HostDevice | CdiDevice
 
 
 def parse_device(text: str) -> Device:
-    """Read what a user gives to `--device`: a CDI name, or ``SRC[:DST[:PERMISSIONS]]``.
+    """Parse a value of `--device`: a CDI name, or ``SRC[:DST[:PERMISSIONS]]``.
 
     Raises:
         ValueError: it is neither.
@@ -91,7 +91,7 @@ def parse_device(text: str) -> Device:
 class BindMount:
     """A file or directory of the engine's host; it must exist.
 
-    *relabel* asks for the shared SELinux label (`z` in podman-run(1), `--volume`); engines without
+    *relabel* requests the shared SELinux label (`z` in podman-run(1), `--volume`); engines without
     SELinux ignore it.
     """
 
@@ -105,7 +105,7 @@ class BindMount:
 class TmpfsMount:
     """A file system in memory: *size* in bytes (None: half the memory), *mode* as in chmod(2).
 
-    Programs and libraries in it can be run if it is *executable*; Podman lets them run anyway.
+    Programs and libraries in it can be run if it is *executable*; with Podman they always can.
     """
 
     target: str
@@ -119,7 +119,7 @@ Mount = BindMount | TmpfsMount
 
 @frozen()
 class PortBinding:
-    """A TCP port of the container on the host; *host_port* 0 lets the engine pick one."""
+    """A published TCP port of the container; *host_port* 0 lets the engine choose one."""
 
     container_port: int
     host_port: int = 0
@@ -137,13 +137,13 @@ class Ulimit:
 
 @frozen()
 class ContainerSpec:
-    """All that an engine is told of a container. It says what, the adapters say how.
+    """All options of a container; the adapters translate them for their engine.
 
     Attributes:
         image: reference of a local image.
         entrypoint: None keeps the image's.
         command: arguments after the entrypoint; empty keeps the image's.
-        name: None lets the engine make one up.
+        name: None lets the engine choose one.
         network: "none", "host", "bridge" or another mode or network name of the engine.
         oci_runtime: None is the engine's default.
         selinux_options: label options in podman's short form: "disable", "type:…", "level:…".
@@ -151,7 +151,7 @@ class ContainerSpec:
         userns: user namespace mode, "keep-id", "host" …; None is the engine's default.
         groups: supplementary group IDs or names inside the container.
         keep_groups: keep the invoking user's supplementary groups (podman with crun only).
-        pids_limit: greatest number of processes; None is the engine's default.
+        pids_limit: largest number of processes; None is the engine's default.
         memory_limit: bytes; None is unlimited.
         stop_signal: name as in signal(7), "SIGTERM"; None keeps the image's.
         stop_timeout: seconds between the stop signal and SIGKILL; None is the engine's default.
@@ -186,7 +186,7 @@ class ContainerSpec:
 
 
 class ContainerStatus(StrEnum):
-    """Where a container is in its life; OCI runtime-spec `status`, and the engines' additions."""
+    """A container's status: those of the OCI runtime specification and those of the engines."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -200,8 +200,8 @@ class ContainerStatus(StrEnum):
 class ContainerState:
     """A container as the engine reports it.
 
-    *exit_code* is None until it has exited; 128 + n after signal n. *ports* are those that the
-    engine has bound, with the host port it picked.
+    *exit_code* is None until the container has exited; it is 128 + n after signal n. *ports* are
+    the published ports, with the host ports that the engine chose.
     """
 
     id: str
@@ -217,7 +217,7 @@ class ContainerState:
 
 @frozen()
 class LocalImage:
-    """An image in the engine's local storage, and the parts of its configuration that we need."""
+    """An image in the engine's local storage, with the needed parts of its configuration."""
 
     id: str
     entrypoint: tuple[str, ...] = ()
@@ -230,7 +230,7 @@ class LocalImage:
 
 @frozen()
 class PullProgress:
-    """One step of a pull: *layer* is empty for the image as a whole, counts are bytes so far."""
+    """One step of a pull; *layer* is "" for the whole image, *current* and *total* are bytes."""
 
     layer: str
     status: str
@@ -240,7 +240,7 @@ class PullProgress:
 
 @frozen()
 class RegistryAuth:
-    """What a registry is told of us."""
+    """A login for a registry."""
 
     username: str
     password: str = field(repr=False)
@@ -248,14 +248,14 @@ class RegistryAuth:
 
 @frozen()
 class EngineInfo:
-    """What the engine says of itself.
+    """An engine's information about itself.
 
     Attributes:
-        url: where we reached it.
-        oci_runtimes: names that a container may ask for (podman tells only its default).
-        selinux: the engine separates containers by SELinux.
+        url: the address where it answered.
+        oci_runtimes: names that a container may request (podman reports only its default).
+        selinux: whether the engine separates containers with SELinux.
         user_namespace: root in a container is not root on the host (rootless, userns-remap).
-        cdi: whether the engine resolves CDI names; None where it does not tell.
+        cdi: whether the engine resolves CDI names; None if it does not say.
         cdi_devices: the CDI names that it lists; podman lists none.
     """
 

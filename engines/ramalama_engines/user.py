@@ -1,4 +1,4 @@
-"""The invoking user, as far as the settings of container tools go."""
+"""The user who runs the program, and where their settings of container tools are."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @frozen()
 class InvokingUser:
-    """Who asks for an engine or a password, and where their files are.
+    """The user who needs an engine or a password, and where their files are.
 
     Attributes:
-        env: the environment; a variable that is set to nothing counts as unset, as both tools hold.
-        root: what stands for ``/``.
+        env: the environment; an empty variable counts as unset, as in both tools.
+        root: the directory that is used as ``/``.
     """
 
     env: Mapping[str, str]
@@ -27,23 +27,23 @@ class InvokingUser:
 
     @property
     def is_root(self) -> bool:
-        """Whether the user owns the rootful engines."""
+        """Whether the user is root, who owns the rootful engines."""
         return self.uid == 0
 
     @property
     def runtime_dir(self) -> Path:
-        """Where the user's own services put their sockets; XDG base directories."""
+        """The directory for the sockets of the user's services; XDG base directories."""
         named = self.env.get("XDG_RUNTIME_DIR")
         return Path(named) if named else self.root / "run/user" / str(self.uid)
 
     @property
     def config_dir(self) -> Path:
-        """Where the user's settings are; XDG base directories."""
+        """The directory of the user's settings; XDG base directories."""
         named = self.env.get("XDG_CONFIG_HOME")
         return Path(named) if named else self.home / ".config"
 
     @property
     def docker_dir(self) -> Path:
-        """Where docker keeps config.json and its contexts; docker(1), `DOCKER_CONFIG`."""
+        """The directory of docker's config.json and its contexts; docker(1), `DOCKER_CONFIG`."""
         named = self.env.get("DOCKER_CONFIG")
         return Path(named) if named else self.home / ".docker"

@@ -95,7 +95,7 @@ class ChatCommand:
             raise InputRefused(JSON_NEEDS_PROMPT)
         user = self.invocation.user
         state = ChatState(
-            talk=self.session,
+            session=self.session,
             stderr=sys.stderr,
             history=History(history_path(user.env, user.home), self._warn),
             home=user.home,

@@ -1,1 +1,1 @@
-"""Models: find, pull, push, list, remove. It needs no engine."""
+"""Find, pull, push, list and remove models; this package does not need an engine."""

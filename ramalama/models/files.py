@@ -1,4 +1,4 @@
-"""All files of a model that is on this machine, with their digests."""
+"""List the files of a model on this machine, with their digests."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ _UNFIT = r"[^A-Za-z0-9._-]+|^[.-]+"
 
 
 def find_files(reference: ModelRef, store: ModelStore) -> tuple[LocalFile, ...]:
-    """List the files of a model in *store*, or of the user's own; these are read for their digests.
+    """Return the files of a model in *store*, or a user's own files; these are hashed.
 
     Raises:
-        ModelNotFound: it is not on this machine.
-        ModelError, StoreError: it cannot be used.
+        ModelNotFound: the model is not on this machine.
+        ModelError, StoreError: the model cannot be used.
     """
     if reference.scheme is Scheme.FILE:
         return tuple(_own_files(reference))
     record = store.find(reference)
     if record is None:
         msg = f"{reference} is not on this machine"
-        raise ModelNotFound(msg, hint=f"`ramalama pull {reference}` fetches it")
+        raise ModelNotFound(msg, hint=f"pull it with `ramalama pull {reference}`")
     return tuple(
         LocalFile(file=file, path=store.contents.path(file.digest)) for file in record.files
     )
 
 
 def model_name(reference: ModelRef) -> str:
-    """Name the model in a word, of letters that a path in any image may have."""
+    """Return a short name for the model, of characters that are valid in a path of any image."""
     last = reference.location.rstrip("/").rpartition("/")[2]
     if reference.scheme is Scheme.OLLAMA or not last.lower().endswith(_GGUF):
         name = last
@@ -57,7 +57,7 @@ def model_name(reference: ModelRef) -> str:
 def _own_files(reference: ModelRef) -> Iterator[LocalFile]:
     model = open_local(reference)
     if model.directory is not None:
-        msg = f"{model.directory} is a directory; only a GGUF file can be pushed from where it lies"
+        msg = f"{model.directory} is a directory; of your own files, only GGUF files can be pushed"
         raise ModelUnsupported(msg)
     for path in model.weights:
         yield _read(path)

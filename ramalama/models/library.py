@@ -1,21 +1,20 @@
-"""The models of this machine, and those that can be had: no engine is needed for any of it."""
+"""Manage the models of this machine, and pull others; no engine is needed."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import UnknownModel
 from ramalama.events import ignore
-from ramalama.models.reference.reference import ModelRef, Scheme
-from ramalama.models.reference.shortnames import Shortnames, is_reference, suggest
-from ramalama.models.store.location import store_base
+from ramalama.models.reference.reference import ModelRef, Scheme, is_reference
+from ramalama.models.reference.shortnames import Shortnames, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from ramalama.events import EventHook, UploadHook
     from ramalama.models.options import ModelSettings, PullOptions, PushOptions
@@ -29,11 +28,11 @@ if TYPE_CHECKING:
     from ramalama_engines.user import InvokingUser
 
 
-_LIBRARY = "/library/"  # where Ollama has the models that a word alone may mean
+_LIBRARY = "/library/"  # Ollama's namespace for models that are named by one word
 
 
 class Models:
-    """Models, by reference: found, pulled, listed, removed.
+    """Finds, pulls, pushes, lists and removes models, by reference.
 
     Every method may be called from any thread, and by several processes at once.
     """
@@ -41,35 +40,35 @@ class Models:
     def __init__(self, settings: ModelSettings, user: InvokingUser) -> None:
         self._settings = settings
         self._user = user
-        # Now, since a relative path means the directory that we are in at present.
+        # Computed now, since a relative path depends on the current directory.
         self._base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
 
     @cached_property
     def store(self) -> ModelStore:
-        """Where they are; who brings a file of their own needs none of it."""
+        """The directory of models; it is not opened for a model that is the user's own file."""
         from ramalama.models.store.store import ModelStore  # noqa: PLC0415 (3 ms of a start)
 
         return ModelStore(self._base)
 
     def shortnames(self) -> Shortnames:
-        """Read this user's short names."""
+        """Return this user's short names."""
         return Shortnames.load(self._user.env, self._user.home)
 
     def resolve(self, text: str, *, cwd: Path | None = None) -> ModelRef:
-        """Read what a user types for a model: a short name, or a reference of any form.
+        """Parse a model as a user types it: a short name, or a reference of any form.
 
         Raises:
-            InvalidReference: it is none.
+            InvalidReference: *text* is not valid.
         """
         if not is_reference(text):
             text = self.shortnames().resolve(text).reference
         return ModelRef.parse(text, home=self._user.home, cwd=cwd, default=self._settings.transport)
 
     def find(self, reference: ModelRef, *, on_event: EventHook = ignore) -> StoredModel | None:
-        """Return a model that is on this machine; None if it would have to be pulled.
+        """Return a model that is on this machine; None if it must be pulled first.
 
         Raises:
-            ModelError: it is a file that is not there or no model, or cannot be used.
+            ModelError: it is a file that does not exist or is not a model, or it cannot be used.
             StoreError: the store cannot be used.
         """
         if reference.scheme is Scheme.FILE:
@@ -85,10 +84,10 @@ class Models:
         *,
         on_event: EventHook = ignore,
     ) -> StoredModel:
-        """Return a model that can be mounted; pulled if need be, never asked for again if not.
+        """Return a model that can be mounted; pull it only if it is not on this machine.
 
         Raises:
-            ModelError: it is not there, cannot be had, or cannot be used.
+            ModelError: the model does not exist, cannot be pulled, or cannot be used.
             StoreError: the store cannot be used.
         """
         found = self.find(reference, on_event=on_event)
@@ -103,21 +102,21 @@ class Models:
         check: Callable[[StoredModel], None] | None = None,
         on_event: EventHook = ignore,
     ) -> StoredModel:
-        """Bring a model here as it is at its source now; a file of this machine stays in place.
+        """Pull a model in its current version; a file of this machine is used in place.
 
-        *admit* is asked before anything of it is fetched, and raises a ModelError to refuse it, as
-        too large for one; None fetches whatever it is. *check* is shown the model as it will be, by
-        the names of its files, and raises a ModelError if it is not wanted: `Runtime.check` does.
-        Interrupted, a pull goes on next time from where it was. Several processes that pull the
-        same model fetch it once.
+        *admit* is called before anything is downloaded, and raises a ModelError to refuse the
+        model, for example because it is too large; None admits every model. *check* gets the model
+        with its file names as it will be, and raises a ModelError if it is not suitable, as
+        `Runtime.check` does. An interrupted pull continues next time. If several processes pull the
+        same model, it is downloaded once.
 
         Raises:
-            ModelError: it is not there, cannot be had, is too large, or cannot be used.
+            ModelError: the model does not exist, cannot be pulled, is too large, or cannot be used.
             StoreError: the store cannot be used, or there is not enough space.
         """
         if reference.scheme is Scheme.FILE:
             return _open_own(reference)
-        # Whoever has all models on the disk needs none of this.
+        # A start that only uses local models does not need these imports.
         from ramalama.models.options import PullOptions  # noqa: PLC0415
         from ramalama.models.pull import Puller  # noqa: PLC0415
         from ramalama.models.store.caches import known_caches  # noqa: PLC0415
@@ -142,17 +141,17 @@ class Models:
         *,
         on_event: UploadHook = ignore,
     ) -> ModelRef:
-        """Send a model of this machine to an OCI registry, and return what names it there for ever.
+        """Push a model of this machine to an OCI registry; return its reference there, by digest.
 
-        *target* is *source* itself if there is none. What the registry has already is not sent
-        again; called after a failure, it goes on with what is missing.
+        *target* None means *source*. Content that the registry has already is not sent again; after
+        a failure, another call sends the missing rest.
 
         Raises:
-            InvalidReference: *target* is in no such registry.
+            InvalidReference: *target* is not in an OCI registry.
             ModelNotFound: *source* is not on this machine.
-            ModelPushError: the registry does not take it.
-            AccessDenied: it wants other credentials.
-            ModelError, StoreError: the model, or the image under a car, cannot be used.
+            ModelPushError: the registry does not accept the model.
+            AccessDenied: the registry requires other credentials.
+            ModelError, StoreError: the model, or the base image of a car, cannot be used.
         """
         from ramalama.models.options import PushOptions  # noqa: PLC0415 (as for a pull)
         from ramalama.models.push import push_model  # noqa: PLC0415
@@ -167,29 +166,29 @@ class Models:
         )
 
     def serving(self, model: StoredModel) -> AbstractContextManager[None]:
-        """Keep a model's files where a server reads them, whoever removes it meanwhile.
+        """Keep a model's files while a server reads them, even if the model is removed meanwhile.
 
         Raises:
-            StoreError: on entry, that somebody has removed it already.
+            StoreError: on entry, if the model has been removed already.
         """
         return nullcontext() if model.reference.scheme is Scheme.FILE else self.store.serving(model)
 
     def list(self) -> Sequence[ListedModel]:
-        """List the models of this machine, half-pulled ones, too."""
+        """Return the models of this machine, including those that are only partly pulled."""
         return self.store.list()
 
     def remove(self, reference: ModelRef) -> RemovedModel:
-        """Remove a model, with the files that no other one shares.
+        """Remove a model, and its files unless another model shares them.
 
         Raises:
-            ModelNotFound: it is not here.
+            ModelNotFound: the model is not on this machine.
         """
         return self.store.remove(reference)
 
     def collect_garbage(
         self, *, dry_run: bool = False, on_wait: Callable[[], None] = lambda: None
     ) -> GarbageReport:
-        """Remove what no model needs: what interrupted pulls and removals have left behind."""
+        """Remove files that no model needs, left behind by interrupted pulls and removals."""
         return self.store.collect_garbage(dry_run=dry_run, on_wait=on_wait)
 
     def _context(self, options: PullOptions) -> TransportContext:
@@ -203,7 +202,7 @@ class Models:
         )
 
     def _with_suggestions(self, error: UnknownModel, reference: ModelRef) -> UnknownModel:
-        """Add what is known here and called much the same, if its registry has named nothing."""
+        """Add models with similar names that are known here, if the registry has suggested none."""
         if error.alternatives:
             return error
         asked = str(reference)
@@ -219,8 +218,29 @@ class Models:
 
 
 def _open_own(reference: ModelRef) -> StoredModel:
-    from ramalama.models.store.local import (  # noqa: PLC0415 (whoever only lists needs none)
+    from ramalama.models.store.local import (  # noqa: PLC0415 (listing does not need it)
         open_local,
     )
 
     return open_local(reference)
+
+
+_SYSTEM = Path("/var/lib/ramalama")
+
+
+def store_base(
+    env: Mapping[str, str], home: Path, *, uid: int, configured: str | None = None
+) -> Path:
+    """Return the directory of the store as an absolute path; it need not exist.
+
+    *configured* is the setting ``store``, which may begin with ``~``; a relative XDG_DATA_HOME
+    counts as unset (XDG base directories).
+    """
+    if configured:
+        if configured == "~" or configured.startswith("~/"):
+            return home / configured[2:]
+        return Path(configured).absolute()
+    if uid == 0:
+        return _SYSTEM
+    named = Path(env.get("XDG_DATA_HOME", ""))
+    return (named if named.is_absolute() else home / ".local/share") / "ramalama"

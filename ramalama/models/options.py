@@ -1,4 +1,4 @@
-"""How models are pulled and pushed."""
+"""Options for pulling and pushing models."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 
 class ModelSettings(Protocol):
-    """What models ask of the settings of this host; `Config` has it."""
+    """The settings of this host that `Models` needs; `Config` provides them."""
 
     @property
     def store(self) -> str | None:
-        """The directory of the models; None is the usual one."""
+        """The directory of the models; None means the default directory."""
         ...
 
     @property
     def transport(self) -> Scheme:
-        """The transport of references that name none."""
+        """The transport of references without a scheme."""
         ...
 
 
 class ModelFormat(StrEnum):
-    """What a runtime loads; where a repository has several, the runtime decides."""
+    """A format of models; if a repository has several, the runtime decides."""
 
     GGUF = "gguf"
     SAFETENSORS = "safetensors"
 
 
 class PushKind(StrEnum):
-    """How a model is packed in a registry; upstream's words."""
+    """How a model is packed in a registry; the names are those of upstream RamaLama."""
 
     ARTIFACT = "artifact"
     RAW = "raw"
@@ -44,13 +44,13 @@ class PushKind(StrEnum):
 
 @frozen()
 class PushOptions:
-    """How a model is sent.
+    """How a model is pushed.
 
     Attributes:
         kind: how it is packed.
-        base: the image under a car; of no use to the other kinds.
-        authfile: credentials for OCI registries, instead of all the usual places.
-        tls_verify: require HTTPS of these, with a certificate that verifies.
+        base: the base image of a car; ignored for other kinds.
+        authfile: the file with credentials for OCI registries, instead of the default files.
+        tls_verify: require HTTPS of OCI registries, with a valid certificate.
     """
 
     kind: PushKind = PushKind.RAW
@@ -61,13 +61,13 @@ class PushOptions:
 
 @frozen()
 class PullOptions:
-    """How a model is fetched.
+    """How a model is pulled.
 
     Attributes:
-        wanted: the format to take where there is a choice.
-        authfile: credentials for OCI registries, instead of all the usual places.
-        tls_verify: require HTTPS of these, with a certificate that verifies.
-        offline: ask nobody.
+        wanted: the format to pull if a repository has several.
+        authfile: the file with credentials for OCI registries, instead of the default files.
+        tls_verify: require HTTPS of OCI registries, with a valid certificate.
+        offline: do not use the network.
     """
 
     wanted: ModelFormat = ModelFormat.GGUF

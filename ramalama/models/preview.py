@@ -1,4 +1,4 @@
-"""What can be told of a model before it is fetched, and after its first bytes."""
+"""Describe and check a model before it is downloaded, and after its first bytes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _WEIGHTS = (FileKind.GGUF, FileKind.SAFETENSORS)
 
 
 def weights_of(remote: RemoteModel) -> int:
-    """Add up the bytes of a model's weights, as far as its server tells."""
+    """Return the sum of the sizes, in bytes, of a model's weights, as far as they are known."""
     return sum(file.blob.size or 0 for file in remote.files if file.kind in _WEIGHTS)
 
 
 def preview_model(remote: RemoteModel) -> StoredModel | None:
-    """Describe a model as it will be in the store, by its files' names; its settings are unknown.
+    """Describe a model as it will be in the store, by its files' names, without its settings.
 
-    None where only the archives that it comes in will tell.
+    Return None if its files are known only after its archives are unpacked.
     """
     files = {
         kind: tuple(Path(file.name) for file in remote.files if file.kind is kind)
@@ -47,7 +47,7 @@ def preview_model(remote: RemoteModel) -> StoredModel | None:
 
 
 def with_header_check(file: RemoteFile) -> RemoteBlob:
-    """Have the download end as soon as a file's beginning shows that no server would load it."""
+    """Return the blob with a check that ends the download if no server can load the file."""
 
     def check_gguf(head: bytes) -> None:
         check_beginning(head, name=file.name)

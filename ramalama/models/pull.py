@@ -1,4 +1,4 @@
-"""From a reference to a model in the store, with what it takes from servers and other programs."""
+"""Pull a model into the store, from its source or from the caches of other programs."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ if TYPE_CHECKING:
     from ramalama.models.transports.selection.request import Variant
 
 Admit: TypeAlias = "Callable[[str, int, Sequence[Variant]], None]"
-"""Is told of a model before it is fetched: its name, the bytes of its weights, and the variants of
-it that could be had instead. Raises a ModelError to refuse it."""
+"""Called before a model is downloaded, with its name, the bytes of its weights, and the variants
+that are available instead. Raises a ModelError to refuse the model."""
 
 
 class Puller:
-    """Brings models into *store*; what other programs' *caches* have is not fetched again.
+    """Pulls models into *store*; files in the *caches* of other programs are not downloaded.
 
-    A model that *admit* or *check* refuses is refused before anything of it is fetched; see
+    A model that *admit* or *check* refuses is refused before anything is downloaded; see
     `Models.pull`.
     """
 
-    def __init__(  # noqa: PLR0913 (what a pull goes by)
+    def __init__(  # noqa: PLR0913 (the settings of a pull)
         self,
         store: ModelStore,
         context: TransportContext,
@@ -70,13 +70,15 @@ class Puller:
         self._on_event = on_event
 
     def pull(self, reference: ModelRef, wanted: ModelFormat) -> ModelRecord:
-        """Bring in the model as it is at its source now; all of it, or nothing is changed.
+        """Pull the current version of the model; after a failure, the stored model is unchanged.
 
-        What was fetched before an error stays, and the next pull goes on from there. Another
-        process that pulls the same model is waited for, and what it has brought in is taken.
+        Downloaded parts are kept after an error, and the next pull continues with them. If another
+        process pulls the same model, this one waits for it and uses its result.
 
         Raises:
-            ModelError: it is not there, may not be had, is too large, broke off, or is no model.
+            ModelError: the model does not exist, access is denied, it is too large, the download
+            was
+                interrupted, or it is not a model.
             StoreError: the store cannot be used, or has not enough space.
         """
         began = datetime.now(UTC)
@@ -92,7 +94,7 @@ class Puller:
     def _update(
         self, reference: ModelRef, wanted: ModelFormat, record: ModelRecord | None
     ) -> ModelRecord:
-        """Ask for *reference*, and fetch it unless *record* is what it is."""
+        """Find *reference* at its source, and download it unless *record* is up to date."""
 
         def note_retry(reason: str, seconds: float) -> None:
             self._on_event(DownloadRetrying(str(reference), reason, seconds))
@@ -104,22 +106,22 @@ class Puller:
             if record is None or not _is_same(record, remote):
                 record = ModelRecord(
                     reference=reference,
-                    files=self._bring(remote, wanted),
+                    files=self._download_files(remote, wanted),
                     pulled=datetime.now(UTC),
                     revision=remote.revision,
                 )
                 self._store.publish(record)
         return record
 
-    def _bring(self, remote: RemoteModel, wanted: ModelFormat) -> tuple[StoredFile, ...]:
-        """Get all files onto the shelf."""
-        files = {file.name: self._look_around(remote, file) for file in remote.files}
+    def _download_files(self, remote: RemoteModel, wanted: ModelFormat) -> tuple[StoredFile, ...]:
+        """Get all files of the model into the store."""
+        files = {file.name: self._find_here(remote, file) for file in remote.files}
         missing = [file for file in remote.files if files[file.name] is None]
         layers = [archive.blob for archive in remote.archives]
         blobs = [*map(with_header_check, missing), *layers]
         self._announce(remote, blobs)
         with ExitStack() as holding:
-            # Other images may have a layer in common with this one, and be unpacked just now.
+            # Another image may share a layer with this one, and may be unpacked at the same time.
             digests = [layer.digest for layer in layers if layer.digest is not None]
             holding.enter_context(self._contents.held(digests))
             fetched = self._fetch(remote, blobs)
@@ -129,7 +131,7 @@ class Puller:
             try:
                 found += self._unpack(remote, fetched[len(missing) :], wanted)
                 self._check(found)
-            except ModelError:  # it would be no better another time
+            except ModelError:  # another attempt would fail, too
                 holding.close()
                 self._store.abandon(remote.reference, {blob.digest for blob in fetched})
                 raise
@@ -140,15 +142,15 @@ class Puller:
         return tuple(found)
 
     def _preview(self, remote: RemoteModel) -> None:
-        """Refuse what would be of no use here, by what is known of it."""
+        """Refuse a model that is not suitable, judged by its description."""
         model = preview_model(remote)
         if self._check_preview is not None and model is not None:
             self._check_preview(model)
         if self._admit is not None:
             self._admit(str(remote.reference), weights_of(remote), remote.variants)
 
-    def _look_around(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
-        """Take a file from the store or from another program, if one of them has it."""
+    def _find_here(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
+        """Return a file that the store or another program has already; None if there is none."""
         blob = file.blob
         if blob.digest is not None and (path := self._contents.find(blob.digest)):
             return _stored(file, blob.digest, path.stat().st_size)
@@ -163,7 +165,7 @@ class Puller:
         path = None if found is None else self._contents.find(found.digest)
         if found is None or path is None:
             return None
-        self._on_event(Notice(f"{file.name} is shared with {found.cache}, which had it already"))
+        self._on_event(Notice(f"{file.name} was found in {found.cache} and is shared with it"))
         return _stored(file, found.digest, path.stat().st_size)
 
     def _announce(self, remote: RemoteModel, missing: Sequence[RemoteBlob]) -> None:
@@ -177,7 +179,7 @@ class Puller:
         )
 
     def _fetch(self, remote: RemoteModel, blobs: Sequence[RemoteBlob]) -> Sequence[FetchedBlob]:
-        """Fetch *blobs*, the missing ones; what came of them is kept, unless it is of no use."""
+        """Download *blobs*, the missing ones; keep partial results unless they are useless."""
         if not blobs:
             return ()
         from ramalama.models.download.downloader import (  # noqa: PLC0415 (brings in httpx2)
@@ -192,17 +194,17 @@ class Puller:
             self._store.abandon(remote.reference, ())
             raise
         except BaseException:
-            with suppress(StoreError):  # which is no news if the disk fails
+            with suppress(StoreError):  # report the first error
                 self._store.forget_unless_begun(remote.reference, blobs)
             raise
 
     def _unpack(
         self, remote: RemoteModel, layers: Sequence[FetchedBlob], wanted: ModelFormat
     ) -> tuple[StoredFile, ...]:
-        """Take the files out of an image's layers."""
+        """Unpack the model's files from an image's layers."""
         if not layers:
             return ()
-        # Needed for images alone.
+        # Imported only for images.
         from ramalama.models.transports.oci.layers.unpack import unpack  # noqa: PLC0415
         from ramalama.models.transports.oci.manifests.weights import one_model  # noqa: PLC0415
 
@@ -216,7 +218,7 @@ class Puller:
         return one_model(files, wanted, name=str(remote.reference))
 
     def _check(self, files: Sequence[StoredFile]) -> None:
-        """Refuse weights that no server of this machine could load, whoever sent them.
+        """Refuse weights that no server of this machine could load.
 
         Raises:
             ModelUnsupported: see `check_header`.
@@ -230,7 +232,7 @@ class Puller:
 
 @contextmanager
 def _named(reference: ModelRef) -> Generator[None]:
-    """Have every failure of a pull say what was pulled."""
+    """Make sure that the message of every failed pull names the model."""
     try:
         yield
     except ModelPullError as exc:
@@ -241,7 +243,7 @@ def _named(reference: ModelRef) -> Generator[None]:
 
 
 def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:
-    """Tell whether *record* is what the source has now."""
+    """Return whether *record* is the current version at the source."""
     if remote.archives or not all(file.blob.digest for file in remote.files):
         return remote.revision is not None and record.revision == remote.revision
     known = {(file.name, file.digest) for file in record.files}
@@ -249,7 +251,7 @@ def _is_same(record: ModelRecord, remote: RemoteModel) -> bool:
 
 
 def _blobs(remote: RemoteModel) -> Sequence[RemoteBlob]:
-    """List all that the model consists of, here already or not."""
+    """Return all blobs of the model, whether they are in the store or not."""
     return [*(file.blob for file in remote.files), *(each.blob for each in remote.archives)]
 
 
@@ -258,6 +260,6 @@ def _stored(file: RemoteFile, digest: Digest, size: int) -> StoredFile:
 
 
 def _total(blobs: Sequence[RemoteBlob]) -> int | None:
-    """Add the sizes up; None if one of them is not known."""
+    """Return the sum of the sizes; None if one of them is unknown."""
     sizes = [blob.size for blob in blobs]
     return None if None in sizes else sum(size or 0 for size in sizes)

@@ -1,4 +1,4 @@
-"""From a model on this machine to one in a registry."""
+"""Push a model of this machine to a registry."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _EVERY = 0.1  # seconds between two reports of progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """What shall be sent, and where to.
+    """What to push, and where.
 
     Attributes:
-        name: of the model, for the configuration and the directory in an image.
-        files: in the order in which a server wants them.
-        base: the image under a car; of no use to the other kinds.
-        source: where the model came from, if that is a registry: perhaps the same one, which then
-            has the bytes already.
+        name: the model's name, for the configuration and for the directory in an image. files: the
+        files, in the order in which a server loads them. base: the base image of a car; ignored for
+        other kinds. source: where the model came from, if that is a registry; if it is the target's
+        registry, it has
+            the content already.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Push:
     source: ImageReference | None = None
 
 
-def push_model(  # noqa: PLR0913 (all that a push takes)
+def push_model(  # noqa: PLR0913 (the inputs of a push)
     source: ModelRef,
     target: ModelRef,
     options: PushOptions,
@@ -72,9 +72,9 @@ def push_model(  # noqa: PLR0913 (all that a push takes)
     user: InvokingUser,
     on_event: UploadHook,
 ) -> ModelRef:
-    """Do what `Models.push` says."""
+    """Push a model; see `Models.push`."""
     if target.scheme is not Scheme.OCI:
-        msg = f"{target} is in no OCI registry, which models are pushed to: oci://HOST/NAME:TAG"
+        msg = f"{target} is not in an OCI registry; models are pushed to oci://HOST/NAME:TAG"
         raise InvalidReference(msg)
     push = Push(
         name=model_name(source),
@@ -107,24 +107,24 @@ def _parse_base(text: str) -> ImageReference:
 
 
 class Pusher:
-    """Sends models to OCI registries; what a registry has already is not sent again."""
+    """Pushes models to OCI registries; content that a registry has already is not sent again."""
 
     def __init__(self, access: Access, *, on_event: UploadHook = ignore) -> None:
         self._access = access
         self._on_event = on_event
 
     def push(self, push: Push) -> Digest:
-        """Send everything, the manifest last, and return the digest of that.
+        """Send everything, the manifest last, and return the digest of the manifest.
 
-        Called again after a failure, it goes on with the blobs that are missing.
+        After a failure, another call sends the blobs that are missing.
 
         Raises:
-            ModelPushError: the registry does not take it, or a file has changed meanwhile.
-            AccessDenied: it wants other credentials.
-            ModelPullError, ModelUnsupported: the image under a car cannot be had, or is none.
+            ModelPushError: the registry does not accept the model, or a file has changed meanwhile.
+            AccessDenied: the registry requires other credentials. ModelPullError, ModelUnsupported:
+            the base image of a car cannot be pulled, or is unsuitable.
         """
         if push.target.digest:
-            msg = f"{push.target.format()} names a digest; what is pushed gets a tag"
+            msg = f"{push.target.format()} names a digest, but a push needs a tag"
             raise ModelPushError(msg)
         package = self._pack(push)
         elsewhere = _same_registry(push)
@@ -135,7 +135,7 @@ class Pusher:
         self._on_event(_plan(push, package, missing))
         for blob in missing:
             self._upload(registry, blob)
-        return self._patiently(
+        return self._with_retries(
             "manifest",
             lambda: registry.put_manifest(
                 push.target.tag or _LATEST, package.manifest, media_type=OCI_MANIFEST
@@ -152,7 +152,7 @@ class Pusher:
         )
 
         if push.base is None:
-            msg = "a car is built on an image, and none is named"
+            msg = "a car needs a base image, but none was named"
             raise ModelPushError(msg)
         return pack_image(push.kind, push.name, push.files, read_base(push.base, self._access))
 
@@ -161,16 +161,16 @@ class Pusher:
             meter = _Meter(blob, self._on_event)
             upload_blob(registry, blob.content, blob.descriptor.digest, on_bytes=meter.count)
 
-        self._patiently(blob.name, once)
+        self._with_retries(blob.name, once)
 
-    def _patiently(self, name: str, act: Callable[[], T]) -> T:
-        """Call *act*, again and again while it fails in a way that may pass."""
+    def _with_retries(self, name: str, act: Callable[[], T]) -> T:
+        """Call *act*, and repeat the call after transient errors."""
 
         def once() -> T:
             try:
                 return act()
             except ModelPushError as exc:
-                if (failure := _passing(exc)) is None:
+                if (failure := _as_transient(exc)) is None:
                     raise
                 raise failure from exc
 
@@ -180,12 +180,12 @@ class Pusher:
         try:
             return self._access.retry_policy.retrying(tell)(once)
         except TransientError as exc:
-            msg = f"{exc}; push again to go on with what is missing"
+            msg = f"{exc}; push again to send the rest"
             raise ModelPushError(msg) from exc
 
 
 class _Meter:
-    """Counts what leaves of one blob, and reports it now and then."""
+    """Counts the bytes of one blob that were sent, and reports them now and then."""
 
     def __init__(self, blob: Blob, on_event: UploadHook) -> None:
         self._blob = blob
@@ -194,7 +194,7 @@ class _Meter:
         self._reported = 0.0
 
     def count(self, sent: int) -> None:
-        """Take note of *sent* more bytes."""
+        """Add *sent* more bytes."""
         total = self._blob.content.size
         self._done = min(self._done + sent, total)
         now = time.monotonic()
@@ -203,8 +203,8 @@ class _Meter:
             self._on_event(UploadProgress(self._blob.name, self._done, total))
 
 
-def _passing(error: ModelPushError) -> TransientError | None:
-    """Return what is to be thought of *error* if another try may spare us; else None."""
+def _as_transient(error: ModelPushError) -> TransientError | None:
+    """Return *error* as a transient error if another attempt may succeed; None if not."""
     match error, error.__cause__:
         case _, TransientError(pause=pause):
             return TransientError(str(error), pause=pause)
@@ -217,7 +217,7 @@ def _passing(error: ModelPushError) -> TransientError | None:
 
 
 def _same_registry(push: Push) -> Sequence[str]:
-    """List the repositories of the target's registry that may have some of the bytes."""
+    """Return the repositories of the target's registry that may have some of the content."""
     return [
         other.path
         for other in (push.source, push.base)
@@ -228,7 +228,7 @@ def _same_registry(push: Push) -> Sequence[str]:
 def _missing(
     package: Package, registry: RegistryClient, elsewhere: Sequence[str]
 ) -> Sequence[Blob]:
-    """List what the repository lacks, and cannot be given from the repositories *elsewhere*."""
+    """Return the blobs that the registry lacks, even in the repositories *elsewhere*."""
 
     def is_there(digest: Digest) -> bool:
         return registry.has_blob(digest) or any(

@@ -1,4 +1,4 @@
-"""The inference servers that we know; a new one is a file, a name and a case here."""
+"""The supported inference servers; to add one, add a file, a name and a case here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def find_runtime(name: RuntimeName) -> Runtime:
-    """Return the inference server of that name."""
+    """Return the inference server called *name*."""
     match name:
         case RuntimeName.LLAMA_CPP:
             return LlamaCpp()
         case RuntimeName.VLLM:
-            from ramalama.runtimes.vllm import Vllm  # noqa: PLC0415 (most starts do without)
+            from ramalama.runtimes.vllm import Vllm  # noqa: PLC0415 (most starts do not need it)
 
             return Vllm()
         case _:

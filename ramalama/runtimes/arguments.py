@@ -1,4 +1,4 @@
-"""What every server is asked for in the same way: options, and whose word counts for them."""
+"""Options that every inference server has, and whose value is used for them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.runtimes.base import MountedModel
 
-_LARGEST_CONTEXT = 2**24  # tokens; no model has been made for as many
+_LARGEST_CONTEXT = 2**24  # tokens; no model has so large a context
 
 
 def option(name: str, value: object | None) -> Iterator[str]:
-    """Yield the words of an option; none for None, which leaves it to the server."""
+    """Yield the words of an option; nothing for None, which keeps the server's default."""
     if value is not None:
         yield name
         yield str(value)
 
 
 def context_size(options: ServeOptions, parameters: Mapping[str, object]) -> int:
-    """Return the tokens of context: the user's, the author's, or ours; 0 is the model's own.
+    """Return the context size in tokens; 0 means the context of the model.
 
-    *parameters* are the author's, see `MountedModel`.
+    It is the user's value, or else the author's, or else the default. *parameters* are the
+    author's, see `MountedModel`.
     """
     if options.ctx_size is not None:
         return options.ctx_size
@@ -37,7 +38,7 @@ def context_size(options: ServeOptions, parameters: Mapping[str, object]) -> int
 
 
 def temperature(options: ServeOptions, model: MountedModel) -> float:
-    """Return the temperature: the user's, the author's, or ours."""
+    """Return the temperature: the user's, or else the author's, or else the default."""
     if options.temp is not None:
         return float(options.temp)  # 0 is the same as 0.0, on command lines too
     wanted = model.parameters.get("temperature")

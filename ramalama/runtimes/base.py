@@ -1,4 +1,4 @@
-"""What an inference server is to us: a command line, and a way to ask whether it is ready."""
+"""The interface of an inference server: its command line, its readiness check, its log."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 CPU = "CPU"
 
-_HUGE = 2.0**31  # nothing that is sampled with is larger; no infinity is, either
+_HUGE = 2.0**31  # no sampling parameter is larger; excludes infinity
 
 
 @frozen()
 class MountedModel:
-    """A model as the container sees it; paths are the container's.
+    """A model as the container sees it; paths are paths in the container.
 
     Attributes:
-        weights: the (first) file, or a directory of safetensors with all that belongs to them.
-        alias: what clients call it.
-        template_name: one of llama.cpp's own chat templates.
-        parameters: its author's sampling defaults, by Ollama's names; hostile.
+        weights: the (first) file, or a directory of safetensors with the files that belong to them.
+        alias: the model's name for clients.
+        template_name: the name of a chat template that is built into llama.cpp.
+        parameters: its author's sampling defaults, by Ollama's names; not trusted.
 
     See `StoredModel` for the rest.
     """
@@ -46,15 +46,15 @@ class MountedModel:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether a stranger's *value* is a finite number, which an option may be set to."""
+    """Return whether *value*, which is not trusted, is a finite number that an option can have."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _HUGE
 
 
 @frozen()
 class ListenAddress:
-    """Where the server listens inside the container: a UNIX socket, or an address with a port.
+    """The address where the server listens inside the container: a UNIX socket, or host and port.
 
-    *api_key_file* is a file inside the container; None asks for no key.
+    *api_key_file* is a file inside the container; None means that no key is required.
     """
 
     host: str
@@ -64,10 +64,10 @@ class ListenAddress:
 
 @frozen()
 class ServerEnvironment:
-    """What a server finds in its container.
+    """The environment of a server in its container.
 
-    *kind* is what it can compute on, with so many *gpus*; *image* None (a dry run) stands for our
-    own image.
+    *kind* is the kind of accelerator, and *gpus* the number of GPUs. *image* is None in a dry run,
+    which assumes RamaLama's own image.
     """
 
     listen: ListenAddress
@@ -78,18 +78,18 @@ class ServerEnvironment:
 
     @property
     def gpu(self) -> bool:
-        """Whether there is any."""
+        """Whether the server has a GPU."""
         return self.kind is not AcceleratorKind.CPU
 
 
 @frozen()
 class ServerSpec:
-    """How the server is started and asked.
+    """How the server is started and checked.
 
-    *entrypoint* None keeps the image's, *health_path* answers 200 once the model is loaded,
-    *wants_gpu* tells whether it would be a pity if it computed on the CPU alone. *compiles* is a
-    server that loads what it has just written, *shared_memory* one whose processes share more of
-    it than an engine would give them (64 MB).
+    *entrypoint* None keeps the image's. *health_path* answers 200 once the model is loaded.
+    *wants_gpu* says whether to warn if the server computes on the CPU only. *compiles* means that
+    the server loads code that it has just written. *shared_memory* means that its processes share
+    more memory than an engine's default of 64 MB.
     """
 
     entrypoint: tuple[str, ...] | None
@@ -103,11 +103,12 @@ class ServerSpec:
 
 @frozen()
 class ServerReport:
-    """What a server says that it computes with; None is what it does not say.
+    """What a server's log says about its devices; a field is None if the log does not say it.
 
     Attributes:
-        device: where the model's layers are, in the server's words (``CUDA0``), several with
-            commas; "CPU" where none is on a GPU.
+        device: where the model's layers are, in the server's words (``CUDA0``), several separated
+        by
+            commas; "CPU" if no layer is on a GPU.
         context: tokens.
     """
 
@@ -118,7 +119,7 @@ class ServerReport:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the server says that it computes on the CPU alone."""
+        """Whether the server says that it computes on the CPU only."""
         return self.device == CPU
 
     def __str__(self) -> str:
@@ -136,32 +137,32 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> RuntimeName:
-        """As in `--runtime`."""
+        """The name, as in `--runtime`."""
         ...
 
     @property
     def format(self) -> ModelFormat:
-        """What it loads best, where there is a choice."""
+        """The preferred format of models, if there are several."""
         ...
 
     def check(self, model: StoredModel) -> None:
-        """Make sure, before anything large is done, that it could load *model*.
+        """Check, before anything large is downloaded, that the server can load *model*.
 
         Raises:
-            ModelUnsupported: it could not.
+            ModelUnsupported: the server cannot load it.
         """
         ...
 
     def server(
         self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment
     ) -> ServerSpec:
-        """Write the command line; pure."""
+        """Return the server's command line and settings; without any I/O."""
         ...
 
     def explain(self, log: Sequence[str]) -> str | None:
-        """Find in a dead server's log why it died, in a few words; None when it does not say."""
+        """Return briefly why a server has died, from its log; None if the log does not say."""
         ...
 
     def report(self, log: Sequence[str]) -> ServerReport:
-        """Find in the log of a server that is ready what it computes with."""
+        """Return what the log of a server that is ready says about its devices."""
         ...

@@ -1,4 +1,4 @@
-"""llama.cpp's `llama-server`; its options as of build 11669, all of them years old."""
+"""Run llama.cpp's `llama-server`; the options are those of build 11669, all of them years old."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 _PROGRAM = "llama-server"
 
-# llama.cpp's own "full" images start this script, which stands beside the programs.
+# The entrypoint of llama.cpp's own "full" images; it is in the directory of the programs.
 _UPSTREAM_SCRIPT = "tools.sh"
 
-_LAST_WORDS = 40  # lines; what stands before may be an answer that was refused hours ago
+_TAIL = 40  # lines; earlier lines may be about a request that was refused hours ago
 
-# Ollama's names for what the server has an option for.
+# Parameters by Ollama's names, and the server's options for them.
 _SAMPLING = {
     "top_k": "--top-k",
     "top_p": "--top-p",
@@ -40,8 +40,8 @@ _SAMPLING = {
     "frequency_penalty": "--frequency-penalty",
 }
 
-# What a dead server said, and what it means; the first match of the earliest row wins, since
-# the rows go from the cause to its consequences.
+# Patterns of a dead server's log, and their meaning. The first row that matches is used: the rows
+# are ordered from causes to their consequences.
 _CAUSES = (
     (r"unknown speculative decoding type without draft model",
      "its llama.cpp is too old for a draft model (a newer image is not)"),
@@ -56,7 +56,7 @@ _CAUSES = (
     (r"failed to open GGUF file '.*' \((?P<it>[^)]+)\)", "it cannot open the model: {it}"),
     (r"couldn't bind HTTP server socket", "it cannot listen at its address"),
     (r"error loading model: (?P<it>.+)", "{it}"),
-    (r"(?P<it>GGML_ASSERT\(.+\) failed)", "it failed a check of its own: {it}"),
+    (r"(?P<it>GGML_ASSERT\(.+\) failed)", "an internal check failed: {it}"),
     (r"error: (?P<it>.+)", "{it}"),
 )  # fmt: skip
 
@@ -68,18 +68,18 @@ class LlamaCpp:
     format = ModelFormat.GGUF
 
     def check(self, model: StoredModel) -> None:
-        """Refuse what is not GGUF; see `Runtime.check`."""
+        """Refuse a model that is not in GGUF format; see `Runtime.check`."""
         if model.directory is not None:
             msg = (
-                f"{model.reference} is a safetensors model, and llama.cpp loads GGUF alone; "
-                "take --runtime vllm, or a GGUF conversion of the model"
+                f"{model.reference} is a safetensors model, but llama.cpp loads only GGUF; "
+                "use --runtime vllm, or a GGUF conversion of the model"
             )
             raise ModelUnsupported(msg)
 
     def server(
         self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment
     ) -> ServerSpec:
-        """Write the command line; see `Runtime.server`."""
+        """Return the command line; see `Runtime.server`."""
         listen = environment.listen
         argv = [
             *("--host", listen.host),
@@ -102,9 +102,9 @@ class LlamaCpp:
             "--no-warmup",
             *options.runtime_args,
         ]
-        # Fitting layers into device memory costs a second look at the model, in vain without a
-        # device. By environment, since builds that do not know it must not stumble over it.
-        # With one, the log shall tell whether it is used: see `llama_log`.
+        # To fit layers into device memory, the server reads the model twice, which is useless
+        # without a device. It is disabled by a variable, since old builds do not know the option.
+        # With a device, the log must show whether it is used: see `llama_cpp_log`.
         env = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
         return ServerSpec(
             entrypoint=_entrypoint(environment.image),
@@ -115,10 +115,10 @@ class LlamaCpp:
         )
 
     def explain(self, log: Sequence[str]) -> str | None:
-        """Find the cause of death in the log; see `Runtime.explain`."""
-        last_words = log[-_LAST_WORDS:]
+        """Find the reason for the server's end in the log; see `Runtime.explain`."""
+        tail = log[-_TAIL:]
         for pattern, meaning in _CAUSES:
-            for line in last_words:
+            for line in tail:
                 if match := re.search(pattern, line):
                     return meaning.format(**match.groupdict())
         return None
@@ -133,12 +133,12 @@ class LlamaCpp:
 
 
 def _template(name: str | None) -> tuple[str, ...]:
-    # With Jinja, the name itself would be taken for a template.
+    # With Jinja, the name itself would be parsed as a template.
     return () if name is None else ("--no-jinja", "--chat-template", name)
 
 
 def _speculation(draft: str | None) -> tuple[str, ...]:
-    # Since build 9200 or so a draft model is loaded and left idle unless its use is named, too.
+    # Since about build 9200, a draft model is not used unless the type of its use is named, too.
     return () if draft is None else ("--model-draft", draft, "--spec-type", "draft-simple")
 
 
@@ -146,12 +146,12 @@ def _context(
     options: ServeOptions, model: MountedModel, environment: ServerEnvironment
 ) -> int | None:
     if options.ctx_size == 0 and environment.gpu and options.ngl == AUTOMATIC_LAYERS:
-        return None  # left alone, the server takes as much as fits beside the layers
+        return None  # by default, the server uses as much as fits beside the layers
     return context_size(options, model.parameters)
 
 
 def _sampling(parameters: Mapping[str, object]) -> Iterator[str]:
-    """Yield what the model's author wants besides; a value that is no number is none."""
+    """Yield the options for the author's other parameters; only numbers are used."""
     for name, flag in _SAMPLING.items():
         value = parameters.get(name)
         if is_number(value):
@@ -160,12 +160,12 @@ def _sampling(parameters: Mapping[str, object]) -> Iterator[str]:
 
 
 def _layers(ngl: int) -> int | None:
-    # Left alone, the server offloads what fits.
+    # By default, the server offloads as many layers as fit.
     return None if ngl == AUTOMATIC_LAYERS else ngl
 
 
 def _entrypoint(image: LocalImage | None) -> tuple[str, ...]:
-    """Choose the program, whatever the image would start by itself."""
+    """Return the program to run, independent of what the image runs by default."""
     program = PurePosixPath(image.entrypoint[0]) if image and image.entrypoint else None
     if program is not None and program.name == _PROGRAM:
         return (str(program),)

@@ -1,8 +1,8 @@
-"""What llama-server's log says of the device that it computes on.
+"""Read from llama-server's log which device it computes on.
 
-Since build 9181 (llama.cpp pull request 23021) the lines that matter need verbosity 4; earlier
-builds always write them. Lines begin with the function that writes them, after a time stamp and a
-letter in some builds; a model's own metadata, which anybody may have written, never stands there.
+Since build 9181 (llama.cpp pull request 23021) the relevant lines need verbosity 4; earlier builds
+always write them. Lines begin with the name of the function that writes them; some builds put a
+time stamp and a letter before it. A model's metadata, which is not trusted, never stands there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _START = r"^(?:[0-9.]+ [A-Z] )?"
 _NUMBER = r"([0-9]{1,18})\b"
-# A device is named here when it is found, whether or not it is given anything to do.
+# The server names a device here when it finds it, whether or not it uses it.
 _DEVICE = re.compile(_START + r"llama_\w+: using device (\S+) \(")
 _LAYERS = re.compile(rf"{_START}(?:llm_)?load_tensors: offloaded {_NUMBER}/{_NUMBER} layers to GPU")
 _BUFFER = re.compile(_START + r"(?:llm_)?load_tensors: +CPU\w* model buffer size")
@@ -26,7 +26,7 @@ _SLOT = re.compile(_START + r"(?:srv|slot) .*\bn_ctx_slot = " + _NUMBER)
 
 
 def read_report(log: Iterable[str]) -> ServerReport:
-    """Read what the server says first: a draft model's lines come after the model's own."""
+    """Read the first lines about devices: those of a draft model follow those of the model."""
     lines = tuple(log)
     devices = [match[1] for match in _matches(_DEVICE, lines)]
     layers = next(_matches(_LAYERS, lines), None)

@@ -1,8 +1,8 @@
-"""vLLM's `vllm serve`; its options as of version 0.32, most of them as old as 0.6.
+"""Run vLLM's `vllm serve`; the options are those of version 0.32, most as old as 0.6.
 
-It reads the directory of a model as Hugging Face has it. GGUF files are for a plugin since 0.24
-(vllm-gguf-plugin, on GPUs alone), which its vendors' images need not have: what cannot be told
-from here, the log of a server that ended tells.
+It reads the directory of a model in Hugging Face's layout. Since 0.24, GGUF files need a plugin
+(vllm-gguf-plugin, only for GPUs), which the vendors' images may lack. That is not known before the
+start, but the log of a server that has ended says it.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import LocalImage
 
 _PROGRAM = "vllm"
-_AHEAD = 5  # tokens that a draft model guesses; what vLLM's own pages take
-_CACHE = 2  # GiB, which are taken at once; 16384 tokens of a model like Llama 3.1 8B
+_AHEAD = 5  # tokens that a draft model guesses, as in vLLM's documentation
+_CACHE = 2  # GiB, allocated at start; 16384 tokens of a model like Llama 3.1 8B
 _CACHE_SIZE = "VLLM_CPU_KVCACHE_SPACE"
 _GIB = 1 << 30
-_WHAT_FITS = "auto"  # the model's own context, or as much of it as the cache holds; since 0.14
+_AUTO_CONTEXT = "auto"  # the model's own context, or as much of it as the cache holds; since 0.14
 _GPUS = frozenset(VLLM_IMAGES) - {AcceleratorKind.CPU}
 
-# It takes a key by argument or by environment, and both can be read by whoever may ask the engine.
-# So a shell takes it out of the file, and leaves its place to the server; without it, none starts.
+# vLLM takes a key by argument or variable, which every client of the engine can read. So a shell
+# reads the key from the file and then executes the server; without a key, no server starts.
 _WITH_KEY = 'VLLM_API_KEY="$(cat "$0")" && test "$VLLM_API_KEY" && export VLLM_API_KEY && exec "$@"'
 
-# Ollama's names for what a server can be told to sample with, vLLM's, and what it takes: each
-# request would be refused for a value out of bounds.
+# Sampling parameters by Ollama's names, vLLM's names, and vLLM's bounds; vLLM would refuse every
+# request if a value were out of bounds.
 _SAMPLING = (
     ("top_k", "top_k", 0, 1_000_000),
     ("top_p", "top_p", 0.001, 1),
@@ -52,8 +52,8 @@ _SAMPLING = (
 )
 
 _EVERYWHERE = {
-    "HF_HUB_OFFLINE": "1",  # the model is here, and all that belongs to it
-    "USER": "ramalama",  # PyTorch asks who it is, and the image may not know our user ID
+    "HF_HUB_OFFLINE": "1",  # the model is complete
+    "USER": "ramalama",  # PyTorch needs a user name, and the image may not have this user ID
     "VLLM_NO_USAGE_STATS": "1",
 }
 
@@ -65,7 +65,7 @@ class Vllm:
     format = ModelFormat.SAFETENSORS
 
     def check(self, model: StoredModel) -> None:
-        """Refuse what it has no way to load; see `Runtime.check`."""
+        """Refuse a model that vLLM cannot load; see `Runtime.check`."""
         what = "adapters" if model.adapters else "a projector" if model.projectors else ""
         if len(model.weights) > 1 and model.directory is None:
             what = "weights in several files"
@@ -78,14 +78,14 @@ class Vllm:
     def server(
         self, model: MountedModel, options: ServeOptions, environment: ServerEnvironment
     ) -> ServerSpec:
-        """Write the command line; see `Runtime.server`."""
+        """Return the command line; see `Runtime.server`."""
         listen, gpu = environment.listen, environment.kind in _GPUS
         several = gpu and environment.gpus > 1
-        context = context_size(options, model.parameters) or _WHAT_FITS
+        context = context_size(options, model.parameters) or _AUTO_CONTEXT
         seed = options.seed if options.seed is not None and options.seed >= 0 else None
         argv = [
             *("serve", model.weights),
-            f"--served-model-name={model.alias}",  # whatever it begins with
+            f"--served-model-name={model.alias}",  # the alias may begin with a dash
             *(("--uds", listen.host) if listen.port is None else ("--host", listen.host)),
             *option("--port", listen.port),
             *option("--max-model-len", context),
@@ -95,7 +95,7 @@ class Vllm:
             *option("--seed", seed),
             *option("--max-num-seqs", options.parallel),
             *option("--tensor-parallel-size", environment.gpus if several else None),
-            # To compile takes minutes, and a compiler, for a third more speed.
+            # Compiling takes minutes, and needs a compiler, for a third more speed.
             *(() if gpu else ("--enforce-eager",)),
             *options.runtime_args,
         ]
@@ -115,7 +115,7 @@ class Vllm:
         )
 
     def explain(self, log: Sequence[str]) -> str | None:
-        """Find the cause of death in the log; see `Runtime.explain`."""
+        """Find the reason for the server's end in the log; see `Runtime.explain`."""
         from ramalama.runtimes.vllm_log import find_cause  # noqa: PLC0415 (few servers die)
 
         return find_cause(log)
@@ -128,9 +128,9 @@ class Vllm:
 
 
 def with_cache(options: ServeOptions, needed: int) -> ServeOptions:
-    """Have a server on the CPU take so many bytes for its context, unless *options* say how many.
+    """Return *options* with a cache of *needed* bytes for the context, unless they set its size.
 
-    One on a GPU takes what is left, whatever this says.
+    This matters only on the CPU: on a GPU the server uses the memory that is left.
     """
     gib = -(-needed // _GIB)
     if gib <= _CACHE:
@@ -139,8 +139,8 @@ def with_cache(options: ServeOptions, needed: int) -> ServeOptions:
 
 
 def _on_cpu(threads: int) -> dict[str, str]:
-    # Left alone it binds a thread to every core but one, whoever else works there, and refuses to
-    # start unless nearly all of the host's memory is free.
+    # By default, vLLM binds a thread to every core but one, even if other processes use them, and
+    # does not start unless almost all of the host's memory is free.
     return {
         "OMP_NUM_THREADS": str(threads),
         _CACHE_SIZE: str(_CACHE),
@@ -160,7 +160,7 @@ def _sampling(options: ServeOptions, model: MountedModel) -> dict[str, float]:
 
 
 def _of_author(parameters: Mapping[str, object]) -> Iterator[tuple[str, float]]:
-    """Yield what the model's author wants besides, as far as it makes sense."""
+    """Yield the author's other sampling parameters, if their values are valid."""
     for theirs, ours, least, most in _SAMPLING:
         value = parameters.get(theirs)
         whole = theirs != "top_k" or isinstance(value, int)
@@ -169,6 +169,6 @@ def _of_author(parameters: Mapping[str, object]) -> Iterator[tuple[str, float]]:
 
 
 def _program(image: LocalImage | None) -> str:
-    """Choose the program, whatever the image would start by itself."""
+    """Return the program to run, independent of what the image runs by default."""
     program = PurePosixPath(image.entrypoint[0]) if image and image.entrypoint else None
     return str(program) if program is not None and program.name == _PROGRAM else _PROGRAM

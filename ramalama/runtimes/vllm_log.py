@@ -1,7 +1,7 @@
-"""What vLLM's log says of its end, and of what it computes with.
+"""Read from vLLM's log why it has ended, and which device it computes on.
 
-Several processes write it: the API's, the engine's, and a worker for each device. The one that
-fails first says why; the others follow with long stacks, and `See root cause above`.
+Several processes write it: the API server, the engine, and a worker for each device. The first one
+that fails says why; the others follow with long stack traces, and `See root cause above`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from ramalama.runtimes.base import CPU, ServerReport
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PLUGIN = "it has no plugin for GGUF; take --runtime llama.cpp, or the model in safetensors"
+_PLUGIN = "it has no plugin for GGUF; use --runtime llama.cpp, or the model in safetensors"
 _CONTEXT_TOO_LARGE = (
     "there is not enough memory for a context of that size (try a smaller --ctx-size, or on the "
     "CPU --env VLLM_CPU_KVCACHE_SPACE=GIB)"
 )
-_LONGEST = 300  # characters of a message that we know nothing of
+_LONGEST = 300  # characters of a message that is passed on
 
-# What a dead server said, and what it means; the first match of the earliest row wins, since
-# the rows go from the cause to its consequences.
+# Patterns of a dead server's log, and their meaning. The first row that matches is used: the rows
+# are ordered from causes to their consequences.
 _CAUSES = (
     (r"error: unrecognized arguments: (?P<it>.+)", "it does not know the argument {it}"),
     (r"error: argument (?P<it>[^ :]+): ", "it refused the value of {it}"),
@@ -40,7 +40,7 @@ _CAUSES = (
      "the model cannot be shared by {it} GPUs; name fewer of them in *_VISIBLE_DEVICES"),
     (r"Failed to infer device type|No CUDA GPUs are available|libcuda\.so",
      "it sees no GPU (`ramalama doctor` looks for the reason)"),
-    (r"Insufficient space in /dev/shm", "it has not enough shared memory"),
+    (r"Insufficient space in /dev/shm", "there is not enough shared memory"),
     (r"(?P<it>SafetensorError: .+)", "the model's files are cut off or corrupt: {it}"),
     (r"Couldn't instantiate the backend tokenizer|Can't load tokenizer",
      "the model lacks its tokenizer"),
@@ -56,7 +56,7 @@ _FITTED = r"Auto-fit max_model_len: reduced from \d+ to " + _NUMBER
 
 
 def find_cause(log: Iterable[str]) -> str | None:
-    """Find why the server died; see `Runtime.explain`."""
+    """Find the reason for the server's end in the log; see `Runtime.explain`."""
     lines = tuple(log)
     for pattern, meaning in _CAUSES:
         if match := _first(pattern, lines):
@@ -65,7 +65,7 @@ def find_cause(log: Iterable[str]) -> str | None:
 
 
 def read_report(log: Iterable[str]) -> ServerReport:
-    """Read what the server computes with; see `Runtime.report`."""
+    """Read the device and the context from the log; see `Runtime.report`."""
     lines = tuple(log)
     device, context = _first(_DEVICE, lines), _first(_FITTED, lines) or _first(_CONTEXT, lines)
     name = device["it"] if device else None

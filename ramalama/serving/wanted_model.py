@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.options import ModelFormat, PullOptions
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.draft_model import check_draft, with_draft
 from ramalama.planning.memory.fit import admit_within
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import capacity_of
@@ -45,7 +44,10 @@ def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
 
     model = _with_draft(options, get)
     runtime.check(model)
-    check_draft(model)
+    if model.draft is not None:
+        from ramalama.planning.draft_model import check_draft  # noqa: PLC0415 (few have a draft)
+
+        check_draft(model)
     return model
 
 
@@ -66,4 +68,8 @@ def _with_draft(options: ServeOptions, get: Callable[[ModelRef], StoredModel]) -
     """Get the model and its draft; the draft first, because it is small and may be misspelt."""
     draft = None if options.draft is None else get(options.draft)
     model = get(options.model)
-    return model if draft is None else with_draft(model, draft)
+    if draft is None:
+        return model
+    from ramalama.planning.draft_model import with_draft  # noqa: PLC0415 (few ask for a draft)
+
+    return with_draft(model, draft)

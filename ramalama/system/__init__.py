@@ -1,1 +1,1 @@
-"""What the operating system is asked."""
+"""Functions that use the operating system: locks, processes, memory, cores, ports."""

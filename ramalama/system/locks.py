@@ -45,7 +45,7 @@ def refuse_to_wait() -> None:
 
 
 def _nothing() -> None:
-    """Tell nobody that we wait."""
+    """Ignore that the lock is held by another process."""
 
 
 @contextmanager
@@ -57,17 +57,17 @@ def locked(
     cancel: threading.Event | None = None,
     permissions: int = _EVERYBODYS,
 ) -> Generator[bool]:
-    """Hold the lock at *path* for the block, which is told whether another had it before us.
+    """Hold the lock at *path* for the block; yield whether another process held it before.
 
-    *on_wait* is called once, if another has it now; then we wait as long as it takes. Ctrl-C ends
-    that, and so does *cancel*, once another thread sets it. A file that is not there is made, with
-    *permissions*; who holds it alone may remove it. To share a lock, reading is enough; a directory
-    that we may not even make it in has nobody to hide from but its owner, and then there is no
-    lock.
+    If the lock is held, *on_wait* is called once, and the wait takes as long as needed. Ctrl-C ends
+    it, and so does *cancel* once another thread sets it. The file is created with *permissions* if
+    it does not exist; the holder of an exclusive lock may remove it. A shared lock only needs to
+    read the file. If the directory is not writable, no other user writes there either, and the
+    block runs without a lock.
 
     Raises:
         LockCancelled: *cancel* was set.
-        OSError: the file cannot be made, or not be read.
+        OSError: the file cannot be created or read.
     """
     mode = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     waited = False

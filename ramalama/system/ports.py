@@ -1,4 +1,4 @@
-"""A TCP port of this host."""
+"""Find a free TCP port of this host."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from ramalama.errors import OptionRefused
 
 
 def free_port(asked: int | None = None) -> int:
-    """Make sure that nobody uses the port *asked* of 127.0.0.1; None lets the kernel choose one.
+    """Return the port *asked* of 127.0.0.1 if it is free; None lets the kernel choose a free one.
 
-    Only for a server that shares the host's network: everywhere else the engine picks, and sees
-    to it. Whoever had the port would be sent the prompts, and the key, in the server's stead.
+    This is only for a server that shares the host's network; otherwise the engine chooses and
+    checks the port. If another process had the port, it would get the prompts and the API key.
 
     Raises:
-        OptionRefused: it is in use, or not for this user.
+        OptionRefused: the port is in use, or this user may not use it.
     """
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers set it
         try:
             probe.bind(("127.0.0.1", asked or 0))
         except OSError as exc:
-            msg = f"port {asked} of 127.0.0.1 cannot be had: {exc.strerror}"
+            msg = f"port {asked} of 127.0.0.1 cannot be used: {exc.strerror}"
             raise OptionRefused(msg) from exc
         port: int = probe.getsockname()[1]
         return port

@@ -1,4 +1,4 @@
-"""Files that nobody but their owner may read, not even for the moment in which they are made."""
+"""Write files that only their owner can read, from the moment they are created."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _DIRECTORY_MODE = 0o700
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put *content* in the place of what *path* is or leads to; a reader sees all or nothing.
+    """Replace the file at *path* with *content* atomically.
 
-    Where *path* is a symbolic link, its target is replaced, in the target's own directory.
+    If *path* is a symbolic link, its target is replaced, in the target's own directory.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")
@@ -30,7 +30,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def make_directories(directory: Path) -> None:
-    """Make *directory*, and those above it that are missing, for their owner alone."""
+    """Create *directory* and its missing parents, accessible only by their owner."""
     for missing in reversed(
         [path for path in (directory, *directory.parents) if not path.exists()]
     ):

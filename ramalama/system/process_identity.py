@@ -1,8 +1,8 @@
-"""Who owns a container or a directory, and whether that owner still lives.
+"""Identify the process that owns a container or directory, and find out whether it still runs.
 
-A lease is written ``HOST-PID-START``: HOST is a digest of the kernel's boot ID and of the PID
-namespace, since a process ID means something only there; START is the process's start time in
-clock ticks after boot, since process IDs are used again (proc(5), ``/proc/pid/stat``, field 22).
+An identity is written ``HOST-PID-START``. HOST is a digest of the kernel's boot ID and of the PID
+namespace, since a process ID is unique only there. START is the process's start time in clock ticks
+after boot, since process IDs are reused (proc(5), ``/proc/pid/stat``, field 22).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class ProcessState(Enum):
-    """What we know of the owner of a lease."""
+    """Whether a process still runs."""
 
     ALIVE = auto()
     DEAD = auto()
     UNKNOWN = auto()
-    """It lived under another kernel, in another PID namespace or hidden, where we cannot look."""
+    """It ran under another kernel, in another PID namespace, or is hidden from this process."""
 
 
 @frozen(kw_only=False)
 class ProcessIdentity:
-    """A process that owns something, in a form that outlives it."""
+    """The identity of a process, which stays valid after the process has ended."""
 
     host: str
     pid: int
@@ -40,13 +40,13 @@ class ProcessIdentity:
 
     @classmethod
     def of_this_process(cls) -> Self:
-        """Return the lease of the process that calls."""
+        """Return the identity of the calling process."""
         pid = os.getpid()
         return cls(host=_this_host(), pid=pid, start=_start_time(pid) or 0)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Read what `format` wrote; None for anything else (labels are anybody's to write)."""
+        """Parse the output of `format`; return None for anything else (labels are not trusted)."""
         match = re.fullmatch(_FORMAT, text)
         if match is None:
             return None
@@ -54,11 +54,11 @@ class ProcessIdentity:
         return cls(host=host, pid=int(pid), start=int(start))
 
     def format(self) -> str:
-        """Write it as ``HOST-PID-START``."""
+        """Return the identity as ``HOST-PID-START``."""
         return f"{self.host}-{self.pid}-{self.start}"
 
     def state(self) -> ProcessState:
-        """Look whether the owning process still lives."""
+        """Return whether the process still runs."""
         if self.host != _this_host():
             return ProcessState.UNKNOWN
         try:
@@ -79,7 +79,7 @@ def _this_host() -> str:
 
 
 def _start_time(pid: int) -> int | None:
-    """Return a process's start time in clock ticks, None for no process, or for a zombie."""
+    """Return a process's start time in clock ticks; None for no process, or for a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -90,10 +90,10 @@ def _start_time(pid: int) -> int | None:
 
 
 def _without_procfs(pid: int) -> int | None:
-    """Ask the kernel for a process that procfs does not show.
+    """Find a process that procfs does not show.
 
     Raises:
-        PermissionError: it lives, and is somebody else's (proc(5), `hidepid`).
+        PermissionError: it runs, but belongs to another user (proc(5), `hidepid`).
     """
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""Calls that a signal must not cut in two."""
+"""Run a call that no signal may interrupt."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ T = TypeVar("T")
 
 
 def run_uninterrupted(call: Callable[[], T]) -> T:
-    """Run *call* to its end, whatever signals come; Ctrl-C meanwhile is raised after it.
+    """Run *call* to its end, even if signals arrive; a Ctrl-C meanwhile is raised afterwards.
 
-    Python runs signal handlers in the main thread, between any two instructions there. A request
-    that creates a container would be cut off after the engine heard it and before we learnt the
-    container's ID; in a thread of its own nothing reaches it.
+    Python runs signal handlers in the main thread, between any two instructions. A request that
+    creates a container could be interrupted after the engine got it and before the container's ID
+    arrives here. In a thread of its own, no signal interrupts it.
 
-    Thread and Event of `threading` are not used: an exception in the middle of their own
-    instructions leaves their locks taken, and everybody waits for ever.
+    `threading.Thread` and `Event` are not used: if an exception interrupts their code, their locks
+    stay locked, and every thread that needs them waits forever.
     """
-    errand = _Call(call)
+    running = _Call(call)
     interrupt: BaseException | None = None
-    while not errand.finished:
+    while not running.finished:
         try:
-            # After an interrupt there may or may not be a thread; a second one does no harm.
-            errand.run_in_thread()
-            errand.end.acquire()
-        except BaseException as exc:  # noqa: BLE001 (whatever a signal handler raises; kept, raised below)
+            # After an interrupt the thread may or may not exist; starting a second one does no
+            # harm.
+            running.run_in_thread()
+            running.end.acquire()
+        except BaseException as exc:  # noqa: BLE001 (any exception of a signal handler; raised below)
             interrupt = exc
     if interrupt is not None:
         raise interrupt
-    return errand.result()
+    return running.result()
 
 
 class _Call(Generic[T]):
@@ -48,7 +49,7 @@ class _Call(Generic[T]):
     def run_in_thread(self) -> None:
         try:
             _thread.start_new_thread(self._run, ())
-        except RuntimeError:  # the user may have no more of them
+        except RuntimeError:  # the user may not start more threads
             self._run()
 
     def _run(self) -> None:

@@ -125,7 +125,7 @@ class ImageContract(Contract):
         (tmp_path / "Containerfile").write_text(RECIPE)
         before = ids(engine)
 
-        with pytest.raises(ImageBuildError, match="no image reference"):
+        with pytest.raises(ImageBuildError, match="not an image reference"):
             self.build(engine, tmp_path, tag, image)
 
         assert ids(engine) == before

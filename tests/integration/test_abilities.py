@@ -139,7 +139,10 @@ def test_the_model_is_told_that_a_call_is_not_allowed(able: Able, stdio: Stdio) 
     done = able.run(stdio.option, SUM)
 
     assert (done.code, done.out) == (0, "I am not allowed to.\n")
-    assert done.err == f"{LEFT_OUT}(refused, with nobody to ask: {CALL}; see --mcp-approve)\n"
+    assert (
+        done.err
+        == f"{LEFT_OUT}(refused, since the user cannot be asked: {CALL}; see --mcp-approve)\n"
+    )
 
 
 @pytest.mark.parametrize(

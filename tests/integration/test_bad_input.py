@@ -51,7 +51,7 @@ def gguf(order: str, version: int) -> bytes:
         pytest.param(
             gguf(">", 3),
             1,
-            "{path} is a big-endian model, this machine is little-endian",
+            "{path} is a big-endian model; this machine is little-endian",
             id="big-endian",
         ),
         pytest.param(
@@ -105,7 +105,7 @@ def test_a_model_that_only_roots_privileges_open(cli: Cli, model: Path, account:
     done = cli.run("run", str(private), "Hello!")
 
     assert done.code == 5
-    assert done.complaint.startswith(f"{private} may be read with root's privileges only")
+    assert done.complaint.startswith(f"{private} can only be read with root's privileges")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_registry_that_is_not_there(cli: Cli, reference: str) -> None:
     done = cli.run("run", reference, "Hello!", env=nobody)
 
     *retries, complaint = done.err.splitlines()
-    why = "127.0.0.1:9 cannot be asked: Connection refused"
+    why = "127.0.0.1:9 cannot be used: Connection refused"
     assert done.code == 22
     assert all(re.fullmatch(rf".*: {why}; trying again in [0-9]+ s", line) for line in retries)
     assert re.fullmatch(
@@ -139,7 +139,7 @@ def test_a_reference_that_names_nothing(cli: Cli, reference: str) -> None:
     done = cli.run("run", "--", reference, "Hello!")
 
     assert done.code == 22
-    assert done.complaint.startswith(f"{reference!r} names no model: ")
+    assert done.complaint.startswith(f"{reference!r} does not name a model: ")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_odd_names_are_quoted_so_that_they_stay_on_the_line(cli: Cli, path: str)
         (["--temp=nan"], "'nan' is not a temperature of 0 or more"),
         (["--seed=x"], "'x'"),
         (["--runtime-args='"], "no closing quotation"),
-        (["--keepalive=0"], "a duration is longer than zero"),
+        (["--keepalive=0"], "a duration must be longer than zero"),
         (["--keepalive=5 min"], "'5 min' is not a duration"),
         (["--color=pink"], "'pink'"),
         (["--pull=sometimes"], "'sometimes'"),
@@ -213,10 +213,10 @@ def test_a_run_without_a_model(cli: Cli) -> None:
         (["--network=a b\nc"], 38, "network"),
         (["--image=localhost/none:1", "--pull=never"], 125, "the pull policy is never"),
         (["--image=127.0.0.1:9/x:1"], 125, "the registry cannot be reached"),
-        (["--image=a b"], 22, "'a b' is no image reference"),
-        (["--image=-x"], 22, "'-x' is no image reference"),
-        (["--image=x\ny"], 22, "is no image reference"),
-        (["--image=ü"], 22, "'ü' is no image reference"),
+        (["--image=a b"], 22, "'a b' is not an image reference"),
+        (["--image=-x"], 22, "'-x' is not an image reference"),
+        (["--image=x\ny"], 22, "is not an image reference"),
+        (["--image=ü"], 22, "'ü' is not an image reference"),
         (["--authfile=/no/such/file", "--pull=always"], 125, "/no/such/file does not exist"),
         (["--name=a b"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
         (["--name=-x"], 38, "[a-zA-Z0-9][a-zA-Z0-9_.-]"),
@@ -303,7 +303,7 @@ def test_a_port_that_is_taken_on_the_hosts_own_network(cli: Cli, model: Path) ->
         done = cli.run("run", "--network=host", f"--port={port}", str(model), "Hello!")
 
     assert done.code == 22
-    assert done.complaint == f"port {port} of 127.0.0.1 cannot be had: Address already in use"
+    assert done.complaint == f"port {port} of 127.0.0.1 cannot be used: Address already in use"
 
 
 def test_a_name_that_is_taken(cli: Cli, model: Path) -> None:
@@ -343,9 +343,9 @@ def test_a_full_disk(cli: Cli, model: Path, full_disk: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
-        ("unix:///no/such.sock", "not there"),
+        ("unix:///no/such.sock", "it does not exist"),
         ("tcp://127.0.0.1:9", "tcp:// is not supported"),
-        ("nonsense", "this is no engine's address"),
+        ("nonsense", "this is not an engine's address"),
         ("unix:///etc/hostname", "/etc/hostname"),
     ],
 )
@@ -362,7 +362,7 @@ def test_another_engine_than_the_one_asked_for(cli: Cli, model: Path) -> None:
     done = cli.run("run", "--engine=docker", str(model), "Hello!", env=env)
 
     assert done.code == 125
-    assert "podman answers there, and --engine asks for docker" in done.complaint
+    assert "podman answers there, but --engine requests docker" in done.complaint
 
 
 @on_podman

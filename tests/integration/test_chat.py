@@ -145,11 +145,13 @@ def test_the_key_comes_from_the_environment(
             id="400",
         ),
         pytest.param(
-            streamed(b"data: {nonsense\n\n"), "the server sent what is no JSON", id="wrong-json"
+            streamed(b"data: {nonsense\n\n"),
+            "the server sent an answer that is not JSON",
+            id="wrong-json",
         ),
         pytest.param(
             streamed({"hello": 1}),
-            "the server sent what is no part of a chat answer: {'hello': 1}",
+            "the server sent something that is not part of a chat answer: {'hello': 1}",
             id="another-json",
         ),
         pytest.param(
@@ -187,7 +189,9 @@ def test_a_request_that_fails_is_one_line_and_has_an_exit_code(
             "the server failed in the middle of its answer: slot failed",
             id="500-in-the-middle",
         ),
-        pytest.param(streamed(said("He"), stall=True), "the model server fell silent", id="stalls"),
+        pytest.param(
+            streamed(said("He"), stall=True), "the model server stopped answering", id="stalls"
+        ),
     ],
 )
 def test_an_answer_that_breaks_off_is_never_asked_for_twice(
@@ -211,7 +215,7 @@ def test_a_server_that_is_busy_is_asked_again(person: Person, status: int) -> No
 @pytest.mark.parametrize(
     ("url", "code", "complaint"),
     [
-        ("nonsense", 22, "'nonsense' is no server's address: write http(s)://host:port or"),
+        ("nonsense", 22, "'nonsense' is not a server's address: use http(s)://host:port or"),
         ("unix:///nowhere.sock", 1, "the model server cannot be reached: "),
     ],
 )
@@ -242,9 +246,9 @@ def test_a_web_server_that_is_no_model_server_is_one_line(person: Person) -> Non
 @pytest.mark.parametrize(
     ("option", "content", "why"),
     [
-        ("--schema", "{", "is no JSON"),
-        ("--picture", "text", "is no picture"),
-        ("--file", "a\0b", "is no text in UTF-8"),
+        ("--schema", "{", "is not JSON"),
+        ("--picture", "text", "is not a picture"),
+        ("--file", "a\0b", "is not UTF-8 text"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_one_line_before_anything_is_asked(
@@ -270,7 +274,7 @@ def test_the_talk_goes_on_after_each_failure(person: Person) -> None:
     with OpenAiServer(*replies) as server:
         screen = Screen(chatting(person, server.url, "--timeout=1s"))
         screen.wait_for(PROMPT)
-        for complaint in ("HTTP 500", "went away", "fell silent", "no JSON"):
+        for complaint in ("HTTP 500", "went away", "stopped answering", "not JSON"):
             screen.type("Hi\r")
             screen.wait_for_text(complaint)
         screen.type("/retry\r")

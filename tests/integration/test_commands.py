@@ -204,7 +204,7 @@ def test_without_an_engine_info_still_prints_all_else(cli: Cli) -> None:
 
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out)["Engine"] == {
-        "Error": "CONTAINER_HOST says unix:///no/such.sock: not there"
+        "Error": "CONTAINER_HOST says unix:///no/such.sock: it does not exist"
     }
 
 
@@ -215,7 +215,7 @@ def test_without_an_engine_the_others_fail_in_a_line(cli: Cli, words: list[str])
 
     assert (done.code, done.complaint) == (
         125,
-        "CONTAINER_HOST says unix:///no/such.sock: not there",
+        "CONTAINER_HOST says unix:///no/such.sock: it does not exist",
     )
 
 

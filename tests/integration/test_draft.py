@@ -49,7 +49,7 @@ def test_a_model_may_be_its_own_draft_and_a_setting_may_name_it(cli: Cli, model:
     ("draft", "code", "complaint"),
     [
         ("/no/such.gguf", 2, "no such model file: /no/such.gguf"),
-        ("ftp://x/y", 22, "'ftp://x/y' names no model: "),
+        ("ftp://x/y", 22, "'ftp://x/y' does not name a model: "),
         ("{home}", 22, " is a directory; name the .gguf file in it"),
     ],
 )

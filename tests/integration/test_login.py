@@ -196,7 +196,7 @@ def test_a_wrong_password_is_not_remembered(closed: Registry, person: Person) ->
 
     assert done.code == 22
     assert done.complaint == (
-        f"{closed.address} does not accept 'alice' with this password; nothing was written down"
+        f"{closed.address} does not accept 'alice' with this password; nothing was saved"
     )
     assert not person.logins.exists()
 

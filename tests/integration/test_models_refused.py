@@ -79,8 +79,8 @@ PAGE = r"accepted: do so on https://huggingface\.co/acme/smollm2, "
         (GATED, {}, PAGE + "then log in with `hf auth login`, or set HF_TOKEN$"),
         (GATED, {"HF_TOKEN": STRANGER}, PAGE + "with the account whose token is in HF_TOKEN$"),
         (PRIVATE, {}, "or is private: log in with `hf auth login`, or set HF_TOKEN$"),
-        (PRIVATE, {"HF_TOKEN": STRANGER}, "the token in HF_TOKEN may not see it$"),
-        (PUBLIC, {"HF_TOKEN": OLD}, "Invalid credentials .* the token is the one in HF_TOKEN$"),
+        (PRIVATE, {"HF_TOKEN": STRANGER}, "the token in HF_TOKEN has no access to it$"),
+        (PUBLIC, {"HF_TOKEN": OLD}, "Invalid credentials .* the token is from HF_TOKEN$"),
         (PUBLIC, {"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set$"),
     ],
 )
@@ -113,8 +113,8 @@ def test_a_repository_has_something_else(
 
 NO_MODELS: list[tuple[Route, int, str]] = [
     (serve_bytes(b"<!doctype html>", content_type="text/html"), 22, "is a web page, not a mo"),
-    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is no GGUF file"),
-    (serve_bytes(gguf({}, order=">") + bytes(100)), 1, "is a big-endian model, this machine"),
+    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is not a GGUF file"),
+    (serve_bytes(gguf({}, order=">") + bytes(100)), 1, "is a big-endian model; this machine"),
     (serve_bytes(b""), 22, "is empty"),
     (lambda _: Reply(status=404), 22, "^there is no http://127"),
     (lambda _: Reply(status=403), 22, "from strangers"),
@@ -150,15 +150,23 @@ def as_pack(name: str) -> Model:
 @pytest.mark.parametrize(
     ("model", "options", "said"),
     [
-        (as_pack("../../x.gguf"), NOT_VERIFIED, r"a file '../../x.gguf', which is no name"),
-        (as_pack("/etc/x.gguf"), NOT_VERIFIED, r"a file '/etc/x.gguf', which is no name"),
+        (
+            as_pack("../../x.gguf"),
+            NOT_VERIFIED,
+            r"a file '../../x.gguf', which is not a valid file name",
+        ),
+        (
+            as_pack("/etc/x.gguf"),
+            NOT_VERIFIED,
+            r"a file '/etc/x.gguf', which is not a valid file name",
+        ),
         (
             make_image(make_tar({"models/../../x.gguf": CONTENT}), labels=RAW_LABEL),
             NOT_VERIFIED,
-            r"'models/../../x.gguf' leads out of it",
+            r"'models/../../x.gguf' leads outside of it",
         ),
         (make_image(make_tar({"bin/sh": b"sh"})), NOT_VERIFIED, "is an image without a model"),
-        (as_pack("x.gguf"), (), "does not speak TLS; .* use --tls-verify=false"),
+        (as_pack("x.gguf"), (), "does not use TLS; .* use --tls-verify=false"),
     ],
     ids=["a way out", "a place of its own", "a way out of a layer", "an image", "no TLS"],
 )
@@ -202,7 +210,7 @@ def test_a_server_that_is_not_there_is_said_to_be_none(person: Person) -> None:
     line = complaint(person, hosted, 22)
 
     assert line == (
-        "hf://acme/x cannot be pulled: 127.0.0.1:9 cannot be asked: Connection refused; "
+        "hf://acme/x cannot be pulled: 127.0.0.1:9 cannot be used: Connection refused; "
         "check the address, the network and the proxy"
     )
 
@@ -213,7 +221,7 @@ def test_a_pull_that_waits_for_a_server_says_so_and_leaves_nothing(person: Perso
     done = person.run("pull", "hf://acme/x")
 
     *waits, _ = done.err.splitlines()
-    retry = r"hf://acme/x: 127\.0\.0\.1:9 cannot be asked: Connection refused; trying again in \d.*"
+    retry = r"hf://acme/x: 127\.0\.0\.1:9 cannot be used: Connection refused; trying again in \d.*"
     assert len(waits) == 3
     assert all(re.fullmatch(retry, line) for line in waits), waits
     assert person.run("list", "--all", "--noheading").out == ""
@@ -229,7 +237,7 @@ def test_a_pull_of_what_this_hosts_runtime_does_not_load_says_so(
     done = person.having(**hosted.env).run("pull", hosted.reference)
 
     assert (done.code, done.out) == (0, f"{hosted.reference}\n")
-    assert re.search("Notice: .* is a safetensors model, .* take --runtime vllm", done.err), done
+    assert re.search("Notice: .* is a safetensors model, .* use --runtime vllm", done.err), done
 
 
 def test_a_run_refuses_what_its_runtime_does_not_load_before_it_comes(
@@ -252,8 +260,8 @@ def test_an_https_address_of_a_server_without_tls_is_explained(
 
     line = complaint(person, Hosted(reference=f"{address}/x.gguf"), 22)
 
-    assert "it does not speak TLS" in line
-    assert line.endswith("if it is to be asked without TLS, write http://")
+    assert "it does not use TLS" in line
+    assert line.endswith("to use it without TLS, write http://")
 
 
 def test_a_pull_of_which_no_byte_came_leaves_no_entry(person: Person, server: FileServer) -> None:
@@ -314,7 +322,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_comes(
     line = complaint(person.having(RAMALAMA_STORE=str(disk.path)), hosted, 5)
 
     assert re.fullmatch(
-        rf"3\.00 MB will not fit into {disk.path}.*: [0-9.]+ [kM]B are missing; "
+        rf"3\.00 MB do not fit into {disk.path}.*: [0-9.]+ [kM]B are missing; "
         r"remove a model \(`ramalama rm`\), or choose another disk \(`--store`\)",
         line,
     )
@@ -354,7 +362,7 @@ def test_a_disk_that_turns_out_too_small_is_an_error_of_one_line(
 
     line = complaint(person.having(RAMALAMA_STORE=str(disk.path)), hosted, 5)
 
-    assert line.startswith(f"there is no room left in {disk.path}")
+    assert line.startswith(f"there is no space left in {disk.path}")
 
 
 def test_a_disk_that_cannot_be_written_to_is_an_error_before_anybody_is_asked(

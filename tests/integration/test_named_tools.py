@@ -68,7 +68,7 @@ def test_a_server_that_the_settings_name_is_sent_its_headers_which_nobody_sees(
         ({}, "the tool server calc needs the variable CALC_KEY, which is not set"),
         (
             {"CALC_KEY": "no-sesame"},
-            "the tool server calc does not start: it wants a key, or another one (HTTP 401)",
+            "the tool server calc is not available: it requires a key, or another key (HTTP 401)",
         ),
     ],
 )

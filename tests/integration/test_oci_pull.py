@@ -421,14 +421,14 @@ def test_a_registry_that_has_gone_is_an_error(somebody: Somebody, lab: Path) -> 
         put_model(client, "model", "1", DMR_MODEL)
         assert somebody.pull(registry, "model")
 
-    with pytest.raises(ModelPullError, match=f"{registry.address} cannot be asked: Connection ref"):
+    with pytest.raises(ModelPullError, match=f"{registry.address} cannot be used: Connection ref"):
         somebody.find(registry, "model")
 
 
 def test_a_registry_without_tls_must_be_asked_for(registry: Registry, somebody: Somebody) -> None:
     secure = replace(somebody, access=replace(somebody.access, tls_verify=True))
 
-    with pytest.raises(ModelPullError, match=r"does not speak TLS; .*--tls-verify=false"):
+    with pytest.raises(ModelPullError, match=r"does not use TLS; .*--tls-verify=false"):
         secure.find(registry, "model")
 
 
@@ -459,7 +459,7 @@ def test_a_password_opens_what_is_closed(password_registry: Registry, somebody: 
         password(Login(username="alice", password="guess")),  # noqa: S106 (it opens nothing)
     )
 
-    with pytest.raises(AccessDenied, match=r"wants a password .*ramalama login"):
+    with pytest.raises(AccessDenied, match=r"requires a password .*ramalama login"):
         stranger.find(password_registry, "model")
     with pytest.raises(AccessDenied, match=r"does not accept 'alice' \(from .*auth.json\)"):
         wrong.find(password_registry, "model")
@@ -500,7 +500,7 @@ def test_a_login_gets_tokens_for_what_is_private(
 ) -> None:
     push_with_password(token_registry, tmp_path, "private/model")
 
-    with pytest.raises(AccessDenied, match="wants a password"):
+    with pytest.raises(AccessDenied, match="requires a password"):
         somebody.find(token_registry, "private/model")
     known = somebody.logged_in(token_registry, entry)
     assert known.pull(token_registry, "private/model") == EXPECTED
@@ -597,5 +597,5 @@ def test_a_hostile_layer_in_a_real_registry_does_no_harm(
     with registry.client() as client:
         put_model(client, "hostile", "1", make_model([layer], artifact_type=MODELPACK))
 
-    with pytest.raises(ModelPullError, match="cannot be unpacked: it is no tar archive"):
+    with pytest.raises(ModelPullError, match="cannot be unpacked: it is not a tar archive"):
         somebody.pull(registry, "hostile")

@@ -254,16 +254,16 @@ def test_what_was_pushed_is_pulled_again(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("nobody", "22: ollama://library/nobody:latest is in no OCI registry"),
+        ("nobody", "22: ollama://library/nobody:latest is not in an OCI registry"),
         ("nobody oci://ADDRESS/x", "2: ollama://library/nobody:latest is not on this machine"),
-        ("FILE hf://org/repo", "22: hf://org/repo is in no OCI registry"),
-        ("FILE oci://ADDRESS/UPPER:1", "22: 'oci://ADDRESS/UPPER:1' names no model"),
-        ("FILE oci://ADDRESS/push/x:1", "22: ADDRESS does not speak TLS"),
+        ("FILE hf://org/repo", "22: hf://org/repo is not in an OCI registry"),
+        ("FILE oci://ADDRESS/UPPER:1", "22: 'oci://ADDRESS/UPPER:1' does not name a model"),
+        ("FILE oci://ADDRESS/push/x:1", "22: ADDRESS does not use TLS"),
         ("FILE oci://ADDRESS/x@sha256:DIGEST", "22: ADDRESS/x@sha256:DIGEST names a digest"),
         ("--type=zip FILE oci://ADDRESS/x:1", "2: argument --type: 'zip' is not one of"),
         ("/nonexistent.gguf oci://ADDRESS/x", "2: no such model file: /nonexistent.gguf"),
         ("FILE oci://localhost:1/x:1", "22: localhost:1 cannot be"),
-        ("--type=car --carimage=A FILE oci://ADDRESS/x:1", "22: 'A' is no image reference"),
+        ("--type=car --carimage=A FILE oci://ADDRESS/x:1", "22: 'A' is not an image reference"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_a_line(

@@ -92,8 +92,8 @@ def test_a_model_can_stay_loaded_for_the_next_run(
 @pytest.mark.parametrize(
     ("policy", "outcome"),
     [
-        ("", ("errors", "*cannot serve *: CONTAINER_HOST says*not there*")),
-        ("fail", ("errors", "*cannot serve *: CONTAINER_HOST says*not there*")),
+        ("", ("errors", "*cannot serve *: CONTAINER_HOST says*does not exist*")),
+        ("fail", ("errors", "*cannot serve *: CONTAINER_HOST says*does not exist*")),
         ("skip", ("skipped", "*no model without a container engine: CONTAINER_HOST says*")),
     ],
 )

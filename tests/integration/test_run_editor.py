@@ -267,7 +267,7 @@ def test_commands_change_what_the_next_question_builds_on(
         for typed, answered in (
             ("One?", "Yes."),
             ("/undo", "Forgotten: One?"),
-            ("/system Be brief.", "The system prompt is set; what was said stays."),
+            ("/system Be brief.", "The system prompt is set. The conversation is kept."),
             ("Two?", "Yes."),
             ("/regenerate", "Yes."),
             ("/file ~/notes.txt", "Attached to your next message."),

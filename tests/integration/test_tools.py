@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.integration.users"]
 
 PROMPT = "me>"
+ENDED = "it has ended, or closed the connection"
 ALWAYS = "--mcp-approve=always"
 ASKED = 'Call tools: add {"a": 1, "b": 2}? [y]es, [n]o, [a]lways:'
 
@@ -70,7 +71,7 @@ def test_nothing_is_called_where_nobody_can_be_asked(person: Person, stdio: Stdi
         done = person.run("chat", "--url", server.url, stdio.option, "1+2?", text="y\n")
 
     assert (done.code, done.out) == (0, "Oh.\n")
-    assert "(refused, with nobody to ask: tools: add " in done.err
+    assert "(refused, since the user cannot be asked: tools: add " in done.err
     assert last_turn(server, 1) == result("Error: the user does not allow this call")
 
 
@@ -80,7 +81,7 @@ def test_a_server_that_ends_is_one_line_and_the_answer_goes_on(
     with OpenAiServer(tool_call("end"), answer("Oh.")) as server:
         done = person.run("chat", "--url", server.url, stdio.option, ALWAYS, "End!")
 
-    why = "it has ended, or hung up (it wrote last: the disk is full)"
+    why = f"{ENDED} (last error output: the disk is full)"
     assert (done.code, done.out) == (0, "Oh.\n")
     assert done.err.endswith(f"(tool server tools: {why})\n")
     assert last_turn(server, 1) == result(f"Error: {why}")
@@ -89,11 +90,11 @@ def test_a_server_that_ends_is_one_line_and_the_answer_goes_on(
 @pytest.mark.parametrize(
     ("server", "complaint"),
     [
-        ("/nowhere/it", "the tool server it does not start: No such file or directory"),
+        ("/nowhere/it", "the tool server it is not available: No such file or directory"),
         ("githb", "--mcp 'githb' is neither a program nor a server that ramalama.conf names"),
         (
             "sh -c 'echo no key >&2; exit 1'",
-            "the tool server sh does not start: it has ended, or hung up (it wrote last: no key)",
+            f"the tool server sh is not available: {ENDED} (last error output: no key)",
         ),
     ],
 )

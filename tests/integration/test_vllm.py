@@ -145,4 +145,4 @@ def test_llama_cpp_refuses_the_same_model_before_anything_is_done(
     done = cli.run("run", str(directory), "why?")
 
     assert done.code == 22
-    assert "take --runtime vllm" in done.complaint
+    assert "use --runtime vllm" in done.complaint

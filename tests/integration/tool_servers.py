@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 # What the command says of the tool whose name is none.
-LEFT_OUT: Final = "(a tool of tools is left out: 'no name\\x1b[2J' is no name of a tool)\n"
+LEFT_OUT: Final = "(a tool of tools is left out: 'no name\\x1b[2J' is not a valid name of a tool)\n"
 
 _TOOL_SERVER: Final = Path(__file__).parents[1] / "doubles/tool_server.py"
 

@@ -1,1 +1,1 @@
-"""Container Device Interface: the specification files of this host."""
+"""Read the specification files of this host for the Container Device Interface (CDI)."""

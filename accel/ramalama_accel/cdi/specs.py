@@ -1,8 +1,9 @@
-"""The CDI specifications of this host: which device names an engine can resolve.
+"""Read the CDI specifications of this host: which device names an engine can resolve.
 
-Container Device Interface 0.8: JSON or YAML files in /etc/cdi and /var/run/cdi, the latter going
-first. A specification is administrator's input but hostile all the same: files are bounded, and
-one that cannot be read, or that names a device node outside /dev, is a problem and offers nothing.
+Container Device Interface 0.8: JSON or YAML files in /etc/cdi and /var/run/cdi; the latter takes
+precedence. Administrators write them, but they are still not trusted: their size is limited. A
+specification that cannot be read, or that names a device node outside /dev, is reported as a
+problem, and none of its devices is used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ramalama_accel.cdi.yaml import KeyPath
     from ramalama_accel.host import Host
 
-# By falling precedence (CDI 0.8, "CDI JSON Specification").
+# In the order of falling precedence (CDI 0.8, "CDI JSON Specification").
 DIRECTORIES = ("/var/run/cdi", "/etc/cdi")
 
 Json = dict[str, "Json"] | list["Json"] | str | float | bool | None
@@ -33,7 +34,7 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9_.:-]*"
 
 @frozen()
 class CdiSpecDevice:
-    """A device that a specification offers, with the host's files that it needs."""
+    """A device of a specification, and the host's files that it needs."""
 
     name: str
     spec: str
@@ -43,7 +44,7 @@ class CdiSpecDevice:
 
 @frozen()
 class CdiInventory:
-    """All CDI devices by full name, and one sentence for each specification that is no good."""
+    """All CDI devices by full name, and a sentence for each specification that is not used."""
 
     devices: Mapping[str, CdiSpecDevice] = field(default_factory=dict[str, CdiSpecDevice])
     problems: tuple[str, ...] = ()
@@ -89,7 +90,7 @@ def _read_spec(host: Host, path: str) -> dict[str, CdiSpecDevice]:
     """Return the devices of one specification.
 
     Raises:
-        ValueError: it cannot be read, or says what no specification may say.
+        ValueError: it cannot be read, or its content is not allowed.
     """
     text = host.read(path, limit=_SIZE_LIMIT + 1)
     if text is None:
@@ -102,7 +103,7 @@ def _read_spec(host: Host, path: str) -> dict[str, CdiSpecDevice]:
 
 
 def _fold_keys(pairs: Iterable[tuple[KeyPath, str | None]]) -> dict[KeyPath, str | None]:
-    """Ignore the case of keys, as engines do (Go's encoding/json), or a node could hide in it."""
+    """Ignore the case of keys, as engines do (Go's encoding/json), so that no node is missed."""
     scalars: dict[KeyPath, str | None] = {}
     for place, value in pairs:
         folded = tuple(step.casefold() if isinstance(step, str) else step for step in place)
@@ -125,7 +126,7 @@ def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiS
             continue
         name = _text(scalars, place)
         if not re.fullmatch(_NAME, name):
-            msg = f"{name!r} is no device name"
+            msg = f"{name!r} is not a device name"
             raise ValueError(msg)
         own = place[:2]
         devices[f"{kind}={name}"] = CdiSpecDevice(
@@ -140,7 +141,7 @@ def _devices(path: str, scalars: Mapping[KeyPath, str | None]) -> dict[str, CdiS
 def _needs(
     scalars: Mapping[KeyPath, str | None],
 ) -> tuple[dict[KeyPath, list[str]], dict[KeyPath, list[str]]]:
-    """Return device nodes and mounted files by owner: ``()``, or ``("devices", i)``."""
+    """Return device nodes and mounted files by owner: ``()`` (all) or ``("devices", i)``."""
     nodes: dict[KeyPath, list[str]] = {}
     files: dict[KeyPath, list[str]] = {}
     for place in scalars:
@@ -179,9 +180,9 @@ def _flatten(path: str, text: str) -> Iterator[tuple[KeyPath, str | None]]:
 
         yield from read_yaml(text)
         return
-    import json  # noqa: PLC0415 (hosts without a JSON specification do without its import)
+    import json  # noqa: PLC0415 (imported only for a JSON specification)
 
-    # Engines read JSON as YAML: an integer of 64 bits is as good as text, other numbers are not.
+    # Engines read JSON as YAML: they accept a 64-bit integer as text, but no other number.
     whole: Json = json.loads(text, parse_int=_integer, object_pairs_hook=_object)
     pending: list[tuple[KeyPath, Json]] = [((), whole)]
     while pending:

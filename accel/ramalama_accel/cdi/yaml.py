@@ -1,4 +1,4 @@
-"""Read YAML as (path, scalar) pairs: what an engine would read from it, or an error.
+"""Read YAML as (path, scalar) pairs, exactly as an engine reads it, or raise an error.
 
     devices:                    ("devices", 0, "name")                                    "all"
     - name: all           ->    ("devices", 0, "containerEdits", "deviceNodes", 0, "path")
@@ -7,12 +7,13 @@
         - path: /dev/nvidia0
     kind: nvidia.com/gpu
 
-Engines read CDI specifications with ``UnmarshalStrict`` of sigs.k8s.io/yaml: YAML 1.1, the first
-document, no key twice. PyYAML parses them here, and its events are used rather than its objects:
-no alias is followed, nesting is limited before anything is built, and the engines' rules decide
-what a scalar without quotes means (``1:0``, a name for a MIG device, is the number 60 to PyYAML).
+Engines read CDI specifications with ``UnmarshalStrict`` of sigs.k8s.io/yaml: YAML 1.1, only the
+first document, no duplicate keys. PyYAML parses them here, but only its events are used, not its
+objects. So no alias is followed, nesting is limited before anything is built, and the engines'
+rules decide the type of a scalar without quotes (``1:0``, a name of a MIG device, is the number 60
+to PyYAML).
 
-Import this module late: PyYAML takes 10 ms to import.
+Import this module only when needed: PyYAML takes 10 ms to import.
 """
 
 import re
@@ -37,9 +38,9 @@ _NUMBER = (
 
 
 def read_yaml(text: str) -> Scalars:
-    """Yield the scalars of *text*, other than null, with the path to each.
+    """Yield the scalars of *text*, except null, with the path to each.
 
-    A scalar is None where quotes are missing: to an engine ``yes`` is "true", and ``0x10`` "16".
+    A scalar is None if quotes are missing: an engine reads ``yes`` as "true", and ``0x10`` as "16".
 
     Raises:
         ValueError: *text* is not YAML, or is of a form that is refused; the message says where.
@@ -62,7 +63,7 @@ def read_yaml(text: str) -> Scalars:
 
 
 def _read(event: yaml.Event, place: KeyPath, events: Iterator[yaml.Event]) -> Scalars:
-    """Yield the scalars of the node that *event* begins; the rest of the node is in *events*."""
+    """Yield the scalars of the node that *event* begins; *events* has the rest of the node."""
     match event:
         case yaml.ScalarEvent():
             if not (event.implicit[0] and event.value in _NULL):
@@ -99,7 +100,7 @@ def _add_key(event: yaml.Event, keys: set[str]) -> str:
 
 
 def _text(event: yaml.ScalarEvent) -> str | None:
-    """Return a scalar's text, None if an engine could read something else than what is written."""
+    """Return a scalar's text; None if an engine could read it differently than it is written."""
     if event.tag not in (None, _TEXT_TAG):
         raise _refusal(event, f"the tag {event.tag!r} is not supported")
     is_plain = event.implicit[0]

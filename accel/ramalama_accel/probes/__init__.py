@@ -1,1 +1,1 @@
-"""One module for each vendor: find its devices in the host's files."""
+"""Find the devices of each vendor in the host's files, with one module for each vendor."""

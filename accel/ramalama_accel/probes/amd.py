@@ -1,4 +1,4 @@
-"""HIP: AMD cards through the kernel's compute driver (KFD).
+"""Find AMD cards for HIP, through the kernel's compute driver (KFD).
 
 Sources: drivers/gpu/drm/amd/amdkfd/kfd_topology.c of the Linux kernel (`properties`, `mem_banks`);
 ROCm documentation, "Running ROCm Docker containers" (/dev/kfd, and one render node per card).
@@ -31,17 +31,17 @@ _LEAST_MEMORY = 1024**3
 _OVERRIDE = "HSA_OVERRIDE_GFX_VERSION"
 _OVERRIDE_FORM = r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{1,2})"
 _VRAM_HEAPS = (1, 2)  # HSA_MEM_HEAP_TYPE_FB_PUBLIC and _FB_PRIVATE
-_VULKAN_SERVES = "nothing to do: Vulkan serves it where it has a driver"
+_VULKAN_SERVES = "nothing to do: Vulkan is used if it has a driver"
 _DRIVER_REMEDY = "load the amdgpu driver: `sudo modprobe amdgpu`"
 
 Version = tuple[int, int, int]
 
 
 def find_amd(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for AMD cards that ROCm can compute on.
+    """Find AMD cards that ROCm can compute on.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names a card that is not there.
+        InvalidVisibleDevices: *wanted* names a card that does not exist.
     """
     found = list(_topology(host))
     if not found:
@@ -78,14 +78,14 @@ def _accelerator(host: Host, gpus: tuple[Gpu, ...]) -> Accelerator:
 
 
 def _find_unfit(gpu: Gpu, version: Version) -> Finding | None:
-    """Return why ROCm does not suit *gpu*, unless its user names it in HIP_VISIBLE_DEVICES."""
+    """Return why ROCm does not support *gpu*; not called if HIP_VISIBLE_DEVICES names it."""
     if version < _OLDEST:
         return _unusable(f"{_label(gpu)}: older than gfx900, which ROCm needs", _VULKAN_SERVES)
     memory = gpu.memory.total if gpu.memory else 0
     if memory <= _LEAST_MEMORY:
         message = f"{_label(gpu)}: it has only {memory >> 20} MiB of its own memory"
         remedy = "give it more than 1 GiB in the firmware's set-up, or name it in "
-        return _unusable(message, f"{remedy}HIP_VISIBLE_DEVICES; Vulkan serves it meanwhile")
+        return _unusable(message, f"{remedy}HIP_VISIBLE_DEVICES; until then, Vulkan is used")
     return None
 
 
@@ -100,7 +100,7 @@ def _label(gpu: Gpu) -> str:
 
 
 def _topology(host: Host) -> Iterator[tuple[Gpu, Version]]:
-    """Yield the GPUs that the compute driver lists, each with the version of its instructions."""
+    """Yield the GPUs that the compute driver lists, each with its instruction set version."""
     index = 0
     for node in host.numbers(_TOPOLOGY):
         said = _properties(host, f"{_TOPOLOGY}/{node}/properties")
@@ -117,7 +117,7 @@ def _gpu(host: Host, index: int, node: int, said: dict[str, int], version: Versi
     unique = said.get("unique_id")
     minor = said.get("drm_render_minor", 0)
     vram, share = read_vram(host, address), _share(host, f"{_TOPOLOGY}/{node}/mem_banks")
-    if vram is None or vram.total != share:  # a part of a partitioned card has its share
+    if vram is None or vram.total != share:  # a partition of a card has only a share
         vram = Memory(total=share, source=MemorySource.KERNEL)
     return Gpu(
         index=index,
@@ -160,7 +160,7 @@ def _override(host: Host) -> Version | Finding | None:
     match = re.fullmatch(_OVERRIDE_FORM, text)
     if match is None:
         return _unusable(
-            f"{_OVERRIDE}={text!r} is no version such as 11.0.0", "correct or unset it"
+            f"{_OVERRIDE}={text!r} is not a version such as 11.0.0", "correct or unset it"
         )
     return int(match[1]), int(match[2]), int(match[3])
 

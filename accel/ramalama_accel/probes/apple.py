@@ -1,4 +1,4 @@
-"""Apple silicon under macOS, where containers run in a virtual machine."""
+"""Detect Apple silicon under macOS, where containers run in a virtual machine."""
 
 from ramalama_accel.host import Host
 from ramalama_accel.values import Accelerator, AcceleratorKind
@@ -7,12 +7,12 @@ _MACOS = "/System/Library/CoreServices/SystemVersion.plist"
 
 
 def find_apple(host: Host) -> Accelerator | None:
-    """Look for macOS on Apple silicon.
+    """Detect macOS on Apple silicon.
 
-    Which nodes there are is the virtual machine's to say (Podman's libkrun machine has /dev/dri,
-    others have none), so none is named here.
+    The device nodes are those of the virtual machine (Podman's libkrun machine has /dev/dri, others
+    have none), so none is named here.
     """
     if host.machine != "arm64" or not host.exists(_MACOS):
         return None
-    reason = "Apple silicon; its GPU is reached through the machine that the engine runs in"
+    reason = "Apple silicon; its GPU is used through the engine's virtual machine"
     return Accelerator(kind=AcceleratorKind.APPLE, reason=reason)

@@ -1,4 +1,4 @@
-"""Apple silicon under Linux (Asahi).
+"""Detect Apple silicon under Linux (Asahi).
 
 Source: Documentation/devicetree/bindings/arm/apple.yaml of the Linux kernel; every such machine is
 compatible with ``apple,arm-platform``.
@@ -23,10 +23,10 @@ _DRIVER = "asahi"
 
 
 def find_asahi(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for the GPU of an Apple machine that runs Linux.
+    """Find the GPU of an Apple machine that runs Linux.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names a second one; there is but one.
+        InvalidVisibleDevices: *wanted* names a second GPU; there is only one.
     """
     compatible = device_tree(host, "compatible")
     if _PLATFORM not in compatible:

@@ -1,7 +1,7 @@
-"""Huawei Ascend NPUs (CANN).
+"""Find Huawei Ascend NPUs (CANN).
 
-Source: the Ascend documentation's and vllm-ascend's `docker run` lines: one /dev/davinciN a chip,
-three control nodes, and the host's driver mounted into the container.
+Source: the `docker run` lines in the documentation of Ascend and of vllm-ascend: one /dev/davinciN
+for each chip, three control nodes, and the host's driver mounted into the container.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from ramalama_values.text import printable
 VENDOR_ID = "19e5"
 
 _KIND = AcceleratorKind.ASCEND
-# As the driver's own installer tells them apart.
+# The driver's own installer distinguishes the chips by these IDs.
 _CHIPS: Mapping[str, str] = {
     "d100": "Ascend 310",
     "d500": "Ascend 310P",
@@ -24,8 +24,8 @@ _CHIPS: Mapping[str, str] = {
     "d802": "Ascend 910B",
     "d803": "Ascend 910C",
 }
-# GiB of a chip at most. Source: Huawei's white papers on Atlas 300I Duo (two chips have 96 GB),
-# Atlas 300T and Atlas 800T A2.
+# The largest memory of a chip, in GiB. Source: Huawei's white papers on Atlas 300I Duo (two chips
+# have 96 GB), Atlas 300T and Atlas 800T A2.
 _GIB: Mapping[str, int] = {"d500": 48, "d801": 32, "d802": 64}
 _CONTROL_NODES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
 _LIBRARY_PATHS = (
@@ -40,17 +40,17 @@ _DRIVER_REMEDY = "install the Ascend HDK driver and firmware, then restart"
 
 
 def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for Ascend NPUs.
+    """Find Ascend NPUs.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names an NPU that is not there.
+        InvalidVisibleDevices: *wanted* names an NPU that does not exist.
     """
     chips = [card for card in hardware.of_vendor(VENDOR_ID) if card.device_id in _CHIPS]
     models = {card.device_id for card in chips}
     model = models.pop() if len(models) == 1 else None
     gpus = [_npu(number, model) for number in host.numbers("/dev", "davinci")]
     if not gpus:
-        missing = f"{len(chips)} Ascend NPU(s): the driver has made no /dev/davinci node"
+        missing = f"{len(chips)} Ascend NPU(s): the driver has created no /dev/davinci node"
         return ProbeResult(findings=(_unusable(missing),) if chips else ())
     chosen = wanted.select(gpus)
     paths = (*(node for npu in chosen for node in npu.nodes), *_CONTROL_NODES)
@@ -73,7 +73,7 @@ def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Probe
 
 def _npu(number: int, model: str | None) -> Gpu:
     gib = _GIB.get(model or "")
-    # Nothing in the file system ties a davinci number to a PCI address.
+    # No file links a davinci number to a PCI address.
     return Gpu(
         index=number,
         name=_CHIPS[model] if model else None,

@@ -1,7 +1,7 @@
-"""Intel GPUs that oneAPI computes on: the Xe families, integrated and discrete.
+"""Find Intel GPUs that oneAPI computes on: the Xe families, integrated and discrete.
 
-Source of the IDs and of the platform names: include/drm/intel/pciids.h of the Linux kernel. Older
-ones (before Tiger Lake) are no longer served by Intel's compute runtime; Vulkan serves them.
+Source of the IDs and of the platform names: include/drm/intel/pciids.h of the Linux kernel. Intel's
+compute runtime no longer supports older GPUs (before Tiger Lake); Vulkan is used for them.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ VENDOR_ID = "8086"
 
 _KIND = AcceleratorKind.INTEL
 _DRIVERS = ("i915", "xe")
-_DRIVER_REMEDY = "a newer kernel knows it, or force its driver with xe.force_probe=… at boot"
+_DRIVER_REMEDY = "use a newer kernel, or boot with xe.force_probe=…"
 
 _DISCRETE: Mapping[str, str] = {
     "dg1": "4905 4906 4907 4908 4909",
@@ -49,8 +49,8 @@ _INTEGRATED: Mapping[str, str] = {
     "ptl": "b080 b081 b082 b083 b084 b085 b086 b087 b08f b090 b0a0 b0b0",
 }
 
-# GiB at most, of those that i915 drives, which does not tell. Source: Intel's product pages
-# ("Memory Size"); two of the A770's variants have one ID.
+# The largest memory, in GiB, of the cards that i915 drives, which does not report it. Source:
+# Intel's product pages ("Memory Size"); two variants of the A770 have the same ID.
 _GIB: Mapping[int, str] = {
     4: "4905 56a6 5693 5694 56b0",
     6: "56a5 56b1 56c1",
@@ -64,10 +64,10 @@ _GIB: Mapping[int, str] = {
 
 
 def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for Intel GPUs that oneAPI computes on; discrete ones go before the integrated.
+    """Find Intel GPUs that oneAPI computes on; discrete GPUs are preferred to integrated ones.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names a GPU that is not there.
+        InvalidVisibleDevices: *wanted* names a GPU that does not exist.
     """
     known = [card for card in hardware.of_vendor(VENDOR_ID) if _platform(card)]
     gpus = [_gpu(host, index, card) for index, card in enumerate(known)]
@@ -81,14 +81,14 @@ def find_intel(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeR
 
 
 def read_memory(host: Host, card: PciDevice) -> Memory | None:
-    """Return what an Intel GPU has of its own memory; None if neither driver nor model tells."""
+    """Return an Intel GPU's own memory; None if it is not known from the driver or the model."""
     vram = read_vram(host, card.address)
     if vram:
         return vram
     platform = _platform(card)
     if platform in _DISCRETE:
         return next((Memory.of_model(gib) for gib in _GIB if card.device_id in _GIB[gib]), None)
-    # All discrete ones that i915 drives are known; it is xe that will drive those to come.
+    # All discrete GPUs that i915 drives are known; newer ones will be driven by xe.
     return SHARED_MEMORY if platform or card.driver == "i915" else None
 
 
@@ -96,7 +96,7 @@ def _find_obstacle(host: Host, gpu: Gpu, card: PciDevice) -> Finding | None:
     label = f"Intel GPU {gpu.pci_address} ({gpu.architecture})"
     if host.machine != "x86_64":
         message = f"{label}: oneAPI exists for x86_64 only"
-        remedy = "nothing to do: Vulkan serves it"
+        remedy = "nothing to do: Vulkan is used"
         return Finding(kind=_KIND, usable=False, message=message, remedy=remedy)
     return find_driver_obstacle(_KIND, label, card, _DRIVERS, _DRIVER_REMEDY) or find_obstacle(
         host, _KIND, label, gpu.nodes
@@ -116,7 +116,7 @@ def _accelerator(host: Host, gpus: tuple[Gpu, ...]) -> Accelerator:
 
 
 def _discrete_first(gpus: list[Gpu]) -> tuple[Gpu, ...]:
-    # Layers that are split between a card and the processor's own GPU run at the latter's speed.
+    # Layers that are split between a card and the integrated GPU run at the speed of the latter.
     discrete = tuple(gpu for gpu in gpus if gpu.architecture in _DISCRETE)
     return discrete or tuple(gpus)
 

@@ -1,4 +1,4 @@
-"""Moore Threads cards (MUSA): /dev/mtgpu.N and a render node a card."""
+"""Find Moore Threads cards (MUSA): /dev/mtgpu.N and a render node for each card."""
 
 from collections.abc import Mapping
 
@@ -25,10 +25,10 @@ _DRIVER_REMEDY = "install the Moore Threads driver and load it: `sudo modprobe m
 
 
 def find_musa(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for Moore Threads cards.
+    """Find Moore Threads cards.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names a card that is not there.
+        InvalidVisibleDevices: *wanted* names a card that does not exist.
     """
     cards = hardware.of_vendor(VENDOR_ID)
     if not cards:

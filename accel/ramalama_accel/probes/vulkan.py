@@ -1,4 +1,4 @@
-"""Vulkan: any DRM render node for which the images' Mesa has a driver that computes."""
+"""Find DRM render nodes for which Mesa, in the images, has a Vulkan driver for computing."""
 
 from collections.abc import Mapping
 
@@ -19,18 +19,18 @@ from ramalama_accel.visible import VisibleDevices
 
 _KIND = AcceleratorKind.VULKAN
 _NO_DRIVER = "Mesa has no Vulkan driver for it"
-# Kernel drivers whose render nodes do not help, and why; every other one is tried.
+# Kernel drivers whose render nodes are of no use, and why; nodes of any other driver are tried.
 _USELESS: Mapping[str, str] = {
-    "drm": "it is Tegra's display; its GPU is served through CUDA",
+    "drm": "it is Tegra's display; its GPU is used through CUDA",
     "etnaviv": _NO_DRIVER,
     "lima": _NO_DRIVER,
     "nouveau": "it runs at its lowest clock, slower than the processor",
-    "nvidia": "its Vulkan driver is not in the image; it is served through CUDA",
+    "nvidia": "its Vulkan driver is not in the image; it is used through CUDA",
     "radeon": _NO_DRIVER,  # RADV works on amdgpu only
-    # llama.cpp issue 9801: its limits on buffers and threads are too small for any model.
+    # llama.cpp issue 9801: its limits on buffers and threads are too low for any model.
     "v3d": "its Vulkan driver is too limited for llama.cpp",
     "vc4-drm": _NO_DRIVER,
-    "vgem": "it is no hardware",
+    "vgem": "it is not hardware",
     "virtio_gpu": "a virtual machine's display; Vulkan on it needs Venus on the host",
     "vmwgfx": _NO_DRIVER,
 }
@@ -40,14 +40,14 @@ _REMEDIES: Mapping[str, str] = {
     "nvidia": "see the finding on CUDA",
     "radeon": f"{_RADEON_REMEDY} amdgpu.si_support=1 amdgpu.cik_support=1",
 }
-_NOTHING = "nothing to do: the processor serves"
+_NOTHING = "nothing to do: the CPU is used"
 
 
 def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for render nodes that Vulkan computes on.
+    """Find render nodes that Vulkan can compute on.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names one that is not there.
+        InvalidVisibleDevices: *wanted* names a node that does not exist.
     """
     findings: list[Finding] = []
     candidates: list[Gpu] = []

@@ -1,1 +1,1 @@
-"""The OpenAI client, wired to a server's socket or address."""
+"""The OpenAI client, connected to a server's socket or address."""

@@ -1,6 +1,6 @@
-"""The one door to openai, which is imported lightly; whoever comes through pays for it.
+"""Import openai lightly; every other module gets openai from here.
 
-Only modules that are themselves imported late may import this one.
+Importing it takes long, so only modules that are themselves imported late may import this one.
 """
 
 from ramalama_chat.client._light_import import import_lightly

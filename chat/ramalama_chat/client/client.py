@@ -1,4 +1,4 @@
-"""OpenAI clients that talk to one model server, and to nobody else."""
+"""OpenAI clients that connect to one model server and to no other."""
 
 import ssl
 
@@ -9,28 +9,28 @@ from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
 
 _CONNECT_TIMEOUT = 5.0
 
-# What the API needs. openai adds more: the user's organisation and whatever
-# OPENAI_CUSTOM_HEADERS holds, meant for api.openai.com, and a description of this machine.
+# The headers that the API needs. openai adds more: the user's organization and the content of
+# OPENAI_CUSTOM_HEADERS, both meant for api.openai.com, and a description of this machine.
 _HEADERS = frozenset(
     {"accept", "authorization", "connection", "content-length", "content-type", "host"}
 )
 
 
 def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.OpenAI:
-    """Return a client for the server at *endpoint*; nothing is sent yet.
+    """Return a client for the server at *endpoint*, without sending anything.
 
-    *timeout* is the longest silence in the middle of a request, in seconds. None waits for ever:
-    a long prompt on a slow machine takes minutes before the first word.
+    *timeout* is the longest time in seconds without data during a request. None means no limit: a
+    long prompt on a slow machine takes minutes before the first word.
     """
     reveal_nothing = HeaderFilter(_key(endpoint))
     return openai.OpenAI(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
-        max_retries=0,  # the session retries, and knows when that is safe
+        max_retries=0,  # the session retries when that is safe
         http_client=httpx2.Client(
             transport=httpx2.HTTPTransport(uds=_socket(endpoint), verify=no_tls()),
-            trust_env=False,  # no proxy and no .netrc lies between us and a server of our own
+            trust_env=False,  # neither a proxy nor .netrc is for a local server
             follow_redirects=False,
             event_hooks={"request": [reveal_nothing.apply]},
         ),
@@ -38,7 +38,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
 
 
 def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.AsyncOpenAI:
-    """Return the asynchronous twin of what `open_client` returns."""
+    """Return an asynchronous client; see `open_client`."""
     reveal_nothing = HeaderFilter(_key(endpoint))
     return openai.AsyncOpenAI(
         api_key=reveal_nothing.api_key,
@@ -55,20 +55,20 @@ def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> op
 
 
 class HeaderFilter:
-    """Takes from each request what the server has no business knowing."""
+    """Removes from each request the headers that the server does not need."""
 
     def __init__(self, api_key: str | None) -> None:
-        # The SDK insists on a key; where the server does, this word opens nothing.
+        # The SDK requires a key. A server without a key ignores this word; any other rejects it.
         self.api_key = api_key or "none"
 
     def apply(self, request: httpx2.Request) -> None:
-        """Leave *request* the headers that the API needs."""
+        """Keep only the headers of *request* that the API needs."""
         for name in set(request.headers) - _HEADERS:
             del request.headers[name]
         request.headers["authorization"] = f"Bearer {self.api_key}"
 
     async def apply_async(self, request: httpx2.Request) -> None:
-        """Do the same for an asynchronous client."""
+        """Do the same as `apply`, for an asynchronous client."""
         self.apply(request)
 
 
@@ -85,9 +85,9 @@ def _timeout(silence: float | None) -> httpx2.Timeout:
 
 
 def no_tls() -> ssl.SSLContext:
-    """Return a context that trusts nobody.
+    """Return a TLS context that trusts no certificate.
 
-    An endpoint speaks plain HTTP, on this machine. Left to itself httpx2 would read the list of
-    the world's certificate authorities, which takes longer than the request.
+    An endpoint uses plain HTTP on this machine. By default httpx2 would read the list of public
+    certificate authorities, which takes longer than the request.
     """
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""How many tokens a server's context holds, asked of the server."""
+"""Ask a server how many tokens its context holds."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,16 +9,16 @@ from ramalama_values.json import is_array, is_count, is_object
 if TYPE_CHECKING:
     from openai import OpenAI
 
-_PATIENCE = 5.0  # seconds; it is not worth more
+_TIMEOUT = 5.0  # seconds; the size is not worth a longer wait
 
 
 def ask_context_size(client: "OpenAI", model: str) -> int | None:
-    """Look in the list of models: "max_model_len" is vLLM's, "meta.n_ctx" llama-server's.
+    """Return how many tokens the context of *model* holds; None if the server does not say.
 
-    None where neither is there, or where nobody answers: it is a nicety.
+    The size is in the list of models: "max_model_len" in vLLM's, "meta.n_ctx" in llama-server's.
     """
     try:
-        answer: object = client.get("/models", cast_to=object, options={"timeout": _PATIENCE})
+        answer: object = client.get("/models", cast_to=object, options={"timeout": _TIMEOUT})
     except (openai.OpenAIError, ValueError, RecursionError):  # no answer, or none in JSON
         return None
     entries = [entry for entry in read_models(answer) if entry.get("id") == model]
@@ -30,6 +30,6 @@ def ask_context_size(client: "OpenAI", model: str) -> int | None:
 
 
 def read_models(answer: object) -> Sequence[Mapping[str, object]]:
-    """Return the entries of a list of models; none of anything else."""
+    """Return the entries of a list of models; none if *answer* is not such a list."""
     data = answer.get("data") if is_object(answer) else None
     return [entry for entry in data if is_object(entry)] if is_array(data) else ()

@@ -1,4 +1,4 @@
-"""Where a model server listens."""
+"""The address of a model server: a UNIX socket or a TCP port."""
 
 from dataclasses import field
 from typing import TypeAlias
@@ -6,18 +6,18 @@ from typing import TypeAlias
 from ramalama_values import frozen
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-"""Hosts that are this machine: what is sent there passes no network, and no proxy."""
+"""Hosts that are this machine; requests to them use no network and no proxy."""
 
 
 @frozen(kw_only=False)
 class UnixEndpoint:
-    """A server on the UNIX socket at *path*; who may connect, the socket's directory decides."""
+    """A server on the UNIX socket at *path*; access is controlled by the socket's directory."""
 
     path: str
 
     @property
     def base_url(self) -> str:
-        """The API's URL; its host is a mere form, since the socket is the address."""
+        """The API's URL; its host is a placeholder, since the socket is the address."""
         return "http://localhost/v1"
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class UnixEndpoint:
 
 @frozen(kw_only=False)
 class TcpEndpoint:
-    """A server on a TCP port; None for *api_key* where the server asks for none."""
+    """A server on a TCP port; *api_key* is None if the server needs no key."""
 
     host: str
     port: int

@@ -1,4 +1,4 @@
-"""What the SDK and its HTTP client raise, as errors of the chat."""
+"""Turn the exceptions of the SDK and of its HTTP client into errors of the chat."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 
-_NOT_YOU = frozenset({401, 403})  # unauthorized; forbidden
+_NO_ACCESS = frozenset({401, 403})  # unauthorized; forbidden
 
 
 @contextmanager
 def chat_errors() -> Generator[None]:
-    """Turn whatever the SDK and its HTTP client raise into a ChatError."""
+    """Turn every exception of the SDK and its HTTP client into a ChatError."""
     try:
         yield
     except openai.APIStatusError as exc:
@@ -34,25 +34,25 @@ def chat_errors() -> Generator[None]:
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
         msg = f"the request failed: {one_line(str(exc))}"
         raise ChatError(msg) from exc
-    except (ValueError, RecursionError) as exc:  # no JSON, no UTF-8, or JSON a mile deep
-        msg = "the server sent what is no JSON"
+    except (ValueError, RecursionError) as exc:  # not JSON, not UTF-8, or nested too deeply
+        msg = "the server sent an answer that is not JSON"
         raise ChatError(msg) from exc
 
 
 @contextmanager
 def opening_errors() -> Generator[None]:
-    """Say of a server that breaks the protocol that it may be none; before an answer has begun.
+    """Report a server that breaks HTTP before its answer begins: it may not be a model server.
 
-    An SSH or a TLS server, a proxy and a server that dies at the request look much the same from
-    here, and only the words of the HTTP library, which are no interface, would tell them apart.
+    An SSH server, a TLS server, a proxy and a server that dies at the request look almost the same
+    to the client. Only the HTTP library's messages differ, and their wording may change.
     """
     try:
         yield
     except openai.APIConnectionError as exc:
         if not isinstance(exc.__cause__, httpx2.RemoteProtocolError):
             raise
-        hint = "is it a model server, and its URL's scheme right?"
-        msg = "the server hung up, or sent what is no HTTP"
+        hint = "is it a model server, and is the URL's scheme right?"
+        msg = "the server closed the connection, or sent data that is not HTTP"
         raise ServerGone(msg, hint=hint) from exc
 
 
@@ -61,23 +61,23 @@ def _absence(exc: openai.APIConnectionError) -> str:
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return f"the model server cannot be reached: {one_line(str(exc.__cause__))}"
         case httpx2.TimeoutException():
-            return "the model server fell silent"
+            return "the model server stopped answering"
         case _:
             return "the model server went away in the middle of the answer"
 
 
 def _refusal(exc: openai.APIStatusError) -> RequestFailed:
-    # The body is the server's: "error" is already unwrapped by the SDK where it was there.
+    # The body comes from the server; the SDK has unwrapped "error" if the body had it.
     answer: object = exc.body
     body: Mapping[str, object] = answer if is_object(answer) else {}
     held, needed = body.get("n_ctx"), body.get("n_prompt_tokens")
-    if is_count(held) and is_count(needed):  # llama-server counts for us
+    if is_count(held) and is_count(needed):  # llama-server sends these counts
         msg = f"the conversation takes {needed} tokens, and the model's context holds {held}"
         return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
     said = body.get("message")
     words = one_line(said if isinstance(said, str) else exc.response.text)
-    hint = "RAMALAMA_API_KEY is the place for its key" if exc.status_code in _NOT_YOU else None
-    msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a word'}"
-    # vLLM has the numbers in its sentence: "maximum context length is 2048 tokens. However, …"
+    hint = "set RAMALAMA_API_KEY to its key" if exc.status_code in _NO_ACCESS else None
+    msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a reason'}"
+    # vLLM puts the numbers into a sentence: "maximum context length is 2048 tokens. However, …"
     too_long = "context length" in words
     return (ContextExceeded if too_long else RequestFailed)(msg, hint=hint, status=exc.status_code)

@@ -1,4 +1,4 @@
-"""A client for a model server that is not ours: any that speaks the OpenAI API."""
+"""Open a client for a model server at a URL: any server that offers the OpenAI API."""
 
 import re
 import ssl
@@ -24,34 +24,36 @@ def open_remote(
 ) -> openai.OpenAI:
     """Return a client for the server at *url*: ``http(s)://host[:port][/v1]``, ``unix:///socket``.
 
-    Nothing is sent yet. *timeout* is the longest silence within a request, in seconds. The key and
-    nothing else that OpenAI's own service would be told goes along. Proxies of the environment are
-    used, but not to this machine; redirects are not followed, since they would see the key.
+    Nothing is sent yet. *timeout* is the longest time in seconds without data during a request.
+    Each request carries the key, but no other header that is meant for OpenAI's own service.
+    Proxies of the environment are used, except for this machine. Redirects are not followed, since
+    their target would get the key.
 
     Raises:
-        InputRefused: *url* is none of these, no header can carry *api_key*, or the environment
-            names a proxy that makes no sense.
+        InputRefused: *url* is none of these, *api_key* cannot be sent in a header, or the
+        environment
+            names a proxy that is not valid.
 
     """
     parts = _split(url)
     if re.fullmatch(_HEADER_WORD, api_key or "none") is None:
-        msg = "the API key has characters that no HTTP header carries, such as a space"
+        msg = "the API key has characters that an HTTP header cannot carry, such as a space"
         raise InputRefused(msg)
     header_filter = HeaderFilter(api_key)
     return openai.OpenAI(
         api_key=header_filter.api_key,
         base_url=_base_url(parts),
         timeout=httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT),
-        max_retries=0,  # the session retries, and knows when that is safe
+        max_retries=0,  # the session retries when that is safe
         http_client=_open_http(parts, header_filter),
     )
 
 
 def choose_key(url: str, env: Mapping[str, str]) -> str | None:
-    """Return RAMALAMA_API_KEY, else OPENAI_API_KEY, but that in clear to this machine alone.
+    """Return RAMALAMA_API_KEY, or else OPENAI_API_KEY if it stays on this machine or is encrypted.
 
     Raises:
-        InputRefused: *url* is no server's address; see `open_remote`.
+        InputRefused: *url* is not a server's address; see `open_remote`.
 
     """
     parts = _split(url)
@@ -61,10 +63,10 @@ def choose_key(url: str, env: Mapping[str, str]) -> str | None:
 
 
 def choose_model(client: openai.OpenAI, name: str | None) -> str:
-    """Return *name*, or that of the one model that the server has.
+    """Return *name*, or the name of the server's only model if *name* is None.
 
     Raises:
-        InputRefused: it has several, and none was named.
+        InputRefused: the server has several models, and *name* is None.
         ChatError: there is no such server, or it has no list of models.
 
     """
@@ -76,10 +78,10 @@ def choose_model(client: openai.OpenAI, name: str | None) -> str:
             model for entry in read_models(answer) if isinstance(model := entry.get("id"), str)
         ]
     if not models:
-        msg = f"{client.base_url} lists no models: is it a model server? --model names one anyway"
+        msg = f"{client.base_url} lists no models: is it a model server? If so, use --model"
         raise ChatError(msg)
     if len(models) > 1:
-        msg = f"the server has several models, name one by --model: {one_line(', '.join(models))}"
+        msg = f"the server has several models, choose one by --model: {one_line(', '.join(models))}"
         raise InputRefused(msg)
     return models[0]
 
@@ -87,21 +89,21 @@ def choose_model(client: openai.OpenAI, name: str | None) -> str:
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # a ValueError where it is no number
+        _ = parts.port  # raises ValueError if it is not a number
     except ValueError:
         parts = urlsplit("")
     if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
         return parts
     plain = not (parts.query or parts.fragment or parts.username or parts.password)
-    if parts.scheme in ("http", "https") and parts.hostname and plain and _can_be_asked(url):
+    if parts.scheme in ("http", "https") and parts.hostname and plain and _is_usable(url):
         return parts
-    shown = one_line(url.rpartition("@")[2])  # before it there may be a password
-    msg = f"{shown!r} is no server's address: write http(s)://host:port or unix:///path/of/socket"
+    shown = one_line(url.rpartition("@")[2])  # a password may stand before the "@"
+    msg = f"{shown!r} is not a server's address: use http(s)://host:port or unix:///path/of/socket"
     raise InputRefused(msg)
 
 
-def _can_be_asked(url: str) -> bool:
-    """Tell whether the client and the resolver would take *url*; neither says why in a line."""
+def _is_usable(url: str) -> bool:
+    """Return whether the client and the resolver accept *url*."""
     try:
         return bool(httpx2.URL(url).raw_host.decode("ascii").encode("idna"))
     except (httpx2.InvalidURL, UnicodeError):
@@ -118,14 +120,14 @@ def _open_http(parts: SplitResult, header_filter: HeaderFilter) -> httpx2.Client
             event_hooks={"request": [header_filter.apply]},
         )
     except (httpx2.InvalidURL, ImportError, ValueError) as exc:
-        # What it says may repeat a password.
-        msg = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is no proxy of http:// or https://"
+        # The exception's message may contain a password.
+        msg = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not an http:// or https:// proxy"
         raise InputRefused(msg) from exc
 
 
 def _base_url(parts: SplitResult) -> str:
     if parts.scheme == "unix":
-        return "http://localhost/v1"  # its host is a mere form, since the socket is the address
+        return "http://localhost/v1"  # a placeholder host: the socket is the address
     return parts.geturl() if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
 
 

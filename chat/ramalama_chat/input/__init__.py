@@ -1,1 +1,1 @@
-"""What a user gives with a question: text, files, pictures, schemas."""
+"""The user's input for a question: text, files, pictures, schemas."""

@@ -1,4 +1,4 @@
-"""Files that go along with a prompt: pictures as data URLs, anything else as text."""
+"""Files that are sent with a prompt: pictures as data URLs, all other files as text."""
 
 import os
 import re
@@ -22,13 +22,13 @@ _WEBP = (b"RIFF", b"WEBP")
 
 @dataclass(frozen=True, slots=True)
 class Attachments:
-    """What goes along with the next prompt: *texts* stand before it, *images* are data URLs."""
+    """What is sent with the next prompt: *texts* stand before it, *images* are data URLs."""
 
     texts: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
 
     def with_prompt(self, prompt: str) -> str:
-        """Put the texts before *prompt*."""
+        """Return *prompt* with the texts before it."""
         return "\n\n".join((*self.texts, prompt))
 
 
@@ -36,7 +36,7 @@ def read_image(path: Path) -> str:
     """Return the picture at *path* as a data URL (RFC 2397).
 
     Raises:
-        InputRefused: there is none, it is too large, or in a format that no server reads.
+        InputRefused: there is no such file, it is too large, or no server reads its format.
 
     """
     content = read_bounded(path)
@@ -44,16 +44,16 @@ def read_image(path: Path) -> str:
     if content[:4] == _WEBP[0] and content[8:12] == _WEBP[1]:
         kind = "webp"
     if kind is None:
-        msg = f"{str(path)!r} is no picture: PNG, JPEG, GIF, WebP or BMP"
+        msg = f"{str(path)!r} is not a picture of a known format: PNG, JPEG, GIF, WebP or BMP"
         raise InputRefused(msg)
     return f"data:image/{kind};base64,{b64encode(content).decode()}"
 
 
 def read_text(path: Path) -> str:
-    """Return the file at *path* as a model is shown it: its name, and its text in a code block.
+    """Return the file at *path* as text for a model: its name, and its content in a code block.
 
     Raises:
-        InputRefused: there is none, it is too large, or it is no UTF-8 text.
+        InputRefused: there is no such file, it is too large, or it is not UTF-8 text.
 
     """
     content = read_bounded(path)
@@ -62,18 +62,18 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        msg = f"{str(path)!r} is no text in UTF-8"
+        msg = f"{str(path)!r} is not UTF-8 text"
         raise InputRefused(msg)
     longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    fence = "`" * (longest + 1)  # so that nothing in the file can end the block
+    fence = "`" * (longest + 1)  # longer than any fence in the file
     return f"File {path.name}:\n{fence}\n{text.rstrip()}\n{fence}"
 
 
 def read_bounded(path: Path, *, limit: int = MOST_BYTES) -> bytes:
-    """Read a regular file of at most *limit* bytes.
+    """Return the content of a regular file of at most *limit* bytes.
 
     Raises:
-        InputRefused: it is not there, or something else.
+        InputRefused: there is no such file, it is not a regular file, or it is larger.
 
     """
     try:
@@ -83,7 +83,7 @@ def read_bounded(path: Path, *, limit: int = MOST_BYTES) -> bytes:
         msg = f"{str(path)!r} cannot be read: {exc.strerror}"
         raise InputRefused(msg) from exc
     except ValueError as exc:  # a NUL in the name
-        msg = f"{str(path)!r} is no name of a file"
+        msg = f"{str(path)!r} is not a file name"
         raise InputRefused(msg) from exc
     if len(content) > limit:
         msg = f"{str(path)!r} is larger than {limit:,} bytes"

@@ -1,4 +1,4 @@
-"""The prompt of a one-shot call: from the arguments, from what is piped in, or from both."""
+"""Read the prompt of a one-shot call from the arguments, from standard input, or from both."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import TextIO
 
 from ramalama_chat.errors import PromptTooLarge
 
-# Far more than any model's context, far less than memory: a tarball sent by mistake is refused.
+# Far more than any model's context holds, and far less than memory: it rejects a tarball, say.
 MAX_PIPED_BYTES = 16 * 1024 * 1024
 
 _CHUNK = 64 * 1024
@@ -16,13 +16,13 @@ _NO_TEXT = "[\0\ud800-\udfff]"
 
 
 def read_prompt(arguments: Sequence[str], stdin: TextIO | None) -> str | None:
-    """Join *arguments* by spaces and, after an empty line, add what *stdin* holds.
+    """Join *arguments* with spaces and, after an empty line, add the content of *stdin*.
 
-    None if neither says anything: the caller then opens the prompt loop. None for *stdin* is a
-    closed one.
+    Return None if both are empty: the caller then opens the prompt loop. *stdin* is None if
+    standard input is closed.
 
     Raises:
-        PromptTooLarge: more than MAX_PIPED_BYTES wait on *stdin*.
+        PromptTooLarge: *stdin* holds more than MAX_PIPED_BYTES.
 
     """
     piped = read_piped(stdin.fileno()) if stdin is not None and is_piped(stdin.fileno()) else ""
@@ -31,26 +31,26 @@ def read_prompt(arguments: Sequence[str], stdin: TextIO | None) -> str | None:
 
 
 def is_piped(descriptor: int) -> bool:
-    """Tell whether *descriptor* carries data for us: a pipe, a file or a socket.
+    """Return whether *descriptor* can carry a prompt: it is a pipe, a file or a socket.
 
-    A terminal is for the prompt loop; /dev/null and the other devices have nothing to say, and
-    some of them no end.
+    A terminal is for the prompt loop. /dev/null and other devices hold no prompt, and some never
+    end.
     """
     try:
         mode = os.fstat(descriptor).st_mode
-    except OSError:  # closed by whoever started us
+    except OSError:  # closed by the process that started this one
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 def read_piped(descriptor: int, *, limit: int = MAX_PIPED_BYTES) -> str:
-    """Read *descriptor* to its end, without the newlines there, as `$(...)` has it.
+    """Read *descriptor* to its end, without the newlines at the end, as `$(...)` does.
 
-    Not through a file object: a thread that waits in one has its lock, and the interpreter, should
-    it end meanwhile, wants that lock and aborts.
+    It does not use a file object: a thread that reads from one holds its lock, and if the
+    interpreter exits meanwhile, it needs that lock and aborts.
 
     Raises:
-        PromptTooLarge: it holds more than *limit* bytes.
+        PromptTooLarge: *descriptor* holds more than *limit* bytes.
 
     """
     content = bytearray()
@@ -63,5 +63,5 @@ def read_piped(descriptor: int, *, limit: int = MAX_PIPED_BYTES) -> str:
 
 
 def _sendable(text: str) -> str:
-    """Replace what is no text: NULs, and the surrogates that stand for an argument's odd bytes."""
+    """Replace NULs, and the surrogates that stand for invalid bytes of an argument."""
     return re.sub(_NO_TEXT, "\ufffd", text)

@@ -1,4 +1,4 @@
-"""Files that a user names: only what is a file indeed is read or written."""
+"""Open files that a user names, but only regular ones."""
 
 import os
 import stat
@@ -7,10 +7,10 @@ from typing import BinaryIO
 
 
 def open_regular(path: Path, flags: int, mode: int = 0o600) -> BinaryIO:
-    """Open *path* with os.open's *flags*; a FIFO or a device is refused instead of waited for.
+    """Open *path* with os.open's *flags*; a FIFO or a device is refused, since it could block.
 
     Raises:
-        OSError: it cannot be opened, or is something else.
+        OSError: it cannot be opened, or it is not a regular file.
 
     """
     descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)

@@ -1,4 +1,4 @@
-"""A JSON schema that answers are held to."""
+"""Read the JSON schema that answers must follow."""
 
 import json
 from pathlib import Path
@@ -11,10 +11,10 @@ _MOST_BYTES = 1024 * 1024
 
 
 def read_schema(path: Path) -> dict[str, object]:
-    """Return what "response_format" is to be, so that answers follow the JSON schema at *path*.
+    """Return a "response_format" that makes answers follow the JSON schema at *path*.
 
     Raises:
-        InputRefused: there is no JSON object; whether it is a schema, the server says.
+        InputRefused: the file is not a JSON object. The server checks whether it is a schema.
 
     """
     try:
@@ -23,13 +23,13 @@ def read_schema(path: Path) -> dict[str, object]:
         msg = f"{str(path)!r} {exc}"
         raise InputRefused(msg) from exc
     try:
-        # What Python reads, but JSON cannot carry: NaN, 1e400, half of a surrogate pair.
+        # Python reads values that JSON cannot carry: NaN, 1e400, half of a surrogate pair.
         json.dumps(schema, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as exc:
-        msg = f"{str(path)!r} is no JSON that a request can carry"
+        msg = f"{str(path)!r} is not JSON that a request can carry"
         raise InputRefused(msg) from exc
     if not is_object(schema):
-        msg = f"{str(path)!r} is no JSON schema: that is an object"
+        msg = f"{str(path)!r} is not a JSON schema, which must be an object"
         raise InputRefused(msg)
     format_ = {"name": "answer", "schema": schema, "strict": True}
     return {"type": "json_schema", "json_schema": format_}

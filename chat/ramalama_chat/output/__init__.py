@@ -1,1 +1,1 @@
-"""Answers on the way to a terminal or a file."""
+"""Write answers to a terminal or a file."""

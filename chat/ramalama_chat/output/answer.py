@@ -12,11 +12,11 @@ class Style(Protocol):
     """How text looks on a terminal."""
 
     def feed(self, piece: str) -> str:
-        """Return *piece* with its style."""
+        """Return *piece* with its escape sequences."""
         ...
 
     def close(self) -> str:
-        """Return what takes all style back."""
+        """Return the sequence that resets the style."""
         ...
 
 
@@ -25,9 +25,9 @@ def write_answer(
 ) -> float | None:
     """Write each of *pieces* to *out* as it comes, without control sequences; end the last line.
 
-    With *color* its Markdown is styled, and not a character withheld for that. Whatever happens,
-    *pieces* is closed, so that the server stops, and the style is taken back. Return when the first
-    text came, as `time.perf_counter` has it; None if none came.
+    With *color*, Markdown is styled, and still every character is written at once. In any case,
+    *pieces* is closed, so that the server stops, and the style is reset. Return when the first text
+    came, as a value of `time.perf_counter`; None if no text came.
     """
     clean, style = ControlFilter(), _style(color=color)
     first: float | None = None

@@ -1,4 +1,4 @@
-"""Whether to colour, and what the prompt begins with."""
+"""Decide whether to use color, and choose the prompt's prefix."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -18,7 +18,7 @@ class ColorMode(StrEnum):
 def use_color(mode: ColorMode, *, isatty: bool, env: Mapping[str, str]) -> bool:
     """Decide by `--color`, then NO_COLOR, then FORCE_COLOR or CLICOLOR_FORCE, then the terminal.
 
-    An empty variable counts as unset (no-color.org); "0" takes a FORCE variable back
+    An empty variable counts as unset (no-color.org), and so does "0" in a FORCE variable
     (bixense.com/clicolors).
     """
     if mode is not ColorMode.AUTO:
@@ -31,10 +31,10 @@ def use_color(mode: ColorMode, *, isatty: bool, env: Mapping[str, str]) -> bool:
 
 
 def default_prefix(env: Mapping[str, str], encoding: str | None) -> str:
-    """Return the seal, or a plain prompt where a terminal has no way to show it.
+    """Return the prompt with the seal, or a plain one if the terminal may not be able to show it.
 
-    The Linux console ("linux") has no font for it, a dumb terminal promises nothing, and an
-    encoding other than UTF-8 cannot write it.
+    The Linux console ("linux") has no font for it, a dumb terminal may not show it, and an encoding
+    other than UTF-8 cannot represent it.
     """
     speaks_utf8 = (encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
     return (

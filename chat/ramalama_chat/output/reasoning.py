@@ -1,4 +1,4 @@
-"""What a reasoning model thinks aloud, shown dim before its answer."""
+"""Show a model's reasoning, dim, before its answer."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -10,7 +10,7 @@ _DIM, _RESET = "\x1b[2m", "\x1b[0m"
 
 
 class ReasoningWriter:
-    """Writes thoughts to *err* as they come, and ends their last line before the answer begins."""
+    """Writes reasoning to *err* as it comes, and ends its last line before the answer begins."""
 
     def __init__(self, err: TextIO, *, color: bool) -> None:
         self._err = err
@@ -19,7 +19,7 @@ class ReasoningWriter:
         self._last = ""  # the last character; "" if nothing is shown
 
     def write(self, thought: str) -> None:
-        """Show *thought*, without control sequences and the empty lines that many begin with."""
+        """Write *thought*, without control sequences and without newlines at the beginning."""
         text = self._clean.feed(thought)
         if not self._last:
             text = text.lstrip("\n")
@@ -29,7 +29,7 @@ class ReasoningWriter:
             self._last = text[-1]
 
     def end(self) -> None:
-        """End the last line, and take the style back."""
+        """End the last line, and reset the style."""
         if self._last:
             newline = "" if self._last == "\n" else "\n"
             self._err.write((_RESET if self._color else "") + newline)
@@ -37,7 +37,7 @@ class ReasoningWriter:
             self._last = ""
 
     def before(self, pieces: Generator[str, None, None]) -> Generator[str, None, None]:
-        """Pass on the *pieces* of the answer, having ended the thoughts before the first."""
+        """Yield the *pieces* of the answer; end the reasoning before the first of them."""
         with closing(pieces):
             try:
                 for piece in pieces:

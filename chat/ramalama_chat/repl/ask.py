@@ -1,4 +1,4 @@
-"""One question of a prompt loop: its answer, what went wrong, and what is to be told of it."""
+"""One question of a prompt loop: show its answer, handle its errors, report how it ended."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,14 +11,15 @@ from ramalama_chat.repl.context_window import ask_within_context
 from ramalama_chat.repl.state import ChatState, Question
 from ramalama_chat.session.conversation import Exchange
 
-_TIGHT = 0.8  # of the context
+_NEARLY_FULL = 0.8  # of the context
 
 
 @dataclass(slots=True, kw_only=True)
 class Asker:
-    """Asks, and shows the answer on *stdout*, in colour or not.
+    """Asks the model, and shows the answer on *stdout*, in color if *color* is set.
 
-    *why_gone* says why there is nobody to talk to any more, None if there may still be.
+    *why_gone* returns the error that explains why the server has ended, or None if it may still
+    run.
     """
 
     state: ChatState
@@ -32,13 +33,13 @@ class Asker:
         """Show the answer to *question*.
 
         Raises:
-            ChatError: there is none; /retry asks again.
-            Exception: there is nobody left to talk to, which is what *why_gone* says.
+            ChatError: the request failed; /retry asks again.
+            Exception: the server has ended; this is what *why_gone* returned.
 
         """
         state, before = self.state, self._last_exchange()
         state.unanswered = question
-        state.talk.counting = True
+        state.session.counting = True
         try:
             self._show(question)
         except ServerGone as exc:
@@ -47,18 +48,18 @@ class Asker:
             msg = f"{exc} (/retry asks again)"
             raise ChatError(msg) from exc
         except ContextExceeded as exc:
-            msg = f"{exc}; what you wrote is too long by itself"
+            msg = f"{exc}; your message alone is too long"
             raise ChatError(msg) from exc
         finally:
             if self._last_exchange() is not before:
                 state.unanswered = None
-        self._tell_the_end()
+        self._report_end()
 
     def _show(self, question: Question) -> None:
         state = self.state
         reasoning = ReasoningWriter(state.stderr, color=self.color)
         pieces = ask_within_context(
-            state.talk,
+            state.session,
             question.prompt,
             images=question.images,
             on_reasoning=reasoning.write if state.think else None,
@@ -66,11 +67,11 @@ class Asker:
         )
         write_answer(reasoning.before(pieces), self.stdout, color=self.color)
 
-    def _tell_the_end(self) -> None:
-        state, usage = self.state, self.state.talk.usage
+    def _report_end(self) -> None:
+        state, usage = self.state, self.state.session.usage
         context = self._context_size()
-        if state.talk.finish_reason == "length":
-            most = state.talk.parameters.get("max_tokens")
+        if state.session.finish_reason == "length":
+            most = state.session.parameters.get("max_tokens")
             by_limit = usage is not None and usage.completion_tokens == most
             why = f"after {most} tokens, see /set max_tokens" if by_limit else "the context is full"
             state.tell(f"(cut off: {why})")
@@ -78,19 +79,19 @@ class Asker:
             return
         if state.stats:
             state.tell(f"({usage.describe(context)})")
-        elif context and usage.total_tokens >= _TIGHT * context:
+        elif context and usage.total_tokens >= _NEARLY_FULL * context:
             state.tell(
                 f"(context: {usage.total_tokens} of {context} tokens are used;"
                 " when it is full, the oldest turns are forgotten)"
             )
 
     def _last_exchange(self) -> Exchange | None:
-        return next(reversed(self.state.talk.conversation.exchanges), None)
+        return next(reversed(self.state.session.conversation.exchanges), None)
 
     def _context_size(self) -> int | None:
-        if not self._context_asked and self.state.talk.usage is not None:
-            self._context_asked = True  # once: a server that does not say would be waited for
-            self._context = self.state.talk.context_size()
+        if not self._context_asked and self.state.session.usage is not None:
+            self._context_asked = True  # once: a server that does not answer would be waited for
+            self._context = self.state.session.context_size()
         return self._context
 
 

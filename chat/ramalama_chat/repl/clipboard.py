@@ -1,17 +1,17 @@
-"""The clipboard, as a terminal offers it: xterm's "Manipulate Selection Data", OSC 52."""
+"""Copy text to the clipboard through a terminal: xterm's "Manipulate Selection Data", OSC 52."""
 
 from base64 import b64encode
 
 from ramalama_chat.errors import InputRefused
 
-_MOST = 74_994  # bytes: xterm, and others after it, take 100,000 characters of base64 and no more
+_MOST = 74_994  # bytes: xterm and other terminals take at most 100,000 characters of base64
 
 
 def copy_sequence(text: str) -> str:
-    """Return what a terminal is to be sent so that it copies *text*.
+    """Return the sequence that makes a terminal copy *text* to the clipboard.
 
     Raises:
-        InputRefused: *text* is longer than terminals take.
+        InputRefused: *text* is longer than terminals accept.
 
     """
     content = text.encode("utf-8", "replace")

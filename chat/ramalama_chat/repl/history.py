@@ -1,4 +1,4 @@
-"""What a user typed at earlier prompts: a file of their own, one JSON string a line."""
+"""The messages that a user typed at earlier prompts: a private file, one JSON string a line."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from pathlib import Path
 from ramalama_chat.input.regular_file import open_regular
 from ramalama_values.json import parse_json
 
-_MOST_BYTES = 1024 * 1024  # of the file's end; what is older than that is cut off
-_OTHERS = 0o077  # the permissions of others
-_LONGEST = 64 * 1024  # characters of a message that is remembered
+_MOST_BYTES = 1024 * 1024  # read from the end of the file; older lines are ignored
+_GROUP_AND_OTHERS = 0o077  # permission bits
+_LONGEST = 64 * 1024  # characters of a message that is saved
 
 
 def history_path(env: Mapping[str, str], home: Path) -> Path | None:
-    """Return where the history is kept; None if RAMALAMA_NOHISTORY switches it off.
+    """Return the path of the history file; None if RAMALAMA_NOHISTORY switches the history off.
 
-    The directory is the XDG Base Directory Specification's for what persists and is no setting.
+    The directory is the one for state files of the XDG Base Directory Specification.
     """
     if env.get("RAMALAMA_NOHISTORY", "") not in ("", "0"):
         return None
@@ -25,9 +25,9 @@ def history_path(env: Mapping[str, str], home: Path) -> Path | None:
 
 
 class History:
-    """The history file at *path*; None for *path* keeps nothing.
+    """The history file at *path*; with None for *path*, nothing is kept.
 
-    A history that cannot be read or written is told to *warn*, once, and does without from then on.
+    If the file cannot be read or written, *warn* is called once, and the history is switched off.
     """
 
     def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
@@ -36,7 +36,7 @@ class History:
         self.enabled = path is not None
 
     def load(self) -> Sequence[str]:
-        """Return what was typed, oldest first."""
+        """Return the saved messages, oldest first."""
         if self._path is None or not self.enabled:
             return ()
         try:
@@ -50,7 +50,7 @@ class History:
         return [text for line in lines if (text := _parse(line))]
 
     def append(self, text: str) -> None:
-        """Remember *text*."""
+        """Save *text* as the newest message."""
         if self._path is None or not self.enabled or len(text) > _LONGEST:
             return
         try:
@@ -72,13 +72,13 @@ def _read_end(path: Path) -> bytes:
 def _append(path: Path, line: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
-        if os.fstat(file.fileno()).st_mode & _OTHERS:
+        if os.fstat(file.fileno()).st_mode & _GROUP_AND_OTHERS:
             os.fchmod(file.fileno(), 0o600)
-        file.write(line.encode())  # in one piece, so that two talks at once do not mix theirs
+        file.write(line.encode())  # in one write, so that the lines of two chats do not mix
 
 
 def _parse(line: str) -> str:
-    """Return the text of a line; "" for what is none, such as the first one, cut by `_read_end`."""
+    """Return the text of a line; "" if it is not valid, such as one that `_read_end` cut."""
     try:
         value = parse_json(line)
     except ValueError:

@@ -1,8 +1,8 @@
-r"""Messages out of the lines that a user types.
+r"""Read messages from the lines that a user types.
 
 message = line                        Enter ends it
-        | line "\" newline message   a trailing backslash: it goes on in the next line
-        | fence lines fence             everything in between, as it is; the fence is three quotes
+        | line "\" newline message   a trailing backslash continues it in the next line
+        | fence lines fence             the lines in between, unchanged; a fence is three quotes
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ _FENCE = '"""'
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a user typed; *fenced* text is for the model, whatever it looks like."""
+    """A message that the user typed; *fenced* text is never a command."""
 
     text: str
     fenced: bool = False
 
 
 def read_message(read_line: Callable[[bool], str]) -> Message | None:
-    """Read one message; None at the end of the input.
+    """Read one message; return None at the end of the input.
 
     *read_line* returns a line with its newline, or "" at the end; its argument says whether the
-    line continues a message. An end in the middle of a message ends the message.
+    line continues a message. The end of the input also ends an unfinished message.
     """
     first = read_line(False)  # noqa: FBT003 - a callable has no keywords
     if not first:
@@ -38,10 +38,10 @@ def read_message(read_line: Callable[[bool], str]) -> Message | None:
 
 
 def parse_message(text: str) -> Message:
-    """Read a message that was typed or pasted as a whole, by the same grammar.
+    """Parse a message that was typed or pasted as a whole, by the same grammar.
 
-    Lines without a backslash belong to it too: whoever pastes several means one message. So do
-    quotes that end before the text does: that is code, which begins with a docstring.
+    Lines without a trailing backslash belong to it, too, since pasted lines are one message. If the
+    closing quotes come before the end, all of it is the message: code may begin with a docstring.
     """
     if text.lstrip().startswith(_FENCE):
         lines = iter(text.lstrip().splitlines(keepends=True))
@@ -51,7 +51,7 @@ def parse_message(text: str) -> Message:
 
 
 def is_complete(text: str) -> bool:
-    """Tell whether Enter ends the message *text*, or goes on in the next line."""
+    """Return whether Enter ends the message *text*, and does not begin another line of it."""
     if text.lstrip().startswith(_FENCE):
         inside = text.lstrip().removeprefix(_FENCE)
         return any(line.rstrip().endswith(_FENCE) for line in inside.splitlines())

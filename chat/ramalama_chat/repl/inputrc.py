@@ -1,4 +1,4 @@
-"""Which keys edit a line, as a user's inputrc has it (readline's, "Readline Init File")."""
+"""Read from the user's inputrc which keys edit a line (readline's manual, "Readline Init File")."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +8,9 @@ _SETTING = 3  # words: set editing-mode vi
 
 
 def prefers_vi(env: Mapping[str, str], home: Path) -> bool:
-    """Tell whether the first inputrc that is there says ``set editing-mode vi``.
+    """Return whether the first inputrc that exists says ``set editing-mode vi``.
 
-    What stands between ``$if`` and ``$endif`` is for other programs, and is passed over.
+    Lines between ``$if`` and ``$endif`` are ignored: they are for other programs.
     """
     named = env.get("INPUTRC")
     paths = [Path(named)] if named else [home / ".inputrc", Path("/etc/inputrc")]
@@ -29,7 +29,7 @@ def prefers_vi(env: Mapping[str, str], home: Path) -> bool:
 
 def _read(path: Path) -> str | None:
     try:
-        if not path.is_file():  # a FIFO would be waited for
+        if not path.is_file():  # opening a FIFO would block
             return None
         with path.open("rb") as file:
             return file.read(_MOST_BYTES).decode("utf-8", "replace")

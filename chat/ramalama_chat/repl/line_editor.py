@@ -1,4 +1,4 @@
-"""A line editor for the prompt loop, on prompt_toolkit; imported for a terminal alone."""
+"""A line editor for the prompt loop, built on prompt_toolkit; imported only at a terminal."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -21,17 +21,17 @@ from ramalama_chat.repl.input import Message, is_complete, parse_message
 from ramalama_chat.repl.state import ChatState
 from ramalama_chat.text import ControlFilter
 
-_LOOK_INTERVAL = 0.5  # seconds
+_POLL_INTERVAL = 0.5  # seconds
 CONTINUATION_PREFIX = "... "
 
 
 class LineEditor:
-    """Reads messages at the process's terminal: edited, completed, remembered, of several lines.
+    """Reads messages from the terminal of the process, with editing, completion and history.
 
-    Enter sends, but for a line that ends with a backslash or stands between three quotes; Alt-Enter
-    begins a line, and what is pasted is one message. Ctrl-C clears what was typed, and leaves where
-    nothing was. *has_ended* is asked now and then whether the server is gone, since whoever types
-    would not notice.
+    Enter sends the message, unless the line ends with a backslash or stands between three quotes.
+    Alt-Enter begins a new line. Pasted text is one message. Ctrl-C clears the line, or leaves if
+    the line is empty. *has_ended* is called regularly, so that a user at the prompt learns at once
+    that the server has ended.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class LineEditor:
     ) -> None:
         self._has_ended = has_ended
         self._history = state.history
-        # Where the cursor is, is not asked for: an answer that comes late would be typed text.
+        # The cursor's position is not queried: an answer that comes late would be read as typed
+        # text.
         output = Vt100_Output.from_pty(state.stderr)
         output.enable_cpr = False
         self._session: PromptSession[str] = PromptSession(
@@ -62,11 +63,11 @@ class LineEditor:
         )
 
     def read(self) -> Message | None:
-        """Read one message; None if the user leaves.
+        """Read one message; return None if the user leaves.
 
         Raises:
-            KeyboardInterrupt: a signal, not the key.
-            ServerGone: there is nobody left to talk to.
+            KeyboardInterrupt: a signal came; Ctrl-C does not raise it.
+            ServerGone: the model server has ended.
         """
         while True:
             try:
@@ -83,12 +84,13 @@ class LineEditor:
 
     def _edit(self) -> str:
         try:
-            # Our own handler of signals stays in charge.
+            # The product's own signal handlers stay installed.
             return self._session.prompt(
                 handle_sigint=False, set_exception_handler=False, pre_run=self._start
             )
         except BaseException:
-            # A signal while the prompt is first drawn finds the editor without a clean-up.
+            # If a signal arrives while the prompt is first drawn, the editor does not clean up
+            # itself.
             self._session.app.renderer.reset()
             raise
 
@@ -103,11 +105,11 @@ class LineEditor:
                 msg = "the model server has ended"
                 self._session.app.exit(exception=ServerGone(msg))
                 return
-            await asyncio.sleep(_LOOK_INTERVAL)
+            await asyncio.sleep(_POLL_INTERVAL)
 
 
 class _Cleared(Exception):
-    """Ctrl-C was pressed; *typed* if there was anything in the line."""
+    """Ctrl-C was pressed; *typed* says whether there was any text to clear."""
 
     def __init__(self, *, typed: bool) -> None:
         super().__init__()
@@ -115,7 +117,7 @@ class _Cleared(Exception):
 
 
 class _Commands(Completer):
-    """Completes a line that begins with a slash."""
+    """Completes lines that begin with a slash."""
 
     def __init__(self, path_of: Callable[[str], Path]) -> None:
         self._path_of = path_of
@@ -123,7 +125,7 @@ class _Commands(Completer):
     def get_completions(
         self, document: Document, complete_event: CompleteEvent
     ) -> Iterable[Completion]:
-        """Yield how the last part of what was typed may go on; of paths, the last name is shown."""
+        """Yield the completions of the last word; for a path, only its last name is shown."""
         del complete_event
         part, continuations = continue_command(document.text_before_cursor, self._path_of)
         shown = part.rfind("/", 1) + 1
@@ -133,29 +135,29 @@ class _Commands(Completer):
 
 
 class _Typed(EditorHistory):
-    """What was typed, as the editor wants it; while it edits, nothing is read, written or said."""
+    """The history for prompt_toolkit: texts in memory, so that editing does no file access."""
 
     def __init__(self, typed: Sequence[str]) -> None:
         super().__init__()
         self._typed = typed
 
     def load_history_strings(self) -> Iterable[str]:
-        """Return what was typed, newest first."""
+        """Return the messages, newest first."""
         return reversed(self._typed)
 
     def store_string(self, string: str) -> None:
-        """Leave it to `LineEditor.read`."""
+        """Do nothing: `LineEditor.read` saves the message."""
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """Report what a callback raised, unless a signal did: who raises that does so until heard."""
+    """Report an exception of a callback, except the one of a signal, which is raised again."""
     error = context.get("exception")
     if error is None or isinstance(error, Exception):
         loop.default_exception_handler(context)
 
 
 def _continuation(_width: int, _line: int, wraps: int) -> AnyFormattedText:
-    return "" if wraps else CONTINUATION_PREFIX  # a line that is merely long is one line
+    return "" if wraps else CONTINUATION_PREFIX  # a wrapped line gets no prefix
 
 
 def _bindings() -> KeyBindings:

@@ -1,4 +1,4 @@
-"""Paths that are being typed."""
+"""Complete a path that the user is typing."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def continue_path(typed: str, path_of: Callable[[str], Path]) -> Sequence[str]:
-    """Return the paths that begin with *typed*, in order; directories end in a slash.
+    """Return the paths that begin with *typed*, sorted; directories end in a slash.
 
-    *path_of* finds the directory that a user calls so, ``~/`` for one. Hidden files are only for
-    whoever types their dot.
+    *path_of* turns what the user typed, ``~/`` for example, into a path. Hidden files are returned
+    only if *typed* has their dot.
     """
     directory, slash, beginning = typed.rpartition("/")
     directory += slash
@@ -21,7 +21,7 @@ def continue_path(typed: str, path_of: Callable[[str], Path]) -> Sequence[str]:
             for entry in entries
             if entry.name.startswith(beginning)
             and (beginning or not entry.name.startswith("."))
-            and entry.name.isprintable()  # neither a line's end nor what is no UTF-8
+            and entry.name.isprintable()  # no newline, and valid UTF-8
         )
     return sorted(found)
 
@@ -29,5 +29,5 @@ def continue_path(typed: str, path_of: Callable[[str], Path]) -> Sequence[str]:
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:  # a symbolic link to itself, for example
         return False

@@ -1,6 +1,6 @@
-"""The prompt loop: what a user types goes to the model, what it says comes back.
+"""The prompt loop: send what the user types to the model, and show the answers.
 
-Answers, and nothing else, go to the output stream; prompts, notes and errors to the other one.
+Only answers go to the output stream; prompts, notes and errors go to the error stream.
 """
 
 from collections.abc import Callable
@@ -19,23 +19,23 @@ CONTINUATION_PREFIX = "... "
 
 
 class Reader(Protocol):
-    """Where messages come from."""
+    """A source of messages."""
 
     def read(self) -> Message | None:
-        """Return the next one; None if the user leaves."""
+        """Return the next message; None if the user leaves."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineReader:
-    """Reads lines as they come: from a pipe, or from a terminal that can do nothing else."""
+    """Reads plain lines from a pipe, or from a terminal that has no line editing."""
 
     stdin: TextIO
     stderr: TextIO
     prefix: str
 
     def read(self) -> Message | None:
-        """Show the prompt, and read one message; whatever comes then does not stand behind it."""
+        """Show the prompt and read one message; at the end of the input, print a newline."""
         message = None
         try:
             message = read_message(self._read_line)
@@ -52,11 +52,11 @@ class LineReader:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repl:
-    """A prompt loop between a reader and a talk.
+    """A prompt loop between a reader and a chat session.
 
-    *color* is for the answers; *on_interrupt* is called when Ctrl-C goes no further than this: it
-    stops an answer or a command, or leaves. *why_gone* is asked when the server does not answer: it
-    returns what ends the loop, or None if the talk may go on.
+    *color* is for the answers. *on_interrupt* is called when this loop handles Ctrl-C, which stops
+    an answer or a command, or leaves the loop. *why_gone* is called when the server does not
+    answer; it returns the exception that ends the loop, or None if the session can continue.
     """
 
     state: ChatState
@@ -67,11 +67,12 @@ class Repl:
     why_gone: Callable[[], Exception | None] = lambda: None
 
     def run(self) -> None:
-        """Talk until the user leaves.
+        """Read and answer messages until the user leaves.
 
         Raises:
-            Exception: there is nobody left to talk to, which is what *why_gone* says. Any other
-                failed request is told in a line, and the loop goes on.
+            Exception: the server has ended; this is what *why_gone* returned. Any other failed
+            request
+                is reported in a line, and the loop continues.
 
         """
         asker = Asker(
@@ -101,7 +102,7 @@ class Repl:
             return None
 
     def _take(self, message: Message, asker: Asker) -> Then:
-        """Do what *message* says, or have it answered."""
+        """Run the command in *message*, or answer it."""
         text = message.text if message.fenced else message.text.strip()
         found = None if message.fenced else find_command(text)
         then = found[0].run(self.state, found[1]) if found else Then.GO_ON
@@ -117,8 +118,8 @@ class Repl:
         return Question(attached.with_prompt(text), attached.images)
 
     def _last_question(self) -> Question:
-        """Take back the question that was answered last, or the one that was not."""
+        """Return the unanswered question, or remove the last exchange and return its question."""
         if self.state.unanswered is not None:
             return self.state.unanswered
-        exchange = self.state.talk.conversation.undo()
+        exchange = self.state.session.conversation.undo()
         return Question("") if exchange is None else Question(exchange.prompt, exchange.images)

@@ -1,4 +1,4 @@
-"""What a talk at a terminal has at hand, beside the conversation itself."""
+"""The state of a chat at a terminal: the session, and what the commands change."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -14,33 +14,33 @@ from ramalama_chat.tools.tool import Tool
 
 
 class ChatProtocol(Protocol):
-    """What a prompt loop needs of a ChatSession."""
+    """The part of `ChatSession` that the prompt loop needs."""
 
     counting: bool
 
     @property
     def model(self) -> str:
-        """What the server calls the model."""
+        """The model's name on the server."""
         ...
 
     @property
     def conversation(self) -> Conversation:
-        """What was said so far."""
+        """The conversation so far."""
         ...
 
     @property
     def parameters(self) -> dict[str, object]:
-        """Further members of each request."""
+        """Additional members of each request."""
         ...
 
     @property
     def finish_reason(self) -> str | None:
-        """Why the last answer ended; "length" where the context was full."""
+        """Why the last answer ended; "length" if the context or the token limit was reached."""
         ...
 
     @property
     def usage(self) -> Usage | None:
-        """What the last answer took."""
+        """The tokens and times of the last answer."""
         ...
 
     def ask(
@@ -50,17 +50,17 @@ class ChatProtocol(Protocol):
         images: Sequence[str] = (),
         on_reasoning: Callable[[str], None] | None = None,
     ) -> Generator[str, None, None]:
-        """Yield the answer to *prompt* as it comes."""
+        """Yield the answer to *prompt* in pieces, as they arrive."""
         ...
 
     def context_size(self) -> int | None:
-        """Tell how many tokens the context holds; None if nobody knows."""
+        """Return how many tokens the context holds; None if that is unknown."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt as it is sent, with what was attached to it."""
+    """A prompt as it is sent, and the images attached to it."""
 
     prompt: str
     images: tuple[str, ...] = ()
@@ -68,14 +68,14 @@ class Question:
 
 @dataclass(slots=True, kw_only=True)
 class ChatState:
-    """What commands change and the next answer follows.
+    """The state that commands change and that the next answer uses.
 
-    *think* shows a model's reasoning, and lets it reason; *stats* shows what each answer took;
-    *unanswered* is a question that got no answer, for `/regenerate`; *tools* are what the model may
-    call.
+    *think* lets the model reason, and shows its reasoning. *stats* shows statistics of each answer.
+    *unanswered* is the last question if it got no answer, for `/regenerate`. *tools* are the tools
+    that the model may call.
     """
 
-    talk: ChatProtocol
+    session: ChatProtocol
     stderr: TextIO
     history: History
     home: Path = field(default_factory=Path)
@@ -86,13 +86,13 @@ class ChatState:
     tools: Sequence[Tool] = ()
 
     def tell(self, note: str) -> None:
-        """Say something that is no answer; part of it may be a server's words or a file's."""
+        """Print *note* to the error stream; control sequences in it are removed."""
         print(ControlFilter().feed(note), file=self.stderr, flush=True)
 
     def path(self, name: str) -> Path:
-        """Return the file that the user calls *name*; ``~/`` is their home.
+        """Return the file that the user calls *name*; ``~/`` is the home directory.
 
-        Quotes around it are none of it: terminals add them to what is dropped on them.
+        Quotes around *name* are removed: terminals add them to files that are dropped on them.
         """
         if len(name) > len("''") and name[0] == name[-1] and name[0] in "'\"":
             name = name[1:-1]

@@ -1,1 +1,1 @@
-"""A conversation: its messages, its requests and what came of them."""
+"""A conversation with a model: its messages, its requests and their answers."""

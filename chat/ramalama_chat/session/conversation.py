@@ -1,4 +1,4 @@
-"""What was said, without any I/O."""
+"""The messages of a conversation, without any I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A prompt and what the model said to it, be it all of its answer or the part we heard.
+    """A prompt and its answer; the answer may be incomplete if it was interrupted.
 
-    *images* are those that were sent along, as data URLs.
+    *images* are the pictures that were sent with the prompt, as data URLs.
     """
 
     prompt: str
@@ -17,18 +17,18 @@ class Exchange:
 
     @property
     def size(self) -> int:
-        """Characters of text; what an image takes of a context, its size does not tell."""
+        """Characters of text; images are not counted, since their size in tokens is unknown."""
         return len(self.prompt) + len(self.answer)
 
 
 class Conversation:
     """The exchanges so far, under an optional system prompt.
 
-    *opening* are turns, role and content, that stand before them and are never forgotten: the
-    examples with which a model's author shows how it is meant to answer.
+    *opening* holds turns, as role and content, that stand before the exchanges and are never
+    dropped: the examples with which a model's author shows how it should answer.
 
-    A prompt enters together with its answer: whatever happens in between, user and assistant
-    alternate, which some models' chat templates insist on.
+    A prompt is added together with its answer, so that user and assistant always alternate, which
+    the chat templates of some models require.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Conversation:
         return tuple(self._exchanges)
 
     def messages(self, prompt: str, images: Sequence[str] = ()) -> list[dict[str, object]]:
-        """Return the conversation with *prompt* as its last turn, as the chat API has it."""
+        """Return the conversation in the format of the chat API, with *prompt* as its last turn."""
         opening = [("system", self.system)] if self.system else []
         turns = [_turn(role, text) for role, text in (*opening, *self.opening)]
         for exchange in self._exchanges:
@@ -53,18 +53,18 @@ class Conversation:
         return [*turns, _turn("user", prompt, images)]
 
     def record(self, prompt: str, answer: str, images: Sequence[str] = ()) -> None:
-        """Remember what was asked and answered; a prompt without an answer is not kept."""
+        """Add a prompt and its answer; a prompt without an answer is not added."""
         if answer:
             self._exchanges.append(Exchange(prompt, answer, tuple(images)))
 
     def undo(self) -> Exchange | None:
-        """Forget the last exchange, and return it; None if there is none."""
+        """Remove the last exchange and return it; None if there is none."""
         return self._exchanges.pop() if self._exchanges else None
 
     def drop_oldest(self, characters: int) -> int:
-        """Forget the oldest exchanges, at least one, until so many *characters* are left at most.
+        """Drop the oldest exchanges, at least one, until at most *characters* are left.
 
-        Return how many were forgotten: 0 if there were none.
+        Return how many were dropped: 0 if there were none.
         """
         dropped, size = 0, sum(exchange.size for exchange in self._exchanges)
         while self._exchanges and (dropped == 0 or size > characters):
@@ -73,11 +73,11 @@ class Conversation:
         return dropped
 
     def replace(self, exchanges: Sequence[Exchange]) -> None:
-        """Go on from *exchanges* instead of those so far."""
+        """Replace all exchanges with *exchanges*."""
         self._exchanges = list(exchanges)
 
     def clear(self) -> None:
-        """Forget every exchange; the system prompt stays."""
+        """Remove all exchanges, but keep the system prompt."""
         self._exchanges.clear()
 
 

@@ -1,4 +1,4 @@
-"""An answer for programs: one JSON object."""
+"""Report an answer to programs as one JSON object."""
 
 import json
 import time
@@ -11,7 +11,7 @@ _MILLISECOND = 1000.0
 
 
 class Report:
-    """The answer of *session* as one object: collect it first, then ask for the object."""
+    """Collects the answer of *session* and writes it as a JSON object."""
 
     def __init__(self, session: ChatSession) -> None:
         self._session = session
@@ -22,20 +22,21 @@ class Report:
         session.counting = True
 
     def note_reasoning(self, thought: str) -> None:
-        """Keep what the model thinks."""
+        """Add a piece of the model's reasoning."""
         self._reasoning.append(thought)
 
     def collect(self, pieces: Generator[str, None, None]) -> None:
-        """Read the answer to its end."""
+        """Read the answer to its end, and close *pieces*."""
         with closing(pieces):
             for piece in pieces:
                 self._first = self._first or time.perf_counter()
                 self._text.append(piece)
 
     def to_json(self) -> str:
-        """Write the object on one line; "timings" are in milliseconds, "usage" null if untold.
+        """Return the object on one line; "usage" is null if the server did not count.
 
-        Beside what the server measured stands what passed here: "first_text_ms", "total_ms".
+        "timings" are in milliseconds: those of the server, and "first_text_ms" and "total_ms",
+        which are measured here.
         """
         usage, now = self._session.usage, time.perf_counter()
         first = None if self._first is None else (self._first - self._began) * _MILLISECOND

@@ -1,4 +1,4 @@
-"""The sampling parameters that a user may set in the middle of a talk."""
+"""The sampling parameters that a user may set during a conversation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def _texts(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """How the chat API calls a parameter, how its value is read, and what that must be."""
+    """A parameter: its name in the chat API, how its value is parsed, and what is expected."""
 
     member: str
     read: Callable[[str], object]
@@ -56,39 +56,40 @@ PARAMETERS: Mapping[str, Parameter] = {
     "repeat_penalty": Parameter("repeat_penalty", _repetition, "a number, 0 or more"),
     "stop": Parameter("stop", _texts, "a text"),
 }
-# Settled when the server starts.
+# Parameters that are fixed when the server starts.
 _OF_THE_SERVER = {"num_ctx": "--ctx-size", "num_gpu": "--ngl", "num_thread": "--threads"}
 
 
 def read_parameter(name: str, text: str) -> tuple[str, object]:
-    """Return the member of the request that *name* sets, and its value.
+    """Return the member of the request that *name* sets, and its parsed value.
 
     Raises:
-        InputRefused: there is no such parameter, or *text* is no value of it.
+        InputRefused: there is no such parameter, or *text* is not a valid value for it.
 
     """
     if name in _OF_THE_SERVER:
-        msg = f"{name} is settled when the server starts: leave, and use {_OF_THE_SERVER[name]}"
+        option = _OF_THE_SERVER[name]
+        msg = f"{name} is fixed when the server starts: leave the chat, and start it with {option}"
         raise InputRefused(msg)
     parameter = PARAMETERS.get(name)
     if parameter is None:
-        msg = f"there is no parameter {name!r}: {', '.join(PARAMETERS)}"
+        msg = f"there is no parameter {name!r}; use one of: {', '.join(PARAMETERS)}"
         raise InputRefused(msg)
     try:
         return parameter.member, parameter.read(text)
     except (ValueError, OverflowError):
-        msg = f"{name} is {parameter.expected}, not {text!r}"
+        msg = f"{name} must be {parameter.expected}, not {text!r}"
         raise InputRefused(msg) from None
 
 
 def set_reasoning(parameters: dict[str, object], *, on: bool) -> None:
-    """Tell a chat template whether the model is to reason; Qwen's name, which others took over."""
+    """Set whether the model reasons, by the template variable that Qwen introduced."""
     parameters.pop("chat_template_kwargs", None)
     if not on:
         parameters["chat_template_kwargs"] = {"enable_thinking": False}
 
 
 def _within(value: float, least: float, most: float) -> float:
-    if not least <= value <= most:  # which NaN is not, either
+    if not least <= value <= most:  # false for NaN, too
         raise ValueError
     return value

@@ -1,4 +1,4 @@
-"""A talk with one model: prompts in, streamed answers out."""
+"""A conversation with one model: send prompts, stream the answers."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 class ChatSession:
-    """A conversation with the model that the server behind *client* calls *model*.
+    """A conversation with the model that the server of *client* calls *model*.
 
-    *system* and *opening*: see `Conversation`. *stop* are texts at which an answer ends.
+    For *system* and *opening*, see `Conversation`. *stop* are texts at which an answer ends.
 
-    One answer at a time; for two talks at once, open two sessions, on the same client if you like.
+    A session answers one prompt at a time. For two conversations at once, open two sessions; they
+    may share a client.
     """
 
     def __init__(
@@ -36,19 +37,19 @@ class ChatSession:
         self._model = model
         self.conversation = Conversation(system=system, opening=opening)
         self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
-        """Further members of each request, such as "temperature" and "max_tokens"."""
+        """Additional members of each request, such as "temperature" and "max_tokens"."""
         self.tools: ToolLoop | None = None
-        """What the model may call. What tools say is part of one answer, and not kept."""
+        """The tools that the model may call; their results are not kept in the conversation."""
         self.counting = False
-        """Whether to have the server count, which makes `usage` known."""
+        """Whether to ask the server for token counts, which set `usage`."""
         self.finish_reason: str | None = None
-        """Why the last answer ended: "stop", "length" where the context was full; None if cut."""
+        """Why the last answer ended: "stop", or "length" at a limit; None if it was interrupted."""
         self.usage: Usage | None = None
-        """What the last answer took; None if nobody counted."""
+        """The tokens and times of the last answer; None if the server did not count."""
 
     @property
     def model(self) -> str:
-        """What the server calls the model."""
+        """The model's name on the server."""
         return self._model
 
     def ask(
@@ -58,21 +59,22 @@ class ChatSession:
         images: Sequence[str] = (),
         on_reasoning: Callable[[str], None] | None = None,
     ) -> Generator[str, None, None]:
-        """Ask *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
+        """Send *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
 
-        *images* are sent along, as data URLs; the model must be one that sees.
+        *images* are sent with it, as data URLs; the model must be able to read images.
 
-        Closing the generator stops the server too, and so does an exception that passes through
-        it, such as KeyboardInterrupt; what was heard until then stays in the conversation. After
-        a ChatError the conversation is what it was before.
+        Closing the generator stops the server, too, and so does an exception that passes through
+        it, such as KeyboardInterrupt; the part of the answer that arrived stays in the
+        conversation. After a ChatError the conversation is unchanged.
 
-        What a reasoning model thinks aloud before its answer goes to *on_reasoning*, and neither
-        into the answer nor into the conversation.
+        A model's reasoning goes to *on_reasoning*; it is part of neither the answer nor the
+        conversation.
 
         Raises:
-            ServerGone: it cannot be reached, or vanished in the middle of its answer.
-            RequestFailed: it refused, for one because the context is too small.
-            ChatError: it sent something that is not a chat answer.
+            ServerGone: the server cannot be reached, or it stopped in the middle of its answer.
+            RequestFailed: the server refused the request, for example because the context is too
+            small.
+            ChatError: the server sent something that is not a chat answer.
 
         """
         heard: list[str] = []
@@ -91,12 +93,12 @@ class ChatSession:
             self.conversation.record(prompt, "".join(heard), images)
 
     def clear(self) -> None:
-        """Forget what was said."""
+        """Forget the conversation, but keep the system prompt."""
         self.conversation.clear()
 
     def context_size(self) -> int | None:
         """Ask the server how many tokens its context holds; None if it does not say."""
-        from ramalama_chat.client.context_size import (  # noqa: PLC0415 - seldom asked
+        from ramalama_chat.client.context_size import (  # noqa: PLC0415 - rarely needed
             ask_context_size,
         )
 

@@ -1,8 +1,9 @@
-"""The chat API as it goes over the wire: one streamed request, its events and its failures.
+"""Send one streamed request of the chat API, and read its events.
 
-The request goes through the SDK's `client.post`, not through `client.chat.completions`. It is the
-same request and the same stream, but the events stay plain JSON: the SDK's models check nothing
-of what a server sends, so we have to look anyway, and they take 30 ms to import and 60 µs a token.
+The request goes through the SDK's `client.post`, not through `client.chat.completions`. The request
+and the stream are the same, but the events stay plain JSON. The SDK's models do not check what a
+server sends, so the events must be checked here anyway; and the models cost 30 ms at import and 60
+µs for each token.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,23 +23,23 @@ if TYPE_CHECKING:
 
 _NOT_NOW = frozenset({429, 503})  # too many requests; service unavailable
 
-# Beyond the API: llama-server and most others say the first, newer vLLM the second.
+# Not part of the OpenAI API: llama-server and most others send the first, newer vLLM the second.
 _REASONING = "reasoning_content"
 _NEWER_REASONING = "reasoning"
 
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What one event adds: to the answer, to the reasoning before it, why it ended, its cost."""
+    """What one event adds to the answer, to the reasoning, and to what is known about both."""
 
     text: str = ""
     reasoning: str = ""
     reasoning_member: str = _REASONING
-    """What the server calls its reasoning, and wants it to be called if it gets it back."""
+    """The server's name for its reasoning; it expects this name if the reasoning is sent back."""
     finish_reason: str | None = None
     usage: "Usage | None" = None
     tool_calls: object = None
-    """What the model calls, as the server sent it (see `ramalama_chat.tools.calls`)."""
+    """The calls of tools, as the server sent them (see `ramalama_chat.tools.calls`)."""
 
 
 def open_stream(
@@ -48,12 +49,13 @@ def open_stream(
     messages: Sequence[Mapping[str, object]],
     extra: Mapping[str, object],
 ) -> openai.Stream[object]:
-    """Send the request and return the stream of its events once the server has accepted it.
+    """Send the request, and return the stream of its events once the server has accepted it.
 
-    *extra* are further members of the request: "temperature", "response_format" and the like.
+    *extra* holds additional members of the request, such as "temperature" and "response_format".
 
-    A server that refuses the connection, or is still busy with its model, is asked again a few
-    times within about a second. It has not begun to answer then, so nothing is asked twice.
+    If the server refuses the connection or is still loading its model, the request is sent again,
+    up to three times within about a second. The server has not begun to answer then, so no request
+    is answered twice.
     """
     body = {**extra, "model": model, "messages": list(messages), "stream": True}
 
@@ -70,13 +72,13 @@ def open_stream(
     try:
         return send()
     except openai.APIError as exc:
-        if not _may_pass(exc):
+        if not _is_transient(exc):
             raise
     return _send_again(send)
 
 
 def _send_again(send: Callable[[], openai.Stream[object]]) -> openai.Stream[object]:
-    # Needed as good as never: its import is left out of the ordinary start.
+    # Rarely needed, so it is not imported at start-up.
     from tenacity import (  # noqa: PLC0415
         Retrying,
         retry_if_exception,
@@ -85,7 +87,7 @@ def _send_again(send: Callable[[], openai.Stream[object]]) -> openai.Stream[obje
     )
 
     retrying = Retrying(
-        retry=retry_if_exception(_may_pass),
+        retry=retry_if_exception(_is_transient),
         wait=wait_exponential(multiplier=0.1, max=0.5),
         stop=stop_after_attempt(4),
         reraise=True,
@@ -93,8 +95,8 @@ def _send_again(send: Callable[[], openai.Stream[object]]) -> openai.Stream[obje
     return retrying(send)
 
 
-def _may_pass(exc: BaseException) -> bool:
-    """Tell whether the server did not even begin with the request, and may do so soon."""
+def _is_transient(exc: BaseException) -> bool:
+    """Return whether the server has not begun with the request, but may accept it soon."""
     if isinstance(exc, openai.APIStatusError):
         return exc.status_code in _NOT_NOW
     return isinstance(exc.__cause__, httpx2.ConnectError)
@@ -103,8 +105,8 @@ def _may_pass(exc: BaseException) -> bool:
 def read_delta(event: object) -> Delta:
     """Read one event of the stream, the object "chat.completion.chunk" of the OpenAI API.
 
-    What is absent or null adds nothing: vLLM sends a last event without choices, llama-server a
-    first one without content.
+    Members that are absent or null add nothing: vLLM sends a last event without choices,
+    llama-server a first one without content.
 
     Raises:
         ChatError: the event is something else.
@@ -123,12 +125,12 @@ def read_delta(event: object) -> Delta:
                 finish_reason=_text(choice.get("finish_reason")) or None,
                 tool_calls=delta.get("tool_calls"),
             )
-    msg = f"the server sent what is no part of a chat answer: {one_line(repr(event))}"
+    msg = f"the server sent something that is not part of a chat answer: {one_line(repr(event))}"
     raise ChatError(msg)
 
 
 def _usage(event: Mapping[str, object]) -> "Usage | None":
-    """Read what the answer took, if somebody has asked for that."""
+    """Read the token counts of the answer; None if the request did not ask for them."""
     if event.get("usage") is None:
         return None
     from ramalama_chat.session.usage import read_usage  # noqa: PLC0415 - most answers come without
@@ -141,5 +143,5 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, str):
         return value
-    msg = f"the server sent {type(value).__name__} where text belongs"
+    msg = f"the server sent {type(value).__name__} where text is expected"
     raise ChatError(msg)

@@ -1,4 +1,4 @@
-"""An answer in rounds: the model calls tools, is told what they said, and goes on."""
+"""Answer with tools: the model calls tools, gets their results, and continues."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -12,23 +12,23 @@ from ramalama_chat.tools.calls import CallReader, ToolCall
 from ramalama_chat.tools.tool import Tool
 from ramalama_values.text import one_line
 
-MOST_ROUNDS = 10
+MOST_ROUNDS = 10  # requests in which the model may call tools
 
 Turn: TypeAlias = Mapping[str, object]
 Ask: TypeAlias = Callable[[Sequence[Turn], Mapping[str, object]], Generator[Delta, None, None]]
-"""Sends turns, with further members of the request, and yields the answer."""
+"""Sends turns, with additional members of the request, and yields the answer."""
 
 
 class Tools(Protocol):
-    """What this needs of a Toolbox."""
+    """The part of `Toolbox` that the tool loop needs."""
 
     @property
     def tools(self) -> Sequence[Tool]:
-        """The tools that there are."""
+        """The tools that the model may call."""
         ...
 
     def call(self, tool: Tool, arguments: Mapping[str, object]) -> str:
-        """Call *tool*, and return what the model is told."""
+        """Call *tool*, and return the result as text for the model."""
         ...
 
 
@@ -40,12 +40,12 @@ class ToolLoop:
     approve: Callable[[Tool, Mapping[str, object]], bool]
 
     def answer(self, turns: Sequence[Turn], ask: Ask) -> Generator[Delta, None, None]:
-        """Yield all that the model says until it calls no tool any more.
+        """Yield the text of the model until it calls no more tools.
 
-        After `MOST_ROUNDS` rounds it is not allowed any, so that it comes to an end.
+        After `MOST_ROUNDS` requests with tools it may not call any, so that the answer ends.
 
         Raises:
-            ChatError: it called what is no call, or was told more than fits into its context.
+            ChatError: the model made an invalid call, or the results do not fit into its context.
 
         """
         so_far = list(turns)
@@ -85,7 +85,7 @@ class ToolLoop:
 
 @dataclass(slots=True)
 class _Said:
-    """What the model says in one round."""
+    """The model's answer to one request."""
 
     reader: CallReader = field(default_factory=CallReader)
     texts: list[str] = field(default_factory=list[str])
@@ -93,7 +93,7 @@ class _Said:
     thought_member: str = ""
 
     def feed(self, delta: Delta) -> None:
-        """Take in what comes."""
+        """Add the next delta."""
         self.reader.feed(delta.tool_calls)
         if delta.text:
             self.texts.append(delta.text)
@@ -102,16 +102,17 @@ class _Said:
             self.thought_member = delta.reasoning_member
 
     def line_end(self) -> Delta:
-        """End the last line: what is asked or told now begins on one of its own."""
+        """End the last line, so that questions and notes begin on a new line."""
         last = (self.texts or self.thoughts or ["\n"])[-1]
         end = "" if last.endswith("\n") else "\n"
         return Delta(text=end) if self.texts else Delta(reasoning=end)
 
     def turn(self, calls: Sequence[ToolCall]) -> Turn:
-        """Repeat it to the server: with its thoughts, which go on once the tools have spoken.
+        """Return this answer as a turn for the server, with the model's reasoning.
 
-        Without them models lose their thread, and the server must read again what it has in its
-        cache; DeepSeek's API refuses a turn with calls and no thoughts.
+        The reasoning continues after the tools have answered. Without it, models lose track, and
+        the server must process tokens again that it has in its cache. DeepSeek's API refuses a turn
+        that has calls but no reasoning.
         """
         thought = encodable("".join(self.thoughts))
         return {
@@ -124,11 +125,11 @@ class _Said:
 
 @contextmanager
 def _fitting(*, after: int) -> Generator[None]:
-    """Keep whoever makes room and asks again from calling tools twice."""
+    """Turn a full context into an error that is not retried, since tools must not run twice."""
     try:
         yield
     except ContextExceeded as exc:
         if after == 0:
             raise
-        msg = f"what the tools said does not fit: {exc}"
+        msg = f"the results of the tools do not fit: {exc}"
         raise ChatError(msg) from exc

@@ -1,4 +1,4 @@
-"""A talk in a file, to go on with it another day; read as a stranger's, whoever wrote it.
+"""Save a conversation to a file, and load it again; the file's content is not trusted.
 
 {"ramalama_talk": 1, "system": text or null, "parameters": {name: value},
  "exchanges": [{"prompt": text, "answer": text, "images": [data URL]}]}
@@ -27,32 +27,32 @@ _IMAGE = r"data:image/[a-z]+;base64,[A-Za-z0-9+/]*={0,2}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What was said, under which system prompt, and with which parameters of requests."""
+    """A conversation: its exchanges, its system prompt, and the parameters of its requests."""
 
     system: str | None
     exchanges: tuple[Exchange, ...]
     parameters: Mapping[str, object]
 
 
-def save_talk(path: Path, talk: Transcript) -> None:
-    """Write *talk* to *path*, readable by its owner alone, in one step.
+def save_transcript(path: Path, transcript: Transcript) -> None:
+    """Write *transcript* to *path* atomically, readable only by its owner.
 
     Raises:
-        InputRefused: something is there that is no saved talk, or it cannot be written.
+        InputRefused: *path* exists and is not a saved conversation, or it cannot be written.
 
     """
     content = {
         _MARK: _VERSION,
-        "system": talk.system,
-        "parameters": {k: v for k, v in talk.parameters.items() if k in _MEMBERS},
+        "system": transcript.system,
+        "parameters": {k: v for k, v in transcript.parameters.items() if k in _MEMBERS},
         "exchanges": [
             {"prompt": each.prompt, "answer": each.answer, "images": list(each.images)}
-            for each in talk.exchanges
+            for each in transcript.exchanges
         ],
     }
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _spare_others(path)
+        _refuse_other_file(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(beside, flags, 0o600), "w", encoding="utf-8") as file:
             json.dump(content, file, indent=1)
@@ -63,25 +63,25 @@ def save_talk(path: Path, talk: Transcript) -> None:
         msg = f"{str(path)!r} cannot be written: {exc.strerror}"
         raise InputRefused(msg) from exc
     except ValueError as exc:  # a NUL in the name
-        msg = f"{str(path)!r} is no name of a file"
+        msg = f"{str(path)!r} is not a file name"
         raise InputRefused(msg) from exc
 
 
-def _spare_others(path: Path) -> None:
+def _refuse_other_file(path: Path) -> None:
     if not os.path.lexists(path):
         return
     try:
-        load_talk(path)
+        load_transcript(path)
     except InputRefused as exc:
-        msg = f"{str(path)!r} is there, and is no talk that /save has written: choose another name"
+        msg = f"{str(path)!r} exists and was not written by /save: choose another name"
         raise InputRefused(msg) from exc
 
 
-def load_talk(path: Path) -> Transcript:
-    """Read the talk at *path*.
+def load_transcript(path: Path) -> Transcript:
+    """Read the conversation at *path*.
 
     Raises:
-        InputRefused: there is none.
+        InputRefused: the file does not exist, or it was not written by `save_transcript`.
 
     """
     try:
@@ -106,7 +106,7 @@ def _exchange(path: Path, value: object) -> Exchange:
         prompt, answer, images = value.get("prompt"), value.get("answer"), value.get("images", [])
         if isinstance(prompt, str) and isinstance(answer, str) and isinstance(images, list):
             urls = cast("list[object]", images)
-            # Any other URL would have the server fetch what the talk's author chose.
+            # With any other URL, the author of the file could make the server fetch it.
             good = [url for url in urls if isinstance(url, str) and re.fullmatch(_IMAGE, url)]
             if len(good) == len(urls):
                 return Exchange(prompt, answer, tuple(good))
@@ -114,7 +114,7 @@ def _exchange(path: Path, value: object) -> Exchange:
 
 
 def _parameters(values: Mapping[str, object]) -> dict[str, object]:
-    """Take over what a user could have set, by the same rules."""
+    """Return the parameters that a user may set, checked by the same rules."""
     taken: dict[str, object] = {}
     for name, value in values.items():
         if name == "stop" and isinstance(value, list):
@@ -129,5 +129,5 @@ _MEMBERS = frozenset(parameter.member for parameter in PARAMETERS.values())
 
 
 def _refuse(path: Path) -> NoReturn:
-    msg = f"{str(path)!r} is no talk that /save has written"
+    msg = f"{str(path)!r} is not a conversation that /save has written"
     raise InputRefused(msg) from None

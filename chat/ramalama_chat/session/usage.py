@@ -1,4 +1,4 @@
-"""What an answer took: tokens as the server counts them, and the times that it measured."""
+"""The tokens of an answer, as the server counts them, and the times that it measured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ _SECOND = 1000.0  # milliseconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one request; *timings* are llama-server's own, in milliseconds, if it sent any."""
+    """Tokens of one request; *timings* are llama-server's, in milliseconds, if it sent any."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -18,11 +18,11 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """What the context holds now."""
+        """The number of tokens in the context after the answer."""
         return self.prompt_tokens + self.completion_tokens
 
     def describe(self, context: int | None = None) -> str:
-        """Say it in a line; *context* is how many tokens fit, None if nobody knows."""
+        """Describe the usage in one line; *context* is how many tokens fit, None if unknown."""
         parts = [
             f"prompt {self.prompt_tokens} tokens{self._duration('prompt_ms')}",
             f"answer {self.completion_tokens} tokens{self._duration('predicted_ms')}",
@@ -39,7 +39,7 @@ class Usage:
 
 
 def read_usage(event: Mapping[str, object]) -> Usage | None:
-    """Read the object "usage" of an event, and "timings" beside it, which only some send."""
+    """Read "usage" of an event, and "timings", which only llama-server sends; None if not valid."""
     usage, timings = event.get("usage"), event.get("timings")
     if not is_object(usage):
         return None

@@ -1,1 +1,1 @@
-"""Tools that a model may call: those of MCP servers, which users name."""
+"""Tools that a model may call: those of the MCP servers that the user names."""

@@ -1,4 +1,4 @@
-"""Who may say that a tool is called: the user, each time, unless they have said so before."""
+"""Ask the user whether a tool may be called, unless the user has approved it before."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ _LONGEST = 2000  # characters of arguments that are shown
 
 @dataclass(slots=True, kw_only=True)
 class Approval:
-    """Asks on *stderr*, and reads the answer from *stdin*; with *always*, only tells.
+    """Asks on *stderr* and reads the answer from *stdin*; with *always*, only reports the call.
 
-    Where *stdin* is no terminal there is nobody to ask, and nothing is allowed.
+    If *stdin* is not a terminal, the user cannot be asked, and every call is refused.
     """
 
     stdin: TextIO
@@ -25,14 +25,14 @@ class Approval:
     _allowed: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], init=False)
 
     def __call__(self, tool: Tool, arguments: Mapping[str, object]) -> bool:
-        """Tell whether *tool* may be called with *arguments*."""
+        """Return whether *tool* may be called with *arguments*."""
         key = (tool.server, tool.name)
         what = f"{tool.server}: {tool.name} {_shown(arguments)}"
         if self.always or key in self._allowed:
             self._write(f"(tool: {what})\n")
             return True
         if not self.stdin.isatty():
-            self._write(f"(refused, with nobody to ask: {what}; see --mcp-approve)\n")
+            self._write(f"(refused, since the user cannot be asked: {what}; see --mcp-approve)\n")
             return False
         word = self._ask(f"Call {what}? [y]es, [n]o, [a]lways: ")
         if word in {"a", "always"}:
@@ -41,7 +41,7 @@ class Approval:
 
     def _ask(self, question: str) -> str:
         self._write(question)
-        _forget_keys(self.stdin)
+        _discard_input(self.stdin)
         line = self.stdin.readline()
         if not line.endswith("\n"):
             self._write("\n")  # Ctrl-D leaves the cursor where it is
@@ -55,12 +55,12 @@ class Approval:
 def _shown(arguments: Mapping[str, object]) -> str:
     text = json.dumps(arguments, ensure_ascii=False)
     rest = len(text) - _LONGEST
-    return text if rest <= 0 else f"{text[:_LONGEST]}… and {rest} characters more"
+    return text if rest <= 0 else f"{text[:_LONGEST]}… and {rest} more characters"
 
 
-def _forget_keys(terminal: TextIO) -> None:
-    """Drop what was typed before the question was there to be read."""
-    import termios  # noqa: PLC0415 - for who asks alone
+def _discard_input(terminal: TextIO) -> None:
+    """Discard the keys that were pressed before the question was shown."""
+    import termios  # noqa: PLC0415 - only needed for questions
 
     with suppress(termios.error):
         termios.tcflush(terminal.fileno(), termios.TCIFLUSH)

@@ -1,4 +1,4 @@
-"""The calls that a model makes, out of the pieces in which they are streamed."""
+"""Assemble the tool calls of a model from the pieces in which they are streamed."""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ _LONGEST_CALL = 64 * 1024  # characters of its id, name and arguments
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """One call; *arguments* are None where the model wrote something else than a JSON object."""
+    """One call; *arguments* are None if the model wrote something other than a JSON object."""
 
     id: str
     name: str
     arguments: Mapping[str, object] | None
 
     def for_request(self) -> dict[str, object]:
-        """Return the member of "tool_calls" in the turn that repeats it to the server."""
+        """Return the member of "tool_calls" in the turn that repeats the call to the server."""
         function = {"name": self.name, "arguments": json.dumps(self.arguments or {})}
         return {"id": self.id, "type": "function", "function": function}
 
@@ -35,17 +35,17 @@ class _Parts:
 
 @dataclass(slots=True)
 class CallReader:
-    """Puts together what the "tool_calls" of an answer's deltas say."""
+    """Assembles the "tool_calls" of an answer's deltas."""
 
     _parts: dict[int, _Parts] = field(default_factory=dict[int, _Parts])
 
     def feed(self, pieces: object) -> None:
-        """Take in one delta's "tool_calls".
+        """Add one delta's "tool_calls".
 
-        Each has the index of its call; servers that send whole calls may leave it out.
+        Each piece has the index of its call; servers that send complete calls may omit it.
 
         Raises:
-            ChatError: it is nothing of that kind, or too much.
+            ChatError: *pieces* are not tool calls, or there are too many, or they are too long.
 
         """
         if pieces is None:
@@ -59,7 +59,7 @@ class CallReader:
             self._add(index if isinstance(index, int) else position, piece)
 
     def calls(self) -> tuple[ToolCall, ...]:
-        """Return the calls, in the order that the model gave them."""
+        """Return the calls, in the order of their indexes."""
         return tuple(
             ToolCall(
                 id=parts.id or f"call_{index}",
@@ -78,14 +78,14 @@ class CallReader:
         parts.name += _text(function.get("name"))
         parts.arguments += _text(function.get("arguments"))
         if len(parts.id) + len(parts.name) + len(parts.arguments) > _LONGEST_CALL:
-            msg = f"the model's call of a tool is longer than {_LONGEST_CALL} characters"
+            msg = f"the model's tool call is longer than {_LONGEST_CALL} characters"
             raise ChatError(msg)
 
 
 def _read_arguments(text: str) -> Mapping[str, object] | None:
     try:
         value = parse_json(text or "{}")
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no half of a pair, no NaN
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()  # no lone surrogate, no NaN
     except (ValueError, RecursionError):
         return None
     return value if is_object(value) else None
@@ -100,5 +100,5 @@ def _text(value: object) -> str:
 
 
 def _refuse() -> NoReturn:
-    msg = "the server sent what is no call of a tool"
+    msg = "the server sent a tool call that is not valid"
     raise ChatError(msg)

@@ -1,10 +1,10 @@
-"""A tool server that settings describe under a name, and the secrets that it is given.
+"""Read a named tool server from the settings, and fill in its secrets.
 
     [github]
     url = "https://host/mcp"            or  command = "a command with its arguments"
     headers = { NAME = "text" }         or  env = { NAME = "text" }
 
-In a text ``${VARIABLE}`` stands for a variable of the environment, so that no file has the secret.
+In a text ``${VARIABLE}`` stands for an environment variable, so that secrets stay out of files.
 """
 
 import re
@@ -23,37 +23,37 @@ _BELONGS = {"url": "headers", "command": "env"}
 
 
 def read_named_server(name: str, settings: object) -> ToolServerAddress:
-    """Read what *settings* say of the server that users call *name*; no variable is looked up yet.
+    """Read the *settings* of the server called *name*; no variable is looked up yet.
 
     Raises:
-        ValueError: they make no sense; the message quotes no value.
+        ValueError: the settings are not valid; the message quotes no value.
 
     """
     if re.fullmatch(_NAME, name) is None:
-        msg = f"{name[:64]!r} is no name for a server"
+        msg = f"{name[:64]!r} is not a valid name for a server"
         raise ValueError(msg)
     if not is_object(settings) or len(kinds := settings.keys() & _BELONGS) != 1:
         msg = f"{name} needs either a url or a command"
         raise ValueError(msg)
     (kind,) = kinds
     if unknown := settings.keys() - {kind, _BELONGS[kind]}:
-        msg = f"{name} has a {kind}, and {min(unknown)!r} does not go with it"
+        msg = f"{name} has a {kind}, which cannot be combined with {min(unknown)!r}"
         raise ValueError(msg)
     address = _read_place(name, kind, settings[kind])
     if kind == "url":
         headers = _read_texts(name, settings, "headers", _HEADER)
         if headers and address.is_in_clear:
-            msg = f"{name} has headers that would go in clear to another machine: write https"
+            msg = f"{name} has headers that would be sent unencrypted to another machine: use https"
             raise ValueError(msg)
         return replace(address, headers=headers)
     return replace(address, env=_read_texts(name, settings, "env", _VARIABLE))
 
 
 def with_secrets(address: ToolServerAddress, variables: Mapping[str, str]) -> ToolServerAddress:
-    """Put *variables* where they are named.
+    """Replace the variables that *address* names by their values.
 
     Raises:
-        InputRefused: one is not there, or cannot be sent.
+        InputRefused: a variable is not set, or its value cannot be sent.
 
     """
 
@@ -71,7 +71,7 @@ def with_secrets(address: ToolServerAddress, variables: Mapping[str, str]) -> To
         if not (text.isascii() and text.isprintable() and text == text.strip()):
             msg = (
                 f"the header {name} of the tool server {address.label} cannot be sent:"
-                " it is no line of ASCII, or begins or ends with a blank"
+                " it is not a line of ASCII, or it begins or ends with a space"
             )
             raise InputRefused(msg)
     env = {name: filled(text) for name, text in address.env.items()}
@@ -84,7 +84,7 @@ def _read_place(name: str, kind: str, text: object) -> ToolServerAddress:
     except ValueError:
         address = None
     if address is None or bool(address.url) != (kind == "url"):
-        msg = f"the {kind} of {name} is none"
+        msg = f"the {kind} of {name} is not valid"
         raise ValueError(msg)
     return replace(address, label=name)
 
@@ -99,9 +99,9 @@ def _read_texts(
         if isinstance(text, str) and "\0" not in text and re.fullmatch(pattern, each)
     }
     if any("${" in re.sub(_REFERENCE, "", text) for text in texts.values()):
-        msg = f"the {key} of {name} have a '${{' that begins no ${{VARIABLE}}"
+        msg = f"the {key} of {name} have a '${{' that does not begin a ${{VARIABLE}}"
         raise ValueError(msg)
     if texts != table:
-        msg = f"the {key} of {name} are no table of names and texts"
+        msg = f"the {key} of {name} are not a table of names and texts"
         raise ValueError(msg)
     return texts

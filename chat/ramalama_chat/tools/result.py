@@ -1,4 +1,4 @@
-"""What a tool said, as the model is told it: plain text of bounded size."""
+"""Turn a tool's result into text for the model: plain and of bounded size."""
 
 import json
 from typing import TYPE_CHECKING
@@ -8,11 +8,11 @@ from ramalama_chat.text import ControlFilter
 if TYPE_CHECKING:
     from mcp.types import CallToolResult, ContentBlock
 
-_LONGEST = 16 * 1024  # characters; some 4000 tokens
+_LONGEST = 16 * 1024  # characters, about 4000 tokens
 
 
 def result_text(result: "CallToolResult") -> str:
-    """Return the text of *result*, without control sequences; what is no text is only named."""
+    """Return the text of *result*, without control sequences; other content is only named."""
     blocks = [_block_text(block) for block in result.content]
     if not blocks and result.structured_content is not None:
         blocks = [json.dumps(result.structured_content)]

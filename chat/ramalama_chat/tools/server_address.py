@@ -1,4 +1,4 @@
-"""Where a tool server is: a program that is started, or an address on the web."""
+"""The address of a tool server: a command that starts it, or a URL."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolServerAddress:
-    """Either *url* or *command* is there; *label* is what users read.
+    """A server with either a *url* or a *command*; *label* is its name for users.
 
-    All else may be secret, and is in no repr: *headers* go with each request to *url*, *env* is
-    what *command* finds in its environment besides the harmless.
+    The other fields may hold secrets and are not in the repr: *headers* are sent with each request
+    to *url*, and *env* is added to the environment of *command*.
     """
 
     label: str
@@ -30,12 +30,12 @@ class ToolServerAddress:
 
     @property
     def is_local(self) -> bool:
-        """Whether *url* is this machine's."""
+        """Whether *url* is on this machine."""
         return _parts(self.url).hostname in LOOPBACK
 
     @property
     def is_in_clear(self) -> bool:
-        """Whether others could read what is sent to *url*."""
+        """Whether data sent to *url* passes a network unencrypted."""
         return _parts(self.url).scheme == "http" and not self.is_local
 
 
@@ -46,7 +46,7 @@ def _parts(url: str) -> SplitResult:
 
 
 def parse_tool_server(text: str) -> ToolServerAddress:
-    """Read `http(s)://…` as the URL of a server, and all else as a shell would read a command.
+    """Parse `http(s)://…` as the URL of a server, and any other text as a shell's command line.
 
     Raises:
         ValueError: it is neither.

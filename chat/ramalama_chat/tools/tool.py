@@ -1,4 +1,4 @@
-"""A tool as a model is told of it; what its server says of it is a stranger's word."""
+"""A tool as it is described to a model; the server's description of it is not trusted."""
 
 import json
 import re
@@ -13,15 +13,15 @@ _LARGEST_SCHEMA = 16 * 1024  # bytes of JSON
 
 
 class ToolRefused(ValueError):
-    """A server offers what cannot be handed to a model."""
+    """A server offers a tool that a model cannot be given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One tool of the server that users know as *server*.
 
-    *name* is what the model calls it, *own_name* what its server does; *schema* is the JSON schema
-    of its arguments, an object.
+    *name* is the model's name for it, *own_name* the server's. *schema* is the JSON schema of its
+    arguments, an object.
     """
 
     server: str
@@ -41,24 +41,24 @@ class Tool:
 
 
 def read_tool(server: str, name: str, description: str, schema: Mapping[str, object]) -> Tool:
-    """Make a tool of what *server* says of it.
+    """Make a tool from the description of *server*.
 
-    The chat API allows no dots in names, which MCP does; they become underscores.
+    MCP allows dots in names, the chat API does not; they become underscores.
 
     Raises:
-        ToolRefused: its name or its schema is nothing that a model can be given.
+        ToolRefused: its name or its schema cannot be given to a model.
 
     """
     if re.fullmatch(_NAME, name) is None:
-        msg = f"{name[:64]!r} is no name of a tool"
+        msg = f"{name[:64]!r} is not a valid name of a tool"
         raise ToolRefused(msg)
     try:
         size = len(json.dumps(schema, ensure_ascii=False).encode())
-    except (ValueError, TypeError, RecursionError) as exc:  # a lone surrogate, or a mile deep
-        msg = f"the arguments of {name} are described by no JSON"
+    except (ValueError, TypeError, RecursionError) as exc:  # a lone surrogate, or nested too deeply
+        msg = f"the schema of the arguments of {name} is not JSON"
         raise ToolRefused(msg) from exc
     if size > _LARGEST_SCHEMA:
-        msg = f"the arguments of {name} take {size} bytes to describe, and {_LARGEST_SCHEMA} may"
+        msg = f"the schema of the arguments of {name} has more than {_LARGEST_SCHEMA} bytes"
         raise ToolRefused(msg)
     return Tool(
         server=server,

@@ -1,4 +1,4 @@
-"""The tools of all servers that a user names, for as long as a talk lasts."""
+"""The tools of all servers that the user names, open as long as a conversation lasts."""
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mcp import Client
 
 _MOST_TOOLS = 128
-_LAST_WORDS = 4096  # bytes of what a server wrote on its standard error
+_ERROR_TAIL = 4096  # bytes at the end of a server's standard error
 
 _T = TypeVar("_T")
 
@@ -42,7 +42,7 @@ class _Server:
         return self._wait(call_tool, self.client, name, arguments)
 
     def _wait(self, function: Callable[..., Awaitable[_T]], *arguments: object) -> _T:
-        """Wait for what goes on in the other thread; Ctrl-C ends that too."""
+        """Wait for the result from the other thread; an exception here (Ctrl-C) cancels it."""
         future = self.portal.start_task_soon(function, *arguments)
         try:
             return future.result()
@@ -53,18 +53,18 @@ class _Server:
 
 @dataclass(slots=True, kw_only=True)
 class Toolbox:
-    """The *tools* of some servers; *tell* is given what users should know, a line each time."""
+    """The *tools* of some servers; *tell* gets each note for the user, one line at a time."""
 
     tools: tuple[Tool, ...]
     _servers: Mapping[str, _Server]
     _tell: Callable[[str], None]
 
     def call(self, tool: Tool, arguments: Mapping[str, object]) -> str:
-        """Call *tool*, and return what the model is told: the answer, or why there is none."""
+        """Call *tool*, and return the text for the model: the result, or why there is none."""
         server = self._servers[tool.name]
         try:
             return server.call(tool.own_name, arguments)
-        except Exception as exc:  # noqa: BLE001 - SDK and transports raise what they like
+        except Exception as exc:  # noqa: BLE001 - the SDK and transports raise any exception
             why = _why(exc, server.errors)
             self._tell(f"(tool server {tool.server}: {why})")
             return f"Error: {why}"
@@ -74,9 +74,10 @@ class Toolbox:
 def open_toolbox(
     addresses: Sequence[ToolServerAddress], tell: Callable[[str], None]
 ) -> Generator[Toolbox]:
-    """Start or reach the servers at *addresses*; with the block they end, and are waited for.
+    """Start or connect to the servers at *addresses*; they are stopped at the end of the block.
 
-    A tool that cannot be used, or has the name of one of an earlier server, is left out and told.
+    A tool that cannot be used, or has the name of a tool of an earlier server, is left out, and
+    *tell* gets a note about it.
 
     Raises:
         InputRefused: a server cannot be started or reached.
@@ -90,7 +91,8 @@ def open_toolbox(
             server = stack.enter_context(_opened(portal, address))
             for tool in _read_tools(server, tell):
                 if tool.name in servers or len(tools) == _MOST_TOOLS:
-                    what = "that name is taken" if tool.name in servers else "there are too many"
+                    taken = tool.name in servers
+                    what = "another tool has this name" if taken else "there are too many"
                     tell(f"(tool {tool.name} of {tool.server} is left out: {what})")
                 else:
                     servers[tool.name] = server
@@ -105,12 +107,12 @@ def _opened(portal: BlockingPortal, address: ToolServerAddress) -> Generator[_Se
         try:
             client = opening.__enter__()
         except (Exception, CancelledError) as exc:
-            msg = f"the tool server {address.label} does not start: {_why(exc, errors)}"
+            msg = f"the tool server {address.label} is not available: {_why(exc, errors)}"
             raise InputRefused(msg) from exc
         try:
             yield _Server(address=address, portal=portal, client=client, errors=errors)
         finally:
-            with suppress(Exception):  # one that has ended before leaves broken pipes
+            with suppress(Exception):  # if the server has ended already, its pipes are broken
                 opening.__exit__(None, None, None)
 
 
@@ -119,7 +121,7 @@ def _read_tools(server: _Server, tell: Callable[[str], None]) -> Generator[Tool]
     try:
         listed = server.list_tools()
     except Exception as exc:
-        msg = f"the tool server {label} lists no tools: {_why(exc, server.errors)}"
+        msg = f"cannot list the tools of the tool server {label}: {_why(exc, server.errors)}"
         raise InputRefused(msg) from exc
     for name, description, schema in listed:
         try:
@@ -129,7 +131,7 @@ def _read_tools(server: _Server, tell: Callable[[str], None]) -> Generator[Tool]
 
 
 def _why(failure: BaseException, errors: TextIO) -> str:
-    """Say why something failed, with what the server wrote last on its standard error."""
-    errors.seek(max(0, errors.seek(0, SEEK_END) - _LAST_WORDS))
+    """Return why something failed, with the last line that the server wrote to standard error."""
+    errors.seek(max(0, errors.seek(0, SEEK_END) - _ERROR_TAIL))
     words = one_line(next(iter(errors.read().strip().splitlines()[-1:]), ""))
-    return f"{reason(failure)} (it wrote last: {words})" if words else reason(failure)
+    return f"{reason(failure)} (last error output: {words})" if words else reason(failure)

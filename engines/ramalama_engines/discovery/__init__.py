@@ -1,1 +1,1 @@
-"""Which engine is used, and how it is opened."""
+"""Choose a container engine and open a connection to it."""

@@ -1,4 +1,4 @@
-"""Where to look for a container engine, and in which order.
+"""List the addresses where a container engine may answer, in order of preference.
 
 1. `CONTAINER_HOST`, podman's own variable
 2. `DOCKER_HOST`, docker's own variable
@@ -11,13 +11,13 @@
        /run/podman/podman.sock               rootful podman
        /var/run/docker.sock                  rootful docker
 
-The first of 1 to 3 that is set is the only candidate: the user chose it, and a model must not
-run on another engine because that one is down. The sockets go by privilege first and by engine
-second: a strange model is better run by an ordinary user's docker than by root's podman. Root
-looks at the last two only, since the others are the services of other users.
+If one of 1 to 3 is set, the first of them is the only candidate: the user chose it, and a model
+must not run on another engine because that one is down. Sockets with less privilege come first, and
+podman comes before docker: an untrusted model is safer with an ordinary user's docker than with
+root's podman. For root, only the last two are listed, since the others belong to other users.
 
-A wanted kind of engine leaves out what belongs to the other one: with podman wanted, neither
-docker's variables nor its files are looked at.
+If one kind of engine is requested, the settings of the other kind are ignored: with podman,
+neither docker's variables nor its files are read.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Candidate:
     """An address where an engine may answer.
 
     Attributes:
-        kind: the only kind that is welcome there; None welcomes either.
-        source: what named the address, in words for messages.
-        explicit: the user named it, so that nothing else may be used in its place.
+        kind: the only kind of engine that is accepted there; None accepts either.
+        source: where the address is set, as text for messages.
+        explicit: whether the user named it; then no other address may be used instead.
     """
 
     url: str
@@ -54,10 +54,10 @@ class Candidate:
 
 
 def candidates(user: InvokingUser, *, kind: EngineKind | None = None) -> tuple[Candidate, ...]:
-    """List where an engine may answer, best first; of the wanted *kind*, or of any.
+    """List the addresses where an engine of *kind* (None: any) may answer, best first.
 
     Raises:
-        EngineUnavailable: docker's settings name a context, and its address cannot be read.
+        EngineUnavailable: docker's settings name a context whose address cannot be read.
     """
     if named := _from_variable(user, kind) or _from_context(user, kind):
         return (named,)
@@ -71,20 +71,21 @@ def candidates(user: InvokingUser, *, kind: EngineKind | None = None) -> tuple[C
 def expected_candidates(
     user: InvokingUser, *, kind: EngineKind | None = None
 ) -> tuple[Candidate, ...]:
-    """List where `connect` would find its engine, as far as files tell: nobody is asked.
+    """List where `connect` will probably find its engine, judged by files, without any connection.
 
-    That is one address: what the user names, or the first known socket that is there; all of them
-    where none is. Of docker's settings that cannot be read, whoever connects hears.
+    The result is one address: the one that the user names, or the first known socket that exists.
+    If none exists, the result is all known sockets. If docker's settings cannot be read, the result
+    is empty, and `connect` reports the error.
     """
     try:
         found = candidates(user, kind=kind)
     except EngineUnavailable:
         return ()
-    first = next((each for each in found if _is_there(each.url)), None)
+    first = next((each for each in found if _exists(each.url)), None)
     return found if first is None else (first,)
 
 
-def _is_there(url: str) -> bool:
+def _exists(url: str) -> bool:
     return os.path.exists(url.removeprefix("unix://"))  # noqa: PTH110 (a Path buys nothing here)
 
 
@@ -115,14 +116,14 @@ def _from_context(user: InvokingUser, kind: EngineKind | None) -> Candidate | No
     if kind is EngineKind.PODMAN:
         return None
     name, source = _context_name(user)
-    if name in ("", "default"):  # docker's word for "no context, the socket"
+    if name in ("", "default"):  # docker's name for using the socket, without a context
         return None
     source = f"docker context {name!r} ({source})"
     return Candidate(url=_context_url(user, name, source), kind=kind, source=source, explicit=True)
 
 
 def _context_name(user: InvokingUser) -> tuple[str, str]:
-    """Return which context is set, "" for none, and what set it."""
+    """Return the name of the context, "" if none is set, and where it is set."""
     if name := user.env.get("DOCKER_CONTEXT"):
         return name, "DOCKER_CONTEXT"
     config = user.docker_dir / "config.json"
@@ -139,7 +140,7 @@ def _context_name(user: InvokingUser) -> tuple[str, str]:
 
 
 def _context_url(user: InvokingUser, name: str, source: str) -> str:
-    import hashlib  # noqa: PLC0415 (loads OpenSSL, and few users have a context)
+    import hashlib  # noqa: PLC0415 (loads OpenSSL; few users have a context)
 
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
     path = user.docker_dir / "contexts/meta" / digest / "meta.json"

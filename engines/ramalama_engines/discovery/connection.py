@@ -1,4 +1,4 @@
-"""Choose a container engine, and say why it was this one."""
+"""Connect to a container engine, and report where its address came from."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @frozen()
 class EngineChoice:
-    """The kind of engine that somebody asked for, and where: "--engine", a variable, a file."""
+    """The kind of engine that the user requests, and where: "--engine", a variable, a file."""
 
     kind: EngineKind
     source: str
 
     @classmethod
     def parse(cls, name: str, *, source: str) -> Self:
-        """Read the name of an engine.
+        """Parse the name of an engine.
 
         Raises:
             EngineUnavailable: there is no such engine.
@@ -37,13 +37,13 @@ class EngineChoice:
             return cls(kind=EngineKind(name), source=source)
         except ValueError:
             known = " or ".join(EngineKind)
-            msg = f"{source} asks for the engine {name!r}, which must be {known}"
+            msg = f"{source} requests the engine {name!r}, which must be {known}"
             raise EngineUnavailable(msg) from None
 
 
 @frozen()
 class Connection:
-    """An engine that answered, and the address that led to it."""
+    """An engine that answered, and the candidate that it was found by."""
 
     engine: Engine
     candidate: Candidate
@@ -53,14 +53,14 @@ def connect(user: InvokingUser, *, choice: EngineChoice | None = None) -> Connec
     """Open the first engine that answers; see `candidates` for the order.
 
     Raises:
-        EngineUnavailable: none answers, or not the one that the user named. The message says
+        EngineUnavailable: no engine answers, or not the one that the user named. The message says
             what was tried, why it failed and how to start an engine.
     """
     failures: list[str] = []
     for candidate in candidates(user, kind=choice.kind if choice else None):
         url = without_password(candidate.url)
         try:
-            kind = _welcome(candidate, choice)
+            kind = _identify_chosen(candidate, choice)
         except EngineUnavailable as exc:
             if candidate.explicit:
                 msg = f"{candidate.source} says {url}: {exc}"
@@ -68,12 +68,12 @@ def connect(user: InvokingUser, *, choice: EngineChoice | None = None) -> Connec
             failures.append(f"\n  {url}: {exc}")
         else:
             return Connection(engine=open_engine(kind, candidate.url), candidate=candidate)
-    raise EngineUnavailable(_nobody(user, choice, failures))
+    raise EngineUnavailable(_none_found(user, choice, failures))
 
 
 def open_engine(kind: EngineKind, url: str) -> Engine:
-    """Make the adapter that speaks *kind*'s API, without asking the engine anything."""
-    # Each adapter imports an SDK, a tenth of a second; only the one that is needed is loaded.
+    """Return the adapter for the API of *kind*, without sending a request."""
+    # Importing an SDK takes a tenth of a second, so only the one that is needed is imported.
     with lazy_imports():
         match kind:
             case EngineKind.PODMAN:
@@ -91,7 +91,7 @@ def open_engine(kind: EngineKind, url: str) -> Engine:
 def how_to_start(
     user: InvokingUser, kind: EngineKind | None, *, platform: str = sys.platform
 ) -> str:
-    """Tell the command that starts an engine of this *kind* here, podman if it is None."""
+    """Return the command that starts an engine of this *kind* on this host; None means podman."""
     docker = kind is EngineKind.DOCKER
     if platform == "darwin":
         return "open -a Docker" if docker else "podman machine start"
@@ -106,17 +106,17 @@ def how_to_start(
     return f"mkdir -p {folder} && podman system service --time=0 unix://{folder}/podman.sock"
 
 
-def _welcome(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
-    """Ask who answers at the address, and refuse the kind that was not chosen."""
+def _identify_chosen(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
+    """Return the kind of engine that answers at the address; reject one that was not chosen."""
     kind = identify(candidate.url)
     if choice and kind is not choice.kind:
-        msg = f"{kind} answers there, and {choice.source} asks for {choice.kind}"
+        msg = f"{kind} answers there, but {choice.source} requests {choice.kind}"
         raise EngineUnavailable(msg)
     return kind
 
 
-def _nobody(user: InvokingUser, choice: EngineChoice | None, failures: Sequence[str]) -> str:
+def _none_found(user: InvokingUser, choice: EngineChoice | None, failures: Sequence[str]) -> str:
     kind = choice.kind if choice else None
-    asked = f"no {kind} answers, which {choice.source} asks for" if choice else "no engine answers"
+    asked = f"no {kind} answers, but {choice.source} requests it" if choice else "no engine answers"
     advice = how_to_start(user, kind)
-    return f"{asked}; these sockets were tried:{''.join(failures)}\nStart one with: {advice}"
+    return f"{asked}; tried these sockets:{''.join(failures)}\nStart one with: {advice}"

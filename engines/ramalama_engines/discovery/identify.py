@@ -1,8 +1,8 @@
 """Find out which kind of engine answers at an address.
 
-This is the only request that goes through requests-unixsocket. Each SDK speaks to its own kind of
-engine, and a wrong guess would cost its import, 25 to 50 ms; so the kind is asked for with neither.
-All later requests use the session of the engine's SDK (`podman_session`, `docker_session`).
+This is the only request that uses requests-unixsocket. Each SDK supports only its own kind of
+engine, and importing the wrong one takes 25 to 50 ms, so the kind is determined without an SDK. All
+later requests use the session of the engine's SDK (`podman.session`, `docker.session`).
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from ramalama_values.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Only an engine that hangs makes anybody wait so long; one that its socket has just woken up
-# needs a few seconds on a slow disk.
+# Only an engine that hangs takes this long. An engine that is started by its socket needs a few
+# seconds on a slow disk.
 PATIENCE = 10.0
 _GROUP_WRITES = 0o020
 
 
 def identify(url: str, *, patience: float = PATIENCE) -> EngineKind:
-    """Ask the engine at *url* which API it speaks; *patience* in seconds.
+    """Return which API the engine at *url* offers; wait at most *patience* seconds.
 
     Raises:
-        EngineUnavailable: nobody answers, or no engine, or the address is of a kind that we do
-            not reach. Its text is the reason alone: the caller knows the address and who gave it.
+        EngineUnavailable: no engine answers, or the address has an unsupported scheme. The message
+            is only the reason: the caller knows the address and where it came from.
     """
     scheme, _, rest = url.partition("://")
     match scheme:
         case "unix":
             return _identify_unix(rest, patience)
         case "ssh" | "tcp" | "http" | "https" | "npipe" | "fd":
-            msg = f"{scheme}:// is not supported, this version reaches engines over unix:// only"
+            msg = f"{scheme}:// is not supported, this version supports only unix://"
         case _:
-            msg = "this is no engine's address, which looks like unix:///run/podman/podman.sock"
+            msg = "this is not an engine's address, such as unix:///run/podman/podman.sock"
     raise EngineUnavailable(msg)
 
 
 def without_password(url: str) -> str:
-    """Hide what stands before the @ of a network address, for messages."""
+    """Return *url* for messages, with everything before the @ of a network address hidden."""
     return url if url.startswith("unix:") else re.sub(r"//.*@", "//***@", url)
 
 
@@ -54,7 +54,7 @@ def _identify_unix(path: str, patience: float) -> EngineKind:
         msg = f"{path!r} is not an absolute path"
         raise EngineUnavailable(msg)
     try:
-        _knock(path, patience)
+        _try_to_connect(path, patience)
         headers = _ping(path, patience)
     except OSError as exc:  # requests' own errors are OSErrors too
         raise EngineUnavailable(_reason(exc, path)) from exc
@@ -62,17 +62,18 @@ def _identify_unix(path: str, patience: float) -> EngineKind:
         return EngineKind.PODMAN
     if "Api-Version" in headers:  # not `Server`: a proxy before the engine may put its own there
         return EngineKind.DOCKER
-    msg = "what answers there is no container engine"
+    msg = "the service that answers there is not a container engine"
     raise EngineUnavailable(msg)
 
 
-def _knock(path: str, patience: float) -> None:
-    """Connect, and no more.
+def _try_to_connect(path: str, patience: float) -> None:
+    """Connect to the socket and close the connection.
 
-    Where nothing listens, this saves the import of requests, a tenth of a second, and gives the
-    error of the operating system; requests-unixsocket (0.4) wraps it, and leaves its socket open.
+    If no process listens, this saves the import of requests, a tenth of a second, and raises the
+    error of the operating system. requests-unixsocket (0.4) wraps it, and does not close its
+    socket.
     """
-    import socket  # noqa: PLC0415 (not before an engine is wanted)
+    import socket  # noqa: PLC0415 (imported only when an engine is needed)
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(patience)
@@ -89,7 +90,7 @@ def _ping(path: str, patience: float) -> Mapping[str, str]:
 
     session: requests.Session
     with Session() as session:
-        session.trust_env = False  # neither a proxy nor .netrc stands between us and a socket
+        session.trust_env = False  # no proxy and no .netrc for a local socket
         url = f"http+unix://{quote(path, safe='')}/_ping"
         try:
             with session.get(url, timeout=patience, stream=True, allow_redirects=False) as answer:
@@ -102,9 +103,9 @@ def _ping(path: str, patience: float) -> Mapping[str, str]:
 def _reason(exc: OSError, path: str) -> str:
     match exc.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return "not there"
+            return "it does not exist"
         case errno.ECONNREFUSED:
-            return "nothing listens there"
+            return "no process listens there"
         case errno.EACCES | errno.EPERM:
             return f"permission denied{_permission_remedy(path)}"
         case _:
@@ -112,13 +113,13 @@ def _reason(exc: OSError, path: str) -> str:
 
 
 def _permission_remedy(path: str) -> str:
-    """Name the group that may use the socket, if there is one; dockerd(8), `--group`."""
+    """Return how to join the socket's group, "" if that does not help; dockerd(8), `--group`."""
     import grp  # noqa: PLC0415 (UNIX only, and only after a refusal)
 
     try:
         status = os.stat(path)  # noqa: PTH116 (a Path buys nothing here)
         group = grp.getgrgid(status.st_gid).gr_name
-    except (OSError, KeyError):  # a directory that we may not search; a group without a name
+    except (OSError, KeyError):  # no permission for the directory; a group without a name
         return ""
     if status.st_gid == 0 or not status.st_mode & _GROUP_WRITES:
         return ""

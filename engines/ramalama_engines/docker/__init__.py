@@ -1,1 +1,1 @@
-"""The adapter for Docker's API."""
+"""The adapter for Docker's REST API."""

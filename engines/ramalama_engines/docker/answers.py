@@ -1,4 +1,4 @@
-"""What Docker answers, as our values. Pure: JSON in, values out."""
+"""Convert Docker's JSON answers into values, without any I/O."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STATUS = {
     "paused": ContainerStatus.PAUSED,
     "exited": ContainerStatus.EXITED,
     "removing": ContainerStatus.REMOVING,
-    "dead": ContainerStatus.REMOVING,  # its removal failed half way
+    "dead": ContainerStatus.REMOVING,  # its removal failed
 }
 _EXITED = r"Exited \((\d+)\)"
 
@@ -44,7 +44,7 @@ def inspected_container(answer: Json) -> ContainerState:
         name=answer["Name"].removeprefix("/"),
         image=config["Image"],
         status=status,
-        # It is 0 before the end too, and 127 where the start failed.
+        # ExitCode is also 0 while it runs, and 127 if the start failed.
         exit_code=state["ExitCode"] if status is ContainerStatus.EXITED else None,
         oom_killed=bool(state.get("OOMKilled")),
         created=datetime.fromisoformat(answer["Created"]),
@@ -54,7 +54,7 @@ def inspected_container(answer: Json) -> ContainerState:
 
 
 def listed_container(answer: Json) -> ContainerState:
-    """Read one item of ``GET /containers/json``, which does not tell who ran out of memory."""
+    """Read one item of ``GET /containers/json``, which does not report an OOM kill."""
     status = _STATUS.get(answer["State"], ContainerStatus.UNKNOWN)
     exited = re.match(_EXITED, answer.get("Status", ""))
     return ContainerState(
@@ -107,7 +107,8 @@ def engine_info(answer: Json, *, url: str, api_version: str, rootless: bool) -> 
         oci_runtimes=tuple(sorted(answer.get("Runtimes") or ())),
         selinux="selinux" in options,
         cgroup_version=int(answer.get("CgroupVersion") or 1),
-        # Told since 25; empty where daemon.json does not switch CDI on. Before 25 there is no CDI.
+        # Reported since Docker 25; empty if daemon.json does not enable CDI. Older ones have no
+        # CDI.
         cdi=bool(answer.get("CDISpecDirs")),
         cdi_devices=tuple(
             device["ID"]
@@ -118,15 +119,15 @@ def engine_info(answer: Json, *, url: str, api_version: str, rootless: bool) -> 
 
 
 def is_rootless(answer: Json) -> bool:
-    """Read from ``GET /info`` whether the daemon runs as an ordinary user."""
+    """Return whether ``GET /info`` says that the daemon runs as an ordinary user."""
     return "rootless" in _security_options(answer)
 
 
 def skips_tls(answer: Json, reference: ImageReference) -> bool:
-    """Read from ``GET /info`` whether the daemon verifies no certificate of this registry.
+    """Return whether the daemon's ``GET /info`` disables TLS verification for this registry.
 
-    A pull cannot ask for it; dockerd(8), `--insecure-registry`. The loopback network is among
-    the daemon's own defaults.
+    A pull cannot request it; see dockerd(8), `--insecure-registry`. The daemon's defaults include
+    the loopback network.
     """
     registries: Json = answer.get("RegistryConfig") or {}
     indexes: Mapping[str, Json] = registries.get("IndexConfigs") or {}
@@ -161,5 +162,5 @@ def _bound_ports(ports: Mapping[str, Iterable[Json] | None]) -> tuple[PortBindin
 
 
 def _own_name(names: Iterable[str]) -> str:
-    """Choose the container's own name; one with a second slash is another container's alias."""
+    """Return the container's own name; a name with a second slash is another container's alias."""
     return next((name[1:] for name in names if "/" not in name[1:]), "")

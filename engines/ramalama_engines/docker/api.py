@@ -1,4 +1,4 @@
-"""The addresses in Docker's API, asked so that a refusal becomes one of our errors."""
+"""Send requests to Docker's API, and turn its error answers into exceptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"  # a name or an ID; anything else is 
 
 
 class DockerApi(DockerSession):
-    """A session that knows what a container's address is."""
+    """A session with methods for requests about containers."""
 
     def ask(self, path: str, *, params: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 (JSON)
         """Return the JSON at *path*."""
@@ -36,10 +36,10 @@ class DockerApi(DockerSession):
         params: Mapping[str, str] | None = None,
         extra_time: float = 0.0,
     ) -> Response:
-        """Send a request about *container*, and return the answer, a refusal too.
+        """Send a request about *container*, and return the answer, even if it is an error.
 
         Raises:
-            ContainerNotFound: there is none.
+            ContainerNotFound: there is no such container.
         """
         path = _path(container, verb)
         return _exists(container, self.send(method, path, params=params, extra_time=extra_time))
@@ -53,10 +53,10 @@ class DockerApi(DockerSession):
         params: Mapping[str, str],
         read_timeout: float | None = None,
     ) -> Response:
-        """Open a stream about *container*, for the caller to close.
+        """Open a stream about *container*; the caller must close it.
 
         Raises:
-            ContainerNotFound: there is none.
+            ContainerNotFound: there is no such container.
         """
         path = _path(container, verb)
         response = self.open(method, path, params=params, read_timeout=read_timeout)
@@ -64,21 +64,21 @@ class DockerApi(DockerSession):
 
 
 def checked(response: Response) -> Response:
-    """Return *response* unless it is a refusal."""
+    """Return *response*; raise EngineError if it is an error."""
     if not response.ok:
         raise refusal(error_text(response))
     return response
 
 
 def _path(container: str, verb: str) -> str:
-    """Return the path of *container*; what no container is called must not become another path."""
+    """Return the path of *container*; an invalid name must not lead to another path of the API."""
     if not re.fullmatch(_CONTAINER, container):
         raise no_such_container(container)
     return f"/containers/{container}{verb}"
 
 
 def _exists(container: str, response: Response) -> Response:
-    # A start answers 404 for a missing network, too.
+    # A start also answers 404 if a network is missing.
     if response.status_code == NOT_FOUND and f"No such container: {container}" in response.text:
         raise no_such_container(container)
     return response

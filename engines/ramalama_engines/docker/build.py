@@ -1,4 +1,4 @@
-"""Ask Docker to build an image; its classic builder, which needs no session besides HTTP."""
+"""Ask Docker to build an image, with its classic builder, which only needs HTTP."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ramalama_engines.docker.session import DockerSession
 
 
-def build(  # noqa: PLR0913 (what `Engine.build` is told, and whom to ask)
+def build(  # noqa: PLR0913 (the parameters of `Engine.build`, and the session)
     session: DockerSession,
     context: Path,
     *,
@@ -25,7 +25,7 @@ def build(  # noqa: PLR0913 (what `Engine.build` is told, and whom to ask)
     build_args: Mapping[str, str],
     on_progress: Callable[[str], None] | None,
 ) -> None:
-    """Build *tag*; see `Engine.build`."""
+    """Build the image *tag*; see `Engine.build`."""
     query = build_query(tag, containerfile, build_args)
     with (
         open_context(context, tag=tag, engine=ENGINE) as archive,

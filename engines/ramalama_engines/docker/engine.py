@@ -1,4 +1,4 @@
-"""Drive Docker through its REST API; docker-py's client carries the calls, the JSON is ours."""
+"""Use Docker through its REST API; docker-py's client sends the requests, the JSON is made here."""
 
 from __future__ import annotations
 
@@ -73,11 +73,11 @@ _ROOT = Path("/")
 
 
 class DockerEngine:
-    """A Docker daemon, from 20.10 on, at a UNIX socket; see `Engine` for what the methods promise.
+    """A Docker daemon, 20.10 or later, at a UNIX socket; see `Engine` for the methods.
 
-    *timeout* is how many seconds the daemon may be silent in a call that waits for nothing, *root*
-    is where this machine's /sys is.
-    Building one costs no request: a daemon that is not there shows at the first call.
+    *timeout* is how many seconds the daemon may send nothing in a call that does not wait. *root*
+    is the directory that contains this machine's /sys. Creating this object sends no request: a
+    daemon that does not run causes an error at the first call.
     """
 
     def __init__(self, url: str, *, timeout: float = 60.0, root: Path = _ROOT) -> None:
@@ -90,17 +90,17 @@ class DockerEngine:
 
     @property
     def kind(self) -> EngineKind:
-        """Docker."""
+        """Return `EngineKind.DOCKER`."""
         return EngineKind.DOCKER
 
     @property
     def url(self) -> str:
-        """As it was given."""
+        """The address, as it was given."""
         return self._url
 
     @property
     def rootless(self) -> bool:
-        """Whose socket it is; the kernel knows without a request."""
+        """Whether the socket's owner is not root; the kernel knows it without a request."""
         if self._rootless is None:
             uid = self._peer_uid()
             self._rootless = is_rootless(self._info_answer()[0]) if uid is None else uid != 0
@@ -108,12 +108,12 @@ class DockerEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What the daemon says of itself."""
+        """The daemon's information about itself."""
         answer, api_version = self._info_answer()
         return engine_info(answer, url=self._url, api_version=api_version, rootless=self.rootless)
 
     def image(self, image: str) -> LocalImage | None:
-        """Inspect *image*; what is no reference may be a path to elsewhere in the API."""
+        """Inspect *image*; text that is not a reference could be another path of the API."""
         if not is_image_id(image):
             try:
                 ImageReference.parse(image)
@@ -125,7 +125,7 @@ class DockerEngine:
         return local_image(read_answer(checked(response).content))
 
     def images(self) -> Sequence[ImageSummary]:
-        """List all."""
+        """Return all local images."""
         from ramalama_engines.rest.images import (  # noqa: PLC0415 (few commands list)
             image_summaries,
         )
@@ -140,9 +140,9 @@ class DockerEngine:
         tls_verify: bool = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> str:
-        """Pull *image*; leaving the block early closes the connection, which ends the pull.
+        """Pull *image*; an exception closes the connection, which ends the pull.
 
-        The daemon verifies no certificate of a registry on the loopback network, asked or not.
+        The daemon never verifies the certificate of a registry on the loopback network.
         """
         try:
             reference = ImageReference.parse(image)
@@ -177,7 +177,7 @@ class DockerEngine:
         build_args: Mapping[str, str],
         on_progress: Callable[[str], None] | None = None,
     ) -> str:
-        """Build *tag*; leaving early closes the connection, which ends the build."""
+        """Build *tag*; an exception closes the connection, which ends the build."""
         from ramalama_engines.docker.build import build  # noqa: PLC0415 (see above)
         from ramalama_engines.rest.build import built_id  # noqa: PLC0415 (few commands build)
 
@@ -192,7 +192,7 @@ class DockerEngine:
         return built_id(self.image(tag), tag=tag, engine=ENGINE)
 
     def create(self, spec: ContainerSpec) -> str:
-        """Refuse what Docker would not do, create, inspect and compare."""
+        """Reject options that Docker would ignore; create the container, inspect it and compare."""
         self._refuse(spec)
         relabel = wants_relabel(spec) and self._separates_by_selinux()
         if relabel:
@@ -202,23 +202,23 @@ class DockerEngine:
         try:
             self._compare(container, body, warnings)
         except BaseException:
-            with suppress(EngineError):  # the first failure is the one to tell
+            with suppress(EngineError):  # report the first failure
                 self.remove(container, force=True)
             raise
         return container
 
     def start(self, container: str) -> None:
-        """Start it; one that runs already is left alone."""
+        """Start the container; if it runs already, do nothing."""
         response = self._api.tell(container, "POST", "/start")
         if not response.ok:
             raise start_failure(error_text(response), image=self.inspect(container).image)
 
     def inspect(self, container: str) -> ContainerState:
-        """Inspect it."""
+        """Return the container's state."""
         return inspected_container(self._api.ask_about(container))
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
-        """List all, the daemon filters."""
+        """Return the containers that have *labels*; the daemon filters them."""
         wanted = [f"{name}={value}" if value else name for name, value in labels.items()]
         params = {"all": "1", "filters": json.dumps({"label": wanted})}
         answer = self._api.ask("/containers/json", params=params)
@@ -234,14 +234,14 @@ class DockerEngine:
         response = self._api.follow(container, "GET", "/logs", params=params)
 
         def check() -> None:
-            # The log of a daemon that dies ends like that of a container that does.
+            # If the daemon dies, the log ends as if the container had ended.
             with suppress(ContainerNotFound):
                 self.inspect(container)
 
         return LogStream(response, self._api.chunks(response), at_end=check)
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
-        """Let the daemon tell; it does so at once."""
+        """Wait for the daemon's answer, which comes as soon as the container has ended."""
         if timeout is not None and timeout <= 0:
             return self._exit_code_by_now(container)
         try:
@@ -252,15 +252,15 @@ class DockerEngine:
             return self._exit_code_by_now(container)
 
     def stop(self, container: str, *, timeout: float = 10.0) -> None:
-        """Stop it; the daemon counts whole seconds, so they are rounded up."""
+        """Stop the container; *timeout* is rounded up, since the daemon counts whole seconds."""
         seconds = max(0, math.ceil(timeout))
         params = {"t": str(seconds)}
         checked(self._api.tell(container, "POST", "/stop", params=params, extra_time=seconds))
 
     def remove(self, container: str, *, force: bool = False) -> None:
-        """Remove it with one request, or wait for whoever removes it already."""
+        """Remove the container with one request, or wait if another client is removing it."""
         params = {"v": "1", "force": str(int(force))}
-        with suppress(ContainerNotFound):  # gone already is what was wanted
+        with suppress(ContainerNotFound):  # it may be removed already
             response = self._api.tell(container, "DELETE", params=params)
             if response.status_code == CONFLICT and "already in progress" in response.text:
                 until = {"condition": "removed"}
@@ -268,7 +268,7 @@ class DockerEngine:
             checked(response)
 
     def close(self) -> None:
-        """Close every connection, those of other threads too."""
+        """Close every connection, including those of other threads."""
         self._api.close()
 
     def __enter__(self) -> Self:
@@ -278,7 +278,7 @@ class DockerEngine:
         self.close()
 
     def _refuse(self, spec: ContainerSpec) -> None:
-        """Refuse what Docker would accept and not do, or would find out only at the start."""
+        """Reject options that Docker would ignore, or would reject only at the start."""
         for reason in refusals(spec):
             raise unsupported(reason)
         if spec.oci_runtime and spec.oci_runtime not in self.info.oci_runtimes:
@@ -295,10 +295,10 @@ class DockerEngine:
                 raise unsupported(what)
 
     def _separates_by_selinux(self) -> bool:
-        """Ask the daemon, which takes it 8 ms, unless the kernel under both of us has no SELinux.
+        """Return whether the daemon uses SELinux; ask it (8 ms) only if the kernel may have it.
 
-        Where a kernel has it switched on it makes this directory, mounted or not, in a container
-        too. A system that is no Linux tells nothing of the one that its containers run on.
+        A kernel with SELinux has this directory, mounted or not, in a container, too. On a system
+        other than Linux, nothing is known about the kernel that runs the containers.
         """
         kernel = self._root / "sys/fs"
         rules_out = kernel.is_dir() and not (kernel / "selinux").exists()
@@ -307,7 +307,8 @@ class DockerEngine:
     def _try_mounts(self, spec: ContainerSpec) -> None:
         """Let the daemon check the mounts in their long form.
 
-        In the short form, the only one that relabels, it makes a directory of a missing source.
+        In the short form, the only one that sets labels, it creates a directory for a missing
+        source.
         """
         for reason in unrelabelable(spec):
             raise unsupported(reason)
@@ -315,7 +316,7 @@ class DockerEngine:
         self.remove(trial)
 
     def _create(self, body: Mapping[str, Any], name: str | None) -> tuple[str, Sequence[str]]:
-        """Return the new container's ID and what the daemon warns of."""
+        """Return the new container's ID and the daemon's warnings."""
         params = None if name is None else {"name": name}
         response = self._api.send("POST", "/containers/create", params=params, body=body)
         if not response.ok:
@@ -327,15 +328,15 @@ class DockerEngine:
         made = self._api.ask_about(container)
         if lost := dropped(body, made):
             said = "; ".join(warnings) or "it gives no warning"
-            what = f"honour {', '.join(lost)}, and would do without: {said}"
+            what = f"apply {', '.join(lost)}, and would ignore them: {said}"
             raise unsupported(what)
         for warning in warnings:
             _log.info("docker: %s", warning)
 
     def _wait(self, container: str, timeout: float | None) -> int:
-        # Docker's default condition is met by a container that has not started yet. This one is
-        # registered when the head of the answer is here; the look at the state comes after it, so
-        # that no exit slips through between the two.
+        # A container that has not started yet meets Docker's default condition. This condition is
+        # registered when the head of the answer arrives. The state is read after that, so that no
+        # exit is missed in between.
         until = {"condition": "next-exit"}
         with self._api.follow(
             container, "POST", "/wait", params=until, read_timeout=timeout
@@ -345,7 +346,7 @@ class DockerEngine:
                 return before.exit_code
             answer = b"".join(self._api.chunks(response))
         if before.status not in _RUNS and self.inspect(container).exit_code is None:
-            raise no_such_container(container)  # removed before it ran; it "exits" with 0
+            raise no_such_container(container)  # removed before it ran; Docker reports code 0
         if not answer:
             raise self._api.failure(EOFError("the answer ended early"))
         return int(read_answer(answer)["StatusCode"])
@@ -358,7 +359,7 @@ class DockerEngine:
         return code
 
     def _info_answer(self) -> tuple[dict[str, Any], str]:
-        """Return the answer to ``GET /info`` and the newest API version; asked once."""
+        """Return the answer to ``GET /info`` and the newest API version; the answer is kept."""
         with self._lock:
             if self._said is None:
                 response = self._api.send("GET", "/info")

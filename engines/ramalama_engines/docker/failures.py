@@ -1,4 +1,4 @@
-"""What Docker's refusals mean. The daemon has no error codes; the words must tell."""
+"""Turn Docker's error messages into exceptions; the daemon has no error codes, only text."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _CREATE = (
     FailurePattern(
         r'container name "/?(?P<name>[^"]+)" is already in use',
         ContainerConflict,
-        "the name {name} is taken by another container",
+        "the name {name} is used by another container",
     ),
     FailurePattern(
         r"bind source path does not exist: (?P<path>.+)",
         UnsupportedOption,
-        "there is no {path} on the engine's host to mount",
+        "the mount source {path} does not exist on the engine's host",
     ),
 )
 
@@ -61,17 +61,17 @@ _START = (
     FailurePattern(
         r"Bind for (?P<address>\S+) failed: port is already allocated",
         ContainerConflict,
-        "{address} is taken by another container",
+        "{address} is used by another container",
     ),
     FailurePattern(
         r"listen tcp\d? (?P<address>\S+): bind: address already in use",
         ContainerConflict,
-        "{address} is taken by another program",
+        "{address} is used by another program",
     ),
     FailurePattern(
         r'custom device "(?P<device>[^"]+)": (?P<reason>.+)',
         DeviceNotFound,
-        "the container cannot have the device {device}",
+        "the container cannot get the device {device}",
     ),
     FailurePattern(
         r"unresolvable CDI devices (?P<names>[^:\n]+)",
@@ -81,13 +81,13 @@ _START = (
     FailurePattern(
         r'CDI host device "(?P<path>[^"]*)"',
         DeviceNotFound,
-        "a CDI specification on the engine's host names {path}, which is no device there",
+        "a CDI specification on the engine's host names {path}, which is not a device there",
     ),
 )
 
 
 def error_text(response: Response) -> str:
-    """Return the daemon's own words in a refusal."""
+    """Return the daemon's message in an error answer."""
     try:
         return str(read_answer(response.content)["message"])
     except (EngineError, LookupError, TypeError):
@@ -95,10 +95,10 @@ def error_text(response: Response) -> str:
 
 
 def read_answer(body: bytes) -> Any:  # noqa: ANN401 (JSON)
-    """Return the JSON that the daemon answered.
+    """Return the daemon's answer as JSON.
 
     Raises:
-        EngineError: it is something else.
+        EngineError: the answer is not JSON.
     """
     try:
         return parse_json(body)
@@ -108,25 +108,25 @@ def read_answer(body: bytes) -> Any:  # noqa: ANN401 (JSON)
 
 
 def unsupported(what: str) -> UnsupportedOption:
-    """Say what Docker cannot do, and why or what would help: "use …; it has …"."""
+    """Return an error that says what Docker cannot do, and why or what would help."""
     return UnsupportedOption(f"this Docker cannot {what}", engine=ENGINE)
 
 
 def no_such_container(container: str) -> ContainerNotFound:
-    """Say that there is no *container*."""
+    """Return an error that says that there is no *container*."""
     return ContainerNotFound(f"there is no container {container!r}", engine=ENGINE)
 
 
 def create_failure(text: str, *, status: int) -> EngineError:
-    """Say why a container was not created."""
+    """Return an error that says why a container was not created."""
     found = explain(text, _CREATE, engine=ENGINE)
-    if found is None and status == BAD_REQUEST:  # the daemon blames what it was told
+    if found is None and status == BAD_REQUEST:  # the daemon rejects the request itself
         found = UnsupportedOption(f"{ENGINE}: {one_line(text)}", engine=ENGINE)
     return found or refusal(text)
 
 
 def start_failure(text: str, *, image: str) -> EngineError:
-    """Say why a container of *image* did not start."""
+    """Return an error that says why a container of *image* did not start."""
     found = explain(text, _START, engine=ENGINE)
     kind = type(found) if found else ContainerStartError
     reason = found or f"{ENGINE}: {one_line(text)}"
@@ -134,5 +134,5 @@ def start_failure(text: str, *, image: str) -> EngineError:
 
 
 def refusal(text: str) -> EngineError:
-    """Pass on what the daemon says where it fits no case."""
+    """Return an error with the daemon's message, for a failure that matches no pattern."""
     return EngineError(f"{ENGINE}: {one_line(text)}", engine=ENGINE)

@@ -1,4 +1,4 @@
-"""A container's log as it arrives from Docker."""
+"""Read a container's log as it arrives from Docker."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class LogStream:
-    """Lines of a log; any thread may close it, also while another waits for the next line.
+    """The lines of a log; any thread may close it, even while another waits for the next line.
 
-    *at_end* is called when the daemon ended the stream by itself; it may raise.
+    *at_end* is called when the daemon itself ends the stream; it may raise an exception.
     """
 
     def __init__(
@@ -44,16 +44,16 @@ class LogStream:
                 self._at_end()
                 raise
             except EngineUnavailable:
-                if self._closed:  # by another thread, which cut the connection
+                if self._closed:  # another thread has closed the connection
                     raise StopIteration from None
                 self._end()
                 raise
 
     def close(self) -> None:
-        """End it; twice is no error."""
+        """End the stream; closing it twice is allowed."""
         self._closed = True
         with suppress(ValueError, RuntimeError):  # it has ended already
-            self._response.raw.shutdown()  # wakes up a reader, who holds the lock
+            self._response.raw.shutdown()  # wakes up a reader, which holds the lock
         with self._reading:
             self._end()
 

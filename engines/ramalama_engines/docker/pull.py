@@ -1,4 +1,4 @@
-"""What a pull needs to know before it starts: which image, as whom, from what kind of registry."""
+"""Make the query and the headers of a pull request to Docker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def pull_params(reference: ImageReference) -> dict[str, str]:
-    """Return the query of ``POST /images/create``; without a tag it would fetch all of them."""
+    """Return the query of ``POST /images/create``; without a tag, Docker would fetch all tags."""
     tag = reference.digest or reference.tag or "latest"
     return {"fromImage": reference.repository, "tag": tag}
 
@@ -30,8 +30,8 @@ def pull_headers(reference: ImageReference, auth: RegistryAuth | None) -> dict[s
 
 
 def tls_remedy(reference: ImageReference) -> str:
-    """Say how a registry's certificate is left unverified, which no pull can ask for."""
+    """Return how to disable the verification of a registry's certificate; a pull cannot do that."""
     registries = json.dumps({"insecure-registries": [reference.domain]})
     return (
-        f"leave {reference.domain} unverified for one pull; put {registries} into its daemon.json"
+        f"skip TLS verification of {reference.domain} for one pull; add {registries} to daemon.json"
     )

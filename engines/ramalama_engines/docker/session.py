@@ -1,7 +1,7 @@
-"""docker-py's low-level client as a bare transport for our own bodies.
+"""Send requests through docker-py's low-level client, with request bodies made here.
 
-docker-py opens a pool of connections for each address that is asked, and cannot end a call that
-blocks in another thread; here all calls share one pool, which can.
+docker-py opens a pool of connections for each address, and cannot interrupt a call that blocks in
+another thread. Here all calls share one pool, which can.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _BASE_URL = "http+docker://localhost"
 _OLDEST_API = "1.41"  # Docker 20.10
 _TOO_OLD = r"Minimum supported API version is (\d+\.\d+)"
 _TAR = {"Content-Type": "application/x-tar"}
-_MOST_IDLE = 4  # connections that are kept; each is a file descriptor here and one of the daemon's
+_MOST_IDLE = 4  # idle connections; each takes a file descriptor here and in the daemon
 _CHUNK = 65536
 
 
 class DockerSession:
     """Sends requests to one Docker daemon, from any thread.
 
-    A `requests.Session` promises nothing about threads. What ours share is the pool, which does,
-    and a cookie jar, which has a lock and stays empty.
+    A `requests.Session` is not documented as safe for threads. Only two parts of it are shared
+    here: the connection pool, which is safe, and the cookie jar, which has a lock and stays empty.
     """
 
     def __init__(self, url: str, *, timeout: float) -> None:
         path = socket_path(url)
         if path is None:
-            msg = f"{url}: Docker is reached through unix:// only"
+            msg = f"{url}: only unix:// is supported for Docker"
             raise EngineUnavailable(msg, engine=ENGINE)
         self._url = url
         self._timeout = timeout
@@ -72,9 +72,9 @@ class DockerSession:
         headers: Mapping[str, str] | None = None,
         extra_time: float = 0.0,
     ) -> Response:
-        """Send a request and read the whole answer, whatever its status.
+        """Send a request and return the whole answer, of any status.
 
-        *extra_time* is what the daemon may take on top of the ordinary timeout, in seconds.
+        *extra_time* is added to the ordinary timeout, in seconds.
         """
         response = self.open(
             method,
@@ -99,12 +99,12 @@ class DockerSession:
         upload: BinaryIO | None = None,
         read_timeout: float | None = None,
     ) -> Response:
-        """Send a request and read only the head of the answer, unless it is a refusal.
+        """Send a request, and read only the head of the answer, unless it is an error.
 
-        The caller closes the answer.
+        The caller must close the answer.
 
-        *upload* is a tar archive, sent instead of a body. *read_timeout* is how long the daemon
-        may be silent, in seconds; None is for ever.
+        *upload* is a tar archive that is sent instead of a body. *read_timeout* is how long the
+        daemon may send nothing, in seconds; None means no limit.
         """
         options: dict[str, Any] = {
             "params": params,
@@ -125,16 +125,16 @@ class DockerSession:
         if self._closed:
             raise self.failure(None)
         if upload := options["data"]:
-            upload.seek(0)  # it may be the second time
+            upload.seek(0)  # it may have been read already
         with self._failures():
             url = f"{_BASE_URL}/v{self._api_version}{path}"
             response = self._client.request(method, url, stream=True, **options)
             if not response.ok:
-                _ = response.content  # read now, while failures are ours
+                _ = response.content  # read now, while `_failures` handles errors
         return response
 
     def chunks(self, response: Response) -> Iterator[bytes]:
-        """Yield the answer's body as it arrives."""
+        """Yield the answer's body in pieces, as they arrive."""
         parts = response.iter_content(_CHUNK)
         while True:
             with self._failures():
@@ -144,13 +144,13 @@ class DockerSession:
             yield part
 
     def close(self) -> None:
-        """Give back all connections; whoever waits for an answer gets EngineUnavailable."""
+        """Close all connections; a thread that waits for an answer gets EngineUnavailable."""
         self._closed = True
         self._pool.end()
         self._client.close()
 
     def failure(self, exc: Exception | None) -> EngineUnavailable:
-        """Say why there is no answer."""
+        """Return an error that says why there is no answer."""
         if exc is None or self._closed:
             return EngineUnavailable(f"{ENGINE} at {self._url}: closed", engine=ENGINE)
         return unavailable(exc, engine=ENGINE, url=self._url)
@@ -167,7 +167,7 @@ def _client() -> APIClient:
     try:
         return APIClient(base_url="unix:///", version=_OLDEST_API)
     except (DockerException, ValueError, TypeError, AttributeError) as exc:
-        # It reads the Docker command line's config.json, which nothing here needs.
+        # docker-py reads config.json of the Docker command line, which is not needed here.
         msg = f"docker-py cannot read the Docker client's config.json: {one_line(str(exc))}"
         raise EngineUnavailable(msg, engine=ENGINE) from exc
 
@@ -190,7 +190,7 @@ class _Adapter(UnixHTTPAdapter):
 
 
 class _Pool(UnixHTTPConnectionPool):
-    """Connections to one UNIX socket; it knows those that are in use, too."""
+    """Connections to one UNIX socket, which also knows the connections in use."""
 
     def __init__(self, path: str) -> None:
         super().__init__(_BASE_URL, path, maxsize=_MOST_IDLE)
@@ -199,11 +199,11 @@ class _Pool(UnixHTTPConnectionPool):
         self._ended = False
 
     def _new_conn(self) -> BaseHTTPConnection:
-        # It is one, but the stubs of docker-py and urllib3 do not agree on it.
+        # It is such a connection, but the type stubs of docker-py and urllib3 do not agree on it.
         return cast("BaseHTTPConnection", _Connection(self))
 
     def _put_conn(self, conn: BaseHTTPConnection | None) -> None:
-        """Close *conn* where enough are kept; urllib3 would, too, and log a warning each time."""
+        """Close *conn* if enough are idle; urllib3 would also log a warning each time."""
         pool = self.pool  # None once it is closed
         with self._returning:
             if pool is None or not pool.full():
@@ -219,11 +219,11 @@ class _Pool(UnixHTTPConnectionPool):
             self._sockets.add(sock)
 
     def end(self) -> None:
-        """Wake up all who read, and let nobody connect any more."""
+        """Wake up all threads that read, and refuse new connections."""
         with self._lock:
             self._ended = True
             for sock in self._sockets:
-                with suppress(OSError):  # its other end was faster
+                with suppress(OSError):  # the daemon has closed it already
                     sock.shutdown(socket.SHUT_RDWR)
         self.close()
 
@@ -235,7 +235,7 @@ class _Connection(UnixHTTPConnection):
 
     def connect(self) -> None:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:  # docker-py leaves the socket open when it cannot connect
+        try:  # docker-py does not close the socket if it cannot connect
             sock.settimeout(self.timeout)
             sock.connect(self.unix_socket)
             self._pool.watch(sock)

@@ -1,7 +1,7 @@
-"""From a ContainerSpec to the body of Docker's ``POST /containers/create``, and the check after it.
+"""Convert a ContainerSpec into the body of ``POST /containers/create``, and check the result.
 
-Pure: nothing here asks the daemon. Source: Docker Engine API 1.41 and later, and what daemons from
-20.10 on make of it.
+There is no I/O here. Source: Docker Engine API 1.41 and later, and the behavior of daemons since
+20.10.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 _NOTHING: Json = {}
 _BUILTIN_NETWORKS = ("none", "host", "bridge", "default")
 
-# What Docker calls the options of ContainerSpec, as far as it reads them back.
+# Docker's names for the options of ContainerSpec that it reports back.
 _OPTIONS = {
     "Cmd": "command",
     "Entrypoint": "entrypoint",
@@ -52,9 +52,9 @@ _OPTIONS = {
 
 
 def refusals(spec: ContainerSpec) -> Iterator[str]:
-    """Yield what Docker cannot do of *spec*, as far as that needs no question to the daemon.
+    """Yield what Docker cannot do of *spec*, as far as that is known without asking the daemon.
 
-    Docker takes each of these without a word and does something else.
+    Docker accepts each of these silently and does something else.
     """
     if spec.keep_groups:
         yield "keep the user's groups (keep_groups); Podman with crun can"
@@ -70,8 +70,8 @@ def refusals(spec: ContainerSpec) -> Iterator[str]:
     for port in spec.ports:
         if not _is_address(port.host_address):
             yield (
-                f"publish on {port.host_address!r}, which is no IP address; "
-                "it would publish on all of them"
+                f"publish on {port.host_address!r}, which is not an IP address; "
+                "it would publish on all addresses"
             )
     for name in spec.env:
         if not name or "=" in name:
@@ -79,51 +79,51 @@ def refusals(spec: ContainerSpec) -> Iterator[str]:
 
 
 def named_network(spec: ContainerSpec) -> str | None:
-    """Return the network that must exist before the container starts, None for Docker's modes."""
+    """Return the network that must exist before the container starts; None for built-in modes."""
     if spec.network in _BUILTIN_NETWORKS or spec.network.startswith("container:"):
         return None
     return spec.network
 
 
 def has_cdi(spec: ContainerSpec) -> bool:
-    """Tell whether a device is asked for by its CDI name."""
+    """Return whether a device is requested by its CDI name."""
     return any(isinstance(device, CdiDevice) for device in spec.devices)
 
 
 def wants_relabel(spec: ContainerSpec) -> bool:
-    """Tell whether a mount asks for a new SELinux label."""
+    """Return whether a mount requests a new SELinux label."""
     return any(isinstance(mount, BindMount) and mount.relabel for mount in spec.mounts)
 
 
 def unrelabelable(spec: ContainerSpec) -> Iterator[str]:
-    """Yield which mounts cannot be relabelled.
+    """Yield the mounts that cannot get a new label.
 
-    Only the short form of a bind mount, ``source:target:ro,z``, can ask for it.
+    Only the short form of a bind mount, ``source:target:ro,z``, can request it.
     """
     for mount in spec.mounts:
         if isinstance(mount, BindMount) and mount.relabel and ":" in mount.source + mount.target:
             yield (
                 f"relabel {mount.source!r} for SELinux, because of its ':'; rename it, "
-                "or switch SELinux separation off for the container"
+                "or disable SELinux separation for the container"
             )
 
 
 def create_body(spec: ContainerSpec, *, relabel: bool) -> Json:
-    """Build the body of ``POST /containers/create``.
+    """Return the body of ``POST /containers/create``.
 
-    *relabel* says whether mounts that ask for a new SELinux label get it; it comes from the
-    daemon, and costs the short form of a bind mount, which checks less.
+    *relabel* says whether mounts that request a new SELinux label get it, which depends on the
+    daemon. It requires the short form of a bind mount, which is checked less strictly.
     """
     body: Json = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.env.items()],
         "Labels": dict(spec.labels),
         "ExposedPorts": {_port_key(port): {} for port in spec.ports},
-        # An image's own check knows nothing of how its program was started here.
+        # An image's own health check does not know how its program was started here.
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(spec) | _mounts(spec, relabel=relabel),
     }
-    # An empty command keeps the image's; an empty entrypoint takes the image's away.
+    # An empty command keeps the image's; an empty entrypoint removes the image's.
     optional = {
         "Cmd": list(spec.command) or None,
         "Entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
@@ -135,10 +135,10 @@ def create_body(spec: ContainerSpec, *, relabel: bool) -> Json:
 
 
 def dropped(body: Json, inspected: Mapping[str, Any]) -> tuple[str, ...]:
-    """Compare what was sent with ``GET /containers/{id}/json``; name the options that differ.
+    """Compare *body* with ``GET /containers/{id}/json``; return the options that differ.
 
-    A daemon that does not know a field, or whose kernel lacks the means, says so only here. It
-    may add to what was asked (the image's environment, limits of its own).
+    A daemon that does not know a field, or whose kernel does not support it, shows that only here.
+    It may add values (the image's environment, its own limits).
     """
     sent = body | body["HostConfig"]
     made: Json = inspected["Config"] | inspected["HostConfig"]
@@ -165,7 +165,7 @@ def _host_config(spec: ContainerSpec) -> Json:
         "Ulimits": [
             {"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in spec.ulimits
         ],
-        "Init": spec.init,  # said either way: daemon.json may have made true the default
+        "Init": spec.init,  # always sent: daemon.json may set it to true by default
     }
     optional = {
         "Runtime": spec.oci_runtime,
@@ -198,7 +198,7 @@ def _security_options(spec: ContainerSpec) -> list[str]:
 
 
 def _capability(name: str) -> str:
-    """Spell a capability as the daemons do, so that what they read back compares equal."""
+    """Write a capability as the daemons do, so that it compares equal to what they report."""
     upper = name.upper()
     return upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
 
@@ -226,7 +226,7 @@ def _mounts(spec: ContainerSpec, *, relabel: bool) -> Json:
         for mount in spec.mounts
         if relabel and isinstance(mount, BindMount) and mount.relabel
     ]
-    # The long form of a tmpfs has had no way to say this before API 1.46.
+    # Before API 1.46, the long form of a tmpfs mount cannot express this.
     tmpfs = {
         mount.target: _tmpfs_options(mount)
         for mount in spec.mounts
@@ -272,16 +272,16 @@ def _is_address(text: str) -> bool:
 
 def _same(name: str, sent: Any, made: Any) -> bool:  # noqa: ANN401 (JSON on both sides)
     match name:
-        case "Cmd" | "Entrypoint":  # these arguments and no others, in this order
+        case "Cmd" | "Entrypoint":  # exactly these arguments, in this order
             return bool(sent == (made or []))
-        case "Labels":  # one with an empty value is there, too
+        case "Labels":  # a label may have an empty value
             return bool(sent.items() <= (made or _NOTHING).items())
         case _:
             return _kept(sent, made)
 
 
 def _kept(sent: Any, made: Any) -> bool:  # noqa: ANN401 (JSON on both sides)
-    """Tell whether *made* has all of *sent*; nothing, zero, false and empty are one to Docker."""
+    """Return whether *made* has all of *sent*; null, 0, false and empty are the same to Docker."""
     if isinstance(sent, dict):
         fields, found = cast("Json", sent), made or _NOTHING
         return all(_kept(value, found.get(name)) for name, value in fields.items())

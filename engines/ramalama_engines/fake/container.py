@@ -1,4 +1,4 @@
-"""What a FakeEngine knows of one container: what its program does, its state and its log."""
+"""One container of a FakeEngine: what its program does, its state and its log."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @frozen()
 class FakeProgram:
-    """What the program of one container does.
+    """What the program of a container does.
 
     Attributes:
         logs: lines that it writes as soon as it runs.
-        exit_code: how it ends as soon as it has written them; None: it runs until it is stopped.
-        stop_code: how it ends when it is stopped; the default is that of SIGTERM.
+        exit_code: its exit code as soon as it has written them; None: it runs until it is stopped.
+        stop_code: its exit code when it is stopped; the default is that of SIGTERM.
         create_error: raised instead of creating the container.
         start_error: raised instead of starting it.
-        on_start: called when it runs, to start a server that answers in its place.
-        on_end: called when it has ended, however it did.
+        on_start: called when it runs, for example to start a server that answers in its place.
+        on_end: called when it has ended, for any reason.
     """
 
     logs: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class FakeProgram:
 
 @dataclass(slots=True, kw_only=True)
 class FakeContainer:
-    """A container that exists in a FakeEngine, whose lock guards it."""
+    """A container of a FakeEngine; the engine's lock guards it."""
 
     spec: ContainerSpec
     program: FakeProgram
@@ -52,14 +52,14 @@ class FakeContainer:
 
     @property
     def is_running(self) -> bool:
-        """Whether its log may go on."""
+        """Whether the program runs, so that its log may grow."""
         return self.state.status is ContainerStatus.RUNNING
 
 
 class FakeLog:
-    """Lines of a container's log; any thread may close it, also while another waits.
+    """The lines of a container's log; any thread may close it, even while another waits.
 
-    *changed* is the engine's lock, and tells when something happens in it.
+    *changed* is the engine's lock, which is notified of every change.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class FakeLog:
             return self._container.lines[self._next - 1]
 
     def close(self) -> None:
-        """End it."""
+        """End the stream."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,6 +1,6 @@
-"""An engine in memory, for tests: ours, and those of whoever embeds us.
+"""An engine in memory, for the tests of RamaLama and of programs that embed it.
 
-It starts no program. What the program of each container would do is scripted::
+It starts no program. The test says what the program of each container does::
 
     engine = FakeEngine(
         images={"img": LocalImage(id="sha256:1")},
@@ -44,12 +44,12 @@ __all__ = ["FakeBuild", "FakeEngine", "FakeProgram", "FakePull"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _KILLED = 137  # 128 + SIGKILL
-_FIRST_PORT = 49152  # of those that IANA leaves to everybody
+_FIRST_PORT = 49152  # the first of IANA's dynamic ports
 
 
 @frozen()
 class FakePull:
-    """A pull that somebody asked for."""
+    """A pull that was requested."""
 
     image: str
     auth: RegistryAuth | None
@@ -61,11 +61,11 @@ def _runs_until_stopped(_: ContainerSpec) -> FakeProgram:
 
 
 class FakeEngine:
-    """An `Engine` whose images and programs are what the test says.
+    """An `Engine` whose images and programs a test defines.
 
-    *registry* tells what a pull of an image brings: the image, or why it fails. *builder* makes
-    the image of a build, or raises why it cannot; without one, every build succeeds. *script* tells
-    what the program of a container does; without one, all run until they are stopped.
+    *registry* maps an image to the result of its pull: the image, or the error. *builder* returns
+    the image of a build, or raises an error; without one, every build succeeds. *script* says what
+    the program of a container does; without one, every program runs until it is stopped.
     """
 
     def __init__(  # noqa: PLR0913 (what a test may want to set)
@@ -93,58 +93,58 @@ class FakeEngine:
 
     @property
     def kind(self) -> EngineKind:
-        """As it was given."""
+        """The kind, as it was given."""
         return self._info.kind
 
     @property
     def url(self) -> str:
-        """An address that nobody can reach."""
+        """An address that cannot be reached."""
         return self._info.url
 
     @property
     def rootless(self) -> bool:
-        """As its *info* says."""
+        """Whether the engine is rootless, according to its *info*."""
         return self._info.rootless
 
     @property
     def info(self) -> EngineInfo:
-        """As it was given, or that of an ordinary engine."""
+        """The information that was given, or that of an ordinary engine."""
         return self._info
 
     @property
     def pulls(self) -> Sequence[FakePull]:
-        """What was pulled or should have been, in that order."""
+        """The pulls that were requested, including those that failed, in order."""
         return tuple(self._pulls)
 
     @property
     def builds(self) -> Sequence[FakeBuild]:
-        """What was built or should have been, in that order."""
+        """The builds that were requested, including those that failed, in order."""
         return tuple(self._builds)
 
     def spec(self, container: str) -> ContainerSpec:
-        """Return what *container* was created from."""
+        """Return the spec of *container*."""
         with self._open():
             return self._find(container).spec
 
     def write(self, container: str, *lines: str) -> None:
-        """Let the program of *container* write *lines* to its log."""
+        """Add *lines* to the log of *container*, as if its program wrote them."""
         with self._open():
             self._find(container).lines.extend(lines)
 
     def end(self, container: str, exit_code: int, *, oom_killed: bool = False) -> None:
-        """Let the program of *container* end by itself, if it runs."""
+        """End the program of *container*, if it runs, as if it ended by itself."""
         with self._open():
             found = self._find(container)
         self._end(found, exit_code, oom_killed=oom_killed)
 
     def image(self, image: str) -> LocalImage | None:
-        """Look it up by its ID, or by the very words that it was given under."""
+        """Return the image by its ID, or by exactly the name that it was given under."""
         with self._open():
             by_id = {local.id: local for local in self._images.values()}
             return self._images.get(image) or by_id.get(image)
 
     def images(self) -> Sequence[ImageSummary]:
-        """Report those that were given, pulled and built; they have no size."""
+        """Return the images that were given, pulled and built; they have no size."""
         with self._open():
             return summaries(self._images)
 
@@ -156,7 +156,7 @@ class FakeEngine:
         tls_verify: bool = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> str:
-        """Take it from the registry that was given, in two steps."""
+        """Take the image from the given registry, with two steps of progress."""
         with self._open():
             self._pulls.append(FakePull(image=image, auth=auth, tls_verify=tls_verify))
             found = self._registry.get(image)
@@ -182,7 +182,7 @@ class FakeEngine:
         build_args: Mapping[str, str],
         on_progress: Callable[[str], None] | None = None,
     ) -> str:
-        """Let the builder that was given make it; the lines of the Containerfile are the steps."""
+        """Build with the given builder; the lines of the Containerfile are the steps."""
         asked = FakeBuild(
             context=context, tag=tag, containerfile=containerfile, build_args=dict(build_args)
         )
@@ -198,7 +198,7 @@ class FakeEngine:
         return built.id
 
     def create(self, spec: ContainerSpec) -> str:
-        """Remember it; what no engine would accept is refused."""
+        """Create the container; reject a spec that no engine would accept."""
         with self._open():
             self._refuse(spec)
             program = self._script(spec)
@@ -217,7 +217,7 @@ class FakeEngine:
             return state.id
 
     def start(self, container: str) -> None:
-        """Let its program do what the script says, up to its end."""
+        """Start the container; its program does what the script says."""
         with self._open():
             found = self._find(container)
             program = found.program
@@ -235,12 +235,12 @@ class FakeEngine:
             self._end(found, program.exit_code)
 
     def inspect(self, container: str) -> ContainerState:
-        """Report it."""
+        """Return the container's state."""
         with self._open():
             return self._find(container).state
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
-        """Report those that fit, the oldest first."""
+        """Return the containers that match, the oldest first."""
         with self._open():
             return tuple(
                 found.state
@@ -254,7 +254,7 @@ class FakeEngine:
     def logs(
         self, container: str, *, follow: bool = False, tail: int | None = None
     ) -> Iterator[str]:
-        """Return lines that any thread may close."""
+        """Return a `FakeLog`, which any thread may close."""
         with self._open():
             found = self._find(container)
             first = 0 if tail is None else max(0, len(found.lines) - tail)
@@ -278,13 +278,13 @@ class FakeEngine:
             raise TimeoutError(msg)
 
     def stop(self, container: str, *, timeout: float = 10.0) -> None:
-        """End its program as the script says; killed at once if *timeout* is 0."""
+        """End the program as the script says; kill it if *timeout* is 0."""
         with self._open():
             found = self._find(container)
         self._end(found, found.program.stop_code if timeout > 0 else _KILLED)
 
     def remove(self, container: str, *, force: bool = False) -> None:
-        """Forget it."""
+        """Remove the container."""
         with self._open():
             found = self._get(container)
         if found is None:
@@ -300,7 +300,7 @@ class FakeEngine:
                 self._containers.remove(found)
 
     def close(self) -> None:
-        """Wake up who waits."""
+        """Close the engine, and wake up all threads that wait."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -313,7 +313,7 @@ class FakeEngine:
 
     @contextmanager
     def _open(self) -> Generator[None]:
-        """Hold the lock while the engine is open, and tell who waits that something happened."""
+        """Hold the lock while the engine is open, and notify all threads that wait."""
         with self._changed:
             self._check_open()
             yield
@@ -341,13 +341,13 @@ class FakeEngine:
             msg = f"there is no local image {spec.image}"
             raise ImageNotFound(msg, engine=self.kind)
         if spec.name is not None and not _NAME.fullmatch(spec.name):
-            msg = f"{spec.name!r} is no name for a container"
+            msg = f"{spec.name!r} is not a valid name for a container"
             raise UnsupportedOption(msg, engine=self.kind)
         if spec.name is not None and self._get(spec.name) is not None:
-            msg = f"the name {spec.name} is taken by another container"
+            msg = f"the name {spec.name} is used by another container"
             raise ContainerConflict(msg, engine=self.kind)
         if spec.ports and spec.network in ("none", "host"):
-            msg = f"no port is published with network {spec.network!r}"
+            msg = f"cannot publish ports with network {spec.network!r}"
             raise UnsupportedOption(msg, engine=self.kind)
 
     def _bind(self, spec: ContainerSpec) -> tuple[PortBinding, ...]:
@@ -359,7 +359,7 @@ class FakeEngine:
         }
         for port in spec.ports:
             if (port.host_address, port.host_port) in taken:
-                msg = f"{port.host_address}:{port.host_port} is taken by another container"
+                msg = f"{port.host_address}:{port.host_port} is used by another container"
                 raise ContainerConflict(msg, engine=self.kind)
         return tuple(
             replace(port, host_port=port.host_port or next(self._ports)) for port in spec.ports

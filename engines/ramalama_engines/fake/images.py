@@ -1,4 +1,4 @@
-"""What the engine in memory knows of images: how they are built, and how they are listed."""
+"""The images of the engine in memory: how they are built and listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @frozen()
 class FakeBuild:
-    """A build that somebody asked for."""
+    """A build that was requested."""
 
     context: Path
     tag: str
@@ -26,10 +26,10 @@ class FakeBuild:
     build_args: Mapping[str, str]
 
     def steps(self, engine: str) -> Sequence[str]:
-        """Return the lines of the Containerfile that are no comments.
+        """Return the lines of the Containerfile that are not comments.
 
         Raises:
-            ImageBuildError: it cannot be read, or the tag is no reference.
+            ImageBuildError: the file cannot be read, or the tag is not a reference.
         """
         try:
             ImageReference.parse(self.tag)
@@ -42,12 +42,12 @@ class FakeBuild:
 
 
 def build_anything(build: FakeBuild) -> LocalImage:
-    """Make an image whose ID depends on its tag alone."""
+    """Make an image whose ID depends only on its tag."""
     return LocalImage(id=f"sha256:{hashlib.sha256(build.tag.encode()).hexdigest()}")
 
 
 def summaries(images: Mapping[str, LocalImage]) -> Sequence[ImageSummary]:
-    """List *images*, each once, with all names that it has."""
+    """Return each of *images* once, with all its names."""
     ids = dict.fromkeys(image.id for image in images.values())
     return tuple(
         ImageSummary(

@@ -1,1 +1,1 @@
-"""The adapter for Podman's API."""
+"""The adapter for Podman's REST API."""

@@ -1,4 +1,4 @@
-"""Read libpod's JSON: containers, images, and what the service says of itself."""
+"""Convert libpod's JSON answers about containers, images and the service into values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.rest.go_json import elements, members
+from ramalama_engines.rest.http import elements, members
 from ramalama_engines.spec import (
     ContainerState,
     ContainerStatus,
@@ -28,7 +28,7 @@ _STATUS = {
     "running": ContainerStatus.RUNNING,
     "stopping": ContainerStatus.RUNNING,
     "paused": ContainerStatus.PAUSED,
-    "stopped": ContainerStatus.EXITED,  # its program has ended, podman has yet to clean up
+    "stopped": ContainerStatus.EXITED,  # its program has ended, but podman has not cleaned up yet
     "exited": ContainerStatus.EXITED,
     "removing": ContainerStatus.REMOVING,
 }
@@ -55,7 +55,7 @@ def container_state(inspect: Json) -> ContainerState:
 
 
 def listed_state(item: Json) -> ContainerState:
-    """Read one item of ``GET /libpod/containers/json``; it does not tell of an OOM kill."""
+    """Read one item of ``GET /libpod/containers/json``, which does not report an OOM kill."""
     status = _status(item["State"])
     return ContainerState(
         id=item["Id"],
@@ -100,7 +100,7 @@ def engine_info(info: Json, *, url: str) -> EngineInfo:
         oci_runtimes=(runtime,),
         selinux=bool(host["security"]["selinuxEnabled"]),
         cgroup_version=int(str(host["cgroupVersion"]).removeprefix("v")),
-        cdi=True,  # every podman that we speak to resolves them: since 4.1
+        cdi=True,  # since podman 4.1, older than any that is supported
     )
 
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _ENGINE = "podman"
 _OK = 200
-# The format of podman's own choice, OCI's, has no place for a HEALTHCHECK.
+# Podman's default format, OCI's, cannot hold a HEALTHCHECK.
 _DOCKER_FORMAT = "application/vnd.docker.distribution.manifest.v2+json"
 
 
-def build(  # noqa: PLR0913 (what `Engine.build` is told, and whom to ask)
+def build(  # noqa: PLR0913 (the parameters of `Engine.build`, and the session)
     session: PodmanSession,
     context: Path,
     *,
@@ -30,7 +30,7 @@ def build(  # noqa: PLR0913 (what `Engine.build` is told, and whom to ask)
     build_args: Mapping[str, str],
     on_progress: Callable[[str], None] | None,
 ) -> None:
-    """Build *tag* over *session*, which is spent afterwards; see `Engine.build`."""
+    """Build the image *tag* with *session*, which cannot be used afterwards; see `Engine.build`."""
     with open_context(context, tag=tag, engine=_ENGINE) as archive:
         request = build_request(tag, containerfile, build_args, archive)
         answer, chunks = session.open_stream(request)
@@ -42,13 +42,13 @@ def build(  # noqa: PLR0913 (what `Engine.build` is told, and whom to ask)
 def build_request(
     tag: str, containerfile: str, build_args: Mapping[str, str], archive: BinaryIO
 ) -> Request:
-    """Build the request that builds *tag* from *archive* and streams its progress."""
+    """Return the request that builds *tag* from *archive* and streams its progress."""
     query = build_query(tag, containerfile, build_args)
-    query |= {"layers": "false", "outputformat": _DOCKER_FORMAT}  # no image is left of each step
+    query |= {"layers": "false", "outputformat": _DOCKER_FORMAT}  # leave no image for each step
     return Request(
         method="post",
         path="build",
         query=query,
-        timeout=None,  # a compiler may take its time between two lines
+        timeout=None,  # a compiler may take long between two lines
         upload=archive,
     )

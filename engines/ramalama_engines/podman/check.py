@@ -1,7 +1,7 @@
-"""Compare a container that podman made with what was asked: podman drops options without a word.
+"""Compare a container that podman made with its spec, since podman drops some options silently.
 
-Only what was asked is compared, and only what inspect shows on every podman since 4.3. It does not
-show device permissions, the devices of a privileged or rootless container, nor CDI names.
+Only requested options are compared, and only those that inspect shows on every podman since 4.3. It
+does not show device permissions, the devices of a privileged or rootless container, or CDI names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ramalama_engines.podman.spec import (
     signal_number,
     tmpfs_options,
 )
-from ramalama_engines.rest.go_json import elements, members
+from ramalama_engines.rest.http import elements, members
 from ramalama_engines.spec import BindMount, HostDevice, TmpfsMount
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ _ANY_ADDRESS = frozenset({"", "0.0.0.0"})  # noqa: S104 (compared with, never bo
 
 
 def dropped_options(spec: ContainerSpec, made: Inspect, *, rootless: bool) -> tuple[str, ...]:
-    """Name the options of *spec* that the container lacks; *made* is libpod's inspect of it.
+    """Return the options of *spec* that the container lacks; *made* is libpod's inspect of it.
 
-    Each with its remedy, where there is one. The values of variables and labels are left out.
+    Each has its remedy, if there is one. The values of variables and labels are left out.
     """
     shows_devices = not rootless and not spec.privileged
     checks = (*_CHECKS, _devices) if shows_devices else _CHECKS
@@ -47,7 +47,7 @@ def _identity(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _command(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
-    # With an init the program comes after it; without arguments podman 4 repeats the program.
+    # With an init, the program follows it; without arguments, podman 4 repeats the program.
     argv = (made.get("Path"), *elements(made.get("Args")))
     asked = (*(spec.entrypoint or ()), *spec.command)
     if asked and argv[-len(asked) :] != asked:
@@ -121,7 +121,7 @@ def _privileges(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _capabilities_left(spec: ContainerSpec, made: Inspect) -> frozenset[str]:
-    """Return the capabilities that were to be dropped and are still there."""
+    """Return the capabilities that should have been dropped and are still there."""
     kept = frozenset[str](
         (*elements(made.get("BoundingCaps")), *elements(made.get("EffectiveCaps")))
     )
@@ -135,7 +135,7 @@ def _selinux(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     annotated = ",label=".join(spec.selinux_options)
     if annotated and _annotations(made).get(SELINUX_LABEL) != annotated:
         yield "SELinux options"
-    # An engine without SELinux labels nothing, which no option can be at odds with.
+    # An engine without SELinux sets no label, so that no option can differ from it.
     label = str(made.get("ProcessLabel") or "")
     for option in spec.selinux_options if label else ():
         if option.partition(":")[2] not in label or option == "disable":
@@ -171,12 +171,12 @@ def _runtime(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def ignored_runtime(spec: ContainerSpec, *, default: str) -> Iterator[str]:
-    """Name the OCI runtime that *spec* asks for and a service with another *default* ignores."""
-    # A path where the service was told one; its last part names it as well.
+    """Yield the OCI runtime of *spec*, if a service with another *default* ignores it."""
+    # The service may report a path; its last part is the name of the runtime.
     if spec.oci_runtime not in {None, default, posixpath.basename(default)}:
         yield (
-            f"OCI runtime {spec.oci_runtime!r} (before podman 6 its API takes none, and it would be"
-            f" {default!r}: set runtime in the [engine] table of the service's containers.conf,"
+            f"OCI runtime {spec.oci_runtime!r} (before podman 6 the API ignores it and uses"
+            f" {default!r}; set runtime in the [engine] table of the service's containers.conf,"
             " start the service with --runtime, or use CDI devices, which need no special runtime)"
         )
 
@@ -194,7 +194,7 @@ def _limits(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _same_limit(asked: int | None, kept: int | None) -> bool:
-    """Compare a limit; 0 and -1 both stand for none."""
+    """Return whether a limit is as requested; 0 and -1 both mean no limit."""
     return asked is None or asked == kept or max(asked, kept or 0) <= 0
 
 
@@ -202,7 +202,7 @@ def _ending(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     config = made["Config"]
     if spec.init and not made["HostConfig"].get("Init"):
         yield "init"
-    signal = spec.stop_signal  # shown as a number, by podman 5 too in the API that we speak
+    signal = spec.stop_signal  # shown as a number by API 4, even of podman 5
     if signal is not None and config.get("StopSignal") != signal_number(signal):
         yield f"stop signal {signal}"
     if spec.stop_timeout is not None and config.get("StopTimeout") != spec.stop_timeout:
@@ -210,7 +210,7 @@ def _ending(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _clean(path: str) -> str:
-    """Spell *path* as one would: what was asked and what is shown may differ in slashes."""
+    """Normalize *path*: the requested and the reported path may differ in slashes."""
     return posixpath.normpath(path)
 
 

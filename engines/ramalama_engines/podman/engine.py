@@ -1,7 +1,7 @@
-"""Drive Podman through its REST API; podman-py's session carries the calls, the JSON is ours.
+"""Use Podman through its REST API; podman-py's session sends the requests, the JSON is made here.
 
-podman-py's own translation has silent failures in create, pull, list, stop and logs, and its
-`PodmanClient` stumbles over ordinary configuration files.
+podman-py's own functions for create, pull, list, stop and logs fail silently in some cases, and its
+`PodmanClient` fails with ordinary configuration files.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ from ramalama_engines.podman.rootless import has_limits, rootless_drops
 from ramalama_engines.podman.session import Request
 from ramalama_engines.podman.session_pool import Sessions
 from ramalama_engines.podman.spec import libpod_spec
-from ramalama_engines.rest.go_json import elements
-from ramalama_engines.rest.http import has_timed_out, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, socket_path, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
 from ramalama_values.text import one_line
@@ -66,15 +65,16 @@ _NOT_FOUND = 404
 _CONTAINER = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 _START_POLL = 0.01  # seconds
 _WAIT_INTERVAL = "100ms"
-_TAKES_RUNTIME = 6  # the major version whose API first honours an OCI runtime
-_SHORTEST_WAIT = 0.05  # seconds; enough for an answer that is there already
+_TAKES_RUNTIME = 6  # the first major version whose API supports an OCI runtime
+_SHORTEST_WAIT = 0.05  # seconds; enough for an answer that has arrived already
 
 
 class PodmanEngine:
-    """A Podman service, from 4.3 on, at a UNIX socket; see `Engine` for what the methods promise.
+    """A Podman service, 4.3 or later, at a UNIX socket; see `Engine` for the methods.
 
-    *timeout* is how many seconds the service may be silent in a call that waits for nothing.
-    Building one costs no request: a service that is not there shows at the first call.
+    *timeout* is how many seconds the service may send nothing in a call that does not wait.
+    Creating this object sends no request: a service that does not run causes an error at the first
+    call.
     """
 
     def __init__(self, url: str, *, timeout: float = 60.0) -> None:
@@ -84,17 +84,17 @@ class PodmanEngine:
 
     @property
     def kind(self) -> EngineKind:
-        """Podman."""
+        """Return `EngineKind.PODMAN`."""
         return EngineKind.PODMAN
 
     @property
     def url(self) -> str:
-        """As it was given."""
+        """The address, as it was given."""
         return self._url
 
     @property
     def rootless(self) -> bool:
-        """Whose socket it is; the kernel knows without a request."""
+        """Whether the socket's owner is not root; the kernel knows it without a request."""
         return self._rootless
 
     @cached_property
@@ -108,11 +108,11 @@ class PodmanEngine:
 
     @property
     def info(self) -> EngineInfo:
-        """What the service says of itself; podman 4.3 takes 0.3 s for it."""
+        """The service's information about itself; podman 4.3 takes 0.3 s for it."""
         return engine_info(self._info, url=self._url)
 
     def image(self, image: str) -> LocalImage | None:
-        """Inspect *image*."""
+        """Return the local image *image*; None if it is not local."""
         if not image:  # podman would list all images
             return None
         answer = self._call("get", f"images/{quote(image, safe='')}/json")
@@ -123,7 +123,7 @@ class PodmanEngine:
         return local_image(answer.json)
 
     def images(self) -> Sequence[ImageSummary]:
-        """List all."""
+        """Return all local images."""
         from ramalama_engines.rest.images import (  # noqa: PLC0415 (few commands list)
             image_summaries,
         )
@@ -141,7 +141,7 @@ class PodmanEngine:
         tls_verify: bool = True,
         on_progress: Callable[[PullProgress], None] | None = None,
     ) -> str:
-        """Pull *image*; leaving the block early closes the connection, which ends the pull."""
+        """Pull *image*; an exception closes the connection, which ends the pull."""
         request = pull_request(image, auth=auth, tls_verify=tls_verify)
         with self._sessions.spend() as session:
             answer, chunks = session.open_stream(request)
@@ -165,7 +165,7 @@ class PodmanEngine:
         build_args: Mapping[str, str],
         on_progress: Callable[[str], None] | None = None,
     ) -> str:
-        """Build *tag*; leaving early closes the connection, and podman throws its work away."""
+        """Build *tag*; an exception closes the connection, and podman discards the build."""
         from ramalama_engines.podman.build import build  # noqa: PLC0415 (see above)
         from ramalama_engines.rest.build import built_id  # noqa: PLC0415 (few commands build)
 
@@ -181,7 +181,7 @@ class PodmanEngine:
         return built_id(self.image(tag), tag=tag, engine="podman")
 
     def create(self, spec: ContainerSpec) -> str:
-        """Create, inspect and compare."""
+        """Create the container, inspect it and compare it with *spec*."""
         if dropped := tuple(self._known_drops(spec)):
             raise silently_dropped(dropped)
         answer = self._call("post", "containers/create", body=libpod_spec(spec))
@@ -193,13 +193,13 @@ class PodmanEngine:
         try:
             self._verify(spec, container, answer)
         except BaseException:
-            with contextlib.suppress(EngineError):  # the first failure is the one to tell
+            with contextlib.suppress(EngineError):  # report the first failure
                 self.remove(container, force=True)
             raise
         return container
 
     def _known_drops(self, spec: ContainerSpec) -> Iterator[str]:
-        """Name what is in vain to try; asks for the service's information only where it matters."""
+        """Yield options that podman will ignore; ask for its information only if it matters."""
         if self.rootless:
             controllers = self._controllers if has_limits(spec) else ()
             yield from rootless_drops(spec, controllers=controllers)
@@ -212,17 +212,17 @@ class PodmanEngine:
             raise silently_dropped(dropped, server=created.server)
 
     def start(self, container: str) -> None:
-        """Start it; one that runs already is left alone."""
+        """Start the container; if it runs already, do nothing."""
         answer = self._call("post", _path(container, "start"))
         if answer.status not in {_NO_CONTENT, _NOT_MODIFIED}:
             raise failure(answer.error, f"cannot start the container {container}", START_FAILURES)
 
     def inspect(self, container: str) -> ContainerState:
-        """Inspect it."""
+        """Return the container's state."""
         return container_state(self._inspect(container))
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
-        """List all, the service filters."""
+        """Return the containers that have *labels*; the service filters them."""
         wanted = [f"{name}={value}" if value else name for name, value in labels.items()]
         filters = json.dumps({"label": wanted})
         answer = self._call("get", "containers/json", {"all": "true", "filters": filters})
@@ -233,7 +233,7 @@ class PodmanEngine:
     def logs(
         self, container: str, *, follow: bool = False, tail: int | None = None
     ) -> Iterator[str]:
-        """Return a `LogStream`, which any thread may close, or else the last lines of one."""
+        """Return a `LogStream`, which any thread may close, or a generator of the last lines."""
         query: dict[str, str | int] = {"stdout": "true", "stderr": "true"}
         if follow:
             query["follow"] = "true"
@@ -250,7 +250,7 @@ class PodmanEngine:
         return stream if follow or tail is None else last_lines(stream, tail)
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
-        """Wait for the end; podman also calls a container "exited" that has yet to start."""
+        """Wait for the end; podman also reports "exited" for a container that has not started."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             code = self._wait_for_exit(container, deadline)
@@ -262,7 +262,7 @@ class PodmanEngine:
             _sleep_until(deadline, container)
 
     def _wait_for_exit(self, container: str, deadline: float | None) -> int:
-        """Let the service look at its own pace; the more often, the more of a core it takes."""
+        """Let the service poll; a shorter interval would take more of a CPU core."""
         left = None if deadline is None else deadline - time.monotonic()
         request = Request(
             method="post",
@@ -281,7 +281,7 @@ class PodmanEngine:
         return int(answer.json)
 
     def stop(self, container: str, *, timeout: float = 10.0) -> None:
-        """Stop it; the service counts whole seconds, so they are rounded up."""
+        """Stop the container; *timeout* is rounded up, since the service counts whole seconds."""
         seconds = math.ceil(timeout)
         request = Request(
             method="post",
@@ -294,12 +294,12 @@ class PodmanEngine:
             raise failure(answer.error, f"cannot stop the container {container}")
 
     def remove(self, container: str, *, force: bool = False) -> None:
-        """Remove it; *force* kills it by a request of its own.
+        """Remove the container; *force* kills it with a separate request.
 
         Podman 4.3 removes a running llama-server in 75 ms by two requests, in 125 ms by one.
         """
         query = {"v": "true"}
-        with contextlib.suppress(ContainerNotFound):  # gone already is what was wanted
+        with contextlib.suppress(ContainerNotFound):  # it may be removed already
             if force:
                 self._call("post", _path(container, "kill"), {"signal": "KILL"})  # if it runs
                 query |= {"force": "true", "timeout": "0"}
@@ -308,7 +308,7 @@ class PodmanEngine:
                 raise failure(answer.error, f"cannot remove the container {container}")
 
     def close(self) -> None:
-        """Close every connection, those of other threads too."""
+        """Close every connection, including those of other threads."""
         self._sessions.close()
 
     def __enter__(self) -> Self:
@@ -321,7 +321,7 @@ class PodmanEngine:
     def _info(self) -> Mapping[str, Any]:
         answer = self._call("get", "info")
         if answer.status != _OK:
-            raise failure(answer.error, "cannot tell about itself")
+            raise failure(answer.error, "cannot report its information")
         info: Mapping[str, Any] = answer.json
         return info
 
@@ -354,13 +354,13 @@ class PodmanEngine:
 
 
 def _major(version: str) -> int:
-    """Read the first number of a version; 0 for one that has none."""
+    """Return the first number of a version; 0 if it has none."""
     digits = version.partition(".")[0]
     return int(digits) if digits.isdecimal() else 0
 
 
 def _path(container: str, *rest: str) -> str:
-    """Return the path of *container*; a name that none can have must not become another path."""
+    """Return the path of *container*; an invalid name must not lead to another path of the API."""
     if not re.fullmatch(_CONTAINER, container):
         msg = f"there is no container {container!r}"
         raise ContainerNotFound(msg, engine="podman")
@@ -368,7 +368,7 @@ def _path(container: str, *rest: str) -> str:
 
 
 def _sleep_until(deadline: float | None, container: str) -> None:
-    """Pause before a container that was not yet started is looked at again."""
+    """Pause before checking again a container that had not started."""
     if deadline is not None and time.monotonic() >= deadline:
         raise TimeoutError(_still_runs(container))
     time.sleep(_START_POLL)

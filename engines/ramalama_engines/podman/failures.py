@@ -1,6 +1,6 @@
-"""What podman's refusals mean: its status codes are 500 for nearly all, so its words decide.
+"""Turn podman's error messages into exceptions; its status is almost always 500, so text decides.
 
-The words were seen on podman 4.3 to 5.8.
+The messages are those of podman 4.3 to 5.8.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 
 def failure(text: str, what: str, meanings: Sequence[FailurePattern] = ()) -> EngineError:
-    """Say what went wrong, from podman's own *text*; *what* tells it where no meaning fits."""
+    """Return an error for podman's *text*; *what* describes it if no pattern matches."""
     unexplained = EngineError(f"podman {one_line(what)}: {one_line(text)}", engine="podman")
     return explain(text, (*meanings, _GONE), engine="podman") or unexplained
 
 
 def silently_dropped(dropped: Sequence[str], *, server: str = "") -> UnsupportedOption:
-    """Refuse options that the *server*, "Libpod/4.3.1 (linux)", takes and does without."""
+    """Return an error for options that the *server*, "Libpod/4.3.1 (linux)", silently ignores."""
     version = re.search(r"[0-9][0-9.]*", server)
-    msg = f"podman {version[0] if version else ''} would silently do without {'; '.join(dropped)}"
+    msg = f"podman {version[0] if version else ''} would silently ignore {'; '.join(dropped)}"
     return UnsupportedOption(one_line(msg), engine="podman")
 
 
@@ -43,7 +43,7 @@ def _meaning(words: str, error: type[EngineError], message: str) -> FailurePatte
     return FailurePattern(words, error, message)
 
 
-# A 404, but a 500 while somebody else removes the container.
+# A 404 error, but a 500 error while another client removes the container.
 _GONE = _meaning(
     r"no such container|no such exit code \(container in state unknown\)",
     ContainerNotFound,
@@ -59,18 +59,18 @@ CREATE_FAILURES = (
     _meaning(
         r"invalid reference format|must set root filesystem source",
         ImageNotFound,
-        "that is no reference of an image",
+        "that is not an image reference",
     ),
     _meaning(
         r'name "?(?P<name>[^" ]*)"? is already in use',
         ContainerConflict,
-        "the name {name} is taken; choose another, or remove the container that has it",
+        "the name {name} is in use; choose another, or remove the container that has it",
     ),
     _meaning(
         r"names must match",
         UnsupportedOption,
-        "a container's name begins with a letter or a digit"
-        " and goes on with these and '_', '.', '-'",
+        "a container's name must begin with a letter or a digit"
+        " and continue with these, '_', '.' or '-'",
     ),
     _meaning(
         r"unresolvable CDI devices (?P<names>[^:\n]*)",
@@ -91,12 +91,12 @@ CREATE_FAILURES = (
     _meaning(
         r"\bstatfs (?P<path>/.*?): no such file",
         UnsupportedOption,
-        "there is no {path} on the engine's host to mount",
+        "the mount source {path} does not exist on the engine's host",
     ),
     _meaning(
         r"\bstat(?:fs)? (?P<path>/.*?): permission denied",
         UnsupportedOption,
-        "the engine may not reach {path}: a rootless podman sees what its user sees",
+        "the engine has no permission for {path}: a rootless podman can access what its user can",
     ),
     _meaning(
         r'invalid network "(?P<mode>[^"]*)"|network with name or ID (?P<name>[^\s:]+)',
@@ -111,12 +111,12 @@ CREATE_FAILURES = (
     _meaning(
         r"keep-id is only supported in rootless",
         UnsupportedOption,
-        "this podman keeps user IDs (--userns keep-id) only where it runs rootless",
+        "this podman supports --userns keep-id only if it runs rootless",
     ),
     _meaning(
         r"init binary|catatonit",
         UnsupportedOption,
-        "the engine's host has no init for containers; install catatonit there, or ask for none",
+        "the engine's host has no init for containers; install catatonit there, or use no init",
     ),
     _meaning(
         r"OCI runtime.*(?:not found|no such file)|(?:not found|no such file).*OCI runtime",
@@ -126,13 +126,13 @@ CREATE_FAILURES = (
     _meaning(
         r"no space left on device",
         EngineError,
-        "the engine's disk is full; make room there",
+        "the engine's disk is full; free some space there",
     ),
     _meaning(
         r"cannot unmarshal|invalid|unknown capability|must be an absolute path|duplicate mount"
         r"|not supported|only supported|no such file or directory",
         UnsupportedOption,
-        "podman refuses an option",
+        "podman rejects an option",
     ),
 )
 
@@ -142,7 +142,7 @@ START_FAILURES = (
         r"listen tcp\w* (?P<address>\S+): bind: address already in use"
         r"|address already in use|failed to bind port (?P<port>\d+)",
         ContainerConflict,
-        "the host port {address}{port} is taken by another program; choose another",
+        "the host port {address}{port} is used by another program; choose another",
     ),
     _meaning(
         r'container process:.* exec: "(?P<runc>[^"]*)": (?:executable file|no such file)'
@@ -154,7 +154,7 @@ START_FAILURES = (
         r'exec: "(?P<runc>[^"]*)": permission denied'
         r"|crun: the path [`'](?P<crun>[^`']*)[`'] exists but it is not executable",
         ProgramNotFound,
-        "{runc}{crun} in the image may not be executed",
+        "{runc}{crun} in the image cannot be executed",
     ),
     _meaning(
         r"unresolvable CDI devices (?P<names>[^:\n]*)",
@@ -165,20 +165,20 @@ START_FAILURES = (
     _meaning(
         r'CDI host device "(?P<path>[^"]*)"',
         DeviceNotFound,
-        "a CDI specification on the engine's host names {path}, which is no device there;"
-        " make it anew with its vendor's tool",
+        "a CDI specification on the engine's host names {path}, which is not a device there;"
+        " generate it again with the vendor's tool",
     ),
     _meaning(
         r"/dev/net/tun",
         ContainerStartError,
-        "a rootless container's network needs /dev/net/tun, which the engine may not open;"
-        " mend its permissions, or use --network none or host",
+        "a rootless container's network needs /dev/net/tun, which the engine cannot open;"
+        " correct its permissions, or use --network none or host",
     ),
     _meaning(
         r"setting rlimit",
         ContainerStartError,
-        "the engine's host does not let it raise a resource limit; podman itself raises nofile and"
-        " nproc where ulimits are given without them, so give lower ones",
+        "the engine's host does not allow a higher resource limit; podman itself raises nofile and"
+        " nproc if ulimits do not set them, so set lower ones",
     ),
     _meaning(r"", ContainerStartError, "podman could not start the container"),
 )

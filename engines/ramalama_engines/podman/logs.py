@@ -1,4 +1,4 @@
-"""Follow a container's log until it ends, or until another thread has had enough."""
+"""Follow a container's log until it ends, or until another thread closes the stream."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class LogStream:
-    """The lines of a log; the request goes out with the first `next`.
+    """The lines of a log; the request is sent with the first `next`.
 
-    Unlike a generator it may be closed while another thread waits in `next`, which then ends:
-    podman 4 does not even answer before the container writes its first line.
+    Unlike a generator, it can be closed while another thread waits in `next`, which then ends.
+    Podman 4 sends no answer at all before the container writes its first line.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class LogStream:
     ) -> None:
         self._lent: list[PodmanSession] = []
         self._closed = threading.Event()
-        # The generator knows not us, so that dropping us ends it at once, without a cycle.
+        # The generator has no reference to this object, so that dropping it ends the generator at
+        # once.
         self._lines = _read(sessions, request, failure, self._lent, self._closed)
 
     def __iter__(self) -> Self:
@@ -49,14 +50,14 @@ class LogStream:
         self._closed.set()
         for session in self._lent:
             session.cut()
-        with contextlib.suppress(ValueError):  # it runs in another thread, and has just been cut
+        with contextlib.suppress(ValueError):  # it runs in another thread, and was just cut
             self._lines.close()
 
 
 def last_lines(log: LogStream, count: int) -> Generator[str]:
-    """Yield the last *count* lines.
+    """Yield the last *count* lines of *log*.
 
-    Podman 4.3 counts from the end too, but loses and mixes up what was written in pieces.
+    Podman 4.3 can select them itself, but it loses and mixes up lines that were written in pieces.
     """
     with contextlib.closing(log):
         yield from deque(log, maxlen=count)
@@ -71,7 +72,7 @@ def _read(
 ) -> Generator[str]:
     with sessions.spend() as session:
         lent.append(session)
-        if closed.is_set():  # too early for close() to find the session
+        if closed.is_set():  # close() was called before it could find the session
             return
         answer, chunks = session.open_stream(request)
         if answer.body:

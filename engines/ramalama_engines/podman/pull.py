@@ -1,4 +1,4 @@
-"""Ask podman to pull an image."""
+"""Make the request that pulls an image with podman."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def pull_request(image: str, *, auth: RegistryAuth | None, tls_verify: bool) -> Request:
-    """Build the request that pulls *image* even if it is local, and streams its progress."""
+    """Return the request that pulls *image*, even if it is local, and streams its progress."""
     query = {
         "reference": image,
         "policy": "always",
-        "compatMode": "true",  # podman 4.8 and later count bytes only in docker's style
+        "compatMode": "true",  # podman 4.8 and later report bytes only in docker's format
     }
-    if not tls_verify:  # saying "true" would overrule a registries.conf that says insecure
+    if not tls_verify:  # sending "true" would override an insecure registry in registries.conf
         query["tlsVerify"] = "false"
     return Request(
         method="post",
         path="images/pull",
         query=query,
-        timeout=None,  # a layer may take its time between two lines
+        timeout=None,  # a layer may take long between two lines
         headers=None if auth is None else {"X-Registry-Auth": _encode(auth)},
     )
 

@@ -1,4 +1,4 @@
-"""What a rootless podman takes, shows in inspect, and does without."""
+"""Find the options that a rootless podman accepts, and even shows in inspect, but ignores."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _REMEDY = "(its user needs cgroup v2 with this controller delegated, or leave th
 
 
 def has_limits(spec: ContainerSpec) -> bool:
-    """Tell whether *spec* asks for anything that takes a cgroup controller."""
+    """Return whether *spec* sets a limit that needs a cgroup controller."""
     return _is_limit(spec.pids_limit) or _is_limit(spec.memory_limit)
 
 
 def rootless_drops(spec: ContainerSpec, *, controllers: Collection[str]) -> tuple[str, ...]:
-    """Name the options of *spec* that have no effect; *controllers* are those of its cgroup."""
+    """Return the options of *spec* without effect; *controllers* are those of podman's cgroup."""
     return (*_limits(spec, controllers), *_permissions(spec))
 
 
@@ -32,14 +32,14 @@ def _limits(spec: ContainerSpec, controllers: Collection[str]) -> Iterator[str]:
 
 
 def _is_limit(value: int | None) -> bool:
-    """Tell whether *value* limits anything; 0 and -1 stand for no limit."""
+    """Return whether *value* is a limit; 0 and -1 mean no limit."""
     return value is not None and value > 0
 
 
 def _permissions(spec: ContainerSpec) -> Iterator[str]:
-    """Look for devices that are not to be read or written: only a cgroup of root's can tell.
+    """Yield devices with restricted reading or writing, which only root's cgroup can restrict.
 
-    Nodes need no care: nobody makes them in a user namespace.
+    The permission to create nodes ("m") does not matter: it is not possible in a user namespace.
     """
     for device in spec.devices:
         if isinstance(device, HostDevice) and not {"r", "w"} <= set(device.permissions):

@@ -1,4 +1,4 @@
-"""Carry requests to podman over podman-py's session, in a way that another thread can cut."""
+"""Send requests to podman with podman-py's session, so that another thread can interrupt them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from typing import BinaryIO
 
-_API = "4.0.0"  # the libpod API that we speak; podman 4 and 5 answer to it alike
+_API = "4.0.0"  # the version of the libpod API; podman 4 and 5 answer it alike
 _CHUNK = 65536
 
 
 @frozen()
 class Request:
-    """A request to libpod; *timeout* in seconds without a byte, None waits for ever."""
+    """A request to libpod; *timeout* is in seconds without data, None means no limit."""
 
     method: Literal["get", "post", "delete"]
     path: str
@@ -41,7 +41,7 @@ class Request:
 
 @frozen(kw_only=False)
 class PodmanAnswer:
-    """What podman answered, read whole."""
+    """Podman's answer, read completely."""
 
     status: int
     body: bytes
@@ -49,7 +49,7 @@ class PodmanAnswer:
 
     @property
     def json(self) -> Any:  # noqa: ANN401 (JSON)
-        """The body, decoded; raises EngineError where it is not JSON."""
+        """The body as JSON; raises EngineError if it is not JSON."""
         try:
             return parse_json(self.body)
         except ValueError as exc:
@@ -58,7 +58,7 @@ class PodmanAnswer:
 
     @property
     def error(self) -> str:
-        """Podman's words for what went wrong."""
+        """Podman's message in an error answer."""
         try:
             return str(self.json["message"])
         except (EngineError, LookupError, TypeError):
@@ -68,7 +68,7 @@ class PodmanAnswer:
 class _Connection(UDSConnection):
     """A connection that remembers its socket, which http.client forgets before the last byte.
 
-    podman-py's own leaves the socket open where nobody answers.
+    podman-py's own connection does not close the socket if no engine answers.
     """
 
     path: str
@@ -80,8 +80,8 @@ class _Connection(UDSConnection):
         try:
             self.wire.settimeout(self.timeout)
             self.wire.connect(self.path)
-            if self.session_is_cut.is_set():  # too early for cut() to find the socket
-                raise ConnectionAbortedError  # noqa: TRY301 (as if the service had done it)
+            if self.session_is_cut.is_set():  # cut() was called before it could find the socket
+                raise ConnectionAbortedError  # noqa: TRY301 (as if the service had closed it)
         except BaseException:
             self.wire.close()
             raise
@@ -89,7 +89,7 @@ class _Connection(UDSConnection):
 
 
 class PodmanSession:
-    """podman-py's session for one request at a time, which another thread can cut."""
+    """podman-py's session for one request at a time, which another thread can interrupt."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -102,22 +102,22 @@ class PodmanSession:
         self._client.mount("http://", adapter)
 
     def exchange(self, request: Request) -> PodmanAnswer:
-        """Send *request* and read the whole answer.
+        """Send *request* and return the whole answer.
 
         Raises:
-            EngineUnavailable: there is none, or we were cut.
+            EngineUnavailable: no engine answers, or the session was cut.
         """
         with self._translated():
             response = self._send(request, stream=False)
             return PodmanAnswer(response.status_code, response.content, _server(response))
 
     def open_stream(self, request: Request) -> tuple[PodmanAnswer, Iterator[bytes]]:
-        """Send *request* and return the answer with an empty body, and the body as it comes.
+        """Send *request*; return the answer without its body, and the body in pieces as it arrives.
 
         An error's body is read at once.
 
         Raises:
-            EngineUnavailable: as `exchange`; the iterator raises it as well.
+            EngineUnavailable: as in `exchange`; the iterator raises it as well.
         """
         with self._translated():
             self._response = response = self._send(request, stream=True)
@@ -126,18 +126,18 @@ class PodmanSession:
         return PodmanAnswer(response.status_code, body, _server(response)), self._chunks(response)
 
     def cut(self) -> None:
-        """End the request under way, with EngineUnavailable to the thread that waits for it.
+        """End the current request; the thread that waits for it gets EngineUnavailable.
 
-        Shutting the socket down wakes that thread up; closing would wait for it.
+        Shutting the socket down wakes up that thread; closing it would wait for the thread.
         """
         self._is_cut.set()
         if self._connection is not None and self._connection.wire is not None:
-            with contextlib.suppress(OSError):  # it has ended by itself
+            with contextlib.suppress(OSError):  # it has ended already
                 self._connection.wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the connection, also one whose answer is not read to its end."""
-        if self._response is not None:  # its connection is not the client's while it is read
+        """Close the connection, even if its answer has not been read to the end."""
+        if self._response is not None:  # its connection is not in the pool while it is read
             self._response.close()
         self._client.close()
 

@@ -1,7 +1,7 @@
-"""Lend podman-py's sessions to the threads of an engine's users, and close them all together.
+"""Lend podman-py's sessions to threads, and close them all together.
 
-A `requests.Session` is not promised to be thread-safe, and one per thread would live as long as
-somebody remembers the thread. So a request borrows a session, and a few are kept for the next ones.
+A `requests.Session` is not documented as safe for threads, and one session for each thread would
+live as long as the thread. So a request borrows a session, and a few are kept for later requests.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ramalama_engines.rest.http import socket_path
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# Each holds a file descriptor here and one of podman's; who starts twenty servers at once has forty
-# requests under way, and would keep as many connections for good.
+# Each takes a file descriptor here and in podman. A program that starts twenty servers at once has
+# forty requests in progress, and would otherwise keep as many connections.
 _MOST_IDLE: Final = 4
 
 
 class Sessions:
-    """The sessions of one engine: lent out, taken back, and closed all together."""
+    """The sessions of one engine, which are lent, returned, and closed all together."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -34,39 +34,39 @@ class Sessions:
 
     @contextlib.contextmanager
     def borrow(self) -> Generator[PodmanSession]:
-        """Lend a session, and keep it for another request unless the block fails."""
+        """Lend a session, and keep it for another request unless the block raises an exception."""
         session = self._take()
         try:
             yield session
         except BaseException:
-            self._throw_away(session)  # its answer may be half read
+            self._discard(session)  # its answer may be half read
             raise
-        self._give_back(session)
+        self._return(session)
 
     @contextlib.contextmanager
     def spend(self) -> Generator[PodmanSession]:
-        """Lend a session for a stream: it may be cut at any time, so nobody else shall get it."""
+        """Lend a session for a stream; it may be cut at any time, so it is not used again."""
         session = self._take()
         try:
             yield session
         finally:
-            self._throw_away(session)
+            self._discard(session)
 
     def close(self) -> None:
-        """Cut the requests under way, close the idle sessions, and lend none any more."""
+        """Cut all requests in progress, close the idle sessions, and lend no more."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
             lent = tuple(self._lent)
         for session in lent:
-            session.cut()  # its borrower throws it away
+            session.cut()  # its borrower discards it
         for session in idle:
             session.close()
 
     def _take(self) -> PodmanSession:
         path = socket_path(self._url)
         if path is None:
-            msg = f"podman at {self._url}: only unix:// URLs can be reached"
+            msg = f"podman at {self._url}: only unix:// is supported"
             raise EngineUnavailable(msg, engine="podman")
         with self._lock:
             if self._closed:
@@ -76,7 +76,7 @@ class Sessions:
             self._lent.add(session)
         return session
 
-    def _give_back(self, session: PodmanSession) -> None:
+    def _return(self, session: PodmanSession) -> None:
         with self._lock:
             self._lent.discard(session)
             if not self._closed and len(self._idle) < _MOST_IDLE:
@@ -84,8 +84,8 @@ class Sessions:
                 return
         session.close()
 
-    def _throw_away(self, session: PodmanSession) -> None:
+    def _discard(self, session: PodmanSession) -> None:
         with self._lock:
             self._lent.discard(session)
-        session.cut()  # so that closing need not wait for what is unread
+        session.cut()  # so that closing does not wait for the rest of the answer
         session.close()

@@ -1,7 +1,7 @@
-"""Say what a ContainerSpec asks for in libpod's words, the SpecGenerator of its REST API.
+"""Convert a ContainerSpec into libpod's SpecGenerator, the body of its create request.
 
-Written by hand because podman-py's own translation loses options without a word: security
-options, tmpfs mounts and more.
+podman-py's own conversion is not used, because it loses options silently: security options, tmpfs
+mounts and more.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import ContainerSpec, Device, Mount, PortBinding, Ulimit
 
 KEEP_GROUPS = "run.oci.keep_original_groups"  # crun's annotation; the API has no field for it
-SELINUX_LABEL = "io.podman.annotations.label"  # as podman's command line sets it; shown by inspect
+SELINUX_LABEL = "io.podman.annotations.label"  # set as by podman's command line; shown by inspect
 
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 (what podman means by an empty address)
-_UNLIMITED = 2**64 - 1  # podman before 5.5 answers 500 to -1
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 (podman's meaning of an empty address)
+_UNLIMITED = 2**64 - 1  # podman before 5.5 answers -1 with status 500
 # fmt: off
 _RLIMITS = frozenset((
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
     "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
 ))
-# The engine's host is Linux, whatever this machine numbers its signals like: signal(7).
+# The engine's host runs Linux; this machine may number its signals differently: signal(7).
 _SIGNALS: tuple[str, ...] = (
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
     "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
@@ -35,9 +35,9 @@ _NETWORK_MODES = frozenset({"none", "host", "bridge", "private", "slirp4netns", 
 
 
 def libpod_spec(spec: ContainerSpec) -> dict[str, Any]:
-    """Build the body of ``POST /libpod/containers/create``.
+    """Return the body of ``POST /libpod/containers/create``.
 
-    What *spec* turns off is sent as false: containers.conf may have turned it on.
+    Options that *spec* turns off are sent as false, since containers.conf may have turned them on.
 
     Raises:
         UnsupportedOption: an rlimit or a signal has a name that Linux does not know.
@@ -61,13 +61,13 @@ def libpod_spec(spec: ContainerSpec) -> dict[str, Any]:
         "r_limits": [_rlimit(limit) for limit in spec.ulimits],
         "resource_limits": _resource_limits(spec),
         "init": spec.init,
-        # An image's own check knows nothing of how its program was started here.
+        # An image's own health check does not know how its program was started here.
         "healthconfig": {"Test": ["NONE"]},
     }
-    return body | _what_was_asked_at_all(spec)
+    return body | _optional_fields(spec)
 
 
-def _what_was_asked_at_all(spec: ContainerSpec) -> dict[str, Any]:
+def _optional_fields(spec: ContainerSpec) -> dict[str, Any]:
     fields = {
         "name": spec.name,
         "entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
@@ -95,7 +95,7 @@ def signal_number(name: str) -> int:
 
 
 def network_fields(network: str) -> dict[str, Any]:
-    """Return the fields that ask for *network*: a mode of podman-run(1), `--network`, or a name."""
+    """Return the fields for *network*: a mode of podman-run(1), `--network`, or a name."""
     mode = network.partition(":")[0]
     if mode in _NETWORK_MODES or mode in {"container", "ns"}:
         return {"netns": _namespace(network)}
@@ -142,7 +142,8 @@ def _port(port: PortBinding) -> dict[str, Any]:
     return {
         "container_port": port.container_port,
         "host_port": port.host_port,
-        # Given in figures, netavark (Podman 4.3) forwards what is sent to that very address.
+        # With an explicit 0.0.0.0, netavark (Podman 4.3) forwards only what is sent to that
+        # address.
         "host_ip": "" if port.host_address == _ANY_ADDRESS else port.host_address,
         "protocol": "tcp",
     }

@@ -1,1 +1,1 @@
-"""Passwords for image registries, as Podman and Docker keep them."""
+"""Read passwords for image registries from the files of Podman and Docker."""

@@ -1,10 +1,10 @@
-"""Choose the password that an engine is given for a registry.
+"""Choose the password that an engine gets for a registry.
 
-The first file that has one for the image serves; `auth_files` tells which files those are.
+The first file that has a password for the image is used; see `files.default_files`.
 
-Some entries point elsewhere: to a helper program, which this package does not run, or to an
-identity token, which only the registry's own token service takes. They give a notice and no
-password, for the caller to print when the registry refuses us.
+Some entries refer to something else: to a helper program, which this package does not run, or to an
+identity token, which only the registry's own token service accepts. They give no password but a
+notice, which the caller prints if the registry refuses access.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundAuth:
-    """What the files say of an image's registry.
+    """What the files contain for an image's registry.
 
     Attributes:
-        auth: None means that we ask as nobody in particular.
-        source: the file that *auth* is from.
-        notices: what was there and could not be used, a sentence each.
+        auth: None means that the registry is used without a login.
+        source: the file that holds *auth*.
+        notices: entries that cannot be used, in one sentence each.
     """
 
     auth: RegistryAuth | None = None
@@ -43,11 +43,11 @@ class FoundAuth:
 def find_auth(
     reference: ImageReference, user: InvokingUser, *, authfile: Path | None = None
 ) -> FoundAuth:
-    """Look up who we are to the registry of *reference*.
+    """Return the login for the registry of *reference*.
 
     Raises:
-        ImagePullError: the file that *authfile* or `REGISTRY_AUTH_FILE` names is missing or
-            broken. The message says nothing of what is in it.
+        ImagePullError: the file that *authfile* or `REGISTRY_AUTH_FILE` names is missing or not
+            valid. The message shows none of its content.
     """
     try:
         entries = find_entries(reference, user, authfile=authfile)
@@ -62,19 +62,19 @@ def find_auth(
 
 
 def _notice(entry: AuthEntry, reference: ImageReference) -> str | None:
-    """Say what *entry* has that is of no use here; None if it has nothing for *reference*."""
+    """Return why *entry* cannot be used; None if it has nothing for *reference*."""
     if entry.problem:
         return entry.problem
     if entry.identity_token:
-        return _unusable(entry, reference, "as an identity token, which engines are not given")
-    # Without an entry for it nobody has logged in there, whatever keeps the passwords.
+        return _unusable(entry, reference, "as an identity token, which engines cannot use")
+    # Without an entry there is no login, even if a helper keeps the passwords of the file.
     helper = entry.registry_helper or (entry.store_helper if entry.key else None)
     if helper:
-        where = f"in the program 'docker-credential-{helper}', which we do not run for engines"
+        where = f"in the program 'docker-credential-{helper}', which is not run for engines"
         return _unusable(entry, reference, where)
     return None
 
 
 def _unusable(entry: AuthEntry, reference: ImageReference, where: str) -> str:
-    remedy = "give a file with user and password as --authfile"
+    remedy = "use --authfile to name a file with user and password"
     return f"{entry.source} keeps the password for {reference.domain} {where}; {remedy}"

@@ -1,7 +1,7 @@
-"""What the files of Podman and Docker say of a registry, in the order in which both look.
+"""Read a registry's entries from the files of Podman and Docker, in the order that both use.
 
-A file that is named (`--authfile`, else `REGISTRY_AUTH_FILE`) is the only one that is read, and
-must be readable. Otherwise these are, as far as they are there:
+If a file is named (`--authfile`, or else `REGISTRY_AUTH_FILE`), only this file is read, and it must
+be readable. Otherwise these files are read if they exist:
 
     $XDG_RUNTIME_DIR/containers/auth.json    podman login; without the variable
                                              /run/containers/UID/auth.json
@@ -9,8 +9,8 @@ must be readable. Otherwise these are, as far as they are there:
     $DOCKER_CONFIG/config.json               docker login; ~/.docker without the variable
     ~/.dockercfg                             docker login before 2015: "auths" without its name
 
-Within a file the longest key that is a prefix of the image's name wins, so that a namespace may
-have an account of its own; containers-auth.json(5).
+Within a file, the longest key that is a prefix of the image's name is used, so that a namespace can
+have its own account; containers-auth.json(5).
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ _OLD_NAME = ".dockercfg"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthEntry:
-    """What one file says of an image's registry; each of these may be missing.
+    """The content of one file for an image's registry; each field may be missing.
 
     Attributes:
         source: the file.
-        key: what an entry for it stands under, as it is written there.
+        key: the key of its entry, as it is written in the file.
         auth: user and password.
-        identity_token: what the registry's own token service takes instead.
-        registry_helper: NAME of the program ``docker-credential-NAME`` that knows this registry.
-        store_helper: NAME of the program that knows all registries of the file.
-        server: what these programs know the registry by.
-        problem: why nothing could be read; a sentence that shows nothing of what is there.
+        identity_token: a token that only the registry's own token service accepts.
+        registry_helper: NAME of the program ``docker-credential-NAME`` for this registry.
+        store_helper: NAME of the program for all registries of the file.
+        server: the registry's name for these programs.
+        problem: why the file could not be read; a sentence that shows none of its content.
     """
 
     source: Path
@@ -63,11 +63,12 @@ class AuthEntry:
 def find_entries(
     reference: ImageReference, user: InvokingUser, *, authfile: Path | None = None
 ) -> tuple[AuthEntry, ...]:
-    """Look up *reference* in every file that counts; the first that serves is the caller's choice.
+    """Return the entries for *reference* of every file; the caller chooses the first usable one.
 
     Raises:
-        JsonFileError: the file that *authfile* or `REGISTRY_AUTH_FILE` names is missing or broken.
-            The message begins with its name and says nothing of what is in it.
+        JsonFileError: the file that *authfile* or `REGISTRY_AUTH_FILE` names is missing or not
+        valid.
+            The message begins with its name and shows none of its content.
     """
     if named := authfile or named_file(user):
         try:
@@ -85,7 +86,7 @@ def named_file(user: InvokingUser) -> Path | None:
 
 
 def default_files(user: InvokingUser) -> tuple[Path, ...]:
-    """List the files that are read in this order where none is named; logins go to the first."""
+    """Return the files that are read, in order, if none is named; logins are saved in the first."""
     in_runtime_dir = bool(user.env.get("XDG_RUNTIME_DIR"))
     podman = user.runtime_dir if in_runtime_dir else user.root / "run"
     return (
@@ -97,7 +98,7 @@ def default_files(user: InvokingUser) -> tuple[Path, ...]:
 
 
 def normal_key(key: str) -> str:
-    """Write a key as podman does; docker's are URLs of a registry's first or second API."""
+    """Write a key as podman does; docker uses URLs of a registry's first or second API."""
     domain, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
     domain = _DOCKER_HUB if domain in _DOCKER_HUB_ALIASES else domain
     path = path.strip("/")
@@ -110,16 +111,16 @@ def _default_entries(user: InvokingUser, reference: ImageReference) -> Iterator[
             yield _read_entry(file, reference)
         except FileNotFoundError:
             continue
-        except JsonFileError as exc:  # nobody asked for this file in particular
-            yield AuthEntry(source=file, problem=f"{exc}; it was left out")
+        except JsonFileError as exc:  # the user has not named this file
+            yield AuthEntry(source=file, problem=f"{exc}; it was ignored")
 
 
 def _read_entry(file: Path, reference: ImageReference) -> AuthEntry:
-    """Look *reference* up in *file*.
+    """Return the entry for *reference* in *file*.
 
     Raises:
         FileNotFoundError: there is no such file.
-        JsonFileError: it, or the entry, is not as it should be.
+        JsonFileError: the file, or the entry, is not valid.
     """
     content = read_object(file)
     if file.name == _OLD_NAME:
@@ -141,12 +142,12 @@ def _read_entry(file: Path, reference: ImageReference) -> AuthEntry:
 def _entry(
     content: Mapping[str, object], file: Path, reference: ImageReference
 ) -> tuple[str | None, Mapping[str, object]]:
-    """Return the key, as written, and the entry of *reference*; None and nothing without one."""
+    """Return the key, as written, and the entry of *reference*; (None, {}) if there is none."""
     auths = content.get("auths", {})
     if not is_object(auths):
         msg = f'{file} has an "auths" that is not a JSON object'
         raise JsonFileError(msg)
-    # A key that is a URL yields to one that is a name, if both mean the same registry.
+    # If a URL and a name mean the same registry, the name takes precedence.
     written = {normal_key(key): key for key in sorted(auths, key=_is_url, reverse=True)}
     for name in _names(reference):
         if name in written:
@@ -161,7 +162,7 @@ def _entry(
 def _registry_helper(
     content: Mapping[str, object], reference: ImageReference
 ) -> tuple[str | None, str | None]:
-    """Return the key, as written, and the helper of the registry of *reference* alone."""
+    """Return the key, as written, and the helper that is only for the registry of *reference*."""
     helpers = content.get("credHelpers")
     for key, name in helpers.items() if is_object(helpers) else ():
         if normal_key(key) == reference.domain and (helper := _text(name)):
@@ -170,7 +171,7 @@ def _registry_helper(
 
 
 def _names(reference: ImageReference) -> Iterator[str]:
-    """Yield the image's name and what it is part of, down to the registry."""
+    """Yield the image's name and its prefixes, down to the registry."""
     name = reference.repository
     while name:
         yield name
@@ -187,7 +188,7 @@ def _text(value: object) -> str | None:
 
 def _auth(entry: Mapping[str, object], file: Path, key: str | None) -> RegistryAuth | None:
     encoded = entry.get("auth")
-    if not encoded or entry.get("identitytoken"):  # beside which docker writes half an "auth"
+    if not encoded or entry.get("identitytoken"):  # docker then writes an incomplete "auth"
         return None
     auth = _decode(encoded)
     if auth is None:
@@ -197,10 +198,10 @@ def _auth(entry: Mapping[str, object], file: Path, key: str | None) -> RegistryA
 
 
 def _decode(encoded: object) -> RegistryAuth | None:
-    """Read base64 of ``user:password``; None if it is anything else."""
+    """Return the login in base64 of ``user:password``; None if it is anything else."""
     import binascii  # noqa: PLC0415 (few registries need a password)
 
-    # No exception leaves here: one of decoding carries the bytes that it could not decode.
+    # No exception leaves this function: a decoding error contains the bytes that it failed on.
     try:
         text = binascii.a2b_base64(str(encoded), strict_mode=True).decode()
     except ValueError:

@@ -28,7 +28,6 @@ from ramalama.cli.options.serve import (
 )
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.output.timings import Timings
 from ramalama.cli.signals import handled_signals
 from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
@@ -38,10 +37,12 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
+    from ramalama.cli.chat_session import Watch
     from ramalama.cli.invocation import Invocation
     from ramalama.cli.options.chat import AttachedFiles
+    from ramalama.cli.output.timings import Timings
     from ramalama.cli.signals import Signals
     from ramalama.config.options import ServeOptions
     from ramalama.events import Event
@@ -158,12 +159,13 @@ class _Run:
 
     def chat(self, signals: Signals) -> None:
         """Start the server, run the chat, and clean up."""
-        timings = Timings()
+        timings = self._timings()
         progress = StartProgress(quiet=self.invocation.quiet)
 
         def follow(event: Event) -> None:
             progress.follow(event)
-            timings.note(event)
+            if timings is not None:
+                timings.note(event)
             # Not earlier: the imports would slow down the creation of the container. If a server
             # already runs, this event does not come, and there is no waiting time to use.
             if isinstance(event, ContainerCreated):
@@ -178,13 +180,22 @@ class _Run:
                     signals.start_keepalive(self.arguments.keepalive)
                     if prompt.is_reading:
                         self._start_preload()
-                    self._chat(server, prompt.read(), signals, timings, tools)
-                    timings.mark("answered")
+                    watch = _pass_on if timings is None else timings.watch_first
+                    self._chat(server, prompt.read(), signals, watch, tools)
+                    if timings is not None:
+                        timings.mark("answered")
             finally:
                 progress.clear()
-        timings.mark("cleaned up")
-        if self.arguments.timings:
+        if timings is not None:
+            timings.mark("cleaned up")
             timings.report()
+
+    def _timings(self) -> Timings | None:
+        if not self.arguments.timings:
+            return None
+        from ramalama.cli.output.timings import Timings  # noqa: PLC0415 (only with --timings)
+
+        return Timings()
 
     def _options(self, models: Models) -> ServeOptions:
         return serve_options(
@@ -210,7 +221,7 @@ class _Run:
         server: ModelServer,
         prompt: str | None,
         signals: Signals,
-        timings: Timings,
+        watch: Watch,
         tools: ToolLoop | None,
     ) -> None:
         # The modules were imported while the engine started the container.
@@ -220,7 +231,7 @@ class _Run:
 
                 session = server.chat()
                 collect_garbage()
-                pieces = timings.watch_first(session.ask(prompt))
+                pieces = watch(session.ask(prompt))
                 write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
                 return
             from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
@@ -235,9 +246,13 @@ class _Run:
                     has_ended=lambda: not server.running,
                 )
             else:
-                command.answer(prompt, timings.watch_first)
+                command.answer(prompt, watch)
         except ServerGone as exc:
             raise server.why_ended() or exc from exc
+
+
+def _pass_on(pieces: Generator[str, None, None]) -> Generator[str, None, None]:
+    return pieces
 
 
 class _PromptReader:

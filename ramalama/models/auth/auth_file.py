@@ -1,7 +1,7 @@
-"""Write logins where podman, skopeo and docker read them; containers-auth.json(5).
+"""Write logins to the files that podman, skopeo and docker read; containers-auth.json(5).
 
-What else is in such a file is another program's and stays: other registries, keys that we do not
-know, their order, the indentation. A file that cannot be read as it should be is left as it is.
+The rest of such a file belongs to other programs and is kept: other registries, unknown keys, the
+order of keys, the indentation. A file that is not valid is not changed.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _INDENT = "\t"  # podman's and docker's
 
 
 class BrokenAuthFile(Exception):
-    """What is wrong with a file; the message shows nothing of what is in it."""
+    """A file of logins is not valid; the message shows none of its content."""
 
 
 def store_login(file: Path, key: str, username: str, password: str) -> None:
-    """Write down in *file* who we are to the registry or namespace *key*.
+    """Save the login for the registry or namespace *key* in *file*.
 
     Raises:
-        ConfigError: the file is not what it should be, cannot be written, or leaves passwords for
-            *key* to a program; nothing was changed.
+        ConfigError: the file is not valid, cannot be written, or assigns *key* to a helper program;
+            nothing was changed.
     """
     _edit(file, lambda text: with_login(text, key, username, password))
 
 
 def remove_login(file: Path, key: str) -> bool:
-    """Remove what *file* has under *key*, and tell whether there was anything.
+    """Remove the login for *key* from *file*, and return whether there was one.
 
     Raises:
         ConfigError: see `store_login`.
@@ -51,10 +51,10 @@ def remove_login(file: Path, key: str) -> bool:
 
 
 def with_login(text: str, key: str, username: str, password: str) -> str:
-    """Return the content *text* of a file with a login under *key*, in the place of an older one.
+    """Return the file content *text* with a login for *key*, which replaces an older one.
 
     Raises:
-        BrokenAuthFile: *text* is no such file, or names a helper program for *key*.
+        BrokenAuthFile: *text* is not such a file, or names a helper program for *key*.
     """
     content, auths = _parse(text)
     helpers = content.get("credHelpers")
@@ -63,16 +63,17 @@ def with_login(text: str, key: str, username: str, password: str) -> str:
             msg = f"leaves the passwords of {key} to the program 'docker-credential-{helper}'"
             raise BrokenAuthFile(msg)
     entry = {"auth": b64encode(f"{username}:{password}".encode()).decode()}
-    # Docker writes https://index.docker.io/v1/ for what is docker.io to podman: one entry for both.
+    # Docker writes https://index.docker.io/v1/ where podman writes docker.io: use one entry for
+    # both.
     content["auths"] = {**auths, **dict.fromkeys(_same(auths, key) or [key], entry)}
     return _format(content, like=text)
 
 
 def without_login(text: str, key: str) -> str:
-    """Return the content *text* of a file without what it has under *key*.
+    """Return the file content *text* without the login for *key*.
 
     Raises:
-        BrokenAuthFile: *text* is no such file.
+        BrokenAuthFile: *text* is not such a file.
     """
     content, auths = _parse(text)
     gone = _same(auths, key)
@@ -83,13 +84,13 @@ def without_login(text: str, key: str) -> str:
 
 
 def _same(auths: dict[str, object], key: str) -> list[str]:
-    """List the keys that mean the same as *key*."""
+    """Return the keys that mean the same as *key*."""
     return [name for name in auths if normal_key(name) == key]
 
 
 def _parse(text: str) -> tuple[dict[str, object], dict[str, object]]:
-    """Return all of a file's content, and its logins."""
-    # The error is raised outside of the handler: a chained JSONDecodeError carries the whole text.
+    """Return the whole content of a file, and its logins."""
+    # The error is raised outside the handler: a chained JSONDecodeError contains the whole text.
     problem = "does not hold a JSON object"
     try:
         content: object = json.loads(text.strip() or "{}", parse_constant=_refuse)
@@ -109,14 +110,14 @@ def _refuse(_constant: str) -> NoReturn:
 
 
 def _format(content: dict[str, object], *, like: str) -> str:
-    """Write *content* with the indentation and the last line's end that *like* has."""
+    """Write *content* with the indentation and the end of the last line as in *like*."""
     indent = re.search(r"\n([ \t]+)\"", like)
     text = json.dumps(content, indent=indent[1] if indent else _INDENT)
     return text + like[len(like.rstrip()) :]
 
 
 def _edit(file: Path, change: Callable[[str], str]) -> bool:
-    """Change the content of *file* while nobody else of us does; tell whether it changed."""
+    """Change the content of *file* under a lock; return whether it has changed."""
     try:
         make_directories(file.parent)
         with locked_directory(Path(os.path.realpath(file)).parent):
@@ -126,7 +127,7 @@ def _edit(file: Path, change: Callable[[str], str]) -> bool:
                 replace_file(file, after.encode())
             return after != before
     except BrokenAuthFile as exc:
-        msg = f"{file} {exc}; it was left as it is"
+        msg = f"{file} {exc}; it was not changed"
         raise ConfigError(msg) from exc
     except OSError as exc:
         msg = f"{file} cannot be changed: {exc.strerror}"
@@ -134,10 +135,10 @@ def _edit(file: Path, change: Callable[[str], str]) -> bool:
 
 
 def _read(file: Path) -> str:
-    """Return the content; "" where there is no file yet."""
+    """Return the content of *file*; "" if the file does not exist."""
     try:
         with file.open("rb") as stream:
-            # To replace /dev/null, by which passwords can be switched off, would be a disaster.
+            # *file* may be a link to /dev/null, to switch passwords off; that must not be replaced.
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 msg = "is not a regular file"
                 raise BrokenAuthFile(msg)

@@ -1,4 +1,4 @@
-"""Log in to Hugging Face: write a token where its own tools keep it, and read it."""
+"""Log in to Hugging Face: keep its token where its own tools do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ConfigError
 from ramalama.models.http.client import ask
-from ramalama.models.transports.api_requests import PATIENCE, translated
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY, translated
 from ramalama.models.transports.hub import find_endpoint
 from ramalama.models.transports.huggingface.token import token_path
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
@@ -27,17 +27,21 @@ _LARGEST_ANSWER = 1024 * 1024
 
 
 def check_token(
-    token: str, user: InvokingUser, client: httpx2.Client, *, retry_policy: RetryPolicy = PATIENCE
+    token: str,
+    user: InvokingUser,
+    client: httpx2.Client,
+    *,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> str | None:
-    """Ask the hub whose *token* this is; None where a mirror cannot tell.
+    """Return the user name of *token*; None if the hub, as a mirror, does not know it.
 
     Raises:
-        AccessDenied: the hub does not know it.
-        ModelPullError: it cannot be asked.
-        ConfigError: this cannot be a token.
+        AccessDenied: the hub rejects the token.
+        ModelPullError: the hub did not answer.
+        ConfigError: *token* is not valid as a token.
     """
     if re.fullmatch(_TOKEN, token) is None:
-        msg = "this is no token of Hugging Face: it is empty, too long, or has spaces in it"
+        msg = "this is not a token of Hugging Face: it is empty, too long, or contains spaces"
         raise ConfigError(msg)
     endpoint = find_endpoint(user.env, "HF_ENDPOINT", _ENDPOINT)
     url = f"{endpoint}/api/whoami-v2"
@@ -45,13 +49,13 @@ def check_token(
         headers = {"authorization": f"Bearer {token}"}
         answer = ask(client, url, headers=headers, limit=_LARGEST_ANSWER, retry_policy=retry_policy)
     if answer.status in (401, 403):
-        msg = f"{endpoint} does not know this token"
-        raise AccessDenied(msg, hint=f"make one at {endpoint}/settings/tokens")
+        msg = f"{endpoint} does not accept this token"
+        raise AccessDenied(msg, hint=f"create one at {endpoint}/settings/tokens")
     return _name(answer.body) if answer.ok else None
 
 
 def store_token(token: str, user: InvokingUser) -> Path:
-    """Write *token* where Hugging Face's clients read it, and return where that is.
+    """Write *token* to the file that Hugging Face's clients read, and return the file.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -67,10 +71,10 @@ def store_token(token: str, user: InvokingUser) -> Path:
 
 
 def remove_token(user: InvokingUser) -> Path:
-    """Remove the token, and return where it was.
+    """Remove the file with the token, and return its path.
 
     Raises:
-        ConfigError: there is none, or it cannot be removed.
+        ConfigError: there is no token, or it cannot be removed.
     """
     file = token_path(user.env, user.home)
     try:

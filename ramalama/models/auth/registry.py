@@ -1,4 +1,4 @@
-"""Log in to an OCI registry: ask it whether it knows us, and only then write that down."""
+"""Log in to an OCI registry: let the registry check the login, and then save it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _SOME_REPOSITORY = "x"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryName:
-    """A registry, or a namespace in it, where one can log in.
+    """A registry, or a namespace in it, for which a login can be saved.
 
     Attributes:
-        domain: host, and port where given; ``docker.io`` for Docker Hub.
-        key: what the login is written down under, ``quay.io/team`` or the domain.
+        domain: the host, with its port if given; ``docker.io`` for Docker Hub.
+        key: the key of the login in the file: ``quay.io/team`` or the domain.
     """
 
     domain: str
@@ -39,40 +39,41 @@ class RegistryName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what a user types for a registry: ``quay.io``, ``oci://localhost:5000/team``.
+        """Parse a registry as a user types it: ``quay.io``, ``oci://localhost:5000/team``.
 
         Raises:
-            InvalidReference: it names no registry, or one that knows no passwords.
+            InvalidReference: *text* is not a registry, or it is one without passwords.
         """
         name, first = _split(text)
         if first in _MODELSCOPE:
             msg = "ModelScope's token is taken from MODELSCOPE_API_TOKEN; there is no login"
             raise InvalidReference(msg)
         if first in _OLLAMA:
-            msg = "Ollama's registry knows no passwords; what is public there needs no login"
+            msg = "Ollama's registry has no passwords; its public models need no login"
             raise InvalidReference(msg)
         try:
             domain = ImageReference.parse(f"{name}/{_SOME_REPOSITORY}").domain
         except ValueError:
             domain = ""
-        # What is no host would have been taken for a namespace of Docker Hub.
+        # A name that is not a host is parsed as a namespace of Docker Hub.
         if not domain or domain != normal_key(first):
-            msg = f"{text!r} is no registry"
-            raise InvalidReference(msg, hint="name its host: quay.io, docker.io, localhost:5000")
+            msg = f"{text!r} is not a registry"
+            hint = "use its host name: quay.io, docker.io, localhost:5000"
+            raise InvalidReference(msg, hint=hint)
         return cls(domain=domain, key=normal_key(name))
 
 
 def names_huggingface(text: str) -> bool:
-    """Tell whether *text*, ``huggingface`` or ``hf://`` or ``hf.co``, means the hub."""
+    """Return whether *text*, ``huggingface`` or ``hf://`` or ``hf.co``, means Hugging Face."""
     return _split(text)[1] in _HUGGINGFACE
 
 
 def login(registry: RegistryName, username: str, password: str, *, access: Access) -> Path:
-    """Check *username* and *password* with *registry*, and return the file where they are now.
+    """Check *username* and *password* with *registry*, and return the file where they are saved.
 
     Raises:
         AccessDenied: the registry does not accept them.
-        ModelPullError: it cannot be asked.
+        ModelPullError: the registry did not answer.
         ConfigError: the file cannot be written; the message says why.
     """
     if not username or ":" in username or not password:
@@ -85,7 +86,7 @@ def login(registry: RegistryName, username: str, password: str, *, access: Acces
 
 
 def check_login(registry: RegistryName, credentials: Credentials, *, access: Access) -> None:
-    """Ask *registry* whether it accepts *credentials*; distribution spec, ``GET /v2/``.
+    """Ask *registry* whether it accepts *credentials*; OCI distribution spec, ``GET /v2/``.
 
     Raises:
         AccessDenied, ModelPullError: see `login`.
@@ -102,30 +103,32 @@ def check_login(registry: RegistryName, credentials: Credentials, *, access: Acc
 
 
 def logout(registry: RegistryName, user: InvokingUser, *, authfile: Path | None = None) -> Path:
-    """Forget who we are to *registry*, and return the file that knew it.
+    """Remove the login for *registry*, and return the file that held it.
 
     Raises:
-        ConfigError: the file did not know it, or cannot be written.
+        ConfigError: the file did not hold it, or cannot be written.
     """
     file = login_file(user, authfile)
     if remove_login(file, registry.key):
         return file
-    msg = f"not logged in to {registry.key}: {file} says nothing of it"
-    elsewhere = [] if authfile or named_file(user) else _knowing(registry, user)
+    msg = f"not logged in to {registry.key}: {file} has no entry for it"
+    elsewhere = [] if authfile or named_file(user) else _files_with(registry, user)
     if elsewhere:
-        msg += f"; {elsewhere[0]} does: log out with the program that wrote it, or with --authfile"
+        msg += (
+            f", but {elsewhere[0]} has: log out with the program that wrote it, or use --authfile"
+        )
     raise ConfigError(msg)
 
 
 def login_file(user: InvokingUser, authfile: Path | None) -> Path:
-    """Return the file that a login is written to: the one that podman and skopeo read first."""
+    """Return the file that logins are written to: the one that podman and skopeo read first."""
     linux, macos, *_ = default_files(user)
     has_runtime_dir = bool(user.env.get("XDG_RUNTIME_DIR")) or (user.root / "run").is_dir()
     return authfile or named_file(user) or (linux if has_runtime_dir else macos)
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Return the name without what says how it is reached, and what it begins with."""
+    """Return the name without its scheme, and the first part of the name."""
     scheme, separator, rest = text.partition("://")
     if separator and scheme not in _SCHEMES:
         return text, scheme
@@ -133,8 +136,8 @@ def _split(text: str) -> tuple[str, str]:
     return name, name.partition("/")[0]
 
 
-def _knowing(registry: RegistryName, user: InvokingUser) -> list[Path]:
-    """List the files that have an entry for *registry*."""
+def _files_with(registry: RegistryName, user: InvokingUser) -> list[Path]:
+    """Return the files that have an entry for *registry*."""
     reference = ImageReference.parse(f"{registry.key}/{_SOME_REPOSITORY}")
     entries = find_entries(reference, user)
     return [entry.source for entry in entries if entry.key or entry.registry_helper]
@@ -142,4 +145,4 @@ def _knowing(registry: RegistryName, user: InvokingUser) -> list[Path]:
 
 def _denied(registry: RegistryName, credentials: Credentials) -> AccessDenied:
     who = f"{credentials.username!r} with this password"
-    return AccessDenied(f"{registry.domain} does not accept {who}; nothing was written down")
+    return AccessDenied(f"{registry.domain} does not accept {who}; nothing was saved")

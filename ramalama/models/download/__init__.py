@@ -1,1 +1,1 @@
-"""Bytes from servers onto the disk: resumable, in parallel, verified."""
+"""Download blobs to the disk: resumable, in parallel, and verified."""

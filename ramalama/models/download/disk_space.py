@@ -1,4 +1,4 @@
-"""Room on the disk: whether there is enough, and what to say when there is not."""
+"""Check that there is enough disk space, and report disk errors."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-_SPARE = 0.01  # of what is fetched; the file system needs some of its own
+_RESERVE = 0.01  # of the download's size, for the file system's own data
 _PROBE = 64 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def require_space(directory: Path, size: int, *, there: int = 0) -> None:
-    """Make sure that *size* bytes fit below *directory*, where *there* of them are already.
+    """Make sure that *size* bytes fit below *directory*, where *there* of them exist already.
 
     Raises:
-        StoreError: they do not; says how much is missing, and where.
+        StoreError: there is not enough space; the message says how much is missing, and where.
     """
     status = os.statvfs(directory)
     free = status.f_bavail * status.f_frsize
-    missing = size + int(size * _SPARE) - there - free
+    missing = size + int(size * _RESERVE) - there - free
     if missing > 0:
         msg = (
-            f"{human_size(size)} will not fit into {directory}: {human_size(missing)} are missing; "
+            f"{human_size(size)} do not fit into {directory}: {human_size(missing)} are missing; "
             "remove a model (`ramalama rm`), or choose another disk (`--store`)"
         )
         raise StoreError(msg)
 
 
 def preallocate(handle: int, size: int) -> None:
-    """Give a file *size* bytes and reserve them on the disk, where the file system can do that.
+    """Make a file *size* bytes long and reserve them on the disk, if the file system supports it.
 
-    Where it cannot, glibc writes into every block, which would take as long as the download;
-    posix_fallocate(3). So the last bytes go first: if they were only reserved, they are no data.
+    If it does not, glibc writes to every block, which would take as long as the download;
+    posix_fallocate(3). So the last bytes are reserved first: if they then count as data, glibc has
+    written them.
     """
     os.truncate(handle, size)
     if size == 0:
@@ -58,7 +59,7 @@ def preallocate(handle: int, size: int) -> None:
 
 @contextmanager
 def disk_errors(name: str, directory: Path) -> Generator[None]:
-    """Turn what the disk says while *name* is fetched into our error.
+    """Turn a disk error during the download of *name* into a StoreError.
 
     Raises:
         StoreError: the disk is full, or fails.
@@ -66,9 +67,9 @@ def disk_errors(name: str, directory: Path) -> Generator[None]:
     try:
         yield
     except OSError as exc:
-        kept = f"what came of {name} is kept, and the next pull continues"
+        kept = f"the downloaded part of {name} is kept, and the next pull continues"
         if exc.errno in _FULL:
-            msg = f"there is no room left in {directory}; {kept}"
+            msg = f"there is no space left in {directory}; {kept}"
         else:
             msg = f"{directory} cannot be used: {exc.strerror or exc}; {kept}"
         raise StoreError(msg) from exc

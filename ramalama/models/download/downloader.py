@@ -1,7 +1,8 @@
-"""Fetches blobs onto a shelf, each at most once, however often it takes.
+"""Download blobs into a blob store, each only once, even over several attempts.
 
 DIRECTORY/partial/   see `ramalama.models.download.partial`
-DIRECTORY/locks/     a file for each blob; one of unknown digest has that in it, once it came
+DIRECTORY/locks/     a file for each blob; if its digest is unknown before, the file holds it after
+                     the download
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ _LIMITS = Limits()
 
 
 class Downloader:
-    """Fetches blobs; one at a time, each on several connections where that is faster.
+    """Downloads blobs one after the other, each on several connections if that is faster.
 
-    *on_event* is called in the thread that fetches. A download that was interrupted, by whatever,
-    goes on where it was; `Limits.unsaved` bytes may come twice.
+    *on_event* is called in the thread that downloads. An interrupted download continues where it
+    was; at most `Limits.unsaved` bytes are downloaded twice.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Downloader:
     def fetch_all(
         self, blobs: Sequence[RemoteBlob], blob_store: BlobStore
     ) -> tuple[FetchedBlob, ...]:
-        """Fetch several blobs, in order, if there is room for all of them; else as `fetch`."""
+        """Download several blobs, in order, if there is space for all of them; see `fetch`."""
         wanted = {_key(blob): blob for blob in blobs if _find(blob.digest, blob_store) is None}
         with disk_errors("these files", self._partials):
             self._partials.mkdir(parents=True, exist_ok=True)
@@ -69,14 +70,14 @@ class Downloader:
         return tuple(self.fetch(blob, blob_store) for blob in blobs)
 
     def fetch(self, blob: RemoteBlob, blob_store: BlobStore) -> FetchedBlob:
-        """Get a blob onto the shelf, verified if its digest is known, and say where it is there.
+        """Download a blob into the store, and return where it is; verify it if its digest is known.
 
-        Another process that fetches it already is waited for.
+        If another process is downloading it already, wait for that process.
 
         Raises:
-            AccessDenied: its server does not let us have it.
-            ModelPullError: it cannot be fetched, or is not what was announced.
-            StoreError: there is no room for it, or the disk fails.
+            AccessDenied: the server refuses access.
+            ModelPullError: the download failed, or the content is not the expected one.
+            StoreError: there is not enough space, or the disk fails.
         """
         if (found := _find(blob.digest, blob_store)) is not None:
             return found
@@ -112,7 +113,7 @@ class Downloader:
         return FetchedBlob(path=path, digest=digest, size=size)
 
     def _complete(self, blob: RemoteBlob, partial: Partial) -> Digest:
-        """Fetch all of a blob into *partial*, from the beginning again where it must be."""
+        """Download all of a blob into *partial*, from the beginning again if necessary."""
         source = Source(blob.locate)
         mode = DownloadMode(ranges=True, streams=self._streams)
         mismatched = refused = False
@@ -124,14 +125,15 @@ class Downloader:
                 reason = str(exc)
                 mode = DownloadMode(ranges=mode.ranges and exc.ranges, streams=mode.streams)
             except ModelUnsupported as exc:
-                # Where a digest was announced, it may be the way here that broke the first bytes.
+                # If a digest is known, the first bytes may have been damaged in transit: try once
+                # more.
                 if refused or blob.digest is None:
                     raise
                 refused, reason = True, str(exc)
             else:
                 if blob.digest in {None, digest}:
                     return digest
-                reason = f"it has {digest}, but {blob.digest} was announced"
+                reason = f"its digest is {digest} instead of {blob.digest}"
                 if mismatched:
                     break
                 mismatched = True
@@ -141,7 +143,7 @@ class Downloader:
             self._on_event(DownloadRetrying(file=blob.name, reason=reason, seconds=0.0))
         with disk_errors(blob.name, self._partials):
             partial.remove()
-        msg = f"{blob.name} cannot be fetched from {source.host}: {reason}"
+        msg = f"{blob.name} cannot be downloaded from {source.host}: {reason}"
         raise ModelPullError(msg)
 
     def _attempt(
@@ -160,14 +162,14 @@ def _find(digest: Digest | None, blob_store: BlobStore) -> FetchedBlob | None:
 
 
 def _key(blob: RemoteBlob) -> str:
-    """Name the files of a blob; equal for whoever fetches the same one."""
+    """Return the name of a blob's files; equal for every process that downloads the same blob."""
     if blob.digest is not None:
         return blob.digest.file_name
     return f"url-{hashlib.sha256(blob.identity.encode()).hexdigest()}"
 
 
 def _noted_digest(lock: Path) -> Digest | None:
-    """Read what the process that we waited for has fetched; None if it gave up."""
+    """Return the digest that another process has downloaded; None if it gave up."""
     try:
         return Digest.parse(lock.read_text())
     except ValueError:

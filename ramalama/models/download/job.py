@@ -1,4 +1,4 @@
-"""One attempt at a blob, as its threads share it."""
+"""One attempt to download a blob, as its threads share it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadMode:
-    """How to ask: for parts or for all of it at once, and on how many connections at first."""
+    """How to request a blob: in parts or as a whole, and on how many connections at first."""
 
     ranges: bool
     streams: int
@@ -28,7 +28,7 @@ class DownloadMode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What there is to do, where, and on what terms."""
+    """The blob, its partial file, its source, and everything that the threads share."""
 
     blob: RemoteBlob
     partial: Partial
@@ -44,7 +44,7 @@ class Job:
     def prepare(
         cls, blob: RemoteBlob, partial: Partial, source: Source, mode: DownloadMode, limits: Limits
     ) -> Self:
-        """Continue with what is in *partial*, or begin; nothing is asked yet."""
+        """Continue with the content of *partial*, or begin anew; no request is sent yet."""
         journal = partial.find_journal()
         if journal is None or not _continues(journal, blob):
             partial.clear()
@@ -67,7 +67,7 @@ class Job:
 
 
 def _continues(journal: Journal, blob: RemoteBlob) -> bool:
-    """Tell whether the bytes of a journal are the blob's, as far as we can know."""
+    """Return whether the bytes of a journal belong to the blob, as far as that can be known."""
     return (
         journal.identity == blob.identity
         and blob.size in {None, journal.size}

@@ -1,10 +1,11 @@
-"""What is written down of a partial file, so that it can be continued.
+"""The journal of a partial file, which makes it possible to continue a download.
 
     {"version": 1, "identity": "sha256:…", "size": 98362432, "validator": null,
      "spans": [[0, 67108864], [83886080, 84934656]]}
 
-A journal says only what is on the disk already: the bytes of *spans* were there, durably, before it
-was. Whoever finds another's, a damaged or an absurd one starts over.
+A journal lists only what is safely on the disk: the bytes of *spans* are written before the journal
+is. If the journal belongs to another blob, is damaged or contradicts itself, the download begins
+anew.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from ramalama_values.json import is_object, parse_json
 
 _VERSION = 1
 LARGEST = 1024 * 1024
-"""Bytes of a journal; a longer one is none."""
+"""The most bytes of a journal; a longer file is not a journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """What came of a blob.
+    """The downloaded part of a blob.
 
     Attributes:
-        identity: as `RemoteBlob` has it.
-        size: of all of the blob, in bytes.
-        validator: the ETag or the date that the server gave these bytes; None where the digest
-            tells whether bytes belong together.
+        identity: see `RemoteBlob`.
+        size: of the whole blob, in bytes.
+        validator: the ETag or date that the server sent with these bytes; None if the digest
+            decides whether bytes belong together.
     """
 
     identity: str
@@ -41,10 +42,10 @@ class Journal:
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
-        """Read what `format` wrote.
+        """Parse the output of `format`.
 
         Raises:
-            ValueError: it is something else, or makes no sense.
+            ValueError: *content* is something else, or contradicts itself.
         """
         value = parse_json(content)
         fields = value if is_object(value) else {}
@@ -62,12 +63,12 @@ class Journal:
 
     @property
     def makes_sense(self) -> bool:
-        """Whether its spans are parts of such a file, in order and apart from each other."""
+        """Whether the spans lie within the file, are in order, and do not touch each other."""
         ends = [0, *(end for span in self.spans for end in span), self.size]
         return sorted(ends) == ends and joined(self.spans) == self.spans
 
     def format(self) -> bytes:
-        """Write it as JSON."""
+        """Return the journal as JSON."""
         fields = {
             "version": _VERSION,
             "identity": self.identity,
@@ -97,18 +98,18 @@ def _parse_span(row: object) -> Span:
 
 
 class Span(NamedTuple):
-    """The bytes from *start* up to, but not with, *end*."""
+    """The bytes from *start* (included) to *end* (excluded)."""
 
     start: int
     end: int
 
 
 Spans = tuple[Span, ...]
-"""In order, none empty, none touching another, unless a function says otherwise."""
+"""Spans in order, not empty and not touching each other, unless a function says otherwise."""
 
 
 def joined(spans: Iterable[Span]) -> Spans:
-    """Put spans in order and join those that touch or overlap; the empty ones go."""
+    """Sort spans, join those that touch or overlap, and drop empty ones."""
     found: list[Span] = []
     for span in sorted(spans):
         if span.start >= span.end:
@@ -121,17 +122,17 @@ def joined(spans: Iterable[Span]) -> Spans:
 
 
 def gaps(spans: Spans, size: int) -> Spans:
-    """Return what a file of *size* bytes has beside *spans*, which lie within it."""
+    """Return the parts of a file of *size* bytes that are not in *spans*."""
     starts = [0, *(span.end for span in spans)]
     ends = [*(span.start for span in spans), size]
     return tuple(Span(start, end) for start, end in zip(starts, ends, strict=True) if start < end)
 
 
 def prefix(spans: Spans) -> int:
-    """Return how many bytes there are from the beginning of the file without a gap."""
+    """Return the number of bytes from the beginning of the file without a gap."""
     return spans[0].end if spans and spans[0].start == 0 else 0
 
 
 def total(spans: Iterable[Span]) -> int:
-    """Count the bytes of spans that do not overlap."""
+    """Return the number of bytes of spans that do not overlap."""
     return sum(span.end - span.start for span in spans)

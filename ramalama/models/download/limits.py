@@ -1,4 +1,4 @@
-"""How much at once, how often and how long: sizes in bytes, times in seconds."""
+"""The limits of a download: sizes in bytes, times in seconds."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _PIECES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a download goes by; tests make it small.
+    """The limits of a download; tests use small ones.
 
     Attributes:
-        most_streams: to which their number grows while more of them bring more.
-        parallel_from: a smaller blob comes on one stream.
-        shortest_piece, longest_piece: what a stream asks for at once.
-        smallest_theft: a piece with twice as much left may lose half to a stream with no work.
-        save_after: bytes after which the journal is written.
-        unsaved: bytes that a crash of the machine can cost; streams wait when there are so many.
-        save_every: after so many seconds the journal is written, too.
-        silence: a server that says nothing for so long has gone.
-        notice: bytes after which the threads that look at a file's growth are woken.
+        most_streams: the largest number of streams; it is approached while more streams are faster.
+        parallel_from: a smaller blob is downloaded in one stream.
+        shortest_piece, longest_piece: the size of what a stream requests at once.
+        smallest_theft: a piece with at least twice as much left can lose half to an idle stream.
+        save_after: the journal is written after so many bytes.
+        unsaved: the most bytes that a crash of the machine can lose; streams wait at that number.
+        save_every: the journal is also written after so many seconds.
+        silence: a server that sends nothing for so many seconds counts as gone.
+        notice: the threads that follow a file's growth are woken after so many bytes.
     """
 
     most_streams: int = 8
@@ -39,7 +39,7 @@ class Limits:
     retry_policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(tries=8, longest=300.0))
 
     def piece_length(self, size: int) -> int:
-        """Return what one stream asks for at once of a blob of *size* bytes."""
+        """Return how much one stream requests at once of a blob of *size* bytes."""
         if size < self.parallel_from:
             return max(size, 1)
         return max(self.shortest_piece, min(size // _PIECES, self.longest_piece))
@@ -47,11 +47,11 @@ class Limits:
 
 _STEP = 2
 _WORTH_IT = 1.15  # times as fast
-_PERIOD = 1.0  # seconds, between two looks
+_PERIOD = 1.0  # seconds between two measurements
 
 
 class AdaptiveConcurrency:
-    """Watches how fast a file grows, and counts the *streams* that it should have."""
+    """Measures how fast a file grows, and chooses the number of *streams*."""
 
     def __init__(self, streams: int, most: int) -> None:
         self.streams = streams
@@ -60,9 +60,9 @@ class AdaptiveConcurrency:
         self._last: tuple[float, int] | None = None
 
     def observe(self, written: int, now: float) -> None:
-        """Hear that there are *written* bytes at the time *now*, in seconds.
+        """Note that *written* bytes exist at the time *now*, in seconds.
 
-        Several streams have been at it from the first call on.
+        All current streams must have been running since the first call.
         """
         if self._last is None:
             self._last = now, written
@@ -74,7 +74,7 @@ class AdaptiveConcurrency:
         self._judge((written - before) / (now - began))
 
     def retire(self) -> None:
-        """Hear that a stream has got nothing for long: the server does not want so many."""
+        """Note that a stream has received nothing for long: the server does not allow so many."""
         self.streams -= 1
         self._most = self.streams
 

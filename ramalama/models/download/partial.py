@@ -1,7 +1,7 @@
 """The files of a blob that is not complete yet.
 
-KEY.data   its bytes, each at its place; room for all of them
-KEY.json   the journal, which says which are there; see `ramalama.models.download.journal`
+KEY.data   its bytes, each at its place; the space for all of them is reserved
+KEY.json   the journal, which lists the bytes that exist; see `ramalama.models.download.journal`
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MODE = 0o666  # less the umask
 
 
 class Partial:
-    """A partial file, open for reading and writing; whoever has it holds the blob's lock.
+    """A partial file, open for reading and writing; its owner must hold the blob's lock.
 
     Every method may raise OSError: the disk is full, or fails.
     """
@@ -39,47 +39,47 @@ class Partial:
         self._lent = False
 
     def find_journal(self) -> Journal | None:
-        """Read what an earlier attempt wrote down, None if that is not to be believed."""
+        """Return the journal of an earlier attempt; None if there is none that can be trusted."""
         try:
             with self._journal.open("rb") as file:
                 found = Journal.parse(file.read(journal.LARGEST))
         except (FileNotFoundError, ValueError):
             return None
         status = os.fstat(self._handle)
-        # With a second name, the bytes have been published already, and must stay as they are.
+        # If the file has a second name, its bytes are published already and must not change.
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
             return None
         end = found.spans[-1].end if found.spans else 0
         return found if status.st_size >= end else None
 
     def clear(self) -> None:
-        """Start with an empty file; the old one, whatever it is, is only unlinked."""
+        """Begin with an empty file; the old file is only unlinked, never changed."""
         self.remove()
         self.close()
         self._handle = self._open()
         self._lent = False
 
     def reserve(self, size: int) -> None:
-        """Make sure that there will be room for *size* bytes.
+        """Make sure that there is space for *size* bytes.
 
         Raises:
-            StoreError: there is not enough.
+            StoreError: there is not enough space.
         """
         require_space(self.path.parent, size, there=_allocated(os.fstat(self._handle)))
         preallocate(self._handle, size)
 
     def write(self, content: memoryview, offset: int) -> None:
-        """Put bytes at their place; safe for several threads."""
+        """Write *content* at *offset*; safe for several threads."""
         while content:
             count = os.pwrite(self._handle, content, offset)
             content = content[count:]
             offset += count
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Read bytes back that have been written, as many as fit, and return their number."""
+        """Read bytes that were written before, as many as fit; return their number."""
         count = os.preadv(self._handle, [buffer], offset)
         if not count:
-            raise OSError(errno.EIO, "somebody has cut off the file")
+            raise OSError(errno.EIO, "another process has truncated the file")
         return count
 
     def sync(self) -> None:
@@ -87,7 +87,7 @@ class Partial:
         os.fdatasync(self._handle)
 
     def write_journal(self, found: Journal) -> None:
-        """Write down, durably, what is on the disk already."""
+        """Write the journal durably; it may only list bytes that are on the disk already."""
         new = self._journal.with_suffix(".json.new")
         with new.open("wb") as file:
             file.write(found.format())
@@ -97,19 +97,19 @@ class Partial:
         _sync_directory(self._journal.parent)
 
     def trim(self, size: int) -> None:
-        """Give room back that is not needed now: all beyond *size* bytes."""
+        """Free the disk space beyond *size* bytes."""
         os.ftruncate(self._handle, size)
 
     def remove(self) -> None:
-        """Forget all that came; the file stays open."""
-        # First the journal, and for certain: it must never be found beside other bytes.
+        """Remove the files of the download; the data file stays open."""
+        # Remove the journal first and durably: it must never be found beside other bytes.
         if self._journal.exists():
             self._journal.unlink(missing_ok=True)
             _sync_directory(self._journal.parent)
         self.path.unlink(missing_ok=True)
 
     def lend(self) -> None:
-        """Leave the file open for ever: a thread that could not be ended may still use it."""
+        """Keep the file open forever, since a thread that could not be ended may still use it."""
         self._lent = True
 
     def close(self) -> None:
@@ -122,7 +122,7 @@ class Partial:
 
 
 def allocated(directory: Path, key: str) -> int:
-    """Return how many bytes of the disk a partial file takes up; 0 if there is none."""
+    """Return how many bytes a partial file takes on the disk; 0 if there is none."""
     try:
         return _allocated((directory / f"{key}.data").stat())
     except FileNotFoundError:
@@ -130,7 +130,7 @@ def allocated(directory: Path, key: str) -> int:
 
 
 def _allocated(status: os.stat_result) -> int:
-    return status.st_blocks * 512  # stat(2): whatever the file system's own blocks are
+    return status.st_blocks * 512  # stat(2): always 512, whatever the file system's blocks are
 
 
 def _sync_directory(directory: Path) -> None:
@@ -142,7 +142,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 class Saver:
-    """Writes the journal of a transfer, and makes streams wait that are too far ahead of it."""
+    """Writes the journal of a transfer, and delays streams that are too far ahead of it."""
 
     def __init__(
         self, plan: Plan, partial: Partial, terms: ResponseValidator, limits: Limits
@@ -157,7 +157,7 @@ class Saver:
         """Save after so many bytes or seconds, until the file is complete.
 
         Raises:
-            Stopped: the transfer has ended; the last save is the caller's.
+            Stopped: the transfer has ended; the caller must save for the last time.
         """
         while True:
             self._plan.wait_until(self._is_due, self._limits.save_every)
@@ -166,7 +166,7 @@ class Saver:
             self.save()
 
     def save(self) -> None:
-        """Get what was written onto the disk, and then the journal that says so."""
+        """Write the data to the disk, and then the journal that lists it."""
         spans = self._plan.spans()
         self._partial.sync()
         size = self._plan.size
@@ -182,7 +182,7 @@ class Saver:
         self._plan.notify()
 
     def leave(self) -> None:
-        """Save for the last time, or remove what nobody could continue."""
+        """Save for the last time, or remove the files if the download cannot be continued."""
         spans = self._plan.spans()
         if spans and self._plan.size is not None and self._terms.resumable:
             self.save()
@@ -191,7 +191,7 @@ class Saver:
             self._partial.remove()
 
     def wait_for_room(self) -> None:
-        """Wait until a crash of the machine would not cost more than it may.
+        """Wait until a crash of the machine could not lose more than the limit.
 
         Raises:
             Stopped: the transfer has ended.

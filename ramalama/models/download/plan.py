@@ -1,4 +1,4 @@
-"""Who fetches which part of a blob: the one thing that all threads of a transfer share."""
+"""Distribute the parts of a blob to the threads of a transfer; all threads share this plan."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):
-    """The transfer is over; whoever is in the middle of something leaves it."""
+    """The transfer has ended; a thread that gets this exception must stop its work."""
 
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    """A part that one stream fetches, *position* being its next byte.
+    """A part that one stream downloads; *position* is its next byte.
 
-    *end* comes closer when another stream takes over the rest, and is None where only the end of
-    the answer will tell.
+    *end* decreases when another stream takes over the rest. It is None if the size is unknown until
+    the response ends.
     """
 
     start: int
@@ -33,21 +33,21 @@ class Piece:
 
     @property
     def left(self) -> int:
-        """How many bytes are missing; 0 if nobody knows."""
+        """How many bytes are missing; 0 if that is unknown."""
         return 0 if self.end is None else self.end - self.position
 
     @property
     def finished(self) -> bool:
-        """Whether all of it is in the file."""
+        """Whether all bytes of the piece are in the file."""
         return self.position == self.end
 
 
 class Plan:
-    """What there is of a blob, what comes now, and what nobody fetches yet.
+    """The parts of a blob: those in the file, those being downloaded, and those that wait.
 
-    Work is given out from the beginning of the file to its end, so that what was fetched can be
-    read in order soon after. When nothing is left to give out, whoever asks takes half of what the
-    busiest stream has before it.
+    Work is distributed from the beginning of the file to its end, so that the data can soon be read
+    in order. When no part waits, a stream that asks for work takes half of the rest of the largest
+    piece.
     """
 
     def __init__(self, limits: Limits, *, size: int | None = None, written: Spans = ()) -> None:
@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the whole blob, None as long as nobody knows."""
+        """Bytes of the whole blob; None while that is unknown."""
         return self._size
 
     @property
@@ -73,31 +73,31 @@ class Plan:
 
     @property
     def complete(self) -> bool:
-        """Whether all of it is."""
+        """Whether all bytes are in the file."""
         return self._written == self._size
 
     @property
     def stopped(self) -> bool:
-        """Whether the transfer is over."""
+        """Whether the transfer has ended."""
         return self._stopped
 
     @property
     def has_work(self) -> bool:
-        """Whether there is something that nobody fetches."""
+        """Whether there is a part that no stream downloads."""
         return bool(self._waiting)
 
     @property
     def worth_sharing(self) -> bool:
-        """Whether more streams would find work, in a file that is big enough for them."""
+        """Whether more streams would find work, and the blob is large enough for them."""
         return (self._size or 0) >= self._limits.parallel_from and self.has_work
 
     def spans(self) -> Spans:
-        """Return what is in the file."""
+        """Return the spans that are in the file."""
         with self._changed:
             return self._spans()
 
     def take(self) -> Piece | None:
-        """Take some work, None if there is none."""
+        """Take a piece to download; None if there is none."""
         with self._changed:
             if self._stopped:
                 raise Stopped
@@ -107,7 +107,7 @@ class Plan:
             return piece
 
     def put_back(self, piece: Piece) -> None:
-        """Give up a piece, finished or not; what is missing of it waits again."""
+        """Return a piece, finished or not; the missing rest waits again."""
         with self._changed:
             self._active.remove(piece)
             self._settled = joined((*self._settled, Span(piece.start, piece.position)))
@@ -117,7 +117,7 @@ class Plan:
             self._changed.notify_all()
 
     def learn_size(self, piece: Piece, size: int) -> None:
-        """Cut up the piece without an end, now that the size is known."""
+        """Divide the piece without an end, now that the size is known."""
         with self._changed:
             self._size = size
             piece.end = min(size, self._limits.piece_length(size))
@@ -126,7 +126,7 @@ class Plan:
             self._changed.notify_all()
 
     def extend(self, piece: Piece) -> bool:
-        """Have one stream fetch all of the blob; False if some is there or on its way."""
+        """Let one stream download the whole blob; return False if other parts exist already."""
         with self._changed:
             if self._written or self._active != [piece]:
                 return False
@@ -135,10 +135,10 @@ class Plan:
             return True
 
     def room(self, piece: Piece, count: int) -> int:
-        """Return how many of the next *count* bytes are still this piece's.
+        """Return how many of the next *count* bytes still belong to this piece.
 
         Raises:
-            Stopped: none are.
+            Stopped: the transfer has ended.
         """
         with self._changed:
             if self._stopped:
@@ -146,7 +146,7 @@ class Plan:
             return count if piece.end is None else min(count, piece.left)
 
     def advance(self, piece: Piece, count: int) -> None:
-        """Note that *count* more bytes of a piece are in the file."""
+        """Record that *count* more bytes of a piece are in the file."""
         with self._changed:
             before = piece.position
             after = before + count if piece.end is None else min(before + count, piece.end)
@@ -157,16 +157,16 @@ class Plan:
                 self._changed.notify_all()
 
     def end_here(self, piece: Piece) -> None:
-        """Note that a piece without an end is finished, and with it the blob."""
+        """Record that a piece without an end is finished, and with it the blob."""
         with self._changed:
             piece.end = self._size = piece.position
             self._changed.notify_all()
 
     def wait_for_prefix(self, beyond: int) -> int:
-        """Wait until there is more without a gap from the beginning than *beyond* bytes, or all.
+        """Wait until the bytes from the beginning without a gap are well *beyond*, or complete.
 
         Raises:
-            Stopped: there will not be more.
+            Stopped: the transfer has ended.
         """
 
         def enough() -> bool:
@@ -176,10 +176,10 @@ class Plan:
         return prefix(self.spans())
 
     def wait_until(self, happened: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait for something that a change of the plan may bring; False after *timeout* seconds.
+        """Wait for a condition that a change of the plan can meet; False after *timeout* seconds.
 
         Raises:
-            Stopped: it did not happen before the end.
+            Stopped: the transfer ended before.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._stopped or happened(), timeout)
@@ -190,15 +190,15 @@ class Plan:
             return False
 
     def notify(self) -> None:
-        """Wake whoever waits for something beside the plan itself."""
+        """Wake all threads that wait for a condition outside the plan."""
         with self._changed:
             self._changed.notify_all()
 
     def pause(self, seconds: float) -> None:
-        """Let time pass.
+        """Wait for *seconds*.
 
         Raises:
-            Stopped: the transfer is over.
+            Stopped: the transfer has ended.
         """
         self.wait_until(lambda: False, seconds)
 

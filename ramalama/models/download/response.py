@@ -1,4 +1,4 @@
-"""What the head of an answer promises, and what to do about one that promises the wrong thing."""
+"""Check the head of a response: whether it brings the expected bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
 class StartOver(Exception):
-    """Nothing of what came can be used; without *ranges*, parts cannot be asked for, either."""
+    """The downloaded bytes cannot be used; if *ranges* is False, partial requests fail, too."""
 
     def __init__(self, reason: str, *, ranges: bool = True) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class StartOver(Exception):
 
 
 class Refused(Exception):
-    """The server does not (or no longer) grant the request; it answered *status*."""
+    """The server refuses the request, perhaps after granting it before; it answered *status*."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"it answers {status}")
@@ -40,14 +40,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseHead:
-    """The promise of an answer that brings bytes.
+    """The head of a response that brings bytes.
 
     Attributes:
-        start: of the first byte.
-        size: of the whole blob, in bytes; None where the server does not say.
-        whole: all of it comes, whatever was asked for.
-        validator: changes when the bytes do; None where the server has none that is to be trusted.
-        oddity: what comes instead of a file, as the end of a sentence; None where nothing says so.
+        start: the offset of the first byte. size: of the whole blob, in bytes; None if the server
+        does not say. whole: whether the response has the whole blob, regardless of the request.
+        validator: a value that changes when the bytes change; None if the server has no reliable
+        one. oddity: what the response is instead of a file, as the end of a sentence; None if it is
+        a file.
     """
 
     start: int
@@ -61,8 +61,8 @@ class ResponseHead:
         """Read the status and the headers.
 
         Raises:
-            TransientError, Refused, StartOver: there are no bytes.
-            ModelPullError: it is an answer to some other question.
+            TransientError, Refused, StartOver: the response has no usable bytes.
+            ModelPullError: the status makes no sense for this request.
         """
         match response.status_code:
             case 200:
@@ -70,7 +70,7 @@ class ResponseHead:
             case 206:
                 start, size = _parse_content_range(response.headers.get("content-range", ""))
             case 416:
-                msg = "it does not have the part that was asked for"
+                msg = "it does not have the requested part"
                 raise StartOver(msg, ranges=False)
             case status if status in TRANSIENT_STATUSES:
                 msg = f"it answers {status}"
@@ -95,7 +95,7 @@ def _parse_content_range(text: str) -> tuple[int, int | None]:
     if size == "*":
         return int(first), None
     if not int(first) <= int(last) < int(size):
-        msg = "it does not say which part it sends"
+        msg = "its response does not say which part it is"
         raise StartOver(msg, ranges=False)
     return int(first), int(size)
 
@@ -106,7 +106,7 @@ def _length(response: httpx2.Response) -> int | None:
 
 
 def _validator(response: httpx2.Response) -> str | None:
-    """Return what ``If-Range`` takes: an ETag that is not weak, else the date (RFC 9110)."""
+    """Return a value for ``If-Range``: a strong ETag, or else the date (RFC 9110)."""
     etag = response.headers.get("etag", "")
     if etag.startswith('"'):
         return etag
@@ -123,10 +123,11 @@ def _oddity(response: httpx2.Response) -> str | None:
 
 
 class ResponseValidator:
-    """Holds answers to what is known of a blob, and learns from the first of them.
+    """Checks responses against what is known of a blob, and learns from the first response.
 
-    Where the digest is known it alone decides which bytes belong together: two mirrors may name
-    one content differently. Where it is not, all parts must come from answers with one validator.
+    If the digest is known, it alone decides which bytes belong together: two mirrors may have
+    different validators for the same content. Otherwise, all parts must come with the same
+    validator.
     """
 
     def __init__(self, blob: RemoteBlob, *, validator: str | None, ranges: bool) -> None:
@@ -138,11 +139,11 @@ class ResponseValidator:
 
     @property
     def resumable(self) -> bool:
-        """Whether the rest may come with another answer than the beginning."""
+        """Whether the rest may come from another response than the beginning."""
         return self._ranges and (self.blob.digest is not None or self.validator is not None)
 
     def headers(self, piece: Piece) -> Mapping[str, str]:
-        """Say which part we want."""
+        """Return the headers that request *piece*."""
         if not self._ranges:
             return {}
         last = piece.end - 1 if piece.end is not None and self.resumable else ""
@@ -152,11 +153,11 @@ class ResponseValidator:
         return wanted
 
     def agree(self, head: ResponseHead, piece: Piece, plan: Plan) -> bool:
-        """Check an answer for *piece*, and plan accordingly; True for the first one.
+        """Check a response for *piece*, and adapt the plan; return True for the first response.
 
         Raises:
-            StartOver: it does not fit what came before.
-            ModelPullError: it does not fit what was announced.
+            StartOver: the response does not match the earlier ones.
+            ModelPullError: the response does not match what is known of the blob.
         """
         self._check(head, piece, plan)
         first = not self._agreed
@@ -166,32 +167,30 @@ class ResponseValidator:
             if plan.size is None and head.size is not None:
                 plan.learn_size(piece, head.size)
         if (head.whole or not self.resumable) and not plan.extend(piece):
-            msg = "it sends all again"
+            msg = "it sends the whole file again"
             raise StartOver(msg, ranges=False)
         self.parallel = self.parallel or plan.worth_sharing
         return first
 
     def _check(self, head: ResponseHead, piece: Piece, plan: Plan) -> None:
         if head.oddity and (self.blob.digest is None or head.size != self.blob.size):
-            msg = f"where {self.blob.name} should be, the server answered {head.oddity}"
+            msg = f"instead of {self.blob.name}, the server answered {head.oddity}"
             raise ModelPullError(msg)
         if self.validator is not None and head.validator != self.validator:
             msg = "it has changed"
             raise StartOver(msg)
         if head.start != piece.position:
-            msg = "it does not send the part that was asked for"
+            msg = "it does not send the requested part"
             raise StartOver(msg, ranges=False)
         if head.size is not None and plan.size is not None and head.size != plan.size:
             self._refuse_size(head)
 
     def _refuse_size(self, head: ResponseHead) -> None:
         if not head.whole:
-            msg = "it contradicts itself about the size"
+            msg = "it reports different sizes"
             raise StartOver(msg, ranges=False)
         if self.blob.size is None:
             msg = "it has changed its size"
             raise StartOver(msg)
-        msg = (
-            f"{self.blob.name} has {head.size} bytes at its server, {self.blob.size} were announced"
-        )
+        msg = f"{self.blob.name} has {head.size} bytes at its server instead of {self.blob.size}"
         raise ModelPullError(msg)

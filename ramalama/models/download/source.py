@@ -1,4 +1,4 @@
-"""Where the bytes of a blob come from: its present address, and the open connections."""
+"""The source of a blob: its current location, and the open connections."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Source:
-    """Remembers where the last request ended, so that others need not be redirected again.
+    """Remembers where the last request ended, so that other requests need no redirect.
 
-    Safe for several threads; *locate* is called by one at a time.
+    Safe for several threads; only one at a time calls *locate*.
     """
 
     def __init__(self, locate: Callable[[], Location]) -> None:
@@ -32,11 +32,11 @@ class Source:
 
     @property
     def host(self) -> str:
-        """Name the server that answered last, for people; the rest of a URL may be a secret."""
+        """The host that answered last, for messages; the rest of a URL may be secret."""
         return self._host
 
     def current(self) -> Location:
-        """Return where to ask; what *locate* raises is passed on."""
+        """Return the location to request; an exception of *locate* is passed on."""
         with self._lock:
             if self._location is None:
                 self._location = self._locate()
@@ -45,7 +45,7 @@ class Source:
             return self._location
 
     def prove(self, location: Location, url: httpx2.URL) -> None:
-        """Note that a request to *location* was granted, by *url*."""
+        """Record that a request to *location* was granted, by *url*."""
         with self._lock:
             if self._location is not location:
                 return
@@ -56,9 +56,9 @@ class Source:
                 self._host = url.host
 
     def renew(self, location: Location) -> bool:
-        """Forget a location that was refused; False if there is no hope that another one is not.
+        """Forget a location that was refused; return False if a new one would be refused, too.
 
-        Whatever was granted once has expired; what never was will not be.
+        A location that was granted before has expired; one that never was will be refused again.
         """
         with self._lock:
             if self._location is not location:
@@ -78,13 +78,13 @@ def _host_of(url: str) -> str:
 
 @runtime_checkable
 class _NetworkStream(Protocol):
-    """What the library wraps a socket in."""
+    """The wrapper that httpx2 puts around a socket."""
 
     def get_extra_info(self, info: str) -> object: ...
 
 
 class Connections:
-    """Learns of new connections as httpx2's ``trace`` extension, and ends them all at once."""
+    """Collects new connections through httpx2's ``trace`` extension, and ends them all at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,7 +92,7 @@ class Connections:
         self._ended = False
 
     def trace(self, event: str, info: Mapping[str, object]) -> None:
-        """Hear what happens to a request; connecting and the start of TLS bring a socket each."""
+        """Handle an event of a request; it has a new socket after connecting or starting TLS."""
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
         stream = info.get("return_value")
@@ -104,13 +104,13 @@ class Connections:
                 self._shut()
 
     def end(self) -> None:
-        """Wake every thread that waits for one of them; the next ones are stillborn."""
+        """Wake all threads that wait for a connection; later connections are shut down at once."""
         with self._lock:
             self._ended = True
             self._shut()
 
     def _shut(self) -> None:
         for connection in self._sockets:
-            # Not the subclass's method: that of TLS forgets its state under the reader's feet.
+            # Not the method of the TLS subclass, which drops its state while another thread reads.
             with suppress(OSError):  # closed already
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)

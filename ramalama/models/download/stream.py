@@ -1,4 +1,4 @@
-"""One connection's worth of a transfer: takes pieces and fetches them, until none is left."""
+"""Download pieces over one connection, until none is left."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ramalama.models.download.workers import Message
 
 _CONNECT_TIMEOUT = 10.0
-_AS_IT_IS = {"accept-encoding": "identity"}
+_UNCOMPRESSED = {"accept-encoding": "identity"}
 
 
 class Stream:
-    """Fetches one piece after the other."""
+    """Downloads one piece after the other."""
 
     def __init__(self, job: Job, tell: Callable[[Message], None]) -> None:
         self._job = job
@@ -40,13 +40,13 @@ class Stream:
         }
 
     def run(self) -> None:
-        """Fetch until there is no work left.
+        """Download until there is no work left.
 
         Raises:
             Stopped: the transfer has ended.
-            TransientError: the server brought nothing, as often as our patience goes.
-            StartOver: what came is worth nothing.
-            ModelPullError: there is no hope.
+            TransientError: the server sent nothing in all attempts of the retry policy.
+            StartOver: the downloaded bytes cannot be used.
+            ModelPullError: the download cannot succeed.
             OSError: the disk is full, or fails.
         """
         retry_policy = replace(self._job.limits.retry_policy, sleep=self._plan.pause)
@@ -55,10 +55,10 @@ class Stream:
             pass
 
     def _fetch_some(self) -> bool:
-        """Fetch a piece or its beginning; False if there is no work.
+        """Download a piece or its beginning; return False if there is no work.
 
         Raises:
-            TransientError: it brought nothing.
+            TransientError: the server sent nothing.
         """
         piece = self._plan.take()
         if piece is None:
@@ -76,14 +76,14 @@ class Stream:
 
     def _fetch(self, piece: Piece) -> None:
         if piece.position and not self._job.terms.resumable:
-            msg = "it broke off, and cannot be continued"
+            msg = "it was interrupted, and cannot be continued"
             raise StartOver(msg)
         try:
             with transient_errors():
                 self._ask(piece, self._job.source.current())
         except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
             host = self._job.source.host
-            msg = f"{self._blob.name} cannot be fetched from {host}: {explain(exc)}"
+            msg = f"{self._blob.name} cannot be downloaded from {host}: {explain(exc)}"
             raise ModelPullError(msg) from exc
 
     def _ask(self, piece: Piece, location: Location) -> None:
@@ -96,7 +96,7 @@ class Stream:
             raise TransientError(msg, pause=0.0) from exc
 
     def _request(self, piece: Piece, location: Location) -> None:
-        headers = {**location.headers, **_AS_IT_IS, **self._job.terms.headers(piece)}
+        headers = {**location.headers, **_UNCOMPRESSED, **self._job.terms.headers(piece)}
         asked_end = piece.end
         with opened(
             self._blob.client, "GET", location.url, headers=headers, extensions=self._extensions
@@ -110,7 +110,7 @@ class Stream:
                 if head.whole and room < len(content):
                     self._note_surplus(piece)
                     return
-                # Else the answer is read to its end, so that its connection can be used again.
+                # Otherwise the response is read to its end, so that its connection can be reused.
                 if piece.finished and piece.end != asked_end and not head.whole:
                     return
         self._check_end(piece)
@@ -121,7 +121,7 @@ class Stream:
         self._tell(ResponseAccepted())
 
     def _store(self, content: bytes, piece: Piece) -> int:
-        """Put those of the bytes into the file that belong to *piece*, and return their number."""
+        """Write the bytes that belong to *piece* into the file, and return their number."""
         self._job.saver.wait_for_room()
         room = self._plan.room(piece, len(content))
         self._job.partial.write(memoryview(content)[:room], piece.position)
@@ -136,9 +136,9 @@ class Stream:
             raise TransientError(msg)
 
     def _note_surplus(self, piece: Piece) -> None:
-        """Refuse what is longer than was announced, unless the digest will tell what is right."""
+        """Reject surplus bytes, unless the digest will decide which bytes are right."""
         if self._blob.digest is None:
-            msg = f"it sends more than the {piece.end} bytes that were announced"
+            msg = f"it sends more than the {piece.end} bytes that it announced"
             raise StartOver(msg)
 
     def _denial(self, refused: Refused) -> ModelPullError:
@@ -146,11 +146,11 @@ class Stream:
         match refused.status:
             case 401 | 403 as status:
                 remedy = "log in, or ask its owner for access"
-                return AccessDenied(f"{host} does not let us have {name} ({status}); {remedy}")
+                return AccessDenied(f"{host} refuses access to {name} ({status}); {remedy}")
             case 404 | 410 as status:
                 return ModelPullError(f"{host} does not have {name} ({status})")
             case status:
-                return ModelPullError(f"{host} does not understand us ({status} for {name})")
+                return ModelPullError(f"{host} rejects the request ({status} for {name})")
 
     def _tell_failure(self, failure: TransientError, pause: float) -> None:
         self._tell(DownloadRetrying(file=self._blob.name, reason=str(failure), seconds=pause))

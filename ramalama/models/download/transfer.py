@@ -1,4 +1,4 @@
-"""One attempt at a blob: threads that fetch, hash and save, and one that watches them."""
+"""Run one attempt to download a blob, with threads that download, hash and save."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from ramalama.models.download.plan import Plan
 
 
-_TICK = 0.1  # seconds; a hook hears of progress no more often
+_TICK = 0.1  # seconds; progress is not reported more often
 
 
 class Transfer:
-    """Does a job, once; *hook* is called in the thread that calls `run`."""
+    """Runs a job once; *hook* is called in the thread that calls `run`."""
 
     def __init__(self, job: Job, hook: EventHook) -> None:
         self._job = job
@@ -43,14 +43,14 @@ class Transfer:
         self._reported = (0.0, -1)
 
     def run(self) -> Digest:
-        """Fetch what is missing, and return the digest of all.
+        """Download the missing parts, and return the digest of the whole blob.
 
-        However it ends, what came is on the disk and in the journal afterwards.
+        In any case, the downloaded bytes are on the disk and in the journal afterwards.
 
         Raises:
-            StartOver: what came is of no use.
-            ModelPullError: it cannot be had.
-            StoreError: there is no room for it, or the disk fails.
+            StartOver: the downloaded bytes cannot be used.
+            ModelPullError: the download cannot succeed.
+            StoreError: there is not enough space, or the disk fails.
         """
         try:
             self._workers.start(WorkerRole.HASHER, self._hash)
@@ -68,12 +68,12 @@ class Transfer:
 
     @property
     def _trusted(self) -> bool:
-        """Whether nothing that a stream has yet to say can change our mind about what came."""
+        """Whether no message of a running stream can invalidate the downloaded bytes any more."""
         return self._job.blob.digest is not None or self._streams == 0
 
     def _hash(self) -> None:
         digest = hash_while_it_grows(self._job.plan, self._job.partial, self._job.blob.check)
-        self._job.partial.trim(self._job.plan.written)  # what was hashed, and no byte beyond
+        self._job.partial.trim(self._job.plan.written)  # keep exactly the hashed bytes
         self._digest = digest
 
     def _add_stream(self) -> None:
@@ -93,15 +93,16 @@ class Transfer:
         if ended.role is WorkerRole.STREAM:
             self._streams -= 1
         if isinstance(ended.error, TransientError):
-            self._go_on_without(ended.error)
+            self._continue_with_fewer(ended.error)
         elif ended.error is not None:
             with disk_errors(self._job.blob.name, self._job.partial.path.parent):
                 raise ended.error
 
-    def _go_on_without(self, failure: TransientError) -> None:
+    def _continue_with_fewer(self, failure: TransientError) -> None:
         self._concurrency.retire()
         if self._streams == 0 and not self._job.plan.complete:
-            msg = f"{self._job.blob.name} cannot be fetched from {self._job.source.host}: {failure}"
+            name, host = self._job.blob.name, self._job.source.host
+            msg = f"{name} cannot be downloaded from {host}: {failure}"
             raise ModelPullError(msg) from failure
 
     def _report(self) -> None:
@@ -125,8 +126,8 @@ class Transfer:
         if not self._workers.join():
             self._job.partial.lend()
         if self._digest is None:
-            # A disk that fails now leaves the journal of a moment ago, which is still true; what
-            # matters is the exception that brought us here.
+            # If the disk fails now, the last saved journal is still right; report the exception
+            # that ended the transfer.
             with suppress(OSError):
                 self._job.saver.leave()
 
@@ -137,14 +138,14 @@ _BLOCK = 256 * 1024  # fits into a core's cache
 def hash_while_it_grows(
     plan: Plan, partial: Partial, check: Callable[[bytes], None] | None = None
 ) -> Digest:
-    """Read the file up to its first gap, as that moves on, and return the digest of all of it.
+    """Read the file up to its first gap while it grows, and return the digest of the whole file.
 
-    What was just written is still in memory then. hashlib lets other threads run meanwhile.
-    *check* is shown the first bytes; what it raises is passed on.
+    Bytes are read soon after they are written, while they are still in memory. hashlib lets other
+    threads run meanwhile. *check* gets the first bytes; its exceptions are passed on.
 
     Raises:
         Stopped: the transfer ended before the file was complete.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BLOCK))

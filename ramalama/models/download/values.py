@@ -1,4 +1,4 @@
-"""What is to be fetched, and what came."""
+"""Describe what to download, and what was downloaded."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A request that a server answers with the bytes.
+    """A request that a server answers with the bytes of a blob.
 
     Attributes:
-        url: may redirect, also to another host.
-        headers: meant for the host of *url* alone; may hold a secret.
+        url: may redirect, even to another host.
+        headers: only for the host of *url*; may hold a secret.
     """
 
     url: str
@@ -29,20 +29,20 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteBlob:
-    """Some bytes at a server.
+    """A blob at a server.
 
     Attributes:
-        name: for people.
-        identity: what is fetched, whatever URL it has today; a partial file of the same identity
-            is the beginning of the same bytes. The digest where it is known, else a URL without
-            secrets and, if the server has one, its version (ETag).
-        size: in bytes; None where only the answer will tell.
-        digest: None where nobody announces it; then the bytes cannot be verified, only counted.
-        locate: says where to ask; called again when the answer is no longer taken (a signed URL
-            or a token has expired).
-        client: asks.
-        check: is shown the first bytes as soon as they are here, up to a quarter of a megabyte;
-            what it raises ends the download, before more comes of what is of no use.
+        name: the name for messages. identity: identifies the content, whatever its current URL is;
+        a partial file of the same identity
+            is the beginning of the same bytes. It is the digest if that is known, or else a URL
+            without secrets and, if the server has one, its version (ETag).
+        size: in bytes; None if only the response will tell. digest: None if it is not known; then
+        the bytes cannot be verified, only counted. locate: returns the location to request; called
+        again when it has expired (a signed URL or a
+            token).
+        client: sends the requests. check: gets the first bytes as soon as they arrive, up to a
+        quarter of a megabyte; an exception of
+            it ends the download.
     """
 
     name: str
@@ -56,7 +56,7 @@ class RemoteBlob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedBlob:
-    """A complete file that has not been published yet; whoever publishes it moves it away."""
+    """A complete file that is not published yet; publishing moves it."""
 
     path: Path
     digest: Digest
@@ -64,12 +64,12 @@ class FetchedBlob:
 
 
 class BlobStore(Protocol):
-    """Where complete files are kept, each content once."""
+    """A store of complete files, each content once."""
 
     def find(self, digest: Digest) -> Path | None:
-        """Return where the content of *digest* is, None if it is not here."""
+        """Return the path of the content of *digest*; None if it is not in the store."""
         ...
 
     def put(self, fetched: FetchedBlob) -> Path:
-        """Move a complete file in, atomically, and return where it is now."""
+        """Move a complete file into the store, atomically, and return its new path."""
         ...

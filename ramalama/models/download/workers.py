@@ -1,4 +1,4 @@
-"""The threads of a transfer, and how they tell that they are through."""
+"""The threads of a transfer, and the messages by which they report."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ramalama.system.uninterrupted import run_uninterrupted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds. A thread that is connecting cannot be woken; it ends by itself, and writes nothing more.
-_LONGEST_GOODBYE = 2.0
+# Seconds. A thread that is connecting cannot be woken; it ends later, and writes nothing more.
+_JOIN_TIMEOUT = 2.0
 
 
 class WorkerRole(Enum):
-    """What a thread is there for."""
+    """The task of a thread."""
 
     STREAM = auto()
     HASHER = auto()
@@ -29,7 +29,7 @@ class WorkerRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerEnded:
-    """A thread is through; *error* is what it raised."""
+    """A thread has ended; *error* is its exception."""
 
     role: WorkerRole
     error: BaseException | None
@@ -37,27 +37,27 @@ class WorkerEnded:
 
 @dataclass(frozen=True, slots=True)
 class ResponseAccepted:
-    """The first answer came, and bytes follow: more streams may come."""
+    """The first response has arrived, so that more streams may start."""
 
 
 Message = WorkerEnded | ResponseAccepted | DownloadRetrying
 
 
 class WorkerPool:
-    """Starts threads, and brings what they say into the thread of whoever started them."""
+    """Starts threads, and brings their messages to the thread that started them."""
 
     def __init__(self) -> None:
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, role: WorkerRole, work: Callable[[], None]) -> None:
-        """Do *work* in a thread of its own."""
+        """Run *work* in a new thread."""
 
         def run() -> None:
             error: BaseException | None = None
             try:
                 work()
-            except BaseException as exc:  # noqa: BLE001 (raised again by whoever hears of it)
+            except BaseException as exc:  # noqa: BLE001 (sent to the supervising thread)
                 error = exc
             self._messages.put(WorkerEnded(role, error))
 
@@ -68,22 +68,22 @@ class WorkerPool:
             thread.start()
             self._threads.append(thread)
 
-        run_uninterrupted(begin)  # no thread may run that is not in the list
+        run_uninterrupted(begin)  # every running thread must be in the list
 
     def tell(self, message: Message) -> None:
-        """Say something from within a thread."""
+        """Send a message from a worker thread."""
         self._messages.put(message)
 
     def next_message(self, timeout: float) -> Message | None:
-        """Return what was said next, None if nothing was within *timeout* seconds."""
+        """Return the next message; None if there is none within *timeout* seconds."""
         try:
             return self._messages.get(timeout=timeout)
         except Empty:
             return None
 
     def join(self) -> bool:
-        """Wait for all threads; False if one would take too long."""
-        latest = time.monotonic() + _LONGEST_GOODBYE
+        """Wait for all threads; return False if one takes too long."""
+        latest = time.monotonic() + _JOIN_TIMEOUT
         for thread in self._threads:
             thread.join(max(0.0, latest - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)

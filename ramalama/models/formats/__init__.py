@@ -1,1 +1,1 @@
-"""What model files say of themselves."""
+"""Read model files and their metadata."""

@@ -1,15 +1,15 @@
-"""Which of llama.cpp's built-in chat templates is meant by one of Ollama's.
+"""Find llama.cpp's built-in chat template that corresponds to one of Ollama's templates.
 
-Ollama's templates are Go's, which llama.cpp does not read. Those of a family of models say the
-same with the same special tokens, and llama.cpp knows the families by name: ``--no-jinja
---chat-template NAME``, since with Jinja it takes most names for templates themselves. What is in no
-row of the table stays unknown: a wrong template is worse than the plain one.
+Ollama's templates are Go templates, which llama.cpp cannot read. The templates of a family of
+models use the same special tokens, and llama.cpp knows the families by name: ``--no-jinja
+--chat-template NAME`` (with Jinja, it takes most names for templates themselves). A template that
+matches no row of the table stays unknown: a wrong template is worse than the plain one.
 """
 
 from __future__ import annotations
 
-# Tell-tale tokens, all of which must be there, and llama.cpp's name. The first row that fits
-# counts: those that share tokens with a simpler family stand before it.
+# Tokens that identify a family (all of them must occur), and llama.cpp's name. The first row that
+# matches is used: a family that shares tokens with a simpler one stands before it.
 _FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("<|start|>", "<|message|>", "<|channel|>"), "gpt-oss"),
     (("<|header_start|>", "<|header_end|>"), "llama4"),
@@ -23,7 +23,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("<\uff5cUser\uff5c>", "<\uff5cAssistant\uff5c>"), "deepseek3"),
     (("<|user|>", "<|assistant|>", "<|end|>"), "phi3"),
     (("[gMASK]<sop>", "<|user|>"), "chatglm4"),
-    (("<|user|>", "<|assistant|>", "</s>"), "falcon3"),  # as llama.cpp itself takes these
+    (("<|user|>", "<|assistant|>", "</s>"), "falcon3"),  # llama.cpp uses the same tokens
     (("<|user|>", "<|assistant|>", "<|endoftext|>"), "zephyr"),
     (("[|user|]", "[|assistant|]"), "exaone3"),
     (("GPT4 Correct User:", "<|end_of_turn|>"), "openchat"),
@@ -37,7 +37,7 @@ _FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
 
 
 def builtin_template(go_template: str) -> str | None:
-    """Name llama.cpp's template of the family that *go_template* is for; None if unknown."""
+    """Return llama.cpp's name for the family of *go_template*; None if it is unknown."""
     for tokens, name in _FAMILIES:
         if all(token in go_template for token in tokens):
             return name

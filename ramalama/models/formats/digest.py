@@ -1,4 +1,4 @@
-"""What names a content: its SHA-256."""
+"""Identify a content by its SHA-256 digest."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _LENGTH = 64
 
 @frozen(kw_only=False)
 class Digest:
-    """A SHA-256, as 64 hexadecimal digits in lower case."""
+    """A SHA-256 digest, as 64 hexadecimal digits in lower case."""
 
     hex: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``sha256:HEX``, ``sha256-HEX`` (file names have no colon) or bare hex.
+        """Parse ``sha256:HEX``, ``sha256-HEX`` (file names have no colon) or bare hex.
 
         Raises:
-            ValueError: it is none of them; nothing else may become part of a path.
+            ValueError: *text* is none of them, and must not become part of a path.
         """
-        # Without a regular expression, which takes longer to compile than a list of all models.
+        # Without a regular expression, whose compilation takes longer than listing all models.
         digits = text.removeprefix("sha256:") if ":" in text else text.removeprefix("sha256-")
         if len(digits) != _LENGTH or not _HEXADECIMAL.issuperset(digits):
             msg = f"{text[:100]!r} is not a SHA-256 digest"

@@ -1,4 +1,4 @@
-r"""The names of files within a model, as servers announce them: harmless wherever they are joined.
+r"""Check the names of files within a model, as servers announce them, before they become paths.
 
 name    = segment *("/" segment)      at most 1024 bytes of UTF-8
 segment = 1 to 255 bytes; printable, no "\", and neither "." nor ".."
@@ -18,15 +18,15 @@ _LONGEST_SEGMENT = 255  # NAME_MAX of every file system that matters
 
 
 def checked_name(text: str) -> str:
-    """Return *text*, which is a relative path that stays below wherever it is put.
+    """Return *text* if it is a relative path that stays below its directory.
 
     Raises:
-        ModelUnsupported: it is not.
+        ModelUnsupported: it is not such a path.
     """
     segments = text.split("/")
-    # What is printable has no control character, no NUL and no half of a surrogate pair.
+    # Printable text has no control character, no NUL and no half of a surrogate pair.
     if "\\" in text or not text.isprintable() or not all(map(_is_segment, segments)):
-        msg = f"the model has a file {text[:100]!r}, which is no name for a file in a directory"
+        msg = f"the model has a file {text[:100]!r}, which is not a valid file name"
         raise ModelUnsupported(msg)
     if len(text.encode()) > _LONGEST_NAME:
         msg = f"the model has a file with a name of over {_LONGEST_NAME} bytes, {text[:100]!r}…"
@@ -35,10 +35,10 @@ def checked_name(text: str) -> str:
 
 
 def check_together(names: Iterable[str]) -> None:
-    """Make sure that *names* can lie in one directory, on a disk that ignores letter case, too.
+    """Make sure that *names* can exist in one directory, even on a disk that ignores letter case.
 
     Raises:
-        ModelUnsupported: two are the same, or one is a directory of another.
+        ModelUnsupported: two names are the same, or one is a directory of another.
     """
     seen: dict[str, str] = {}
     for name in names:
@@ -54,7 +54,7 @@ def check_together(names: Iterable[str]) -> None:
 
 
 def _conflict(name: str, other: str) -> ModelUnsupported:
-    msg = f"the model has the files {other[:100]!r} and {name[:100]!r}, which cannot lie together"
+    msg = f"the model has the files {other[:100]!r} and {name[:100]!r}, which cannot coexist"
     return ModelUnsupported(msg)
 
 
@@ -64,7 +64,7 @@ def _is_segment(text: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    """Write *name* as a file system that ignores letter case and composition compares it."""
+    """Return *name* as a file system compares it that ignores letter case and composition."""
     if name.isascii():
         return name.lower()
     import unicodedata  # noqa: PLC0415 (the names of most models are ASCII)

@@ -1,7 +1,7 @@
-"""What the author of a safetensors model wants it to be sampled with.
+"""Read the sampling parameters that the author of a safetensors model recommends.
 
-``generation_config.json`` of Hugging Face's transformers, of which the numbers count that have a
-name in Ollama's options, too.
+The source is ``generation_config.json`` of Hugging Face's transformers; only numbers are used that
+Ollama's options have, too.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAMES = {
 
 
 def read_generation_config(directory: Path) -> Mapping[str, object]:
-    """Read the numbers, by Ollama's names; a file that makes no sense says nothing."""
+    """Return the numbers by Ollama's names; empty if the file is missing or not valid."""
     try:
         content = read_json(directory / "generation_config.json", limit=_LONGEST)
     except (StoreError, OSError):

@@ -1,4 +1,4 @@
-"""The first bytes of a GGUF file; GGUF specification, version 3.
+"""Read the first bytes of a GGUF file; GGUF specification, version 3.
 
 offset  size  field
 0       4     magic, "GGUF"
@@ -29,7 +29,7 @@ ByteOrder = Literal["little", "big"]
 
 @frozen()
 class GGUFHeader:
-    """What the fixed part of the header says."""
+    """The fixed part of the header."""
 
     version: int
     byte_order: ByteOrder
@@ -37,10 +37,11 @@ class GGUFHeader:
 
     @classmethod
     def parse(cls, head: bytes, *, name: str) -> Self:
-        """Read the first bytes of the file *name*.
+        """Parse the first bytes of the file *name*.
 
         Raises:
-            ModelUnsupported: it is not GGUF, of a version that nobody reads any more, or cut off.
+            ModelUnsupported: it is not GGUF, its version is too old for any server, or it is cut
+            off.
         """
         if not head:
             msg = f"{name} is empty"
@@ -62,25 +63,25 @@ class GGUFHeader:
 
 
 def check_header(path: Path, *, name: str | None = None) -> GGUFHeader:
-    """Read *path*'s header and make sure that this machine's server can load such a file.
+    """Read the header of *path*, and make sure that a server of this machine can load the file.
 
-    *name* is what messages call it, its path by default.
+    *name* is the file's name in messages, by default its path.
 
     Raises:
         ModelUnsupported: see `GGUFHeader.parse`.
-        WrongEndianness: it was made for machines of the other byte order.
-        OSError: it cannot be read.
+        WrongEndianness: the file is for machines of the other byte order.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         return check_beginning(file.read(_FIXED.size), name=name or str(path))
 
 
 def check_beginning(head: bytes, *, name: str) -> GGUFHeader:
-    """As `check_header`, for the first bytes of the file *name*."""
+    """Check *head*, the first bytes of the file *name*; see `check_header`."""
     header = GGUFHeader.parse(head[: _FIXED.size], name=name)
     if header.byte_order != sys.byteorder:
         msg = (
-            f"{name} is a {header.byte_order}-endian model, this machine is {sys.byteorder}-endian"
+            f"{name} is a {header.byte_order}-endian model; this machine is {sys.byteorder}-endian"
         )
         raise WrongEndianness(msg)
     return header

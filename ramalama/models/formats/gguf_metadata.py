@@ -1,4 +1,4 @@
-"""All that stands before the weights in a GGUF file; GGUF specification, version 3.
+"""Read everything before the weights in a GGUF file; GGUF specification, version 3.
 
     header   see `ramalama.models.formats.gguf`
     key      name, u32 type, value                          as often as the header says
@@ -7,9 +7,8 @@
     name, string   u64 length, UTF-8
     array          u32 type of its elements, u64 length, elements
 
-The file may be a stranger's: nothing is believed before it has been held against the file's size,
-and nothing is decoded that nobody asks for. A vocabulary has a quarter of a million strings; they
-are stepped over.
+The file is not trusted: every length is checked against the file's size, and only what is needed is
+decoded. A vocabulary has a quarter of a million strings, which are skipped.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ _SCALARS: Final = {
 _SMALLEST_KEY = 8 + 4 + 1
 _SMALLEST_TENSOR = 8 + 4 + 4 + 8
 _LONGEST_NAME = 65535
-_LONGEST_ARRAY = 4096  # elements that are decoded: one per layer, not one per token
+_LONGEST_ARRAY = 4096  # decoded elements: enough for one per layer, not one per token
 _MOST_STRINGS = 256
 _MOST_LAYERS = 4096
 _MOST_DIMENSIONS = 4
-_LARGEST_NUMBER = 2**32 - 1  # of layers, heads, tokens; llama.cpp keeps such numbers in 32 bits
+_LARGEST_NUMBER = 2**32 - 1  # of layers, heads, tokens; llama.cpp stores such numbers in 32 bits
 _DEEPEST = 4
 
 Scalar = int | float | bool | str
@@ -49,7 +48,7 @@ Scalar = int | float | bool | str
 
 @dataclass(frozen=True, slots=True)
 class ArrayOf:
-    """An array that was stepped over: a vocabulary, its scores.
+    """An array whose elements were skipped, such as a vocabulary or its scores.
 
     *kind* is GGUF's number of the elements' type.
     """
@@ -63,9 +62,9 @@ Value = Scalar | tuple[Scalar, ...] | ArrayOf
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A tensor: its sizes, innermost first, GGML's number of its type, and where it begins.
+    """A tensor: its dimensions, innermost first, GGML's number of its type, and its offset.
 
-    *offset* counts bytes from the end of the header.
+    *offset* is in bytes from the end of the header.
     """
 
     name: str
@@ -75,7 +74,7 @@ class TensorInfo:
 
     @property
     def elements(self) -> int:
-        """How many numbers it holds."""
+        """The number of its elements."""
         product = 1
         for size in self.dimensions:
             product *= size
@@ -84,10 +83,10 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GGUFMetadata:
-    """What a GGUF file says of itself.
+    """The metadata of a GGUF file.
 
     Attributes:
-        size: of all this, in bytes; the weights follow.
+        size: of the whole header, in bytes; the weights follow.
     """
 
     version: int
@@ -110,7 +109,7 @@ class GGUFMetadata:
     def number(self, key: str) -> int | None:
         """Return the number under *key*, or under the architecture's key of that name.
 
-        It counts something: layers, heads, tokens. None where it is missing or cannot be.
+        The number counts something: layers, heads, tokens. None if it is missing or impossible.
         """
         value = self.keys.get(key, self.keys.get(f"{self.architecture}.{key}"))
         return value if _is_count(value) else None
@@ -118,7 +117,8 @@ class GGUFMetadata:
     def per_layer(self, key: str, layers: int) -> tuple[int, ...]:
         """Return the architecture's *key* for each layer; some models have one number for all.
 
-        Each as `number` has it. Empty where it is not there, or not there for all.
+        For the numbers see `number`. The result is empty if the key is missing, or lacks some
+        layers.
         """
         value = self.keys.get(f"{self.architecture}.{key}")
         values = value if isinstance(value, tuple) else (value,) * min(layers, _MOST_LAYERS)
@@ -127,20 +127,20 @@ class GGUFMetadata:
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    """Return whether *value* can be a number of things, whichever of GGUF's types it has."""
+    """Return whether *value* can be a number of things, whatever its GGUF type is."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_NUMBER
 
 
 class HeaderCutOff(ModelUnsupported):
-    """The header goes on beyond the bytes that are there; a longer beginning may do."""
+    """The header extends beyond the given bytes; more bytes of the file may be enough."""
 
 
 def read_metadata(path: Path) -> GGUFMetadata:
     """Read the header of the file *path*.
 
     Raises:
-        ModelUnsupported: it is not GGUF, cut off, or says what cannot be.
-        OSError: it cannot be read.
+        ModelUnsupported: the file is not GGUF, is cut off, or is corrupt.
+        OSError: the file cannot be read.
     """
     from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (few commands look so deep)
 
@@ -152,13 +152,13 @@ def read_metadata(path: Path) -> GGUFMetadata:
 
 
 def parse_metadata(content: bytes | mmap, *, name: str, size: int | None = None) -> GGUFMetadata:
-    """Read the header of *name* from *content*, which holds all of the file or its beginning.
+    """Read the header of *name* from *content*, which is the whole file or its beginning.
 
-    *size* is the whole file's, in bytes, where *content* is less.
+    *size* is the size of the whole file, in bytes, if *content* is only its beginning.
 
     Raises:
-        HeaderCutOff: *content* ends too early.
-        ModelUnsupported: it is not GGUF, or says what cannot be.
+        HeaderCutOff: *content* ends within the header.
+        ModelUnsupported: the file is not GGUF, or is corrupt.
     """
     header = GGUFHeader.parse(content[:_FIXED_SIZE], name=name)
     reader = _Reader(content, header.byte_order, name=name, size=size or len(content))
@@ -175,7 +175,7 @@ def parse_metadata(content: bytes | mmap, *, name: str, size: int | None = None)
 
 
 class _Reader:
-    """Walks through the header; *position* is where it stands."""
+    """Reads the header from front to back; *position* is the next byte."""
 
     def __init__(self, content: bytes | mmap, order: ByteOrder, *, name: str, size: int) -> None:
         self._content = content
@@ -252,7 +252,7 @@ class _Reader:
         return ArrayOf(_ARRAY, length)
 
     def _skip_strings(self, count: int) -> None:
-        # The one loop that takes time: hundreds of thousands of tokens.
+        # The only loop that takes time: a vocabulary has hundreds of thousands of tokens.
         unpack, content, end = self._u64.unpack_from, self._content, self._end - self._u64.size
         position = self.position
         for _ in range(count):
@@ -282,7 +282,7 @@ class _Reader:
         self.position = position
 
     def _count(self, count: int, smallest: int, what: str) -> int:
-        """Refuse a number of things that cannot all be in the file."""
+        """Return *count*; reject a number of things that cannot all be in the file."""
         if count * smallest > self._size:
             self._refuse(f"{count} {what} in {self._size} bytes")
         return count

@@ -1,4 +1,4 @@
-"""What the files of a model are for."""
+"""The purpose of each file of a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FileKind(StrEnum):
-    """What a server does with a file; values that upstream's store has are spelled as there."""
+    """The purpose of a file; values that upstream RamaLama's store has are spelled as there."""
 
     GGUF = "gguf"
     SAFETENSORS = "safetensor"

@@ -1,4 +1,4 @@
-"""The header of a safetensors file; format of the safetensors project, as of its version 0.8.
+"""Read the header of a safetensors file; format of the safetensors project, version 0.8.
 
 offset  size  field
 0       8     length of the header, little-endian
@@ -25,7 +25,7 @@ _METADATA = "__metadata__"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafeTensor:
-    """A tensor: *dtype* as the file has it (``BF16``), its place in the data in bytes."""
+    """A tensor: *dtype* as in the file (``BF16``), *begin* and *end* in bytes of the data."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -35,7 +35,7 @@ class SafeTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SafetensorsHeader:
-    """What a safetensors file says of itself."""
+    """The header of a safetensors file."""
 
     tensors: Mapping[str, SafeTensor]
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -45,8 +45,8 @@ class SafetensorsHeader:
         """Read the header of the file *path*.
 
         Raises:
-            ModelUnsupported: it is no safetensors file, cut off, or says what cannot be.
-            OSError: it cannot be read.
+            ModelUnsupported: it is not a safetensors file, is cut off, or is corrupt.
+            OSError: the file cannot be read.
         """
         with path.open("rb") as file:
             size = path.stat().st_size
@@ -56,26 +56,26 @@ class SafetensorsHeader:
 
     @classmethod
     def parse(cls, content: bytes, *, name: str, data_size: int) -> Self:
-        """Read the JSON of the file *name*; *data_size* bytes follow it.
+        """Parse the JSON header of the file *name*; *data_size* bytes follow it.
 
         Raises:
-            ModelUnsupported: it says what cannot be.
+            ModelUnsupported: the header is corrupt.
         """
         try:
             entries = _object(parse_json(content))
             metadata = _texts(entries.pop(_METADATA, {}))
             tensors = {key: _tensor(value, data_size) for key, value in entries.items()}
         except (ValueError, TypeError, KeyError) as exc:
-            msg = f"{name} is corrupt: its safetensors header makes no sense"
+            msg = f"{name} is corrupt: its safetensors header is not valid"
             raise ModelUnsupported(msg) from exc
         return cls(tensors=tensors, metadata=metadata)
 
 
 def header_length(head: bytes, *, name: str, size: int | None = None) -> int:
-    """Read from the first bytes of the file *name*, of *size* bytes, how long its header is.
+    """Return the length of the header from the first bytes of the file *name*, of *size* bytes.
 
     Raises:
-        ModelUnsupported: it is no safetensors file, or cut off.
+        ModelUnsupported: it is not a safetensors file, or is cut off.
     """
     length = int.from_bytes(head[:_LENGTH_SIZE], "little")
     longest = _LONGEST_HEADER if size is None else min(_LONGEST_HEADER, size - _LENGTH_SIZE)

@@ -1,1 +1,1 @@
-"""HTTP for the outside world."""
+"""Send HTTP requests to other hosts."""

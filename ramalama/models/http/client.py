@@ -1,7 +1,7 @@
-"""Asking servers for small things: manifests, listings, tokens.
+"""Request small things from servers: manifests, lists, tokens.
 
-Large things are `ramalama.models.download`'s. HTTP/1.1 only: over HTTP/2, uploads of this library
-take many times as long, and one malformed answer ends all requests on the connection.
+Large files are for `ramalama.models.download`. Only HTTP/1.1 is used: over HTTP/2, uploads of this
+library take many times as long, and one malformed response ends all requests on the connection.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ _log = logging.getLogger("ramalama.http")
 USER_AGENT = f"ramalama/{__version__}"
 
 _CONNECT_TIMEOUT = 10.0
-_SILENCE = 30.0  # seconds; a server that says nothing for so long has gone
+_SILENCE = 30.0  # seconds; a server that sends nothing for so long counts as gone
 _CONNECTIONS = 16
 _MOST_REDIRECTS = 10
 _LARGEST_ANSWER = 32 * 1024 * 1024
-_PATIENCE = RetryPolicy()
+_RETRY_POLICY = RetryPolicy()
 
-# What may be told to another host than the one it was meant for.
-_TRAVELLING = frozenset({"accept", "accept-encoding", "range", "if-range"})
-# A redirect whose body is not over after so many pieces costs us the connection.
+# The only headers that another host may get after a redirect.
+_FOR_EVERY_HOST = frozenset({"accept", "accept-encoding", "range", "if-range"})
+# If a redirect has a longer body, its connection is closed instead of being reused.
 _PIECES_OF_REDIRECT = 4
 
 
 class AnswerTooLong(Exception):
-    """The server sends more than such an answer can sensibly have."""
+    """The server sends more than a reasonable answer can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """What a server said.
+    """A server's answer.
 
     Attributes:
-        url: that answered in the end, after redirects.
+        url: the URL that answered in the end, after redirects.
         headers: names in lower case.
     """
 
@@ -63,7 +63,7 @@ class HttpAnswer:
 
     @property
     def ok(self) -> bool:
-        """Whether the request was granted."""
+        """Whether the status is a success."""
         return 200 <= self.status < 300  # noqa: PLR2004 (HTTP's own numbers)
 
 
@@ -74,9 +74,9 @@ class _TransientAnswer(TransientError):
 
 
 def open_http(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
-    """Return a client for the world outside; safe for several threads, to be closed in the end.
+    """Return a client for other hosts; safe for several threads. The caller must close it.
 
-    Proxies and private certificate authorities are the environment's (``HTTPS_PROXY``,
+    Proxies and private certificate authorities come from the environment (``HTTPS_PROXY``,
     ``NO_PROXY``, ``SSL_CERT_FILE``).
     """
     return httpx2.Client(
@@ -89,25 +89,24 @@ def open_http(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
     )
 
 
-def ask(  # noqa: PLR0913 (what a request consists of)
+def ask(  # noqa: PLR0913 (the parts of a request)
     client: httpx2.Client,
     url: str,
     *,
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     limit: int = _LARGEST_ANSWER,
-    retry_policy: RetryPolicy = _PATIENCE,
+    retry_policy: RetryPolicy = _RETRY_POLICY,
     silence: float = _SILENCE,
 ) -> HttpAnswer:
-    """Read all of a small answer, at most *limit* bytes; ask again where that may help.
+    """Request a small answer of at most *limit* bytes; retry after transient errors.
 
-    A server that says nothing for *silence* seconds has gone.
-
-    The answer may be a refusal, also one of those that pass, if it did not within *patience*.
+    A server that sends nothing for *silence* seconds counts as gone. The answer may be an error
+    status, even a transient one if it persists in all attempts of *retry_policy*.
 
     Raises:
-        httpx2.HTTPError, httpx2.InvalidURL: there was none, or it broke off, each time.
-        AnswerTooLong: there is more.
+        httpx2.HTTPError, httpx2.InvalidURL: there was no complete answer in any attempt.
+        AnswerTooLong: the answer is longer than *limit*.
     """
     how = {"timeout": httpx2.Timeout(silence, connect=_CONNECT_TIMEOUT).as_dict()}
 
@@ -126,17 +125,17 @@ def ask(  # noqa: PLR0913 (what a request consists of)
         return exc.answer
     except TransientError as exc:
         failure = exc.__cause__ or exc
-    # Raised out here: in there, it would become its own context.
+    # Raised outside the handler, or it would become its own context.
     raise failure
 
 
 def _note(url: str, retry_policy: RetryPolicy) -> Callable[[TransientError, float], None]:
-    """Make what tells and logs that *url* is asked again, of which only the host is no secret."""
+    """Return a function that reports and logs a retry; only the host of *url* is not secret."""
     server = httpx2.URL(url)
 
     def note(failure: TransientError, pause: float) -> None:
-        _log.info("asking %s again in %.1f s: %s", server.host, pause, failure)
-        retry_policy.tell(f"{server.netloc.decode()} cannot be asked: {failure}", pause)
+        _log.info("retrying %s in %.1f s: %s", server.host, pause, failure)
+        retry_policy.tell(f"{server.netloc.decode()} cannot be used: {failure}", pause)
 
     return note
 
@@ -149,13 +148,13 @@ def send(
     content: bytes | Iterable[bytes],
     headers: Mapping[str, str] | None = None,
 ) -> HttpAnswer:
-    """Make one request with a body and read the answer, which is short.
+    """Send one request with a body, and return the short answer.
 
-    No redirect is followed: what is sent is for this server alone. With an iterable, *headers*
-    should hold ``content-length``; many servers take nothing whose end they do not know.
+    No redirect is followed, since the body is for this server only. With an iterable, *headers*
+    should have ``content-length``; many servers reject a body of unknown length.
 
     Raises:
-        httpx2.HTTPError, httpx2.InvalidURL: it could not be made, or broke off.
+        httpx2.HTTPError, httpx2.InvalidURL: the request failed.
         AnswerTooLong: see `ask`.
     """
     request = client.build_request(method, url, content=content, headers=headers)
@@ -175,17 +174,17 @@ def opened(
     headers: Mapping[str, str] | None = None,
     extensions: Mapping[str, object] | None = None,
 ) -> Generator[httpx2.Response]:
-    """Make a request and lend the answer, its body unread; redirects are followed.
+    """Send a request, following redirects, and yield the response with its body unread.
 
-    All that another host hears of *headers* is what kind and which part of it we want.
+    After a redirect to another host, only the headers of *headers* that are not secret are sent.
     *extensions* are the library's, ``timeout`` and ``trace``.
 
     Raises:
-        httpx2.HTTPError, httpx2.InvalidURL: there is no answer.
+        httpx2.HTTPError, httpx2.InvalidURL: there is no response.
     """
-    told = dict(headers or {})
+    sent = dict(headers or {})
     for _ in range(_MOST_REDIRECTS + 1):
-        request = client.build_request(method, url, headers=told, extensions=dict(extensions or {}))
+        request = client.build_request(method, url, headers=sent, extensions=dict(extensions or {}))
         response = _sent(client, request)
         try:
             if not response.has_redirect_location:
@@ -195,28 +194,28 @@ def opened(
         finally:
             response.close()
         if following.url.origin != request.url.origin:
-            told = {name: told[name] for name in told if name.lower() in _TRAVELLING}
+            sent = {name: sent[name] for name in sent if name.lower() in _FOR_EVERY_HOST}
         method, url = following.method, str(following.url)
     msg = f"more than {_MOST_REDIRECTS} redirects"
     raise httpx2.TooManyRedirects(msg)
 
 
 def _sent(client: httpx2.Client, request: httpx2.Request) -> httpx2.Response:
-    """Send *request*, and return the answer, its body unread."""
+    """Send *request*, and return the response with its body unread."""
     try:
         return client.send(request, stream=True, follow_redirects=False)
     except ValueError as exc:  # httpx2 2.12 joins ":x:y" to a URL that has no host
-        msg = "a redirect to what is no URL"
+        msg = "a redirect to something that is not a URL"
         raise httpx2.RemoteProtocolError(msg) from exc
 
 
 def _next_request(redirect: httpx2.Response) -> httpx2.Request:
-    """Read where a redirect leads, and its body, so that the connection can be used again."""
+    """Return the request that a redirect asks for; read its body to reuse the connection."""
     for number, _ in enumerate(redirect.iter_raw(), 1):
         if number == _PIECES_OF_REDIRECT:
             break
     if redirect.next_request is None:
-        msg = "a redirect to what is no URL"
+        msg = "a redirect to something that is not a URL"
         raise httpx2.RemoteProtocolError(msg)
     return redirect.next_request
 

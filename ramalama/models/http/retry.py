@@ -1,4 +1,4 @@
-"""What failures of servers may pass, and how often we come back to find out."""
+"""Recognize transient errors of servers, and decide how often to retry."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import tenacity
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-# Answers of a server that may have another one in a moment; from 520 on Cloudflare's.
+# Statuses that may be different in a moment; those from 520 on are Cloudflare's.
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 _LONGEST_PAUSE = 30.0
 
 
 class TransientError(Exception):
-    """It failed, and might not in a moment; *pause* is how many seconds the server asked for."""
+    """A failure that a retry may avoid; *pause* is the delay that the server wants, in seconds."""
 
     def __init__(self, reason: str, *, pause: float | None = None) -> None:
         super().__init__(reason)
@@ -31,15 +31,14 @@ class TransientError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often we come back to a server that fails.
+    """How often a failed request is repeated, and when.
 
     Attributes:
-        tries: requests in all, as long as none brings anything.
-        first: seconds before the second one; they double from then on. Up to as many are added by
-            chance to each pause, since clients that failed together should not return together.
-        longest: seconds; a server that wants to be left alone for longer is not asked again.
-        sleep: lets seconds pass.
-        tell: is told who is asked again and why, and after how many seconds.
+        tries: the largest number of requests while none brings any data. first: seconds before the
+        second request; the pause doubles each time. A random time of up to
+            *first* is added, so that clients that failed together do not return together.
+        longest: seconds; if a server asks for a longer pause, the request is not repeated. sleep:
+        waits for so many seconds. tell: called before each pause with the reason and the seconds.
     """
 
     tries: int = 4
@@ -51,9 +50,9 @@ class RetryPolicy:
     def retrying(
         self, before_pause: Callable[[TransientError, float], None] | None = None
     ) -> tenacity.Retrying:
-        """Make what calls a function again that raises `TransientError`, and raises the last one.
+        """Return a caller that repeats a function after each `TransientError`; it raises the last.
 
-        *before_pause* is told the failure, and for how many seconds nothing happens now.
+        *before_pause* gets the error and the seconds of the pause.
         """
         chance = tenacity.wait_random(0, self.first)
         backoff = tenacity.wait_exponential(multiplier=self.first, max=_LONGEST_PAUSE)
@@ -82,7 +81,7 @@ class RetryPolicy:
 
 @contextmanager
 def transient_errors() -> Generator[None]:
-    """Raise `TransientError` from those exceptions of httpx2 that another try may spare us."""
+    """Turn those exceptions of httpx2 into `TransientError` that a retry may avoid."""
     try:
         yield
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError):
@@ -94,7 +93,7 @@ def transient_errors() -> Generator[None]:
 
 
 def explain(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
-    """Say in a few words, without a URL (it may be signed), why a server gave no answer."""
+    """Explain briefly, without the URL (it may be signed), why a server gave no answer."""
     match exc, _origin(exc):
         case httpx2.ConnectTimeout(), _:
             return "it does not answer"
@@ -104,7 +103,7 @@ def explain(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
             return f"its certificate is not trusted ({origin.verify_message})"
         case _, ssl.SSLError() as origin if _has_no_tls(exc):
             plain = "WRONG_VERSION_NUMBER" in str(origin)
-            return "it does not speak TLS" if plain else f"TLS does not begin with it ({origin})"
+            return "it does not use TLS" if plain else f"the TLS handshake failed ({origin})"
         case _, OSError() as origin:
             return origin.strerror or str(origin)
         case _:
@@ -112,12 +111,12 @@ def explain(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
 
 
 def advise(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
-    """As `explain`, and then what the user could look at."""
+    """Explain the error as `explain` does, and add what the user can check."""
     match exc, _origin(exc):
         case _, ssl.SSLCertVerificationError():
-            remedy = "; SSL_CERT_FILE can name more authorities"
+            remedy = "; add its authority with SSL_CERT_FILE"
         case _, ssl.SSLError() if _has_no_tls(exc):
-            remedy = "; if it is to be asked without TLS, write http://"
+            remedy = "; to use it without TLS, write http://"
         case ((httpx2.NetworkError() | httpx2.TimeoutException()), _):
             remedy = "; check the address, the network and the proxy"
         case _:
@@ -126,10 +125,10 @@ def advise(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
 
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:
-    """Return for how many seconds a server wants to be left alone, None if it does not say.
+    """Return for how many seconds a server asks clients to wait; None if it does not say.
 
-    ``Retry-After`` (RFC 9110), seconds or a date; Hugging Face's ``RateLimit: "api";r=0;t=55``.
-    Names of headers are in lower case.
+    The sources are ``Retry-After`` (RFC 9110), in seconds or a date, and Hugging Face's
+    ``RateLimit: "api";r=0;t=55``. Names of headers must be in lower case.
     """
     after = headers.get("retry-after", "").strip()
     if re.fullmatch("[0-9]{1,9}", after):
@@ -150,7 +149,7 @@ def _parse_date(text: str) -> float | None:
 
 
 def _has_no_tls(exc: httpx2.HTTPError | httpx2.InvalidURL) -> bool:
-    """Tell whether the beginning of TLS failed for a reason that stays, such as a certificate."""
+    """Return whether TLS failed for a permanent reason, such as a certificate."""
     origin = _origin(exc)
     return (
         isinstance(exc, httpx2.ConnectError)
@@ -160,13 +159,13 @@ def _has_no_tls(exc: httpx2.HTTPError | httpx2.InvalidURL) -> bool:
 
 
 def _origin(exc: BaseException) -> BaseException:
-    """Return the first exception of the chain that ended in *exc*."""
+    """Return the first exception of the chain that led to *exc*."""
     while (earlier := exc.__cause__ or exc.__context__) is not None:
         exc = earlier
     return exc
 
 
 def _failure(state: tenacity.RetryCallState) -> TransientError:
-    """Return what the last try raised."""
+    """Return the exception of the last attempt."""
     failure = state.outcome.exception() if state.outcome else None
     return failure if isinstance(failure, TransientError) else TransientError("")

@@ -1,1 +1,1 @@
-"""What users call models."""
+"""Parse what users type for a model."""

@@ -1,12 +1,12 @@
-"""The names that the registries give to models.
+"""Parse the names of models in each registry.
 
     ollama  = [[host "/"] namespace "/"] name [":" tag]          "library", "latest"
     hub     = org "/" repo ["@" revision] ["/" file] [":" quantisation]
     oci     = as Docker and Podman read it; see `ramalama_engines.image_reference`
 
-Each reader takes what follows ``://`` and returns location and tag, spelled out; the message of
-its ValueError says what is wrong and does not repeat the name. Sources: Ollama's package
-types/model; huggingface_hub's repository names and the ``@`` of its URIs.
+Each function takes what follows ``://`` and returns the full location and tag. The message of its
+ValueError says what is wrong and does not repeat the name. Sources: Ollama's package types/model;
+huggingface_hub's repository names and the ``@`` of its URIs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONGEST_HOST = 350
 _LONGEST_PORT = 5
 _LARGEST_PORT = 65535
 
-# Compiled at first use, by re itself: an import shall cost nothing.
+# Compiled by `re` when first used, so that importing this module takes no time.
 _OLLAMA_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
 _OLLAMA_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _HUB_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
@@ -34,7 +34,7 @@ _HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<po
 
 
 def parse_ollama(text: str) -> tuple[str, str]:
-    """Read a name of Ollama's; the host is left out where it is Ollama's own registry."""
+    """Parse a name of Ollama's; the host is omitted if it is Ollama's own registry."""
     name, tag = _split_tag(text)
     *place, model = name.split("/")
     if place and place[0].lower() in OLLAMA_HOSTS:
@@ -45,50 +45,50 @@ def parse_ollama(text: str) -> tuple[str, str]:
     tag = _LATEST if tag is None else tag
     _check("tag", tag, _OLLAMA_PART)
     if len(host) > 1 or (host and not names_host(host[0])):
-        msg = "a name of Ollama's is [HOST/][NAMESPACE/]NAME[:TAG]; for Hugging Face write hf://"
+        msg = "a name of Ollama's has the form [HOST/][NAMESPACE/]NAME[:TAG]; for Hugging Face use hf://"
         raise ValueError(msg)
     return "/".join((*map(parse_host, host), namespace, model)), tag
 
 
 def parse_hub(text: str) -> tuple[str, str]:
-    """Read the name of a repository, or of a file in it; no tag is "", and so is "latest"."""
+    """Parse the name of a repository or of a file in it; the tag is "" if missing or "latest"."""
     location, tag = _split_tag(text)
     name = HubName.parse(location)
     if tag is None or tag.lower() == _LATEST:
         return location, ""
     _check("quantisation", tag, _HUB_PART)
     if name.file:
-        msg = "it names a file, which has its quantisation already; leave out one of them"
+        msg = "it names a file and a quantisation; leave out one of them"
         raise ValueError(msg)
     return location, tag
 
 
 def parse_oci(text: str) -> tuple[str, str]:
-    """Read an image's or an artifact's name; the tag is ``sha256:HEX`` where there is a digest."""
+    """Parse the name of an image or artifact; with a digest, the tag is ``sha256:HEX``."""
     from ramalama_engines.image_reference import ImageReference  # noqa: PLC0415 (only here)
 
     try:
         reference = ImageReference.parse(text)
     except ValueError as exc:
         reason = str(exc).rpartition(": ")[2]
-        capitals = "" if text.islower() else "; the names of images have no capital letters"
+        capitals = "" if text.islower() else "; the names of images must be in lower case"
         msg = f"{reason}{capitals}"
         raise ValueError(msg) from None
     if reference.digest and not reference.digest.startswith("sha256:"):
-        msg = "of the digests, only SHA-256 is known"
+        msg = "only SHA-256 digests are supported"
         raise ValueError(msg)
     return reference.repository, reference.digest or reference.tag or _LATEST
 
 
 @frozen()
 class HubName:
-    """What is meant at Hugging Face or ModelScope, `ModelRef.location` taken apart.
+    """A name at Hugging Face or ModelScope: the parts of `ModelRef.location`.
 
     Attributes:
         repository: ``org/repo``.
         revision: branch, tag or commit, percent-encoded as in the hub's URLs; None is the default
             branch.
-        file: relative path in the repository; None is all that makes up the model.
+        file: relative path in the repository; None means all files of the model.
     """
 
     repository: str
@@ -97,16 +97,16 @@ class HubName:
 
     @classmethod
     def parse(cls, location: str) -> Self:
-        """Read ``org/repo[@revision][/file]``.
+        """Parse ``org/repo[@revision][/file]``.
 
         Raises:
-            ValueError: it is nothing of the kind.
+            ValueError: *location* has another form.
         """
         organisation, _, rest = location.partition("/")
         pinned, slash, file = rest.partition("/")
         name, at, revision = pinned.partition("@")
         if not name:
-            msg = "a model there is ORG/REPO, ORG/REPO:QUANTISATION or ORG/REPO/FILE.gguf"
+            msg = "a model there has the form ORG/REPO, ORG/REPO:QUANTISATION or ORG/REPO/FILE.gguf"
             raise ValueError(msg)
         _check("organisation", organisation, _HUB_PART)
         _check("repository", name, _HUB_PART)
@@ -120,19 +120,19 @@ class HubName:
 
 
 def names_host(text: str) -> bool:
-    """Tell whether the first part of a name is a server, as Docker tells."""
+    """Return whether the first part of a name is a host, by Docker's rule."""
     return "." in text or ":" in text or text == "localhost"
 
 
 def parse_host(text: str) -> str:
-    """Read ``host``, ``host:port`` or ``[IPv6]:port``; a host has no letter case.
+    """Parse ``host``, ``host:port`` or ``[IPv6]:port``, and return it in lower case.
 
     Raises:
-        ValueError: it is none.
+        ValueError: *text* is not a host.
     """
     match = re.fullmatch(_HOST, text) if len(text) <= _LONGEST_HOST else None
     if match is None or not _is_port(match["port"] or "443"):
-        msg = "its server is no host name; one with other letters is written as xn--…"
+        msg = "its server is not a host name; other letters must be encoded as xn--…"
         raise ValueError(msg)
     return text.lower()
 
@@ -142,7 +142,7 @@ def _is_port(text: str) -> bool:
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:
-    """Split at the last colon that is not a port's: no slash follows it."""
+    """Split at the last colon, unless it begins a port: no slash follows a tag's colon."""
     name, colon, tag = text.rpartition(":")
     return (text, None) if not colon or "/" in tag else (name, tag)
 

@@ -1,21 +1,21 @@
-"""What a user types for a model.
+"""Parse a reference: what a user types for a model.
 
     reference = "file:" path-in-a-URL | path | transport "://" name | address | name
-    path      = ("/" | "./" | "../" | "~/") …      a file of this machine, never anything else
+    path      = ("/" | "./" | "../" | "~/") …      always a file of this machine
     transport = "ollama" | "hf" | "huggingface" | "ms" | "modelscope" | "oci" | "docker" | "rlcr"
               | "http" | "https"
-    address   = a hub's, as in "hf.co/" name       see `reference_urls`
+    address   = a hub's, as in "hf.co/" name       see `urls`
               | registry "/" name                  an OCI one; registry has "." or ":", or is
                                                    localhost
-    name      = see `reference_names`              without a transport, the default one's
+    name      = see `names`                        without a transport, the default one's
 
 ``file:`` takes all the forms in use: ``file:///abs``, ``file://localhost/abs``, ``file:/abs``,
 ``file:rel`` and ``file://rel`` (the manual page's), percent-encoded as URLs are. ``rlcr://name``
 is ``oci://rlcr.io/ramalama/name``.
 
-A name that would leave this machine although a file is so called is refused: who forgot the
-``./`` would tell a server of it. Passwords are no part of a reference, since references get into
-labels and lists.
+A name is rejected if it would use another host although a file of that name exists: a user who
+forgot the ``./`` would reveal the name to a server. A reference must not have a password, since
+references get into labels and lists.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ramalama_values import frozen
 
 
 class Scheme(StrEnum):
-    """How a model is reached."""
+    """The transport of a model."""
 
     FILE = "file"
     OLLAMA = "ollama"
@@ -52,9 +52,9 @@ _RLCR = "rlcr.io/ramalama"
 _SHA256 = "sha256:"
 _LONGEST = 4096
 _LONGEST_SHOWN = 100
-# Compiled at first use, by re itself: an import shall cost nothing.
-# A password ends at the "@" before a server, which is no digest's; it may hold slashes, and what
-# is a number up to a slash is a port.
+# Compiled by `re` when first used, so that importing this module takes no time.
+# A password ends at the "@" before a server (unless a digest follows); it may contain slashes. A
+# number before a slash is a port.
 _PASSWORD = r"(?s)(^(?!\w+://)|://)(?:[^/]*@|[^/:\[]*:(?![0-9]+/).*@)(?!sha[0-9]+:)"  # noqa: S105 (where one is)
 _QUERY = r"(?s)\?.*"
 
@@ -74,7 +74,7 @@ _WITHOUT_NAMES = (Scheme.HTTP, Scheme.HTTPS)
 
 @frozen(kw_only=False)
 class ModelRef:
-    """A parsed reference, spelled out: what it leaves open has been filled in.
+    """A parsed reference with all parts spelled out, including defaults.
 
     ========== ============================= =========================================
     scheme     location                      tag
@@ -86,7 +86,7 @@ class ModelRef:
     http(s)    ``host:port/path?query``      "", or ``sha256:HEX`` of the file
     ========== ============================= =========================================
 
-    But for a file's path, all text in it is printable, and no part of a location is ``..``.
+    All text in it is printable (except in the path of a file), and no part of a location is ``..``.
     """
 
     scheme: Scheme
@@ -102,12 +102,12 @@ class ModelRef:
         cwd: Path | None = None,
         default: Scheme = Scheme.OLLAMA,
     ) -> Self:
-        """Read what a user typed; *home* and *cwd* default to this process's.
+        """Parse what a user typed; *home* and *cwd* default to those of this process.
 
-        *default* is the transport of a name that has none, one of those that have names.
+        *default* is the transport of a name without one; it must be a transport that has names.
 
         Raises:
-            InvalidReference: it names no model.
+            InvalidReference: *text* does not name a model.
         """
         if text.startswith(_FILE):
             return cls(Scheme.FILE, _absolute(_path_of_url(text), text, home=home, cwd=cwd))
@@ -116,14 +116,14 @@ class ModelRef:
         try:
             _check(text)
             if "://" not in text:
-                _keep_here(text, cwd or Path())
+                _refuse_local_name(text, cwd or Path())
             return cls(*_named(_in_full(text, default)))
         except ValueError as exc:
-            msg = f"{_shown(text)} names no model: {exc}"
+            msg = f"{_shown(text)} does not name a model: {exc}"
             raise InvalidReference(msg) from None
 
     def __str__(self) -> str:
-        """Write it in the form that `parse` reads everywhere: one line, in any encoding."""
+        """Return the reference in a form that `parse` always reads: one line, in any encoding."""
         match self.scheme:
             case Scheme.FILE:
                 return f"file://{''.join(map(_in_url, self.location))}"
@@ -137,10 +137,10 @@ class ModelRef:
 
 
 def parse_transport(word: str) -> Scheme:
-    """Read the name of a transport that can be the default one, ``huggingface`` or ``hf``.
+    """Parse the name of a transport that can be the default one: ``huggingface`` or ``hf``.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is no such transport.
     """
     names = {name: scheme for name, scheme in _PREFIXES.items() if scheme not in _WITHOUT_NAMES}
     try:
@@ -152,24 +152,24 @@ def parse_transport(word: str) -> Scheme:
 
 def _check(text: str) -> None:
     if not text or not text.isprintable() or len(text) > _LONGEST:
-        msg = f"a name is 1 to {_LONGEST} printable characters"
+        msg = f"a name must have 1 to {_LONGEST} printable characters"
         raise ValueError(msg)
     if text[0].isspace() or text[-1].isspace():
         msg = "there is a space before or after it"
         raise ValueError(msg)
     if re.search(_PASSWORD, text):
-        msg = "a user or a password has no place in a reference; see `ramalama login`"
+        msg = "a reference must not have a user name or a password; see `ramalama login`"
         raise ValueError(msg)
 
 
-def _keep_here(text: str, cwd: Path) -> None:
-    if os.path.isfile(cwd / text):  # noqa: PTH113 (Path's takes what it cannot read for an error)
-        msg = f"there is a file of that name; type ./{text} for it, else name the transport"
+def _refuse_local_name(text: str, cwd: Path) -> None:
+    if os.path.isfile(cwd / text):  # noqa: PTH113 (Path.is_file raises for paths it cannot read)
+        msg = f"there is a file of that name; write ./{text} to use it, or name the transport"
         raise ValueError(msg)
 
 
 def _in_full(text: str, default: Scheme) -> str:
-    """Write *text* with the transport that it means."""
+    """Return *text* with the transport that it implies."""
     if found := hub_reference(text):
         return found
     prefix, mark, rest = text.partition("://")
@@ -206,7 +206,7 @@ def _path_of_url(text: str) -> str:
 
 
 def _in_url(char: str) -> str:
-    """Percent-encode what would be read differently, or not be seen, and leave names readable."""
+    """Percent-encode characters that are not printable or could be misread, and keep the others."""
     return char if char.isprintable() and char != "%" else quote(os.fsencode(char))
 
 
@@ -216,11 +216,19 @@ def _absolute(path: str, text: str, *, home: Path | None, cwd: Path | None) -> s
         raise InvalidReference(msg)
     if path == "~" or path.startswith("~/"):
         path = str((home or Path.home()) / path[2:])
-    # No resolve(): a link is the user's name for the model, and it may change its target.
+    # No resolve(): a link is the user's name for the model, and its target may change.
     return os.path.normpath((cwd or Path.cwd()) / path)
 
 
 def _shown(text: str) -> str:
-    """Quote what was typed, at no great length, without what may be a password."""
+    """Quote what was typed, shortened, and without a part that may be a password."""
     text = re.sub(_PASSWORD, r"\1…@", re.sub(_QUERY, "?…", text[:_LONGEST]))
     return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+
+
+_REFERENCE_STARTS = ("file:", "/", ".", "~")
+
+
+def is_reference(text: str) -> bool:
+    """Return whether *text* is a reference, with a transport or a path, and not a short name."""
+    return "://" in text or text.startswith(_REFERENCE_STARTS)

@@ -1,18 +1,18 @@
-"""Short names for models, as files say: ``"granite" = "ollama://granite3.3"``.
+"""Read short names for models from files with lines such as ``"granite" = "ollama://granite3.3"``.
 
-Files are named ``shortnames.conf``; later ones win:
+The files are named ``shortnames.conf``; later ones take precedence:
 
-    ours, in the package
+    RamaLama's own, in the package
     /usr/share/ramalama/
     /usr/local/share/ramalama/
     /etc/ramalama/
     $XDG_DATA_HOME/ramalama/         ~/.local/share without the variable
     $XDG_CONFIG_HOME/ramalama/       ~/.config without the variable
 
-None is read from the current directory: whoever enters a folder of somebody else's would get that
-one's models. The lines of section ``[shortnames]`` count, names have no letter case, and quotation
-marks are optional. A target is a whole reference, with its transport or the path of a file; so
-no name leads to another one, and none hides what is a reference already.
+No file is read from the current directory: in another user's directory, it could choose the models.
+Only lines of the section ``[shortnames]`` are used. Names have no letter case, and quotation marks
+are optional. A target must be a full reference, with its transport or the path of a file. So no
+name leads to another one, and no name replaces a valid reference.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.models.reference.reference import is_reference
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -31,15 +32,14 @@ _FILE_NAME = "shortnames.conf"
 _SECTION = "[shortnames]"
 _LARGEST = 1024 * 1024  # bytes
 _LONGEST = 1024  # characters
-_MOST_WARNINGS = 10  # per file: who has more of them has another kind of file
-_REFERENCE_STARTS = ("file:", "/", ".", "~")
+_MOST_WARNINGS = 10  # per file; one with more is probably not a file of short names
 _NEARNESS = 0.7  # of 1
 _MOST_SUGGESTIONS = 3
 
 
 @frozen()
 class Shortname:
-    """A name and the reference that it stands for, as *source* has them."""
+    """A short name and the reference that it stands for, from the file *source*."""
 
     name: str
     target: str
@@ -48,7 +48,7 @@ class Shortname:
 
 @frozen()
 class Resolved:
-    """A reference, and the file that had it; None where it is what the user typed."""
+    """A reference, and the file that defines it; None if it is what the user typed."""
 
     reference: str
     source: Path | None = None
@@ -60,8 +60,8 @@ class Shortnames:
 
     Attributes:
         entries: by name in lower case, in alphabetical order.
-        files: that were there, the one that wins last.
-        warnings: what in them could not be understood, a sentence each.
+        files: the files that exist, in the order of rising precedence.
+        warnings: lines and files that could not be read, in one sentence each.
     """
 
     entries: Mapping[str, Shortname] = field(default_factory=dict[str, Shortname])
@@ -70,10 +70,10 @@ class Shortnames:
 
     @classmethod
     def load(cls, env: Mapping[str, str], home: Path, root: Path = Path("/")) -> Shortnames:
-        """Read all files; one that cannot be read is a warning, and so is a line."""
+        """Read all files; a file or a line that cannot be read becomes a warning."""
         entries: dict[str, Shortname] = {}
         warnings: list[str] = []
-        files = tuple(file for file in _files(env, home, root) if _is_there(file))
+        files = tuple(file for file in _files(env, home, root) if _exists(file))
         for file in files:
             found, complaints = _read(file)
             entries |= found
@@ -81,7 +81,7 @@ class Shortnames:
         return cls(entries=dict(sorted(entries.items())), files=files, warnings=tuple(warnings))
 
     def resolve(self, text: str) -> Resolved:
-        """Look *text* up; what is no short name stays as it is."""
+        """Look *text* up; text that is not a short name is returned unchanged."""
         entry = self.entries.get(text.lower())
         if entry is None:
             return Resolved(reference=text)
@@ -89,11 +89,11 @@ class Shortnames:
 
 
 def suggest(text: str, known: Iterable[str]) -> tuple[str, ...]:
-    """Return the few *known* names that *text* may have been meant to be, the nearest first.
+    """Return a few *known* names that are similar to *text*, the nearest first.
 
-    What begins with *text* is nearer than what is only like it.
+    A name that begins with *text* is nearer than one that is only similar.
     """
-    import difflib  # noqa: PLC0415 (only for who has mistyped)
+    import difflib  # noqa: PLC0415 (only needed for a mistyped name)
 
     wanted = text.lower()
     names = {name.lower(): name for name in known}
@@ -110,13 +110,13 @@ def _files(env: Mapping[str, str], home: Path, root: Path) -> Iterator[Path]:
         Path(env.get("XDG_CONFIG_HOME") or home / ".config"),
     )
     for directory in (*shared, *own):
-        # A relative one would be the current directory's; XDG base directories.
+        # A relative path would be in the current directory; XDG base directories.
         if directory.is_absolute():
             yield directory / "ramalama" / _FILE_NAME
 
 
-def _is_there(file: Path) -> bool:
-    return os.path.isfile(file)  # noqa: PTH113 (Path's raises where we may not look)
+def _exists(file: Path) -> bool:
+    return os.path.isfile(file)  # noqa: PTH113 (Path.is_file raises without permission)
 
 
 def _read(file: Path) -> tuple[Mapping[str, Shortname], list[str]]:
@@ -127,7 +127,7 @@ def _read(file: Path) -> tuple[Mapping[str, Shortname], list[str]]:
     except (OSError, UnicodeDecodeError) as exc:
         return {}, [f"cannot read {file}: {exc}"]
     if len(content) > _LARGEST:
-        return {}, [f"{file} is longer than {_LARGEST} bytes and was left out"]
+        return {}, [f"{file} is longer than {_LARGEST} bytes and was ignored"]
     return _parse(text, file)
 
 
@@ -147,7 +147,7 @@ def _parse(text: str, file: Path) -> tuple[Mapping[str, Shortname], list[str]]:
                 entries[entry.name.lower()] = entry
     left_out = len(warnings) - _MOST_WARNINGS
     if left_out > 0:
-        warnings[_MOST_WARNINGS:] = [f"{file}: {left_out} further lines make no sense"]
+        warnings[_MOST_WARNINGS:] = [f"{file}: {left_out} more lines are not valid"]
     return entries, warnings
 
 
@@ -161,20 +161,15 @@ def _entry(line: str, file: Path) -> Shortname:
             msg = f"{word[:100]!r} is not 1 to {_LONGEST} printable characters"
             raise ValueError(msg)
     if is_reference(name):
-        msg = f"{name[:100]!r} is a reference already, for which nothing else may stand"
+        msg = f"{name[:100]!r} is a reference already and cannot be a short name"
         raise ValueError(msg)
     if not is_reference(target) or target.startswith("."):
         msg = (
-            f"{target[:100]!r} is not a whole reference, which begins with a transport or "
+            f"{target[:100]!r} is not a full reference, which begins with a transport or "
             "with / (hf://ORG/REPO)"
         )
         raise ValueError(msg)
     return Shortname(name=name, target=target, source=file)
-
-
-def is_reference(text: str) -> bool:
-    """Tell whether *text* says by itself where its model is, so that no name stands for it."""
-    return "://" in text or text.startswith(_REFERENCE_STARTS)
 
 
 def _unquoted(text: str) -> str:

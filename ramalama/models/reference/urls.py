@@ -1,9 +1,9 @@
-"""Web addresses: of files, and of the hubs' pages about models.
+"""Parse web addresses of files, and of the hubs' pages about models.
 
     file = host [":" port] "/" path ["?" query] ["#sha256=" hex]
 
-An address that a browser shows on a hub means the model there, whose digests are known to the
-hub's own transport:
+An address that a browser shows on a hub stands for the model there; the hub's own transport knows
+the digests of its files:
 
     https://huggingface.co/ORG/REPO[/tree/REVISION]                hf://ORG/REPO[@REVISION]
     https://huggingface.co/ORG/REPO/{blob,resolve,raw}/REVISION/F  hf://ORG/REPO[@REVISION]/F
@@ -12,7 +12,7 @@ hub's own transport:
                                                                    ms://ORG/REPO[@REVISION]/F
     https://ollama.com/NAMESPACE/NAME[:TAG]                        ollama://NAMESPACE/NAME[:TAG]
 
-The manual page's ``hf.co/ORG/REPO`` has no scheme, and neither need the others.
+The manual page's ``hf.co/ORG/REPO`` has no scheme, and the others need none, either.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _NO_MODELS = ("api", "datasets", "spaces", "docs", "collections", "papers", "blo
 _FILES = ("blob", "resolve", "raw")
 _FRAGMENT = "sha256="
 
-# What stays as it is typed: the printable characters of ASCII that a URL may hold, and "%".
+# Kept as typed: the printable ASCII characters that a URL may have, and "%".
 _AS_TYPED = "!$%&'()*+,-./:;=?@_~[]"
 _LONE_PERCENT = r"%(?![0-9A-Fa-f]{2})"
 
-# The parameters in which servers of files take passwords.
+# Query parameters that file servers use for passwords.
 _SECRETS = frozenset(
-    # As words, since a row each would be half a page.
+    # One string, since a row for each would take half a page.
     """access_token api_key apikey auth authorization jwt key-pair-id passwd password
     private_token secret sig signature token x-amz-credential x-amz-security-token
     x-amz-signature x-goog-credential x-goog-signature""".split()  # noqa: SIM905 (see above)
@@ -46,36 +46,36 @@ _SECRETS = frozenset(
 
 
 def parse_url(scheme: str, rest: str) -> tuple[str, str]:
-    """Read the address of a file: location, and the digest to expect as tag.
+    """Parse the address of a file; return its location, and the expected digest as its tag.
 
     Raises:
-        ValueError: it is none, or would put a password where everybody can read it.
+        ValueError: it is not such an address, or has a password, which lists would reveal.
     """
     address, mark, fragment = rest.partition("#")
     authority, slash, path = address.partition("/")
     host = parse_host(authority).removesuffix(_DEFAULT_PORTS[scheme])
     path, question, query = path.partition("?")
     if not slash or not (path or query):
-        msg = "it names a server, and no file there"
+        msg = "it names a server, but not a file"
         raise ValueError(msg)
     if any(unquote(part) in (".", "..") for part in path.split("/")):
-        msg = "its path goes up with dots; write it without"
+        msg = "its path contains '.' or '..'; write it without them"
         raise ValueError(msg)
     _refuse_secrets(query)
     return f"{host}/{_escaped(path)}{question}{_escaped(query)}", _digest(fragment) if mark else ""
 
 
 def hub_reference(text: str) -> str | None:
-    """Write the address of a model's page, or of a file, as the hub's transport has it.
+    """Convert the address of a model's page or file into a reference of the hub's transport.
 
-    None where *text* is no address of a hub, or means something else there.
+    Return None if *text* is not an address of a hub, or means something else there.
     """
     prefix, mark, address = text.rpartition("://")
     host, slash, path = address.partition("/")
     shapes = _HUBS.get(host.lower())
     if not slash or shapes is None or prefix.lower() not in ("", "https", "http"):
         return None
-    if f"#{_FRAGMENT}" in path:  # the hub's transport would not look at it
+    if f"#{_FRAGMENT}" in path:  # the hub's transport would ignore it
         return None
     scheme, find = shapes
     parts = tuple(part for part in re.split(r"[?#]", path)[0].split("/") if part)
@@ -144,7 +144,7 @@ def _escaped(text: str) -> str:
 
 def _digest(fragment: str) -> str:
     if not fragment.startswith(_FRAGMENT):
-        msg = "after # comes the digest of the file, sha256=HEX, and nothing else"
+        msg = "only the digest of the file, sha256=HEX, may follow #"
         raise ValueError(msg)
     return str(Digest.parse(fragment.removeprefix(_FRAGMENT)))
 
@@ -153,7 +153,7 @@ def _refuse_secrets(query: str) -> None:
     for name, _ in parse_qsl(query, keep_blank_values=True):
         if name.lower() in _SECRETS:
             msg = (
-                f"its {name[:40]!r} is a password, which a reference cannot keep to itself; "
+                f"its {name[:40]!r} is a password, which a reference cannot keep secret; "
                 "download the file and give its path"
             )
             raise ValueError(msg)

@@ -1,1 +1,1 @@
-"""Where models lie on this machine."""
+"""Store models on this machine."""

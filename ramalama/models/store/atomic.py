@@ -1,7 +1,7 @@
-"""Changes to a directory that are there at once or not at all, whatever kills us.
+"""Change a directory atomically: after a kill, a change is either complete or absent.
 
-Everything is made under a name of its own in a scratch directory of the same file system, and then
-renamed. What a kill leaves there, the garbage collector removes.
+Everything is created under a unique name in a scratch directory of the same file system, and then
+renamed. The garbage collector removes what a killed process leaves there.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
 
-# Another file system, none that knows links (exFAT), somebody else's file, or too many links.
+# Another file system, one without links (exFAT), another user's file, or too many links.
 NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 @contextmanager
 def scratch_path(scratch: Path) -> Generator[Path]:
-    """Lend a new name in *scratch*; what is still there in the end is removed."""
+    """Yield a new path in *scratch*; if it still exists in the end, it is removed."""
     scratch.mkdir(parents=True, exist_ok=True)
     path = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
     try:
@@ -35,7 +35,7 @@ def scratch_path(scratch: Path) -> Generator[Path]:
 
 
 def write_whole(path: Path, content: bytes, *, scratch: Path) -> None:
-    """Put *content* at *path*, durably; until then what was there stays."""
+    """Write *content* to *path* durably and atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with scratch_path(scratch) as new:
         with new.open("xb") as file:
@@ -47,9 +47,10 @@ def write_whole(path: Path, content: bytes, *, scratch: Path) -> None:
 
 
 def link(source: Path, target: Path, *, scratch: Path) -> None:
-    """Make *target* another name of the file *source*; it replaces another file of that name.
+    """Make *target* another name of the file *source*; an existing file of that name is replaced.
 
-    A hard link, so that it can be mounted by itself; a symbolic one where there are no hard links.
+    It is a hard link, which can be mounted by itself, or a symbolic link if hard links are
+    impossible.
     """
     if is_linked(source, target):
         return
@@ -64,7 +65,7 @@ def link(source: Path, target: Path, *, scratch: Path) -> None:
 
 
 def is_linked(source: Path, target: Path) -> bool:
-    """Tell whether *target* is what `link` makes of *source*."""
+    """Return whether *target* is a link to *source*, as `link` makes it."""
     try:
         status = target.lstat()
         if stat.S_ISLNK(status.st_mode) and target.readlink() == source:
@@ -75,7 +76,7 @@ def is_linked(source: Path, target: Path) -> bool:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make sure that the names in *directory* outlive a power cut."""
+    """Make sure that the names in *directory* survive a power failure."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -83,11 +84,11 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-_BLOCK = 512  # the unit of st_blocks, whatever the file system's is; stat(2)
+_BLOCK = 512  # the unit of st_blocks on every file system; stat(2)
 
 
 def unlink(path: Path) -> int:
-    """Remove a file; one that is not there, or is a directory, frees nothing and is no error."""
+    """Remove a file and return the freed bytes; a missing file or a directory frees nothing."""
     try:
         status = path.lstat()
         if stat.S_ISDIR(status.st_mode):
@@ -99,24 +100,24 @@ def unlink(path: Path) -> int:
 
 
 def remove_tree(directory: Path) -> int:
-    """Remove a directory and all in it; links are removed and not followed."""
+    """Remove a directory with its content and return the freed bytes; links are not followed."""
     freed = 0
     for parent, directories, files in os.walk(directory, topdown=False):
         freed += sum(unlink(Path(parent, name)) for name in (*files, *directories))
-        with suppress(OSError):  # what somebody has just put there stays
+        with suppress(OSError):  # another process has just put something there
             Path(parent).rmdir()
     return freed
 
 
 def remove_empty_below(directory: Path) -> None:
-    """Remove the empty directories in *directory*, and itself if nothing else is there."""
+    """Remove the empty directories in *directory*, and *directory* itself if it is empty then."""
     for parent, _, _ in os.walk(directory, topdown=False):
         with suppress(OSError):  # not empty
             Path(parent).rmdir()
 
 
 def remove_empty_above(directory: Path, *, stop: Path) -> None:
-    """Remove *directory* and those above it as far as they are empty; *stop* stays."""
+    """Remove *directory* and its parents as long as they are empty, but not *stop*."""
     while stop in directory.parents:
         try:
             directory.rmdir()
@@ -128,7 +129,7 @@ def remove_empty_above(directory: Path, *, stop: Path) -> None:
 
 
 def size_of_last_names(paths: Iterable[Path]) -> int:
-    """Say how many bytes it would free to remove all of *paths*."""
+    """Return how many bytes would be freed by removing all of *paths*."""
     names: Counter[tuple[int, int]] = Counter()
     freed = 0
     for path in paths:

@@ -1,13 +1,13 @@
-"""The contents of all models, each once, under the name of its digest.
+"""Store the contents of all models, each once, named by its digest.
 
     BASE/cas/sha256/ab/cdef…     a content, read-only; its first two digits name the directory
-    BASE/cas/partial/            what is being fetched, by the downloader
-    BASE/cas/locks/              files for flock(2); they stay
+    BASE/cas/partial/            unfinished downloads, see `ramalama.models.download`
+    BASE/cas/locks/              files for flock(2)
     BASE/cas/index.json          digests of adopted contents, see `digest_index`
-    BASE/tmp/                    what is being made
+    BASE/tmp/                    files that are being created
 
-A content may be a symbolic link to another program's file where that could not be linked; whether
-that one is still the same, the index tells.
+A content may be a symbolic link to another program's file, if a hard link was not possible; the
+index tells whether that file is unchanged.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class ContentStore:
     """The contents below *base*; safe for several threads and processes at once.
 
     Attributes:
-        directory: where contents, partial files and locks are; the downloader's, too.
-        locks: files for flock(2).
-        scratch: where things are made before they are renamed.
+        directory: the directory of contents, partial files and locks; the downloader uses it, too.
+        locks: the directory of files for flock(2).
+        scratch: the directory where files are created before they are renamed.
 
-    Raises OSError where the disk cannot be used.
+    Methods raise OSError if the disk cannot be used.
     """
 
     def __init__(self, base: Path) -> None:
@@ -51,7 +51,7 @@ class ContentStore:
 
     @property
     def index(self) -> DigestIndex:
-        """What we know of files that are not ours alone."""
+        """The known digests of files that other programs can change."""
         from ramalama.models.store.digest_index import (  # noqa: PLC0415 (few stores have such files)
             DigestIndex,
         )
@@ -59,35 +59,35 @@ class ContentStore:
         return DigestIndex(self.directory / "index.json", scratch=self.scratch)
 
     def path(self, digest: Digest) -> Path:
-        """Say where the content of *digest* is, or would be."""
+        """Return the path of the content of *digest*, whether it exists or not."""
         return self.directory.joinpath("sha256", digest.hex[:2], digest.hex[2:])
 
     def find(self, digest: Digest) -> Path | None:
-        """Return the path of a content, None if it is not here or may have been changed."""
+        """Return the path of a content; None if it is missing or may have been changed."""
         return self.path(digest) if self.has(digest) else None
 
     def has(self, digest: Digest) -> bool:
-        """Tell whether a content is here, as `find` does."""
+        """Return whether a content exists, by the same rule as `find`."""
         path = f"{self.directory}/sha256/{digest.hex[:2]}/{digest.hex[2:]}"
         try:
             status = os.lstat(path)
             if stat.S_ISREG(status.st_mode) and not status.st_mode & _WRITABLE:
                 return True
-            return self.index.find(os.stat(path)) == digest  # noqa: PTH116 (a Path takes as long as all of this)
+            return self.index.find(os.stat(path)) == digest  # noqa: PTH116 (making a Path takes as long as all of this)
         except (FileNotFoundError, NotADirectoryError):
             return False
 
     def size(self, digest: Digest) -> int:
-        """Return the bytes of a content, 0 if it is not here."""
+        """Return the size of a content in bytes; 0 if it is missing."""
         path = self.find(digest)
         with suppress(FileNotFoundError):
             return 0 if path is None else path.stat().st_size
         return 0
 
     def put(self, fetched: FetchedBlob) -> Path:
-        """Move a complete and verified file in, durably; one that is there already stays.
+        """Move a complete and verified file into the store, durably; an existing content is kept.
 
-        Whoever puts the same content at the same time succeeds, too.
+        If another process puts the same content at the same time, both succeed.
         """
         target = self.path(fetched.digest)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ class ContentStore:
 
     def _move(self, source: Path, target: Path, digest: Digest) -> None:
         try:
-            target.hardlink_to(source)  # and not rename(2): there shall be one inode
+            target.hardlink_to(source)  # unlike rename(2), this keeps an existing inode
         except FileExistsError:
             if self.find(digest) is None:
                 source.replace(target)
@@ -113,7 +113,7 @@ class ContentStore:
         source.unlink(missing_ok=True)
 
     def verify(self, digest: Digest) -> bool:
-        """Read a content and tell whether it is what its name says; False if it is not here."""
+        """Return whether a content matches its digest, by reading it; False if it is missing."""
         try:
             with self.path(digest).open("rb") as file:
                 return digest_of(file) == digest
@@ -122,7 +122,7 @@ class ContentStore:
 
     @contextmanager
     def held(self, digests: Iterable[Digest]) -> Generator[None]:
-        """Keep contents that no model has, from before they are put here until they were read."""
+        """Protect contents without a model from removal during the block."""
         with ExitStack() as stack:
             for digest in digests:
                 stack.enter_context(held(self.locks, digest.file_name))
@@ -131,7 +131,7 @@ class ContentStore:
     def release(self, digest: Digest) -> int:
         """Remove a content that has no other name, and return how many bytes that freed.
 
-        One that somebody holds stays; who held it last releases it.
+        A content that is held is kept; the last holder releases it.
         """
         path = self.path(digest)
         with suppress(FileNotFoundError), unless_held(self.locks, digest.file_name) as free:
@@ -139,18 +139,18 @@ class ContentStore:
         return 0
 
     def all(self) -> Iterator[Digest]:
-        """Yield what is here, in no order."""
+        """Yield the digests of all contents, in no order."""
         for entry in self.directory.glob("sha256/??/*"):
             name = entry.parent.name + entry.name
             try:
                 yield Digest.parse(name)
-            except ValueError:  # not ours
+            except ValueError:  # not a content
                 continue
 
 
 def digest_of(file: FileIO | BufferedReader) -> Digest:
-    """Read all of *file* and compute its digest, at about one gigabyte a second."""
-    import hashlib  # noqa: PLC0415 (contents that are here already need none)
+    """Compute the digest of *file*, at about one gigabyte a second."""
+    import hashlib  # noqa: PLC0415 (not needed for existing contents)
 
     return Digest(hashlib.file_digest(file, "sha256").hexdigest())
 

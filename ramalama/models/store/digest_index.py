@@ -1,8 +1,8 @@
-"""Which digest a file had that we cannot keep from being changed.
+"""Remember the digests of files that other programs can change.
 
-Our own contents are read-only. What another program has too (an adopted file) is believed to have
-its digest as long as it is the same inode with the same size and time; then nobody has to read
-forty gigabytes again. The file is JSON, and without it they are read again, no more:
+RamaLama's own contents are read-only. For a file that another program has, too (an adopted file),
+the digest is trusted as long as the file is the same inode with the same size and time, so that
+forty gigabytes need not be read again. Without this file, they are only read again. It is JSON:
 
     {"version": 1, "files": [[device, inode, size, mtime in ns, "sha256 in hex"], …]}
 """
@@ -30,7 +30,7 @@ _ROW = 5
 
 
 class Identity(NamedTuple):
-    """What a file has no longer once somebody has written to it; *modified* in nanoseconds."""
+    """Values of a file that change when it is written to; *modified* is in nanoseconds."""
 
     device: int
     inode: int
@@ -39,12 +39,12 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """Take it from what stat(2) says."""
+        """Return the identity in the result of stat(2)."""
         return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class DigestIndex:
-    """The index in the file *path*, with a lock beside it for those who write."""
+    """The index in the file *path*, with a lock for processes that write it."""
 
     def __init__(self, path: Path, *, scratch: Path) -> None:
         self._path = path
@@ -52,18 +52,18 @@ class DigestIndex:
         self._scratch = scratch
 
     def find(self, status: os.stat_result) -> Digest | None:
-        """Look up the digest of a file that has not changed."""
+        """Return the digest of a file that has not changed; None if it is unknown."""
         return self._read().get(Identity.of(status))
 
     def remember(self, status: os.stat_result, digest: Digest) -> None:
-        """Note that the file has this digest; an older note of the inode goes."""
+        """Record the file's digest; an older entry of the same inode is removed."""
         new = Identity.of(status)
         with locked(self._lock):
             files = {old: known for old, known in self._read().items() if old[:2] != new[:2]}
             self._write({**files, new: digest})
 
     def prune(self, wanted: Callable[[Digest], bool]) -> None:
-        """Forget what is noted of other contents."""
+        """Remove the entries of contents that are not *wanted*."""
         with locked(self._lock):
             files = self._read()
             kept = {identity: digest for identity, digest in files.items() if wanted(digest)}

@@ -1,10 +1,10 @@
-"""Find and remove what no model needs any more, and what a kill has left behind.
+"""Find and remove what no model needs, and what killed processes left behind.
 
-A content is garbage when no record of ours names it and its own name is its last one: then no
-model of upstream's has it either. So the other names go first, by which nobody finds a model:
-snapshots that no model has, and links to our contents in upstream's tree that no reference there
-names. Partial files go when nobody has written to them for long, and all that was being made, since
-whoever makes something holds the store's lock. Upstream's own files are never touched.
+A content is garbage if no record names it and its own name is its last one: then no model of
+upstream RamaLama has it, either. So names that lead to no model are removed first: snapshots
+without a model, and links to contents in upstream's tree that no reference there names. Partial
+files are removed if they have not been written to for long. All files that are being created are
+removed, since their creators hold the store's lock. Upstream's own files are never changed.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ Inode = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GarbageReport:
-    """What was removed, or would be.
+    """What was removed, or would be removed.
 
     Attributes:
         contents: files of models.
-        partials: what is left of downloads that were given up.
-        leftovers: other names of contents, and what a kill left half made.
+        partials: files of downloads that were given up.
+        leftovers: other names of contents, and unfinished files of killed processes.
         freed: bytes on the disk.
     """
 
@@ -54,15 +54,15 @@ class GarbageReport:
 
 @dataclass(frozen=True, slots=True)
 class GarbageCollector:
-    """Goes through all directories. The caller holds the store's lock alone."""
+    """Searches all directories. The caller must hold the store's lock exclusively."""
 
     parts: StoreLayout
 
     def find(self, *, older_than: float) -> GarbageReport:
-        """Look for garbage; a partial file is, after *older_than* seconds.
+        """Find garbage; a partial file counts as garbage after *older_than* seconds.
 
         Raises:
-            StoreError: a record cannot be read, and what it names would be lost.
+            StoreError: a record cannot be read, so that its files are unknown.
             OSError: the disk cannot be read.
         """
         parts, then = self.parts, time.time() - older_than
@@ -92,7 +92,7 @@ class GarbageCollector:
         )
 
     def remove(self, garbage: GarbageReport) -> None:
-        """Remove what was found, the contents last: while they have names, gc can be repeated."""
+        """Remove *garbage*, the contents last: while they have names, this can be repeated."""
         parts = self.parts
         for path in garbage.leftovers:
             unlink(path)
@@ -115,7 +115,7 @@ class GarbageCollector:
         return Partials(self.parts.contents.directory)
 
     def _wanted_snapshots(self, records: Iterable[ModelRecord]) -> set[Path]:
-        """Name the snapshots of our models, of those of upstream's, and those that are in use."""
+        """Return the snapshots of RamaLama's models, of upstream's models, and those in use."""
         tree = self.parts.tree
         found = (
             known_foreign(tree, reference)
@@ -128,7 +128,7 @@ class GarbageCollector:
         return {*map(snapshots.path, chain(records, filter(None, found))), *in_use}
 
     def _links(self, records: Iterable[ModelRecord], inodes: set[Inode]) -> set[Path]:
-        """Find the names of contents, in *inodes*, by which nobody finds a model."""
+        """Return the names of contents, in *inodes*, that lead to no model."""
         wanted = self._wanted_snapshots(records)
         snapshots = (path for path in self.parts.snapshots.all() if path not in wanted)
         strays = (_strays(path, inodes) for path, _ in self.parts.tree.directories())
@@ -140,7 +140,7 @@ def _inode(status: os.stat_result) -> Inode:
 
 
 def _files(directories: Iterable[Path]) -> Iterator[Path]:
-    """Yield all that is in *directories* and is no directory itself."""
+    """Yield everything in *directories* that is not itself a directory."""
     for directory in directories:
         for parent, below, files in os.walk(directory):
             paths = (Path(parent, name) for name in (*below, *files))
@@ -148,10 +148,10 @@ def _files(directories: Iterable[Path]) -> Iterator[Path]:
 
 
 def _strays(directory: Path, inodes: set[Inode]) -> Iterator[Path]:
-    """Yield the links to our contents in a model's directory that no reference there names."""
+    """Yield links to contents in a model's directory that no reference there names."""
     try:
         refs = tuple(map(read_ref, refs_in(directory)))
-    except StoreError:  # nobody can tell what it names
+    except StoreError:  # its names are unknown
         return
     named = {blob_path(directory, ref, file) for ref in refs for file in ref.files}
     snapshots = {directory / SNAPSHOTS / ref.snapshot for ref in refs}

@@ -1,9 +1,10 @@
-"""Files that somebody reads: neither `rm` nor `gc`, nor another pull, takes them away meanwhile.
+"""Protect files that a process reads from `rm`, `gc` and other pulls.
 
-    BASE/cas/locks/NAME.held.lock     shared by whoever reads what NAME stands for
+    BASE/cas/locks/NAME.held.lock     shared by all processes that read the files called NAME
 
-A single file that is mounted outlives its names; a directory that is mounted shows what is removed
-from it, and a file that is to be opened must be there. The kernel ends a hold with its process.
+A single mounted file stays readable after its names are removed. But a mounted directory loses the
+files that are removed from it, and a file that is opened later must still exist. When a process
+ends, the kernel releases its holds.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def held(locks: Path, name: str) -> Generator[None]:
-    """Keep what *name* stands for, for the block."""
+    """Protect the files called *name* during the block."""
     with locked(_lock(locks, name), shared=True):
         yield
 
 
 @contextmanager
 def unless_held(locks: Path, name: str) -> Generator[bool]:
-    """Keep others from holding *name* for the block, which is told False if somebody does."""
+    """Prevent other processes from holding *name*; yield False if one holds it already."""
     lock = _lock(locks, name)
     with ExitStack() as alone:
         try:
@@ -35,7 +36,7 @@ def unless_held(locks: Path, name: str) -> Generator[bool]:
         except InUse:
             yield False
             return
-        lock.unlink(missing_ok=True)  # there would be as many as models
+        lock.unlink(missing_ok=True)  # otherwise there would be one for each model
         yield True
 
 

@@ -1,4 +1,4 @@
-"""All directories of a store, for what goes through several of them."""
+"""All directories of a store, for functions that use several of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoreLayout:
 
     @classmethod
     def below(cls, base: Path) -> Self:
-        """Name them; none is created."""
+        """Return the layout of *base*, without creating anything."""
         contents = ContentStore(base)
         return cls(
             contents=contents,

@@ -1,4 +1,4 @@
-"""All models of the store: ours, those that are on their way, and upstream's own."""
+"""List all models of the store: RamaLama's, unfinished pulls, and upstream's own."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ListedModel:
     """A row of the list.
 
     Attributes:
-        size: in bytes; of what is there, shared with other models or not.
-        modified: when it was pulled, or begun; aware.
+        size: in bytes on this machine, including files shared with other models.
+        modified: when it was pulled, or its pull began; with a time zone.
         complete: whether it can be run.
     """
 
@@ -44,7 +44,7 @@ class ListedModel:
 
 
 def list_models(parts: StoreLayout) -> Iterator[ListedModel]:
-    """Yield each model once: ours, those that are on their way, and upstream's."""
+    """Yield each model once: RamaLama's, those being pulled, and upstream's."""
     shown: set[ModelRef] = set()
     places: set[tuple[str, ...]] = set()
     for model in (*_ours(parts.records, parts.contents), *_begun(parts.pulls)):
@@ -75,7 +75,7 @@ def _begun(pulls: Pulls) -> Iterator[ListedModel]:
 
 def _upstreams(tree: UpstreamTree, shown: AbstractSet[tuple[str, ...]]) -> Iterator[ListedModel]:
     for directory, parts, name in tree.refs():
-        if (*parts, name) in shown:  # which most are
+        if (*parts, name) in shown:  # true for most models
             continue
         with suppress(StoreError, FileNotFoundError):  # broken, or removed meanwhile
             if reference := reference_at(parts, name):
@@ -84,7 +84,7 @@ def _upstreams(tree: UpstreamTree, shown: AbstractSet[tuple[str, ...]]) -> Itera
 
 
 def _describe(reference: ModelRef, directory: Path, path: Path) -> ListedModel:
-    """Look at the files of a model of upstream's, and read none."""
+    """Describe a model of upstream's by the status of its files, without reading them."""
     ref = read_ref(path)
     there = [
         status

@@ -1,4 +1,4 @@
-"""Models of the user's own, used where they lie: GGUF files, and directories of safetensors."""
+"""Open a user's own models in place: GGUF files, and directories of safetensors."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _CONFIGURATION = "config.json"
 
 
 def open_local(reference: ModelRef) -> StoredModel:
-    """Find the file or directory that *reference* names, with the other parts of a split model.
+    """Find the file or directory that *reference* names, and all parts of a split model.
 
     Raises:
-        ModelNotFound: it, or a part of it, is not there.
-        ModelUnreadable: the server would not be allowed to read it.
-        ModelUnsupported: it is no model.
+        ModelNotFound: it, or a part of it, does not exist.
+        ModelUnreadable: the server would not have permission to read it.
+        ModelUnsupported: it is not a model.
     """
     path = Path(reference.location)
     _check_name(reference.location)
@@ -85,15 +85,15 @@ def _check_name(path: str) -> None:
     try:
         path.encode()
     except UnicodeEncodeError as exc:
-        msg = f"the name of {path!r} is not UTF-8, which engines insist on; rename it or link to it"
+        msg = f"the name of {path!r} is not UTF-8, which engines require; rename it or link to it"
         raise ModelUnreadable(msg) from exc
 
 
 def _check_link(path: Path, directory: Path) -> None:
     if not path.resolve().is_relative_to(directory.resolve()):
         msg = (
-            f"{path} is a link out of the directory, where no container can follow it; "
-            "copy the model with `cp --recursive --dereference`, or take its reference"
+            f"{path} links to a file outside the directory, which a container cannot see; "
+            "copy the model with `cp --recursive --dereference`, or use its reference"
         )
         raise ModelUnsupported(msg)
 
@@ -115,7 +115,7 @@ def _reading(path: Path) -> Generator[None]:
         msg = f"no such model file: {path}"
         raise ModelNotFound(msg) from exc
     except PermissionError as exc:
-        msg = f"{path} may not be read by you; change its permissions"
+        msg = f"{path} cannot be read by this user; change its permissions"
         raise ModelUnreadable(msg) from exc
     except OSError as exc:
         msg = f"{path} cannot be read: {exc.strerror}"
@@ -123,7 +123,7 @@ def _reading(path: Path) -> Generator[None]:
 
 
 def _check_readable_without_privilege(path: Path, status: os.stat_result) -> None:
-    """Refuse what only root's privileges open: the server runs without any (capabilities(7))."""
+    """Reject what only root's privileges can open: the server has none (capabilities(7))."""
     if os.geteuid() != 0:
         return
     if status.st_uid == 0:
@@ -134,7 +134,7 @@ def _check_readable_without_privilege(path: Path, status: os.stat_result) -> Non
         readable = status.st_mode & stat.S_IROTH
     if not readable:
         msg = (
-            f"{path} may be read with root's privileges only, and the server in the container "
-            "has none of them; chmod a+r it"
+            f"{path} can only be read with root's privileges, and the server in the container "
+            "has none of them; make it readable with chmod a+r"
         )
         raise ModelUnreadable(msg)

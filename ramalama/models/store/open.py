@@ -1,4 +1,4 @@
-"""From a record to the files that a server reads, and to what their author meant it to have."""
+"""Open a stored model: find the purpose of each file, and read its author's settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_VALUES = 256
 _MOST_MESSAGES = 1024
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
 
-# The largest vocabulary in use takes seven megabytes; the template stands before or after it.
+# The largest vocabulary in use has seven megabytes; the template is before or after it.
 _METADATA = 32 * 1024 * 1024
 _TEMPLATE_KEY = b"tokenizer.chat_template"
 _STRING = 8  # GGUF's number of the type
@@ -33,12 +33,12 @@ _TEMPLATE = struct.pack("<Q", len(_TEMPLATE_KEY)) + _TEMPLATE_KEY + struct.pack(
 
 
 def open_model(record: ModelRecord, directory: Path) -> StoredModel:
-    """Say what is what among the files of *record*, which lie in *directory*.
+    """Return the model of *record*, whose files are in *directory*.
 
     Raises:
-        ModelUnsupported: there are no weights among them.
-        StoreError: they cannot be mounted as a directory.
-        OSError: they cannot be read.
+        ModelUnsupported: it has no weights.
+        StoreError: the directory cannot be mounted.
+        OSError: a file cannot be read.
     """
     files = {
         kind: tuple(directory / file.name for file in record.files if file.kind is kind)
@@ -71,17 +71,17 @@ def open_model(record: ModelRecord, directory: Path) -> StoredModel:
 
 
 def _check_links(record: ModelRecord, directory: Path) -> None:
-    """Refuse a directory whose links would lead nowhere in a container."""
+    """Reject a directory whose symbolic links would be broken in a container."""
     if any((directory / file.name).is_symlink() for file in record.files):
         msg = (
-            f"{directory} needs hard links, which its file system does not have; "
+            f"{directory} needs hard links, which its file system does not support; "
             "choose another one with --store"
         )
         raise StoreError(msg)
 
 
 def _template_name(weights: Sequence[Path], go_templates: Sequence[Path]) -> str | None:
-    """Name a template for weights that have none of their own."""
+    """Return the name of a built-in template, for weights without a template of their own."""
     if not weights or not go_templates:
         return None
     from ramalama.models.formats.chat_templates import (  # noqa: PLC0415 (Ollama's models only)
@@ -93,10 +93,10 @@ def _template_name(weights: Sequence[Path], go_templates: Sequence[Path]) -> str
 
 
 def _has_template(weights: Path) -> bool:
-    """Tell whether a GGUF file carries a template; by its key, since the whole takes too long."""
+    """Return whether a GGUF file has a template; search its key, since parsing takes too long."""
     from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (see _template_name)
 
-    if not weights.stat().st_size:  # which mmap(2) refuses; the server will say what it thinks
+    if not weights.stat().st_size:  # mmap(2) rejects it; the server will report it
         return False
     with weights.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
         return content.find(_TEMPLATE, 0, _METADATA) >= 0
@@ -111,7 +111,7 @@ def _read_system(paths: Sequence[Path]) -> str | None:
 
 
 def _read_parameters(paths: Sequence[Path]) -> Mapping[str, object]:
-    """Read Ollama's options; what is neither a number nor a text nor some of them is left out."""
+    """Read Ollama's options; values other than numbers, texts and lists of texts are ignored."""
     value = _read_value(paths)
     if not is_object(value) or len(value) > _MOST_VALUES:
         return {}
@@ -132,7 +132,7 @@ def _parameter(value: object) -> object:
 
 
 def _read_messages(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
-    """Read the beginning of a conversation; one that makes no sense is none."""
+    """Read the beginning of a conversation; it is empty if it is not valid."""
     value = _read_value(paths)
     if not is_array(value) or len(value) > _MOST_MESSAGES:
         return ()
@@ -150,5 +150,5 @@ def _read_value(paths: Sequence[Path]) -> object:
         return None
     try:
         return parse_json(_read_text(paths[0]))
-    except ValueError:  # it is its author's mistake, and the model works without
+    except ValueError:  # the author's mistake; the model works without it
         return None

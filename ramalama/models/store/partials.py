@@ -1,7 +1,7 @@
-"""What downloads have left that were interrupted; the layout is `ramalama.models.download`'s.
+"""Find and remove the files of interrupted downloads, which `ramalama.models.download` writes.
 
 BASE/cas/partial/KEY.data, KEY.json     bytes, and a journal of them
-BASE/cas/locks/KEY.lock                 held by whoever fetches
+BASE/cas/locks/KEY.lock                 held by the process that downloads
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class PartialBlob:
     """The files of one interrupted download.
 
     Attributes:
-        identity: as `RemoteBlob` has it; None without a journal, and then nothing is worth keeping.
-        done: bytes that came.
-        modified: when something came last, in seconds since the epoch.
+        identity: see `RemoteBlob`; None without a journal, and then the files are useless.
+        done: the bytes that were downloaded.
+        modified: the time of the last write, in seconds since the epoch.
     """
 
     files: tuple[Path, ...]
@@ -39,14 +39,14 @@ class PartialBlob:
 
 
 class Partials:
-    """The partial files below *directory*, which is the downloader's."""
+    """The partial files below *directory*, which is the downloader's directory."""
 
     def __init__(self, directory: Path) -> None:
         self._partials = directory / "partial"
         self._locks = directory / "locks"
 
     def all(self) -> Iterator[PartialBlob]:
-        """Yield what is there, in the order of the keys."""
+        """Yield all partial files, in the order of their keys."""
         files: dict[str, list[Path]] = {}
         for path in sorted(self._partials.glob("*")):
             files.setdefault(path.name.partition(".")[0], []).append(path)
@@ -61,11 +61,11 @@ class Partials:
                 )
 
     def remove(self, partial: PartialBlob) -> int:
-        """Remove an interrupted download, unless somebody goes on with it; say what that freed."""
+        """Remove an interrupted download unless a process continues it; return the freed bytes."""
         key = partial.files[0].name.partition(".")[0]
         freed = 0
         with suppress(InUse), locked(self._locks / f"{key}.lock", on_wait=refuse_to_wait):
-            # The journal first: without it, nobody takes the bytes for a beginning.
+            # Remove the journal first: without it, no process uses the bytes.
             freed = sum(map(unlink, sorted(partial.files, key=_journal_first)))
         return freed
 

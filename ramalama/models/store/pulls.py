@@ -1,4 +1,4 @@
-"""Pulls that have begun, so that one that was interrupted can be listed and removed.
+"""Record unfinished pulls, so that they can be listed and removed.
 
 BASE/pulls/SCHEME/HEX.json     {"version": 1, "reference": {…}, "blobs": [identity, …]}
 """
@@ -39,8 +39,8 @@ class BegunPull:
     """A pull that was begun and has not ended.
 
     Attributes:
-        note: the file that says so.
-        identities: of its blobs, as `RemoteBlob` has them.
+        note: the file that records it.
+        identities: the identities of its blobs, see `RemoteBlob`.
         begun: in seconds since the epoch.
     """
 
@@ -51,19 +51,19 @@ class BegunPull:
 
     @property
     def digests(self) -> frozenset[Digest]:
-        """The digests that were announced for its blobs."""
+        """The digests that are known for its blobs."""
         return frozenset(digest for each in self.identities if (digest := _digest(each)))
 
 
 class Pulls:
-    """The notes below *base*; raises OSError where the disk cannot be used."""
+    """The records of pulls below *base*; raises OSError if the disk cannot be used."""
 
     def __init__(self, base: Path, contents: ContentStore) -> None:
         self._directory = base / "pulls"
         self._contents = contents
 
     def begin(self, reference: ModelRef, blobs: Iterable[RemoteBlob]) -> None:
-        """Note that *blobs* are going to be fetched for *reference*."""
+        """Record that *blobs* are about to be downloaded for *reference*."""
         fields = {
             "version": _VERSION,
             "reference": reference_fields(reference),
@@ -74,11 +74,11 @@ class Pulls:
         write_whole(path, content, scratch=self._contents.scratch)
 
     def end(self, reference: ModelRef) -> None:
-        """Forget a pull, which is through; none is no error."""
+        """Remove the record of a pull; it need not exist."""
         unlink(self._directory / note_name(reference))
 
     def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:
-        """Forget a pull of whose *missing* blobs nothing is here."""
+        """Remove the record of a pull if nothing of its *missing* blobs was downloaded."""
         identities = {blob.identity for blob in missing}
         complete = any(
             self._contents.find(digest) for each in identities if (digest := _digest(each))
@@ -90,15 +90,15 @@ class Pulls:
         self.end(reference)
 
     def find(self, reference: ModelRef) -> BegunPull | None:
-        """Return the pull of *reference* that has not ended, None if there is none."""
+        """Return the unfinished pull of *reference*; None if there is none."""
         return _read(self._directory / note_name(reference))
 
     def all(self) -> Iterator[BegunPull]:
-        """Yield the pulls that have not ended, in no order; what is no note is left out."""
+        """Yield all unfinished pulls, in no order; invalid files are skipped."""
         yield from filter(None, map(_read, map(Path, notes_below(self._directory))))
 
     def remove(self, pull: BegunPull) -> int:
-        """Give a pull up with the partial files that are for it alone; say what that freed."""
+        """Remove a pull and the partial files that only it needs; return the freed bytes."""
         unlink(pull.note)
         others = {identity for other in self.all() for identity in other.identities}
         alone = pull.identities - others
@@ -109,7 +109,7 @@ class Pulls:
         )
 
     def sizes(self) -> Iterator[tuple[BegunPull, int]]:
-        """Yield the pulls that have not ended, each with the bytes that came."""
+        """Yield all unfinished pulls, each with the number of downloaded bytes."""
         pulls = tuple(self.all())
         done = {each.identity: each.done for each in self._partials.all()} if pulls else {}
         for pull in pulls:

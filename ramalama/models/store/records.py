@@ -1,4 +1,4 @@
-"""What the store writes down of a model."""
+"""The record that the store keeps of a model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StoredFile:
 
     Attributes:
         name: relative path within the model, with "/"; see `checked_name`.
-        digest: of its content, computed or verified by us.
+        digest: of its content, computed or verified by RamaLama.
         size: in bytes.
     """
 
@@ -34,7 +34,7 @@ class StoredFile:
     size: int
 
     def __post_init__(self) -> None:
-        """Refuse a name that would escape; raises ModelUnsupported."""
+        """Reject a name that would escape its directory; raise ModelUnsupported."""
         checked_name(self.name)
 
 
@@ -43,10 +43,10 @@ class ModelRecord:
     """A model that is complete in the store.
 
     Attributes:
-        files: in the order in which a server wants them; their names can lie in one directory.
-        pulled: when it was complete; aware, UTC.
-        revision: what pinned it at its source: a commit, a manifest's digest.
-        extra: what else its source told, by names of the transport's.
+        files: in the order in which a server loads them; their names can coexist in one directory.
+        pulled: when it was completed; in UTC, with a time zone.
+        revision: its version at the source: a commit, or the digest of a manifest.
+        extra: other information of its source, by the transport's names.
     """
 
     reference: ModelRef
@@ -56,7 +56,7 @@ class ModelRecord:
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        """Refuse no files, and names of which one would hide another; raises ModelUnsupported."""
+        """Reject an empty list of files, and conflicting names; raise ModelUnsupported."""
         if not self.files:
             msg = f"{self.reference} has no files"
             raise ModelUnsupported(msg)
@@ -64,5 +64,5 @@ class ModelRecord:
 
     @property
     def size(self) -> int:
-        """Bytes of all its files, shared with other models or not."""
+        """Bytes of all its files, including those shared with other models."""
         return sum(file.size for file in self.files)

@@ -1,7 +1,8 @@
-"""Our own note of each model, which says all that upstream's cannot.
+"""Write and read the records of models, which hold what upstream's files cannot.
 
-A reference has a file named for the SHA-256 of itself: such a name neither escapes nor collides,
-however long the reference and whatever the file system thinks of letter case.
+The file of a record is named by the SHA-256 of the reference. Such a name is always valid and
+unique, whatever the length of the reference, and whether or not the file system ignores letter
+case.
 
     BASE/refs2/SCHEME/HEX.json
     {"version": 1, "reference": {"scheme", "location", "tag"}, "revision", "pulled": ISO 8601,
@@ -37,7 +38,7 @@ _HUBS = (Scheme.HUGGINGFACE, Scheme.MODELSCOPE)
 
 
 def identity(reference: ModelRef) -> ModelRef:
-    """Write a reference as all that mean the same model: quantisations have no letter case."""
+    """Return the same reference for all that mean the same model: quantisations ignore case."""
     if reference.scheme not in _HUBS:
         return reference
     tag = reference.tag.upper()
@@ -45,8 +46,8 @@ def identity(reference: ModelRef) -> ModelRef:
 
 
 def note_name(reference: ModelRef) -> str:
-    """Name the file of a note, ``SCHEME/HEX.json``."""
-    import hashlib  # noqa: PLC0415 (a list of all models needs none)
+    """Return the path of a record's file, ``SCHEME/HEX.json``."""
+    import hashlib  # noqa: PLC0415 (listing all models does not need it)
 
     same = identity(reference)
     key = os.fsencode(f"{same.location}\0{same.tag}")
@@ -54,27 +55,27 @@ def note_name(reference: ModelRef) -> str:
 
 
 def notes_below(directory: Path) -> Iterator[str]:
-    """Yield the paths of the notes in *directory*, in no order; none if it is not there."""
+    """Yield the paths of the records in *directory*, in no order; none if it does not exist."""
     for scheme in _entries(os.fspath(directory)):
         yield from (path for path in _entries(scheme) if path.endswith(_NOTE))
 
 
 def _entries(directory: str) -> Sequence[str]:
     try:
-        return [f"{directory}/{name}" for name in os.listdir(directory)]  # noqa: PTH208 (Paths take longer to make than to read)
+        return [f"{directory}/{name}" for name in os.listdir(directory)]  # noqa: PTH208 (making Paths takes longer than reading the directory)
     except (FileNotFoundError, NotADirectoryError):
         return ()
 
 
 class Records:
-    """The notes below *base*; raises OSError where the disk cannot be used."""
+    """The records below *base*; raises OSError if the disk cannot be used."""
 
     def __init__(self, base: Path) -> None:
         self._directory = base / "refs2"
         self._scratch = base / "tmp"
 
     def find(self, reference: ModelRef) -> ModelRecord | None:
-        """Read what is noted of *reference*; None if there is nothing, or nothing that we read."""
+        """Return the record of *reference*; None if there is none that this version can read."""
         try:
             record = read_record(self._path(reference))
         except (FileNotFoundError, NotADirectoryError, StoreError):
@@ -82,12 +83,12 @@ class Records:
         return record if identity(record.reference) == identity(reference) else None
 
     def write(self, record: ModelRecord) -> None:
-        """Note a model, in place of what was noted of its reference before."""
+        """Write a record; it replaces an older record of the same reference."""
         content = json.dumps(_fields(record), indent=1).encode()
         write_whole(self._path(record.reference), content, scratch=self._scratch)
 
     def remove(self, reference: ModelRef) -> bool:
-        """Forget a model, durably; False if nothing was noted."""
+        """Remove a record, durably; return False if there was none."""
         path = self._path(reference)
         try:
             path.unlink()
@@ -97,7 +98,7 @@ class Records:
         return True
 
     def all(self) -> Iterator[ModelRecord]:
-        """Yield what is noted, in no order; what cannot be read is left out."""
+        """Yield all records, in no order; those that cannot be read are skipped."""
         for path in self._paths():
             try:
                 yield read_record(path)
@@ -105,10 +106,10 @@ class Records:
                 continue
 
     def all_or_nothing(self) -> Iterator[ModelRecord]:
-        """Yield what is noted, in no order, for whoever removes what is not noted.
+        """Yield all records, in no order, for a caller that removes files without a record.
 
         Raises:
-            StoreError: something cannot be read, perhaps because a newer version wrote it.
+            StoreError: a record cannot be read, perhaps because a newer version wrote it.
         """
         for path in self._paths():
             try:
@@ -125,29 +126,29 @@ class Records:
 
 
 def read_record(path: Path | str) -> ModelRecord:
-    """Read one note.
+    """Read one record.
 
     Raises:
-        StoreError: it is none of this version's.
+        StoreError: it is not a record of this version.
         OSError: it cannot be read.
     """
     try:
         return _parse(read_json(path, limit=_LARGEST))
     except (ValueError, ModelUnsupported) as exc:
-        msg = f"{path} is not the note of a model: {exc}"
+        msg = f"{path} is not the record of a model: {exc}"
         raise StoreError(msg) from None
 
 
 def reference_fields(reference: ModelRef) -> dict[str, str]:
-    """Return what `parse_reference` reads, for JSON."""
+    """Return *reference* as JSON fields, which `parse_reference` reads."""
     return {"scheme": reference.scheme, "location": reference.location, "tag": reference.tag}
 
 
 def parse_reference(value: object) -> ModelRef:
-    """Read a reference in a note.
+    """Parse the reference in a record.
 
     Raises:
-        ValueError: it is none.
+        ValueError: *value* is not a reference.
     """
     fields = value if is_object(value) else {}
     return ModelRef(
@@ -215,15 +216,15 @@ def _parse_time(value: object) -> datetime:
 
 def _parse_extra(value: object) -> dict[str, str]:
     if not is_object(value):
-        msg = "its extra fields are no object"
+        msg = "its extra fields are not an object"
         raise ValueError(msg)
     return {key: _text(text) for key, text in value.items()}
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        msg = f"{value!r:.40} is no text"
-        raise ValueError(msg)  # noqa: TRY004 (a file's fault, not the programmer's)
+        msg = f"{value!r:.40} is not text"
+        raise ValueError(msg)  # noqa: TRY004 (an error of the file, not of the caller)
     if not value.isascii():
-        os.fsencode(value)  # half of a surrogate pair is no text either
+        os.fsencode(value)  # rejects half of a surrogate pair
     return value

@@ -1,4 +1,4 @@
-"""Remove a model with all that it alone has."""
+"""Remove a model, and the files that only this model needs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RemovedModel:
-    """A model that is gone; *freed* bytes on the disk went with it, those that nothing shared."""
+    """A model that was removed; *freed* is the number of bytes freed on the disk."""
 
     reference: ModelRef
     freed: int
 
 
 def remove_model(parts: StoreLayout, reference: ModelRef) -> RemovedModel:
-    """Remove a model, and a pull that was begun. The caller holds the lock of the records.
+    """Remove a model and an unfinished pull of it. The caller must hold the lock of the records.
 
     Raises:
         ModelNotFound: there is no such model.
@@ -50,14 +50,14 @@ def remove_model(parts: StoreLayout, reference: ModelRef) -> RemovedModel:
         freed += _remove_snapshot(parts, record, others)
         digests |= {file.digest for file in record.files}
     freed += _release(parts, digests, others)
-    for other in others:  # upstream has one place for URLs that differ in their ports
+    for other in others:  # upstream uses one directory for URLs that differ only in the port
         if place is not None and place_of(other.reference) == place:
             parts.tree.publish(other)
     return RemovedModel(reference, freed)
 
 
 def abandon_pull(parts: StoreLayout, reference: ModelRef, contents: Iterable[Digest]) -> None:
-    """Forget a pull with what came for it; *contents* came, too. The caller holds the lock."""
+    """Remove a pull, its downloads and its *contents*. The caller must hold the records' lock."""
     digests = set(contents)
     if (pull := parts.pulls.find(reference)) is not None:
         parts.pulls.remove(pull)

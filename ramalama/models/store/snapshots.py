@@ -1,11 +1,11 @@
-"""The files of a model side by side under their own names, for a server to read.
+"""Keep the files of a model together under their own names, for a server to read.
 
-    BASE/snapshots/HEX/FILE      hard links to the contents; HEX is the SHA-256 of what is in it
+    BASE/snapshots/HEX/FILE      hard links to the contents; HEX is the SHA-256 of the file list
 
-A container sees what is mounted into it, and no target of a symbolic link outside: hence hard
-links. What a directory holds never changes, and models of the same files share one; so a server
-goes on with its files when a newer model of the name arrives. Upstream's snapshots would not do:
-they are named for one file, and another tag of the model rewrites the others.
+A container sees only what is mounted, and not the target of a symbolic link outside: hence hard
+links. A snapshot never changes, and models with the same files share it; so a server keeps its
+files when a newer version of the model arrives. Upstream's snapshots cannot be used: they are named
+by one file, and another tag of the model changes the others.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _THERE_ALREADY = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 
 
 class Snapshots:
-    """The directories below *base*; raises OSError where the disk cannot be used."""
+    """The snapshots below *base*; raises OSError if the disk cannot be used."""
 
     def __init__(self, base: Path, contents: ContentStore) -> None:
         self._directory = base / "snapshots"
         self._contents = contents
 
     def path(self, record: ModelRecord) -> Path:
-        """Say where the files of a model are, or would be."""
-        import hashlib  # noqa: PLC0415 (a list of all models needs none)
+        """Return the directory of a model's files, whether it exists or not."""
+        import hashlib  # noqa: PLC0415 (listing all models does not need it)
 
         lines = sorted(f"{file.digest.hex} {file.name}\n" for file in record.files)
         return self._directory / hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def ensure(self, record: ModelRecord) -> Path:
-        """Return the directory of a model's files, made or mended if need be."""
+        """Return the directory of a model's files; create or repair it if necessary."""
         path = self.path(record)
         if path.is_dir():
             self._fill(path, record)
@@ -52,16 +52,16 @@ class Snapshots:
             self._fill(new, record)
             try:
                 new.rename(path)
-            except OSError as exc:  # somebody was faster, with the same files
+            except OSError as exc:  # another process was faster, with the same files
                 if exc.errno not in _THERE_ALREADY:
                     raise
         return path
 
     @contextmanager
     def held(self, path: Path) -> Generator[None]:
-        """Keep the snapshot that *path* is in, or is, from `remove` and the garbage collector.
+        """Protect the snapshot that contains *path* from `remove` and the garbage collector.
 
-        Anything else needs no keeping. Whoever calls holds the lock of the records until then.
+        Other paths need no protection. The caller must hold the lock of the records when it enters.
         """
         if self._directory not in path.parents:
             yield
@@ -71,15 +71,16 @@ class Snapshots:
             yield
 
     def is_held(self, snapshot: Path) -> bool:
-        """Tell whether somebody serves from *snapshot*.
+        """Return whether a server reads from *snapshot*.
 
-        Whoever calls keeps others from beginning to, by the lock of the records or of the store.
+        The caller must prevent servers from starting to, by the lock of the records or of the
+        store.
         """
         with unless_held(self._contents.locks, f"snapshot-{snapshot.name}") as free:
             return not free
 
     def all(self) -> Iterator[Path]:
-        """Yield what is there, in no order."""
+        """Yield all snapshots, in no order."""
         with suppress(FileNotFoundError):
             yield from self._directory.iterdir()
 

@@ -1,21 +1,22 @@
-"""All models of this machine, in one directory, which upstream RamaLama may share.
+"""Store all models of this machine in one directory, which upstream RamaLama may share.
 
     BASE/cas/            contents, each once                         `cas`
-    BASE/refs2/          what each model is                          `refs`
-    BASE/snapshots/      its files side by side, for a server        `snapshots`
-    BASE/pulls/          which models are on their way               `pulls`
-    BASE/store/          the same as upstream has it                 `views`, `layout`
-    BASE/tmp/            what is being made                          `atomic`
+    BASE/refs2/          the record of each model                    `records_file`
+    BASE/snapshots/      its files together, for a server            `snapshots`
+    BASE/pulls/          unfinished pulls                            `pulls`
+    BASE/store/          the models in upstream's layout             `upstream`
+    BASE/tmp/            files that are being created                `atomic`
 
-A model is there as soon as its record is, which is written when all its files are. The record
-comes before upstream's view of it: whatever kills us, we never take a view for all of a model.
+A model exists as soon as its record does, which is written after all its files. The record is
+written before upstream's view of the model: after a kill, a view is never taken for a complete
+model.
 
-Two locks, both of flock(2). ``store.lock`` is shared by whoever uses models and held alone by the
-garbage collector; ``records.lock`` is held alone, for milliseconds, where records are written or
-removed, and shared where a model is opened, so that what one process removes is not what another
-has just found to be there.
+There are two locks, both with flock(2). ``store.lock`` is shared by all processes that use models,
+and held exclusively by the garbage collector. ``records.lock`` is held exclusively, for
+milliseconds, when records are written or removed, and shared when a model is opened, so that no
+process removes what another one has just found.
 
-`find` and `open` are on the way to every server: what they do not need is imported by who does.
+Every server start uses `find` and `open`, so imports that they do not need are done elsewhere.
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class ModelStore:
     """The models below *base*; safe for several threads and processes at once.
 
     Attributes:
-        contents: the shelf that a downloader fills.
+        contents: the blob store that a downloader fills.
 
-    Every method raises StoreError where the directory cannot be used.
+    Every method raises StoreError if the directory cannot be used.
     """
 
     def __init__(self, base: Path) -> None:
@@ -65,56 +66,57 @@ class ModelStore:
 
     @contextmanager
     def using(self) -> Generator[None]:
-        """Keep the garbage collector away, from the first file that is fetched to the last read."""
+        """Keep the garbage collector away during the block, while files are downloaded or read."""
         with ExitStack() as stack:
-            with self._told():
+            with self._store_errors():
                 stack.enter_context(locked(self._lock("store"), shared=True))
             yield
 
     @contextmanager
     def pulling(self, reference: ModelRef, *, on_wait: Callable[[], None]) -> Generator[None]:
-        """Pull *reference* in no other process meanwhile; see `locked`.
+        """Prevent other processes from pulling *reference* during the block; see `locked`.
 
-        Two that unpack the same image would take its layers away from each other.
+        Two pulls that unpack the same image would remove each other's layers.
         """
         lock = self._lock(note_name(reference).replace("/", "-").removesuffix(".json"))
         with ExitStack() as stack:
-            with self._told():
+            with self._store_errors():
                 stack.enter_context(locked(lock, on_wait=on_wait))
-            # There are as many of these as references, misspelt ones too.
+            # There is one for each reference that was ever used, misspelt ones included.
             stack.callback(lock.unlink, missing_ok=True)
             yield
 
     def find(self, reference: ModelRef, *, on_event: EventHook | None = None) -> ModelRecord | None:
-        """Return a model that is complete; None if there is none.
+        """Return a complete model; None if there is none.
 
-        One that only upstream has pulled is read once, to adopt it; *on_event* gets a notice then.
+        A model that only upstream has pulled is read once, to adopt it; *on_event* gets a notice
+        then.
         """
-        with self._told():
+        with self._store_errors():
             record = self._records.find(reference)
             if record is not None and self._is_complete(record):
                 return record
             found = self._find_foreign(reference, on_event)
-            # With upstream's files, what we know of the model may be complete again.
+            # With upstream's files, the recorded model may be complete again.
             return record if found and record and self._is_complete(record) else found
 
     def begin(self, reference: ModelRef, blobs: Iterable[RemoteBlob]) -> None:
-        """Note that *blobs* are going to be fetched, so that `list` and `remove` know of them.
+        """Record that *blobs* are about to be downloaded, so that `list` and `remove` know of them.
 
-        Nothing else depends on it; `publish` ends it.
+        Nothing else depends on this record; `publish` removes it.
         """
-        with self._told(), self.using():
+        with self._store_errors(), self.using():
             self._parts().pulls.begin(reference, blobs)
 
     def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:
-        """End a pull of whose blobs no byte came; *missing* are those that were not here before."""
+        """Remove the record of a pull if nothing of its *missing* blobs was downloaded."""
         with self._changing():
             self._parts().pulls.forget_unless_begun(reference, missing)
 
     def abandon(self, reference: ModelRef, contents: Iterable[Digest]) -> None:
-        """Give up a pull that was begun: what came for it alone, of *contents* too, is of no use.
+        """Give up a pull: remove what only it needs, including *contents*.
 
-        A model that was there before stays.
+        An older version of the model is kept.
         """
         from ramalama.models.store.remove import abandon_pull  # noqa: PLC0415 (see above)
 
@@ -122,10 +124,10 @@ class ModelStore:
             abandon_pull(self._parts(), reference, contents)
 
     def publish(self, record: ModelRecord) -> None:
-        """Make a model known whose contents are all here, in place of what it was before.
+        """Record a model whose contents are all in the store; it replaces an older version.
 
         Raises:
-            StoreError: a content is missing; somebody has removed it since it was found.
+            StoreError: a content is missing, since another process has removed it.
         """
         with self._changing():
             if not self._is_complete(record):
@@ -138,15 +140,15 @@ class ModelStore:
             parts.pulls.end(record.reference)
 
     def open(self, record: ModelRecord) -> StoredModel:
-        """Return the paths to mount for a model that `find` has found, and its author's settings.
+        """Return a model that `find` has found, with the paths to mount and its author's settings.
 
         Raises:
             ModelUnsupported: it has no weights.
-            StoreError: somebody has removed it meanwhile.
+            StoreError: another process has removed it meanwhile.
         """
         from ramalama.models.store.open import open_model  # noqa: PLC0415 (see above)
 
-        with self._told(), self.using(), locked(self._lock("records"), shared=True):
+        with self._store_errors(), self.using(), locked(self._lock("records"), shared=True):
             if not self._is_complete(record):
                 msg = f"{record.reference} has been removed meanwhile"
                 raise StoreError(msg, hint="pull it again")
@@ -154,17 +156,17 @@ class ModelStore:
 
     @contextmanager
     def serving(self, model: StoredModel) -> Generator[None]:
-        """Keep the directories of a model where they are, for as long as a server reads from them.
+        """Protect the directories of a model during the block, while a server reads from them.
 
-        `remove` forgets the model all the same, and the garbage collector does not wait; what they
-        leave is removed by the next garbage collection after the block.
+        `remove` removes the model's record nevertheless, and the garbage collector does not wait.
+        The next garbage collection after the block removes the files.
 
         Raises:
-            StoreError: somebody has removed it since it was opened.
+            StoreError: another process has removed it since it was opened.
         """
         paths = [path for path in (model.directory, model.draft) if path is not None]
         with ExitStack() as stack:
-            with self._told(), self.using(), locked(self._lock("records"), shared=True):
+            with self._store_errors(), self.using(), locked(self._lock("records"), shared=True):
                 for path in paths:
                     stack.enter_context(self._snapshots.held(path))
                 if not all(path.exists() for path in paths):
@@ -173,14 +175,14 @@ class ModelStore:
             yield
 
     def list(self) -> Sequence[ListedModel]:
-        """List all models, complete or not, in no order that matters."""
+        """Return all models, complete or not, in no particular order."""
         from ramalama.models.store.listing import list_models  # noqa: PLC0415 (see above)
 
-        with self._told():
+        with self._store_errors():
             return tuple(list_models(self._parts()))
 
     def remove(self, reference: ModelRef) -> RemovedModel:
-        """Remove a model, for upstream too; files that another one has, or another program, stay.
+        """Remove a model, also from upstream's tree; files of other models and programs are kept.
 
         Raises:
             ModelNotFound: there is no such model.
@@ -197,17 +199,17 @@ class ModelStore:
         dry_run: bool = False,
         on_wait: Callable[[], None] = lambda: None,
     ) -> GarbageReport:
-        """Remove what no model needs; a partial file, after *older_than* seconds.
+        """Remove what no model needs, and partial files after *older_than* seconds.
 
-        Waits until nobody uses the store, after calling *on_wait* once if somebody does.
+        It waits until no process uses the store; if it has to wait, it calls *on_wait* once.
 
         Raises:
-            StoreError: a record cannot be read, and what it names would be lost.
+            StoreError: a record cannot be read, so that its files are unknown.
         """
         from ramalama.models.store.gc import GarbageCollector  # noqa: PLC0415 (see above)
 
         collector = GarbageCollector(self._parts())
-        with self._told(), locked(self._lock("store"), on_wait=on_wait):
+        with self._store_errors(), locked(self._lock("store"), on_wait=on_wait):
             garbage = collector.find(older_than=older_than)
             if not dry_run:
                 collector.remove(garbage)
@@ -235,13 +237,13 @@ class ModelStore:
 
     @contextmanager
     def _changing(self) -> Generator[None]:
-        """Hold the lock of those who write and remove records."""
-        with self._told(), self.using(), locked(self._lock("records")):
+        """Hold the lock that protects writing and removing records."""
+        with self._store_errors(), self.using(), locked(self._lock("records")):
             yield
 
     @contextmanager
-    def _told(self) -> Generator[None]:
-        """Say what is wrong with the directory in our own words."""
+    def _store_errors(self) -> Generator[None]:
+        """Turn an OSError into a StoreError that names the directory."""
         try:
             yield
         except OSError as exc:

@@ -1,4 +1,4 @@
-"""Asking the servers of models for small things, and what goes wrong in it, in a line."""
+"""Request small answers from the servers of models, and report errors in one line."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ramalama.models.http.client import HttpAnswer
 
-PATIENCE = RetryPolicy()
-LONGEST_DETAIL = 200  # characters of an answer that may be a proxy's, a page of HTML
+DEFAULT_RETRY_POLICY = RetryPolicy()
+LONGEST_DETAIL = 200  # characters shown of an answer, which may be a proxy's HTML page
 
 
 def ask_server(
@@ -27,12 +27,12 @@ def ask_server(
     *,
     accept: str = "*/*",
     limit: int,
-    retry_policy: RetryPolicy = PATIENCE,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
 ) -> HttpAnswer:
-    """Read an answer of at most *limit* bytes, whatever its status.
+    """Return an answer of at most *limit* bytes, whatever its status.
 
     Raises:
-        ModelPullError: there is none, or it would come from a place without TLS.
+        ModelPullError: there is no answer, or it would come from a server without TLS.
     """
     with translated(url):
         answer = ask(
@@ -44,7 +44,7 @@ def ask_server(
 
 @contextmanager
 def translated(url: str) -> Generator[None]:
-    """Turn what goes wrong in talking to the server of *url* into `ModelPullError`."""
+    """Turn an error of a request to the server of *url* into a `ModelPullError`."""
     try:
         yield
     except AnswerTooLong as exc:
@@ -53,24 +53,24 @@ def translated(url: str) -> Generator[None]:
     except TransientError as exc:
         cause = exc.__cause__
         reason = advise(cause) if isinstance(cause, httpx2.HTTPError) else str(exc)
-        msg = f"{server_of(url)} cannot be asked: {one_line(reason)}"
+        msg = f"{server_of(url)} cannot be used: {one_line(reason)}"
         raise ModelPullError(msg) from exc
     except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
-        msg = f"{server_of(url)} cannot be asked: {one_line(advise(exc))}"
+        msg = f"{server_of(url)} cannot be used: {one_line(advise(exc))}"
         raise ModelPullError(msg) from exc
 
 
 def refuse_downgrade(asked: str, answered: str) -> None:
-    """Believe no answer without TLS to a question with it.
+    """Reject an answer that came without TLS to a request with TLS.
 
     Raises:
-        ModelPullError: that is what *answered* would be, where *asked* was redirected to.
+        ModelPullError: *asked* used TLS, but *answered*, to which it was redirected, does not.
     """
     if asked.startswith("https:") and not answered.startswith("https:"):
-        msg = f"{server_of(asked)} leads to a place without TLS, whose answers are not believed"
+        msg = f"{server_of(asked)} redirects to a server without TLS, whose answers are not trusted"
         raise ModelPullError(msg)
 
 
 def server_of(url: str) -> str:
-    """Return host and port; not the user and password that the address of a mirror may have."""
+    """Return host and port of *url*, without a user and password, which a mirror's URL may have."""
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]

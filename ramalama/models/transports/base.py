@@ -1,4 +1,4 @@
-"""What a transport is, and what it finds: the files of a model and where their bytes are."""
+"""The interface of a transport, and its result: the files of a model and where their bytes are."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class RemoteFile:
 
     Attributes:
         name: relative path within the model, with "/"; see `checked_name`.
-        kind: what the server does with it.
-        blob: its bytes.
+        kind: its purpose for the server.
+        blob: its content.
     """
 
     name: str
@@ -33,17 +33,17 @@ class RemoteFile:
     blob: RemoteBlob
 
     def __post_init__(self) -> None:
-        """Refuse a name that would escape; raises ModelUnsupported."""
+        """Reject a name that would escape its directory; raise ModelUnsupported."""
         checked_name(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteArchive:
-    """Files of a model within a layer of an OCI image: a tar, perhaps compressed.
+    """A layer of an OCI image that contains files of a model: a tar, perhaps compressed.
 
     Attributes:
         blob: the layer.
-        prefix: what is below this path in the archive belongs to the model, ``models/``.
+        prefix: the path in the archive below which the model's files are, ``models/``.
     """
 
     blob: RemoteBlob
@@ -52,15 +52,15 @@ class RemoteArchive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteModel:
-    """All of a model at one moment: nothing in it changes while it is fetched.
+    """All files of one version of a model; it does not change while it is downloaded.
 
     Attributes:
-        reference: what was asked for.
-        revision: what pins it, for people and for a later comparison: a commit, a manifest's
-            digest; None where the server has nothing of the kind.
-        files: in the order in which a server wants them; a split model's first part first.
-        archives: layers to unpack, in their order; only OCI images have them.
-        variants: what else its repository has of it, other quantisations.
+        reference: the reference that was requested.
+        revision: its version, for messages and for a later comparison: a commit, or the digest of a
+            manifest; None if the server has no versions.
+        files: in the order in which a server loads them; a split model's first part first.
+        archives: layers to unpack, in order; only OCI images have them.
+        variants: the other variants in its repository, such as other quantisations.
     """
 
     reference: ModelRef
@@ -70,25 +70,25 @@ class RemoteModel:
     variants: Sequence[Variant] = ()
 
     def __post_init__(self) -> None:
-        """Refuse names of which one would hide another; raises ModelUnsupported."""
+        """Reject conflicting names of files; raise ModelUnsupported."""
         check_together(file.name for file in self.files)
 
 
 class Transport(Protocol):
     """Finds models of one scheme.
 
-    Only small answers are read here (manifests, listings), and none without a bound. What a server
-    says is hostile; every method raises `ramalama.errors.ModelError` and nothing else.
+    Only small answers (manifests, lists) are read here, all with a size limit. Answers of servers
+    are not trusted. Every method raises only `ramalama.errors.ModelError`.
     """
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
-        """Ask which files *reference* has now, in the format *wanted* if there is a choice.
+        """Return the files that *reference* has now, in the format *wanted* if it has several.
 
         Raises:
-            UnknownModel: there is none of that name; the message says what there is instead.
-            AccessDenied: it needs a password, a token or a licence that is accepted first.
-            ModelUnsupported: it is there, and nothing of ours can run it.
-            ModelPullError: the server cannot be reached, or its answer makes no sense.
+            UnknownModel: there is no such model; the message says which there are instead.
+            AccessDenied: it needs a password, a token, or the acceptance of a licence.
+            ModelUnsupported: it exists, but no supported server can run it.
+            ModelPullError: the server cannot be reached, or its answer is not valid.
         """
         ...
 

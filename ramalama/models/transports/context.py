@@ -1,4 +1,4 @@
-"""What transports need to know of the user and of this call."""
+"""The user and the options of a call, for transports."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from ramalama_engines.user import InvokingUser
 
 
-def _tell_nobody(reason: str, seconds: float) -> None:
-    """Let nobody know."""
+def _ignore_retry(reason: str, seconds: float) -> None:
+    """Do nothing before a retry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportContext:
-    """Who asks, and how servers may be asked.
+    """The user, and how servers may be used.
 
     Attributes:
-        user: has the environment, which holds tokens and the addresses of mirrors.
-        tls_verify: False takes any certificate of an OCI registry, and one without TLS.
-        authfile: credentials for OCI registries, instead of all the usual places.
-        offline: ask nobody.
-        on_retry: is told why a server is asked again, and after how many seconds.
+        user: the user, with the environment, which holds tokens and the addresses of mirrors.
+        tls_verify: False accepts any certificate of an OCI registry, and a registry without TLS.
+        authfile: the file with credentials for OCI registries, instead of the default files.
+        offline: do not use the network.
+        on_retry: called before each retry with the reason and the pause in seconds.
     """
 
     user: InvokingUser
     tls_verify: bool = True
     authfile: Path | None = None
     offline: bool = False
-    on_retry: Callable[[str, float], None] = field(default=_tell_nobody, repr=False)
+    on_retry: Callable[[str, float], None] = field(default=_ignore_retry, repr=False)
 
     @property
     def retry_policy(self) -> RetryPolicy:
@@ -47,18 +47,18 @@ class TransportContext:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """The environment."""
+        """The environment variables."""
         return self.user.env
 
     @property
     def home(self) -> Path:
-        """The user's directory."""
+        """The user's home directory."""
         return self.user.home
 
 
 class OpenClient(Protocol):
-    """Opens a client that is closed with the transport; see `open_http`."""
+    """Opens a client, which is closed with the transport; see `open_http`."""
 
     def __call__(self, *, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
-        """Open one."""
+        """Return a new client."""
         ...

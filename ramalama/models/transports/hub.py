@@ -1,4 +1,4 @@
-"""A hub of models: somebody's small questions to one host, and what is made of its answers."""
+"""Send small requests to a hub of models, and check its answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ramalama.models.http.client import AnswerTooLong, ask
 from ramalama.models.http.retry import RetryPolicy
 from ramalama.models.reference.names import HubName
 from ramalama.models.transports.api_requests import (
-    PATIENCE,
+    DEFAULT_RETRY_POLICY,
     refuse_downgrade,
     server_of,
     translated,
@@ -27,52 +27,52 @@ if TYPE_CHECKING:
     from ramalama.models.reference.reference import ModelRef
 
 LARGEST_ANSWER = 8 * 1024 * 1024  # bytes; a page of a listing has about one million
-_COURTESY = 3.0  # seconds
+_SHORT_TIMEOUT = 3.0  # seconds
 LARGEST_READ = 32 * 1024 * 1024  # bytes; indexes and tokenizers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """By what a hub knows a user; *source* tells where it is kept, for messages."""
+    """A user's token for a hub; *source* is where it is kept, for messages."""
 
     value: str = field(repr=False)
     source: str
 
     def __post_init__(self) -> None:
-        """Refuse what no header can hold, as the error of a library would show it.
+        """Reject a token that cannot be sent in a header, since a library's error would show it.
 
         Raises:
-            AccessDenied: there are other characters in it than tokens have.
+            AccessDenied: it contains characters that tokens do not have.
         """
         if not (self.value.isascii() and self.value.isprintable()) or " " in self.value:
-            msg = f"what {self.source} holds is not a token; copy it again"
+            msg = f"{self.source} does not hold a valid token; copy it again"
             raise AccessDenied(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """A hub, as one user sees it.
+    """A hub, as one user accesses it.
 
     Attributes:
         endpoint: its address, without "/" at the end.
-        secrets: headers that tell who asks, for this host alone.
+        secrets: headers that identify the user, only for this host.
     """
 
     endpoint: str
     client: httpx2.Client = field(repr=False)
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    retry_policy: RetryPolicy = field(default=PATIENCE, repr=False)
+    retry_policy: RetryPolicy = field(default=DEFAULT_RETRY_POLICY, repr=False)
 
     @property
     def host(self) -> str:
-        """Its name and port, for people."""
+        """Its name and port, for messages."""
         return server_of(self.endpoint)
 
     def ask(self, path: str, *, limit: int = LARGEST_ANSWER) -> HttpAnswer:
-        """Get *path*, of at most *limit* bytes; a refusal is an answer, too.
+        """Return the answer at *path*, of at most *limit* bytes, even if it is an error status.
 
         Raises:
-            ModelPullError: there was none.
+            ModelPullError: there was no answer.
         """
         url = self.endpoint + path
         with translated(url):
@@ -83,22 +83,22 @@ class Hub:
         return answer
 
     def ask_in_passing(self, path: str) -> object:
-        """Return what the JSON at *path* says; None if it is not there at once, or makes no sense.
+        """Return the JSON at *path*; None if it does not come at once, or is not valid.
 
-        For what is a courtesy, and no reason to wait or to fail.
+        It is for optional information, which is not worth a wait or an error.
         """
         once = RetryPolicy(tries=1)
         url = self.endpoint + path
         try:
             answer = ask(
-                self.client, url, headers=self.secrets, retry_policy=once, silence=_COURTESY
+                self.client, url, headers=self.secrets, retry_policy=once, silence=_SHORT_TIMEOUT
             )
             return parse_json(answer.body) if answer.ok else None
         except (httpx2.HTTPError, AnswerTooLong, ValueError):
             return None
 
     def read_json(self, answer: HttpAnswer) -> object:
-        """Return what *answer* says.
+        """Return the JSON of *answer*.
 
         Raises:
             ModelPullError: it is not JSON.
@@ -111,53 +111,53 @@ class Hub:
     def listed(
         self, *, path: object, size: object, sha256: object, oid: object = None
     ) -> ListedFile | None:
-        """Read an entry of a listing, see `ListedFile.parse`.
+        """Parse an entry of a listing, see `ListedFile.parse`.
 
         Raises:
-            ModelPullError: it makes no sense.
+            ModelPullError: the entry is not valid.
         """
         try:
             return ListedFile.parse(path=path, size=size, sha256=sha256, oid=oid)
         except ValueError as exc:
-            self.reject(f"makes no sense: {exc}")
+            self.reject(f"is not valid: {exc}")
 
     def check(self, file: ListedFile, answer: HttpAnswer) -> bytes:
-        """Return what *answer* says, which is all of *file*.
+        """Return the body of *answer* if it is the content of *file*.
 
         Raises:
-            ModelPullError: it is something else.
+            ModelPullError: it is another content.
         """
         if not file.has(answer.body):
             self.reject(f"is not the {file.path} that it announced")
         return answer.body
 
     def reject(self, what: str) -> NoReturn:
-        """Raise a ModelPullError for an answer that no hub gives; *what* is a predicate."""
+        """Raise a ModelPullError for an answer that a hub cannot give; *what* is a predicate."""
         msg = f"the answer of {self.host} {what}"
         raise ModelPullError(msg)
 
 
 def parse_name(reference: ModelRef) -> HubName:
-    """Take a reference to a hub apart.
+    """Split a reference to a hub into its parts.
 
     Raises:
-        UnknownModel: it has not been made by `ModelRef.parse`.
+        UnknownModel: the reference was not made by `ModelRef.parse`.
     """
     try:
         return HubName.parse(reference.location)
     except ValueError as exc:
-        msg = f"{reference} names no model: {exc}"
+        msg = f"{reference} does not name a model: {exc}"
         raise UnknownModel(msg) from exc
 
 
 def find_endpoint(env: Mapping[str, str], variable: str, default: str) -> str:
-    """Return the address that *variable* names, else *default*, in the form of `Hub.endpoint`.
+    """Return the address that *variable* names, or else *default*, as in `Hub.endpoint`.
 
     Raises:
-        ModelPullError: there is a password in it, which would get into messages.
+        ModelPullError: the address contains a password, which messages would show.
     """
     address = env.get(variable, "").strip().rstrip("/") or default
     if "@" in address:
-        msg = f"{variable} is an address with a user or a password, which it cannot have"
+        msg = f"{variable} contains a user or a password, which is not allowed"
         raise ModelPullError(msg)
     return address if "://" in address else f"https://{address}"

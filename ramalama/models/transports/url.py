@@ -1,7 +1,7 @@
-"""Models at web addresses: one GGUF file, or all parts of a split one.
+"""Find models at web addresses: one GGUF file, or all parts of a split one.
 
-HEAD is often refused, and what is behind an address shows in its first bytes: so the first four
-are asked for. A server that cannot send parts is hung up on as soon as it has sent those.
+Servers often refuse HEAD, and the first bytes show what a file is: so the first four bytes are
+requested. If a server cannot send a part of a file, the connection is closed after these bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ramalama.models.http.retry import (
     transient_errors,
 )
 from ramalama.models.transports.api_requests import (
-    PATIENCE,
+    DEFAULT_RETRY_POLICY,
     refuse_downgrade,
     server_of,
     translated,
@@ -57,19 +57,21 @@ _PLAIN_NAME = r"""(?i)(?:^|;)\s*filename\s*=\s*(?P<name>[^;"\s]+)"""
 
 
 class UrlTransport:
-    """Finds models at addresses; there is no registry behind them, and nobody to vouch for them."""
+    """Finds models at addresses, without a registry that lists or verifies them."""
 
-    def __init__(self, *, client: httpx2.Client, retry_policy: RetryPolicy = PATIENCE) -> None:
+    def __init__(
+        self, *, client: httpx2.Client, retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
+    ) -> None:
         self._client = client
         self._retry_policy = retry_policy
 
     @classmethod
     def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
-        """Make it for one call; see `OpenableTransport.open`."""
+        """Return a transport for one call; see `OpenableTransport.open`."""
         return cls(client=open_client(), retry_policy=context.retry_policy)
 
-    def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is GGUF alone)
-        """Look at the beginning of each file; see `Transport.find`."""
+    def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is only GGUF)
+        """Read the beginning of each file; see `Transport.find`."""
         url = f"{reference.scheme}://{reference.location}"
         digest = Digest.parse(reference.tag) if reference.tag else None
         digests = {part: digest if part == url else None for part in _parts(url)}
@@ -88,7 +90,7 @@ class UrlTransport:
     def _file(
         self, url: str, beginning: _Beginning, *, digest: Digest | None, several: bool
     ) -> RemoteFile:
-        # The parts of a model find each other by the names that the address has.
+        # The parts of a model find each other by the names in their addresses.
         disposition = "" if several else beginning.headers.get("content-disposition", "")
         name = _name(url, disposition)
         blob = RemoteBlob(
@@ -103,7 +105,7 @@ class UrlTransport:
 
     def _look(self, url: str, digest: Digest | None) -> _Beginning:
         def note(failure: TransientError, pause: float) -> None:
-            self._retry_policy.tell(f"{server_of(url)} cannot be asked: {failure}", pause)
+            self._retry_policy.tell(f"{server_of(url)} cannot be used: {failure}", pause)
 
         with translated(url):
             beginning = self._retry_policy.retrying(note)(_ask, self._client, url)
@@ -117,12 +119,12 @@ class UrlTransport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Beginning:
-    """The first bytes of what an address leads to.
+    """The first bytes at an address.
 
     Attributes:
-        url: that answered in the end, after redirects.
+        url: the URL that answered in the end, after redirects.
         headers: names in lower case.
-        size: of all of it, in bytes; None where the server does not tell.
+        size: of the whole file, in bytes; None if the server does not say.
     """
 
     status: int
@@ -133,7 +135,7 @@ class _Beginning:
 
     @property
     def version(self) -> str:
-        """What changes with the content; "" where the server tells nothing of the kind."""
+        """A value that changes with the content; "" if the server has none."""
         return self.headers.get("etag") or self.headers.get("last-modified", "")
 
 
@@ -168,7 +170,7 @@ def _size(status: int, headers: Mapping[str, str]) -> int | None:
 
 
 def _parts(url: str) -> tuple[str, ...]:
-    """Return the addresses of all parts, the first part first."""
+    """Return the addresses of all parts, in order."""
     path, question, query = url.partition("?")
     part = part_of(path)
     if part is None:
@@ -184,32 +186,32 @@ def _parts(url: str) -> tuple[str, ...]:
 
 
 def _check(beginning: _Beginning, url: str) -> None:
-    """Refuse what is no GGUF file.
+    """Reject anything but a GGUF file.
 
     Raises:
         ModelUnsupported: it is something else.
-        ModelPullError: the server does not do as it was asked.
+        ModelPullError: the server does not follow the request.
     """
     headers = beginning.headers
     if headers.get("content-encoding", "identity") != "identity":
-        msg = f"{url} comes compressed, although it was asked for as it is"
+        msg = f"{url} comes compressed, although that was not requested"
         raise ModelPullError(msg)
     if beginning.status == 206 and "bytes 0-" not in headers.get("content-range", ""):  # noqa: PLR2004 (HTTP's own number)
-        msg = f"the server of {url} sends other bytes than it was asked for"
+        msg = f"the server of {url} sends other bytes than requested"
         raise ModelPullError(msg)
     if beginning.start == _MAGIC:
         return
     if urlsplit(url).path.lower().endswith(".safetensors"):
         msg = (
-            f"{url} is weights without their configuration and tokenizer; "
-            "name the whole repository, hf://ORG/REPO, or a directory that has all of them"
+            f"{url} is a file of weights without configuration and tokenizer; "
+            "use the whole repository, hf://ORG/REPO, or a directory with all files"
         )
     elif "html" in headers.get("content-type", "") or beginning.start.lstrip().startswith(b"<"):
         msg = f"{url} is a web page, not a model; does the file need a login, or another address?"
     elif beginning.start == _LFS_POINTER:
-        msg = f"{url} is the pointer that Git LFS leaves in the place of a file, not the file"
+        msg = f"{url} is a pointer of Git LFS, not the file itself"
     else:
-        msg = f"{url} is no GGUF file"
+        msg = f"{url} is not a GGUF file"
     raise ModelUnsupported(msg)
 
 
@@ -217,7 +219,7 @@ def _refusal(beginning: _Beginning, url: str) -> ModelError:
     server = server_of(url)
     match beginning.status:
         case 401 | 403 | 407:
-            return AccessDenied(f"{server} keeps {url} from strangers; download it yourself")
+            return AccessDenied(f"{server} gives no public access to {url}; download it yourself")
         case 404 | 410:
             return UnknownModel(f"there is no {url}")
         case 416:
@@ -227,9 +229,9 @@ def _refusal(beginning: _Beginning, url: str) -> ModelError:
 
 
 def _name(url: str, disposition: str) -> str:
-    """Call the file as the server says, or else as the address does."""
+    """Return the file's name as the server gives it, or else as in the address."""
     for candidate in (_name_in(disposition), unquote(urlsplit(url).path)):
-        # Servers of another world separate with backslashes.
+        # Some servers use backslashes as separators.
         name = candidate.replace("\\", "/").rpartition("/")[2]
         name = "".join(char for char in name if char.isprintable()).strip(" .")
         if 0 < len(name.encode()) <= _LONGEST_NAME:
@@ -238,7 +240,7 @@ def _name(url: str, disposition: str) -> str:
 
 
 def _name_in(disposition: str) -> str:
-    """Read a header Content-Disposition; RFC 6266, section 4.3."""
+    """Return the file name in a header Content-Disposition; RFC 6266, section 4.3."""
     if match := re.search(_EXTENDED_NAME, disposition):
         return unquote(match["name"])
     if match := re.search(_QUOTED_NAME, disposition):

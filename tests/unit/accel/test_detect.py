@@ -120,7 +120,7 @@ def test_a_nonsensical_override_of_the_gfx_version_is_said_and_passed_over(tmp_p
     detection = detect(Host(root=host.root, nodes=host.nodes, user=host.user, env=env))
 
     assert detection.accelerator.kind is AcceleratorKind.VULKAN
-    assert "HSA_OVERRIDE_GFX_VERSION='banana' is no version" in detection.findings[0].message
+    assert "HSA_OVERRIDE_GFX_VERSION='banana' is not a version" in detection.findings[0].message
 
 
 _HOSTILE = [

@@ -46,7 +46,7 @@ def all_nodes(node: DeviceNode) -> Change:
             "asahi-m2",
             all_nodes(ROOTS_OWN),
             "Apple Mac mini (M2, 2023): this user may not open /dev/dri/renderD128",
-            "let a group of yours read and write /dev/dri/renderD128, with a udev rule",
+            "add a udev rule that lets one of your groups read and write /dev/dri/renderD128",
         ),
         (
             "ascend-910b-eight",
@@ -76,7 +76,7 @@ def all_nodes(node: DeviceNode) -> Change:
             "flex-170-pair",
             on_arm,
             "Intel GPU 0000:4d:00.0 (ats-m): oneAPI exists for x86_64 only",
-            "nothing to do: Vulkan serves it",
+            "nothing to do: Vulkan is used",
         ),
     ],
 )

@@ -16,6 +16,6 @@ def script(tmp_path: Path) -> Generator[Script]:
 
 @pytest.fixture
 def session(tmp_path: Path) -> Generator[ChatSession]:
-    """A session with the scripted server; without `script`, with nobody."""
+    """A session with the scripted server; without `script`, there is no server."""
     with open_client(UnixEndpoint(str(tmp_path / "s.sock"))) as client:
         yield ChatSession(client, model="smollm2", system="Be brief.")

@@ -1,4 +1,4 @@
-"""A talk without a server: it repeats what it is asked."""
+"""A chat session without a server: it repeats what it is asked."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class InterruptedKeyboard(io.BytesIO):
 
 @dataclass
 class Heard:
-    """What came of a talk."""
+    """The result of a conversation."""
 
     parrot: Parrot
     state: ChatState
@@ -96,7 +96,7 @@ def talk(
     out, err = io.StringIO(), io.StringIO()
     parrot = parrot or Parrot()
     history = History(home / "history", lambda warning: print(warning, file=err))
-    state = ChatState(talk=parrot, stderr=err, history=history, home=home)
+    state = ChatState(session=parrot, stderr=err, history=history, home=home)
     heard = Heard(parrot, state)
     with closing(io.TextIOWrapper(keyboard(typed.encode()), encoding="utf-8")) as stdin:
         Repl(

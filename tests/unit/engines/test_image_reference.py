@@ -80,7 +80,7 @@ def test_a_reference_is_spelled_out_as_docker_and_podman_read_it(text: str, full
     ],
 )
 def test_what_is_no_reference_is_refused_with_the_part_that_is_wrong(text: str, part: str) -> None:
-    with pytest.raises(ValueError, match=f"no image reference: its {part} '") as caught:
+    with pytest.raises(ValueError, match=f"not an image reference: its {part} '") as caught:
         ImageReference.parse(text)
 
     assert str(caught.value).isprintable()

@@ -192,7 +192,7 @@ def test_after_the_last_attempt_its_own_failure_is_told() -> None:
     assert engine.tries == 2
 
 
-def test_nobody_waits_for_a_registry_that_is_not_needed() -> None:
+def test_a_registry_that_is_not_needed_is_not_waited_for() -> None:
     engine = FlakyEngine()
     engine.pull(IMAGE)
     engine.failures.append("unexpected EOF")

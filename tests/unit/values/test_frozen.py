@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @frozen()
 class Login:
-    """Somebody, and how we know."""
+    """A person, and where they are known from."""
 
     name: str
     groups: tuple[str, ...] = ()

@@ -1,1 +1,1 @@
-"""NVIDIA's cards, and how a container gets at them."""
+"""Find NVIDIA's cards, and the way in which a container can use them."""

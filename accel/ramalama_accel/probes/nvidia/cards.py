@@ -1,4 +1,4 @@
-"""CUDA, first half: the NVIDIA hardware of the host: PCI cards, a Tegra chip, or WSL's.
+"""Find the NVIDIA hardware of the host: PCI cards, a Tegra chip, or a GPU under WSL.
 
 Sources: the NVIDIA driver's README ("/proc/driver/nvidia"), Tegra device tree bindings of the
 Linux kernel (Documentation/devicetree/bindings/arm/tegra.yaml), and the WSL user guide of CUDA.
@@ -24,7 +24,7 @@ Cards = tuple[tuple[Gpu, ...], tuple[Finding, ...]]
 
 
 def find_nvidia_cards(host: Host, hardware: Hardware) -> Cards:
-    """Return the cards that the driver has taken, and why it has not taken the others."""
+    """Return the cards that NVIDIA's driver uses, and why it does not use the others."""
     cards = hardware.of_vendor(VENDOR_ID)
     if cards:
         return _pci_cards(host, cards)
@@ -33,13 +33,13 @@ def find_nvidia_cards(host: Host, hardware: Hardware) -> Cards:
         return (tegra,), ()
     if host.node("/dev/dxg"):
         return _wsl(host)
-    # A container sees the nodes that it was given, and often no sysfs or procfs for them.
+    # A container sees the nodes that it was given, but often not their sysfs or procfs entries.
     minors = host.numbers("/dev", "nvidia")
     return tuple(_gpu(host, index, minor, None) for index, minor in enumerate(minors)), ()
 
 
 def read_driver_version(host: Host) -> str | None:
-    """Return the version of the loaded kernel module; None if it is not there to tell."""
+    """Return the version of the loaded kernel module; None if it is not loaded."""
     match = re.search(_VERSION, host.read(f"{_PROC}/version") or "")
     return match[1] if match else None
 
@@ -60,7 +60,7 @@ def _pci_cards(host: Host, cards: tuple[PciDevice, ...]) -> Cards:
 
 def _gpu(host: Host, index: int, minor: int | None, card: PciDevice | None) -> Gpu:
     said = _information(host, card.address) if card else {}
-    # The minor number follows the driver's own order, not the PCI bus; old drivers hide it.
+    # The minor number follows the driver's own order, not the PCI bus; old drivers do not show it.
     number = minor if minor is not None else said.get("Device Minor", str(index))
     return Gpu(
         index=index,
@@ -77,7 +77,7 @@ def _gpu(host: Host, index: int, minor: int | None, card: PciDevice | None) -> G
 def _memory(name: str | None) -> Memory | None:
     if name is None:
         return None
-    # Most hosts have no NVIDIA card, and do without the time that it takes to import this.
+    # Imported only on a host with an NVIDIA card, since the import takes time.
     from ramalama_accel.probes.nvidia.memory_table import find_gib  # noqa: PLC0415
 
     gib = find_gib(name)
@@ -114,7 +114,7 @@ def _wsl(host: Host) -> Cards:
     finding = Finding(
         kind=AcceleratorKind.CUDA,
         usable=False,
-        message="Windows offers a GPU to WSL (/dev/dxg), but no NVIDIA driver comes with it",
-        remedy="on an NVIDIA card, install NVIDIA's driver for Windows and run `wsl --shutdown`",
+        message="WSL has a GPU of Windows (/dev/dxg), but no NVIDIA driver",
+        remedy="for an NVIDIA card, install NVIDIA's driver for Windows and run `wsl --shutdown`",
     )
     return (), (finding,)

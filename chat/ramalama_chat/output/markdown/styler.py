@@ -1,11 +1,11 @@
-"""Style Markdown while it arrives: every character is passed on at once, marks and all.
+"""Style Markdown while it arrives, without holding back any character.
 
-Whoever waits for the end of a block before showing it shows nothing while code is written. So a
-mark (`**`, a backtick, `#`) is printed like any other text, and changes how the text after it
-looks. Without its escape sequences the output is the input, character by character.
+A program that waits for the end of a block shows nothing while code is written. So a mark (`**`, a
+backtick, `#`) is printed like any other text, and changes the style of the text after it. Without
+its escape sequences the output equals the input, character by character.
 
-This is the part of CommonMark that models write: headings, emphasis, code spans, fenced code.
-Emphasis ends with its line at the latest, so that one stray mark does not spoil the rest.
+It covers the part of CommonMark that models write: headings, emphasis, code spans, fenced code.
+Emphasis ends with its line at the latest, so that one stray mark does not affect the rest.
 """
 
 from ramalama_chat.output.markdown.line_start import LineStart
@@ -18,21 +18,21 @@ _BOLD, _ITALIC, _CYAN = "1", "3", "36"
 class Styler:
     """Puts SGR sequences (ECMA-48 8.3.117) between the characters of one answer.
 
-    *base* is how plain text looks, the parameters of an SGR sequence: "33" is yellow.
+    *base* is the style of plain text, as the parameters of an SGR sequence: "33" is yellow.
     """
 
     def __init__(self, base: str = "33") -> None:
         self._base = base
         self._line = LineStart()
         self._spans = Spans()
-        self._shown: str | None = None  # what the terminal was last told; None for nothing yet
+        self._shown: str | None = None  # the style set last; None before the first
 
     def feed(self, piece: str) -> str:
-        """Return *piece* with its style."""
+        """Return *piece* with its escape sequences."""
         return "".join([self._paint(char) for char in piece])
 
     def close(self) -> str:
-        """Return what takes all style back; nothing if there was none."""
+        """Return the sequence that resets the style; nothing if there was none."""
         return "" if self._shown is None else RESET
 
     def _paint(self, char: str) -> str:

@@ -1,1 +1,1 @@
-"""What a user can tell the prompt loop, instead of asking the model: lines that begin with "/"."""
+"""The commands of the prompt loop: lines that begin with "/" and are not sent to the model."""

@@ -1,4 +1,4 @@
-"""How a command that is being typed may go on, for whoever presses Tab."""
+"""Complete a command when the user presses Tab."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from ramalama_chat.repl.path_completion import continue_path
 def continue_command(
     typed: str, path_of: Callable[[str], Path] = Path
 ) -> tuple[str, Sequence[str]]:
-    """Return the last part of *typed*, and what may stand in its place.
+    """Return the last part of *typed*, and the texts that can replace it.
 
-    *path_of* finds the file that a user calls so. What is no single line, or no command, is not
-    continued.
+    *path_of* turns what the user typed into a path. Text of several lines, and text that is not a
+    command, has no completions.
     """
     if not typed.startswith("/") or "\n" in typed:
         return "", ()

@@ -1,35 +1,35 @@
-"""Commands that change what was said: /clear, /system, /undo, /regenerate, /save, /load."""
+"""Commands that change the conversation: /clear, /system, /undo, /regenerate, /save, /load."""
 
 from ramalama_chat.input.attachments import Attachments
 from ramalama_chat.repl.commands.outcome import Then
 from ramalama_chat.repl.state import ChatState
-from ramalama_chat.session.transcript import Transcript, load_talk, save_talk
+from ramalama_chat.session.transcript import Transcript, load_transcript, save_transcript
 
 
 def clear(state: ChatState, _words: str) -> Then:
-    """Forget what was said, and what is attached."""
-    state.talk.conversation.clear()
+    """Forget the conversation and the attachments."""
+    state.session.conversation.clear()
     state.attachments, state.unanswered = Attachments(), None
     state.tell("The conversation starts anew.")
     return Then.GO_ON
 
 
 def system(state: ChatState, words: str) -> Then:
-    """Show the system prompt, or set another; a pair of quotes stands for none."""
+    """Show the system prompt, or set it to *words*; a pair of quotes removes it."""
     if words in ('""', "''"):
-        state.talk.conversation.system = None
+        state.session.conversation.system = None
         state.tell("There is no system prompt any more.")
     elif words:
-        state.talk.conversation.system = words
-        state.tell("The system prompt is set; what was said stays.")
+        state.session.conversation.system = words
+        state.tell("The system prompt is set. The conversation is kept.")
     else:
-        state.tell(state.talk.conversation.system or "There is no system prompt.")
+        state.tell(state.session.conversation.system or "There is no system prompt.")
     return Then.GO_ON
 
 
 def undo(state: ChatState, _words: str) -> Then:
     """Forget the last exchange."""
-    exchange = state.talk.conversation.undo()
+    exchange = state.session.conversation.undo()
     if exchange is None:
         state.tell("Nothing was said yet.")
     else:
@@ -39,22 +39,22 @@ def undo(state: ChatState, _words: str) -> Then:
 
 def regenerate(state: ChatState, _words: str) -> Then:
     """Have the last question asked again."""
-    if state.unanswered is None and not state.talk.conversation.exchanges:
+    if state.unanswered is None and not state.session.conversation.exchanges:
         state.tell("Nothing was asked yet.")
         return Then.GO_ON
     return Then.ASK_AGAIN
 
 
 def save(state: ChatState, words: str) -> Then:
-    """Write the talk to a file."""
+    """Write the conversation to a file."""
     path = state.path(words)
-    conversation = state.talk.conversation
-    save_talk(
+    conversation = state.session.conversation
+    save_transcript(
         path,
         Transcript(
             system=conversation.system,
             exchanges=conversation.exchanges,
-            parameters=state.talk.parameters,
+            parameters=state.session.parameters,
         ),
     )
     state.tell(f"Saved to {path}.")
@@ -62,12 +62,12 @@ def save(state: ChatState, words: str) -> Then:
 
 
 def load(state: ChatState, words: str) -> Then:
-    """Go on with the talk of a file."""
-    saved = load_talk(state.path(words))
-    conversation = state.talk.conversation
+    """Continue the conversation that a file holds."""
+    saved = load_transcript(state.path(words))
+    conversation = state.session.conversation
     conversation.system = saved.system
     conversation.replace(saved.exchanges)
-    state.talk.parameters.update(saved.parameters)
+    state.session.parameters.update(saved.parameters)
     state.unanswered = None
     count = len(saved.exchanges)
     last = f"; the last: {_brief(saved.exchanges[-1].prompt)}" if count else ""

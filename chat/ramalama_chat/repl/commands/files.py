@@ -1,4 +1,4 @@
-"""Commands that take something in or out: /image, /file, /copy."""
+"""Commands that attach a file or copy an answer: /image, /file, /copy."""
 
 from dataclasses import replace
 
@@ -28,14 +28,14 @@ def attach_text(state: ChatState, words: str) -> Then:
 
 def copy(state: ChatState, _words: str) -> Then:
     """Copy the last answer to the clipboard."""
-    exchanges = state.talk.conversation.exchanges
+    exchanges = state.session.conversation.exchanges
     if not exchanges:
         msg = "there is no answer yet"
         raise InputRefused(msg)
     if not state.stderr.isatty():
         msg = "only a terminal has a clipboard"
         raise InputRefused(msg)
-    # As it was shown: a shell may be where it is pasted.
+    # Without control sequences, as the terminal showed it: the user may paste it into a shell.
     state.stderr.write(copy_sequence(ControlFilter().feed(exchanges[-1].answer)))
     state.tell("Copied, if your terminal allows it.")
     return Then.GO_ON

@@ -25,33 +25,33 @@ def set_parameter(state: ChatState, words: str) -> Then:
         msg = f"which value? /set {name} VALUE"
         raise InputRefused(msg)
     elif value == _DEFAULT and name in PARAMETERS:
-        state.talk.parameters.pop(PARAMETERS[name].member, None)
-        state.tell(f"{name} is the server's own again.")
+        state.session.parameters.pop(PARAMETERS[name].member, None)
+        state.tell(f"{name} has the server's default again.")
     else:
         member, read = read_parameter(name, value)
-        state.talk.parameters[member] = read
+        state.session.parameters[member] = read
         state.tell(f"{name} is {value} from now on.")
     return Then.GO_ON
 
 
 def show(state: ChatState, words: str) -> Then:
     """Show the settings, or the one that *words* name."""
-    talk = state.talk
-    context = talk.context_size()
-    used = talk.usage.total_tokens if talk.usage else None
+    session = state.session
+    context = session.context_size()
+    used = session.usage.total_tokens if session.usage else None
     rows = {
-        "model": talk.model,
-        "system": talk.conversation.system or "(none)",
-        "exchanges": str(len(talk.conversation.exchanges)),
+        "model": session.model,
+        "system": session.conversation.system or "(none)",
+        "exchanges": str(len(session.conversation.exchanges)),
         "context": _of(used, context),
-        **{name: str(value) for name, value in talk.parameters.items()},
+        **{name: str(value) for name, value in session.parameters.items()},
         "think": _on_off(state.think),
         "stats": _on_off(state.stats),
         "history": _on_off(state.history.enabled),
     }
     if words in PARAMETERS:
         words = PARAMETERS[words].member
-        rows.setdefault(words, "(the server's own)")
+        rows.setdefault(words, "(the server's default)")
     if words and words not in rows:
         msg = f"there is no setting {words!r}: {', '.join(dict.fromkeys((*rows, *PARAMETERS)))}"
         raise InputRefused(msg)
@@ -64,13 +64,13 @@ def think(state: ChatState, words: str) -> Then:
     """Switch reasoning on or off."""
     on = _read_switch(words, state.think)
     state.think = on
-    set_reasoning(state.talk.parameters, on=on)
+    set_reasoning(state.session.parameters, on=on)
     state.tell(f"Reasoning is {_on_off(on)}.")
     return Then.GO_ON
 
 
 def stats(state: ChatState, words: str) -> Then:
-    """Switch what is told of each answer on or off."""
+    """Switch the statistics that follow each answer on or off."""
     state.stats = _read_switch(words, state.stats)
     state.tell(f"Statistics are {_on_off(state.stats)}.")
     return Then.GO_ON
@@ -81,7 +81,7 @@ def _history(state: ChatState, *, on: bool) -> None:
     state.tell(f"What you type is {'' if on else 'not '}remembered.")
 
 
-# As Ollama has them.
+# The names are Ollama's.
 _SWITCHES: Mapping[str, Callable[[ChatState], object]] = {
     "history": lambda state: _history(state, on=True),
     "nohistory": lambda state: _history(state, on=False),
@@ -94,11 +94,11 @@ SETTABLE = (*PARAMETERS, *_SWITCHES)
 
 
 def _read_switch(words: str, now: bool) -> bool:  # noqa: FBT001 - of two words, one is the value
-    """Read on or off; without a word, the other of the two."""
+    """Read "on" or "off"; without a word, return the opposite of *now*."""
     if words.lower() in ("on", "off"):
         return words.lower() == "on"
     if words:
-        msg = f"on or off, not {words!r}"
+        msg = f"write on or off, not {words!r}"
         raise InputRefused(msg)
     return not now
 

@@ -1,21 +1,20 @@
-"""The table of commands: a new one is a function and a row here."""
+"""The table of commands: a new command is a function and a row here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ramalama_chat.errors import InputRefused
-from ramalama_chat.repl.commands import conversation as talk
-from ramalama_chat.repl.commands import files, settings, tools
+from ramalama_chat.repl.commands import conversation, files, settings, tools
 from ramalama_chat.repl.commands.outcome import Then
 from ramalama_chat.repl.state import ChatState
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a user types, with its other names, and what it does.
+    """A command: its names, its arguments, its line of /help, and the function that runs it.
 
-    *arguments* are what follows the name: "" is nothing, FILE must, and [on|off] may. *run* is
-    given that; it raises an InputRefused where it makes no sense.
+    *arguments* describes what follows the name: "" means none, FILE is required, and [on|off] is
+    optional. *run* gets what follows the name; it raises InputRefused if it makes no sense.
     """
 
     names: tuple[str, ...]
@@ -25,11 +24,11 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """The line of /help."""
+        """The line that /help shows."""
         return f"{', '.join(self.names) + ' ' + self.arguments:31} {self.summary}"
 
 
-def _leave(_desk: ChatState, _words: str) -> Then:
+def _leave(_state: ChatState, _words: str) -> Then:
     return Then.LEAVE
 
 
@@ -44,22 +43,26 @@ def _help(state: ChatState, words: str) -> Then:
 
 COMMANDS = (
     Command(("/help", "/?"), "[COMMAND]", "this list, or one line of it", _help),
-    Command(("/bye", "/exit"), "", "leave (as do exit, quit, bye and Ctrl-D)", _leave),
-    Command(("/clear",), "", "forget what was said so far", talk.clear),
-    Command(("/system",), "[TEXT]", 'show or set the system prompt ("": none)', talk.system),
+    Command(("/bye", "/exit"), "", "leave (also exit, quit, bye and Ctrl-D)", _leave),
+    Command(("/clear",), "", "forget the conversation so far", conversation.clear),
+    Command(
+        ("/system",), "[TEXT]", 'show or set the system prompt ("": none)', conversation.system
+    ),
     Command(
         *(("/set",), "[NAME VALUE]", "set temperature, seed, top_p, …; alone, list them"),
         settings.set_parameter,
     ),
     Command(("/show",), "[NAME]", "show the settings", settings.show),
-    Command(("/regenerate", "/retry"), "", "answer the last question again", talk.regenerate),
-    Command(("/undo",), "", "forget the last question and its answer", talk.undo),
-    Command(("/save",), "FILE", "write the talk to a file", talk.save),
-    Command(("/load",), "FILE", "go on with a talk from a file", talk.load),
+    Command(
+        ("/regenerate", "/retry"), "", "answer the last question again", conversation.regenerate
+    ),
+    Command(("/undo",), "", "forget the last question and its answer", conversation.undo),
+    Command(("/save",), "FILE", "write the conversation to a file", conversation.save),
+    Command(("/load",), "FILE", "continue a conversation from a file", conversation.load),
     Command(("/image",), "FILE", "attach a picture to the next message", files.attach_image),
     Command(("/file",), "FILE", "attach a text file to the next message", files.attach_text),
     Command(("/think",), "[on|off]", "let the model reason, and show it", settings.think),
-    Command(("/stats",), "[on|off]", "tell tokens and speed of each answer", settings.stats),
+    Command(("/stats",), "[on|off]", "show tokens and speed of each answer", settings.stats),
     Command(("/tools",), "", "list what the model may call", tools.list_tools),
     Command(("/copy",), "", "copy the last answer to the clipboard", files.copy),
 )
@@ -73,14 +76,14 @@ _BARE = frozenset({"exit", "quit", "bye"})
 
 
 def find_command(text: str) -> tuple[Command, str] | None:
-    """Return the command that *text* is, and what follows its name; None if it is for the model.
+    """Return the command in *text*, and what follows its name; None if *text* is for the model.
 
-    Only what begins with a slash is a command, and of several lines only where the first word is a
-    known one: code that is pasted may begin with a slash, too.
+    A command begins with a slash. Text of several lines is a command only if its first word is a
+    known name: pasted code may begin with a slash, too.
 
     Raises:
-        InputRefused: a single line begins with a slash, and there is no such command; or too much
-            or too little follows one.
+        InputRefused: a single line begins with a slash, and there is no such command; or a command
+            has an argument that it does not take, or lacks one that it needs.
 
     """
     if text.strip().lower() in _BARE:
@@ -92,7 +95,7 @@ def find_command(text: str) -> tuple[Command, str] | None:
         return None
     command, words = _command(name), rest[0].strip() if rest else ""
     if words and not command.arguments:
-        msg = f"{name} stands alone; /help tells what it does"
+        msg = f"{name} takes no argument; /help shows what it does"
         raise InputRefused(msg)
     if not words and command.arguments.isalpha():
         msg = f"which {command.arguments}?"
@@ -104,7 +107,7 @@ def _command(name: str) -> Command:
     for command in COMMANDS:
         if name.lower() in command.names:
             return command
-    import difflib  # noqa: PLC0415 - only for who has mistyped
+    import difflib  # noqa: PLC0415 - only needed for a mistyped command
 
     near = difflib.get_close_matches(name.lower(), NAMES, n=1)
     hint = f"did you mean {near[0]}?" if near else "/help lists them"

@@ -10,7 +10,7 @@ _LONGEST_SUMMARY = 60
 def list_tools(state: ChatState, _words: str) -> Then:
     """List what the model may call."""
     if not state.tools:
-        msg = "there are no tools: --mcp names a server that has some"
+        msg = "there are no tools; use --mcp to name a server that has some"
         raise InputRefused(msg)
     for tool in state.tools:
         summary = next(iter(tool.description.strip().splitlines()), "")[:_LONGEST_SUMMARY]

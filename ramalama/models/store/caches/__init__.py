@@ -1,10 +1,10 @@
-"""Other programs' directories of models, from which we take files over instead of downloading.
+"""Reuse model files from the directories of other programs instead of downloading them.
 
-We write into none of them. Where they are:
+Nothing is written to these directories. They are:
 
-    Hugging Face          HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub; llama.cpp's too,
-                          which may be elsewhere: LLAMA_CACHE
-    Ollama                OLLAMA_MODELS, ~/.ollama/models; the service's /usr/share/ollama
+    Hugging Face          HF_HUB_CACHE, HF_HOME/hub, ~/.cache/huggingface/hub; llama.cpp uses it,
+                          too, but may be set to another one: LLAMA_CACHE
+    Ollama                OLLAMA_MODELS, ~/.ollama/models; the service's: /usr/share/ollama
     Docker Model Runner   MODELS_PATH, ~/.docker/models
     LM Studio             ~/.lmstudio/models, ~/.cache/lm-studio/models
     ModelScope            MODELSCOPE_CACHE, ~/.cache/modelscope
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """A content that was taken over from *cache*."""
+    """A content that was taken from *cache*."""
 
     digest: Digest
     cache: str
@@ -41,7 +41,7 @@ class Reused:
 def known_caches(
     env: Mapping[str, str], home: Path, *, root: Path = Path("/")
 ) -> tuple[Cache, ...]:
-    """List the caches of all programs that we know; that they exist is not said."""
+    """Return the caches of all known programs, whether they exist or not."""
     user = _Places(env, home)
     cache = user.named("XDG_CACHE_HOME") or home / ".cache"
     llama = user.all("LLAMA_CACHE", cache / "llama.cpp")
@@ -81,9 +81,9 @@ def known_caches(
 
 
 def reuse(contents: ContentStore, caches: Sequence[Cache], wanted: WantedFile) -> Reused | None:
-    """Make a content of the first cached file that is what is *wanted*; None if there is none.
+    """Take the first cached file that is what is *wanted* into the store; None if there is none.
 
-    Reads all of each candidate, a gigabyte a second.
+    Every candidate is read completely, at about a gigabyte a second.
 
     Raises:
         OSError: the store cannot be written to.
@@ -98,20 +98,20 @@ def reuse(contents: ContentStore, caches: Sequence[Cache], wanted: WantedFile) -
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """The user's directories; a variable that is set to nothing counts as unset."""
+    """The user's directories; an empty variable counts as unset."""
 
     env: Mapping[str, str]
     home: Path
 
     def named(self, variable: str) -> Path | None:
-        """Return the directory that *variable* names, which may begin with ``~``."""
+        """Return the directory that *variable* names, which may begin with ``~``; None if unset."""
         text = self.env.get(variable)
         if not text:
             return None
         return self.home / text[2:] if text.startswith("~/") else Path(text)
 
     def all(self, variable: str, *otherwise: Path) -> tuple[Path, ...]:
-        """Return what *variable* names alone, else all the usual ones."""
+        """Return only the directory that *variable* names, or else all the default ones."""
         named = self.named(variable)
         return otherwise if named is None else (named,)
 

@@ -1,12 +1,12 @@
-"""Take files of other programs into the store without copying them.
+"""Take files of other programs into the store, if possible without copying them.
 
-Nothing is believed of such a file: it is read, and has the digest that comes out. Then the content
-is, in this order,
+Such a file is not trusted: it is read, and its digest is computed. Then the content becomes one of
+these, in this order:
 
-1.  a hard link: the same inode, for as long as either program wants it;
-2.  a clone, where the other's owner forbids links (``fs.protected_hardlinks``, proc(5)) and the
+1.  a hard link: the same inode, which exists as long as either program has a name for it;
+2.  a clone, if the file's owner forbids hard links (``fs.protected_hardlinks``, proc(5)) and the
     file system shares blocks (Btrfs, XFS; ioctl_ficlone(2));
-3.  a symbolic link, which holds as long as the other program leaves the file alone.
+3.  a symbolic link, which is valid only while the other program keeps the file.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _FICLONE = 0x40049409
 
 
 def adopt(contents: ContentStore, path: Path, *, expected: Digest | None = None) -> Digest | None:
-    """Make the file *path* a content, and return its digest.
+    """Take the file *path* into the store, and return its digest.
 
-    None, and nothing is kept, where it is not *expected*, cannot be read, or changes meanwhile.
-    Reads all of the file, unless that was done before.
+    Return None, and keep nothing, if its digest is not *expected*, or if the file cannot be read or
+    changes meanwhile. The whole file is read, unless its digest is known already.
 
     Raises:
         OSError: the store cannot be written to.
@@ -53,7 +53,7 @@ def adopt(contents: ContentStore, path: Path, *, expected: Digest | None = None)
 
 
 def known_digest(contents: ContentStore, path: Path) -> Digest | None:
-    """Return the digest of the file *path* if it need not be read for that."""
+    """Return the digest of the file *path* if it is known without reading the file."""
     try:
         return contents.index.find(path.stat())
     except OSError:
@@ -62,7 +62,7 @@ def known_digest(contents: ContentStore, path: Path) -> Digest | None:
 
 @contextmanager
 def _open_regular(path: Path) -> Generator[FileIO | None]:
-    """Open a regular file, without waiting for who writes to a FIFO; None for anything else."""
+    """Open a regular file without blocking on a FIFO; yield None for anything else."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -72,7 +72,7 @@ def _open_regular(path: Path) -> Generator[FileIO | None]:
         os.close(descriptor)
         yield None
         return
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor is no path)
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 (a descriptor is not a path)
         yield file
 
 
@@ -88,7 +88,7 @@ def _read(contents: ContentStore, file: FileIO) -> Digest | None:
 
 
 def _bring_in(contents: ContentStore, path: Path, file: FileIO, digest: Digest) -> bool:
-    """Make *path* a content; False if it has been removed meanwhile."""
+    """Take *path* into the store; return False if it has been removed meanwhile."""
     target = contents.path(digest)
     target.parent.mkdir(parents=True, exist_ok=True)
     with scratch_path(contents.scratch) as new:
@@ -109,7 +109,7 @@ def _link(path: Path, new: Path, file: FileIO) -> bool:
         return False
     if os.path.samestat(new.lstat(), os.fstat(file.fileno())):
         return True
-    new.unlink()  # somebody has put another file there since it was opened
+    new.unlink()  # another file has replaced it since it was opened
     return False
 
 

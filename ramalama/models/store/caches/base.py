@@ -1,4 +1,4 @@
-"""What another program's directory of models is to us: a place to look before we download."""
+"""The interface of a cache: another program's directory of models, searched before a download."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedFile:
-    """A file that would have to be fetched.
+    """A file that must be downloaded unless a cache has it.
 
     Attributes:
-        reference: of its model.
+        reference: the reference of its model.
         name: within the model, with "/".
-        digest: of its content; None where nobody announces it.
-        size: in bytes; None where nobody tells.
-        revision: the commit that its model is at, where the source has commits.
+        digest: of its content; None if it is not known.
+        size: in bytes; None if it is not known.
+        revision: the commit of its model, if the source has commits.
     """
 
     reference: ModelRef
@@ -34,16 +34,16 @@ class WantedFile:
 
 
 class Cache(Protocol):
-    """Finds a file that should have the wanted content, and reads none of it.
+    """Finds a file that should have the wanted content, without reading it.
 
-    Whoever wants it hashes it before it is believed, and only then takes it over; without a digest
-    to compare, a cache answers only where its own layout pins the content. What is missing, or may
-    not be read, is not found.
+    The caller must hash the file before using it. If no digest is known, a cache may return a file
+    only if its layout identifies the content. Files that are missing or cannot be read are not
+    found.
     """
 
     @property
     def name(self) -> str:
-        """Whose cache it is, for people."""
+        """The name of the program that owns the cache, for messages."""
         ...
 
     def find(self, wanted: WantedFile) -> Path | None:
@@ -52,7 +52,7 @@ class Cache(Protocol):
 
 
 def candidate(path: Path, wanted: WantedFile) -> Path | None:
-    """Return *path* if it is a file of the wanted size, or leads to one."""
+    """Return *path* if it is, or links to, a file of the wanted size; else None."""
     try:
         status = path.stat()
         return path if path.is_file() and wanted.size in (None, status.st_size) else None
@@ -62,14 +62,14 @@ def candidate(path: Path, wanted: WantedFile) -> Path | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobCache:
-    """Directories of blobs, each called *prefix* and 64 hexadecimal digits."""
+    """Directories of blobs, each named by *prefix* and 64 hexadecimal digits."""
 
     name: str
     directories: tuple[Path, ...]
     prefix: str = ""
 
     def find(self, wanted: WantedFile) -> Path | None:
-        """Look for a blob of the wanted digest."""
+        """Return a blob with the wanted digest; None if there is none."""
         if wanted.digest is None:
             return None
         name = f"{self.prefix}{wanted.digest.hex}"
@@ -93,7 +93,7 @@ class NamedCache:
     shapes: tuple[str, ...]
 
     def find(self, wanted: WantedFile) -> Path | None:
-        """Look for a file of the wanted name and size."""
+        """Return a file of the wanted name and size; None if there is none."""
         if wanted.digest is None or wanted.reference.scheme is not self.scheme:
             return None
         org, repo = HubName.parse(wanted.reference.location).repository.split("/")
@@ -110,5 +110,5 @@ class NamedCache:
 
 
 def _literal(name: str) -> str:
-    """Write *name* as a pattern that nothing else matches."""
+    """Return *name* as a pattern that matches nothing else."""
     return "".join(f"[{char}]" if char in "*?[" else char for char in name)

@@ -1,4 +1,4 @@
-"""The cache of Hugging Face's library, which llama.cpp has adopted.
+"""Search the cache of Hugging Face's library, which llama.cpp uses, too.
 
 models--ORG--REPO/blobs/HEX                 HEX: SHA-256 of a large file, Git's hash of another
 models--ORG--REPO/snapshots/COMMIT/PATH     a link to the blob
@@ -25,13 +25,13 @@ _COMMIT = r"[0-9a-f]{40}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HuggingFaceCache:
-    """The cache's *directories*; a commit pins all that was downloaded of it."""
+    """The cache's *directories*; a commit identifies all files downloaded for it."""
 
     directories: tuple[Path, ...]
     name: str = "Hugging Face"
 
     def find(self, wanted: WantedFile) -> Path | None:
-        """Look for a blob of the wanted digest in any repository, or for a file of the commit."""
+        """Return a blob of the wanted digest in any repository, or a file of the wanted commit."""
         return next(filter(None, (candidate(path, wanted) for path in self._paths(wanted))), None)
 
     def _paths(self, wanted: WantedFile) -> Iterator[Path]:
@@ -43,7 +43,7 @@ class HuggingFaceCache:
 
 
 def _pinned_repository(wanted: WantedFile) -> str | None:
-    """Name the directory of the repository; None where there is no commit of Hugging Face's."""
+    """Return the name of the repository's directory; None if there is no commit of Hugging Face."""
     if wanted.reference.scheme is not Scheme.HUGGINGFACE:
         return None
     if re.fullmatch(_COMMIT, wanted.revision or "") is None:

@@ -1,1 +1,1 @@
-"""The layout of upstream RamaLama's store, which ours shares."""
+"""Share the store with upstream RamaLama, in its layout."""

@@ -1,7 +1,7 @@
-"""Models that upstream RamaLama has pulled, and we have not: used as they are.
+"""Use models that only upstream RamaLama has pulled.
 
-The names of its blobs are not believed to be digests. At the first use the files are read once and
-adopted into our contents, by hard links; its own files stay where and what they are.
+The names of its blobs are not trusted to be digests. At the first use, the files are read once and
+hard-linked into the contents; upstream's own files are not changed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 def find_foreign(
     tree: UpstreamTree, reference: ModelRef, *, on_event: EventHook | None = None
 ) -> ModelRecord | None:
-    """Look for a complete model of upstream's, and adopt it; None if there is none.
+    """Find a complete model of upstream's, and adopt it; None if there is none.
 
-    *on_event* is told before files are read, which takes a second for each gigabyte.
+    *on_event* gets a notice before files are read, which takes a second for each gigabyte.
 
     Raises:
         OSError: the store cannot be written to.
@@ -50,7 +50,7 @@ def find_foreign(
 
 
 def known_foreign(tree: UpstreamTree, reference: ModelRef) -> ModelRecord | None:
-    """Return what `find_foreign` would, unless that had to read files first."""
+    """Return the result of `find_foreign`, or None if files had to be read for it."""
     located = _find(tree, reference)
     if not located:
         return None
@@ -58,14 +58,14 @@ def known_foreign(tree: UpstreamTree, reference: ModelRef) -> ModelRecord | None
 
 
 def _find(tree: UpstreamTree, reference: ModelRef) -> Located:
-    """Find the files of a model; empty if there is none, or if some are missing."""
+    """Return the files of a model; empty if there is no model, or if a file is missing."""
     place = place_of(reference)
     path = tree.ref_path(place) if place is not None and says_all(reference) else None
     if place is None or path is None:
         return ()
     try:
         ref = read_ref(path)
-    except (StoreError, FileNotFoundError):  # it is upstream's to repair
+    except (StoreError, FileNotFoundError):  # only upstream can repair it
         return ()
     directory = place.directory(tree.store)
     located = tuple((file, file_path(directory, ref, file)) for file in ref.files)

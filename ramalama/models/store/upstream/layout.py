@@ -1,10 +1,10 @@
-"""Where upstream RamaLama keeps a model: which reference is which directory and tag.
+"""Map references to the directories and tags in upstream RamaLama's store.
 
     BASE/store/TYPE/ORGANISATION/NAME/blobs/sha256-HEX
     BASE/store/TYPE/ORGANISATION/NAME/refs/TAG.json
     BASE/store/TYPE/ORGANISATION/NAME/snapshots/sha256-HEX/FILE
 
-An organisation may have several parts; that of a single file of a repository is the repository's
+An organisation may have several parts; for a single file of a repository, it is the repository's
 own directory. Source: upstream 0.25, `extract_model_identifiers` of its transports.
 """
 
@@ -59,20 +59,20 @@ class Place:
         return store.joinpath(*self.parts)
 
     def ref(self, store: Path) -> Path:
-        """Return the file that says what the tag means."""
+        """Return the ref file, which describes the tag."""
         return self.directory(store) / REFS / f"{self.tag}{_REF}"
 
     @property
     def ref_path(self) -> tuple[str, ...]:
-        """The way from ``store/`` to that file, without ``refs``."""
+        """The path from ``store/`` to the ref file, without ``refs``."""
         return (*self.parts, f"{self.tag}{_REF}")
 
 
 def place_of(reference: ModelRef) -> Place | None:
-    """Say where upstream has *reference*.
+    """Return the place of *reference* in upstream's store.
 
-    None where it has no place that is safe: where a part of the name would leave its directory,
-    or be taken for one of the three inside of a model's.
+    Return None if it has no safe place: if a part of the name would leave its directory, or would
+    equal one of the three directories inside a model's directory.
     """
     name, tag = _identify(reference)
     parts = (_TYPES[reference.scheme], *name.split("/"))
@@ -82,9 +82,9 @@ def place_of(reference: ModelRef) -> Place | None:
 
 
 def reference_at(parts: Sequence[str], ref_name: str) -> ModelRef | None:
-    """Say which reference the file *ref_name* in a model's ``refs`` is; None if it is none.
+    """Return the reference of the file *ref_name* in a model's ``refs``; None if it has none.
 
-    The inverse of `place_of`, but for what upstream leaves out: a URL's port.
+    This is the inverse of `place_of`, except for what upstream drops: the port of a URL.
     """
     tag = ref_name.removesuffix(_REF)
     if len(parts) < 2 or parts[0] not in _SCHEMES or not _is_tag(tag):  # noqa: PLR2004 (see above)
@@ -105,13 +105,13 @@ def reference_at(parts: Sequence[str], ref_name: str) -> ModelRef | None:
 
 
 def says_all(reference: ModelRef) -> bool:
-    """Tell whether nothing else can be at the place of *reference*; a URL's port gets lost."""
+    """Return whether the place of *reference* is unambiguous; it is not for a URL with a port."""
     host = reference.location.partition("/")[0]
     return reference.scheme not in (Scheme.HTTP, Scheme.HTTPS) or ":" not in host
 
 
 def _identify(reference: ModelRef) -> tuple[str, str]:
-    """Split a reference into name, with the organisation, and tag, as upstream does."""
+    """Split a reference into name (with the organisation) and tag, as upstream does."""
     match reference.scheme:
         case Scheme.FILE:
             return reference.location.removeprefix("/"), _LATEST
@@ -153,12 +153,12 @@ def _address(name: str, tag: str) -> str:
 
 
 def _is_directory(text: str) -> bool:
-    # A file system that ignores letter case must not see "Refs" as "refs".
+    # On a file system that ignores letter case, "Refs" is the same as "refs".
     return _is_segment(text) and text.lower() not in INSIDE
 
 
 def _is_tag(text: str) -> bool:
-    # Upstream looks for a tag without .json as well, and then removes the file.
+    # Upstream also looks for a tag without .json, and then removes the file.
     return _is_segment(text) and len(text.encode()) <= _LONGEST_TAG and _REF not in text.lower()
 
 

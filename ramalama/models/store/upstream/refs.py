@@ -1,11 +1,11 @@
-"""The files in upstream's ``refs`` directories: what a tag means; upstream 0.25, version v1.0.1.
+"""Read and write upstream's ref files, which describe a tag; upstream 0.25, version v1.0.1.
 
     {"files": [{"hash": "sha256:HEX", "name": "a/b.gguf", "type": "gguf"}, …],
      "hash": "sha256-HEX", "path": the absolute path of this file, "version": "v1.0.1"}
 
-A file's hash is the name of its blob and, contrary to its name, not always the digest of the
-content; the outer one is the name of the snapshot. Older versions wrote no JSON but lines, in a
-file without ``.json``; we read these, and leave them alone:
+A file's hash is the name of its blob and, despite its name, not always the digest of the content;
+the outer hash is the name of the snapshot. Older versions did not write JSON but lines, in a file
+without ``.json``; such files are read, but never changed:
 
     HASH OF THE SNAPSHOT
     NAME---model | NAME---chat | NAME---mmproj | NAME
@@ -43,7 +43,7 @@ class UpstreamFile:
     """A file of a model of upstream's.
 
     Attributes:
-        blob: the name of its blob; None in a file of the old format, which does not tell.
+        blob: the name of its blob; None in a file of the old format, which does not have it.
     """
 
     name: str
@@ -53,14 +53,14 @@ class UpstreamFile:
 
 @frozen()
 class UpstreamRef:
-    """What a tag means; all names in it are safe to be joined to a directory."""
+    """The content of a ref file; all names in it can safely be joined to a directory."""
 
     snapshot: str
     files: tuple[UpstreamFile, ...]
 
 
 def upstream_ref(record: ModelRecord) -> UpstreamRef:
-    """Say of a model of ours what upstream would; what it has no type for is ``other``."""
+    """Return the ref of a record; files of a type that upstream does not know are ``other``."""
     weights = next((file for file in record.files if file.kind in _TYPES[:2]), record.files[0])
     return UpstreamRef(
         snapshot=weights.digest.file_name,
@@ -76,9 +76,9 @@ def upstream_ref(record: ModelRecord) -> UpstreamRef:
 
 
 def format_ref(ref: UpstreamRef, path: Path) -> bytes:
-    """Write *ref* as it stands in the file *path*."""
+    """Return the content of the ref file *path*."""
     files = [
-        # A blob's name as upstream has it, with a colon; in a file name the colon is a dash.
+        # The blob's name with a colon, as upstream writes it; in a file name, it is a dash.
         {"hash": (file.blob or "").replace("-", ":", 1), "name": file.name, "type": file.kind}
         for file in ref.files
     ]
@@ -90,7 +90,7 @@ def read_ref(path: Path) -> UpstreamRef:
     """Read a file of either format.
 
     Raises:
-        StoreError: it is none of upstream's.
+        StoreError: it is not a ref file of upstream's.
         OSError: it cannot be read.
     """
     try:
@@ -133,12 +133,12 @@ def _parse_line(line: str) -> UpstreamFile:
 
 
 def _kind(name: str, kind: FileKind) -> FileKind:
-    """Say what a file is where upstream does not, or says what is of no use to us."""
-    if name == "chat_template_extracted":  # a copy of what the weights carry
+    """Return a file's kind if upstream does not say it; OTHER for files that are not needed."""
+    if name == "chat_template_extracted":  # a copy of the template in the weights
         return FileKind.OTHER
     if kind is not FileKind.OTHER:
         return kind
-    if name.endswith(".safetensors"):  # as older versions noted it
+    if name.endswith(".safetensors"):  # older versions give no type
         return FileKind.SAFETENSORS
     if "-of-" in name and name.endswith(".gguf"):  # the second and later parts of a split model
         return FileKind.GGUF
@@ -148,6 +148,6 @@ def _kind(name: str, kind: FileKind) -> FileKind:
 def _file_name(value: object) -> str:
     name = checked_name(str(value).replace(":", "-"))
     if "/" in name:
-        msg = f"{name[:100]!r} is no hash"
+        msg = f"{name[:100]!r} is not a hash"
         raise ValueError(msg)
     return name

@@ -1,7 +1,7 @@
-"""Our models as upstream RamaLama sees them: links to our contents in its layout.
+"""Show the store's models to upstream RamaLama: links to the contents in its layout.
 
-What upstream does there is its own affair: it may remove, replace and add, and our models do not
-suffer from it. Of what is not ours, only `remove` takes anything away.
+Upstream may remove, replace and add files there; that does not affect the models of this store.
+Only `remove` removes files that this program has not created.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ _DEEPEST = 64
 
 @frozen(kw_only=False)
 class UpstreamTree:
-    """The directory *store*; raises OSError where the disk cannot be used."""
+    """The directory *store*; raises OSError if the disk cannot be used."""
 
     store: Path
     contents: ContentStore
 
     def publish(self, record: ModelRecord) -> None:
-        """Show a model to upstream; one that has no safe place there is ours alone.
+        """Show a model to upstream, unless it has no safe place there.
 
-        The reference is written last, and upstream never sees one whose files are not there.
+        The ref file is written last, so that upstream never sees one whose files are missing.
         """
         place = place_of(record.reference)
         if place is None:
@@ -63,9 +63,9 @@ class UpstreamTree:
         write_whole(path, format_ref(ref, path), scratch=scratch)
 
     def remove(self, place: Place) -> int | None:
-        """Remove the model at *place* with what no other tag there names; say what that freed.
+        """Remove the model at *place* and the files that only it needs; return the freed bytes.
 
-        None if there is none.
+        Return None if there is no such model.
         """
         path = self.ref_path(place)
         if path is None:
@@ -73,7 +73,7 @@ class UpstreamTree:
         directory = place.directory(self.store)
         try:
             ref, others = read_ref(path), self._others(directory, path)
-        except StoreError:  # who cannot tell what is whose removes the one name that was asked for
+        except StoreError:  # files of other tags are unknown, so only this ref is removed
             return unlink(path)
         freed = unlink(path)
         named = {blob_path(directory, other, file) for other in others for file in other.files}
@@ -86,23 +86,23 @@ class UpstreamTree:
         return freed
 
     def remove_empty(self, directory: Path) -> None:
-        """Remove what directories of a model's are empty, with those above them."""
+        """Remove the empty directories of a model, and their empty parents."""
         for name in INSIDE:
             remove_empty_below(directory / name)
         remove_empty_above(directory, stop=self.store)
 
     def ref_path(self, place: Place) -> Path | None:
-        """Return the file that says what a tag means, in the new or the old format."""
+        """Return the ref file of *place*, in the new or the old format; None if there is none."""
         path = place.ref(self.store)
         candidates = (path, path.with_name(place.tag))
         return next((candidate for candidate in candidates if candidate.is_file()), None)
 
     def directories(self) -> Iterator[tuple[Path, tuple[str, ...]]]:
-        """Yield the directory of each model, of ours and of upstream's own, and its names."""
+        """Yield the directory of each model, including upstream's, and the parts of its name."""
         yield from ((Path(directory), parts) for directory, parts in _directories(self.store, ()))
 
     def refs(self) -> Iterator[tuple[str, tuple[str, ...], str]]:
-        """Yield each ref: the directory of its model, that one's names, and the file's name."""
+        """Yield each ref: the model's directory, the parts of the model's name, the file's name."""
         for directory, parts in _directories(self.store, ()):
             for name in _ref_names(directory):
                 yield directory, parts, name
@@ -112,12 +112,12 @@ class UpstreamTree:
         return self.contents.scratch
 
     def _others(self, directory: Path, path: Path) -> tuple[UpstreamRef, ...]:
-        """Read the refs beside *path*; raises StoreError if there is one that cannot be read."""
+        """Read the other ref files beside *path*; raise StoreError if one cannot be read."""
         return tuple(read_ref(other) for other in refs_in(directory) if other != path)
 
 
 def blob_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
-    """Say where a file of a model in *directory* is; in the old format the snapshot leads there."""
+    """Return the blob of a file; in the old format, it is found through the snapshot."""
     blobs = directory / BLOBS
     if file.blob is not None:
         return blobs / file.blob
@@ -129,19 +129,19 @@ def blob_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
 
 
 def file_path(directory: Path, ref: UpstreamRef, file: UpstreamFile) -> Path:
-    """Say where a file of a model can be read: the blob, else what the snapshot has for it."""
+    """Return where a file of a model can be read: its blob, or else its name in the snapshot."""
     blob = blob_path(directory, ref, file)
     name = directory / SNAPSHOTS / ref.snapshot / file.name
     return name if not blob.exists() and name.exists() else blob
 
 
 def refs_in(directory: Path) -> tuple[Path, ...]:
-    """List the refs of a model's directory, in the order of their names."""
+    """Return the ref files of a model's directory, sorted by name."""
     return tuple(directory / REFS / name for name in _ref_names(directory))
 
 
 def _ref_names(directory: Path | str) -> Sequence[str]:
-    """List the names of these files, in their order."""
+    """Return the names of the ref files, sorted."""
     try:
         with os.scandir(f"{directory}/{REFS}") as entries:
             return sorted(entry.name for entry in entries if entry.is_file())

@@ -1,1 +1,1 @@
-"""Hugging Face."""
+"""Find models at Hugging Face."""

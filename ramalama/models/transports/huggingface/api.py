@@ -1,4 +1,4 @@
-"""The few questions that Hugging Face is asked about a repository."""
+"""Request information about a repository from Hugging Face."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DEFAULT_BRANCH = "main"
 _COMMIT = r"[0-9a-f]{40}"
 _FIRST_PAGE = "recursive=true&expand=false"
 _NEXT = r'<([^<>]*)>\s*;[^,]*\brel\s*=\s*"?next\b'  # RFC 8288
-_MOST_PAGES = 100  # of 1000 files each, where nobody lies
+_MOST_PAGES = 100  # of 1000 files each
 _MOST_FILES = 100_000
 _MISSING = 404
 _ID = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
@@ -34,7 +34,7 @@ _MOST_OTHERS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """A repository at one moment; *gated* where its author lets in some people only."""
+    """A commit of a repository; *gated* says that its author restricts access."""
 
     commit: str
     gated: bool
@@ -44,8 +44,8 @@ class Pin:
 class HuggingFaceApi:
     """A repository of models, ``org/repo``.
 
-    Every method raises `AccessDenied`, `UnknownModel`, or `ModelPullError` where no sense can be
-    made of an answer.
+    Every method raises `AccessDenied`, `UnknownModel`, or `ModelPullError` if an answer is not
+    valid.
     """
 
     hub: Hub
@@ -53,8 +53,8 @@ class HuggingFaceApi:
     token: Token | None
 
     def pin(self, revision: str | None) -> Pin:
-        """Ask which commit *revision* is, percent-encoded; None is the default branch."""
-        # The branch could be left out, but not everywhere: olah then looks for it elsewhere.
+        """Return the commit of *revision* (percent-encoded); None means the default branch."""
+        # The branch could be omitted at the hub itself, but the mirror olah would fail then.
         path = f"/api/models/{self.repository}/revision/{revision or _DEFAULT_BRANCH}"
         answer = self.hub.ask(path)
         if answer.headers.get("x-error-code") == "RepoNotFound":
@@ -68,15 +68,15 @@ class HuggingFaceApi:
         return Pin(commit=commit, gated=bool(info.get("gated")))
 
     def check_access(self) -> None:
-        """Find out whether we are let in; a gated repository lets everybody look at its listing."""
+        """Check whether the user has access; a gated repository shows its listing to everyone."""
         path = f"/api/models/{self.repository}/auth-check"
         answer = self.hub.ask(path)
-        # Mirrors may not know the question; then the download finds out.
+        # Mirrors may not support this request; then the download will report the error.
         if not answer.ok and answer.status != _MISSING:
             raise self._refusal(answer)
 
     def list_files(self, commit: str) -> tuple[ListedFile, ...]:
-        """List all files, in all directories."""
+        """Return all files of the repository, in all directories."""
         path = f"/api/models/{self.repository}/tree/{commit}"
         files: list[ListedFile] = []
         query, asked = _FIRST_PAGE, set[str]()
@@ -90,12 +90,12 @@ class HuggingFaceApi:
         return tuple(files)
 
     def read(self, commit: str, file: ListedFile) -> bytes:
-        """Return all of a small file, which is what the listing said it is."""
+        """Return the content of a small file, checked against the listing."""
         answer = self._ask(self.path(commit, file), limit=min(file.size, LARGEST_READ))
         return self.hub.check(file, answer)
 
     def path(self, commit: str, file: ListedFile) -> str:
-        """Return where on the hub the content is; it may redirect to another host."""
+        """Return the path of the content on the hub; it may redirect to another host."""
         return f"/{self.repository}/resolve/{commit}/{quote(file.path)}"
 
     def _ask(self, path: str, *, limit: int = LARGEST_ANSWER) -> HttpAnswer:
@@ -108,7 +108,7 @@ class HuggingFaceApi:
         return refusal(answer, repository=self.repository, token=self.token, host=self.hub.host)
 
     def _with_others(self, error: ModelError) -> ModelError:
-        """Add what else the hub has under much the same name, if it tells at once."""
+        """Add models with similar names to the error, if the hub answers at once."""
         name = self.repository.partition("/")[2]
         found = self.hub.ask_in_passing(f"/api/models?search={quote(name)}&limit={_MOST_OTHERS}")
         ids = [text(entry, "id") for entry in found] if is_array(found) else []
@@ -141,9 +141,9 @@ class HuggingFaceApi:
 def _next_query(answer: HttpAnswer) -> str:
     """Return the query of the next page, "" on the last one.
 
-    The rest of the link is of no interest: mirrors pass on links to the hub that they mirror, and
-    our token is not for whichever host a link names.
+    Only the query of the link is used: a mirror may return links to the hub that it mirrors, and
+    the token must not go to a host that a link names.
     """
     match = re.search(_NEXT, answer.headers.get("link", ""))
-    # Cut by hand: urlsplit refuses what no host can be.
+    # Split by hand: urlsplit raises for an invalid host.
     return match[1].partition("#")[0].partition("?")[2] if match else ""

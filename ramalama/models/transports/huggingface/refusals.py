@@ -1,10 +1,9 @@
-"""Why Hugging Face says no.
+"""Explain why Hugging Face refuses a request.
 
 ======= ================ ==============================================================
 status  X-Error-Code     means
 ======= ================ ==============================================================
-401     RepoNotFound     no such repository, or a private one; nobody is to know which
-401/403 GatedRepo        its author wants a licence to be accepted first
+401     RepoNotFound     no such repository, or a private one; the hub does not say which
 404     RevisionNotFound no such branch, tag or commit
 404     EntryNotFound    no such file at that commit
 401     none             the token is not valid (any longer)
@@ -32,7 +31,7 @@ _WEB_SITE = "https://huggingface.co"  # where licences are accepted, whichever m
 
 
 def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: str) -> ModelError:
-    """Make the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
+    """Return the error for an *answer* that is not 2xx; *repository* is ``org/repo``."""
     reference = f"hf://{repository}"
     kind: type[ModelError]
     hint = None
@@ -45,14 +44,14 @@ def refusal(answer: HttpAnswer, *, repository: str, token: Token | None, host: s
             kind, message = UnknownModel, f"{reference} has no branch, tag or commit of that name"
         case _, 401 | 403:
             kind, message = AccessDenied, f"{host} refuses {reference}: {_message(answer)}"
-            hint = f"the token is the one in {token.source}" if token else "set HF_TOKEN"
+            hint = f"the token is from {token.source}" if token else "set HF_TOKEN"
         case _, 404:
             kind, message = UnknownModel, f"{host} has no {reference}: {_message(answer)}"
         case _, 429:
             kind, message = ModelPullError, _too_many(answer, host)
-            hint = None if token else "with a token in HF_TOKEN there may be more"
+            hint = None if token else "with a token in HF_TOKEN the limit may be higher"
         case _:
-            kind, message = ModelPullError, f"{host} fails at {reference}: {_message(answer)}"
+            kind, message = ModelPullError, f"{host} failed for {reference}: {_message(answer)}"
     return kind(message, hint=hint)
 
 
@@ -63,12 +62,12 @@ def _gated(repository: str, token: Token | None) -> str:
         else "then log in with `hf auth login`, or set HF_TOKEN"
     )
     page = f"{_WEB_SITE}/{repository}"
-    return f"hf://{repository} wants its licence to be accepted: do so on {page}, {then}"
+    return f"hf://{repository} requires you to accept its licence: do so on {page}, {then}"
 
 
 def _unknown(reference: str, token: Token | None, host: str) -> str:
     if token:
-        rest = f"or the token in {token.source} may not see it"
+        rest = f"or the token in {token.source} has no access to it"
     else:
         rest = "or is private: log in with `hf auth login`, or set HF_TOKEN"
     return f"{reference} does not exist at {host}, {rest}"
@@ -77,7 +76,7 @@ def _unknown(reference: str, token: Token | None, host: str) -> str:
 def _too_many(answer: HttpAnswer, host: str) -> str:
     wait = asked_pause(answer.headers)
     when = "later" if wait is None else f"in {wait:.0f} seconds"
-    return f"{host} takes no more requests for now, try again {when}"
+    return f"{host} has had too many requests, try again {when}"
 
 
 def _message(answer: HttpAnswer) -> str:

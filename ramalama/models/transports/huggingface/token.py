@@ -1,10 +1,10 @@
-"""The token by which Hugging Face knows a user, where its own tools keep it.
+"""Find the user's token for Hugging Face where its own tools keep it.
 
     $HF_TOKEN, $HUGGING_FACE_HUB_TOKEN
     $HF_TOKEN_PATH, else $HF_HOME/token, else $XDG_CACHE_HOME/huggingface/token,
                     else ~/.cache/huggingface/token
 
-`HF_HUB_DISABLE_IMPLICIT_TOKEN` has none sent. Source: huggingface_hub, utils/_auth.py.
+`HF_HUB_DISABLE_IMPLICIT_TOKEN` disables the token. Source: huggingface_hub, utils/_auth.py.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _LONGEST = 16 * 1024
 
 
 def find_token(env: Mapping[str, str], home: Path) -> Token | None:
-    """Return the token to send; None if the user has none, or wants none to be sent.
+    """Return the token to send; None if the user has none, or has disabled it.
 
     Raises:
-        AccessDenied: what is there is no token.
+        AccessDenied: the value is not a token.
     """
     if is_true(env.get("HF_HUB_DISABLE_IMPLICIT_TOKEN")):
         return None
@@ -39,7 +39,7 @@ def find_token(env: Mapping[str, str], home: Path) -> Token | None:
 
 
 def token_path(env: Mapping[str, str], home: Path) -> Path:
-    """Say where its own tools keep the token of a user, logged in or not."""
+    """Return the path where Hugging Face's tools keep the token, whether it exists or not."""
     if named := env.get("HF_TOKEN_PATH"):
         return _expanded(named, env, home)
     cache = env.get("XDG_CACHE_HOME") or str(home / ".cache")
@@ -47,7 +47,7 @@ def token_path(env: Mapping[str, str], home: Path) -> Path:
 
 
 def is_true(value: str | None) -> bool:
-    """Read a switch among the variables, as huggingface_hub does."""
+    """Return whether a variable is set to true, by huggingface_hub's rule."""
     return (value or "").upper() in _TRUE
 
 
@@ -64,7 +64,7 @@ def _read(path: Path) -> str:
 
 
 def _expanded(path: str, env: Mapping[str, str], home: Path) -> Path:
-    """Fill in ``~`` and variables, which its own tools do."""
+    """Expand ``~`` and variables, as Hugging Face's tools do."""
     from string import Template  # noqa: PLC0415 (few name the file)
 
     path = Template(path).safe_substitute(env)

@@ -1,8 +1,8 @@
-"""Models at Hugging Face: ``hf://org/repo[@revision][:QUANTISATION | /FILE]``.
+"""Find models at Hugging Face: ``hf://org/repo[@revision][:QUANTISATION | /FILE]``.
 
-Two questions name a commit and list its files with their SHA-256; whatever is fetched afterwards
-is of this commit. `HF_ENDPOINT` names a mirror, `HF_HUB_OFFLINE` and `TRANSFORMERS_OFFLINE` let
-nothing be asked; the token is described in `hf_token`.
+Two requests return a commit and the list of its files with their SHA-256; everything that is
+downloaded afterwards belongs to this commit. `HF_ENDPOINT` names a mirror. `HF_HUB_OFFLINE` and
+`TRANSFORMERS_OFFLINE` disable all requests. For the token, see `token`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelPullError
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import LARGEST_READ, Hub, find_endpoint, parse_name
 from ramalama.models.transports.huggingface.api import HuggingFaceApi
@@ -42,7 +42,7 @@ _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 class HuggingFaceTransport:
-    """Finds models at Hugging Face, with the environment and the token file of one user."""
+    """Finds models at Hugging Face, with one user's environment and token."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class HuggingFaceTransport:
         client: httpx2.Client,
         env: Mapping[str, str],
         home: Path,
-        retry_policy: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self._client = client
         self._env = env
@@ -59,7 +59,7 @@ class HuggingFaceTransport:
 
     @classmethod
     def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
-        """Make it for one call; see `OpenableTransport.open`."""
+        """Return a transport for one call; see `OpenableTransport.open`."""
         return cls(
             client=open_client(),
             env=context.env,
@@ -68,7 +68,7 @@ class HuggingFaceTransport:
         )
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
-        """Ask which files *reference* has now; see `Transport.find`."""
+        """Return the files that *reference* has now; see `Transport.find`."""
         name = parse_name(reference)
         api = self._open(name)
         pin = api.pin(name.revision)
@@ -113,9 +113,9 @@ class HuggingFaceTransport:
 def _digest(file: ListedFile, read: Callable[[ListedFile], bytes]) -> Digest | None:
     """Return the digest of *file*.
 
-    The hub announces one of what is in its large file storage; anything else is no larger than
-    10 MB, and read now, so that Git's name for it vouches for ours. None is for mirrors without
-    that storage.
+    The hub lists the SHA-256 of files in its large file storage. Any other file is smaller than 10
+    MB; it is read now, and checked against Git's name for it. The result is None for mirrors
+    without that storage.
     """
     if file.sha256 or not file.oid or file.size > LARGEST_READ:
         return file.sha256

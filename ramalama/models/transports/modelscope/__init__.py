@@ -1,1 +1,1 @@
-"""ModelScope."""
+"""Find models at ModelScope."""

@@ -1,6 +1,6 @@
-"""The two questions that ModelScope is asked about a repository.
+"""Request information about a repository from ModelScope.
 
-Its answers bear ``Success`` and a message, whatever their status: a refusal may come as 200.
+Its answers contain ``Success`` and a message, whatever their status: an error may have status 200.
 Source: modelscope_hub, _legacy_api.py.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_REVISION = "master"
 _LONGEST_REVISION = 255
-_CUT = 3000  # entries; a listing that would be longer ends here, and does not say so
+_CUT = 3000  # entries; a longer listing is cut off here without a sign
 _MOST_LISTINGS = 200
 
 
@@ -34,8 +34,8 @@ _MOST_LISTINGS = 200
 class ModelScopeApi:
     """A repository of models, ``org/repo``.
 
-    Every method raises `AccessDenied`, `UnknownModel`, or `ModelPullError` where no sense can be
-    made of an answer.
+    Every method raises `AccessDenied`, `UnknownModel`, or `ModelPullError` if an answer is not
+    valid.
     """
 
     hub: Hub
@@ -43,18 +43,18 @@ class ModelScopeApi:
 
     @property
     def root(self) -> str:
-        """Where on the hub the repository is."""
+        """The path of the repository on the hub."""
         return f"/api/v1/models/{self.repository}"
 
     def default_revision(self) -> str:
-        """Ask for the branch to use where none is named."""
+        """Return the default branch."""
         revision = text(self._ask(self.root), "Revision") or _DEFAULT_REVISION
         if len(revision) > _LONGEST_REVISION or not revision.isprintable():
             self.hub.reject("names no branch")
         return revision
 
     def list_files(self, revision: str) -> tuple[ListedFile, ...]:
-        """List all files in all directories; by directory where there are too many at once."""
+        """Return all files in all directories, with several requests if there are too many."""
         files: list[ListedFile] = []
         directories, asked = [""], 0
         while directories:
@@ -71,7 +71,7 @@ class ModelScopeApi:
         return tuple(files)
 
     def read(self, revision: str, file: ListedFile) -> bytes:
-        """Return all of a small file, which is what the listing said it is."""
+        """Return the content of a small file, checked against the listing."""
         limit = min(file.size, LARGEST_READ)
         answer = self.hub.ask(self.path(revision, file.path), limit=limit)
         if not answer.ok:
@@ -79,7 +79,7 @@ class ModelScopeApi:
         return self.hub.check(file, answer)
 
     def path(self, revision: str, file: str) -> str:
-        """Return where on the hub the content is; it may redirect to another host."""
+        """Return the path of the content on the hub; it may redirect to another host."""
         return f"{self.root}/repo?{urlencode({'Revision': revision, 'FilePath': file})}"
 
     def _list(self, revision: str, directory: str, *, recursive: bool) -> Sequence[object]:
@@ -133,11 +133,11 @@ class ModelScopeApi:
         match answer.status if not answer.ok else content.get("Code"):
             case 401 | 403:
                 kind, line = AccessDenied, f"{host} refuses {reference}: {said}"
-                hint = None if self.hub.secrets else "set MODELSCOPE_API_TOKEN to be known"
+                hint = None if self.hub.secrets else "set MODELSCOPE_API_TOKEN to log in"
             case 404 | 10010205001:  # the latter is in the body of the former
                 kind, line = UnknownModel, f"{host} has no {reference}, or hides it: {said}"
             case 429:
-                kind, line = ModelPullError, f"{host} takes no more requests for now: {said}"
+                kind, line = ModelPullError, f"{host} has had too many requests: {said}"
             case _:
-                kind, line = ModelPullError, f"{host} fails at {reference}: {said}"
+                kind, line = ModelPullError, f"{host} failed for {reference}: {said}"
         return kind(line, hint=hint)

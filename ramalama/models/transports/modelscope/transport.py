@@ -1,9 +1,9 @@
-"""Models at ModelScope: ``ms://org/repo[@revision][:QUANTISATION | /FILE]``.
+"""Find models at ModelScope: ``ms://org/repo[@revision][:QUANTISATION | /FILE]``.
 
-Two questions list a repository's files with their SHA-256, which is what pins them: no commit has
-a name there. `MODELSCOPE_ENDPOINT` names another site (https://www.modelscope.ai), and
-`MODELSCOPE_API_TOKEN` holds the token. The one that `modelscope login` keeps is in a pickle, which
-is a program rather than a file, so that it stays unread.
+Two requests list a repository's files with their SHA-256, which identify the version: the API has
+no names for commits. `MODELSCOPE_ENDPOINT` names another site (https://www.modelscope.ai), and
+`MODELSCOPE_API_TOKEN` holds the token. The token that `modelscope login` keeps is not read, since
+it is in a pickle, which could run code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import Hub, Token, find_endpoint, parse_name
 from ramalama.models.transports.modelscope.api import ModelScopeApi
@@ -37,10 +37,14 @@ _TOKEN = "MODELSCOPE_API_TOKEN"  # noqa: S105 (a variable's name)
 
 
 class ModelScopeTransport:
-    """Finds models at ModelScope, with the environment of one user."""
+    """Finds models at ModelScope, with one user's environment."""
 
     def __init__(
-        self, *, client: httpx2.Client, env: Mapping[str, str], retry_policy: RetryPolicy = PATIENCE
+        self,
+        *,
+        client: httpx2.Client,
+        env: Mapping[str, str],
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self._client = client
         self._env = env
@@ -48,11 +52,11 @@ class ModelScopeTransport:
 
     @classmethod
     def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
-        """Make it for one call; see `OpenableTransport.open`."""
+        """Return a transport for one call; see `OpenableTransport.open`."""
         return cls(client=open_client(), env=context.env, retry_policy=context.retry_policy)
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
-        """Ask which files *reference* has now; see `Transport.find`."""
+        """Return the files that *reference* has now; see `Transport.find`."""
         name = parse_name(reference)
         api = self._open(name.repository)
         default = api.default_revision()
@@ -82,7 +86,7 @@ class ModelScopeTransport:
 
 
 def _secrets(token: Token) -> Mapping[str, str]:
-    """Send it both ways: the older questions look at the cookie, the newer ones do not."""
+    """Return both headers for the token: older requests use the cookie, newer ones do not."""
     return {
         "authorization": f"Bearer {token.value}",
         "cookie": f"m_session_id={token.value}",

@@ -1,1 +1,1 @@
-"""Models in OCI registries: images, artifacts, and what various tools make of both."""
+"""Find models in OCI registries: images and artifacts that various tools have pushed."""

@@ -1,4 +1,4 @@
-"""The image that a "modelcar" is built on: copied from its registry, as it is."""
+"""Read the base image of a "modelcar", which is copied unchanged from its registry."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _PARTIAL = 206
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteContent:
-    """A blob of another registry, which passes through us; a `BlobContent`.
+    """A blob of another registry, which is passed on; a `BlobContent`.
 
-    It is not verified here: who receives it knows its digest, and does that.
+    It is not verified here: the receiver knows its digest, and verifies it.
     """
 
     registry: RegistryClient
@@ -44,11 +44,11 @@ class RemoteContent:
 
     @property
     def size(self) -> int:
-        """In bytes, as announced."""
+        """The announced size in bytes."""
         return self.descriptor.size
 
     def blocks(self, first: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from *first* to before *end*; see `BlobContent`."""
+        """Yield the bytes from *first* (included) to *end* (excluded); see `BlobContent`."""
         end = self.size if end is None else end
         whole = (first, end) == (0, self.size)
         blob = self.registry.blob(self.descriptor, name=self.registry.name)
@@ -69,26 +69,26 @@ class RemoteContent:
 
 
 def read_base(reference: ImageReference, access: Access) -> BaseImage:
-    """Read what the image *reference* consists of; of an index, for this machine.
+    """Read the configuration and layers of the image *reference*, for this machine's platform.
 
     Raises:
-        ModelUnsupported: it is no image that can be run.
-        ModelPullError: it cannot be had, or makes no sense.
+        ModelUnsupported: it is not an image that can be run.
+        ModelPullError: it cannot be pulled, or is not valid.
     """
     registry = open_repository(reference, access)
     manifest = _manifest(registry, reference.digest or reference.tag or _LATEST)
     name = reference.format()
     if not is_image(manifest):
-        msg = f"{name} is no image that a car could be built on"
+        msg = f"{name} is not an image that can be the base of a car"
         raise ModelUnsupported(msg)
     content = registry.read_blob(manifest.config, limit=LARGEST_CONFIG)
     try:
         config = parse_object(content)
     except ValueError as exc:
-        msg = f"the configuration of {name} makes no sense: {exc}"
+        msg = f"the configuration of {name} is not valid: {exc}"
         raise ModelPullError(msg) from exc
     if _layer_count(config) != len(manifest.layers):
-        msg = f"the configuration of {name} does not fit its layers"
+        msg = f"the configuration of {name} does not match its layers"
         raise ModelPullError(msg)
     layers = (_layer(registry, descriptor) for descriptor in manifest.layers)
     return BaseImage(config=config, layers=tuple(layers))
@@ -113,7 +113,7 @@ def _layer_count(config: Mapping[str, object]) -> int:
 
 
 def _layer(registry: RegistryClient, found: Descriptor) -> Blob:
-    """Describe a layer in OCI's words; Docker's ``.tar.gzip`` is the same as ``.tar+gzip``."""
+    """Describe a layer by OCI's media type; Docker's ``.tar.gzip`` is OCI's ``.tar+gzip``."""
     descriptor = replace(found, annotations={})
     if found.media_type.startswith(media_types.DOCKER_LAYER):
         form = found.media_type.rpartition(".tar")[2].replace(".", "+")

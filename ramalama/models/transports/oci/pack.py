@@ -1,11 +1,11 @@
-"""What is written into a registry for a model: the same for the same files, whoever writes.
+"""Make the manifest and the blobs of a model to push; the same files give the same result.
 
-artifact    a ModelPack: each file is a layer, as it is             CNCF model-spec 1
-raw         an image with nothing but the model, for image volumes  OCI image-spec 1.1
+artifact    a ModelPack: each file is a layer, unchanged           CNCF model-spec 1
+raw         an image with only the model, for image volumes        OCI image-spec 1.1
 car         the same on a base image that can be run ("modelcar")
 
-Nothing is compressed: weights do not get smaller, and what is not compressed can be mounted, and
-shared with every other model that has the same file.
+Nothing is compressed: weights do not get smaller, and an uncompressed file can be mounted, and
+shared with other models that have the same file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PATH = "org.cncf.model.filepath"
 _TITLE = "org.opencontainers.image.title"
 _LABEL = "org.containers.type"
 _LAYER = f"{media_types.OCI_LAYER}v1.tar"
-_EPOCH = "1970-01-01T00:00:00Z"  # a date is wanted, and the present one would be another each time
+_EPOCH = "1970-01-01T00:00:00Z"  # a date is required, and a constant one keeps the digest the same
 
 # ModelPack's classes of files.
 _WEIGHT, _CONFIG, _DOC, _CODE = (
@@ -51,8 +51,8 @@ _CLASSES = {
     FileKind.LICENSE: _DOC,
 }
 _FORMATS = {FileKind.GGUF: "gguf", FileKind.SAFETENSORS: "safetensors"}
-# What a file is for, where neither its class nor its name tells; as those types are called by whom
-# they come from, so that every reader understands them.
+# Types for files whose purpose is not clear from class or name; these are the types of the tools
+# that introduced them, so that every reader understands them.
 _TELLING = {
     FileKind.GGUF: f"{media_types.OLLAMA}model",
     FileKind.PROJECTOR: f"{media_types.OLLAMA}projector",
@@ -69,7 +69,7 @@ _TELLING = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalFile:
-    """A file of a model, and where it is now."""
+    """A file of a model, and its path on this machine."""
 
     file: StoredFile
     path: Path
@@ -77,7 +77,7 @@ class LocalFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """Something to be sent; *name* is for people."""
+    """A blob to upload; *name* is for messages."""
 
     name: str
     descriptor: Descriptor
@@ -86,7 +86,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
-    """An image for one platform: its configuration, and its layers."""
+    """An image for one platform: its configuration and its layers."""
 
     config: Mapping[str, object]
     layers: tuple[Blob, ...]
@@ -94,7 +94,7 @@ class BaseImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """Blobs, the configuration last, and the manifest that makes a model of them."""
+    """The blobs of a model, the configuration last, and the manifest."""
 
     blobs: tuple[Blob, ...]
     manifest: bytes
@@ -104,7 +104,7 @@ _EMPTY = BaseImage(config={"architecture": "amd64", "os": "linux"}, layers=())
 
 
 def pack_artifact(name: str, files: Sequence[LocalFile]) -> Package:
-    """Pack *files*, the model *name*, as an artifact; nothing is read, they have their digests."""
+    """Pack *files*, the model *name*, as an artifact; nothing is read, since digests are known."""
     formats = sorted({_FORMATS[file.file.kind] for file in files if file.file.kind in _FORMATS})
     config = {
         "descriptor": {"name": name},
@@ -120,7 +120,7 @@ def pack_artifact(name: str, files: Sequence[LocalFile]) -> Package:
 def pack_image(
     kind: PushKind, name: str, files: Sequence[LocalFile], base: BaseImage = _EMPTY
 ) -> Package:
-    """Pack *files* as an image on *base*; they are read once, for the layer's digest."""
+    """Pack *files* as an image on *base*; they are read once, to compute the layer's digest."""
     layer = _content_blob(f"layer of {name}", _LAYER, model_layer(name, files))
     config = {
         **base.config,
@@ -159,7 +159,7 @@ def _media_type(file: StoredFile) -> str:
 
 
 def _with_label(settings: object, kind: str) -> Mapping[str, object]:
-    """Return an image's settings with the label by which a model is known."""
+    """Return an image's settings with the label that marks it as a model."""
     fields = settings if is_object(settings) else dict[str, object]()
     labels = fields.get("Labels")
     return {**fields, "Labels": {**(labels if is_object(labels) else {}), _LABEL: kind}}
@@ -219,7 +219,7 @@ _END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 def model_layer(name: str, files: Sequence[LocalFile]) -> Content:
-    """Lay *files* out below ``models/NAME``; nothing of them is read yet."""
+    """Lay out *files* below ``models/NAME`` in a tar archive, without reading them yet."""
     parts: list[bytes | FilePart] = [
         _header(directory, tarfile.DIRTYPE, mode=_DIRECTORY_MODE)
         for directory in _directories(name, files)
@@ -234,20 +234,20 @@ def model_layer(name: str, files: Sequence[LocalFile]) -> Content:
     models = (local.file.name for local in files if local.file.kind is FileKind.GGUF)
     first = next(models, None)
     if first is not None:
-        # Relative, since the directory is mounted in other places.
+        # Relative, since the directory is also mounted at other paths.
         parts.append(_header(_LINK, tarfile.SYMTYPE, mode=_LINK_MODE, target=f"{name}/{first}"))
     return Content((*parts, _END))
 
 
 def _directories(name: str, files: Sequence[LocalFile]) -> Iterator[str]:
-    """Yield the directories that the layer has, each after the one that it is in."""
+    """Yield the directories of the layer, parents first."""
     paths = {PurePosixPath(_ROOT, name, local.file.name) for local in files}
     parents = {str(parent) for path in paths for parent in path.parents}
     yield from sorted(parents - {"."})
 
 
 def _header(name: str, kind: bytes, *, mode: int, size: int = 0, target: str = "") -> bytes:
-    """Write what precedes a member; owner and time are nobody's and 0, the default."""
+    """Return the header of a member, with the default owner and time, which are 0."""
     member = tarfile.TarInfo(name)
     member.type, member.mode, member.size, member.linkname = kind, mode, size, target
     return member.tobuf(tarfile.PAX_FORMAT, errors="strict")

@@ -1,4 +1,4 @@
-"""Models in OCI registries."""
+"""Find models in OCI registries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ramalama.models.transports.context import OpenClient, TransportContext
     from ramalama.models.transports.oci.client.registry import RegistryClient
 
-_MOST_INDEXES = 3  # within each other
+_MOST_INDEXES = 3  # nested
 
 
 class OciTransport:
@@ -32,7 +32,7 @@ class OciTransport:
 
     @classmethod
     def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
-        """Make it for one call; see `OpenableTransport.open`."""
+        """Return a transport for one call; see `OpenableTransport.open`."""
         return cls(
             Access(
                 open_http=open_client,
@@ -44,7 +44,7 @@ class OciTransport:
         )
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:
-        """Read the manifest that *reference* names now; as `Transport.find`."""
+        """Read the manifest that *reference* names now; see `Transport.find`."""
         registry = open_repository(image_reference(reference), self._access)
         name = str(reference)
         top = registry.manifest(reference.tag)
@@ -64,10 +64,10 @@ class OciTransport:
 
 
 def image_reference(reference: ModelRef) -> ImageReference:
-    """Return what an engine would call the model.
+    """Return the reference as an image reference.
 
     Raises:
-        ModelUnsupported: no registry can have a name like this.
+        ModelUnsupported: the name is not valid in a registry.
     """
     separator = "@" if ":" in reference.tag else ":"
     try:
@@ -77,7 +77,7 @@ def image_reference(reference: ModelRef) -> ImageReference:
 
 
 def _resolve(registry: RegistryClient, content: bytes, name: str) -> tuple[Manifest, bool]:
-    """Follow indexes to a manifest; tell also whether one of them says that it is a model's."""
+    """Follow indexes to a manifest; also return whether one of them is annotated as a model."""
     annotated = False
     for _ in range(_MOST_INDEXES):
         found = parse_manifest(content, name=name)
@@ -87,17 +87,17 @@ def _resolve(registry: RegistryClient, content: bytes, name: str) -> tuple[Manif
         entry = choose_manifest(found, name=name)
         annotated |= image.is_annotated(entry.annotations)
         content = registry.manifest(str(entry.digest)).content
-    msg = f"{name} is an index within an index, and so on"
+    msg = f"{name} has too many nested indexes"
     raise ModelPullError(msg)
 
 
 def _check_image(registry: RegistryClient, manifest: Manifest, name: str) -> None:
-    """Refuse an ordinary image before its layers are fetched."""
+    """Reject an ordinary image before its layers are downloaded."""
     config = registry.read_blob(manifest.config, limit=image.LARGEST_CONFIG)
     try:
         holds_model = image.holds_model(config)
     except ValueError as exc:
-        msg = f"the configuration of {name} makes no sense: {exc}"
+        msg = f"the configuration of {name} is not valid: {exc}"
         raise ModelPullError(msg) from exc
     if not holds_model:
         msg = (

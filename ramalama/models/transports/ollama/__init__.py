@@ -1,1 +1,1 @@
-"""Ollama's registry."""
+"""Find models in Ollama's registry."""

@@ -1,4 +1,4 @@
-"""Why a model of Ollama's cannot be had, or could not be run."""
+"""Explain why a model of Ollama's cannot be pulled or run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 _LIBRARY = "library"
 _WEIGHTS = f"{OLLAMA}model"
-# Weights in the formats of Ollama's own engine: thousands of layers, one for each tensor.
+# Weights in the format of Ollama's own engine: thousands of layers, one for each tensor.
 _TENSORS = frozenset({f"{OLLAMA}tensor", f"{OLLAMA}json"})
 
 
 def check_loadable(manifest: Manifest, config: Mapping[str, object], reference: ModelRef) -> None:
-    """Refuse what llama.cpp could not load.
+    """Reject a model that llama.cpp cannot load.
 
     Raises:
-        ModelUnsupported: and why not.
+        ModelUnsupported: the message says why.
     """
     types = [layer.media_type for layer in manifest.layers]
     weights = types.count(_WEIGHTS)
@@ -39,25 +39,25 @@ def check_loadable(manifest: Manifest, config: Mapping[str, object], reference: 
         since = f" {one_line(requires)}" if isinstance(requires, str) else ""
         msg = f"{reference} is made for Ollama's own engine{since}; choose a tag with GGUF weights"
     elif weights != 1:
-        msg = f"{reference} has {weights or 'no'} layers with weights, where one is expected"
+        msg = f"{reference} has {weights or 'no'} layers with weights instead of one"
     else:
         return
     raise ModelUnsupported(msg)
 
 
 def refusal(answer: HttpAnswer, host: str, reference: ModelRef) -> ModelError:
-    """Make the error for an *answer* that is not 2xx, nor 404."""
+    """Return the error for an *answer* that is neither 2xx nor 404."""
     detail = f": {said}" if (said := one_line(answer.body, longest=LONGEST_DETAIL)) else ""
     match answer.status:
         case 401 | 403:
             return AccessDenied(
-                f"{host} keeps {reference} from strangers; only public models of such "
+                f"{host} does not give public access to {reference}; only public models of such "
                 "registries can be pulled"
             )
-        case 400:  # Hugging Face's way to say that it has no such tag
+        case 400:  # Hugging Face's status for a missing tag
             return UnknownModel(f"{host} does not know {reference}{detail}")
-        case 412:  # which Ollama's reads from the version that a client tells
-            return ModelUnsupported(f"{host} does not give {reference} to us{detail}")
+        case 412:  # Ollama's registry compares the client's version
+            return ModelUnsupported(f"{host} does not give {reference} to this client{detail}")
         case 429:
             return ModelPullError(f"{host} has had too many requests", hint="try again later")
         case status:
@@ -65,7 +65,7 @@ def refusal(answer: HttpAnswer, host: str, reference: ModelRef) -> ModelError:
 
 
 def where_to_look(path: str) -> str:
-    """Tell who looked for ``namespace/name`` at Ollama in vain; the end of a sentence."""
+    """Return where to look for a model that Ollama does not have, as the end of a sentence."""
     namespace, _, name = path.partition("/")
     elsewhere = f"; at Hugging Face it would be hf://{path}"
     page = f"; https://ollama.com/search?q={name} shows what there is"

@@ -1,4 +1,4 @@
-"""Ollama's registry, and whatever else speaks its language.
+"""Find models in Ollama's registry, and in others with the same protocol.
 
     GET /v2/NAMESPACE/NAME/manifests/TAG       a Docker manifest with layers of Ollama's own types
     GET /v2/NAMESPACE/NAME/blobs/DIGEST        redirects to a signed URL at another host
@@ -17,7 +17,7 @@ from ramalama.errors import ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
 from ramalama.models.formats.kinds import FileKind
-from ramalama.models.transports.api_requests import PATIENCE, ask_server, server_of
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY, ask_server, server_of
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.oci.manifests.manifest import (
     LARGEST_MANIFEST,
@@ -47,7 +47,7 @@ _LATEST = "latest"
 _LARGEST_CONFIG = 1024 * 1024  # bytes; real ones have about 500
 _NOT_FOUND = 404
 
-# What each type of layer is for, and how the name of its file ends; others are Ollama's affair.
+# The purpose of each type of layer, and the end of its file's name; other types are skipped.
 _KINDS = {
     f"{OLLAMA}model": (FileKind.GGUF, ".gguf"),
     f"{OLLAMA}projector": (FileKind.PROJECTOR, "-mmproj.gguf"),
@@ -63,9 +63,9 @@ _KINDS = {
 
 
 class OllamaTransport:
-    """Finds public models; Ollama has no others for whoever has not signed in there.
+    """Finds public models; other models of Ollama's need an account and are not supported.
 
-    *registry* answers for references without a host.
+    *registry* is used for references without a host.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class OllamaTransport:
         *,
         client: httpx2.Client,
         registry: str = REGISTRY,
-        retry_policy: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self._client = client
         self._registry = registry
@@ -81,16 +81,16 @@ class OllamaTransport:
 
     @classmethod
     def open(cls, context: TransportContext, open_client: OpenClient) -> Self:
-        """Make it for one call; see `OpenableTransport.open`."""
+        """Return a transport for one call; see `OpenableTransport.open`."""
         return cls(client=open_client(), retry_policy=context.retry_policy)
 
-    def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is GGUF alone)
+    def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (there is only GGUF)
         """Read the manifest; see `Transport.find`."""
         repository = self._repository(reference)
         answer = self._manifest(repository, reference)
         manifest = parse_manifest(answer.body, name=str(reference))
         if isinstance(manifest, Index):
-            msg = f"{reference} is a list of images, which is no model of Ollama's"
+            msg = f"{reference} is a list of images, not a model of Ollama's"
             raise ModelUnsupported(msg)
         check_loadable(manifest, self._config(repository, manifest.config, reference), reference)
         return RemoteModel(
@@ -124,7 +124,7 @@ class OllamaTransport:
         )
 
     def _unknown(self, repository: _Repository, reference: ModelRef) -> UnknownModel:
-        """Find out what there is instead: such registries list no tags, and no names."""
+        """Find out what exists instead: such registries list neither tags nor names."""
         said = f"{repository.host} has no {repository.path}:{reference.tag}"
         ours = repository.registry == REGISTRY
         latest = replace(reference, tag=_LATEST)
@@ -137,18 +137,18 @@ class OllamaTransport:
         self, repository: _Repository, config: Descriptor, reference: ModelRef
     ) -> Mapping[str, object]:
         if config.size > _LARGEST_CONFIG:
-            msg = f"the configuration of {reference} has {config.size} bytes, which cannot be"
+            msg = f"the configuration of {reference} has {config.size} bytes, which is too many"
             raise ModelPullError(msg)
         answer = self._ask(repository.blob_url(config.digest), limit=_LARGEST_CONFIG)
         if not answer.ok:
             raise refusal(answer, repository.host, reference)
         if (found := _digest(answer.body)) != config.digest:
-            msg = f"{repository.host} sent {found} where {config.digest} was announced"
+            msg = f"{repository.host} sent {found} instead of {config.digest}"
             raise ModelPullError(msg)
         try:
             return parse_object(answer.body)
         except ValueError as exc:
-            msg = f"the configuration of {reference} makes no sense: {exc}"
+            msg = f"the configuration of {reference} is not valid: {exc}"
             raise ModelPullError(msg) from exc
 
     def _files(
@@ -178,10 +178,10 @@ class OllamaTransport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Repository:
-    """Where the tags of one model are.
+    """The repository of one model, with its tags.
 
     Attributes:
-        registry: URL without a slash at its end.
+        registry: its URL without a slash at the end.
         path: ``namespace/name``.
     """
 

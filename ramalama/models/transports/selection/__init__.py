@@ -1,1 +1,1 @@
-"""Which files of a repository a reference means."""
+"""Select the files of a repository that a reference means."""

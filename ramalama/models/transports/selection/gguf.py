@@ -1,8 +1,8 @@
-"""Choose one of the GGUF models of a repository, by the rules of llama.cpp.
+"""Select one of the GGUF models of a repository, by the rules of llama.cpp.
 
-Without a tag: Q4_K_M, else Q8_0, else whatever is listed first. With one: the quantisation of that
-name, else the first path with that word in it. All parts of a split model are taken, and the
-projector that lies nearest.
+Without a tag: Q4_K_M, or else Q8_0, or else the first in the listing. With a tag: the quantisation
+of that name, or else the first path that contains it as a word. All parts of a split model are
+selected, and the nearest projector.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PREFERRED = ("Q4_K_M", "Q8_0")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """A whole file, or the parts of a split one as far as they are there.
+    """A whole file, or the existing parts of a split model.
 
     Attributes:
-        parts: in their order.
-        count: how many there should be.
+        parts: in order.
+        count: the number of parts of a complete model.
     """
 
     parts: tuple[ListedFile, ...]
@@ -40,19 +40,19 @@ class Weights:
 
     @property
     def path(self) -> str:
-        """Of the first part, which is what servers are given."""
+        """The path of the first part, which servers load."""
         return self.parts[0].path
 
     @property
     def size(self) -> int:
-        """Bytes of all parts."""
+        """The bytes of all parts."""
         return sum(part.size for part in self.parts)
 
     def all_parts(self, request: FileRequest) -> tuple[ListedFile, ...]:
-        """Return the parts.
+        """Return all parts.
 
         Raises:
-            ModelUnsupported: some are missing.
+            ModelUnsupported: a part is missing.
         """
         if len(self.parts) == self.count:
             return self.parts
@@ -64,11 +64,11 @@ class Weights:
 
 
 def select_gguf(request: FileRequest, files: Sequence[ListedFile]) -> tuple[SelectedFile, ...]:
-    """Choose a model among *files*; at least one is there.
+    """Select a model among *files*; there must be at least one.
 
     Raises:
-        UnknownModel: none has the quantisation that is wanted.
-        ModelUnsupported: the one to choose is not complete.
+        UnknownModel: none has the requested quantisation.
+        ModelUnsupported: the selected model is not complete.
     """
     models = group(file for file in files if gguf_names.is_model(file.path))
     weights = _choose(request, models)
@@ -79,12 +79,12 @@ def select_gguf(request: FileRequest, files: Sequence[ListedFile]) -> tuple[Sele
 
 
 def list_variants(request: FileRequest, files: Iterable[ListedFile]) -> tuple[Variant, ...]:
-    """List all models among *files*: the same one in other quantisations, mostly."""
+    """Return all models among *files*, usually the same one in several quantisations."""
     return tuple(_choices(request, group(file for file in files if gguf_names.is_model(file.path))))
 
 
 def group(files: Iterable[ListedFile]) -> list[Weights]:
-    """Put the parts of split models together, in the order in which the models are listed."""
+    """Combine the parts of split models, in the order of the listing."""
     found: dict[tuple[str, str, int], dict[int, ListedFile]] = {}
     for file in files:
         if part := gguf_names.part_of(file.path):
@@ -116,7 +116,7 @@ def _tagged(tag: str, models: Sequence[Weights]) -> Weights | None:
 
 
 def _choices(request: FileRequest, models: Sequence[Weights]) -> list[Variant]:
-    """List the models by quantisation, or by path where that says too little."""
+    """Return the models by quantisation, or by path if the quantisation is not unique."""
     tags = [gguf_names.quantisation(one.path) for one in models]
     often = Counter(tags)
     return [
@@ -128,7 +128,7 @@ def _choices(request: FileRequest, models: Sequence[Weights]) -> list[Variant]:
 
 
 def _nearest_projector(model: str, files: Sequence[ListedFile]) -> ListedFile | None:
-    """Find the projector in the deepest directory that holds *model*, of nearest precision."""
+    """Return the projector in the deepest directory above *model*, of the nearest precision."""
     projectors = [
         file
         for file in files
@@ -143,5 +143,5 @@ def _nearest_projector(model: str, files: Sequence[ListedFile]) -> ListedFile | 
 
 
 def _directory(file: ListedFile) -> str:
-    """Return all of its path but the name; ends with "/" unless it is ""."""
+    """Return the directory of a file's path; it ends with "/" unless it is ""."""
     return file.path[: -len(file.name)]

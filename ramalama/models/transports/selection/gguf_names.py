@@ -1,9 +1,9 @@
-"""What the name of a GGUF file tells; conventions of llama.cpp and of those who publish for it.
+"""Parse the names of GGUF files; conventions of llama.cpp and of publishers of models.
 
     tiny-Q4_K_M.gguf                         a model, quantised
     Q8_0/tiny-Q8_0-00001-of-00003.gguf       a part of one
     mmproj-F16.gguf                          turns pictures or sound into embeddings
-    mtp-tiny-Q8_0.gguf, imatrix.gguf         no model: guesses ahead for one; was used to quantise
+        mtp-tiny-Q8_0.gguf, imatrix.gguf         not models: a draft model, and quantisation data
 
 Source: llama.cpp, common/download.cpp.
 """
@@ -21,13 +21,13 @@ _QUANTISATION = (
 )
 _PROJECTOR = "mmproj"
 _IMATRIX = "imatrix"
-# In small letters alone: a model that has such a layer built in bears "MTP" in its name.
+# Only in lower case: a model with such a layer built in has "MTP" in its name.
 _DRAFTS = ("mtp-", "eagle3-", "dflash-", "dspark-")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Which part of how many; *stem* is the path without both and is common to all of them."""
+    """A part of a split model; *stem* is the path without the numbers, common to all parts."""
 
     stem: str
     number: int
@@ -35,17 +35,17 @@ class Part:
 
 
 def is_gguf(path: str) -> bool:
-    """Tell whether it is one, of whatever kind."""
+    """Return whether the file is a GGUF file of any kind."""
     return path.lower().endswith(_SUFFIX)
 
 
 def is_projector(path: str) -> bool:
-    """Tell whether the file is a projector for a model beside it."""
+    """Return whether the file is a projector for another model."""
     return is_gguf(path) and _PROJECTOR in _name(path).lower()
 
 
 def is_model(path: str) -> bool:
-    """Tell whether a server could be started with the file, or with the set it is a part of."""
+    """Return whether a server can be started with the file, or with its split model."""
     name = _name(path)
     return (
         is_gguf(path)
@@ -56,7 +56,7 @@ def is_model(path: str) -> bool:
 
 
 def part_of(path: str) -> Part | None:
-    """Read the numbers of a part; None if the file is whole."""
+    """Parse the numbers of a part; return None if the file is not a part."""
     match = re.fullmatch(_PART, path)
     if match is None:
         return None
@@ -65,13 +65,13 @@ def part_of(path: str) -> Part | None:
 
 
 def quantisation(path: str) -> str:
-    """Return the quantisation that name or directory tell, ``UD-Q4_K_XL``; "" if neither does."""
+    """Return the quantisation in the name or directory, ``UD-Q4_K_XL``; "" if there is none."""
     found: list[str] = re.findall(_QUANTISATION, path)
     return found[-1].upper() if found else ""
 
 
 def bits(path: str) -> int:
-    """Return how many bits a weight takes, roughly; 0 if the name does not tell."""
+    """Return roughly how many bits a weight has; 0 if the name does not say."""
     match = re.search(r"[0-9]+", quantisation(path))
     return int(match[0]) if match else 0
 

@@ -1,4 +1,4 @@
-"""What a hub, or a directory, says that it has."""
+"""The files in the listing of a hub or a directory."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ListedFile:
     Attributes:
         path: relative, with "/"; see `checked_name`.
         size: in bytes.
-        sha256: of its content; None where nobody tells.
-        oid: what Git calls it, a SHA-1 in hexadecimal; None as above.
+        sha256: of its content; None if it is unknown.
+        oid: Git's name for it, a SHA-1 in hexadecimal; None if it is unknown.
     """
 
     path: str
@@ -37,17 +37,17 @@ class ListedFile:
     def parse(
         cls, *, path: object, size: object, sha256: object = None, oid: object = None
     ) -> Self | None:
-        """Read what a server says of a file; None for a name that no file of a model may have.
+        """Parse an entry of a server's listing; return None if its name is not a valid path.
 
-        That is no reason to refuse the rest: a README may be called anything.
+        Such a name is no reason to reject the other files: a README may have any name.
 
         Raises:
-            ValueError: it makes no sense.
+            ValueError: the entry is not valid.
         """
         if not isinstance(path, str) or not _is_storable(path):
             return None
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
-            msg = f"the size of {path} is none"
+            msg = f"the size of {path} is not valid"
             raise ValueError(msg)
         return cls(
             path=path,
@@ -57,7 +57,7 @@ class ListedFile:
         )
 
     def has(self, content: bytes) -> bool:
-        """Tell whether *content* is what was announced, by the best name that it was given."""
+        """Return whether *content* is the listed file, by the best of its known digests."""
         if self.sha256:
             return Digest(hashlib.sha256(content).hexdigest()) == self.sha256
         if self.oid:
@@ -79,7 +79,7 @@ def _is_storable(path: str) -> bool:
 
 
 def _git_oid(content: bytes) -> str:
-    """Name *content* as Git does; git-hash-object(1)."""
+    """Return Git's name for *content*; git-hash-object(1)."""
     digest = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
     digest.update(content)
     return digest.hexdigest()

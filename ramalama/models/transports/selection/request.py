@@ -1,4 +1,4 @@
-"""What somebody wants of a repository, what is selected for it, and what is said if nothing is."""
+"""A request for files of a repository, the selected files, and the error if there are none."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from ramalama.models.transports.selection.listing import ListedFile
 
 _MOST_NAMED = 24
-_MOST_COMPARED = 1000  # comparing takes time by the square of the length of names
+_MOST_COMPARED = 1000  # comparing takes time proportional to the square of a name's length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRequest:
-    """What somebody wants of a repository.
+    """The request for a model or a file of a repository.
 
     Attributes:
         repository: as a reference, ``hf://org/repo``.
-        format: what to take where there is a choice.
-        path: of one file in it; "" for a model.
-        tag: a quantisation, in any case; "" leaves it to us.
+        format: the format to select if there are several.
+        path: of one file in the repository; "" for a model.
+        tag: a quantisation, in any letter case; "" selects the default one.
     """
 
     repository: str
@@ -40,7 +40,7 @@ class FileRequest:
 
     @classmethod
     def of_hub(cls, reference: ModelRef, wanted: ModelFormat) -> Self:
-        """Read it from a reference that `parse_name` takes apart."""
+        """Make a request from a reference to a hub; see `parse_name`."""
         name = HubName.parse(reference.location)
         at = f"@{name.revision}" if name.revision else ""
         return cls(
@@ -53,7 +53,7 @@ class FileRequest:
 
 @dataclass(frozen=True, slots=True)
 class SelectedFile:
-    """A file that belongs to the model."""
+    """A file that belongs to the model, and its kind."""
 
     file: ListedFile
     kind: FileKind
@@ -61,7 +61,7 @@ class SelectedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """Something that could have been asked for; *reference* is how."""
+    """A file or model that could be requested; *reference* is its reference."""
 
     name: str
     reference: str
@@ -74,7 +74,7 @@ class Variant:
 def no_such(
     request: FileRequest, what: str, asked: str, choices: Sequence[Variant]
 ) -> UnknownModel:
-    """Say that the repository has no *what* of the name *asked*, and what it has."""
+    """Return an error: the repository has no *what* called *asked*, but it has *choices*."""
     alike = _most_alike(asked, choices)
     hint = f"did you mean {alike[0].name}? " if alike else ""
     ordered = [*alike, *(choice for choice in choices if choice not in alike)]

@@ -1,12 +1,12 @@
-"""Choose the files of a safetensors model: weights, configuration, tokenizer, and no code.
+"""Select the files of a safetensors model: weights, configuration, tokenizer, but no code.
 
     model.safetensors.index.json             names the weights' files, if there are several
-    model.safetensors                        else this one, else all others of the kind
-    config.json, tokenizer.model, …          what a server reads beside them
+        model.safetensors                        or else this file, or else all others of this kind
+        config.json, tokenizer.model, …          other files that a server reads
     1_Pooling/config.json                    a module of an embedding model
 
-The same weights in another layout (``consolidated.*``, ``original/``) stay where they are, and so
-does ``*.py``: it would be run.
+The same weights in another layout (``consolidated.*``, ``original/``) are not selected, and neither
+is ``*.py``, since a server could run it.
 """
 
 from __future__ import annotations
@@ -36,23 +36,24 @@ _MOST_BESIDE = 500  # each is a request, or two
 
 
 def is_safetensors(path: str) -> bool:
-    """Tell whether it is a file of weights in this format."""
+    """Return whether it is a file of weights in this format."""
     return path.endswith(_SUFFIX)
 
 
 def is_whole_model(files: Sequence[ListedFile]) -> bool:
-    """Tell whether *files* have weights where a server looks for them."""
+    """Return whether *files* have weights where a server looks for them."""
     return any(is_safetensors(file.path) and "/" not in file.path for file in files)
 
 
 def select_safetensors(
     request: FileRequest, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
 ) -> tuple[SelectedFile, ...]:
-    """Choose among *files*, weights first.
+    """Select among *files*, weights first.
 
     Raises:
-        ModelUnsupported: the index makes no sense, or names weights that are not there; or there
-            are far too many small files.
+        ModelUnsupported: the index is not valid, or names weights that do not exist; or there are
+        far
+            too many small files.
     """
     index = next((file for file in files if file.path == _INDEX), None)
     weights = _weights(files) if index is None else _indexed(request, files, read(index))
@@ -90,7 +91,7 @@ def _indexed(request: FileRequest, files: Sequence[ListedFile], index: bytes) ->
     by_path = {file.path: file for file in files}
     names = _names(index)
     if not names:
-        msg = f"{request.repository} has a {_INDEX} that makes no sense"
+        msg = f"{request.repository} has a {_INDEX} that is not valid"
         raise ModelUnsupported(msg)
     missing = [name for name in names if name not in by_path]
     if missing:
@@ -103,7 +104,7 @@ def _indexed(request: FileRequest, files: Sequence[ListedFile], index: bytes) ->
 
 
 def _names(index: bytes) -> list[str]:
-    """Return the files that a weight map names, in order; none if it is not a map."""
+    """Return the files in a weight map, sorted; none if it is not valid."""
     try:
         content = parse_json(index)
     except ValueError:

@@ -1,7 +1,7 @@
-"""Which files of a repository make the model that somebody wants.
+"""Select the files of a repository that make up the requested model.
 
-A repository with GGUF files is a shelf of models, of which one is taken; one with safetensors
-files is a model. Where it is both, what the runtime loads decides.
+A repository with GGUF files holds several models, of which one is selected; one with safetensors
+files is one model. If it has both, the runtime's format decides.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _OTHERS = (".bin", ".pt", ".pth", ".onnx", ".h5", ".msgpack", ".ckpt", ".tflite"
 def select(
     request: FileRequest, files: Sequence[ListedFile], *, read: Callable[[ListedFile], bytes]
 ) -> tuple[SelectedFile, ...]:
-    """Choose among *files*, in the order of their listing; *read* returns all of a small one.
+    """Select among *files*, in the order of the listing; *read* returns a small file's content.
 
     Raises:
-        UnknownModel: there is no such file or quantisation; the message lists what there is.
-        ModelUnsupported: no model is among them, or none that is complete.
+        UnknownModel: there is no such file or quantisation; the message lists the existing ones.
+        ModelUnsupported: there is no model among them, or none that is complete.
     """
     if request.path:
         return _select_file(request, files)
@@ -67,7 +67,7 @@ def _nothing_to_run(request: FileRequest, files: Sequence[ListedFile]) -> str:
 
 
 def _select_file(request: FileRequest, files: Sequence[ListedFile]) -> tuple[SelectedFile, ...]:
-    """Select the one file that was named, with the other parts if it is one of several."""
+    """Select the requested file, with the other parts if it is a part of a split model."""
     found = next((file for file in files if file.path == request.path), None)
     if found is None:
         raise no_such(request, "file", request.path, _loadable(request, files))
@@ -76,9 +76,7 @@ def _select_file(request: FileRequest, files: Sequence[ListedFile]) -> tuple[Sel
     if is_safetensors(found.path):
         return (SelectedFile(found, FileKind.SAFETENSORS),)
     if not gguf_names.is_gguf(found.path):
-        msg = (
-            f"{request.repository}/{found.path} is no model: only .gguf and .safetensors files are"
-        )
+        msg = f"{request.repository}/{found.path} is not a model: only .gguf and .safetensors are"
         raise ModelUnsupported(msg)
     models = group(file for file in files if gguf_names.is_gguf(file.path))
     # By its path: a listing may have it twice, with two sizes.

@@ -67,7 +67,7 @@ def test_an_integrated_gpu_computes_in_the_host_s_memory(
     ("device_id", "driver", "tiles"),
     [("e20b", "xe", ()), ("e20b", "xe", ("many\n",)), ("ffff", "xe", ()), ("ffff", None, ())],
 )
-def test_of_others_nobody_tells(
+def test_the_memory_of_other_cards_is_unknown(
     tmp_path: Path, device_id: str, driver: str | None, tiles: tuple[str, ...]
 ) -> None:
     assert told(tmp_path, device_id, driver, tiles) is None

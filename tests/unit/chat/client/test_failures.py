@@ -1,4 +1,4 @@
-"""What is said of a server that speaks another protocol, or none."""
+"""Errors about a server that uses another protocol, or sends nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def answering(answer: bytes) -> Generator[openai.OpenAI]:
-    """Serve *answer* once on a port of this machine, and hang up."""
+    """Serve *answer* once on a port of this machine, and close the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -54,14 +54,14 @@ def answering(answer: bytes) -> Generator[openai.OpenAI]:
         pytest.param(b"HTTP/1.1 200 OK\r\nConte", id="half-a-header"),
     ],
 )
-def test_a_server_that_answers_in_another_protocol_may_be_none(answer: bytes) -> None:
+def test_a_server_of_another_protocol_is_reported(answer: bytes) -> None:
     with answering(answer) as client, pytest.raises(ServerGone) as asked:
         list(ChatSession(client, model="smollm2").ask("Hi"))
     with answering(answer) as client, pytest.raises(ServerGone) as listed:
         choose_model(client, None)
 
     line = (
-        "the server hung up, or sent what is no HTTP; "
-        "is it a model server, and its URL's scheme right?"
+        "the server closed the connection, or sent data that is not HTTP; "
+        "is it a model server, and is the URL's scheme right?"
     )
     assert (str(asked.value), str(listed.value)) == (line, line)

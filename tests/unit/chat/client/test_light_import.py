@@ -102,7 +102,7 @@ def test_a_chat_loads_no_type_that_it_does_not_need() -> None:
         ),
     ],
 )
-def test_whoever_uses_the_sdk_later_notices_nothing(program: str) -> None:
+def test_later_users_of_the_sdk_notice_no_difference(program: str) -> None:
     run(LIGHTLY + program)
 
 

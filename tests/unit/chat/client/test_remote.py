@@ -46,9 +46,9 @@ def test_an_address_names_the_api(url: str, base: str) -> None:
     ],
 )
 def test_what_is_no_address_is_one_line_without_secrets(url: str) -> None:
-    with pytest.raises(InputRefused, match="is no server's address") as caught:
+    with pytest.raises(InputRefused, match="is not a server's address") as caught:
         open_remote(url)
-    with pytest.raises(InputRefused, match="is no server's address"):
+    with pytest.raises(InputRefused, match="is not a server's address"):
         choose_key(url, {})
 
     assert "swordfish" not in str(caught.value)
@@ -59,7 +59,7 @@ def test_what_is_no_address_is_one_line_without_secrets(url: str) -> None:
     "key", ["sword fish", "schl\N{LATIN SMALL LETTER U WITH DIAERESIS}ssel", "k\n"]
 )
 def test_a_key_that_no_header_carries_is_refused_and_not_repeated(key: str) -> None:
-    with pytest.raises(InputRefused, match="no HTTP header carries") as caught:
+    with pytest.raises(InputRefused, match="an HTTP header cannot carry") as caught:
         open_remote("http://127.0.0.1:1", api_key=key)
 
     assert key not in str(caught.value)
@@ -111,17 +111,17 @@ def test_the_one_model_of_a_server_is_asked(script: Script, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("answer", "error", "why"),
     [
-        (models("a", "b"), InputRefused, "several models, name one by --model: a, b"),
+        (models("a", "b"), InputRefused, "several models, choose one by --model: a, b"),
         (models(), ChatError, "lists no models: is it a model server"),
         (refusal(404, "<html>"), ChatError, "HTTP 404"),
         (
             refusal(401, '{"error": {"message": "wrong key"}}'),
             ChatError,
-            "wrong key; RAMALAMA_API_KEY",
+            "wrong key; set RAMALAMA_API_KEY",
         ),
-        (refusal(403, ""), ChatError, "without a word; RAMALAMA_API_KEY is the place"),
-        ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "hung up, or sent what is no HTTP; is it"),
-        ([b""], ServerGone, "hung up, or sent what is no HTTP; is it"),
+        (refusal(403, ""), ChatError, "without a reason; set RAMALAMA_API_KEY to its key"),
+        ([b"SSH-2.0-OpenSSH_9.6\r\n"], ChatError, "the connection, or sent data that is not HTTP"),
+        ([b""], ServerGone, "the connection, or sent data that is not HTTP"),
     ],
 )
 def test_a_server_without_one_model_says_why(
@@ -133,5 +133,5 @@ def test_a_server_without_one_model_says_why(
 
 
 def test_a_model_that_is_named_is_not_asked_for(tmp_path: Path) -> None:
-    with open_remote(f"unix://{tmp_path}/nobody.sock") as client:
+    with open_remote(f"unix://{tmp_path}/missing.sock") as client:
         assert choose_model(client, "mine") == "mine"

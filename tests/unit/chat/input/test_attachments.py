@@ -33,7 +33,9 @@ def test_a_picture_becomes_a_data_url_by_what_it_is(
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.png").write_bytes(content)
 
-    with pytest.raises(InputRefused, match="is no picture: PNG, JPEG, GIF, WebP or BMP"):
+    with pytest.raises(
+        InputRefused, match="is not a picture of a known format: PNG, JPEG, GIF, WebP or BMP"
+    ):
         read_image(tmp_path / "x.png")
 
 
@@ -47,7 +49,7 @@ def test_no_file_can_end_the_block_that_holds_it(tmp_path: Path) -> None:
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
 
-    with pytest.raises(InputRefused, match="is no text in UTF-8"):
+    with pytest.raises(InputRefused, match="is not UTF-8 text"):
         read_text(tmp_path / "x")
 
 
@@ -57,7 +59,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         ("missing", "No such file"),
         (".", "regular file"),
         ("fifo", "regular file"),
-        ("a\0b", "no name of a file"),
+        ("a\0b", "is not a file name"),
     ):
         with pytest.raises(InputRefused, match=why):
             read_bounded(tmp_path / name)

@@ -19,13 +19,13 @@ def test_a_schema_becomes_the_format_of_the_answer(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"{", r"s.json. is not valid JSON \(line 1, column 2\)$"),
-        (b"[]", "is no JSON schema: that is an object"),
+        (b"[]", "is not a JSON schema, which must be an object"),
         (b"\xff", "it is not UTF-8$"),
         (b"[" * 100_000, "it is nested too deeply$"),
         (b'{"a": ' + b"1" * 100_000 + b"}", "a number with too many digits$"),
-        (b'{"a": NaN}', "no JSON"),
-        (b'{"a": 1e400}', "no JSON"),
-        (b'{"a": "\\ud800"}', "no JSON"),
+        (b'{"a": NaN}', "not JSON"),
+        (b'{"a": 1e400}', "not JSON"),
+        (b'{"a": "\\ud800"}', "not JSON"),
     ],
 )
 def test_what_is_no_schema_is_one_line(tmp_path: Path, content: bytes, why: str) -> None:

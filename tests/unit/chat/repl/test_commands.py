@@ -108,13 +108,13 @@ def test_regenerate_asks_again_what_got_no_answer() -> None:
         ("/load", "Error: which FILE?"),
         ("/image", "Error: which FILE?"),
         ("/file", "Error: which FILE?"),
-        ("/think maybe", "Error: on or off, not 'maybe'"),
-        ("/stats maybe", "Error: on or off, not 'maybe'"),
+        ("/think maybe", "Error: write on or off, not 'maybe'"),
+        ("/stats maybe", "Error: write on or off, not 'maybe'"),
         ("/set temperature", "Error: which value? /set temperature VALUE"),
-        ("/set tempo", "Error: there is no parameter 'tempo': temperature, seed,"),
+        ("/set tempo", "Error: there is no parameter 'tempo'; use one of: temperature, seed,"),
         ("/set history off", "Error: history takes no value; there are history, nohistory,"),
-        ("/undo 3", "Error: /undo stands alone; /help tells what it does"),
-        ("/CLEAR it", "Error: /CLEAR stands alone; /help tells what it does"),
+        ("/undo 3", "Error: /undo takes no argument; /help shows what it does"),
+        ("/CLEAR it", "Error: /CLEAR takes no argument; /help shows what it does"),
         ("/show tempo", "Error: there is no setting 'tempo': model, system, exchanges, context,"),
         ("/help xyz", "Error: there is no command /xyz; /help lists them"),
     ],
@@ -151,14 +151,17 @@ def test_set_default_leaves_a_parameter_to_the_server_again() -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("temperature hot", "temperature is a number, 0 or more, not 'hot'"),
-        ("temperature nan", "temperature is a number, 0 or more, not 'nan'"),
-        ("temperature -1", "temperature is a number, 0 or more, not '-1'"),
-        ("top_p 2", "top_p is a number from 0 to 1, not '2'"),
-        ("seed 1.5", "seed is an integer, not '1.5'"),
-        ("max_tokens 0", "max_tokens is an integer, 1 or more, not '0'"),
-        ("num_ctx 4096", "num_ctx is settled when the server starts: leave, and use --ctx-size"),
-        ("nonsense 1", "there is no parameter 'nonsense': temperature, seed,"),
+        ("temperature hot", "temperature must be a number, 0 or more, not 'hot'"),
+        ("temperature nan", "temperature must be a number, 0 or more, not 'nan'"),
+        ("temperature -1", "temperature must be a number, 0 or more, not '-1'"),
+        ("top_p 2", "top_p must be a number from 0 to 1, not '2'"),
+        ("seed 1.5", "seed must be an integer, not '1.5'"),
+        ("max_tokens 0", "max_tokens must be an integer, 1 or more, not '0'"),
+        (
+            "num_ctx 4096",
+            "num_ctx is fixed when the server starts: leave the chat, and start it with --ctx-size",
+        ),
+        ("nonsense 1", "there is no parameter 'nonsense'; use one of: temperature, seed,"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused(typed: str, said: str) -> None:
@@ -181,8 +184,8 @@ def test_show_names_what_is_set() -> None:
     ("name", "row"),
     [
         ("seed", "seed         42"),
-        ("top_p", "top_p        (the server's own)"),
-        ("num_predict", "max_tokens   (the server's own)"),
+        ("top_p", "top_p        (the server's default)"),
+        ("num_predict", "max_tokens   (the server's default)"),
         ("think", "think        on"),
     ],
 )
@@ -250,7 +253,7 @@ def test_what_is_copied_is_what_was_shown() -> None:
     parrot, err = Parrot(), Terminal()
     parrot.conversation.record("Hi", "rm\x1b[2J -rf\r")
 
-    copy(ChatState(talk=parrot, stderr=err, history=History(None, print)), "")
+    copy(ChatState(session=parrot, stderr=err, history=History(None, print)), "")
 
     sequence, _, note = err.getvalue().partition("\x07")
     assert b64decode(sequence.removeprefix("\x1b]52;c;")) == b"rm -rf"
@@ -262,7 +265,7 @@ def test_an_answer_that_no_clipboard_takes_is_not_copied() -> None:
     parrot.conversation.record("Hi", "x" * 100_000)
 
     with pytest.raises(InputRefused, match="terminals copy 74,994 at most"):
-        copy(ChatState(talk=parrot, stderr=err, history=History(None, print)), "")
+        copy(ChatState(session=parrot, stderr=err, history=History(None, print)), "")
 
     assert err.getvalue() == ""
 

@@ -21,7 +21,7 @@ def state(tmp_path: Path) -> ChatState:
     for name in ("notes.txt", "two words", ".hidden"):
         (tmp_path / name).touch()
     return ChatState(
-        talk=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path
+        session=Parrot(), stderr=io.StringIO(), history=History(None, print), home=tmp_path
     )
 
 
@@ -69,5 +69,5 @@ def test_what_cannot_be_typed_or_looked_at_keeps_nothing_else_from_being_offered
     assert continue_command(f"/file {part}", state.path)[1] == [f"{part}alpha", f"{part}loop"]
 
 
-def test_a_home_that_nobody_has_is_empty() -> None:
-    assert continue_path("~nobody-of-that-name/", lambda name: Path(name).expanduser()) == []
+def test_the_home_of_an_unknown_user_has_no_completions() -> None:
+    assert continue_path("~no-such-user/", lambda name: Path(name).expanduser()) == []

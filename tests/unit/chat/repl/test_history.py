@@ -37,7 +37,7 @@ def test_what_one_talk_remembers_the_next_one_knows(tmp_path: Path) -> None:
     assert open_history(path)[0].load() == ["one", "two\nlines", "dréi \ud800"]
 
 
-def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
     path = tmp_path / "history"
     path.write_text("")
     path.chmod(0o644)

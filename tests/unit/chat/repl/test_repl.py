@@ -97,7 +97,7 @@ def test_ctrl_c_during_an_answer_stops_it_and_the_talk_goes_on() -> None:
 
 
 class Pensive(Parrot):
-    """A talk whose server is interrupted while it is asked about itself."""
+    """A session whose server is interrupted while it is asked about itself."""
 
     def context_size(self) -> int | None:
         raise KeyboardInterrupt
@@ -118,7 +118,10 @@ def test_ctrl_c_stops_whatever_is_asked_of_the_server_and_the_talk_goes_on() -> 
     [
         (RequestFailed("no slot", status=500), "Error: no slot\n"),
         (ChatError("no JSON"), "Error: no JSON\n"),
-        (ContextExceeded("too long", status=400), "Error: too long; what you wrote is too long"),
+        (
+            ContextExceeded("too long", status=400),
+            "Error: too long; your message alone is too long",
+        ),
         (ServerGone("gone"), "Error: gone (/retry asks again)\n"),
     ],
 )

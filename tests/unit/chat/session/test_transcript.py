@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ramalama_chat import Exchange, InputRefused
-from ramalama_chat.session.transcript import Transcript, load_talk, save_talk
+from ramalama_chat.session.transcript import Transcript, load_transcript, save_transcript
 
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
 TALK = Transcript(
@@ -26,14 +26,14 @@ def write(path: Path, value: object) -> Path:
 
 
 def test_a_talk_comes_back_as_it_was(tmp_path: Path) -> None:
-    save_talk(tmp_path / "talk", TALK)
+    save_transcript(tmp_path / "talk", TALK)
 
-    assert load_talk(tmp_path / "talk") == TALK
+    assert load_transcript(tmp_path / "talk") == TALK
 
 
 def test_a_talk_is_its_owners_alone_and_nothing_else_is_left(tmp_path: Path) -> None:
-    save_talk(tmp_path / "talk", TALK)
-    save_talk(tmp_path / "talk", TALK)
+    save_transcript(tmp_path / "talk", TALK)
+    save_transcript(tmp_path / "talk", TALK)
 
     assert stat.S_IMODE((tmp_path / "talk").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["talk"]
@@ -42,8 +42,8 @@ def test_a_talk_is_its_owners_alone_and_nothing_else_is_left(tmp_path: Path) -> 
 def test_what_is_no_talk_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "thesis").write_text("Chapter 1")
 
-    with pytest.raises(InputRefused, match="is there, and is no talk that /save has written"):
-        save_talk(tmp_path / "thesis", TALK)
+    with pytest.raises(InputRefused, match="exists and was not written by /save"):
+        save_transcript(tmp_path / "thesis", TALK)
 
     assert (tmp_path / "thesis").read_text() == "Chapter 1"
 
@@ -53,12 +53,12 @@ def test_what_is_no_talk_is_never_overwritten(tmp_path: Path) -> None:
     [
         ("missing/talk", "cannot be written: No such file or directory"),
         ("x" * 300, "cannot be written: File name too long"),
-        ("a\0b", "is no name of a file"),
+        ("a\0b", "is not a file name"),
     ],
 )
 def test_a_talk_that_cannot_be_written_is_one_line(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(InputRefused, match=why):
-        save_talk(tmp_path / name, TALK)
+        save_transcript(tmp_path / name, TALK)
 
 
 @pytest.mark.parametrize(
@@ -79,16 +79,16 @@ def test_a_talk_that_cannot_be_written_is_one_line(tmp_path: Path, name: str, wh
     ],
 )
 def test_anything_else_is_refused(tmp_path: Path, value: object) -> None:
-    with pytest.raises(InputRefused, match="is no talk that /save has written"):
-        load_talk(write(tmp_path / "talk", value))
+    with pytest.raises(InputRefused, match="is not a conversation that /save has written"):
+        load_transcript(write(tmp_path / "talk", value))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
 def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "talk").write_bytes(content)
 
-    with pytest.raises(InputRefused, match="is no talk"):
-        load_talk(tmp_path / "talk")
+    with pytest.raises(InputRefused, match="is not a conversation"):
+        load_transcript(tmp_path / "talk")
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,11 @@ def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_of_the_parameters_only_those_that_a_user_could_set_count(
     tmp_path: Path, given: object, taken: object
 ) -> None:
-    assert load_talk(write(tmp_path / "talk", GOOD | {"parameters": given})).parameters == taken
+    assert (
+        load_transcript(write(tmp_path / "talk", GOOD | {"parameters": given})).parameters == taken
+    )
 
 
 def test_a_parameter_that_makes_no_sense_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputRefused, match="temperature is a number"):
-        load_talk(write(tmp_path / "talk", GOOD | {"parameters": {"temperature": "hot"}}))
+    with pytest.raises(InputRefused, match="temperature must be a number"):
+        load_transcript(write(tmp_path / "talk", GOOD | {"parameters": {"temperature": "hot"}}))

@@ -26,25 +26,31 @@ def test_a_server_is_called_by_its_name_and_not_by_its_place() -> None:
         ("s3cret", "it needs either a url or a command"),
         ({}, "it needs either a url or a command"),
         ({"url": URL, "command": "s3cret"}, "it needs either a url or a command"),
-        ({"url": URL, "header": {"A": "s3cret"}}, "it has a url, and 'header' does not go with it"),
-        ({"command": "it", "headers": {}}, "it has a command, and 'headers' does not go with it"),
-        ({"url": "s3cret"}, "the url of it is none"),
-        ({"url": ["s3cret"]}, "the url of it is none"),
-        ({"url": "http://s3cret:x/"}, "the url of it is none"),
-        ({"command": URL}, "the command of it is none"),
-        ({"command": "'s3cret"}, "the command of it is none"),
-        ({"url": URL, "headers": "s3cret"}, "the headers of it are no table of names and texts"),
-        ({"url": URL, "headers": {"A": 5}}, "the headers of it are no table of names and texts"),
-        ({"url": URL, "headers": {"A:": "s3cret"}}, "the headers of it are no table"),
-        ({"url": URL, "headers": {"": "s3cret"}}, "the headers of it are no table"),
-        ({"command": "it", "env": {"A=B": "s3cret"}}, "the env of it are no table"),
+        (
+            {"url": URL, "header": {"A": "s3cret"}},
+            "it has a url, which cannot be combined with 'header'",
+        ),
+        (
+            {"command": "it", "headers": {}},
+            "it has a command, which cannot be combined with 'headers'",
+        ),
+        ({"url": "s3cret"}, "the url of it is not valid"),
+        ({"url": ["s3cret"]}, "the url of it is not valid"),
+        ({"url": "http://s3cret:x/"}, "the url of it is not valid"),
+        ({"command": URL}, "the command of it is not valid"),
+        ({"command": "'s3cret"}, "the command of it is not valid"),
+        ({"url": URL, "headers": "s3cret"}, "the headers of it are not a table of names and texts"),
+        ({"url": URL, "headers": {"A": 5}}, "the headers of it are not a table of names and texts"),
+        ({"url": URL, "headers": {"A:": "s3cret"}}, "the headers of it are not a table"),
+        ({"url": URL, "headers": {"": "s3cret"}}, "the headers of it are not a table"),
+        ({"command": "it", "env": {"A=B": "s3cret"}}, "the env of it are not a table"),
         ({"url": URL, "headers": {"A": "s3cret ${B:-x}"}}, "the headers of it have a '\\${' that"),
         ({"command": "it", "env": {"A": "s3cret ${ B}"}}, "the env of it have a '\\${' that"),
         (
             {"url": "http://far/", "headers": {"A": "s3cret"}},
-            "would go in clear to another machine",
+            "would be sent unencrypted to another machine",
         ),
-        ({"command": "it", "env": {"A": "s3cret\0"}}, "the env of it are no table"),
+        ({"command": "it", "env": {"A": "s3cret\0"}}, "the env of it are not a table"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_and_no_value_is_quoted(
@@ -58,7 +64,7 @@ def test_settings_that_make_no_sense_are_refused_and_no_value_is_quoted(
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "a\x1b[2J", "ä", "x" * 65])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no name for a server"):
+    with pytest.raises(ValueError, match="is not a valid name for a server"):
         read_named_server(name, {"url": URL})
 
 
@@ -108,5 +114,5 @@ def test_a_secret_that_is_no_line_of_a_header_is_not_sent_and_not_shown(value: s
 
 
 @pytest.mark.parametrize("url", ["https://far/", "http://localhost/", "http://127.0.0.1:8/"])
-def test_headers_go_where_nobody_listens(url: str) -> None:
+def test_headers_are_sent_only_where_they_cannot_be_read(url: str) -> None:
     assert read_named_server("it", {"url": url, "headers": {"A": "b"}}).headers == {"A": "b"}

@@ -97,7 +97,7 @@ def test_a_tool_has_a_name_that_the_chat_api_allows_and_a_clean_description() ->
 
 @pytest.mark.parametrize("name", ["", "a b", "a\x1b[2J", "ä", "x" * 65, "add\n"])
 def test_a_tool_whose_name_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ToolRefused, match="is no name of a tool"):
+    with pytest.raises(ToolRefused, match="is not a valid name of a tool"):
         read_tool("calc", name, "", SCHEMA)
 
 
@@ -107,7 +107,7 @@ def test_a_tool_whose_name_is_none_is_refused(name: str) -> None:
     ids=["large", "surrogate", "deep"],
 )
 def test_a_tool_whose_schema_is_none_is_refused(schema: Mapping[str, object]) -> None:
-    with pytest.raises(ToolRefused, match="the arguments of add "):
+    with pytest.raises(ToolRefused, match="the schema of the arguments of add "):
         read_tool("calc", "add", "", schema)
 
 
@@ -156,7 +156,7 @@ def test_arguments_that_are_no_json_object_are_none(text: str) -> None:
     ],
 )
 def test_what_is_no_call_or_too_long_ends_the_answer(pieces: object) -> None:
-    with pytest.raises(ChatError, match="call of a tool"):
+    with pytest.raises(ChatError, match="tool call"):
         CallReader().feed(pieces)
 
 
@@ -340,7 +340,7 @@ def test_only_a_prompt_that_called_nothing_yet_may_be_asked_again(
 
 
 class Terminal(io.StringIO):
-    """Somebody who has typed already."""
+    """A terminal at which the user has typed already."""
 
     def isatty(self) -> bool:
         return True
@@ -390,8 +390,8 @@ def test_arguments_too_long_to_show_say_so() -> None:
 
     approval(ADD, {"a": "x" * 5000})
 
-    assert "… and 3009 characters more? [y]es" in stderr.getvalue()
+    assert "… and 3009 more characters? [y]es" in stderr.getvalue()
 
 
 def test_tools_are_listed_where_there_are_some() -> None:
-    assert "--mcp names a server" in talk("/tools\n").err
+    assert "use --mcp to name a server" in talk("/tools\n").err

@@ -50,7 +50,7 @@ def test_a_docker_host_that_points_at_podman_is_podman_unless_docker_was_chosen(
                 connect(user, choice=choice)
             assert str(caught.value) == (
                 f"DOCKER_HOST says {url}: podman answers there, "
-                "and RAMALAMA_CONTAINER_ENGINE asks for docker"
+                "but RAMALAMA_CONTAINER_ENGINE requests docker"
             )
             return
         connection = connect(user)
@@ -66,14 +66,14 @@ def test_a_named_engine_that_is_down_is_never_replaced_by_another(tmp_path: Path
         with pytest.raises(EngineUnavailable) as caught:
             connect(user)
 
-    assert str(caught.value) == f"DOCKER_HOST says unix://{tmp_path}/absent.sock: not there"
+    assert str(caught.value) == f"DOCKER_HOST says unix://{tmp_path}/absent.sock: it does not exist"
 
 
 def test_a_known_socket_of_the_other_kind_is_passed_over(tmp_path: Path) -> None:
     """podman-docker puts a link to podman's socket where docker's is expected."""
     with service(tmp_path / "var/run/docker.sock", PODMAN_ANSWER):
         with pytest.raises(
-            EngineUnavailable, match=r"podman answers there, and .* asks for docker"
+            EngineUnavailable, match=r"podman answers there, but .* requests docker"
         ):
             connect(make_user(tmp_path), choice=CHOSE_DOCKER)
         with connect(make_user(tmp_path)).engine as engine:
@@ -88,9 +88,9 @@ def test_no_engine_is_one_message_with_every_socket_and_a_way_to_start_one(tmp_p
         connect(user, choice=CHOSE_PODMAN)
 
     assert str(caught.value).splitlines() == [
-        "no podman answers, which --engine asks for; these sockets were tried:",
-        f"  unix://{tmp_path}/xdg/podman/podman.sock: not there",
-        f"  unix://{tmp_path}/run/podman/podman.sock: not there",
+        "no podman answers, but --engine requests it; tried these sockets:",
+        f"  unix://{tmp_path}/xdg/podman/podman.sock: it does not exist",
+        f"  unix://{tmp_path}/run/podman/podman.sock: it does not exist",
         f"Start one with: {how_to_start(user, PODMAN)}",
     ]
 
@@ -149,5 +149,5 @@ def test_an_engine_of_another_name_is_refused_with_who_asked(name: str) -> None:
         EngineChoice.parse(name, source="RAMALAMA_CONTAINER_ENGINE")
 
     assert str(caught.value) == (
-        f"RAMALAMA_CONTAINER_ENGINE asks for the engine {name!r}, which must be podman or docker"
+        f"RAMALAMA_CONTAINER_ENGINE requests the engine {name!r}, which must be podman or docker"
     )

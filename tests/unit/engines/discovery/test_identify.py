@@ -1,4 +1,4 @@
-"""Who is taken to answer at an address, and what is said when nobody does."""
+"""Which engine answers at an address, and why none does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_engine_is_known_by_the_headers_of_its_answer(
 def test_what_is_no_engine_is_not_taken_for_one(tmp_path: Path, answer: str) -> None:
     with (
         service(tmp_path / "x.sock", answer) as url,
-        pytest.raises(EngineUnavailable, match=r"no container engine|Connection aborted"),
+        pytest.raises(EngineUnavailable, match=r"not a container engine|Connection aborted"),
     ):
         identify(url)
 
@@ -99,7 +99,7 @@ def test_an_engine_is_identified_without_either_sdk(tmp_path: Path, answer: str,
 def test_where_nothing_listens_no_http_library_is_imported(tmp_path: Path) -> None:
     found, modules = identify_alone(f"unix://{tmp_path}/x.sock")
 
-    assert found == "not there"
+    assert found == "it does not exist"
     assert modules.isdisjoint({"requests", "requests_unixsocket", "urllib3", "podman", "docker"})
 
 
@@ -112,28 +112,28 @@ def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
             identify(f"unix://{tmp_path}/x.sock", patience=0.01)
 
 
-def test_a_socket_that_nobody_serves_is_told_from_one_that_is_not_there(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "stale.sock"))
 
-    with pytest.raises(EngineUnavailable, match=r"^nothing listens there$"):
+    with pytest.raises(EngineUnavailable, match=r"^no process listens there$"):
         identify(f"unix://{tmp_path}/stale.sock")
-    with pytest.raises(EngineUnavailable, match=r"^not there$"):
+    with pytest.raises(EngineUnavailable, match=r"^it does not exist$"):
         identify(f"unix://{tmp_path}/absent.sock")
-    with pytest.raises(EngineUnavailable, match=r"^not there$"):
+    with pytest.raises(EngineUnavailable, match=r"^it does not exist$"):
         identify(f"unix://{tmp_path}/stale.sock/below")
 
 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("ssh://me@gpu/run/podman/podman.sock", "ssh:// is not supported.*over unix:// only"),
+        ("ssh://me@gpu/run/podman/podman.sock", "ssh:// is not supported.*supports only unix://"),
         ("tcp://gpu:2376", "tcp:// is not supported"),
         ("npipe:////./pipe/docker_engine", "npipe:// is not supported"),
-        ("/run/podman/podman.sock", "no engine's address"),
-        ("unix:/run/podman/podman.sock", "no engine's address"),
-        ("bogus://x", "no engine's address"),
-        ("", "no engine's address"),
+        ("/run/podman/podman.sock", "not an engine's address"),
+        ("unix:/run/podman/podman.sock", "not an engine's address"),
+        ("bogus://x", "not an engine's address"),
+        ("", "not an engine's address"),
         ("unix://", "'' is not an absolute path"),
         ("unix://run/x.sock", "'run/x.sock' is not an absolute path"),
         ("unix:///run/x\n.sock", r"'/run/x\\n.sock' is not an absolute path"),

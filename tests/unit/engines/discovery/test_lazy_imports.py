@@ -105,7 +105,7 @@ def test_an_engine_loads_nothing_that_only_others_need(module: str) -> None:
         ),
     ],
 )
-def test_whoever_uses_the_sdks_later_notices_nothing(program: str) -> None:
+def test_later_users_of_the_sdks_notice_no_difference(program: str) -> None:
     run(LATE + program)
 
 
@@ -164,7 +164,7 @@ def test_dir_lists_what_an_ordinary_import_would_have_made(site: Path) -> None:
     assert not {"__getattr__", "__dir__"} & vars(sdk).keys()
 
 
-def test_a_package_that_fails_fails_again_for_whoever_asks_again(site: Path) -> None:
+def test_a_package_that_fails_to_import_fails_again_at_the_next_use(site: Path) -> None:
     sdk = imported_late(site, "late_six", __init__="raise ImportError('no libfoo')")
 
     for _ in range(2):

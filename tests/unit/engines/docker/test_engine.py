@@ -166,7 +166,7 @@ def test_where_no_socket_is_the_message_says_so(tmp_path: Path) -> None:
         engine.list({})
 
 
-def test_where_nobody_listens_the_message_says_so(tmp_path: Path) -> None:
+def test_without_a_listener_the_message_says_so(tmp_path: Path) -> None:
     path = tmp_path / "stale.sock"
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(path))
@@ -390,12 +390,12 @@ def test_cdi_names_are_taken_where_the_daemon_resolves_them(
         (
             (500, "Error: listen tcp4 127.0.0.1:80: bind: address already in use"),
             ContainerConflict,
-            "127.0.0.1:80 is taken by another program",
+            "127.0.0.1:80 is used by another program",
         ),
         (
             (500, "Bind for 127.0.0.1:80 failed: port is already allocated"),
             ContainerConflict,
-            "127.0.0.1:80 is taken by another container",
+            "127.0.0.1:80 is used by another container",
         ),
         ((400, 'exec: "/x": permission denied'), ProgramNotFound, "/x in the image cannot"),
         ((500, 'adding custom device "/dev/x": no such file'), DeviceNotFound, "the device /dev/x"),

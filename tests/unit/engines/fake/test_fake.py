@@ -156,7 +156,7 @@ def test_a_hook_that_fails_ends_the_pull() -> None:
     assert engine.image("quay.io/x") is None
 
 
-def test_it_tells_nobody_the_password_of_a_pull() -> None:
+def test_it_does_not_show_the_password_of_a_pull() -> None:
     engine = FakeEngine(registry={"quay.io/x": IMAGE})
 
     engine.pull("quay.io/x", auth=RegistryAuth(username="me", password="s3cret"))  # noqa: S106

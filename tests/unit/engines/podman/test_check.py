@@ -171,7 +171,7 @@ def test_another_oci_runtime_is_named_with_its_remedies_and_loses_the_groups() -
     assert groups == (
         "kept groups (only the OCI runtime crun keeps them, and this engine uses runc)"
     )
-    assert runtime.startswith("OCI runtime 'crun' (before podman 6 its API takes none")
+    assert runtime.startswith("OCI runtime 'crun' (before podman 6 the API ignores it")
     assert "'/usr/bin/runc'" in runtime
     assert "containers.conf" in runtime
 

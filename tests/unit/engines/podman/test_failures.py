@@ -48,8 +48,12 @@ RLIMIT = (
     [
         ("quay.io/no/such:1: image not known", ImageNotFound, "pull it first"),
         ("no such image: quay.io/no/such:1: image not known", ImageNotFound, "pull it first"),
-        ('parsing reference "UP :": invalid reference format', ImageNotFound, "no reference"),
-        (NAME_TAKEN, ContainerConflict, "the name chat is taken"),
+        (
+            'parsing reference "UP :": invalid reference format',
+            ImageNotFound,
+            "not an image reference",
+        ),
+        (NAME_TAKEN, ContainerConflict, "the name chat is in use"),
         ("names must match [a-zA-Z0-9]: invalid argument", UnsupportedOption, "a container's name"),
         ("unresolvable CDI devices nvidia.com/gpu=7", DeviceNotFound, "nvidia.com/gpu=7;"),
         ("stat /dev/nope: no such file or directory", DeviceNotFound, "no device /dev/nope ("),
@@ -58,18 +62,22 @@ RLIMIT = (
         (
             "statfs /no pe/x: no such file or directory",
             UnsupportedOption,
-            "there is no /no pe/x on",
+            "the mount source /no pe/x does not exist on",
         ),
-        ("statfs /new\nline: no such file or directory", UnsupportedOption, "no /new line on"),
-        ("statfs /root/m: permission denied", UnsupportedOption, "may not reach /root/m:"),
+        (
+            "statfs /new\nline: no such file or directory",
+            UnsupportedOption,
+            "/new line does not exist",
+        ),
+        ("statfs /root/m: permission denied", UnsupportedOption, "no permission for /root/m:"),
         ('invalid config provided: invalid network "x"', UnsupportedOption, "network named x ("),
         ("unable to find network with name or ID x: network", UnsupportedOption, "named x ("),
         ('no container with name or ID "x" found: no such container', UnsupportedOption, "share"),
         ("keep-id is only supported in rootless mode", UnsupportedOption, "rootless"),
         ("lookup init binary: no such file or directory", UnsupportedOption, "catatonit"),
         ("write /var: no space left on device", EngineError, "disk is full"),
-        ('"CAP_FOO": unknown capability', UnsupportedOption, "refuses an option"),
-        ('"/m": duplicate mount destination', UnsupportedOption, "refuses an option"),
+        ('"CAP_FOO": unknown capability', UnsupportedOption, "rejects an option"),
+        ('"/m": duplicate mount destination', UnsupportedOption, "rejects an option"),
         ("something unheard of", EngineError, "podman cannot create: something unheard of"),
     ],
 )
@@ -90,20 +98,20 @@ def test_a_container_that_cannot_be_created(
         (
             "cannot listen on the TCP port: listen tcp4 127.0.0.1:80: bind: address already in use",
             ContainerConflict,
-            "the host port 127.0.0.1:80 is taken",
+            "the host port 127.0.0.1:80 is used",
         ),
-        ("pasta: Failed to bind port 18080 (Address", ContainerConflict, "port 18080 is taken"),
+        ("pasta: Failed to bind port 18080 (Address", ContainerConflict, "port 18080 is used"),
         (NO_PROGRAM, ProgramNotFound, "the image has no program nosuch"),
         (
             "crun: executable file `nosuch` not found in $PATH: No such file or directory",
             ProgramNotFound,
             "the image has no program nosuch",
         ),
-        (NOT_EXECUTABLE, ProgramNotFound, "/etc/passwd in the image may not be executed"),
+        (NOT_EXECUTABLE, ProgramNotFound, "/etc/passwd in the image cannot be executed"),
         (
             "crun: the path `/etc/passwd` exists but it is not executable: Operation not permitted",
             ProgramNotFound,
-            "/etc/passwd in the image may not be executed",
+            "/etc/passwd in the image cannot be executed",
         ),
         (
             'could not find slirp4netns: exec: "slirp4netns": executable file not found in $PATH',
@@ -115,8 +123,8 @@ def test_a_container_that_cannot_be_created(
             DeviceNotFound,
             "describes nvidia.com/gpu=7;",
         ),
-        (NO_CARD, DeviceNotFound, "names /dev/nope, which is no device there"),
-        (RLIMIT, ContainerStartError, "raise a resource limit"),
+        (NO_CARD, DeviceNotFound, "names /dev/nope, which is not a device there"),
+        (RLIMIT, ContainerStartError, "does not allow a higher resource limit"),
         ('open("/dev/net/tun"): Permission denied', ContainerStartError, "needs /dev/net/tun"),
         ("unable to find user x", ContainerStartError, "unable to find user x"),
         ('no container with name or ID "x" found: no such container', ContainerNotFound, '"x"'),
@@ -149,8 +157,8 @@ def test_a_container_that_is_gone_is_not_found_whatever_was_wanted(
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        ("Libpod/5.8.6 (linux)", "podman 5.8.6 would silently do without init; user 'x'"),
-        ("", "podman would silently do without init; user 'x'"),
+        ("Libpod/5.8.6 (linux)", "podman 5.8.6 would silently ignore init; user 'x'"),
+        ("", "podman would silently ignore init; user 'x'"),
     ],
 )
 def test_a_silent_drop_is_told_with_the_version_that_drops(server: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""What a rootless podman would do without is known beforehand."""
+"""Find the options that a rootless podman would ignore."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_a_service_that_hangs_up_is_unavailable_and_may_be_asked_again(tmp_path:
 
 
 def test_a_failed_connection_leaves_no_socket_open(tmp_path: Path) -> None:
-    sessions = Sessions(f"unix://{tmp_path}/nobody")
+    sessions = Sessions(f"unix://{tmp_path}/missing.sock")
 
     with pytest.raises(EngineUnavailable, match="no such socket"):
         ask(sessions)
@@ -234,7 +234,7 @@ def test_a_log_that_the_service_breaks_off_is_no_end_of_it(tmp_path: Path) -> No
             next(lines)
 
 
-def test_a_log_that_nobody_reads_any_more_gives_its_connection_back(tmp_path: Path) -> None:
+def test_a_log_that_is_dropped_closes_its_connection(tmp_path: Path) -> None:
     with serving(tmp_path, ENDLESS) as service, opened(service) as sessions:
         lines = follow(sessions)
         next(lines)

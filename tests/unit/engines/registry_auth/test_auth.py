@@ -127,7 +127,7 @@ def test_a_variable_moves_the_file(tmp_path: Path, variable: str, value: str, fi
     assert found.source == tmp_path / file
 
 
-def test_nobody_is_found_where_there_is_no_file(tmp_path: Path) -> None:
+def test_without_a_file_there_are_no_credentials(tmp_path: Path) -> None:
     assert find_auth(IMAGE, make_user(tmp_path)) == FoundAuth()
 
 
@@ -216,7 +216,7 @@ def test_a_named_file_that_cannot_be_read_is_an_error_that_names_it(
         find_auth(IMAGE, make_user(tmp_path), authfile=tmp_path / "auth.json")
 
 
-def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(tmp_path: Path) -> None:
+def test_a_broken_default_file_is_ignored_with_a_notice(tmp_path: Path) -> None:
     broken = write(tmp_path / FILES[0], "{")
     write(tmp_path / FILES[1], {"auths": {"quay.io": encode("me")}})
 
@@ -225,7 +225,7 @@ def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(tmp_path: Pat
 
     assert username(found) == "me"
     assert broken_only.notices == (
-        f"{broken} is not valid JSON (line 1, column 2); it was left out",
+        f"{broken} is not valid JSON (line 1, column 2); it was ignored",
     )
 
 

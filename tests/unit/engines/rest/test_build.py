@@ -224,9 +224,11 @@ def test_a_docker_that_does_not_build_says_why(
             engine.build(context, tag="x:1", build_args={})
 
 
-def test_nobody_is_asked_to_build_what_cannot_be_named(context: Path, tmp_path: Path) -> None:
+def test_a_build_with_an_invalid_tag_is_refused_without_a_request(
+    context: Path, tmp_path: Path
+) -> None:
     with serving(tmp_path) as dockerd, DockerEngine(dockerd.url) as engine:
-        with pytest.raises(ImageBuildError, match="'a b' is no image reference"):
+        with pytest.raises(ImageBuildError, match="'a b' is not an image reference"):
             engine.build(context, tag="a b", build_args={})
 
         assert dockerd.routes() == []

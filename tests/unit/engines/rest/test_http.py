@@ -130,6 +130,6 @@ def test_the_kernel_tells_whose_socket_it_is(tmp_path: Path) -> None:
         assert peer_uid(str(tmp_path / "s")) == os.getuid()
 
 
-def test_a_socket_that_nobody_listens_on_is_nobodys(tmp_path: Path) -> None:
+def test_a_socket_without_a_listener_has_no_owner(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         peer_uid(str(tmp_path / "s"))

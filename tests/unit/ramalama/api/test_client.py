@@ -189,7 +189,7 @@ def test_closing_what_was_never_connected_does_nothing(run_dir: Path) -> None:
         (Config(), "no engine answers"),
         (
             Config(engine=EngineKind.DOCKER, sources={"engine": "RAMALAMA_CONTAINER_ENGINE"}),
-            "no docker answers, which RAMALAMA_CONTAINER_ENGINE asks for",
+            "no docker answers, but RAMALAMA_CONTAINER_ENGINE requests it",
         ),
     ],
 )

@@ -330,8 +330,8 @@ def test_info_without_an_engine_tells_what_was_tried_and_is_no_failure(
 
     assert code == 0
     assert json.loads(out)["Engine"] == {
-        "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: not there",
-        "Message": "DOCKER_HOST says unix:///nowhere/docker.sock: not there",
+        "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist",
+        "Message": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist",
         "Hint": None,
     }
 
@@ -344,7 +344,7 @@ def test_without_an_engine_a_command_says_so_in_one_line(
 
     assert run(capsys, *words) == (
         *(125, ""),
-        "Error: DOCKER_HOST says unix:///nowhere/docker.sock: not there\n",
+        "Error: DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist\n",
     )
 
 
@@ -356,7 +356,7 @@ def test_an_engine_of_the_other_kind_is_refused(
     code, _, err = run(capsys, "ps", "--engine", "podman")
 
     assert code == 125
-    assert "docker answers there, and --engine asks for podman" in err
+    assert "docker answers there, but --engine requests podman" in err
 
 
 @pytest.fixture

@@ -353,5 +353,5 @@ def test_what_is_no_reference_cannot_be_pulled(dockerd: Dockerd, capsys: Capture
     code, out, err = run(capsys, "pull", "a b")
 
     assert (code, out) == (22, "")
-    assert "'a b' is no image reference" in err
+    assert "'a b' is not an image reference" in err
     assert dockerd.routes() == []

@@ -127,9 +127,7 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(
     code, out, err = run(capsys, "login", "-q", "-ume", "-popensaysme", "--tls-verify=no", name)
 
     assert (code, out) == (22, "")
-    assert (
-        err == f"Error: {name} does not accept 'me' with this password; nothing was written down\n"
-    )
+    assert err == f"Error: {name} does not accept 'me' with this password; nothing was saved\n"
     assert logins(tmp_path) == {}
 
 
@@ -148,11 +146,11 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(
         (["login", "-u", "me", "quay.io"], 22, "there is no terminal to ask at"),
         (["login", "huggingface"], 22, "there is no terminal to ask at"),
         (["login", "--password-stdin", "huggingface"], 22, "holds no password"),
-        (["login", "--token", "a b", "huggingface"], 22, "this is no token of Hugging Face"),
-        (["login", "-u", "me", "-p", SECRET, "quay"], 22, "'quay' is no registry"),
+        (["login", "--token", "a b", "huggingface"], 22, "this is not a token of Hugging Face"),
+        (["login", "-u", "me", "-p", SECRET, "quay"], 22, "'quay' is not a registry"),
         (["login", "modelscope"], 22, "MODELSCOPE_API_TOKEN"),
-        (["login", "ollama://"], 22, "knows no passwords"),
-        (["logout", "quay"], 22, "'quay' is no registry"),
+        (["login", "ollama://"], 22, "has no passwords"),
+        (["logout", "quay"], 22, "'quay' is not a registry"),
         (["logout", "quay.io"], 22, "not logged in to quay.io"),
         (["logout", "huggingface"], 22, "not logged in to Hugging Face"),
     ],

@@ -344,7 +344,7 @@ def test_a_file_that_the_user_names_must_be_there(tmp_path: Path) -> None:
         ('"s3cret"', "is not a table of MCP servers"),
         ("{ calc = 5 }", "calc needs either a url or a command"),
         ('{ calc = { headers = { A = "s3cret" } } }', "calc needs either a url or a command"),
-        ('{ calc = { url = "http://h/s3cret", env = { A = "s3cret" } } }', "'env' does not go"),
+        ('{ calc = { url = "http://h/s3cret", env = { A = "s3cret" } } }', "combined with 'env'"),
     ],
 )
 def test_what_is_wrong_with_a_tool_server_is_told_without_its_secrets(

@@ -51,7 +51,7 @@ def test_a_pulled_model_has_the_files_of_its_record(store: ModelStore, tmp_path:
 
 
 def test_a_model_that_is_not_here_is_an_error_that_tells_how_to_get_it(store: ModelStore) -> None:
-    with pytest.raises(ModelNotFound, match="`ramalama pull hf://a/b` fetches it"):
+    with pytest.raises(ModelNotFound, match="pull it with `ramalama pull hf://a/b`"):
         find_files(ModelRef.parse("hf://a/b"), store)
 
 

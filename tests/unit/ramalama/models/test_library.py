@@ -137,7 +137,7 @@ def test_an_address_whose_content_has_not_changed_is_not_fetched_again(place: Pl
     assert place.events == [ModelReady(str(place.reference()))]
 
 
-def test_what_nobody_could_load_leaves_nothing_behind(place: Place) -> None:
+def test_a_model_that_no_server_can_load_leaves_nothing_behind(place: Place) -> None:
     place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1])
 
     with pytest.raises(ModelUnsupported):
@@ -147,7 +147,7 @@ def test_what_nobody_could_load_leaves_nothing_behind(place: Place) -> None:
     assert place.models.list() == ()
 
 
-def test_a_newer_version_that_nobody_could_load_does_not_replace_the_older(place: Place) -> None:
+def test_a_newer_version_that_no_server_can_load_does_not_replace_the_older(place: Place) -> None:
     place.pull(place.reference())
     place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1], etag='"2"')
 
@@ -176,7 +176,7 @@ def test_content_that_is_not_what_was_announced_is_no_model(place: Place) -> Non
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"PK\x03\x04" + bytes(1000), "is no GGUF file"),
+        (b"PK\x03\x04" + bytes(1000), "is not a GGUF file"),
         (b"<html>sign in</html>", "is a web page"),
         (GGUF[:-1], "cut off"),
     ],
@@ -198,9 +198,7 @@ def test_another_programs_file_is_shared_instead_of_fetched(place: Place) -> Non
     weights = place.pull(place.reference(digest=DIGEST))
 
     assert weights.samefile(blob)
-    assert place.heard(Notice) == [
-        Notice("granite.gguf is shared with Ollama, which had it already")
-    ]
+    assert place.heard(Notice) == [Notice("granite.gguf was found in Ollama and is shared with it")]
 
 
 def test_another_programs_file_of_other_content_is_not_taken(place: Place) -> None:

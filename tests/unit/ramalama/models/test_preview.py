@@ -56,7 +56,7 @@ def test_a_safetensors_model_is_foreseen_to_be_none_of_llama_cpps(client: httpx2
     )
 
     assert model is not None
-    with pytest.raises(ModelUnsupported, match=r"hf://acme/tiny .* take --runtime vllm"):
+    with pytest.raises(ModelUnsupported, match=r"hf://acme/tiny .* use --runtime vllm"):
         find_runtime(RuntimeName.LLAMA_CPP).check(model)
     find_runtime(RuntimeName.VLLM).check(model)
 

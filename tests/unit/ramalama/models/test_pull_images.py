@@ -51,7 +51,7 @@ def pull(models: Models, server: FileServer, name: str, on_event: EventHook = ig
     return models.pull(reference, NOT_VERIFIED, on_event=on_event).weights[0].read_bytes()
 
 
-def test_a_layer_stays_while_somebody_reads_it_and_goes_with_the_last(
+def test_a_layer_is_kept_while_it_is_read_and_removed_after_the_last_reader(
     models: Models, server: FileServer
 ) -> None:
     layer = Digest.parse(digest(BASE))

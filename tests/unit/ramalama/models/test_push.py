@@ -238,7 +238,7 @@ def test_what_does_not_pass_is_an_error_that_says_how_to_go_on(
 ) -> None:
     registry.refusals["PUT"] = [Reply(status=503)] * 3
 
-    with pytest.raises(ModelPushError, match=r"answered 503.*push again to go on") as caught:
+    with pytest.raises(ModelPushError, match=r"answered 503.*push again to send") as caught:
         Pusher(access).push(make_push(registry, weights))
 
     assert registry.address in str(caught.value)
@@ -280,7 +280,7 @@ def test_a_file_that_has_changed_since_is_not_published(
 def test_a_digest_is_no_place_to_push_to(
     registry: WritableRegistry, access: Access, weights: LocalFile
 ) -> None:
-    with pytest.raises(ModelPushError, match="names a digest; what is pushed gets a tag"):
+    with pytest.raises(ModelPushError, match="names a digest, but a push needs a tag"):
         Pusher(access).push(make_push(registry, weights, name=f"me/tiny@sha256:{'1' * 64}"))
     assert registry.server.requests == []
 
@@ -355,11 +355,14 @@ def no_json(content: bytes = b"{") -> Model:
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (make_model([Layer(type="x/y", content=b"")]), "is no image that a car could be built on"),
-        (broken_config(), "the configuration of .* does not fit its layers"),
-        (no_json(), "the configuration of .* makes no sense"),
-        (no_json(rb'{"author": "\ud800"}'), "makes no sense: it has half of a character"),
-        (no_json(b'{"created": NaN}'), "makes no sense: it is not JSON"),
+        (
+            make_model([Layer(type="x/y", content=b"")]),
+            "is not an image that can be the base of a car",
+        ),
+        (broken_config(), "the configuration of .* does not match its layers"),
+        (no_json(), "the configuration of .* is not valid"),
+        (no_json(rb'{"author": "\ud800"}'), "is not valid JSON: it has half of a character"),
+        (no_json(b'{"created": NaN}'), "is not valid JSON, which has no NaN"),
     ],
 )
 def test_what_is_no_image_is_nothing_to_build_on(
@@ -443,5 +446,5 @@ def test_the_library_pushes_a_file_and_names_what_is_there_now(
 def test_a_model_is_pushed_to_oci_registries_alone(tmp_path: Path) -> None:
     models = Models(Config(), InvokingUser(env={}, home=tmp_path, uid=1000, root=tmp_path))
 
-    with pytest.raises(InvalidReference, match="hf://me/tiny is in no OCI registry"):
+    with pytest.raises(InvalidReference, match="hf://me/tiny is not in an OCI registry"):
         models.push(models.resolve("hf://me/tiny"))

@@ -127,7 +127,7 @@ def test_the_right_program_starts_whatever_the_image_would_start(
 def test_a_safetensors_model_is_refused_with_what_serves_it() -> None:
     safetensors = replace(STORED, directory=Path("/models"))
 
-    with pytest.raises(ModelUnsupported, match=r"loads GGUF alone; take --runtime vllm"):
+    with pytest.raises(ModelUnsupported, match=r"loads only GGUF; use --runtime vllm"):
         LlamaCpp().check(safetensors)
     LlamaCpp().check(STORED)
 
@@ -205,7 +205,7 @@ HEALTHY = """\
         ),
         (
             "ggml.c:1234: GGML_ASSERT(n_dims <= 4) failed",
-            "it failed a check of its own: GGML_ASSERT(n_dims <= 4) failed",
+            "an internal check failed: GGML_ASSERT(n_dims <= 4) failed",
         ),
         ("error: {0} {it} {braces}", "{0} {it} {braces}"),
         (HEALTHY, None),

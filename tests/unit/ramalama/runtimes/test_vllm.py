@@ -156,7 +156,7 @@ def test_on_the_cpu_it_takes_the_threads_and_the_memory_that_it_is_given() -> No
     }
 
 
-def test_it_asks_nobody_for_the_model_and_tells_nobody_of_its_use() -> None:
+def test_it_uses_no_network_for_the_model_and_reports_no_usage() -> None:
     env = Vllm().server(MODEL, OPTIONS, HERE).env
 
     assert (env["HF_HUB_OFFLINE"], env["VLLM_NO_USAGE_STATS"]) == ("1", "1")
@@ -369,8 +369,8 @@ FITTED = """\
         (UNKNOWN_ARGUMENT, "it does not know the argument --banana 3"),
         (BAD_VALUE, "it refused the value of --max-model-len"),
         (TOO_LONG, "the model's context is 8192 tokens at most, not 999999; see --ctx-size"),
-        (NO_PLUGIN, "it has no plugin for GGUF; take --runtime llama.cpp, or "),
-        (NO_SHARED_MEMORY, "it has not enough shared memory"),
+        (NO_PLUGIN, "it has no plugin for GGUF; use --runtime llama.cpp, or "),
+        (NO_SHARED_MEMORY, "there is not enough shared memory"),
         (NO_MEMORY, "there is not enough memory for the model and its context"),
         (NO_FREE_GPU, "there is not enough memory for the model and its context"),
         (NO_CACHE, "there is not enough memory for a context of that size (try a smaller"),
@@ -393,7 +393,7 @@ def test_nothing_is_made_up_of_a_log_that_does_not_say() -> None:
     assert Vllm().explain([]) is None
 
 
-def test_a_cause_that_nobody_knows_is_told_in_reasonable_length() -> None:
+def test_an_unknown_cause_is_reported_in_reasonable_length() -> None:
     found = Vllm().explain(["RuntimeError: " + "x" * 10_000])
 
     assert found is not None

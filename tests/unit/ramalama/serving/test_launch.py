@@ -225,7 +225,7 @@ def test_a_safetensors_model_is_refused_before_the_engine_is_asked(servers: Serv
     options = replace(servers.options, model=ModelRef(Scheme.FILE, str(directory)))
 
     for attempt in (servers.ramalama().start, servers.ramalama().plan):
-        with pytest.raises(ModelUnsupported, match="take --runtime vllm"):
+        with pytest.raises(ModelUnsupported, match="use --runtime vllm"):
             attempt(options)
 
     assert servers.events == []
@@ -322,7 +322,7 @@ def test_a_name_that_a_dead_owner_holds_is_taken_over(servers: ServerFixture) ->
 def test_a_name_that_a_living_owner_holds_is_left_to_it(servers: ServerFixture) -> None:
     held = leave_behind(servers.engine, ProcessIdentity.of_this_process(), name="mine")
 
-    with pytest.raises(EngineFailure, match="the name mine is taken") as caught:
+    with pytest.raises(EngineFailure, match="the name mine is used") as caught:
         servers.ramalama().start(replace(servers.options, name="mine"))
 
     assert isinstance(caught.value.cause, ContainerConflict)

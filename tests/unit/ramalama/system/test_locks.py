@@ -71,7 +71,7 @@ def holder(lock: Path) -> Generator[Other]:
     other.end()
 
 
-def test_a_lock_that_nobody_holds_is_ours_at_once(lock: Path) -> None:
+def test_a_free_lock_is_taken_at_once(lock: Path) -> None:
     waits: list[str] = []
     with locked(lock, on_wait=lambda: waits.append("waited")) as waited:
         pass
@@ -85,7 +85,7 @@ def test_a_lock_can_be_had_again_and_again(lock: Path) -> None:
             assert not waited
 
 
-def test_whoever_waits_is_told_once_and_goes_on_when_the_holder_dies(
+def test_a_waiting_process_is_notified_once_and_continues_when_the_holder_dies(
     lock: Path, holder: Other
 ) -> None:
     waits: list[str] = []
@@ -109,7 +109,7 @@ def test_several_may_share_a_lock(lock: Path) -> None:
     other.end()
 
 
-def test_whoever_wants_a_lock_alone_waits_for_those_that_share_it(lock: Path) -> None:
+def test_an_exclusive_lock_waits_for_shared_ones(lock: Path) -> None:
     other = Other(HOLD, str(lock), "shared")
     assert other.says() == "held"
 

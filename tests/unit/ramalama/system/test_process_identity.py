@@ -51,7 +51,7 @@ def test_a_process_is_told_from_another_one_that_got_its_number() -> None:
     assert replace(mine, start=mine.start + 1).state() is ProcessState.DEAD
 
 
-def test_a_child_that_nobody_has_waited_for_is_dead() -> None:
+def test_a_child_that_has_not_been_waited_for_is_dead() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", IDENTITY_OF_A_CHILD], stdout=subprocess.PIPE, text=True
     ) as child:

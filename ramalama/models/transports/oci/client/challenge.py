@@ -1,11 +1,11 @@
-"""What a server wants to see before it answers: the header ``WWW-Authenticate``.
+"""Parse the header ``WWW-Authenticate``, with which a server asks for authentication.
 
     header    = challenge *("," challenge)
     challenge = scheme [1*SP (token68 | parameter *("," parameter))]
     parameter = token "=" (token | quoted-string)
 
-Commas separate challenges as well as parameters and occur in quoted strings, so that this takes a
-tokenizer: ``scope="repository:a/b:pull,push"``. Source: RFC 9110, sections 11.2 to 11.6.1.
+Commas separate challenges and parameters, and also occur in quoted strings, so that a tokenizer is
+needed: ``scope="repository:a/b:pull,push"``. Source: RFC 9110, sections 11.2 to 11.6.1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-# Values without quotation marks are seen that no token may be: realm=https://host/token.
+# Some servers send values without quotes that are not tokens: realm=https://host/token.
 _PARAMETER = rf'(?P<name>{_WORD})[ \t]*=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s,"]+))'
 _TOKEN68 = r"[A-Za-z0-9._~+/-]+=*(?=[ \t]*(?:,|\Z))"
 _SCHEME = rf"(?P<scheme>{_WORD})(?:[ \t]+{_TOKEN68})?(?=[ \t,]|\Z)"
@@ -27,11 +27,11 @@ _BETWEEN = r"[ \t,]*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """One way to prove who one is.
+    """One way to authenticate.
 
     Attributes:
-        scheme: in lower case, ``basic`` or ``bearer`` or any other.
-        parameters: names in lower case, values without quotation marks.
+        scheme: in lower case, such as ``basic`` or ``bearer``.
+        parameters: names in lower case, values without quotes.
     """
 
     scheme: str
@@ -39,7 +39,7 @@ class Challenge:
 
 
 def parse_challenges(header: str) -> tuple[Challenge, ...]:
-    """Read all challenges in *header*, up to the first thing in it that makes no sense."""
+    """Return all challenges in *header*, up to the first part that is not valid."""
     parameter, scheme, between = (
         re.compile(pattern, re.DOTALL) for pattern in (_PARAMETER, _SCHEME, _BETWEEN)
     )

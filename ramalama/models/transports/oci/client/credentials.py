@@ -1,8 +1,8 @@
-"""Who we are to an OCI registry: from the files and keychains of Podman, Docker and skopeo.
+"""Find the user's credentials for an OCI registry, in the files and helpers of other tools.
 
-Files are looked at in the order of `ramalama_engines.registry_auth.files`. Within one file a
-credential helper of this very registry comes first, then what is written down for the image, then
-the helper of the whole file: as podman and docker do it.
+The files of Podman, Docker and skopeo are searched in the order of
+`ramalama_engines.registry_auth.files`. Within a file, the order is that of podman and docker: a
+credential helper of this registry, then the entry of the image, then the helper of the whole file.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A user and a password, or an identity token, or nothing: then we are nobody in particular.
+    """A user and a password, or an identity token; neither means anonymous access.
 
     Attributes:
-        identity_token: what the registry's token service takes as a refresh token.
-        source: where they are from, for people: a file, perhaps with the helper that it names.
+        identity_token: a refresh token for the registry's token service.
+        source: where the credentials are from, for messages: a file, perhaps with a helper.
     """
 
     username: str | None = None
@@ -46,11 +46,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundCredentials:
-    """What is known of us at a registry.
+    """The result of a search for credentials.
 
     Attributes:
-        credentials: None means that we ask as nobody in particular.
-        notices: what was there and could not be used, a sentence each; for when we are refused.
+        credentials: None means anonymous access.
+        notices: entries that could not be used, in one sentence each; shown if access is refused.
     """
 
     credentials: Credentials | None = None
@@ -60,11 +60,12 @@ class FoundCredentials:
 def find_credentials(
     reference: ImageReference, user: InvokingUser, authfile: Path | None = None
 ) -> FoundCredentials:
-    """Look up who we are to the registry of *reference*; may run a credential helper.
+    """Find the credentials for the registry of *reference*; this may run a credential helper.
 
     Raises:
-        AccessDenied: the file that *authfile* or `REGISTRY_AUTH_FILE` names is missing or broken.
-            The message says nothing of what is in it.
+        AccessDenied: the file that *authfile* or `REGISTRY_AUTH_FILE` names is missing or not
+        valid.
+            The message shows none of its content.
     """
     try:
         entries = find_entries(reference, user, authfile=authfile)
@@ -83,7 +84,7 @@ def find_credentials(
 
 
 def _search(entry: AuthEntry, user: InvokingUser) -> Iterator[FoundCredentials]:
-    """Yield what each part of *entry* knows, the part that counts most first."""
+    """Yield the credentials of each part of *entry*, in the order of precedence."""
     if entry.registry_helper:
         yield _ask(entry.registry_helper, entry, user)
     source = str(entry.source)
@@ -108,26 +109,26 @@ def _ask(helper: str, entry: AuthEntry, user: InvokingUser) -> FoundCredentials:
     return FoundCredentials(credentials=known and replace(known, source=source))
 
 
-_NAME = r"[a-z0-9-]+(\.exe)?"  # a program of Windows, which WSL runs, keeps its suffix
-_NOTHING_THERE = b"credentials not found"
+_NAME = r"[a-z0-9-]+(\.exe)?"  # under WSL, a Windows program keeps its suffix
+_NOT_FOUND = b"credentials not found"
 _MEANS_TOKEN = "<token>"  # noqa: S105 (a user name)
 _LARGEST = 64 * 1024
-_PATIENCE = 60.0  # seconds; a keychain may have to be unlocked by hand
+_TIMEOUT = 60.0  # seconds; a keychain may have to be unlocked by hand
 
 
 class HelperFailed(Exception):
-    """The program did not say what it was asked; the message shows nothing of what it did say."""
+    """A helper gave no credentials; the message shows none of its output."""
 
 
 def ask_helper(
-    name: str, server: str, env: Mapping[str, str], *, patience: float = _PATIENCE
+    name: str, server: str, env: Mapping[str, str], *, patience: float = _TIMEOUT
 ) -> Credentials | None:
-    """Ask ``docker-credential-NAME`` who we are to *server*; None if it does not know.
+    """Return the credentials of ``docker-credential-NAME`` for *server*; None if it has none.
 
-    *patience* in seconds. The program is looked for in the absolute directories of ``PATH`` alone.
+    *patience* is in seconds. The program is searched only in the absolute directories of ``PATH``.
 
     Raises:
-        HelperFailed: it is not there, takes too long, or says something else.
+        HelperFailed: it does not exist, takes too long, or its answer is not valid.
     """
     if re.fullmatch(_NAME, name) is None:
         msg = f"{name[:100]!r} is not the name of a credential helper"
@@ -139,19 +140,19 @@ def ask_helper(
         raise HelperFailed(msg)
     code, output = _run(path, server, env, patience)
     if code:
-        if _NOTHING_THERE in output.lower():
+        if _NOT_FOUND in output.lower():
             return None
         msg = f"{program} failed with exit code {code}; `echo {server} | {program} get` shows why"
         raise HelperFailed(msg)
     credentials = _read(output)
     if credentials is None:
-        msg = f"{program} gave an answer that makes no sense"
+        msg = f"{program} gave an answer that is not valid"
         raise HelperFailed(msg)
     return credentials
 
 
 def _find(program: str, env: Mapping[str, str]) -> Path | None:
-    """Look along PATH, and never where the user happens to stand."""
+    """Return the program's path in PATH; the current directory is never searched."""
     for directory in map(Path, env.get("PATH", "").split(os.pathsep)):
         path = directory / program
         if directory.is_absolute() and path.is_file() and os.access(path, os.X_OK):
@@ -160,7 +161,7 @@ def _find(program: str, env: Mapping[str, str]) -> Path | None:
 
 
 def _run(path: Path, server: str, env: Mapping[str, str], patience: float) -> tuple[int, bytes]:
-    import subprocess  # noqa: PLC0415 (few have a helper)
+    import subprocess  # noqa: PLC0415 (few users have a helper)
 
     pipe = subprocess.PIPE
     try:
@@ -172,7 +173,7 @@ def _run(path: Path, server: str, env: Mapping[str, str], patience: float) -> tu
         raise HelperFailed(msg) from exc
     with process:
         try:
-            return _talk(process, server, deadline=time.monotonic() + patience)
+            return _exchange(process, server, deadline=time.monotonic() + patience)
         except (TimeoutError, subprocess.TimeoutExpired) as exc:
             msg = f"{path.name} did not answer within {patience:g} seconds"
             raise HelperFailed(msg) from exc
@@ -180,16 +181,16 @@ def _run(path: Path, server: str, env: Mapping[str, str], patience: float) -> tu
             process.kill()
 
 
-def _talk(process: Popen[bytes], server: str, *, deadline: float) -> tuple[int, bytes]:
-    """Return the exit code of *process* and what it answers.
+def _exchange(process: Popen[bytes], server: str, *, deadline: float) -> tuple[int, bytes]:
+    """Send *server* to the helper; return its exit code and its output.
 
     Raises:
-        TimeoutError, subprocess.TimeoutExpired: *deadline* passed.
-        HelperFailed: it says more than an answer can have.
+        TimeoutError, subprocess.TimeoutExpired: *deadline* has passed.
+        HelperFailed: its output is longer than an answer can be.
     """
     if process.stdin is None or process.stdout is None:
         raise AssertionError
-    with suppress(BrokenPipeError), process.stdin as stdin:  # it may fail before it reads
+    with suppress(BrokenPipeError), process.stdin as stdin:  # the helper may exit before it reads
         stdin.write(server.encode())
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN)
@@ -201,7 +202,7 @@ def _talk(process: Popen[bytes], server: str, *, deadline: float) -> tuple[int, 
         if not piece:
             return process.wait(_remaining(deadline)), bytes(output)
         output += piece
-    msg = f"the credential helper said more than {_LARGEST} bytes"
+    msg = f"the credential helper wrote more than {_LARGEST} bytes"
     raise HelperFailed(msg)
 
 
@@ -210,7 +211,7 @@ def _remaining(deadline: float) -> float:
 
 
 def _read(output: bytes) -> Credentials | None:
-    """Read a helper's answer; None if it is anything else."""
+    """Parse a helper's answer; return None if it is not valid."""
     try:
         answer = parse_json(output)
     except ValueError:

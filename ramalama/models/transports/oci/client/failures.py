@@ -1,4 +1,4 @@
-"""What a registry's refusals and broken connections mean, in a line for the user."""
+"""Explain a registry's refusals and connection errors in one line."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @contextmanager
 def translated(domain: str, found: FoundCredentials, error: type[ModelError]) -> Generator[None]:
-    """Turn what goes wrong in talking to *domain* as the owner of *found* into *error*.
+    """Turn an error of a request to *domain* with the credentials *found* into *error*.
 
     Raises:
-        AccessDenied: its token service does not let us in.
+        AccessDenied: the registry's token service refuses access.
     """
     try:
         yield
     except TokenRefused as exc:
         raise _not_known(domain, found, f" ({exc})") from exc
     except TokenError as exc:
-        msg = f"{domain} wants a token: {exc}"
+        msg = f"{domain} requires a token: {exc}"
         raise error(msg) from exc
     except AnswerTooLong as exc:
         msg = f"{domain} sends too much: {exc}"
@@ -49,7 +49,7 @@ def translated(domain: str, found: FoundCredentials, error: type[ModelError]) ->
 def refusal(
     answer: HttpAnswer, domain: str, found: FoundCredentials, error: type[ModelError]
 ) -> ModelError:
-    """Say what *answer*, which grants nothing, means."""
+    """Return the error for *answer*, which has an error status."""
     detail = _detail(answer)
     match answer.status:
         case 401:
@@ -66,7 +66,7 @@ def refusal(
 
 
 def _not_known(domain: str, found: FoundCredentials, detail: str) -> AccessDenied:
-    said = "wants a password" if found.credentials is None else f"does not accept {_who(found)}"
+    said = "requires a password" if found.credentials is None else f"does not accept {_who(found)}"
     remedy = "; ".join((*found.notices, f"log in with `ramalama login {domain}`"))
     return AccessDenied(f"{domain} {said}{detail}", hint=remedy)
 
@@ -74,7 +74,7 @@ def _not_known(domain: str, found: FoundCredentials, detail: str) -> AccessDenie
 def _who(found: FoundCredentials) -> str:
     match found.credentials:
         case None:
-            return "strangers"
+            return "anonymous users"
         case credentials:
             who = repr(credentials.username) if credentials.username else "your token"
             return f"{who} (from {credentials.source})" if credentials.source else who
@@ -85,14 +85,13 @@ def _broken(domain: str, exc: httpx2.HTTPError | httpx2.InvalidURL) -> tuple[str
     match _origin(exc):
         case ssl.SSLCertVerificationError() as cause:
             return f"the certificate of {domain} is not trusted ({cause.verify_message})", (
-                f"put its authority's into /etc/containers/certs.d/{domain}/ca.crt, or use "
+                f"install its authority as /etc/containers/certs.d/{domain}/ca.crt, or use "
                 "--tls-verify=false"
             )
         case ssl.SSLError():
-            hint = "if it shall be used so, use --tls-verify=false"
-            return f"{domain} does not speak TLS", hint
+            return f"{domain} does not use TLS", "to use it anyway, use --tls-verify=false"
         case _:
-            return f"{domain} cannot be asked: {advise(exc)}", None
+            return f"{domain} cannot be used: {advise(exc)}", None
 
 
 def _origin(exc: BaseException) -> BaseException:
@@ -102,7 +101,7 @@ def _origin(exc: BaseException) -> BaseException:
 
 
 def _detail(answer: HttpAnswer) -> str:
-    """Return the registry's own words, in parentheses; distribution spec, error codes."""
+    """Return the registry's message, in parentheses; OCI distribution spec, "Error Codes"."""
     try:
         errors = parse_object(answer.body).get("errors")
     except ValueError:

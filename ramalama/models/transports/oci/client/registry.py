@@ -1,4 +1,4 @@
-"""A repository in a registry; OCI distribution specification 1.1.
+"""Read and write a repository in a registry; OCI distribution specification 1.1.
 
 GET|HEAD /v2/NAME/manifests/TAG|DIGEST       GET|HEAD /v2/NAME/blobs/DIGEST
 GET      /v2/NAME/tags/list                  PUT      /v2/NAME/manifests/TAG|DIGEST
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelPullError, ModelPushError, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.oci.client.credentials import FoundCredentials, find_credentials
 from ramalama.models.transports.oci.client.failures import translated
 from ramalama.models.transports.oci.client.session import Session, find_url
@@ -45,7 +45,7 @@ _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 
 
 class Purpose(StrEnum):
-    """What we want of a repository, as the actions of a token's scope."""
+    """The intended use of a repository, as the actions of a token's scope."""
 
     PULL = "pull"
     PUSH = "pull,push"
@@ -53,29 +53,29 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a user reaches registries.
+    """How a user accesses registries.
 
     Attributes:
         open_http: called once for each registry.
-        tls_verify: False takes any certificate, and a registry without TLS.
-        authfile: where credentials are, instead of all the usual places.
-        patience: with a registry that fails to answer; sending has none.
+        tls_verify: False accepts any certificate, and a registry without TLS.
+        authfile: the file with credentials, instead of the default files.
+        retry_policy: for reading; uploads are not repeated.
     """
 
     open_http: OpenClient
     user: InvokingUser
     tls_verify: bool = True
     authfile: Path | None = None
-    retry_policy: RetryPolicy = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawManifest:
-    """A manifest or an index as the registry keeps it.
+    """A manifest or an index as the registry stores it.
 
     Attributes:
-        content: the very bytes, of which *digest* is.
-        media_type: what the registry calls it, which need not be true.
+        content: the original bytes, to which *digest* belongs.
+        media_type: the registry's name for it, which may be wrong.
     """
 
     content: bytes
@@ -91,10 +91,10 @@ def open_session(
     scopes: Sequence[str] = (),
     purpose: Purpose = Purpose.PULL,
 ) -> Session:
-    """Get ready to talk to the registry *domain* (``docker.io``, ``localhost:5000``).
+    """Return a session with the registry *domain* (``docker.io``, ``localhost:5000``).
 
     Raises:
-        ModelPullError, ModelPushError: by *purpose*; `Session` has the details.
+        ModelPullError, ModelPushError: depending on *purpose*; see `Session`.
     """
     error = ModelPullError if purpose is Purpose.PULL else ModelPushError
     client = access.open_http(verify=make_tls(domain, access.user, verify=access.tls_verify))
@@ -113,12 +113,12 @@ def open_repository(
     purpose: Purpose = Purpose.PULL,
     mount_from: Sequence[str] = (),
 ) -> RegistryClient:
-    """Get ready to use the repository of *reference*, whose tag and digest do not matter here.
+    """Return a client for the repository of *reference*, whose tag and digest are ignored.
 
-    *mount_from* are paths of other repositories in the same registry whose blobs are pushed.
+    *mount_from* are other repositories of the same registry from which blobs may be mounted.
 
     Raises:
-        ModelError: as `find_credentials` and `open_session` do.
+        ModelError: see `find_credentials` and `open_session`.
     """
     found = find_credentials(reference, access.user, authfile=access.authfile)
     scopes = [
@@ -130,7 +130,7 @@ def open_repository(
 
 
 class RegistryClient:
-    """Reads and writes one repository; its errors are those of its `Session`."""
+    """Reads and writes one repository; it raises the errors of its `Session`."""
 
     def __init__(self, session: Session, path: str) -> None:
         self.session = session
@@ -138,14 +138,14 @@ class RegistryClient:
 
     @property
     def name(self) -> str:
-        """The repository in full, ``quay.io/org/model``."""
+        """The full name of the repository, ``quay.io/org/model``."""
         return f"{self.session.domain}/{self.path}"
 
     def manifest(self, version: str, *, accept: str = ACCEPT) -> RawManifest:
-        """Fetch the manifest or index that *version*, a tag or a digest, names now.
+        """Return the manifest or index that *version*, a tag or a digest, names now.
 
         Raises:
-            UnknownModel: there is none; the alternatives are references with the tags that are.
+            UnknownModel: there is none; the alternatives are references with the existing tags.
         """
         path = f"/v2/{self.path}/manifests/{version}"
         answer = self.session.ask(path, accept=accept, limit=LARGEST_MANIFEST)
@@ -162,7 +162,7 @@ class RegistryClient:
         return found
 
     def blob(self, descriptor: Descriptor, *, name: str) -> RemoteBlob:
-        """Describe a blob for the downloader; nothing is asked yet."""
+        """Describe a blob for the downloader, without sending a request."""
         url = f"{self.session.url}{self._blob_path(descriptor.digest)}"
         return RemoteBlob(
             name=name,
@@ -174,7 +174,7 @@ class RegistryClient:
         )
 
     def read_blob(self, descriptor: Descriptor, *, limit: int) -> bytes:
-        """Fetch a blob of at most *limit* bytes, and verify it."""
+        """Return the content of a blob of at most *limit* bytes, verified."""
         if descriptor.size > limit:
             msg = f"{descriptor.digest} in {self.name} is too large: {descriptor.size} bytes"
             raise self.session.error(msg)
@@ -182,19 +182,19 @@ class RegistryClient:
         if not answer.ok:
             raise self.session.refusal(answer)
         if (found := _digest(answer.body)) != descriptor.digest:
-            msg = f"{self.name} has {found} where {descriptor.digest} was announced"
+            msg = f"{self.name} has {found} instead of {descriptor.digest}"
             raise self.session.error(msg)
         return answer.body
 
     def has_blob(self, digest: Digest) -> bool:
-        """Ask whether the blob is there already."""
+        """Return whether the registry has the blob."""
         answer = self.session.ask(self._blob_path(digest), method="HEAD")
         if answer.ok or answer.status == _NOT_FOUND:
             return answer.ok
         raise self.session.refusal(answer)
 
     def put_manifest(self, version: str, content: bytes, *, media_type: str) -> Digest:
-        """Publish a manifest under a tag or its digest; what it names must be there already."""
+        """Publish a manifest under a tag or its digest; its blobs must have been pushed before."""
         url = self.session.url.copy_with(path=f"/v2/{self.path}/manifests/{version}")
         headers = {"content-type": media_type}
         answer = self.session.send("PUT", url, content=lambda: content, headers=headers)
@@ -205,7 +205,7 @@ class RegistryClient:
         return digest
 
     def tags(self) -> tuple[str, ...]:
-        """List the first tags, at most a thousand; none where the registry does not tell."""
+        """Return the first tags, at most a thousand; none if the registry does not list them."""
         answer = self.session.ask(f"/v2/{self.path}/tags/list?n={_MOST_TAGS}")
         try:
             tags = parse_object(answer.body).get("tags") if answer.ok else None
@@ -229,16 +229,16 @@ class RegistryClient:
         )
 
     def _check_digest(self, found: Digest, version: str, answer: HttpAnswer) -> None:
-        """Refuse a manifest whose bytes are not those that we, or the registry, named."""
+        """Reject a manifest whose digest is not the one in *version* or in the answer."""
         announced = answer.headers.get("docker-content-digest", "")
         for expected in (version, announced):
             if expected.startswith("sha256:") and expected != str(found):
-                msg = f"{self.name} has {found} where {expected} was announced"
+                msg = f"{self.name} has {found} instead of {expected}"
                 raise self.session.error(msg)
 
 
 def _most_alike(version: str, tags: Sequence[str]) -> Sequence[str]:
-    """Put first what *version* may have been meant to be."""
+    """Sort *tags* so that those similar to *version* come first."""
     import difflib  # noqa: PLC0415 (few tags are misspelt)
 
     alike = difflib.get_close_matches(version, tags)

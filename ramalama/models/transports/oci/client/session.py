@@ -1,4 +1,4 @@
-"""One registry, asked as one user."""
+"""Send requests to one registry, with one user's credentials."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _HUB_SERVER = "registry-1.docker.io"
 
 
 def find_url(domain: str, client: httpx2.Client, *, plain: bool) -> httpx2.URL:
-    """Return where the registry *domain* is: with TLS, or where *plain* allows it without.
+    """Return the URL of the registry *domain*: with TLS, or without it if *plain* allows that.
 
-    As podman does, without TLS is the second try, for what does not speak it.
+    As in podman, a connection without TLS is only tried if TLS fails.
     """
     host = _HUB_SERVER if domain == _HUB else domain
     url = httpx2.URL(f"https://{host}")
@@ -40,10 +40,10 @@ def find_url(domain: str, client: httpx2.Client, *, plain: bool) -> httpx2.URL:
 
 
 class Session:
-    """A registry, and who we are to it; safe for several threads.
+    """A registry with a user's credentials; safe for several threads.
 
-    Every method raises *error*, a class, where the registry cannot be asked, and `AccessDenied`
-    where it gives no token.
+    Every method raises *error*, a class, if the registry cannot be reached, and `AccessDenied` if
+    the registry gives no token.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Session:
         accept: str = "*/*",
         limit: int = _LARGEST_ANSWER,
     ) -> HttpAnswer:
-        """Make one request for something small, twice if the first brings a challenge."""
+        """Send a small request, and repeat it if the registry asks for credentials."""
 
         def once(proof: Mapping[str, str]) -> HttpAnswer:
             headers = {"accept": accept, **proof}
@@ -91,10 +91,10 @@ class Session:
         content: Callable[[], bytes | Iterable[bytes]],
         headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
-        """Make one request with a body, twice if the first brings a challenge.
+        """Send a request with a body, and repeat it if the registry asks for credentials.
 
-        *url* is absolute, and may be another host's, which is told nothing of who we are.
-        *content* is called for each try.
+        *url* is absolute and may belong to another host, which gets no credentials. *content* is
+        called for each attempt.
         """
         ours = self.is_ours(url)
 
@@ -105,16 +105,16 @@ class Session:
         return self._authorized(once)
 
     def proof(self) -> Mapping[str, str]:
-        """Return the headers that say who we are, good for a request that takes long."""
+        """Return headers with credentials that are valid long enough for a long request."""
         with translated(self.domain, self._authorizer.found, self.error):
             return self._authorizer.headers(max_age=_FRESH)
 
     def is_ours(self, url: httpx2.URL) -> bool:
-        """Whether *url* is the registry's own: same scheme, host and port."""
+        """Whether *url* belongs to the registry: same scheme, host and port."""
         return url.origin == self.url.origin
 
     def refusal(self, answer: HttpAnswer) -> ModelError:
-        """Return the error that *answer* amounts to, caused by `TransientError` if it may pass."""
+        """Return the error for *answer*; its cause is a `TransientError` if it is transient."""
         error = refusal(answer, self.domain, self._authorizer.found, self.error)
         if answer.status in TRANSIENT_STATUSES:
             error.__cause__ = TransientError(str(error), pause=asked_pause(answer.headers))
@@ -124,7 +124,7 @@ class Session:
         with translated(self.domain, self._authorizer.found, self.error):
             proof = self._authorizer.headers()
             answer = self._checked(once(proof))
-            # Only the registry itself may ask for our credentials, not where it sent us.
+            # Only the registry itself may ask for credentials, not a server to which it redirects.
             if answer.status != _UNAUTHORIZED or not self.is_ours(httpx2.URL(answer.url)):
                 return answer
             self._authorizer.learn(answer.headers.get("www-authenticate", ""))
@@ -133,6 +133,6 @@ class Session:
 
     def _checked(self, answer: HttpAnswer) -> HttpAnswer:
         if self.url.scheme == "https" and not answer.url.startswith("https:"):
-            msg = f"{self.domain} leads to a place without TLS, whose answers are not believed"
+            msg = f"{self.domain} redirects to a server without TLS, whose answers are not trusted"
             raise self.error(msg)
         return answer

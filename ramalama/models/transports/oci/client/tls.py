@@ -1,13 +1,13 @@
-"""Which certificates a registry may show; containers-certs.d(5).
+"""Load the TLS certificates for a registry; containers-certs.d(5).
 
-The first of these directories that exists is used, HOST being as in the reference, ``host:port``:
+The first of these directories that exists is used; HOST is as in the reference, ``host:port``:
 
     ~/.config/containers/certs.d/HOST    podman's, the user's own
     /etc/containers/certs.d/HOST         podman's
     /etc/docker/certs.d/HOST             docker's
 
-In it, ``*.crt`` are authorities that are trusted beside the machine's, ``NAME.cert`` and
-``NAME.key`` what we show if the registry asks who we are.
+In it, ``*.crt`` are additional trusted authorities; ``NAME.cert`` and ``NAME.key`` are a client
+certificate, used if the registry asks for one.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 def make_tls(domain: str, user: InvokingUser, *, verify: bool = True) -> ssl.SSLContext:
-    """Return how to meet the registry *domain*; without *verify*, any certificate will do.
+    """Return the TLS settings for the registry *domain*; *verify* False accepts any certificate.
 
     Raises:
-        ModelPullError: a file of the user's or the machine's for this registry is broken.
+        ModelPullError: a certificate file for this registry is not valid.
     """
     context = httpx2.create_ssl_context(verify=verify)
     for directory in _directories(domain, user):
@@ -61,11 +61,11 @@ def _load(context: ssl.SSLContext, files: Sequence[Path]) -> None:
                 context.load_verify_locations(file)
             elif file.suffix == ".cert":
                 context.load_cert_chain(file, file.with_suffix(".key"), password=_no_password)
-        except OSError as exc:  # which all errors of the ssl module are
+        except OSError as exc:  # including all errors of the ssl module
             msg = f"{file} cannot be used as a certificate: {exc.strerror or exc}"
             raise ModelPullError(msg) from exc
 
 
 def _no_password() -> str:
-    """Decline; without this, OpenSSL itself asks on the terminal, and waits."""
+    """Return no password; without this function, OpenSSL would ask on the terminal and block."""
     return ""

@@ -1,10 +1,10 @@
-"""Answering a registry's challenges: a password, or a token that a password bought.
+"""Answer a registry's challenges, with a password or with a token.
 
-A registry that wants ``Bearer`` names the service that hands tokens out (its realm), which is
-often another host: ``auth.docker.io`` for Docker Hub. The password goes there and not to the
-registry. So what a registry says is believed only as far as the connection to it was: one that is
-reached over verified TLS cannot send a password anywhere without TLS. Source: the distribution
-project's token authentication and OAuth2 specifications.
+A registry that requires ``Bearer`` names a token service (its realm), often on another host:
+``auth.docker.io`` for Docker Hub. The password is sent there and not to the registry. So a registry
+is trusted only as far as its connection: one with verified TLS cannot make this program send a
+password without TLS. Source: the distribution project's token authentication and OAuth2
+specifications.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from ramalama.models.http.client import HttpAnswer, ask, send
-from ramalama.models.transports.api_requests import PATIENCE
+from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.oci.client.challenge import Challenge, parse_challenges
 from ramalama.models.transports.oci.client.credentials import Credentials
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
@@ -37,15 +37,15 @@ _LARGEST_ANSWER = 64 * 1024
 _PRINTABLE = r"[\x21-\x7e]+"
 _DEFAULT_LIFETIME = 60.0  # seconds; the specification's
 _LONGEST_LIFETIME = 3600
-_MARGIN = 10.0  # a token this close to its end is not used any more
+_MARGIN = 10.0  # seconds; a token that expires sooner is not used
 
 
 class TokenError(Exception):
-    """No token is to be had, and why: the registry's or its token service's fault."""
+    """The registry or its token service gives no token; the message says why."""
 
 
 class TokenRefused(TokenError):
-    """The token service gives no token to the likes of us."""
+    """The token service refuses to give this user a token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +60,10 @@ class _Token:
 
 
 class Authorizer:
-    """Proves to one registry that requests are those of *found*; safe for several threads.
+    """Authenticates requests to one registry with *found*; safe for several threads.
 
-    *scopes* are what a token shall be good for, ``repository:a/b:pull``; *secure* tells that the
-    registry is reached over TLS, and its certificate verified.
+    *scopes* are the scopes of the token, ``repository:a/b:pull``. *secure* says that the registry
+    is reached over TLS with a verified certificate.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Authorizer:
         *,
         scopes: Sequence[str] = (),
         secure: bool = True,
-        retry_policy: RetryPolicy = PATIENCE,
+        retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     ) -> None:
         self.client = client
         self.retry_policy = retry_policy
@@ -85,20 +85,20 @@ class Authorizer:
         self._token: _Token | None = None
 
     def learn(self, header: str) -> None:
-        """Take note of the ``WWW-Authenticate`` that refused what `headers` last returned."""
+        """Use the ``WWW-Authenticate`` header of a response that refused the last headers."""
         challenges = {challenge.scheme: challenge for challenge in parse_challenges(header)}
         with self._lock:
             self._challenge = challenges.get("bearer") or challenges.get("basic")
             self._token = None
 
     def headers(self, *, max_age: float = math.inf) -> Mapping[str, str]:
-        """Return what proves who we are, with a token younger than *max_age* seconds.
+        """Return headers that authenticate the user, with a token younger than *max_age* seconds.
 
-        Empty before the first challenge, and if there is nothing to answer it with.
+        They are empty before the first challenge, and if there are no credentials for it.
 
         Raises:
-            TokenError: the service does not give us one.
-            httpx2.HTTPError, httpx2.InvalidURL: it cannot be asked.
+            TokenError: the token service does not give a token.
+            httpx2.HTTPError, httpx2.InvalidURL: the token service cannot be reached.
         """
         with self._lock:
             match self._challenge:
@@ -114,7 +114,7 @@ class Authorizer:
     def _fetch(self, challenge: Challenge) -> _Token:
         realm = _realm(challenge, secure=self._secure)
         service = challenge.parameters.get("service")
-        # Some registries spell the scope in a way of their own; then both are asked for.
+        # Some registries write the scope differently; then both forms are requested.
         scopes = (*self._scopes, challenge.parameters.get("scope", ""))
         wanted = tuple(dict.fromkeys(scope for scope in scopes if scope))
         if self.found.credentials and (token := self.found.credentials.identity_token):
@@ -166,10 +166,10 @@ def _realm(challenge: Challenge, *, secure: bool) -> httpx2.URL:
     except httpx2.InvalidURL:
         realm = httpx2.URL()
     if realm.scheme not in ("https", "http") or not realm.host or realm.userinfo:
-        msg = f"it names a token service that is no URL: {text[:100]!r}"
+        msg = f"it names a token service that is not a URL: {text[:100]!r}"
         raise TokenError(msg)
     if secure and realm.scheme != "https":
-        msg = f"it names a token service without TLS, {realm.host!r}, which is not safe to ask"
+        msg = f"it names a token service without TLS, {realm.host!r}, which is not safe to use"
         raise TokenError(msg)
     return realm
 

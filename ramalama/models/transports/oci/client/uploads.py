@@ -1,4 +1,4 @@
-"""Blobs into a registry; OCI distribution specification 1.1, "Push".
+"""Upload blobs to a registry; OCI distribution specification 1.1, "Push".
 
 POST /v2/NAME/blobs/uploads/[?mount=DIGEST&from=OTHER]    201 mounted, or 202 and a Location
 PUT  LOCATION?digest=DIGEST                               all of the blob at once, or
@@ -27,13 +27,13 @@ _TRY_IN_PIECES = (405, 411, 413, 501)
 
 
 def mount_blob(registry: RegistryClient, digest: Digest, *, source: str) -> bool:
-    """Have the registry use the blob that it has in the repository *source*; False if it does not.
+    """Mount a blob from the repository *source* of the same registry; return whether that worked.
 
-    It needs a session that may read *source*: `registry.open_repository`, *mount_from*.
+    The session must have access to *source*: see `registry.open_repository`, *mount_from*.
     """
     url = _uploads(registry).copy_merge_params({"mount": str(digest), "from": source})
     answer = registry.session.send("POST", url, content=bytes)
-    if answer.status == _ACCEPTED:  # it has begun an upload, which nobody wants
+    if answer.status == _ACCEPTED:  # it has begun an upload, which is not needed
         registry.session.send("DELETE", _location(registry, answer), content=bytes)
     return answer.status == _CREATED
 
@@ -46,15 +46,15 @@ def upload_blob(
     on_bytes: Callable[[int], None] = lambda _count: None,
     piece: int = PIECE,
 ) -> None:
-    """Send all of *content*, whose digest is *digest*; the registry verifies it.
+    """Upload *content*, which has the digest *digest*; the registry verifies it.
 
-    It goes in pieces of *piece* bytes where the registry does not take it at once. *on_bytes*
-    hears how many bytes have left since the last call. After a failure, call again.
+    If the registry does not accept it at once, it is sent in pieces of *piece* bytes. *on_bytes*
+    gets the number of bytes sent since its last call. After a failure, call this function again.
     """
     session = registry.session
     counted = partial(_counted, content, on_bytes)
     target = _begin(registry).copy_merge_params({"digest": str(digest)})
-    session.proof()  # a token that is about to end would do so on the way
+    session.proof()  # renews a token that would expire during the upload
     answer = session.send(
         "PUT",
         target,
@@ -114,7 +114,7 @@ def _uploads(registry: RegistryClient) -> httpx2.URL:
 
 
 def _location(registry: RegistryClient, answer: HttpAnswer) -> httpx2.URL:
-    """Return where to go on: absolute or relative, with a query or without, as the server likes."""
+    """Return the URL to continue with, which the server gives as an absolute or relative URL."""
     session = registry.session
     try:
         url = httpx2.URL(answer.url).join(answer.headers.get("location", ""))

@@ -1,1 +1,1 @@
-"""Layers of an image: compressed tar archives, and what they hide."""
+"""Read and write the layers of an image: tar archives, perhaps compressed."""

@@ -1,4 +1,4 @@
-"""Read a layer as the tar that it is, whatever it is compressed with, up to a bound."""
+"""Read a layer as an uncompressed tar, up to a size limit."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_SKIPPABLE = b"\x2a\x4d\x18"  # of zstd, after one byte; may come first, with notes of the tool's
+_SKIPPABLE = b"\x2a\x4d\x18"  # of zstd, after one byte; a frame with a tool's notes may come first
 
-# Python has a decoder since 3.14; the second is the same one for older versions, from PyPI.
+# Python has a decoder since 3.14; the second module is a backport for older versions.
 ZSTD_MODULES: Final = ("compression.zstd", "backports.zstd")
 
 
 class LayerError(Exception):
-    """A layer is damaged, or a bomb."""
+    """A layer is damaged, or expands to an unreasonable size."""
 
 
 class LayerStream:
-    """The tar in a layer; to be closed, which leaving a with-block does.
+    """The tar in a layer; close it, or use it in a with-block.
 
-    Going by the first bytes, not by what a manifest calls it. Of a tar that is longer than *slack*
-    bytes and *ratio* times the layer, the rest is not to be had.
+    The compression is recognized by the first bytes, not by the manifest. Reading fails beyond
+    *slack* bytes plus *ratio* times the size of the layer.
 
     Raises:
-        ModelUnsupported: it is zstd, and none of *zstd_modules* is there.
+        ModelUnsupported: it is zstd, and none of *zstd_modules* is installed.
         OSError: it cannot be opened.
     """
 
@@ -64,10 +64,10 @@ class LayerStream:
         self._file.close()
 
     def read(self, size: int) -> bytes:
-        """Return at most *size* bytes, none at the end.
+        """Return at most *size* bytes; none at the end.
 
         Raises:
-            LayerError: it cannot be decompressed, or there is too much.
+            LayerError: it cannot be decompressed, or it is too large.
         """
         try:
             content = self._file.read(size)
@@ -76,7 +76,7 @@ class LayerStream:
             raise LayerError(msg) from exc
         self._left -= len(content)
         if self._left < 0:
-            msg = "it is far larger than it seemed"
+            msg = "its uncompressed content is far too large"
             raise LayerError(msg)
         return content
 

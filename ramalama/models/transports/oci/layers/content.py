@@ -1,4 +1,4 @@
-"""The bytes of a blob that is sent: in memory, in files, or a mixture, but never all in memory."""
+"""The content of a blob to upload: from memory and from files, read in blocks."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _BLOCK = 1024 * 1024
 
 
 class ContentInterrupted(ModelPushError):
-    """Bytes have stopped coming from where they are; in a moment they may come again.
+    """The source of the bytes failed temporarily.
 
-    A class of its own, since httpcore takes the cause off what the body of a request raises.
+    This is a separate class because httpcore drops the cause of an exception in a request's body.
     """
 
 
 class BlobContent(Protocol):
-    """Bytes that can be had as often as one likes."""
+    """Bytes that can be read several times."""
 
     @property
     def size(self) -> int:
-        """In bytes; known without reading anything."""
+        """The size in bytes, known without reading."""
         ...
 
     def blocks(self, first: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from *first* to before *end*, which is the size if it is None.
+        """Yield the bytes from *first* (included) to *end* (excluded; None: the size).
 
         Raises:
-            ModelPushError: they cannot be had, or not all of them.
+            ModelPushError: the bytes cannot be read completely.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePart:
-    """All of a file, which had *size* bytes when it was looked at."""
+    """A whole file, whose size was *size* bytes before."""
 
     path: Path
     size: int
@@ -49,20 +49,20 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Parts that follow each other without a gap; it can be read as often as one likes."""
+    """Parts that follow each other; they can be read several times."""
 
     parts: tuple[bytes | FilePart, ...]
 
     @property
     def size(self) -> int:
-        """In bytes; known without reading anything."""
+        """The size in bytes, known without reading."""
         return sum(map(_size, self.parts))
 
     def blocks(self, first: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from *first* to before *end*, which is the size if it is None.
+        """Yield the bytes from *first* (included) to *end* (excluded; None: the size).
 
         Raises:
-            ModelPushError: a file cannot be read, or is shorter than it was.
+            ModelPushError: a file cannot be read, or is shorter than before.
         """
         end = self.size if end is None else end
         position = 0
@@ -73,8 +73,8 @@ class Content:
             position += _size(part)
 
     def digest(self) -> Digest:
-        """Read everything, and compute its digest; at about a gigabyte a second."""
-        import hashlib  # noqa: PLC0415 (who sends blobs as they are has their digests)
+        """Read everything and return its digest, at about a gigabyte a second."""
+        import hashlib  # noqa: PLC0415 (not needed for files whose digests are known)
 
         found = hashlib.sha256()
         for block in self.blocks():
@@ -100,5 +100,5 @@ def _blocks(part: bytes | FilePart, start: int, stop: int) -> Iterator[bytes]:
         msg = f"{part.path} cannot be read: {exc.strerror}"
         raise ModelPushError(msg) from exc
     if start < stop:
-        msg = f"{part.path} has become shorter since it was looked at"
+        msg = f"{part.path} has become shorter meanwhile"
         raise ModelPushError(msg)

@@ -1,7 +1,7 @@
-"""Layers over layers: which files an image has in the end; OCI image specification, layer.md.
+"""Combine layers into the files of an image; OCI image specification, layer.md.
 
-In a layer, a file ``.wh.NAME`` removes NAME, and ``.wh..wh..opq`` all of its directory, as far as
-they came with the layers below.
+In a layer, a file ``.wh.NAME`` removes NAME, and ``.wh..wh..opq`` removes the whole directory, but
+only files of lower layers.
 """
 
 from __future__ import annotations
@@ -14,42 +14,42 @@ if TYPE_CHECKING:
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_MOST_LINKS = 40  # in a row; as Linux has it
+_MOST_LINKS = 40  # in a row; the limit of Linux
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A symbolic link; *target* is a path as those of files are."""
+    """A symbolic link; *target* is a path like those of files."""
 
     target: str
 
 
 class Overlay(Generic[T]):
-    """Files by their path: relative, with "/", as `clean_path` returns it."""
+    """The files of an image by path: relative, with "/", as `clean_path` returns them."""
 
     def __init__(self) -> None:
         self._below: dict[str, T | Link] = {}
         self._layer: dict[str, T | Link] = {}
 
     def begin_layer(self) -> None:
-        """Lay what was added so far below what will come."""
+        """Begin a new layer above the existing ones."""
         self._below |= self._layer
         self._layer = {}
 
     def add(self, path: str, entry: T | Link) -> None:
-        """Add a file or a link, in the place of whatever was there."""
+        """Add a file or a link; it replaces whatever has this path."""
         self._remove_below(path)
         self._layer[path] = entry
 
     def add_directory(self, path: str) -> None:
-        """Add a directory, in the place of a file; files in it stay."""
+        """Add a directory; it replaces a file, but keeps the files in the directory."""
         self._below.pop(path, None)
         self._layer.pop(path, None)
 
     def white_out(self, path: str) -> None:
-        """Do what the whiteout at *path* says."""
+        """Apply the whiteout at *path*."""
         directory, _, name = path.rpartition("/")
         if name == _OPAQUE:
             self._remove_below(directory)
@@ -60,17 +60,17 @@ class Overlay(Generic[T]):
         self._remove_below(hidden)
 
     def get(self, path: str) -> T | Link | None:
-        """Return what is there now."""
+        """Return the entry at *path*; None if there is none."""
         return self._layer.get(path, self._below.get(path))
 
     def files(self) -> Mapping[str, T]:
-        """Return all files, and under a link's name the file that it leads to, if it does."""
+        """Return all files by path; a link is replaced by its target, or omitted if broken."""
         paths = sorted({*self._below, *self._layer})
         found = ((path, self._follow(path)) for path in paths)
         return {path: file for path, file in found if file is not None}
 
     def is_link(self, path: str) -> bool:
-        """Tell whether a symbolic link is there."""
+        """Return whether *path* is a symbolic link."""
         return isinstance(self.get(path), Link)
 
     def _follow(self, path: str) -> T | None:
@@ -88,12 +88,12 @@ class Overlay(Generic[T]):
 
 
 def is_whiteout(path: str) -> bool:
-    """Tell whether *path* is no file, but says that there is none."""
+    """Return whether *path* is a whiteout, which removes a file, and not a file."""
     return path.rpartition("/")[2].startswith(_WHITEOUT)
 
 
 def clean_path(text: str, *, base: str = "") -> str | None:
-    """Return the path that *text* means, seen from the directory *base*; None if it leads out.
+    """Return *text* as a normalized path, relative to *base*; None if it leads outside.
 
     "/" is the root of the archive.
     """

@@ -1,8 +1,8 @@
-"""Tar archives by strangers, as a stream; POSIX.1-2001 pax, ustar, and GNU's long names.
+"""Read untrusted tar archives as a stream; POSIX.1-2001 pax, ustar, and GNU's long names.
 
-The standard library's reader takes headers of any length into memory, in time that grows with the
-square of it. Here headers have bounds, and what a file in a model has no need of (holes, devices)
-is reported as `MemberType.OTHER`.
+The standard library's reader accepts headers of any length, in time proportional to the square of
+the length. Here headers have a size limit, and types that a file of a model cannot have (sparse
+files, devices) are reported as `MemberType.OTHER`.
 
 offset  size  field                    offset  size  field
 0       100   name                     156     1     type
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BLOCK = 512
 _READ = 1024 * 1024
 _LARGEST_HEADER = 1024 * 1024  # of pax records, or of a long name
-_LONGEST_NAME = 4096  # bytes; PATH_MAX, which no file on a disk exceeds
+_LONGEST_NAME = 4096  # bytes; PATH_MAX of Linux
 _LARGEST_MEMBER = 2**50
 _PAX, _PAX_GLOBAL, _LONG_NAME, _LONG_TARGET = b"x", b"g", b"L", b"K"
 _WITHOUT_CONTENT = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, directories, pipes
@@ -32,19 +32,19 @@ _RECORD = rb"(?s)(?P<length>[1-9][0-9]{0,6}) (?P<key>[^=\n]+)="
 
 
 class ByteStream(Protocol):
-    """Bytes, one after the other."""
+    """A stream of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Return at most *size* of them, none at the end."""
+        """Return at most *size* bytes; none at the end."""
         ...
 
 
 class TarError(Exception):
-    """It is no tar archive, or one that nobody has reason to make."""
+    """It is not a tar archive, or has unreasonable content."""
 
 
 class MemberType(Enum):
-    """What a member is, as far as it matters."""
+    """The type of a member, as far as it matters."""
 
     FILE = auto()
     HARD_LINK = auto()
@@ -65,13 +65,13 @@ _TYPES = {
 
 @dataclass(slots=True, kw_only=True)
 class Member:
-    """One entry.
+    """One member of an archive.
 
     Attributes:
-        name: as it is written, which may be anything but longer than `PATH_MAX`; bytes that are
-            not UTF-8 are surrogates.
-        target: of a link.
-        size: in bytes, of the content.
+        name: as written in the archive; not checked, but at most `PATH_MAX` long. Bytes that are
+        not
+            UTF-8 become surrogates.
+        target: the target of a link. size: of the content, in bytes.
     """
 
     name: str
@@ -85,15 +85,15 @@ class Member:
         self._left = self.size
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the content, once, before the next member is asked for.
+        """Yield the content, once, before the next member is requested.
 
         Raises:
-            TarError: it breaks off.
+            TarError: the archive ends within it.
         """
         while self._left:
             block = self._stream.read(min(_READ, self._left))
             if not block:
-                msg = "it breaks off within a file"
+                msg = "it ends within a file"
                 raise TarError(msg)
             self._left -= len(block)
             yield block
@@ -101,7 +101,7 @@ class Member:
 
 @dataclass(slots=True)
 class _Overrides:
-    """What extra headers say of the member that follows."""
+    """The values of extra headers for the next member."""
 
     name: str | None = None
     target: str | None = None
@@ -110,10 +110,10 @@ class _Overrides:
 
 
 def read_members(stream: ByteStream) -> Iterator[Member]:
-    """Yield the members of the archive; content that was not read is skipped.
+    """Yield the members of the archive; content that is not read is skipped.
 
     Raises:
-        TarError: it makes no sense.
+        TarError: the archive is not valid.
     """
     overrides = _Overrides()
     while header := _read_header(stream):
@@ -131,13 +131,13 @@ def read_members(stream: ByteStream) -> Iterator[Member]:
 
 
 def _read_header(stream: ByteStream) -> bytes:
-    """Return the next header; nothing at the end, which a block of zeros is."""
+    """Return the next header; nothing at the end, which is a block of zeros."""
     header = _read_exactly(stream, _BLOCK, at_the_end=b"")
     if not header.strip(b"\0"):
         return b""
     checksum = _number(header[148:156])
     if checksum != sum(header[:148]) + sum(header[156:]) + 8 * ord(" "):
-        msg = "it is no tar archive, or a header in it is damaged"
+        msg = "it is not a tar archive, or a header in it is damaged"
         raise TarError(msg)
     return header
 
@@ -149,12 +149,12 @@ def _member(stream: ByteStream, header: bytes, size: int, overrides: _Overrides)
     name = name if overrides.name is None else overrides.name
     flag = header[156:157]
     kind = _TYPES.get(flag, MemberType.OTHER)
-    if flag == b"\0" and name.endswith("/"):  # as the oldest archives write directories
+    if flag == b"\0" and name.endswith("/"):  # the oldest format writes directories so
         kind = MemberType.DIRECTORY
     target = _text(header[157:257]) if overrides.target is None else overrides.target
     size = size if overrides.size is None else overrides.size
     if flag in _WITHOUT_CONTENT or kind is MemberType.DIRECTORY:
-        size = 0  # even where one is written
+        size = 0  # even if the header has a size
     return Member(
         name=name,
         type=MemberType.OTHER if overrides.sparse else kind,
@@ -173,18 +173,18 @@ def _note(overrides: _Overrides, kind: bytes, content: bytes) -> None:
         case b"x":
             _note_pax(overrides, content)
         case _:
-            pass  # global records are comments, in the archives of those who write images
+            pass  # in the archives of images, global records are comments
 
 
 def _note_pax(overrides: _Overrides, content: bytes) -> None:
-    """Read records, a line each, ``LENGTH KEY=VALUE``, of which LENGTH counts every byte."""
+    """Parse pax records, each ``LENGTH KEY=VALUE`` with a newline, all of which LENGTH counts."""
     record = re.compile(_RECORD)
     position = 0
     while position < len(content):
         match = record.match(content, position)
         end = position + int(match["length"]) if match else 0
         if match is None or not match.end() < end <= len(content):
-            msg = "it has a pax header that makes no sense"
+            msg = "it has a pax header that is not valid"
             raise TarError(msg)
         value = content[match.end() : end - 1]
         match match["key"]:
@@ -213,7 +213,7 @@ def _skip_padding(stream: ByteStream, size: int) -> None:
 
 
 def _read_exactly(stream: ByteStream, size: int, *, at_the_end: bytes | None = None) -> bytes:
-    """Read *size* bytes; at the very end, where there are none at all, return *at_the_end*."""
+    """Read *size* bytes; return *at_the_end* if there are no more bytes at all."""
     content = b""
     while len(content) < size:
         block = stream.read(size - len(content))
@@ -223,7 +223,7 @@ def _read_exactly(stream: ByteStream, size: int, *, at_the_end: bytes | None = N
     if len(content) == size:
         return content
     if content or at_the_end is None:
-        msg = "it breaks off"
+        msg = "it ends too early"
         raise TarError(msg)
     return at_the_end
 
@@ -233,7 +233,7 @@ def _text(content: bytes) -> str:
 
 
 def _path(content: bytes) -> str:
-    """Read a name in an extra header, of which an archive may have many, and each is kept."""
+    """Read a name in an extra header; its length is limited, since an archive may have many."""
     name = content.partition(b"\0")[0]
     if len(name) > _LONGEST_NAME:
         msg = f"it has a name of {len(name)} bytes"
@@ -243,22 +243,22 @@ def _path(content: bytes) -> str:
 
 def _decimal(content: bytes) -> int:
     if not re.fullmatch(rb"[0-9]{1,20}", content) or int(content) > _LARGEST_MEMBER:
-        msg = "it has a file of a size that cannot be"
+        msg = "it has a file of an impossible size"
         raise TarError(msg)
     return int(content)
 
 
 def _number(content: bytes) -> int:
-    """Read an octal number, or GNU's form for large ones: the top bit set, then base 256."""
+    """Parse an octal number, or GNU's form for large ones: the top bit set, then base 256."""
     if content[0] == 0x80:  # noqa: PLR2004 (GNU tar; 0xff would be a negative number)
         number = int.from_bytes(content[1:], "big")
     else:
         digits = content.strip(b" \0")
         if not re.fullmatch(rb"[0-7]*", digits):
-            msg = "it is no tar archive, or a header in it is damaged"
+            msg = "it is not a tar archive, or a header in it is damaged"
             raise TarError(msg)
         number = int(digits or b"0", 8)
     if number > _LARGEST_MEMBER:
-        msg = "it has a file of a size that cannot be"
+        msg = "it has a file of an impossible size"
         raise TarError(msg)
     return number

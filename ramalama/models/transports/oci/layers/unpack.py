@@ -1,8 +1,8 @@
-"""Take the files of a model out of the layers of an image, or out of any tars that hold some.
+"""Unpack the files of a model from the layers of an image, or from other tar archives.
 
-Nothing in an archive becomes a path of this machine: content goes to files whose names are ours,
-and from there to the shelf, by its digest. Layers lie over each other as in an image; links are
-second names of files.
+No name in an archive becomes a path of this machine: content is written to files with generated
+names, and then moved to the blob store by its digest. Layers are combined as in an image; links are
+additional names of files.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
     from ramalama.models.download.values import BlobStore
 
-_MOST_MEMBERS = 200_000  # of a layer; those of whole distributions have as many
+_MOST_MEMBERS = 200_000  # in a layer; whole distributions have as many
 _MOST_FILES = 4000  # of the model
-_SLACK = 256 * 1024**2  # bytes that any layer may grow to,
-_RATIO = 100  # and beyond that, so many times its own size; gzip reaches a thousand
+_SLACK = 256 * 1024**2  # bytes that any layer may have uncompressed,
+_RATIO = 100  # and more by this factor of its compressed size; gzip can reach a thousand
 _HEAD = 4  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file that lies in our directory, and how it begins."""
+    """A file in the scratch directory, and its first bytes."""
 
     blob: FetchedBlob
     head: bytes
@@ -47,15 +47,15 @@ class _File:
 def unpack(
     layers: Sequence[Path], blob_store: BlobStore, *, prefix: str, directory: Path, name: str
 ) -> tuple[StoredFile, ...]:
-    """Put what is below *prefix* in *layers* on *shelf*, and tell what that was.
+    """Unpack the files below *prefix* in *layers* into *blob_store*, and return them.
 
-    Until it is complete, it lies in *directory*, which should be on the shelf's file system;
-    nothing is left there when this returns or raises.
+    Unfinished files are in *directory*, which should be on the blob store's file system; none is
+    left there in the end.
 
     Raises:
-        ModelPullError: a layer is damaged, far larger than it seemed, or has what no model has.
-        ModelUnsupported: a layer is compressed in a way that cannot be read here.
-        StoreError: the disk takes no more.
+        ModelPullError: a layer is damaged or far too large, or contains what no model has.
+        ModelUnsupported: a layer's compression is not supported here.
+        StoreError: the disk is full, or fails.
     """
     unpacker = _Unpacker(directory, prefix)
     try:
@@ -73,13 +73,13 @@ def unpack(
         raise StoreError(msg) from exc
     finally:
         unpacker.clean_up()
-    # Real names before those of links.
+    # Names of files come before names of links.
     paths = sorted(files, key=unpacker.overlay.is_link)
     return _stored({path.removeprefix(prefix): files[path] for path in paths})
 
 
 class _Unpacker:
-    """Lays the files of one layer over those of the others."""
+    """Combines the files of all layers."""
 
     def __init__(self, directory: Path, prefix: str) -> None:
         self.overlay = Overlay[_File]()
@@ -97,18 +97,18 @@ class _Unpacker:
                     raise LayerError(msg)
                 path = clean_path(member.name)
                 if path is None:
-                    msg = f"{member.name[:100]!r} leads out of it"
+                    msg = f"{member.name[:100]!r} leads outside of it"
                     raise LayerError(msg)
-                if self._concerns_us(path):
+                if self._is_relevant(path):
                     self._taken += 1
                     self._take(path, member)
 
     def clean_up(self) -> None:
-        """Remove what nobody moved away."""
+        """Remove the files that were not moved away."""
         for path in self._made:
             path.unlink(missing_ok=True)
 
-    def _concerns_us(self, path: str) -> bool:
+    def _is_relevant(self, path: str) -> bool:
         directory = path.rpartition("/")[0]
         above = not directory or self._prefix.startswith(f"{directory}/")
         return path.startswith(self._prefix) or (above and is_whiteout(path))
@@ -148,7 +148,7 @@ class _Unpacker:
 
 
 def _stored(files: Mapping[str, _File]) -> tuple[StoredFile, ...]:
-    """Name the files; weights with several names get the first that tells what they are."""
+    """Return the files; weights with several names get the first name that says what they are."""
     found = [
         StoredFile(name=name, kind=kind, digest=file.blob.digest, size=file.blob.size)
         for name, file in files.items()

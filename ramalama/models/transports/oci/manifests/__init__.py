@@ -1,1 +1,1 @@
-"""Manifests and indexes: what a registry says of an image."""
+"""Parse the manifests and indexes of a registry."""

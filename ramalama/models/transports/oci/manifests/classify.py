@@ -1,4 +1,4 @@
-"""What the layers of a manifest are to a server, whichever tool made them.
+"""Find the purpose of each layer of a manifest, whichever tool has made it.
 
 ================== ====================================== =====================================
 made by            known by                               a file's name
@@ -11,7 +11,7 @@ Docker             ``vnd.docker.ai.*`` layers             none in its version 0.
 Ollama             ``vnd.ollama.image.*`` layers          none
 ================== ====================================== =====================================
 
-Tools mix these, so each layer is looked at by itself: its type says what it is, else its name.
+Tools mix these, so each layer is examined separately: its type says what it is, or else its name.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _KINDS = {
     "vnd.ollama.image.messages": FileKind.MESSAGES,
     "vnd.ollama.image.license": FileKind.LICENSE,
 }
-# Nothing for a server: training data, code that would be run, and what is obsolete.
+# Not for a server: training data, code, and obsolete types.
 _LEFT_OUT = ("vnd.cncf.model.dataset.", "vnd.cncf.model.code.", "vnd.ollama.image.embed")
 _FOREIGN = ("vnd.ollama.image.tensor", "vnd.docker.ai.dduf")
 _ARCHIVES = (".tar", ".tar+gzip", ".tar+zstd")
@@ -93,10 +93,10 @@ class ModelLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a manifest holds of a model: files as they are, and layers that hold files.
+    """The parts of a model in a manifest: layers that are files, and layers that are archives.
 
     Attributes:
-        prefix: what of the archives belongs to the model; see `RemoteArchive`.
+        prefix: the path in the archives below which the model's files are; see `RemoteArchive`.
     """
 
     files: tuple[ModelLayer, ...]
@@ -105,7 +105,7 @@ class Contents:
 
 
 def is_image(manifest: Manifest) -> bool:
-    """Tell whether it is an image as engines run them: its files are in its layers."""
+    """Return whether it is an image that engines can run: its files are in its layers."""
     return manifest.config.media_type in (
         media_types.OCI_CONFIG,
         media_types.DOCKER_CONFIG,
@@ -116,10 +116,10 @@ def is_image(manifest: Manifest) -> bool:
 
 
 def read_contents(manifest: Manifest, wanted: ModelFormat, *, name: str) -> Contents:
-    """Tell what *manifest*, which is no image, holds; weights first, in the order of their parts.
+    """Return the content of *manifest*, which is not an image; weights first, in order.
 
     Raises:
-        ModelUnsupported: no model that a server of ours loads.
+        ModelUnsupported: it has no model that a supported server can load.
     """
     layers = [layer for layer in manifest.layers if not _short(layer).startswith(_LEFT_OUT)]
     if strange := next((layer for layer in layers if _short(layer).startswith(_FOREIGN)), None):
@@ -139,14 +139,14 @@ def _short(layer: Descriptor) -> str:
 
 
 def _is_archive(layer: Descriptor) -> bool:
-    """Tell whether the layer is a directory, packed."""
+    """Return whether the layer is a packed directory."""
     known = layer.media_type.startswith((media_types.MODELPACK, media_types.DOCKER_MODEL))
     packed = known and layer.media_type.endswith(_ARCHIVES)
     return packed or layer.annotations.get(_UNPACK) == "true"
 
 
 def _named(layers: Sequence[Descriptor]) -> tuple[ModelLayer, ...]:
-    """Give each layer its kind and its name, but for code, which is left out."""
+    """Return each layer with its kind and name, except for code, which is left out."""
     paths = [_path(layer) for layer in layers]
     kinds = [_kind(layer, path) for layer, path in zip(layers, paths, strict=True)]
     nameless = Counter(kind for kind, path in zip(kinds, paths, strict=True) if not path)
@@ -180,7 +180,7 @@ def _kind(layer: Descriptor, path: str) -> FileKind | None:
 
 
 def _usual_name(kind: FileKind, number: int, count: int) -> str:
-    """Return what the file would be called in a directory, as the *number*-th of *count*."""
+    """Return the default name of the *number*-th of *count* files of a kind."""
     if count == 1:
         return _NAMES[kind]
     stem, dot, suffix = _NAMES[kind].partition(".")
@@ -189,7 +189,7 @@ def _usual_name(kind: FileKind, number: int, count: int) -> str:
 
 
 def _with_guess(files: Sequence[ModelLayer]) -> tuple[ModelLayer, ...]:
-    """Take the only file without a telling name for the weights; their content will be checked."""
+    """Treat the only file without a clear name as weights; its content will be checked later."""
     untold = [
         file
         for file in files

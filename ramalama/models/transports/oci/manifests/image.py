@@ -1,7 +1,7 @@
-"""Which images hold a model, before anything large of them is fetched.
+"""Recognize images that hold a model, before their layers are downloaded.
 
-Upstream's tools label theirs (``org.containers.type``); those that others make as "modelcars", with
-any builder, tell by a step that puts files into ``/models``.
+Upstream RamaLama labels its images (``org.containers.type``). "Modelcars" that other tools have
+built are recognized by a build step that puts files into ``/models``.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _INDEXED = "org.cncf.model.model"
 
 
 def is_annotated(annotations: Mapping[str, str]) -> bool:
-    """Tell whether a manifest, or an entry of an index, says of itself that it is a model."""
+    """Return whether the annotations of a manifest or index entry say that it is a model."""
     return annotations.get(_INDEXED) == "true" or annotations.get(_TYPE, "").startswith(_MODEL)
 
 
 def holds_model(config: bytes) -> bool:
-    """Tell whether an image with the configuration *config* seems to hold one.
+    """Return whether an image with the configuration *config* seems to hold a model.
 
     Raises:
-        ValueError: it makes no sense.
+        ValueError: *config* is not valid.
     """
     fields = parse_object(config)
     settings = fields.get("config")

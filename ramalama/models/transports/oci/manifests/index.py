@@ -1,8 +1,8 @@
-"""Which manifest of an index to take.
+"""Choose a manifest of an index.
 
-The files of a model are the same for every platform, so that an index of models is never refused
-for having none for this machine; one that is annotated as a model comes first, since some indexes
-hold a program for every platform and one model.
+The files of a model are the same for every platform, so an index of models is used even if it has
+none for this machine. An entry that is annotated as a model is preferred, since some indexes hold a
+program for several platforms and one model.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 
 
 def choose_manifest(index: Index, *, name: str, machine: str | None = None) -> Descriptor:
-    """Return the entry to go on with; *machine* is as ``uname -m`` tells, by default this one's.
+    """Return the entry to use; *machine* is a value of ``uname -m``, by default this machine's.
 
     Raises:
-        ModelUnsupported: there is none.
+        ModelUnsupported: the index has no usable entry.
     """
     entries = [entry for entry in index.manifests if not _is_attestation(entry)]
     if not entries:
@@ -38,7 +38,7 @@ def choose_manifest(index: Index, *, name: str, machine: str | None = None) -> D
 
 
 def _is_attestation(entry: Descriptor) -> bool:
-    """Tell whether it is what BuildKit adds about how an image was built."""
+    """Return whether it is BuildKit's information about how an image was built."""
     unknown = entry.platform is not None and entry.platform.os == _UNKNOWN
     return unknown or _ATTESTATION in entry.annotations
 

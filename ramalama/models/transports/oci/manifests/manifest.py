@@ -1,9 +1,9 @@
-"""Manifests and indexes; OCI image specification 1.1, and Docker's schema 2, which is like it.
+"""Parse manifests and indexes; OCI image specification 1.1, and Docker's similar schema 2.
 
-They come from anywhere and decide what is fetched, so nothing in them is taken for granted: every
-field that is used has its type and its bound, no object has two fields of one name (of which
-programs see different ones), and a manifest that could be read as an index too is neither
-(CVE-2021-41190). Fields that we do not know are left alone.
+They are not trusted, and they decide what is downloaded. So every field that is used is checked for
+its type and size; an object with two fields of the same name is rejected, since programs read
+different ones; and so is a manifest that could also be read as an index (CVE-2021-41190). Unknown
+fields are ignored.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ramalama_values.json import is_array, is_object
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LARGEST_MANIFEST = 4 * 1024 * 1024  # bytes; registries need not take more (distribution spec)
+LARGEST_MANIFEST = 4 * 1024 * 1024  # bytes; registries need not accept more (distribution spec)
 
 _MOST_DESCRIPTORS = 10_000
-_LARGEST_BLOB = 64 * 1024**4  # bytes; a hundred times what any model has
+_LARGEST_BLOB = 64 * 1024**4  # bytes; a hundred times the largest model
 _LONGEST_TEXT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """What an image is for, in Go's words: ``linux``, ``amd64``."""
+    """The platform of an image, in Go's words: ``linux``, ``amd64``."""
 
     os: str
     architecture: str
@@ -37,10 +37,10 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """A blob or another manifest, by its content.
+    """A reference to a blob or another manifest by its digest.
 
     Attributes:
-        media_type: what it is; "" where nobody says.
+        media_type: its type; "" if it is not given.
         size: in bytes.
         platform: only in an index.
     """
@@ -55,7 +55,7 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What an image or an artifact consists of."""
+    """The parts of an image or an artifact."""
 
     config: Descriptor
     layers: tuple[Descriptor, ...]
@@ -65,30 +65,30 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """Several manifests of which one is wanted."""
+    """A list of manifests, of which one is used."""
 
     manifests: tuple[Descriptor, ...]
     artifact_type: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-class _Nonsense(Exception):
-    """What is wrong; the caller knows with what."""
+class _InvalidManifest(Exception):
+    """The manifest is not valid; the message says why, but not whose it is."""
 
 
 def parse_manifest(content: bytes, *, name: str) -> Manifest | Index:
-    """Read the manifest or index of *name*; which of them it is, its fields tell.
+    """Parse the manifest or index of *name*; its fields say which of them it is.
 
     Raises:
-        ModelPullError: it makes no sense, or is longer than anybody needs.
+        ModelPullError: it is not valid, or is unreasonably large.
     """
     try:
         fields = parse_object(content)
         if "manifests" in fields:
             return _index(fields)
         return _manifest(fields)
-    except (_Nonsense, ValueError) as exc:
-        msg = f"the manifest of {name} makes no sense: {exc}"
+    except (_InvalidManifest, ValueError) as exc:
+        msg = f"the manifest of {name} is not valid: {exc}"
         raise ModelPullError(msg) from exc
 
 
@@ -106,7 +106,7 @@ def _index(fields: Mapping[str, object]) -> Index:
     _check_media_type(fields, (media_types.OCI_INDEX, media_types.DOCKER_LIST))
     if "layers" in fields or "config" in fields:
         msg = "it can be read as a manifest and as an index"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
     return Index(
         manifests=_descriptors(fields, "manifests"),
         artifact_type=_text(fields, "artifactType"),
@@ -115,38 +115,38 @@ def _index(fields: Mapping[str, object]) -> Index:
 
 
 def _check_media_type(fields: Mapping[str, object], expected: Sequence[str]) -> None:
-    if fields.get("schemaVersion") != 2:  # noqa: PLR2004 (the only version that is left)
+    if fields.get("schemaVersion") != 2:  # noqa: PLR2004 (the only current version)
         msg = "its schemaVersion is not 2"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
     if (found := _text(fields, "mediaType")) and found not in expected:
         msg = f"its mediaType is {found[:100]!r}"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
 
 
 def _descriptors(fields: Mapping[str, object], name: str) -> tuple[Descriptor, ...]:
     entries = fields.get(name)
     if not is_array(entries):
         msg = f"it has no list of {name}"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
     if len(entries) > _MOST_DESCRIPTORS:
         msg = f"it has {len(entries)} {name}"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
     return tuple(_descriptor(entry, f"{name}[{i}]") for i, entry in enumerate(entries))
 
 
 def _descriptor(value: object, name: str) -> Descriptor:
     if not is_object(value):
         msg = f"its {name} is not an object"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
     size = value.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST_BLOB:
-        msg = f"its {name} has a size that cannot be"
-        raise _Nonsense(msg)
+        msg = f"its {name} has an impossible size"
+        raise _InvalidManifest(msg)
     try:
         digest = Digest.parse(_text(value, "digest"))
     except ValueError as exc:
         msg = f"its {name} has no SHA-256 digest"
-        raise _Nonsense(msg) from exc
+        raise _InvalidManifest(msg) from exc
     return Descriptor(
         media_type=_text(value, "mediaType"),
         digest=digest,
@@ -169,16 +169,16 @@ def _annotations(fields: Mapping[str, object]) -> Mapping[str, str]:
         return {}
     if not is_object(value):
         msg = "its annotations are not an object"
-        raise _Nonsense(msg)
+        raise _InvalidManifest(msg)
     return {name: _text(value, name) for name in value}
 
 
 def _text(fields: Mapping[str, object], name: str) -> str:
-    """Return a text field; "" where it is missing."""
+    """Return a text field; "" if it is missing."""
     value = fields.get(name)
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
-        msg = f"its {name[:100]!r} is not a text"
-        raise _Nonsense(msg)
+        msg = f"its {name[:100]!r} is not text"
+        raise _InvalidManifest(msg)
     return value

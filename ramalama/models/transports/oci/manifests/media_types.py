@@ -1,4 +1,4 @@
-"""The names that the tools of this world give to manifests, configurations and layers."""
+"""The media types of manifests, configurations and layers, as various tools use them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
 
-# In full, always: docker-registry converts what is not accepted to its oldest format, and fails.
+# Always complete: docker-registry converts any other type to its oldest format, and fails.
 ACCEPT: Final = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_LIST}"
 
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 
-# Layers of images: tar, and what may follow, "+gzip" or ".gzip".
+# Layers of images: tar, perhaps followed by "+gzip" or ".gzip".
 OCI_LAYER: Final = "application/vnd.oci.image.layer."
 DOCKER_LAYER: Final = "application/vnd.docker.image.rootfs."
 

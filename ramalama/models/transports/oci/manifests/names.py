@@ -1,4 +1,4 @@
-"""What a server does with a file, going by its name or by how it begins."""
+"""Find the purpose of a file by its name or its first bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _GGUF_MAGIC = b"GGUF"
 
 
 def kind_of_name(name: str) -> FileKind | None:
-    """Tell what the file is for; None for code, which would be run, and is left where it is."""
+    """Return the file's purpose; None for code, which could be run and is therefore not used."""
     last = name.rpartition("/")[2].lower()
     if last.endswith(".py"):
         return None
@@ -24,7 +24,7 @@ def kind_of_name(name: str) -> FileKind | None:
 
 
 def kind_of_content(name: str, head: bytes) -> FileKind | None:
-    """As `kind_of_name`, but a GGUF file whose name does not say so is one, too."""
+    """As `kind_of_name`, but also recognize a GGUF file by its first bytes."""
     kind = kind_of_name(name)
     if kind is FileKind.OTHER and head.startswith(_GGUF_MAGIC) and not gguf_names.is_gguf(name):
         return FileKind.GGUF

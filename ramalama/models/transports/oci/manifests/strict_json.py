@@ -1,6 +1,6 @@
-"""JSON of registries: one object, in which each field stands once, and which can be written again.
+"""Parse untrusted JSON: one object without duplicate fields; exceptions do not contain the text.
 
-Python alone takes NaN, and halves of surrogate pairs.
+The result can be written as JSON again: NaN and halves of surrogate pairs are rejected.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def parse_object(content: bytes) -> Mapping[str, object]:
-    """Read one JSON object in which, at any depth, no field occurs twice.
+    """Parse one JSON object in which, at any depth, no field occurs twice.
 
     Raises:
-        ValueError: it is something else, and what.
+        ValueError: it is something else; the message says what.
     """
     try:
         value = parse_json(content, strict=True)

@@ -1,4 +1,4 @@
-"""One model out of the files of an image or artifact, which may hold several."""
+"""Select one model from the files of an image or artifact, which may hold several."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _WEIGHTS = {ModelFormat.GGUF: FileKind.GGUF, ModelFormat.SAFETENSORS: FileKind.S
 
 
 class Named(Protocol):
-    """A file of a model, wherever it is."""
+    """A file of a model, with name and kind."""
 
     @property
     def name(self) -> str:
-        """Relative path within the model."""
+        """The relative path within the model."""
         ...
 
     @property
     def kind(self) -> FileKind:
-        """What a server does with it."""
+        """The file's purpose for the server."""
         ...
 
 
@@ -33,12 +33,12 @@ F = TypeVar("F", bound=Named)
 
 
 def one_model(files: Sequence[F], wanted: ModelFormat, *, name: str) -> tuple[F, ...]:
-    """Return the first model in *files*, in the format *wanted* if there is a choice.
+    """Return the first model in *files*, in the format *wanted* if there are several.
 
-    Its weights come first, in order; what is no weights stays.
+    Its weights come first, in order; all files other than weights are kept.
 
     Raises:
-        ModelUnsupported: *name* has no weights, or not all parts of them.
+        ModelUnsupported: *name* has no weights, or lacks a part of them.
     """
     found = {kind: [file for file in files if file.kind is kind] for kind in _WEIGHTS.values()}
     weights = found[_WEIGHTS[wanted]] or [file for kind in found.values() for file in kind]
@@ -51,7 +51,7 @@ def one_model(files: Sequence[F], wanted: ModelFormat, *, name: str) -> tuple[F,
 
 
 def _first_set(weights: Sequence[F], name: str) -> list[F]:
-    """Return the first file, or all parts of the model that it is a part of."""
+    """Return the first file, or all parts of the split model that it belongs to."""
     first = gguf_names.part_of(weights[0].name)
     if first is None:
         return [weights[0]]

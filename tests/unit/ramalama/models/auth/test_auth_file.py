@@ -116,7 +116,7 @@ def test_a_logout_removes_every_way_to_write_the_registry() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{ "auths" : {"other.io": {}} }\n'])
-def test_a_logout_from_where_nobody_logged_in_changes_nothing(text: str) -> None:
+def test_a_logout_without_a_login_changes_nothing(text: str) -> None:
     assert without_login(text, "q.io") == text
 
 
@@ -188,7 +188,7 @@ def test_whatever_else_is_in_a_file_survives_login_and_logout(
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_nobody_else_may_read_the_file_or_look_into_new_directories(
+def test_only_the_owner_may_read_the_file_and_enter_new_directories(
     tmp_path: Path, umask: int
 ) -> None:
     file = tmp_path / "run/containers/auth.json"
@@ -257,10 +257,10 @@ def make_broken(path: Path) -> None:
     [
         (make_directory, "Is a directory"),
         (make_loop, "Too many levels of symbolic links"),
-        (make_null, "is not a regular file; it was left as it is"),
-        (make_huge, "is not a file of logins; it was left as it is"),
-        (make_binary, "is not a file of logins; it was left as it is"),
-        (make_broken, "is not valid JSON; it was left as it is"),
+        (make_null, "is not a regular file; it was not changed"),
+        (make_huge, "is not a file of logins; it was not changed"),
+        (make_binary, "is not a file of logins; it was not changed"),
+        (make_broken, "is not valid JSON; it was not changed"),
     ],
 )
 def test_what_is_no_such_file_is_left_as_it_is(

@@ -53,16 +53,16 @@ def test_the_hub_tells_whose_token_it_is_and_a_mirror_need_not(
 def test_a_token_that_the_hub_does_not_know_is_refused_without_showing_it(
     tmp_path: Path, status: int
 ) -> None:
-    with pytest.raises(AccessDenied, match=r"does not know this token.*/settings/tokens") as caught:
+    with pytest.raises(AccessDenied, match=r"not accept this token.*/settings/tokens") as caught:
         check(TOKEN, Reply(status=status), tmp_path)
 
     assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["", "hf_ x", "hf_\n", "hf_é", "x" * 5000])
-def test_what_can_be_no_token_is_sent_to_nobody(tmp_path: Path, token: str) -> None:
+def test_an_invalid_token_is_not_sent(tmp_path: Path, token: str) -> None:
     with FileServer() as server, open_http() as client:
-        with pytest.raises(ConfigError, match="this is no token of Hugging Face"):
+        with pytest.raises(ConfigError, match="this is not a token of Hugging Face"):
             check_token(token, make_user(tmp_path, HF_ENDPOINT=server.url), client)
         assert server.requests == []
 
@@ -85,7 +85,7 @@ def test_a_hub_that_cannot_be_reached_is_an_error(tmp_path: Path) -> None:
         ("HF_TOKEN_PATH", "named"),
     ],
 )
-def test_the_token_is_kept_where_it_is_looked_for_and_nobody_else_may_read_it(
+def test_the_token_is_saved_where_it_is_read_and_only_for_its_owner(
     tmp_path: Path, variable: str | None, file: str
 ) -> None:
     env = {variable: str(tmp_path / "named")} if variable else {}

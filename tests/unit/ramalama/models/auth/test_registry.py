@@ -88,7 +88,7 @@ def test_a_registry_is_read_in_all_the_ways_in_which_it_is_written(
     "text", ["", "/", "oci://", "quay", "me/models", "quay.io/a:b", "quay.io/UP", "a b.io", ":80"]
 )
 def test_what_names_no_host_is_no_registry(text: str) -> None:
-    with pytest.raises(InvalidReference, match=r"is no registry; name its host: quay\.io"):
+    with pytest.raises(InvalidReference, match=r"is not a registry; use its host name: quay\.io"):
         RegistryName.parse(text)
 
 
@@ -98,9 +98,9 @@ def test_what_names_no_host_is_no_registry(text: str) -> None:
         ("modelscope", "MODELSCOPE_API_TOKEN"),
         ("ms://", "MODELSCOPE_API_TOKEN"),
         ("https://modelscope.cn", "MODELSCOPE_API_TOKEN"),
-        ("ollama", "knows no passwords"),
-        ("ollama://library", "knows no passwords"),
-        ("ollama.com", "knows no passwords"),
+        ("ollama", "has no passwords"),
+        ("ollama://library", "has no passwords"),
+        ("ollama.com", "has no passwords"),
     ],
 )
 def test_a_hub_without_logins_says_what_to_do_instead(text: str, reason: str) -> None:
@@ -158,7 +158,7 @@ def test_a_token_service_is_asked_where_the_registry_has_one(
 @pytest.mark.parametrize(
     ("username", "password", "reason"),
     [
-        ("me", "guess", "does not accept 'me' with this password; nothing was written down"),
+        ("me", "guess", "does not accept 'me' with this password; nothing was saved"),
         ("", SECRET, "user name without colons and a password are needed"),
         ("me:too", SECRET, "user name without colons and a password are needed"),
         ("me", "", "user name without colons and a password are needed"),
@@ -208,10 +208,10 @@ def test_a_logout_tells_who_else_knows_the_registry(user: InvokingUser) -> None:
     with pytest.raises(ConfigError) as elsewhere:
         logout(RegistryName.parse("quay.io"), user)
 
-    assert str(nothing.value) == f"not logged in to ghcr.io: {ours} says nothing of it"
+    assert str(nothing.value) == f"not logged in to ghcr.io: {ours} has no entry for it"
     assert str(elsewhere.value) == (
-        f"not logged in to quay.io: {ours} says nothing of it; {docker} does: "
-        "log out with the program that wrote it, or with --authfile"
+        f"not logged in to quay.io: {ours} has no entry for it, but {docker} has: "
+        "log out with the program that wrote it, or use --authfile"
     )
 
 

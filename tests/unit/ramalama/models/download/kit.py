@@ -38,7 +38,7 @@ SMALL = Limits(
 )
 
 IMPATIENT = replace(SMALL, silence=0.5)
-# Nobody takes over a part that another stream has asked for already.
+# No stream takes over a part that another stream has requested already.
 WITHOUT_THEFT = replace(SMALL, smallest_theft=2**40, most_streams=4)
 
 

@@ -102,11 +102,11 @@ def test_a_token_that_expires_is_renewed(kit: Kit, server: FileServer, status: i
 @pytest.mark.parametrize(
     ("status", "error", "words"),
     [
-        (401, AccessDenied, "127.0.0.1 does not let us have blob"),
-        (403, AccessDenied, "127.0.0.1 does not let us have blob"),
+        (401, AccessDenied, "127.0.0.1 refuses access to blob"),
+        (403, AccessDenied, "127.0.0.1 refuses access to blob"),
         (404, ModelPullError, "127.0.0.1 does not have blob"),
         (410, ModelPullError, "127.0.0.1 does not have blob"),
-        (400, ModelPullError, "127.0.0.1 does not understand us"),
+        (400, ModelPullError, "127.0.0.1 rejects the request"),
         (204, ModelPullError, "127.0.0.1 answers 204"),
     ],
 )
@@ -153,7 +153,7 @@ def test_a_transport_that_cannot_reach_its_server_is_asked_again(
 def test_an_address_that_is_none_is_an_error(kit: Kit, url: str) -> None:
     blob = replace(kit.blob(LITTLE), locate=lambda: Location(url=url))
 
-    with pytest.raises(ModelPullError, match="blob cannot be fetched from"):
+    with pytest.raises(ModelPullError, match="blob cannot be downloaded from"):
         kit.fetch(blob)
 
 
@@ -168,9 +168,7 @@ def test_an_address_with_a_secret_is_in_no_message(kit: Kit) -> None:
     assert "s3cret" not in f"{caught.value}{kit.events}"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_an_error_at_once(
-    kit: Kit, secure_server: FileServer
-) -> None:
+def test_an_untrusted_certificate_is_an_error_at_once(kit: Kit, secure_server: FileServer) -> None:
     location = Location(url=f"{secure_server.url}/blob")
 
     with pytest.raises(ModelPullError, match="its certificate is not trusted"):

@@ -22,7 +22,7 @@ def test_one_hundredth_more_is_wanted_than_is_fetched(tmp_path: Path) -> None:
     status = os.statvfs(tmp_path)
     free = status.f_bavail * status.f_frsize
 
-    with pytest.raises(StoreError, match=r"will not fit into .*: .* are missing"):
+    with pytest.raises(StoreError, match=r"do not fit into .*: .* are missing"):
         require_space(tmp_path, int(free * 0.999))
 
 
@@ -33,8 +33,8 @@ def test_what_is_there_already_needs_no_room(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
-        (OSError(28, "No space left on device"), "there is no room left in "),
-        (OSError(122, "Disk quota exceeded"), "there is no room left in "),
+        (OSError(28, "No space left on device"), "there is no space left in "),
+        (OSError(122, "Disk quota exceeded"), "there is no space left in "),
         (OSError(5, "Input/output error"), "cannot be used: Input/output error"),
     ],
 )

@@ -39,7 +39,7 @@ def test_a_file_of_any_size_comes_as_it_is(
     assert kit.events[-1] == FileReady(file="blob", size=len(content))
 
 
-def test_nobody_is_asked_for_what_is_on_the_shelf(kit: Kit, server: FileServer) -> None:
+def test_a_blob_in_the_store_is_not_requested(kit: Kit, server: FileServer) -> None:
     server.routes["/blob"] = serve_bytes(LITTLE)
     first = kit.fetch(kit.blob(LITTLE))
     again = kit.fetch(kit.blob(LITTLE))
@@ -48,7 +48,7 @@ def test_nobody_is_asked_for_what_is_on_the_shelf(kit: Kit, server: FileServer) 
     assert len(server.requests) == 1
 
 
-def test_nobody_is_asked_for_no_bytes(kit: Kit, server: FileServer) -> None:
+def test_an_empty_blob_is_not_requested(kit: Kit, server: FileServer) -> None:
     assert kit.fetch(kit.blob(b"")).size == 0
     assert server.requests == []
 

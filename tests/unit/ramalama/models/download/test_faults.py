@@ -119,7 +119,7 @@ def test_a_server_that_always_fails_is_left_alone_after_a_few_tries(
     server.routes["/blob"] = lambda _: Reply(status=503)
 
     with pytest.raises(
-        ModelPullError, match=r"blob cannot be fetched from 127\.0\.0\.1: it answers 5"
+        ModelPullError, match=r"blob cannot be downloaded from 127\.0\.0\.1: it answers 5"
     ):
         kit.fetch(kit.blob(LITTLE))
 

@@ -26,11 +26,11 @@ def test_bytes_are_where_they_were_put(partial: Partial) -> None:
     assert partial.path.stat().st_size == 100
 
 
-def test_a_file_that_somebody_cuts_off_is_an_error(partial: Partial) -> None:
+def test_a_file_that_is_truncated_meanwhile_is_an_error(partial: Partial) -> None:
     partial.reserve(100)
     partial.trim(50)
 
-    with pytest.raises(OSError, match="cut off"):
+    with pytest.raises(OSError, match="another process has truncated the file"):
         partial.read_into(memoryview(bytearray(5)), 50)
 
 

@@ -86,7 +86,7 @@ def test_bytes_that_another_stream_took_over_meanwhile_do_not_count_twice() -> N
     assert plan.written == 15
 
 
-def test_a_short_rest_is_left_to_whoever_has_it() -> None:
+def test_a_short_rest_is_left_to_its_stream() -> None:
     plan = Plan(LIMITS, size=9)
     assert plan.take() is not None
 
@@ -159,7 +159,7 @@ def test_nothing_is_given_out_after_the_end() -> None:
         plan.pause(1000)
 
 
-def test_the_end_wakes_whoever_waits() -> None:
+def test_the_end_wakes_waiting_threads() -> None:
     plan = Plan(LIMITS, size=SIZE)
     woken: list[str] = []
 
@@ -177,7 +177,7 @@ def test_the_end_wakes_whoever_waits() -> None:
     assert woken == ["woken"]
 
 
-def test_more_of_the_prefix_wakes_whoever_waits_for_it() -> None:
+def test_more_of_the_prefix_wakes_threads_that_wait_for_it() -> None:
     plan = Plan(LIMITS, size=SIZE)
     piece = plan.take()
     assert piece is not None

@@ -94,7 +94,7 @@ def test_two_processes_fetch_a_file_once_and_both_have_it(
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known digest", "unknown digest"])
-def test_whoever_waited_for_a_process_that_died_fetches_the_rest(
+def test_a_process_that_waited_for_one_that_died_downloads_the_rest(
     kit: Kit, server: FileServer, *, known: bool
 ) -> None:
     server.routes["/blob"] = serve_bytes(BEFORE, etag='"1"')

@@ -302,7 +302,7 @@ def test_a_file_that_will_not_fit_is_not_begun(kit: Kit, server: FileServer) -> 
     huge = 10**15
     server.routes["/blob"] = serve_bytes(BIG)
 
-    with pytest.raises(StoreError, match=r"1000 TB will not fit into .*/partial: .* missing"):
+    with pytest.raises(StoreError, match=r"1000 TB do not fit into .*/partial: .* missing"):
         kit.downloader().fetch_all([kit.blob(size=huge)], kit.blob_store)
 
     assert server.requests == []
@@ -311,7 +311,7 @@ def test_a_file_that_will_not_fit_is_not_begun(kit: Kit, server: FileServer) -> 
 def test_a_file_that_turns_out_not_to_fit_is_not_begun(kit: Kit, server: FileServer) -> None:
     server.routes["/blob"] = faulty(serve_bytes(BIG), ignore_ranges, announce(10**15))
 
-    with pytest.raises(StoreError, match=r"1000 TB will not fit into .*/partial: .* missing"):
+    with pytest.raises(StoreError, match=r"1000 TB do not fit into .*/partial: .* missing"):
         kit.fetch(kit.blob())
 
     assert kit.partial_files == []
@@ -326,7 +326,7 @@ def test_a_disk_that_is_full_in_the_middle_keeps_what_came(kit: Kit, server: Fil
             resource.setrlimit(resource.RLIMIT_FSIZE, (500 * KIB, hard))
 
     try:
-        with pytest.raises(StoreError, match=r"no room left in .*/partial; what came of blob"):
+        with pytest.raises(StoreError, match=r"no space left in .*/partial; the downloaded part"):
             downloader(kit, fill_the_disk).fetch(kit.blob(BIG), kit.blob_store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

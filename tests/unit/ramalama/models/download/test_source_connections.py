@@ -33,7 +33,7 @@ def pair() -> Generator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.mark.parametrize("step", ["connect_tcp", "start_tls"])
-def test_whoever_waits_for_bytes_is_woken(
+def test_a_thread_that_waits_for_bytes_is_woken(
     pair: tuple[socket.socket, socket.socket], step: str
 ) -> None:
     connections = Connections()
@@ -66,7 +66,7 @@ def test_other_events_are_of_no_interest() -> None:
     connections.end()
 
 
-def test_what_a_thread_raises_is_heard_by_whoever_started_it() -> None:
+def test_an_exception_of_a_thread_reaches_its_starter() -> None:
     workers = WorkerPool()
     failure = ZeroDivisionError()
 

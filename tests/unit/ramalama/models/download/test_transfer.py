@@ -41,7 +41,7 @@ def test_bytes_are_hashed_in_order_in_whatever_order_they_come(partial: Partial)
 
 
 class Unread(Partial):
-    """A partial file that nobody may read."""
+    """A partial file that cannot be read."""
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         msg = f"{len(buffer)} bytes at {offset}"

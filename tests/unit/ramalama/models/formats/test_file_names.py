@@ -110,7 +110,7 @@ def test_names_that_can_lie_together_are_taken(names: tuple[str, ...]) -> None:
     ],
 )
 def test_a_name_that_would_hide_another_is_refused(names: tuple[str, ...]) -> None:
-    with pytest.raises(ModelUnsupported, match="cannot lie together"):
+    with pytest.raises(ModelUnsupported, match="cannot coexist"):
         check_together(names)
 
 
@@ -140,7 +140,7 @@ def test_a_stored_file_and_a_remote_one_have_such_names_or_are_not_made() -> Non
 def test_models_have_files_that_can_lie_together_or_are_not_made() -> None:
     one = stored("a.gguf")
 
-    with pytest.raises(ModelUnsupported, match="cannot lie together"):
+    with pytest.raises(ModelUnsupported, match="cannot coexist"):
         ModelRecord(reference=OLLAMA, files=(one, stored("A.gguf")), pulled=PULLED)
     with pytest.raises(ModelUnsupported, match=r"ollama://library/smollm2:135m has no files"):
         ModelRecord(reference=OLLAMA, files=(), pulled=PULLED)
@@ -148,5 +148,5 @@ def test_models_have_files_that_can_lie_together_or_are_not_made() -> None:
         RemoteFile(name=name, kind=FileKind.GGUF, blob=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] (as above)
         for name in ("a", "a/b")
     ]
-    with pytest.raises(ModelUnsupported, match="cannot lie together"):
+    with pytest.raises(ModelUnsupported, match="cannot coexist"):
         RemoteModel(reference=OLLAMA, revision=None, files=remote)

@@ -63,5 +63,5 @@ def test_a_file_for_the_other_byte_order_is_refused(tmp_path: Path) -> None:
     model = tmp_path / "granite.gguf"
     model.write_bytes(BIG if sys.byteorder == "little" else GGUF)
 
-    with pytest.raises(WrongEndianness, match=r"-endian model, this machine is \w+-endian"):
+    with pytest.raises(WrongEndianness, match=r"-endian model; this machine is \w+-endian"):
         check_header(model)

@@ -90,7 +90,7 @@ def test_what_is_asked_for_again_is_logged_without_its_address(
     server.routes["/file"] = faulty(serve_bytes(b"hello"), times(1, refuse(Reply(status=503))))
     ask(client, f"{server.url}/file?token=s3cret", retry_policy=in_no_time())
 
-    assert caplog.messages == ["asking 127.0.0.1 again in 0.0 s: it answers 503"]
+    assert caplog.messages == ["retrying 127.0.0.1 in 0.0 s: it answers 503"]
 
 
 def test_an_answer_that_does_not_pass_is_returned_in_the_end(
@@ -246,7 +246,9 @@ def test_a_redirect_of_what_is_sent_to_no_url_is_an_error(
 ) -> None:
     server.routes["/here"] = lambda _: Reply.redirect(":x:y", status=307)
 
-    with pytest.raises(httpx2.RemoteProtocolError, match="a redirect to what is no URL"):
+    with pytest.raises(
+        httpx2.RemoteProtocolError, match="a redirect to something that is not a URL"
+    ):
         send(client, "PUT", f"{server.url}/here", content=b"for you")
 
 
@@ -279,7 +281,7 @@ def test_a_private_authority_is_named_by_the_environment(
     assert "CERTIFICATE_VERIFY_FAILED" in ask_elsewhere(url).stderr
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_tried_again(
+def test_an_untrusted_certificate_is_not_retried(
     secure_server: FileServer, client: httpx2.Client
 ) -> None:
     pauses: list[float] = []
@@ -312,7 +314,7 @@ def test_a_proxy_is_named_by_the_environment_and_so_is_who_needs_none(server: Fi
     assert "ConnectError" in refused.stderr
 
 
-def test_whoever_waits_is_told_who_is_asked_again_and_why(
+def test_a_retry_is_reported_with_its_server_and_reason(
     server: FileServer, client: httpx2.Client
 ) -> None:
     heard: list[tuple[str, float]] = []
@@ -326,4 +328,4 @@ def test_whoever_waits_is_told_who_is_asked_again_and_why(
     ask(client, f"{server.url}/file?token=s3cret", retry_policy=retry_policy)
 
     address = server.url.partition("://")[2]
-    assert heard == [(f"{address} cannot be asked: it answers 503", heard[0][1])]
+    assert heard == [(f"{address} cannot be used: it answers 503", heard[0][1])]

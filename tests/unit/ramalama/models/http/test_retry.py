@@ -78,7 +78,7 @@ def test_other_exceptions_end_it_at_once() -> None:
     assert len(tries) == 1
 
 
-def test_whoever_wants_hears_the_reason_and_the_length_of_each_pause() -> None:
+def test_each_pause_is_reported_with_its_reason_and_length() -> None:
     heard: list[tuple[str, float]] = []
     answers = iter([TransientError("tired", pause=3), None])
 
@@ -213,11 +213,11 @@ def _not_trusted(reason: str) -> ssl.SSLCertVerificationError:
         ),
         (
             _caused(httpx2.ConnectError(""), ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong")),
-            "it does not speak TLS; if it is to be asked without TLS, write http://",
+            "it does not use TLS; to use it without TLS, write http://",
         ),
         (
             _caused(httpx2.ConnectError(""), _not_trusted("self-signed")),
-            "(self-signed); SSL_CERT_FILE can name more authorities",
+            "(self-signed); add its authority with SSL_CERT_FILE",
         ),
         (httpx2.RemoteProtocolError("nonsense"), "nonsense"),
     ],

@@ -104,7 +104,9 @@ def test_no_server_is_told_the_name_of_a_file_that_is_here(
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
 
-    with pytest.raises(InvalidReference, match=rf"type \./{text} for it, else name the transport$"):
+    with pytest.raises(
+        InvalidReference, match=rf"write \./{text} to use it, or name the transport$"
+    ):
         ModelRef.parse(text, cwd=tmp_path, default=default)
 
 

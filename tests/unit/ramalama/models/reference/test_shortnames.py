@@ -1,4 +1,4 @@
-"""Short names from files, and what somebody may have meant."""
+"""Short names from files, and suggestions for mistyped ones."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_comments_empty_lines_and_other_sections_mean_nothing(tmp_path: Path) ->
 
     names = load(tmp_path)
 
-    assert names.entries == Shortnames.load({}, tmp_path / "nobody", tmp_path / "nothing").entries
+    assert names.entries == Shortnames.load({}, tmp_path / "empty", tmp_path / "nothing").entries
     assert names.warnings == ()
 
 
@@ -127,10 +127,10 @@ def test_comments_empty_lines_and_other_sections_mean_nothing(tmp_path: Path) ->
         ("a\x1b[31m = hf://o/r", r"'a\x1b[31m' is not 1 to 1024 printable characters"),
         ("a = hf://o/\u202er", r"'hf://o/\u202er' is not 1 to 1024 printable characters"),
         ("a" * 2000 + "= hf://o/r", "is not 1 to 1024 printable characters"),
-        ("a = granite", "'granite' is not a whole reference"),
-        ("a = a", "'a' is not a whole reference"),
-        ("a = org/repo", "'org/repo' is not a whole reference"),
-        ("a = ./m.gguf", "'./m.gguf' is not a whole reference"),
+        ("a = granite", "'granite' is not a full reference"),
+        ("a = a", "'a' is not a full reference"),
+        ("a = org/repo", "'org/repo' is not a full reference"),
+        ("a = ./m.gguf", "'./m.gguf' is not a full reference"),
         ("hf://o/r = hf://evil/r", "'hf://o/r' is a reference already"),
         ("/models/m.gguf = hf://evil/r", "'/models/m.gguf' is a reference already"),
         ("./m.gguf = hf://evil/r", "'./m.gguf' is a reference already"),
@@ -158,7 +158,7 @@ def test_a_file_of_another_kind_gives_a_few_warnings_and_no_flood(tmp_path: Path
     warnings = load(tmp_path).warnings
 
     assert len(warnings) == 11
-    assert warnings[-1].endswith("4990 further lines make no sense")
+    assert warnings[-1].endswith("4990 more lines are not valid")
 
 
 def test_a_file_that_is_not_text_or_far_too_long_is_left_out(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_file_that_is_not_text_or_far_too_long_is_left_out(tmp_path: Path) -> 
 
     assert [text.partition(":")[0] for text in names.warnings] == [
         f"cannot read {tmp_path / USR}",
-        f"{tmp_path / ETC} is longer than 1048576 bytes and was left out",
+        f"{tmp_path / ETC} is longer than 1048576 bytes and was ignored",
     ]
     assert names.files == (OURS, tmp_path / USR, tmp_path / ETC)
     assert names.resolve("b").source is None

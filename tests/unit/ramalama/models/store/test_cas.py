@@ -1,4 +1,4 @@
-"""Contents: each once, whoever brings them, and never changed."""
+"""Contents are stored once, even if several processes put them, and never change."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_content_that_decayed_on_the_disk_is_told_from_a_good_one(
     assert not contents.verify(DIGEST)
 
 
-def test_a_content_that_others_may_write_to_is_believed_until_somebody_does(
+def test_a_content_that_others_can_write_to_is_trusted_until_they_do(
     tmp_path: Path, contents: ContentStore
 ) -> None:
     theirs = tmp_path / "theirs.gguf"
@@ -143,7 +143,7 @@ def test_a_good_file_takes_the_place_of_one_that_was_changed(
     assert theirs.read_bytes() == b"Weights"
 
 
-def test_a_writable_file_that_nobody_has_read_is_not_believed(contents: ContentStore) -> None:
+def test_a_writable_file_that_was_not_read_is_not_trusted(contents: ContentStore) -> None:
     path = contents.path(DIGEST)
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)

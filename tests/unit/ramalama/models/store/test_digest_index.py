@@ -1,4 +1,4 @@
-"""Digests of files that are not ours alone, remembered as long as nobody writes to them."""
+"""The digest of a shared file is remembered as long as no program writes to it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_file_has_the_digest_it_was_last_read_with(tmp_path: Path) -> None:
     assert (tmp_path / "index.json").read_text().count(str(path.stat().st_ino)) == 1
 
 
-def test_what_nobody_wants_any_more_is_forgotten(tmp_path: Path) -> None:
+def test_entries_that_are_not_wanted_are_removed(tmp_path: Path) -> None:
     path, other = make(tmp_path), make(tmp_path, "other", b"other")
     index = index_in(tmp_path)
     index.remember(path.stat(), DIGEST)

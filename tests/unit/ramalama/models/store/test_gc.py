@@ -175,7 +175,7 @@ def test_a_download_that_was_given_up_goes_after_a_week(
     assert {path.exists() for path in paths} == {not removed}
 
 
-def test_a_download_that_somebody_goes_on_with_stays_however_old(tmp_path: Path) -> None:
+def test_a_download_that_a_process_continues_is_kept_whatever_its_age(tmp_path: Path) -> None:
     paths = leave_partial(tmp_path, WEIGHTS, days=30)
     lock = tmp_path / "cas/locks" / f"{digest_of(WEIGHTS).file_name}.lock"
     lock.parent.mkdir()
@@ -241,7 +241,7 @@ def test_nothing_is_removed_as_long_as_a_record_cannot_be_read(tmp_path: Path) -
     assert links_to(tmp_path, WEIGHTS) == 4
 
 
-def test_garbage_waits_for_whoever_uses_the_store_and_says_so(tmp_path: Path) -> None:
+def test_garbage_collection_waits_for_users_of_the_store_and_says_so(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     waiting = threading.Event()
     report: list[GarbageReport] = []

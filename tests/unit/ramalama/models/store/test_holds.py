@@ -78,7 +78,7 @@ def test_a_newer_version_and_gc_leave_what_is_served_of_the_older(tmp_path: Path
     assert not model.weights[0].exists()
 
 
-def test_whoever_dies_keeps_nothing(tmp_path: Path) -> None:
+def test_a_process_that_dies_holds_nothing(tmp_path: Path) -> None:
     store, model = ModelStore(tmp_path), publish_directory(tmp_path)
     with subprocess.Popen(
         [sys.executable, "-c", _SERVE, str(tmp_path)],

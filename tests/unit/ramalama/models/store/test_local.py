@@ -175,7 +175,7 @@ def test_links_that_lead_out_of_the_directory_are_refused(tmp_path: Path) -> Non
     write(tmp_path / "blob")
     (tmp_path / "snapshot/model.safetensors").symlink_to("../blob")
 
-    with pytest.raises(ModelUnsupported, match=r"model\.safetensors is a link out of .* `cp "):
+    with pytest.raises(ModelUnsupported, match=r"model\.safetensors links to a file .* `cp "):
         open_local(reference)
 
 
@@ -188,7 +188,7 @@ def test_links_within_the_directory_are_followed(tmp_path: Path) -> None:
     assert open_local(reference).weights == (tmp_path / "real/model.safetensors",)
 
 
-def test_a_fifo_is_refused_and_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_fifo_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
 
     with pytest.raises(ModelUnsupported, match="is not a regular file"):
@@ -241,7 +241,7 @@ def test_a_file_closed_to_its_owner_is_unreadable_even_to_root(tmp_path: Path, m
 
 
 @pytest.fixture
-def somebody_elses(tmp_path: Path) -> Path:
+def another_users(tmp_path: Path) -> Path:
     """A file that its owner alone may read, who is not the user that runs the tests."""
     if os.geteuid() != 0:
         return Path("/etc/shadow")
@@ -252,6 +252,6 @@ def somebody_elses(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_file_of_somebody_else_is_unreadable_even_to_root(somebody_elses: Path) -> None:
-    with pytest.raises(ModelUnreadable, match=str(somebody_elses)):
-        open_local(refer(somebody_elses))
+def test_a_file_of_another_user_is_unreadable_even_to_root(another_users: Path) -> None:
+    with pytest.raises(ModelUnreadable, match=str(another_users)):
+        open_local(refer(another_users))

@@ -153,7 +153,7 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_and_no_garbage_that_
 
 
 def is_waited_for(lock: Path) -> bool:
-    """Tell whether somebody waits for *lock*; proc_locks(5)."""
+    """Return whether a process waits for *lock*; proc_locks(5)."""
     inode = f":{lock.stat().st_ino} "
     lines = Path("/proc/locks").read_text().splitlines()
     return any("->" in line and inode in line for line in lines)

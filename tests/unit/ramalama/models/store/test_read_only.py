@@ -1,4 +1,4 @@
-"""A store that belongs to somebody else: listed, read and opened, and not changed."""
+"""A store that belongs to another user is listed, read and opened, but not changed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ except StoreError as exc:
 
 @pytest.fixture
 def base(tmp_path: Path) -> Generator[Path]:
-    """Lend a store that nobody may write to."""
+    """Yield a store that cannot be written to."""
     base = tmp_path / "shared"
     publish(base, OLLAMA, b"weights")
     yield base

@@ -1,4 +1,4 @@
-"""Our notes of models: what is written is read again, and what is no note harms nobody."""
+"""Records of models are read as they were written, and invalid files do no harm."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("content", BROKEN)
-def test_what_is_no_note_is_no_model_and_stops_whoever_would_remove_its_files(
+def test_an_invalid_record_is_no_model_and_prevents_the_removal_of_files(
     tmp_path: Path, content: bytes
 ) -> None:
     records = Records(tmp_path)
@@ -242,7 +242,7 @@ def test_a_note_of_a_file_that_makes_no_sense_is_refused(
     fields["files"][1][field] = value
     note.write_text(json.dumps(fields))
 
-    with pytest.raises(StoreError, match="is not the note of a model"):
+    with pytest.raises(StoreError, match="is not the record of a model"):
         read_record(note)
 
 

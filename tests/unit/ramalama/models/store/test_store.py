@@ -241,7 +241,7 @@ def test_a_model_without_weights_is_not_opened(tmp_path: Path) -> None:
         ModelStore(tmp_path).open(model)
 
 
-def test_a_snapshot_that_somebody_has_damaged_is_mended_when_it_is_opened(tmp_path: Path) -> None:
+def test_a_damaged_snapshot_is_repaired_when_it_is_opened(tmp_path: Path) -> None:
     model = publish(tmp_path)
     store = ModelStore(tmp_path)
     path = store.open(model).weights[0]
@@ -323,7 +323,7 @@ def test_what_goes_wrong_while_the_store_is_used_is_not_the_stores_fault(tmp_pat
         raise OSError(errno.EIO, "not ours")
 
 
-def test_published_files_may_be_read_by_everybody_and_written_by_nobody(tmp_path: Path) -> None:
+def test_published_files_are_readable_by_all_users_and_not_writable(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         model = publish(tmp_path)

@@ -41,10 +41,10 @@ def test_what_may_be_had_is_what_was_asked_for() -> None:
     ("reply", "words"),
     [
         (Reply(body=b"x" * 101), "sends too much"),
-        (Reply(body=b"x" * 50, cut_after=10), "cannot be asked: "),
-        (Reply.redirect("http://\x1b[31m/"), "cannot be asked: "),
-        (Reply.redirect("file:///etc/passwd"), "cannot be asked: "),
-        (Reply.redirect("/again"), "cannot be asked: more than 10 redirects"),
+        (Reply(body=b"x" * 50, cut_after=10), "cannot be used: "),
+        (Reply.redirect("http://\x1b[31m/"), "cannot be used: "),
+        (Reply.redirect("file:///etc/passwd"), "cannot be used: "),
+        (Reply.redirect("/again"), "cannot be used: more than 10 redirects"),
     ],
 )
 def test_no_answer_is_an_error_of_one_line_that_names_the_server(reply: Reply, words: str) -> None:

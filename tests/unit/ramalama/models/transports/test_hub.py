@@ -38,6 +38,6 @@ def test_an_answer_without_tls_to_a_question_with_it_is_not_believed(tmp_path: P
             {"/": lambda _request: Reply.redirect(f"{plain.url}/x")}, tls=server_side
         ) as tls,
         open_http(verify=client_side) as client,
-        pytest.raises(ModelPullError, match="a place without TLS, whose answers are not believed"),
+        pytest.raises(ModelPullError, match="a server without TLS, whose answers are not trusted"),
     ):
         Hub(endpoint=tls.url, client=client).ask("/x")

@@ -46,7 +46,7 @@ def test_every_row_names_a_class_that_can_make_itself_and_find(scheme: Scheme) -
     assert callable(transport.find)
 
 
-def test_making_a_transport_asks_nobody_anything(tmp_path: Path) -> None:
+def test_making_a_transport_sends_no_request(tmp_path: Path) -> None:
     for scheme in TRANSPORTS:
         with open_transport(scheme, context(tmp_path)) as transport:
             assert callable(transport.find)
@@ -114,7 +114,7 @@ def test_the_hubs_learn_of_the_users_environment(
 
 
 @pytest.mark.parametrize("scheme", TRANSPORTS)
-def test_nobody_is_asked_when_we_are_offline(scheme: Scheme, tmp_path: Path) -> None:
+def test_no_request_is_sent_offline(scheme: Scheme, tmp_path: Path) -> None:
     reference = ModelRef(scheme, "127.0.0.1:9/org/repo", "1")
 
     with (

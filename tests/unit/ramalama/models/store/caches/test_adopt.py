@@ -96,7 +96,7 @@ def test_a_file_is_read_once(contents: ContentStore, theirs: Path) -> None:
 
     assert known_digest(contents, theirs) == DIGEST
     before = theirs.stat()
-    # Bytes that nobody can notice, since size and time are those of before.
+    # A change that cannot be noticed, since size and time are the same as before.
     theirs.write_bytes(b"W" + CONTENT[1:])
     os.utime(theirs, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -149,7 +149,7 @@ def test_a_changed_file_is_adopted_as_what_it_is_now(contents: ContentStore, the
 
 
 @pytest.mark.parametrize("kind", ["missing", "directory", "fifo", "dangling", "device"])
-def test_what_is_no_file_is_not_taken_and_holds_nobody_up(
+def test_only_regular_files_are_taken_and_others_do_not_block(
     tmp_path: Path, contents: ContentStore, kind: str
 ) -> None:
     path = tmp_path / kind
@@ -170,7 +170,7 @@ def test_what_is_no_file_is_not_taken_and_holds_nobody_up(
     assert files_below(tmp_path / "base") == set()
 
 
-def test_a_file_that_somebody_writes_to_meanwhile_is_not_taken(
+def test_a_file_that_is_written_to_meanwhile_is_not_taken(
     tmp_path: Path, contents: ContentStore
 ) -> None:
     """Its end is written as long as its beginning is read; the digest is of neither state."""

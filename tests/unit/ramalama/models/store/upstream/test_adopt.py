@@ -32,7 +32,7 @@ CONFIG_BLOB = digest_of(b"config.json").file_name
 
 
 def seen(base: Path) -> dict[str, tuple[bytes, int]]:
-    """What upstream's tree holds: contents and times, which nobody shall change."""
+    """The contents and times of upstream's tree, which must not change."""
     return {
         name: ((base / "store" / name).read_bytes(), (base / "store" / name).stat().st_mtime_ns)
         for name in files_below(base / "store")
@@ -223,7 +223,7 @@ def test_models_of_upstreams_are_listed_without_being_read(tmp_path: Path) -> No
         ("stray", b""),
     ],
 )
-def test_what_does_not_belong_in_upstreams_tree_disturbs_nobody(
+def test_unexpected_files_in_upstreams_tree_do_no_harm(
     tmp_path: Path, path: str, content: bytes
 ) -> None:
     write_upstream(tmp_path, "ollama/library/smollm2", "135m", {"smollm2": ("gguf", GGUF)})
@@ -300,7 +300,7 @@ def test_a_repository_keeps_its_files_when_a_single_one_is_removed(tmp_path: Pat
     assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_nothing_is_removed_beside_a_reference_that_nobody_can_read(tmp_path: Path) -> None:
+def test_nothing_is_removed_beside_an_unreadable_ref(tmp_path: Path) -> None:
     directory = write_upstream(
         tmp_path, "ollama/library/smollm2", "135m", {"smollm2": ("gguf", GGUF)}
     )

@@ -75,14 +75,14 @@ def test_what_cannot_be_a_token_is_refused_and_not_shown(tmp_path: Path, value: 
     with pytest.raises(AccessDenied) as refused:
         find_token({"HF_TOKEN": value}, tmp_path)
 
-    assert str(refused.value) == "what HF_TOKEN holds is not a token; copy it again"
+    assert str(refused.value) == "HF_TOKEN does not hold a valid token; copy it again"
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_bytes(b"\x80\x04 pickle")
 
-    with pytest.raises(AccessDenied, match=rf"^what {file} holds is not a token"):
+    with pytest.raises(AccessDenied, match=rf"^{file} does not hold a valid token"):
         find_token({"HF_TOKEN_PATH": str(file)}, tmp_path)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 NO_ENV: Mapping[str, str] = MappingProxyType({})
 GATED = (
-    "hf://acme/gated wants its licence to be accepted: do so on https://huggingface.co/acme/gated"
+    "hf://acme/gated requires you to accept its licence: do so on https://huggingface.co/acme/gated"
 )
 Q4, Q8, MMPROJ = b"GGUF four", b"GGUF eight bits", b"GGUF projector"
 GGUF_FILES = {
@@ -256,7 +256,7 @@ def test_a_link_to_the_next_page_leads_to_no_other_host(world: World) -> None:
             f"{GATED}, with the account whose token is in HF_TOKEN",
         ),
     ],
-    ids=["nobody", "stranger"],
+    ids=["anonymous", "another user"],
 )
 def test_a_gated_model_names_the_page_of_its_licence(
     world: World, env: Mapping[str, str], message: str
@@ -287,13 +287,18 @@ def test_a_mirror_that_cannot_say_who_is_let_in_is_asked_for_the_files(world: Wo
     [
         ("acme/none", {}, UnknownModel, r"does not exist at 127\S+, or is private: log in with"),
         ("acme/own", {}, UnknownModel, r"does not exist at 127\S+, or is private: log in with"),
-        ("acme/own", {"HF_TOKEN": STRANGER}, UnknownModel, r"or the token in HF_TOKEN may not see"),
+        (
+            "acme/own",
+            {"HF_TOKEN": STRANGER},
+            UnknownModel,
+            r"or the token in HF_TOKEN has no access to",
+        ),
         ("acme/tiny@nope", {}, UnknownModel, r"tiny has no branch, tag or commit of that name$"),
         (
             "acme/tiny",
             {"HUGGING_FACE_HUB_TOKEN": "hf_old"},
             AccessDenied,
-            r"Invalid credentials .*; the token is the one in HUGGING_FACE_HUB_TOKEN$",
+            r"Invalid credentials .*; the token is from HUGGING_FACE_HUB_TOKEN$",
         ),
         ("acme/tiny:Q2_K", {}, UnknownModel, r"there are: Q8_0 \(15 B\), Q4_K_M \(9 B\)$"),
         ("acme/tiny/tiny-Q4.gguf", {}, UnknownModel, r"did you mean tiny-Q4_K_M\.gguf\?"),
@@ -318,17 +323,17 @@ def test_what_cannot_be_had_is_refused_with_the_reason(
         (
             Reply(status=429, headers={"ratelimit": '"api";r=0;t=55'}),
             ModelPullError,
-            "takes no more requests for now, try again in 55 seconds; with a token in HF_TOKEN",
+            "has had too many requests, try again in 55 seconds; with a token in HF_TOKEN",
         ),
         (Reply(status=429, headers={"retry-after": "7"}), ModelPullError, "again in 7 seconds;"),
         (Reply(status=429, headers={"retry-after": "soon"}), ModelPullError, "try again later;"),
         (Reply(status=403), AccessDenied, "refuses hf://acme/tiny: status 403; set HF_TOKEN$"),
         (Reply(status=404), UnknownModel, "has no hf://acme/tiny: status 404$"),
-        (Reply(status=503), ModelPullError, "fails at hf://acme/tiny: status 503$"),
+        (Reply(status=503), ModelPullError, "failed for hf://acme/tiny: status 503$"),
         (
             Reply(status=500, headers={"x-error-message": "Oh\tno \x1b[31m" + "x" * 300}),
             ModelPullError,
-            r"fails at hf://acme/tiny: Oh no \\x1b\[31mx+…$",
+            r"failed for hf://acme/tiny: Oh no \\x1b\[31mx+…$",
         ),
         (
             Reply(status=404, headers={"x-error-code": "EntryNotFound"}),
@@ -371,10 +376,13 @@ def test_a_hub_that_stumbles_is_asked_again(world: World) -> None:
     ("listing", "message"),
     [
         ('{"files": []}', "is not a listing$"),
-        ('[{"type": "file", "path": "a.gguf"}]', r"the size of a\.gguf is none$"),
-        ('[{"type": "file", "path": "a.gguf", "size": -1}]', r"the size of a\.gguf is none$"),
-        ('[{"type": "file", "path": "a.gguf", "size": 1e400}]', r"the size of a\.gguf is none$"),
-        ('[{"type": "file", "path": "a.gguf", "size": 1125899906842625}]', "is none$"),
+        ('[{"type": "file", "path": "a.gguf"}]', r"the size of a\.gguf is not valid$"),
+        ('[{"type": "file", "path": "a.gguf", "size": -1}]', r"the size of a\.gguf is not valid$"),
+        (
+            '[{"type": "file", "path": "a.gguf", "size": 1e400}]',
+            r"the size of a\.gguf is not valid$",
+        ),
+        ('[{"type": "file", "path": "a.gguf", "size": 1125899906842625}]', "is not valid$"),
         (f'[{{"type": "file", "path": "a.gguf", "size": {"9" * 5000}}}]', "is not JSON"),
         (
             '[{"type": "file", "path": "a.gguf", "lfs": {"oid": "../..", "size": 1}}]',
@@ -450,7 +458,7 @@ def test_a_listing_longer_than_any_is_not_read(world: World) -> None:
 
 
 @pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
-def test_nobody_is_asked_while_a_variable_forbids_it(world: World, variable: str) -> None:
+def test_no_request_is_sent_while_a_variable_forbids_it(world: World, variable: str) -> None:
     with pytest.raises(ModelPullError) as refused:
         world.find(env={variable: "yes", "HF_TOKEN": "not read, either"})
 
@@ -470,7 +478,7 @@ def test_an_endpoint_with_a_password_is_refused_without_showing_it(world: World)
     with pytest.raises(ModelPullError) as refused:
         world.find(env={"HF_ENDPOINT": "https://me:s3cret@mirror.example"})
 
-    assert str(refused.value).startswith("HF_ENDPOINT is an address with a user or a password")
+    assert str(refused.value).startswith("HF_ENDPOINT contains a user or a password")
     assert "s3cret" not in str(refused.value)
 
 
@@ -489,7 +497,7 @@ def test_an_endpoint_without_a_protocol_is_asked_over_tls(world: World) -> None:
 def test_a_reference_that_was_not_parsed_is_refused(world: World) -> None:
     transport = HuggingFaceTransport(client=world.client, env={}, home=world.home)
 
-    with pytest.raises(UnknownModel, match=r"^hf://\.\./x names no model"):
+    with pytest.raises(UnknownModel, match=r"^hf://\.\./x does not name a model"):
         transport.find(ModelRef(Scheme.HUGGINGFACE, "../x"), ModelFormat.GGUF)
 
 

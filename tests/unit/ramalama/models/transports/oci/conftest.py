@@ -1,4 +1,4 @@
-"""A registry's double, and somebody who asks it."""
+"""A registry's double, and a client of it."""
 
 from __future__ import annotations
 

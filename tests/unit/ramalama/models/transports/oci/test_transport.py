@@ -125,7 +125,7 @@ def test_indexes_without_end_are_refused(server: FileServer, access: Access) -> 
         model = make_index(describe_manifest(model))
     publish(server, "team/model", "1", model)
 
-    with pytest.raises(ModelPullError, match="is an index within an index, and so on"):
+    with pytest.raises(ModelPullError, match="has too many nested indexes"):
         OciTransport(access).find(reference(server), ModelFormat.GGUF)
 
 
@@ -142,9 +142,7 @@ def test_a_configuration_that_makes_no_sense_is_an_error(
 ) -> None:
     config = Layer(type=IMAGE_CONFIG, content=b"[]")
 
-    with pytest.raises(
-        ModelPullError, match=r"the configuration of oci://.* makes no sense: it is"
-    ):
+    with pytest.raises(ModelPullError, match=r"the configuration of oci://.* is not valid: it is"):
         find(make_model([], config=config))
 
 
@@ -165,7 +163,7 @@ def test_a_file_name_that_leads_out_is_refused(
 ) -> None:
     layer = Layer(type="x/y", content=WEIGHTS, annotations={FILEPATH: name})
 
-    with pytest.raises(ModelUnsupported, match="no name for a file"):
+    with pytest.raises(ModelUnsupported, match="not a valid file name"):
         find(make_model([layer]))
 
 
@@ -176,7 +174,7 @@ def test_two_files_of_one_name_are_refused(find: Callable[[Model], RemoteModel])
         Layer(type="x/y", content=b"[]", annotations={FILEPATH: "CONFIG.json"}),
     ]
 
-    with pytest.raises(ModelUnsupported, match="cannot lie together"):
+    with pytest.raises(ModelUnsupported, match="cannot coexist"):
         find(make_model(layers))
 
 
@@ -214,5 +212,5 @@ def test_an_engine_would_call_it(location: str, tag: str, expected: str) -> None
 
 
 def test_a_name_that_no_registry_has_is_refused() -> None:
-    with pytest.raises(ModelUnsupported, match="is no image reference"):
+    with pytest.raises(ModelUnsupported, match="is not an image reference"):
         image_reference(ModelRef(Scheme.OCI, "quay.io/UPPER", "1"))

@@ -22,7 +22,7 @@ def test_a_name_that_no_file_of_a_model_may_have_is_passed_over(path: object) ->
 
 @pytest.mark.parametrize("size", [-1, 2**50 + 1, 2**64, True, 1.0, "1", None])
 def test_a_size_is_a_number_of_bytes_that_a_disk_could_hold(size: object) -> None:
-    with pytest.raises(ValueError, match=r"^the size of tiny\.gguf is none$"):
+    with pytest.raises(ValueError, match=r"^the size of tiny\.gguf is not valid$"):
         ListedFile.parse(path="tiny.gguf", size=size)
 
 

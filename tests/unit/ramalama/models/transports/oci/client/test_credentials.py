@@ -114,7 +114,7 @@ def test_the_first_file_that_knows_the_registry_serves(
     assert named(found) == FILES[first]
 
 
-def test_nobody_is_found_where_there_is_no_file(user: InvokingUser) -> None:
+def test_without_a_file_there_are_no_credentials(user: InvokingUser) -> None:
     assert find_credentials(IMAGE, user) == FoundCredentials()
 
 
@@ -150,14 +150,12 @@ def test_a_named_file_that_cannot_be_used_is_refused_without_showing_it(
     assert SECRET not in str(caught.value)
 
 
-def test_a_broken_file_that_nobody_named_is_left_out_with_a_notice(
-    tmp_path: Path, user: InvokingUser
-) -> None:
+def test_a_broken_default_file_is_ignored_with_a_notice(tmp_path: Path, user: InvokingUser) -> None:
     broken = write(tmp_path / FILES[0], [SECRET])
 
     found = find_credentials(IMAGE, user)
 
-    assert found.notices == (f"{broken} does not hold a JSON object; it was left out",)
+    assert found.notices == (f"{broken} does not hold a JSON object; it was ignored",)
 
 
 # What the helpers say
@@ -290,15 +288,15 @@ def test_a_helper_is_not_looked_for_where_the_user_stands(
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("exit 0", "gave an answer that makes no sense"),
-        (f"echo {SECRET}", "gave an answer that makes no sense"),
-        (f"""echo '["{SECRET}"]'""", "gave an answer that makes no sense"),
-        (saying(""), "gave an answer that makes no sense"),
-        (saying("me", ""), "gave an answer that makes no sense"),
-        (f'echo \'{{"Username": 7, "Secret": "{SECRET}"}}\'', "gave an answer that makes no sense"),
+        ("exit 0", "gave an answer that is not valid"),
+        (f"echo {SECRET}", "gave an answer that is not valid"),
+        (f"""echo '["{SECRET}"]'""", "gave an answer that is not valid"),
+        (saying(""), "gave an answer that is not valid"),
+        (saying("me", ""), "gave an answer that is not valid"),
+        (f'echo \'{{"Username": 7, "Secret": "{SECRET}"}}\'', "gave an answer that is not valid"),
         (f"echo {SECRET}; exit 1", "failed with exit code 1"),
         ("kill -9 $$", "failed with exit code -9"),
-        (f"while :; do echo {SECRET}; done", "said more than 65536 bytes"),
+        (f"while :; do echo {SECRET}; done", "wrote more than 65536 bytes"),
         (f"echo {SECRET}; sleep 100", r"did not answer within 0\.2 seconds"),
         ("exec >&-; exec sleep 100", r"did not answer within 0\.2 seconds"),
     ],

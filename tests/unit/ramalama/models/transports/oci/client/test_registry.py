@@ -113,7 +113,7 @@ def test_a_small_blob_is_read_and_verified(client: RegistryClient, server: FileS
     assert client.read_blob(BLOB, limit=100) == WEIGHTS
 
     server.routes[f"{BLOBS}/{BLOB.digest}"] = always(Reply(body=b"GGUF weightz"))
-    with pytest.raises(ModelPullError, match=f"has sha256:.* where {BLOB.digest} was announced"):
+    with pytest.raises(ModelPullError, match=f"has sha256:.* instead of {BLOB.digest}"):
         client.read_blob(BLOB, limit=100)
 
 
@@ -152,7 +152,7 @@ def test_a_manifest_of_another_digest_is_refused(
     if redirected:
         redirect_to_another_host(server)
 
-    with pytest.raises(ModelPullError, match=f"where {digest(MODEL.manifest)} was announced"):
+    with pytest.raises(ModelPullError, match=f"instead of {digest(MODEL.manifest)}"):
         client.manifest(version)
 
 
@@ -169,14 +169,14 @@ def test_a_manifest_without_end_is_refused(client: RegistryClient, server: FileS
         (
             Reply(status=401),
             AccessDenied,
-            r"ADDRESS wants a password; log in with `ramalama login ADDRESS`",
+            r"ADDRESS requires a password; log in with `ramalama login ADDRESS`",
         ),
         (
             Reply.of_json({"errors": [{"code": "DENIED", "message": "no\x1b[31m\n"}]}, status=403),
             AccessDenied,
-            r"ADDRESS denies this to strangers \(no\\x1b\[31m\)$",
+            r"ADDRESS denies this to anonymous users \(no\\x1b\[31m\)$",
         ),
-        (Reply(status=403, body=b"<html>"), AccessDenied, "denies this to strangers$"),
+        (Reply(status=403, body=b"<html>"), AccessDenied, "denies this to anonymous users$"),
         (
             Reply(status=429, headers={"retry-after": "120"}),
             ModelPullError,
@@ -188,8 +188,8 @@ def test_a_manifest_without_end_is_refused(client: RegistryClient, server: FileS
             r"has had too many requests \(TOOMANYREQUESTS\); try again later",
         ),
         (Reply(status=500), ModelPullError, "ADDRESS answered 500$"),
-        (Reply(status=200, length=10**6, body=b"{"), ModelPullError, "cannot be asked: "),
-        (Reply.redirect("ftp://elsewhere"), ModelPullError, "cannot be asked: "),
+        (Reply(status=200, length=10**6, body=b"{"), ModelPullError, "cannot be used: "),
+        (Reply.redirect("ftp://elsewhere"), ModelPullError, "cannot be used: "),
     ],
 )  # fmt: skip
 def test_a_refusal_says_why_and_what_helps(
@@ -359,14 +359,14 @@ def test_another_host_that_asks_for_a_password_gets_none(
 
 
 def test_a_registry_that_is_not_there_is_an_error(access: Access) -> None:
-    with pytest.raises(ModelPullError, match=r"127\.0\.0\.1:1 cannot be asked: Connection refus"):
+    with pytest.raises(ModelPullError, match=r"127\.0\.0\.1:1 cannot be used: Connection refus"):
         open_client("127.0.0.1:1", access).manifest("1")
 
 
 def test_a_registry_without_tls_must_be_asked_for(address: str, access: Access) -> None:
     client = open_client(address, replace(access, tls_verify=True))
 
-    with pytest.raises(ModelPullError, match=f"{address} does not speak TLS; .*--tls-verify=false"):
+    with pytest.raises(ModelPullError, match=f"{address} does not use TLS; .*--tls-verify=false"):
         client.manifest("1")
 
 
@@ -387,7 +387,7 @@ def test_a_registry_with_tls_leads_to_no_place_without(
         client = open_client(address, replace(access, tls_verify=True))
 
         assert client.manifest("1").content == MODEL.manifest
-        with pytest.raises(ModelPullError, match="leads to a place without TLS"):
+        with pytest.raises(ModelPullError, match="redirects to a server without TLS"):
             client.manifest("2")
 
 

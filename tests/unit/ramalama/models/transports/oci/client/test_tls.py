@@ -120,7 +120,7 @@ make_tls("localhost:5000", InvokingUser(env={}, home=root / "home", uid=1000, ro
 """
 
 
-def test_nobody_is_asked_for_the_password_of_a_key(
+def test_the_password_of_a_key_is_not_asked_for(
     user: InvokingUser, certificate: Certificate
 ) -> None:
     found = directory(user, DIRECTORIES[1])
@@ -134,7 +134,7 @@ def test_nobody_is_asked_for_the_password_of_a_key(
         )
     )
 
-    # OpenSSL asks the terminal, and not who calls it; without one it would ask nobody.
+    # OpenSSL asks at the terminal, not the caller; so the test needs a terminal.
     command = ["-c", MAKE_TLS, str(user.root)]
     terminal: pexpect.spawn[str] = pexpect.spawn(
         sys.executable, command, timeout=60, encoding="utf-8"

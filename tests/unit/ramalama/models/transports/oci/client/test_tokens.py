@@ -1,4 +1,4 @@
-"""Who we are reaches the token service that a registry names, and nobody else."""
+"""Credentials are sent to the token service that a registry names, and to no other server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HASTE = RetryPolicy(tries=1)
 PASSWORD = "open:sesame"  # noqa: S105 (it opens nothing)
-NOBODY = FoundCredentials()
+ANONYMOUS = FoundCredentials()
 ALICE = FoundCredentials(credentials=Credentials(username="alice", password=PASSWORD))
 TOKEN = FoundCredentials(credentials=Credentials(identity_token="refresh/me"))  # noqa: S106 (made up)
 BASIC = f"Basic {base64.b64encode(f'alice:{PASSWORD}'.encode()).decode()}"
@@ -63,7 +63,7 @@ def test_nothing_is_shown_before_the_registry_asks(client: httpx2.Client) -> Non
     [
         ('Basic realm="r"', ALICE, {"authorization": BASIC}),
         ('Digest nonce="n", Basic realm="r"', ALICE, {"authorization": BASIC}),
-        ('Basic realm="r"', NOBODY, {}),
+        ('Basic realm="r"', ANONYMOUS, {}),
         ('Basic realm="r"', TOKEN, {}),
         ('Digest nonce="n"', ALICE, {}),
         ("", ALICE, {}),
@@ -78,7 +78,7 @@ def test_a_password_answers_the_basic_challenge_alone(
     assert ours.headers() == expected
 
 
-@pytest.mark.parametrize(("found", "shown"), [(NOBODY, None), (ALICE, BASIC)])
+@pytest.mark.parametrize(("found", "shown"), [(ANONYMOUS, None), (ALICE, BASIC)])
 def test_a_password_buys_a_token_for_our_scope(
     client: httpx2.Client, server: FileServer, found: FoundCredentials, shown: str | None
 ) -> None:
@@ -110,7 +110,7 @@ def test_an_identity_token_is_posted(client: httpx2.Client, server: FileServer) 
 def test_a_scope_that_the_registry_spells_otherwise_is_asked_for_too(
     client: httpx2.Client, server: FileServer
 ) -> None:
-    ours = authorizer(client, NOBODY)
+    ours = authorizer(client, ANONYMOUS)
     ours.learn(bearer(server, scope="project:7:read"))
     ours.headers()
     ours.learn(bearer(server, scope=SCOPE))
@@ -121,7 +121,7 @@ def test_a_scope_that_the_registry_spells_otherwise_is_asked_for_too(
 
 
 def test_the_query_of_the_realm_stays(client: httpx2.Client, server: FileServer) -> None:
-    ours = authorizer(client, NOBODY)
+    ours = authorizer(client, ANONYMOUS)
     ours.learn(f'Bearer realm="{server.url}/token?tenant=7"')
     ours.headers()
 
@@ -133,7 +133,7 @@ def test_a_token_serves_until_it_ends_or_is_refused(
 ) -> None:
     numbers = iter(range(9))
     server.routes["/token"] = lambda _request: Reply.of_json({"token": f"t{next(numbers)}"})
-    ours = authorizer(client, NOBODY)
+    ours = authorizer(client, ANONYMOUS)
     ours.learn(bearer(server))
 
     tokens = [ours.headers()["authorization"] for _ in range(2)]
@@ -162,7 +162,7 @@ def test_a_lifetime_that_makes_no_sense_is_the_usual_one(
     client: httpx2.Client, server: FileServer, answer: dict[str, object], *, same: bool
 ) -> None:
     server.routes["/token"] = always(Reply.of_json(answer))
-    ours = authorizer(client, NOBODY)
+    ours = authorizer(client, ANONYMOUS)
     ours.learn(bearer(server))
 
     assert ours.headers() == ours.headers() == {"authorization": "Bearer t"}
@@ -204,7 +204,7 @@ def test_a_realm_that_is_no_plain_url_is_refused(client: httpx2.Client, realm: s
     ours = authorizer(client, ALICE)
     ours.learn(f'Bearer realm="{realm}"')
 
-    with pytest.raises(TokenError, match="a token service that is no URL"):
+    with pytest.raises(TokenError, match="a token service that is not a URL"):
         ours.headers()
 
 

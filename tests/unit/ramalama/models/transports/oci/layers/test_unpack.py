@@ -247,8 +247,8 @@ def test_a_later_layer_counts(
 
 
 HOSTILE = {
-    "no archive": (b"<html>" * 200, "no tar archive"),
-    "cut off": (make_tar({"models/m.gguf": GGUF * 100})[:700], "it breaks off within a file"),
+    "no archive": (b"<html>" * 200, "not a tar archive"),
+    "cut off": (make_tar({"models/m.gguf": GGUF * 100})[:700], "it ends within a file"),
     "gzip, cut off": (gzip.compress(make_tar({"models/m.gguf": GGUF}))[:-30], "it is damaged"),
     "gzip, damaged": (
         gzip.compress(make_tar({"models/m.gguf": random.Random(1).randbytes(5000)}))[:2000]  # noqa: S311 (noise)
@@ -256,8 +256,8 @@ HOSTILE = {
         "it is damaged",
     ),
     "gzip in name only": (b"\x1f\x8bno", "it is damaged"),
-    "a path that leads out": (make_tar({"models/../../m.gguf": GGUF}), "leads out of it"),
-    "a bomb": (make_bomb(), "far larger than it seemed"),
+    "a path that leads out": (make_tar({"models/../../m.gguf": GGUF}), "leads outside of it"),
+    "a bomb": (make_bomb(), "uncompressed content is far too large"),
     "a device": (packed(special("models/null", tarfile.CHRTYPE)), "neither a file nor a link"),
     "a pipe": (packed(special("models/pipe", tarfile.FIFOTYPE)), "neither a file nor a link"),
     "many files": (
@@ -295,12 +295,12 @@ def test_a_bomb_goes_off_at_its_bound(tmp_path: Path) -> None:
 
     with LayerStream(bomb, slack=1000, ratio=10) as stream:
         assert len(stream.read(bound)) == bound
-        with pytest.raises(LayerError, match="far larger than it seemed"):
+        with pytest.raises(LayerError, match="uncompressed content is far too large"):
             stream.read(1)
 
 
 def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, blob_store: BlobStore) -> None:
-    with pytest.raises(ModelUnsupported, match="no name for a file"):
+    with pytest.raises(ModelUnsupported, match="not a valid file name"):
         take(tmp_path, blob_store, make_tar({"models/m\n.gguf": GGUF}))
 
 

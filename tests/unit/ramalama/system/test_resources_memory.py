@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.system.memory import available_memory
+from ramalama.system.resources import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +74,7 @@ def host(root: Path, files: Mapping[str, str]) -> Path:
             0,
             id="beyond the limit already",
         ),
-        pytest.param({"proc/meminfo": "nothing of use"}, None, id="nobody tells"),
+        pytest.param({"proc/meminfo": "nothing of use"}, None, id="no source"),
     ],
 )
 def test_the_strictest_limit_counts(
