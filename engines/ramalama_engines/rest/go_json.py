@@ -1,4 +1,4 @@
-"""Read JSON that Go programs write: null where a list or a map is empty."""
+"""Read JSON of Go programs, which write null for an empty list or map."""
 
 from __future__ import annotations
 
