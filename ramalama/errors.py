@@ -1,28 +1,28 @@
-"""What can go wrong, for programs that use the library; the command line prints one line of it.
+"""The errors of the library; the command line prints each as one line.
 
 Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of the command, see
 `ramalama_values.errors.ExplainedError`. `ramalama.cli.exit_codes` lists what the codes mean.
 
 * RamalamaError
-  x ConfigError            a setting in a file or in the environment makes no sense
-  x InvalidReference       what the user typed names no model
+  x ConfigError            a setting in a file or in the environment is invalid
+  x InvalidReference       a text is not a valid reference of a model
   x ModelError
-    + ModelNotFound        no such file
-      + UnknownModel       no such model in its registry (.alternatives)
-    + ModelUnreadable      it is there, but the server could not read it
-    + ModelUnsupported     it is there, but it is not a model that the runtime can load
-    + WrongEndianness      made for machines of the other byte order
-    + ModelTooLarge        its weights or its context exceed this host's memory
-    + ModelPullError       it could not be fetched, or what came is not what was announced
-    + AccessDenied         its registry wants a password, a token or an accepted licence
-    + ModelPushError       its registry did not take it
+    + ModelNotFound        the file does not exist
+      + UnknownModel       the registry does not have the model (.alternatives)
+    + ModelUnreadable      the model exists, but the server could not read it
+    + ModelUnsupported     the model exists, but the runtime cannot load it
+      + WrongEndianness    the model has the byte order of other machines
+    + ModelTooLarge        its weights or its context exceed the memory of this host
+    + ModelPullError       the download failed, or its content is not what was announced
+      + AccessDenied       the registry requires a password, a token or an accepted licence
+    + ModelPushError       the upload to the registry failed
   x StoreError             the directory of the models cannot be used as it is
-  x EngineFailure          the container engine refused or failed (.cause is its EngineError)
+  x EngineFailure          the container engine reported an error (.cause is its EngineError)
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
-    + ServerNotReady       it runs, but did not become ready in time
-    + StartCancelled       whoever asked for it has called it off
-  x OptionRefused          two options contradict each other, or one makes no sense here
+    + ServerNotReady       the server runs, but did not become ready in time
+    + StartCancelled       the caller has cancelled the start
+  x OptionRefused          two options contradict each other, or one is invalid on this host
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ if TYPE_CHECKING:
 
 
 class RamalamaError(ExplainedError):
-    """Anything that we raise on purpose; as text it is one line, written for the user."""
+    """The base of all expected errors; as text it is one line, written for the user."""
 
 
 class ConfigError(RamalamaError):
-    """A setting of a configuration file or of the environment makes no sense."""
+    """A setting in a configuration file or in the environment is invalid."""
 
     exit_code = 22
 
 
 class InvalidReference(RamalamaError):
-    """What the user typed names no model."""
+    """A text is not a valid reference of a model."""
 
     exit_code = 22
 
 
 class OptionRefused(RamalamaError):
-    """Options contradict each other, or one makes no sense on this machine."""
+    """Options contradict each other, or one is invalid on this machine."""
 
     exit_code = 22
 
@@ -65,13 +65,13 @@ class ModelError(RamalamaError):
 
 
 class ModelNotFound(ModelError):
-    """There is no such model."""
+    """The model does not exist."""
 
     exit_code = 2
 
 
 class UnknownModel(ModelNotFound):
-    """Its registry has no such model; *alternatives* are references that it does have."""
+    """The registry does not have the model; *alternatives* are references that it has."""
 
     exit_code = 22
 
@@ -83,41 +83,41 @@ class UnknownModel(ModelNotFound):
 
 
 class ModelUnreadable(ModelError):
-    """The model is there, but the server would not be allowed to read it."""
+    """The model exists, but the server would not be allowed to read it."""
 
     exit_code = 5
 
 
 class ModelUnsupported(ModelError):
-    """The file is there, but it is not a model that the runtime can load."""
+    """The file exists, but it is not a model that the runtime can load."""
 
     exit_code = 22
 
 
 class ModelTooLarge(ModelError):
-    """The model's weights, or its context, alone exceed the memory of this host."""
+    """The weights alone, or the context alone, exceed the memory of this host."""
 
     exit_code = 22
 
 
 class WrongEndianness(ModelUnsupported):
-    """The model was made for machines of the other byte order."""
+    """The model has the byte order of other machines."""
 
     exit_code = 1
 
 
 class ModelPullError(ModelError):
-    """The model could not be fetched, or what came is not what was announced."""
+    """The download of the model failed, or its content is not what was announced."""
 
     exit_code = 22
 
 
 class AccessDenied(ModelPullError):
-    """The model's registry wants a password, a token or an accepted licence."""
+    """The registry requires a password, a token or an accepted licence."""
 
 
 class ModelPushError(ModelError):
-    """The registry did not take the model."""
+    """The upload of the model to the registry failed."""
 
     exit_code = 22
 
@@ -129,7 +129,7 @@ class StoreError(RamalamaError):
 
 
 class EngineFailure(RamalamaError):
-    """The container engine refused or failed; *cause* tells how."""
+    """The container engine reported an error, which is *cause*, or does not answer."""
 
     def __init__(self, cause: EngineError) -> None:
         super().__init__(cause.message, hint=cause.hint)
@@ -138,14 +138,14 @@ class EngineFailure(RamalamaError):
 
 
 class ServerError(RamalamaError):
-    """The model server does not serve."""
+    """The model server could not be started or has ended."""
 
 
 class ServerExited(ServerError):
     """The server's container ended by itself.
 
-    *exit_code* is the container's, 128 + n after signal n, None where the engine no longer knows
-    it; *log_tail* holds its last lines.
+    *exit_code* is that of the container, 128 + n after signal n; None if the engine does not know
+    it. *log_tail* has the last lines of its log.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class ServerExited(ServerError):
 
 
 class ServerNotReady(ServerError):
-    """The server runs, but did not become ready in time; *log_tail* holds its last lines."""
+    """The server runs, but did not become ready in time; *log_tail* has the end of its log."""
 
     exit_code = 110
 
@@ -174,12 +174,12 @@ class ServerNotReady(ServerError):
 
 
 class StartCancelled(ServerError):
-    """Whoever asked for the server has called its start off; nothing of it is left."""
+    """The caller has cancelled the start of the server; everything was undone."""
 
 
 @contextmanager
 def engine_errors() -> Generator[None]:
-    """Turn what an engine raises in the block into `EngineFailure`."""
+    """Raise an `EngineFailure` for each `EngineError` in the block."""
     from ramalama_engines.errors import EngineError  # noqa: PLC0415 (models do without engines)
 
     try:

@@ -1,7 +1,8 @@
-"""What happens on the way to a server that answers, for whoever watches.
+"""The events of a pull, a start and a push, which are passed to a hook.
 
-A hook is called in the thread that pulls or starts, in this order, never by two at once; what it
-raises ends the pull (what came is kept) or the start (what was done is undone).
+A hook is called in the thread that pulls, starts or pushes, and never by two threads at once. The
+events of a start come in the order of `StartEvent`, but a `Notice` can come at any time. If the
+hook raises, the operation ends: a pull keeps the partial download, a start removes its container.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class EngineConnected:
 
 @frozen(kw_only=False)
 class ImagePulling:
-    """A step of the image's pull; there are none where the image is local already."""
+    """A step of the pull of the image; there is none if the image is local already."""
 
     image: str
     progress: PullProgress
@@ -41,7 +42,7 @@ class ImageReady:
 
 @frozen(kw_only=False)
 class ContainerCreated:
-    """The container exists, and does not run yet."""
+    """The container was created but does not run yet."""
 
     container: str
     name: str
@@ -49,21 +50,21 @@ class ContainerCreated:
 
 @frozen(kw_only=False)
 class ContainerStarted:
-    """The server's program runs; it loads the model now."""
+    """The container runs, and the server loads the model."""
 
     container: str
 
 
 @frozen(kw_only=False)
 class ServerReady:
-    """The server answers."""
+    """The server has loaded the model and answers requests."""
 
     container: str
 
 
 @frozen(kw_only=False)
 class Notice:
-    """Something that the user should know, in one sentence; nothing has failed."""
+    """A message for the user, in one sentence; nothing has failed."""
 
     message: str
 
@@ -84,17 +85,18 @@ EventHook: TypeAlias = "Callable[[Event], None]"
 
 
 def ignore(_event: object) -> None:
-    """Watch nothing."""
+    """Do nothing with an event; the default hook."""
 
 
 @frozen(kw_only=False)
 class DownloadPlanned:
-    """It is known what will come.
+    """The files of a model are known, before the download begins.
 
     Attributes:
         model: the reference, as text.
-        size: bytes of all files; None where a server does not tell.
-        missing: bytes of these that are not on this machine yet; None as above.
+        files: number of files.
+        size: bytes of all files; None if a server does not report the size of one.
+        missing: bytes that are not on this machine yet; None as for *size*.
     """
 
     model: str
@@ -105,7 +107,12 @@ class DownloadPlanned:
 
 @frozen(kw_only=False)
 class DownloadProgress:
-    """Some bytes of *file* came, ten times a second at most; *done* of *total* are on the disk."""
+    """A part of *file* has arrived; at most ten events a second.
+
+    Attributes:
+        done: bytes of the file that are on the disk.
+        total: bytes of the file; None if unknown.
+    """
 
     file: str
     done: int
@@ -114,14 +121,14 @@ class DownloadProgress:
 
 @frozen(kw_only=False)
 class DownloadWaiting:
-    """Another process fetches *file* already; we wait for it and then use what it got."""
+    """Another process is downloading *file*; this one waits for it and then uses the result."""
 
     file: str
 
 
 @frozen(kw_only=False)
 class DownloadRetrying:
-    """A request for *file* failed, and is made again after *seconds*."""
+    """A request for *file* failed, and is repeated after *seconds*; 0 starts the file again."""
 
     file: str
     reason: str
@@ -130,7 +137,7 @@ class DownloadRetrying:
 
 @frozen(kw_only=False)
 class FileReady:
-    """*file* is complete, verified where its digest was known, and in the store."""
+    """*file* is complete and in the store; its digest was verified if it was known."""
 
     file: str
     size: int
@@ -138,19 +145,19 @@ class FileReady:
 
 @frozen(kw_only=False)
 class ModelReady:
-    """All of the model is on this machine."""
+    """All files of the model are on this machine."""
 
     model: str
 
 
 @frozen(kw_only=False)
 class UploadPlanned:
-    """It is known what a registry lacks.
+    """The files that the registry does not have yet are known, before the upload begins.
 
     Attributes:
-        target: where it goes, as text.
-        files: how many are missing there.
-        size: bytes of all that the model consists of.
+        target: the reference in the registry, as text.
+        files: number of files that will be sent.
+        size: bytes of all files of the model.
         missing: bytes that will be sent.
     """
 
@@ -162,7 +169,7 @@ class UploadPlanned:
 
 @frozen(kw_only=False)
 class UploadProgress:
-    """Some bytes of *file* left, ten times a second at most; *done* of *total* are sent."""
+    """A part of *file* was sent, *done* of *total* bytes so far; at most ten events a second."""
 
     file: str
     done: int
@@ -171,7 +178,7 @@ class UploadProgress:
 
 @frozen(kw_only=False)
 class UploadRetrying:
-    """Sending *file* failed, and begins again after *seconds*."""
+    """The upload of *file* failed, and starts again after *seconds*."""
 
     file: str
     reason: str

@@ -1,12 +1,12 @@
-"""A running model for anybody's tests; pytest loads this by itself where both are installed.
+"""A pytest plugin that runs models for tests; pytest loads it if both packages are installed.
 
     @pytest.mark.ramalama(model="smollm2:135m", ctx_size=2048)
     def test_it_answers(ramalama_server):
         assert "".join(ramalama_server.chat().ask("Hello!"))
 
-The keywords of the marker are those of `ramalama.serve`; the marker may stand on a module or a
-class, too. A model is started when the first test asks for it, and serves all tests of the run that
-want the same, those of pytest-xdist's other workers among them.
+The marker takes the keywords of `ramalama.serve`. It can also mark a module or a class. A model is
+started when the first test needs it. All tests of the run that need the same model and options
+share its server, also between the workers of pytest-xdist.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _WITHOUT_ENGINE = "ramalama_without_engine"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what a project says in its ini file."""
-    parser.addini(_MODEL, "model of ramalama_server, where no marker names one")
+    """Add the options of the ini file."""
+    parser.addini(_MODEL, "model of ramalama_server, if no marker names one")
     parser.addini(
         _WITHOUT_ENGINE,
-        "what becomes of a test that needs a model where neither Podman nor Docker answers: fail "
+        "what happens to a test that needs a model if neither Podman nor Docker answers: fail "
         "(the default) or skip",
         default="fail",
     )
@@ -50,22 +50,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and see that the ini file makes sense."""
+    """Register the marker, and check the values of the ini file."""
     config.addinivalue_line(
         "markers", f"{_MARKER}(model, **options): the model of ramalama_server; see ramalama.serve"
     )
     if config.getini(_WITHOUT_ENGINE) not in ("fail", "skip"):
-        msg = f"{_WITHOUT_ENGINE} is neither fail nor skip: {config.getini(_WITHOUT_ENGINE)!r}"
+        msg = f"{_WITHOUT_ENGINE} must be fail or skip, not {config.getini(_WITHOUT_ENGINE)!r}"
         raise pytest.UsageError(msg)
     try:
         float(config.getini(_KEEP_ALIVE))
     except ValueError as exc:
-        msg = f"{_KEEP_ALIVE} is no number of seconds: {config.getini(_KEEP_ALIVE)!r}"
+        msg = f"{_KEEP_ALIVE} must be a number of seconds, not {config.getini(_KEEP_ALIVE)!r}"
         raise pytest.UsageError(msg) from exc
 
 
 class ModelServers:
-    """The models that run for these tests: call it for one, it is started if need be."""
+    """Starts the model servers of a test run; call the object to get the server of a model."""
 
     def __init__(self, *, skip_without_engine: bool, keep_alive: float) -> None:
         self._skip = skip_without_engine
@@ -75,11 +75,12 @@ class ModelServers:
         self._running: dict[str, ModelServer] = {}
 
     def __call__(self, model: str, **options: Unpack[ServerKeywords]) -> ModelServer:
-        """Return a server of *model*, the same one for the same options.
+        """Return the server of *model* with *options*, and start it if it does not run yet.
 
-        Without an engine the test is skipped, or fails; so it does with a model that cannot serve.
+        If it cannot be started, the test fails. If no engine answers, the ini file decides whether
+        the test fails or is skipped.
         """
-        from ramalama.errors import RamalamaError  # noqa: PLC0415 (many tests need none)
+        from ramalama.errors import RamalamaError  # noqa: PLC0415 (only when a server is needed)
 
         key = repr((model, sorted(options.items())))
         failure: RamalamaError | None = None
@@ -88,16 +89,16 @@ class ModelServers:
                 self._running[key] = self._start(model, options)
             except RamalamaError as exc:
                 failure = exc
-        # Out here, since pytest would show how the errors came about, too, which are a line each.
+        # Outside the `except` block: otherwise pytest would also print the chain of exceptions.
         if failure is not None:
-            self._give_up(model, failure)
+            self._fail_or_skip(model, failure)
         return self._running[key]
 
     def close(self) -> None:
-        """Give all of them up."""
+        """Release all servers; those that no other process uses stop after the keep-alive time."""
         self._stack.close()
 
-    def _give_up(self, model: str, failure: RamalamaError) -> NoReturn:
+    def _fail_or_skip(self, model: str, failure: RamalamaError) -> NoReturn:
         from ramalama.errors import EngineFailure  # noqa: PLC0415 (see above)
         from ramalama_engines import EngineUnavailable  # noqa: PLC0415 (see above)
 
@@ -106,7 +107,7 @@ class ModelServers:
         )
         if self._skip and without_engine:
             pytest.skip(f"no model without a container engine: {failure}")
-        pytest.fail(f"{model} does not serve: {failure}", pytrace=False)
+        pytest.fail(f"cannot serve {model}: {failure}", pytrace=False)
 
     def _start(self, model: str, options: ServerKeywords) -> ModelServer:
         from ramalama.api.client import Ramalama  # noqa: PLC0415 (see above)
@@ -130,7 +131,7 @@ class ModelServers:
 
 @pytest.fixture(scope="session")
 def ramalama_servers(request: pytest.FixtureRequest) -> Generator[ModelServers]:
-    """Models by name, for tests that need several: ``ramalama_servers("smollm2:135m")``."""
+    """Yield a function that returns the server of a model: ``ramalama_servers("smollm2:135m")``."""
     servers = ModelServers(
         skip_without_engine=request.config.getini(_WITHOUT_ENGINE) == "skip",
         keep_alive=float(request.config.getini(_KEEP_ALIVE)),
@@ -143,7 +144,7 @@ def ramalama_servers(request: pytest.FixtureRequest) -> Generator[ModelServers]:
 
 @pytest.fixture
 def ramalama_server(request: pytest.FixtureRequest, ramalama_servers: ModelServers) -> ModelServer:
-    """Return a server of the model that the closest marker names, or else the ini file."""
+    """Return the server of the model in the closest marker, or else in the ini file."""
     node = cast("pytest.Item", request.node)
     marker = node.get_closest_marker(_MARKER)
     keywords = dict(marker.kwargs) if marker else {}
@@ -154,7 +155,7 @@ def ramalama_server(request: pytest.FixtureRequest, ramalama_servers: ModelServe
     model = names[0] if names else request.config.getini(_MODEL)
     if len(names) > 1 or not isinstance(model, str) or not model:
         pytest.fail(
-            f"which model? Mark the test with @pytest.mark.{_MARKER}(model=...), or set {_MODEL}",
+            f"no model: mark the test with @pytest.mark.{_MARKER}(model=...), or set {_MODEL}",
             pytrace=False,
         )
     return ramalama_servers(model, **cast("ServerKeywords", keywords))

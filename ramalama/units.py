@@ -1,4 +1,4 @@
-"""Sizes and durations as people read them."""
+"""Format sizes and durations for people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _MINUTE = 60
 
 
 def human_size(size: float) -> str:
-    """Write a number of bytes in a decimal unit, with three digits: ``98.4 MB``."""
+    """Format *size* bytes in a decimal unit with three digits: ``98.4 MB``."""
     for unit, name in _UNITS:
         if size >= unit:
             value = size / unit
@@ -18,16 +18,16 @@ def human_size(size: float) -> str:
 
 
 def binary_size(size: int) -> str:
-    """Write it as upstream's lists do: in units of 1024, with two decimals, ``93.81 MB``."""
+    """Format *size* bytes in units of 1024 with two decimals, as upstream does: ``93.81 MB``."""
     value, units = float(size), ["B", "KB", "MB", "GB"]
-    while value >= 1024 and len(units) > 1:  # noqa: PLR2004 (see above)
+    while value >= 1024 and len(units) > 1:  # noqa: PLR2004 (units of 1024)
         value /= 1024
         units.pop(0)
     return f"{value:.2f} {units[0]}"
 
 
 def human_duration(seconds: float) -> str:
-    """Write how long something will take: ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """Format a duration: ``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
     whole = max(0, round(seconds))
     if whole >= _HOUR:
         return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"

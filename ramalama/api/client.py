@@ -1,4 +1,4 @@
-"""Start models, find them, stop them: what the command line and embedders stand on."""
+"""Start, find and stop model servers: the main class of the library."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ if TYPE_CHECKING:
 
 
 class Ramalama:
-    """Models in containers, on one engine; share one per process, and close it in the end.
+    """Runs models in containers on one engine; use one object per process, and close it at the end.
 
-    Nothing is asked of the engine before it is needed. Every method blocks, and may be called from
-    any thread.
+    The engine is not contacted before it is needed. All methods block, and may be called from any
+    thread.
 
     Attributes:
-        config: settings of this host; the defaults if none are given.
-        user: whose engine, credentials and directories; the invoking user if none is given.
-        models: those of this machine, and those that can be had.
-        run_dir: where the sockets and keys of running servers are.
+        config: the settings of this host; None takes the defaults.
+        user: the user whose engine, credentials and directories are used; None takes the invoking
+            user.
+        models: the models of this machine, and those that can be pulled.
+        run_dir: the directory of the sockets and API keys of running servers.
     """
 
     def __init__(
@@ -78,47 +79,47 @@ class Ramalama:
         )
 
     def connect(self) -> Engine:
-        """Return the engine, found and opened at the first call.
+        """Return the engine; the first call finds and opens it.
 
         Raises:
-            EngineFailure: none answers; the message says what was tried.
+            EngineFailure: no engine answers; the message lists the addresses that were tried.
         """
         return self._engines.connect()
 
     @property
     def engine_source(self) -> str:
-        """Say why it is this engine, once `connect` has been called."""
+        """Why this engine was chosen; valid after `connect`."""
         return self._engines.source
 
     def detect(self) -> Detection:
-        """Look what accelerator this host has."""
+        """Detect the accelerators of this host."""
         return detect(self._host)
 
     def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
-        """Look how much memory a model could have on this host, served with *options*."""
+        """Return how much memory a model can use on this host, if it is served with *options*."""
         return capacity_of(self._host, options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
-        """Start a server and wait until it answers; whoever calls closes it.
+        """Start a server and wait until it answers; the caller must close it.
 
-        A model that is not on this machine is pulled first. On any failure, and on Ctrl-C,
-        everything is undone before the exception leaves. *how*, each with its default:
+        A model that is not on this machine is pulled first. After an error or Ctrl-C, everything is
+        undone before the exception is raised. *how*, with the defaults:
 
-        * reuse (False): use a server of this user that runs with the same plan, if there is one;
-          the one that is started otherwise can be used by others in the same way.
-        * keep_alive (None): let others use the server, and have it stay for so many seconds after
+        * reuse (False): use a running server of this user with the same plan, if there is one. If
+          not, other processes can reuse the new server in the same way.
+        * keep_alive (None): let other processes use the server, and keep it this many seconds after
           its last user; see `ModelServer.detach`.
-        * ready_timeout (600): seconds to wait; None waits as long as the server lives.
-        * on_event: is told of each step.
-        * cancel: an Event; set by another thread, it calls the start off.
+        * ready_timeout (600): seconds to wait; None waits as long as the server runs.
+        * on_event: a function that is called with each event; see `ramalama.events`.
+        * cancel: an Event; another thread cancels the start by setting it.
 
         Raises:
             OptionRefused: the options contradict each other.
-            ModelError: the model is missing, cannot be had, is too large, or is none.
+            ModelError: the model does not exist, cannot be pulled, is too large, or is invalid.
             StoreError: the directory of the models cannot be used.
-            EngineFailure: the engine is not there, or refuses.
+            EngineFailure: no engine answers, or the engine reports an error.
             ServerExited: the server ended while it loaded the model.
-            ServerNotReady: *ready_timeout* passed.
+            ServerNotReady: the server was not ready within *ready_timeout*.
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
@@ -134,28 +135,28 @@ class Ramalama:
 
     @property
     def may_reuse(self) -> bool:
-        """Whether this user has any server that others may use, as far as its directory tells."""
+        """Whether this user has recorded shared servers, which may no longer run."""
         return any_shared(self.run_dir)
 
     def attach(self, name: str) -> ModelServer:
-        """Use a server that this user has started in some other process; whoever calls closes it.
+        """Use a server that another process of this user has started; the caller must close it.
 
-        *name* is that of the container, or the beginning of its ID. One that is shared stays at
-        least until it is closed here, any other goes when its process is through with it.
+        *name* is the name of the container, or the beginning of its ID. A shared server runs at
+        least until it is closed here. Any other server ends when its own process closes it.
 
         Raises:
-            EngineFailure: there is none of that name.
-            OptionRefused: it does not run, or cannot be reached from here.
+            EngineFailure: no server has this name.
+            OptionRefused: the server does not run, or another user has started it.
         """
-        from ramalama.serving.attach import attach_by_name  # noqa: PLC0415 (few come here)
+        from ramalama.serving.attach import attach_by_name  # noqa: PLC0415 (rarely used)
 
         with engine_errors():
             return attach_by_name(self.connect(), self.run_dir, self.models, name)
 
     def plan(self, options: ServeOptions, *, model: StoredModel | None = None) -> LaunchPlan:
-        """Say what `start` would tell the engine; nothing is pulled, started or written.
+        """Return the plan that `start` would carry out; nothing is pulled, started or written.
 
-        *model* stands in for the one that *options* name, where that is not to be looked for.
+        *model* replaces the model in *options*, which is then not looked up.
 
         Raises:
             OptionRefused, ModelError, EngineFailure: as in `start`.
@@ -169,27 +170,28 @@ class Ramalama:
         *,
         on_event: EventHook = ignore,
     ) -> StoredModel:
-        """Bring a model to this machine, as it is at its source now; see `Models.pull`."""
+        """Download the current version of a model to this machine; see `Models.pull`."""
         reference = self.models.resolve(model) if isinstance(model, str) else model
         return self.models.pull(reference, options, on_event=on_event)
 
     def list(self) -> Sequence[ListedModel]:
-        """List the models of this machine, half-pulled ones, too."""
+        """Return the models of this machine, including partial downloads."""
         return self.models.list()
 
     def servers(self) -> Sequence[ContainerState]:
-        """List the model servers on the engine, whoever started them, newest first."""
-        from ramalama.serving.lookup import list_servers  # noqa: PLC0415 (no start needs them)
+        """Return all model servers on the engine, of any user, newest first."""
+        from ramalama.serving.lookup import list_servers  # noqa: PLC0415 (not for a start)
 
         with engine_errors():
             return list_servers(self.connect())
 
     def find(self, name: str) -> ContainerState:
-        """Find a model server by its name, or by the beginning of its ID.
+        """Return the model server with the name *name*, or whose container ID begins with it.
 
         Raises:
-            EngineFailure: there is none; other containers are none of our business.
-            OptionRefused: it is the beginning of several IDs.
+            EngineFailure: there is no such server; containers that are no model servers do not
+                count.
+            OptionRefused: several IDs begin with *name*.
         """
         from ramalama.serving.lookup import find_server  # noqa: PLC0415 (see above)
 
@@ -197,17 +199,17 @@ class Ramalama:
             return find_server(self.connect(), name)
 
     def address(self, state: ContainerState) -> str | None:
-        """Say where this user reaches a server: None if it does not run, or is another's."""
+        """Return the address of a server; None if it does not run or belongs to another user."""
         from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
         found = locate(state, self.run_dir)
         return None if found is None else str(found.endpoint)
 
     def stop(self, name: str) -> None:
-        """Stop a model server and remove its container, whoever uses it.
+        """Stop a model server and remove its container, even if other processes use it.
 
         Raises:
-            EngineFailure: there is none of that name.
+            EngineFailure: no server has this name.
         """
         from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
@@ -225,7 +227,7 @@ class Ramalama:
             yield from self.connect().logs(state.id, follow=follow, tail=tail)
 
     def remove_orphans(self) -> int:
-        """Remove what dead owners left, and say how many containers that were."""
+        """Remove containers left behind by processes that have ended, and return their number."""
         return remove_orphaned(self.connect(), self.run_dir)
 
     def close(self) -> None:
@@ -239,14 +241,14 @@ class Ramalama:
         self.close()
 
     def accelerator(self, options: ServeOptions) -> Accelerator:
-        """Detect what a server with these *options* would compute on.
+        """Return the accelerator that a server with *options* would use.
 
         Raises:
-            OptionRefused: a ``*_VISIBLE_DEVICES`` of the user's makes no sense on this host.
+            OptionRefused: a ``*_VISIBLE_DEVICES`` variable of the user is invalid on this host.
         """
         return required(self.detect_for(options))
 
     def detect_for(self, options: ServeOptions) -> Detection:
-        """Look what accelerator a server with these *options* would have, on this engine."""
+        """Detect the accelerators for a server with *options* on this engine."""
         with engine_errors():
             return detect_on(self.connect(), self._host, options)

@@ -1,4 +1,4 @@
-"""A model for the length of a block, in a line: for whoever needs no more than that."""
+"""Serve a model for the length of a `with` block, without a `Ramalama` object."""
 
 from __future__ import annotations
 
@@ -30,14 +30,18 @@ def serve(
     using: Ramalama | None = None,
     **keywords: Unpack[ServeKeywords],
 ) -> Generator[ModelServer]:
-    """Serve *model*, what a user types for one or a file, for the length of the block.
+    """Serve *model* for the length of the block.
 
-    *keywords* are the fields of `ServeOptions`, and what `Ramalama.start` takes besides, with what
-    that raises. *using* is a handle of the caller's, which stays open; without one, there is one
-    for this block alone.
+    *model* is a reference or a short name as on the command line, or the path of a file. *keywords*
+    are the fields of `ServeOptions` and the keywords of `Ramalama.start`. *using* is an open
+    `Ramalama` of the caller, which stays open; None opens one for this block.
+
+    Raises:
+        RamalamaError: as in `Ramalama.start`.
+        TypeError: a keyword is unknown.
     """
     with _handle(using) as ramalama:
-        options, how = _sort(ramalama, model, keywords)
+        options, how = _split_keywords(ramalama, model, keywords)
         with ramalama.serve(options, **how) as server:
             yield server
 
@@ -49,42 +53,42 @@ async def aserve(
     using: Ramalama | None = None,
     **keywords: Unpack[ServeKeywords],
 ) -> AsyncGenerator[ModelServer]:
-    """Serve *model* for the length of the block, in asyncio (and in no other loop); see `serve`.
+    """Serve *model* for the length of the block, with asyncio (no other event loop); see `serve`.
 
-    All that blocks is done in threads. A task that is cancelled while the server starts or ends
-    is so when nothing is left of it, and not before. *on_event* is called in such a thread.
+    Blocking calls run in threads, and so does *on_event*. If a task is cancelled while the server
+    starts or stops, the cancellation takes effect after the clean-up.
     """
-    from ramalama.api.threads import in_thread  # noqa: PLC0415 (asyncio, for those who use it)
+    from ramalama.api.threads import in_thread  # noqa: PLC0415 (imports asyncio)
 
-    stay = _Stay(model, using, keywords)
-    server = await in_thread(stay.start, call_off=stay.called_off.set, undo=stay.close)
+    served = _ServedInThreads(model, using, keywords)
+    server = await in_thread(served.start, call_off=served.cancelled.set, undo=served.close)
     try:
         yield server
     finally:
         try:
             await server.close_async_client()
         finally:
-            await in_thread(lambda: stay.close(server))
+            await in_thread(lambda: served.close(server))
 
 
-class _Stay:
-    """What `aserve` does in threads."""
+class _ServedInThreads:
+    """The blocking calls of `aserve`, which run in threads."""
 
     def __init__(
         self, model: str | Path | ModelRef, using: Ramalama | None, keywords: ServeKeywords
     ) -> None:
-        self.called_off = keywords.pop("cancel", None) or threading.Event()
+        self.cancelled = keywords.pop("cancel", None) or threading.Event()
         self._on_event = keywords.pop("on_event", ignore)
         self._model = model
         self._keywords = keywords
         self._ramalama = using or Ramalama()
-        self._is_own = using is None
+        self._owns_ramalama = using is None
         self._preload = _Preload()
 
     def start(self) -> ModelServer:
         try:
-            options, how = _sort(self._ramalama, self._model, self._keywords)
-            how["cancel"], how["on_event"] = self.called_off, self._follow
+            options, how = _split_keywords(self._ramalama, self._model, self._keywords)
+            how["cancel"], how["on_event"] = self.cancelled, self._follow
             server = self._ramalama.start(options, **how)
             self._preload.finish()
         except BaseException:
@@ -100,7 +104,7 @@ class _Stay:
             self._close_own()
 
     def _close_own(self) -> None:
-        if self._is_own:
+        if self._owns_ramalama:
             self._ramalama.close()
 
     def _follow(self, event: Event) -> None:
@@ -109,7 +113,7 @@ class _Stay:
 
 
 class _Preload:
-    """Imports the OpenAI SDK while the container starts: a loop must not wait for that."""
+    """Imports the OpenAI SDK while the container starts, so that the event loop need not wait."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
@@ -119,17 +123,17 @@ class _Preload:
             self._begin()
 
     def finish(self) -> None:
-        """Wait until it is imported."""
-        self._begin()  # no container was created: the server was there
+        """Wait until the SDK is imported; start the import if it has not begun."""
+        self._begin()  # a server that already runs creates no container
         self.join()
 
     def join(self) -> None:
-        """Wait for the import, if one is under way."""
+        """Wait for the import if it has begun."""
         if self._thread is not None:
             self._thread.join()
 
     def _begin(self) -> None:
-        from ramalama_chat.preload import preload  # noqa: PLC0415 (see above)
+        from ramalama_chat.preload import preload  # noqa: PLC0415 (slow import)
 
         if self._thread is None:
             self._thread = threading.Thread(target=preload, name="ramalama-preload")
@@ -145,33 +149,40 @@ def _handle(using: Ramalama | None) -> Generator[Ramalama]:
         yield ramalama
 
 
-def _sort(
+def _split_keywords(
     ramalama: Ramalama, model: str | Path | ModelRef, keywords: ServeKeywords
 ) -> tuple[ServeOptions, StartKeywords]:
-    """Part what the server is like from how it is started."""
+    """Split *keywords* into the options of the server and the keywords of `Ramalama.start`."""
     reference = _resolve(ramalama, model)
-    how = {field.name for field in fields(StartRequest)} - {"options"}
-    _refuse_unknown(keywords, how | {field.name for field in fields(ServeOptions)} - {"model"})
-    of_the_start = {name: value for name, value in keywords.items() if name in how}
-    of_the_server = {name: value for name, value in keywords.items() if name not in how}
+    start_names = {field.name for field in fields(StartRequest)} - {"options"}
+    _reject_unknown(
+        keywords, start_names | {field.name for field in fields(ServeOptions)} - {"model"}
+    )
+    start_keywords = {name: value for name, value in keywords.items() if name in start_names}
+    server_keywords = {name: value for name, value in keywords.items() if name not in start_names}
     return (
-        ServeOptions(model=reference, **cast("ServerKeywords", of_the_server)),
-        cast("StartKeywords", of_the_start),
+        ServeOptions(model=reference, **cast("ServerKeywords", server_keywords)),
+        cast("StartKeywords", start_keywords),
     )
 
 
 def _resolve(ramalama: Ramalama, model: str | Path | ModelRef) -> ModelRef:
     if isinstance(model, Path):
-        model = str(model.absolute())  # "granite" would be a name of Ollama's library
+        # Absolute, because a relative path such as "granite" would be the name of an Ollama model.
+        model = str(model.absolute())
     return ramalama.models.resolve(model) if isinstance(model, str) else model
 
 
-def _refuse_unknown(keywords: Iterable[str], known: Iterable[str]) -> None:
-    """Raise the TypeError of a keyword that is none, with the one that may have been meant."""
+def _reject_unknown(keywords: Iterable[str], known: Iterable[str]) -> None:
+    """Raise TypeError for an unknown keyword, and name the most similar known one."""
     if unknown := sorted({*keywords} - {*known}):
-        import difflib  # noqa: PLC0415 (only for who has mistyped)
+        import difflib  # noqa: PLC0415 (only after a typing error)
 
-        near = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; see ServeOptions and Ramalama.start"
+        similar = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = (
+            f"; did you mean {similar[0]!r}?"
+            if similar
+            else "; see ServeOptions and Ramalama.start"
+        )
         msg = f"there is no option {unknown[0]!r}{hint}"
         raise TypeError(msg)

@@ -1,4 +1,4 @@
-"""The keywords that a start takes, for type checkers; no code needs this at run time.
+"""The keywords of a start, for type checkers; not used at run time.
 
 `ServerKeywords` repeats the fields of `ServeOptions`, and `StartKeywords` those of `StartRequest`,
 because no type can be made from the fields of a dataclass. Tests compare them with these classes,
@@ -32,7 +32,7 @@ class StartKeywords(TypedDict, total=False):
 
 
 class ServerKeywords(TypedDict, total=False):
-    """What the server has to be; see `ServeOptions`."""
+    """The options of the server; see `ServeOptions`."""
 
     draft: ModelRef | None
     runtime: RuntimeName
@@ -62,4 +62,4 @@ class ServerKeywords(TypedDict, total=False):
 
 
 class ServeKeywords(StartKeywords, ServerKeywords, total=False):
-    """All that `ramalama.serve` takes."""
+    """All keywords of `ramalama.serve`."""

@@ -1,4 +1,4 @@
-"""Blocking calls for asyncio, each in a thread of its own, and never left to themselves."""
+"""Run blocking calls for asyncio, each in its own thread, and always wait for their end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def _nothing(_result: object = None) -> None:
-    """Call nothing off, and undo nothing."""
+    """Do nothing; the default of `call_off` and `undo`."""
 
 
 async def in_thread(
@@ -23,29 +23,30 @@ async def in_thread(
     call_off: Callable[[], None] = _nothing,
     undo: Callable[[T], None] = _nothing,
 ) -> T:
-    """Run *call* in a thread, and wait for its end in any case.
+    """Run *call* in a new thread, and wait for its end even if the task is cancelled.
 
-    A task that is cancelled meanwhile has *call_off* called, which may make *call* fail soon; a
-    result that nobody will take is given to *undo*, in a thread, too. Then the task is cancelled.
-    Not the loop's own pool of threads: that has few, and others need them.
+    If the task is cancelled, *call_off* is called, which can make *call* fail early. If *call*
+    returns a result nevertheless, *undo* is called with it, in another thread. Only then
+    CancelledError is raised. The event loop's own thread pool is not used: it is small, and other
+    code of the program needs it.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
     threading.Thread(target=_run, args=(call, undo, loop, done), name="ramalama-async").start()
-    interrupt: asyncio.CancelledError | None = None
+    cancellation: asyncio.CancelledError | None = None
     while not done.done():
         try:
             await asyncio.wait((done,))
         except asyncio.CancelledError as exc:
-            interrupt = exc
+            cancellation = exc
             call_off()
-    if interrupt is None:
+    if cancellation is None:
         return done.result()
     if done.exception() is None:
         result = done.result()
-        with suppress(asyncio.CancelledError):  # once more; it is undone all the same
+        with suppress(asyncio.CancelledError):  # cancelled again: *undo* runs nevertheless
             await in_thread(lambda: undo(result))
-    raise interrupt
+    raise cancellation
 
 
 def _run(
@@ -56,12 +57,12 @@ def _run(
 ) -> None:
     try:
         result = call()
-    except BaseException as exc:  # noqa: BLE001 (raised again in the task that waits)
+    except BaseException as exc:  # noqa: BLE001 (raised again in the waiting task)
         failure = exc
-        with suppress(RuntimeError):  # the loop was closed over our heads: nobody waits
+        with suppress(RuntimeError):  # the loop was closed meanwhile: no task waits
             loop.call_soon_threadsafe(lambda: done.set_exception(failure))
         return
     try:
         loop.call_soon_threadsafe(lambda: done.set_result(result))
-    except RuntimeError:  # see above
+    except RuntimeError:  # the loop was closed: see above
         undo(result)

@@ -1,6 +1,6 @@
-"""The command line: a thin coat over `ramalama.Ramalama`.
+"""The command line: a thin layer over `ramalama.Ramalama`.
 
-This module is what every command pays for, so it imports nothing that `version` does not need.
+Every command imports this module, so it imports only what `version` needs.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from ramalama._version import __version__
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command and return its exit code; *words* default to the process's arguments."""
-    alone = words is None  # in this process
+    """Run the command *words* and return its exit code; None takes the arguments of the process."""
+    alone = words is None  # no other code uses this process
     words = sys.argv[1:] if words is None else words
     if alone:
-        # Imports make no garbage: collecting meanwhile would walk the same modules again and again.
+        # Imports make no garbage, but each collection would scan all imported modules again.
         gc.disable()
     if words in (["version"], ["--version"], ["-v"]):
         sys.stdout.write(f"ramalama version {__version__}\n")
@@ -36,4 +36,4 @@ def main(words: list[str] | None = None) -> int:
         return dispatch(words)
     finally:
         if alone:
-            gc.freeze()  # else the interpreter, at its end, looks for garbage in all of it
+            gc.freeze()  # otherwise the interpreter scans all objects for garbage at exit

@@ -1,4 +1,4 @@
-"""A talk on the command line: one answer with all that can be asked of it, or a prompt loop."""
+"""A chat on the command line: one answer with all chat options, or a prompt loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def preload_rest(user: InvokingUser, *, one_shot: bool) -> None:
-    """Import what a talk at a terminal needs beside `ramalama_chat.preload`; for a thread."""
+    """Import what a chat needs beyond `ramalama_chat.preload`; meant to run in a thread."""
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
     import_module("ramalama_chat.output.reasoning")
@@ -35,14 +35,14 @@ def preload_rest(user: InvokingUser, *, one_shot: bool) -> None:
 
 
 def has_editor(user: InvokingUser) -> bool:
-    """Tell whether the line editor has a terminal, and one that can move its cursor."""
+    """Return whether stdin and stderr are a terminal that can move its cursor."""
     capable = user.env.get("TERM") not in (None, "", "dumb")
     return capable and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 @frozen(kw_only=False)
 class ChatCommand:
-    """A session, with what the command line says of it; *session* is changed accordingly."""
+    """A chat session with the options of the command line, which are applied to *session*."""
 
     session: ChatSession
     arguments: ChatArguments
@@ -58,15 +58,17 @@ class ChatCommand:
         if self.attached is not None and self.attached.response_format is not None:
             parameters["response_format"] = self.attached.response_format
         if not self.arguments.think:
-            from ramalama_chat.session.parameters import set_reasoning  # noqa: PLC0415 (seldom)
+            from ramalama_chat.session.parameters import set_reasoning  # noqa: PLC0415 (rarely used)
 
             set_reasoning(parameters, on=False)
 
     def answer(self, prompt: str, watch: Watch) -> None:
-        """Write the answer to *prompt* to stdout, and nothing else there; *watch* sees it pass.
+        """Write the answer to *prompt*, and nothing else, to stdout.
+
+        *watch* wraps the iterator over the pieces of the answer, for example to measure times.
 
         Raises:
-            ChatError: there is none.
+            ChatError: the model gave no answer.
         """
         text = "\n\n".join((*(self.attached.texts if self.attached else ()), prompt))
         if self.arguments.json:
@@ -83,11 +85,11 @@ class ChatCommand:
         why_gone: Callable[[], Exception | None] = lambda: None,
         has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Talk until the user leaves; see `ramalama_chat.Repl` and `LineEditor`."""
+        """Run the prompt loop until the user leaves; see `ramalama_chat.Repl` and `LineEditor`."""
         from ramalama_chat.errors import InputRefused  # noqa: PLC0415 (see above)
         from ramalama_chat.repl.history import History, history_path  # noqa: PLC0415 (see above)
         from ramalama_chat.repl.repl import Repl  # noqa: PLC0415 (see above)
-        from ramalama_chat.repl.state import ChatState  # noqa: PLC0415 (not for one answer)
+        from ramalama_chat.repl.state import ChatState  # noqa: PLC0415 (only for the loop)
 
         if self.arguments.json:
             raise InputRefused(JSON_NEEDS_PROMPT)
@@ -112,7 +114,7 @@ class ChatCommand:
         ).run()
 
     def _answer_in_json(self, text: str, watch: Watch) -> None:
-        from ramalama_chat.session.json_report import Report  # noqa: PLC0415 (seldom)
+        from ramalama_chat.session.json_report import Report  # noqa: PLC0415 (rarely used)
 
         report = Report(self.session)
         pieces = self.session.ask(text, images=self._images, on_reasoning=report.note_reasoning)
@@ -125,14 +127,14 @@ class ChatCommand:
 
         color = wants_color(self.arguments, self.invocation)
         self.session.counting = self.arguments.stats
-        shown = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
-        thoughts = ReasoningWriter(sys.stderr, color=color)
+        show_reasoning = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
+        reasoning = ReasoningWriter(sys.stderr, color=color)
         pieces = self.session.ask(
             text,
             images=self._images,
-            on_reasoning=thoughts.write if shown else None,
+            on_reasoning=reasoning.write if show_reasoning else None,
         )
-        write_answer(watch(thoughts.before(pieces)), sys.stdout, color=color)
+        write_answer(watch(reasoning.before(pieces)), sys.stdout, color=color)
 
     @property
     def _images(self) -> tuple[str, ...]:
@@ -149,7 +151,7 @@ class ChatCommand:
         user, prefix = self.invocation.user, self._prefix()
         if not has_editor(user):
             return LineReader(stdin=sys.stdin, stderr=sys.stderr, prefix=prefix)
-        from ramalama_chat.repl.inputrc import prefers_vi  # noqa: PLC0415 (for a terminal alone)
+        from ramalama_chat.repl.inputrc import prefers_vi  # noqa: PLC0415 (only on a terminal)
         from ramalama_chat.repl.line_editor import LineEditor  # noqa: PLC0415 (see above)
 
         vi = prefers_vi(user.env, user.home)
@@ -158,9 +160,9 @@ class ChatCommand:
     def _prefix(self) -> str:
         from ramalama_chat.output.color import default_prefix  # noqa: PLC0415 (see `loop`)
 
-        for chosen in (self.arguments.prefix, self.invocation.config.prefix):
-            if chosen is not None:
-                return chosen
+        for prefix in (self.arguments.prefix, self.invocation.config.prefix):
+            if prefix is not None:
+                return prefix
         return default_prefix(self.invocation.user.env, sys.stderr.encoding)
 
     def _warn(self, text: str) -> None:

@@ -1,7 +1,7 @@
-"""Answer a shell that asks how a line may go on; `ramalama completion` made it ask.
+"""Complete a command line for a shell; `ramalama completion` prints the script that calls this.
 
-The line comes in COMP_LINE, and argcomplete finds out what stands where in it. It is given the
-parser of one command: what stands before the command is split off first, as `dispatch` does.
+The shell passes the line in COMP_LINE, and argcomplete parses it. It gets the parser of one
+command, so the global options before the command are split off first, as `dispatch` does.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Mapping
 
-_START = "_ARGCOMPLETE"  # the position of the program's name among the words, from 1 on
+_START = "_ARGCOMPLETE"  # for argcomplete: the position of the program's name, from 1
 _OF_SERVERS = ("ramalama stop", "ramalama logs")
 _PATH = r"(\.{1,2}|~)?/"
 
 
 def answer() -> None:
-    """Write the words that may stand at the cursor to descriptor 8, and leave the process."""
+    """Write the possible words at the cursor to file descriptor 8, and exit the process."""
     words = split_line(os.environ["COMP_LINE"], int(os.environ["COMP_POINT"]))[3]
     before, word, _ = split_words(words[1:])
     verb = None if word is None else find_verb(word)
@@ -57,7 +57,7 @@ def _any_command() -> argparse.ArgumentParser:
 
 
 class _Candidates(BaseCompleter):
-    """What may stand in a place, as the help names the place."""
+    """The possible values of an argument, chosen by its metavar in the help."""
 
     def __call__(
         self,
@@ -83,18 +83,18 @@ class _Candidates(BaseCompleter):
 
 def _servers(arguments: argparse.Namespace) -> Iterator[str]:
     words = GlobalArguments(**vars(arguments))
-    # A shell shows no errors, and the command will.
+    # Completion shows no errors; the command will show them.
     with suppress(RamalamaError), invoke(words).ramalama() as ramalama:
         yield from [state.name for state in ramalama.servers()]
 
 
 def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the models of this machine, as short as they may be written."""
+    """Yield the local models, each in the shortest form that starts with *typed*."""
     with suppress(RamalamaError):  # see above
         invocation = invoke(GlobalArguments(**vars(arguments)))
         models = invocation.models()
         default, names = invocation.config.transport, models.shortnames().entries
         for model in models.list():
-            whole = str(model.reference)
-            short = whole.removeprefix(f"{default}://library/").removeprefix(f"{default}://")
-            yield whole if short in names or not short.startswith(typed) else short
+            full = str(model.reference)
+            short = full.removeprefix(f"{default}://library/").removeprefix(f"{default}://")
+            yield full if short in names or not short.startswith(typed) else short

@@ -1,4 +1,4 @@
-"""From words to a command, and from its end to an exit code."""
+"""Find the command in the arguments, run it and return its exit code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _USAGE_ERROR = 2
 _TAKES_VALUE = frozenset({"--engine", "--store"})
 _VERSION = frozenset({"-v", "--version"})
 
-# Imported by modules that we need, for cases that commands seldom have: the way to a container is
-# 10 ms shorter without them, and the way to openai, which can do without asyncio, 13 ms.
+# Modules that other modules import for rare cases. Without them, a container starts 10 ms earlier,
+# and the import of openai, which works without asyncio, is 13 ms faster.
 _LATE = frozenset(
     {
         *("copy", "inspect", "ipaddress", "random", "traceback"),
@@ -33,19 +33,19 @@ _LATE = frozenset(
 
 
 class Command(Protocol):
-    """A module of this package that is a command."""
+    """A module of `ramalama.cli.commands`, which implements one command."""
 
     def make_parser(self) -> argparse.ArgumentParser:
-        """Make the parser of the command's words; manual pages and completion read it, too."""
+        """Make the parser of the command's arguments; manual pages and completion use it, too."""
         ...
 
     def execute(self, words: Sequence[str]) -> int:
-        """Parse *words* and do it; return the exit code."""
+        """Parse *words*, run the command and return the exit code."""
         ...
 
 
 def dispatch(words: Sequence[str]) -> int:
-    """Run the command that *words* name."""
+    """Run the command in *words* and return its exit code."""
     before, word, after = split_words(words)
     if word is None:
         return _without_command(before)
@@ -58,7 +58,7 @@ def dispatch(words: Sequence[str]) -> int:
 
 
 def _execute(name: str, words: Sequence[str], *, debug: bool) -> int:
-    from ramalama_engines.discovery.lazy_imports import (  # noqa: PLC0415 (help needs it not)
+    from ramalama_engines.discovery.lazy_imports import (  # noqa: PLC0415 (not for help)
         lazy_imports,
     )
 
@@ -70,12 +70,15 @@ def _execute(name: str, words: Sequence[str], *, debug: bool) -> int:
 
 
 def load_command(name: str) -> Command:
-    """Import the module of a command."""
+    """Import and return the module of the command *name*."""
     return cast("Command", import_module(f"ramalama.cli.commands.{name}"))
 
 
 def split_words(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
-    """Split at the command: global options may stand before it as well as after it."""
+    """Split *words* into the global options before the command, the command, and the rest.
+
+    The command is None if there is none.
+    """
     position = 0
     while position < len(words) and words[position].startswith("-"):
         position += 2 if words[position] in _TAKES_VALUE else 1
@@ -90,15 +93,17 @@ def _without_command(options: Sequence[str]) -> int:
         return 0
     if not _VERSION.isdisjoint(options):
         return dispatch(["version", *(word for word in options if word not in _VERSION)])
-    sys.stderr.write("Error: which command? `ramalama --help` lists them\n")
+    sys.stderr.write("Error: no command was given; `ramalama --help` lists the commands\n")
     return _USAGE_ERROR
 
 
 def _unknown(word: str) -> int:
-    import difflib  # noqa: PLC0415 (only for who has mistyped)
+    import difflib  # noqa: PLC0415 (only after a typing error)
 
-    near = difflib.get_close_matches(word, VERBS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; `ramalama --help` lists them"
+    similar = difflib.get_close_matches(word, VERBS, n=1)
+    hint = (
+        f"; did you mean {similar[0]!r}?" if similar else "; `ramalama --help` lists the commands"
+    )
     sys.stderr.write(f"Error: there is no command {word!r}{hint}\n")
     return _USAGE_ERROR
 
@@ -115,11 +120,11 @@ def _print(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        # What is left in the buffer must not fail again when the interpreter ends.
+        # Otherwise the interpreter would flush the buffer at exit, and fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def collect_garbage() -> None:
-    """Let garbage be collected from now on, by whoever has imported what takes long."""
-    gc.freeze()  # what was imported is there to stay, and need not be looked at
+    """Switch garbage collection on; a command calls this after its slow imports."""
+    gc.freeze()  # imported objects stay until the end, so collections can skip them
     gc.enable()

@@ -1,4 +1,4 @@
-"""Where errors end: one line on stderr, and an exit code."""
+"""Turn the errors of a command into one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
-    """Run *command*; what it raises on purpose becomes a message and an exit code.
+    """Run *command* and return its exit code; an expected error becomes a message and a code.
 
-    Anything else is a bug, and shows its traceback.
+    Any other exception is a bug and passes through, so that its traceback is shown.
     """
     _prepare_streams()
     if debug:
@@ -44,7 +44,8 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
             print_error(f"Error: {_os_message(exc)}")
         return BROKEN_PIPE
     except OSError as exc:
-        # The engine's and the server's have become errors of ours: this is our output or run_dir.
+        # Errors of the engine and the server have their own classes: this one is of the output or
+        # the run directory.
         if debug:
             _show_traceback()
         _silence_stdout()
@@ -53,35 +54,36 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
 
 
 def _message(exc: Exception) -> str:
-    """Keep an error on its line, whatever file name is in it."""
-    # Only the list of engines that were tried has lines of its own.
+    """Return the message of *exc* on one line: a file name in it may contain a newline."""
+    # Only an EngineFailure has several lines: the list of the engines that were tried.
     return str(exc) if isinstance(exc, EngineFailure) else str(exc).replace("\n", "\\n")
 
 
 def _os_message(exc: OSError) -> str:
-    """Say what failed and why, and then what the command notes to follow from that."""
+    """Return what failed and why, and then the notes that the command added."""
     what = f"{exc.filename or 'standard output'}: {exc.strerror or exc}"
     return "; ".join((what, *getattr(exc, "__notes__", ())))
 
 
 def _prepare_streams() -> None:
-    """Stand nothing in for what our caller has closed (``>&-``); Python has None there.
+    """Open the null device for each standard stream that the parent process has closed (``>&-``).
 
-    And what a locale cannot read or write is no reason to break off a talk.
+    Python sets such a stream to None. Characters that the locale cannot encode or decode are
+    replaced, so that they do not end a conversation.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (for good)
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (stays open)
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             cast("io.TextIOWrapper", stream).reconfigure(errors="replace")
 
 
 def _flushed(command: Callable[[], int]) -> int:
-    """Run *command* and write out what it printed, while an error in that can still be handled."""
+    """Run *command* and flush stdout, so that an error of the flush can still be handled."""
     try:
         code = command()
-    except SystemExit:  # how argparse leaves after --help
+    except SystemExit:  # argparse exits this way after --help
         sys.stdout.flush()
         raise
     sys.stdout.flush()
@@ -89,7 +91,7 @@ def _flushed(command: Callable[[], int]) -> int:
 
 
 def _silence_stdout() -> None:
-    """Let the interpreter's last flush go nowhere instead of failing once more."""
+    """Redirect stdout to the null device, so that the flush at exit does not fail again."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,21 +1,20 @@
-"""What a script learns from how we end.
+"""The exit codes of the commands.
 
     0    success
     1    a request failed, or the model has the wrong byte order
     2    wrong usage, or no such model file
-    5    the model cannot be read, or the output not be written
-    22   a value that makes no sense: reference, model file, setting, a file for a chat, a device
-         that is not there, an image without the server; a model that its registry does not have
-         or give
+    5    the model cannot be read, or the output cannot be written
+    22   an invalid value: reference, model file, setting, file for a chat, missing device, image
+         without the server; or the registry does not have the model or refuses access to it
     38   the engine cannot do what was asked
     110  the server did not become ready in time
     124  --keepalive ended the command
-    125  the engine is not there, refuses, or has no such image
+    125  the engine does not run, rejects the request, or has no such image
     130  Ctrl-C; 128 + n after another signal n
-    141  whoever read our output has gone
+    141  the reader of the output has closed the pipe
 
-A server that ends by itself passes its own exit code on. Which error has which code is said by the
-error's class: `exit_code` in `ramalama.errors`, `ramalama_chat.errors`, `ramalama_engines.errors`.
+If the server exits by itself, its exit code is passed on. The class of an error defines its code:
+`exit_code` in `ramalama.errors`, `ramalama_chat.errors`, `ramalama_engines.errors`.
 """
 
 from __future__ import annotations

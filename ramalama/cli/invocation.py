@@ -1,4 +1,4 @@
-"""What every command knows: the user, the settings, and the options that all share."""
+"""What all commands share: the user, the settings and the global options."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COLUMNS = 80
 
 
 class GlobalArguments(argparse.Namespace):
-    """The options that every command takes."""
+    """The options that every command accepts."""
 
     debug: bool
     quiet: bool
@@ -40,29 +40,29 @@ class GlobalArguments(argparse.Namespace):
 
 @frozen()
 class Invocation:
-    """One call of the command line."""
+    """One call of the command line: the settings, with the global options applied, and the user."""
 
     config: Config
     user: InvokingUser
     quiet: bool
 
     def ramalama(self) -> Ramalama:
-        """Make the library's handle; it asks nothing of the engine yet."""
-        from ramalama.api.client import (  # noqa: PLC0415 (who only has models needs no engine)
+        """Create the library's main object; it does not connect to the engine yet."""
+        from ramalama.api.client import (  # noqa: PLC0415 (not for commands that only use models)
             Ramalama,
         )
 
         return Ramalama(self.config, user=self.user)
 
     def models(self) -> Models:
-        """Make the library's handle of the models; it reads nothing yet."""
+        """Create the library's access to the models; it reads no file yet."""
         from ramalama.models.library import Models  # noqa: PLC0415 (see above)
 
         return Models(self.config, self.user)
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line; the whole usage is for `--help`."""
+    """A parser that reports an error in one line; only `--help` shows the usage."""
 
     def error(self, message: str) -> NoReturn:
         print_error(f"Error: {message}; see `{self.prog} --help`")
@@ -70,15 +70,15 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Help as wide as the terminal."""
+    """A formatter that makes the help as wide as the terminal."""
 
     def __init__(self, prog: str) -> None:
-        # By itself, argparse asks shutil: an import of 2 ms for whoever adds an option.
+        # Without a width, argparse imports shutil, which takes 2 ms for each command.
         super().__init__(prog, width=_columns() - 2)
 
 
 def _columns() -> int:
-    """Return the width of the terminal, 80 where there is none; as `shutil` does."""
+    """Return the width of the terminal in characters, or 80 without one; as `shutil` does."""
     with suppress(ValueError, KeyError):
         if (columns := int(os.environ["COLUMNS"])) > 0:
             return columns
@@ -88,7 +88,7 @@ def _columns() -> int:
 
 
 def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentParser:
-    """Make a command's parser, with the global options in it."""
+    """Make a command's parser with the global options."""
     result = _Parser(
         prog=f"ramalama {verb}",
         description=f"{summary[0].upper()}{summary[1:]}.",
@@ -97,9 +97,9 @@ def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentPar
         allow_abbrev=False,
     )
     group = result.add_argument_group("global options")
-    loudness = group.add_mutually_exclusive_group()
-    loudness.add_argument("--debug", action="store_true", help="log to stderr what is done")
-    loudness.add_argument(
+    verbosity = group.add_mutually_exclusive_group()
+    verbosity.add_argument("--debug", action="store_true", help="log to stderr what is done")
+    verbosity.add_argument(
         "-q", "--quiet", action="store_true", help="print only answers and errors"
     )
     group.add_argument(
@@ -112,10 +112,10 @@ def parser(verb: str, summary: str, *, epilog: str = "") -> argparse.ArgumentPar
 
 
 def invoke(arguments: GlobalArguments) -> Invocation:
-    """Load the settings, with the global options over them.
+    """Load the settings and apply the global options.
 
     Raises:
-        ConfigError: a file or a variable makes no sense.
+        ConfigError: a configuration file or an environment variable is invalid.
     """
     user = InvokingUser(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
@@ -134,12 +134,15 @@ def invoke(arguments: GlobalArguments) -> Invocation:
 def _home() -> Path:
     try:
         return Path.home()
-    except RuntimeError:  # a user ID that the system has no entry for
+    except RuntimeError:  # the user ID has no entry in the user database
         return Path("/")
 
 
 def ensure_no_dryrun(arguments: GlobalArguments, words: Sequence[str]) -> bool:
-    """Say what a dry run of a command without a plan would do: nothing."""
+    """Return whether this is a dry run, and print the command that it does not run.
+
+    For commands that have no engine command line to show.
+    """
     if arguments.dryrun:
         print_error(f"would do: ramalama {' '.join(words)}")
     return arguments.dryrun

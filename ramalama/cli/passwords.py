@@ -1,4 +1,4 @@
-"""Secrets from the user: never echoed, and never taken for granted from the command line."""
+"""Read secrets from the terminal, without echo, or from standard input."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from ramalama.cli.output.terminal import print_error
 from ramalama.errors import OptionRefused
 
-_LONGEST = 64 * 1024
+_LONGEST = 64 * 1024  # bytes
 
 
 def read_secret() -> str:
-    """Read all of standard input, without the last line's end; for ``--password-stdin``.
+    """Read a secret from standard input, without the last newline; for ``--password-stdin``.
 
     Raises:
-        OptionRefused: there is nothing, too much, or no text.
+        OptionRefused: standard input is empty, is longer than 64 KiB, or is not UTF-8.
     """
     content = sys.stdin.buffer.read(_LONGEST + 1)
     try:
@@ -28,10 +28,10 @@ def read_secret() -> str:
 
 
 def ask_name(prompt: str) -> str:
-    """Ask for something that may be seen.
+    """Ask for a name at the terminal; the input is shown.
 
     Raises:
-        OptionRefused: nobody is there to be asked.
+        OptionRefused: standard input is not a terminal.
     """
     _require_terminal()
     sys.stderr.write(prompt)
@@ -40,12 +40,12 @@ def ask_name(prompt: str) -> str:
 
 
 def ask_secret(prompt: str) -> str:
-    """Ask for something that nobody may see.
+    """Ask for a secret at the terminal without echo; an end of file gives an empty text.
 
     Raises:
-        OptionRefused: nobody is there to be asked, or says nothing.
+        OptionRefused: standard input is not a terminal.
     """
-    import getpass  # noqa: PLC0415 (scripts do without)
+    import getpass  # noqa: PLC0415 (not for scripts)
 
     _require_terminal()
     try:
@@ -55,11 +55,11 @@ def ask_secret(prompt: str) -> str:
 
 
 def warn_of_argument(option: str, *, quiet: bool) -> None:
-    """Say what a secret in the arguments of a process means."""
+    """Warn that other users can read a secret that is an argument of a process."""
     if not quiet:
         print_error(
-            f"Warning: everybody on this machine can read what follows {option} while this "
-            "command runs; --password-stdin keeps it from them"
+            f"Warning: all users of this machine can read the value of {option} while this "
+            "command runs; use --password-stdin instead"
         )
 
 

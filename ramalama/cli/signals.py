@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
 _TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128
-_MOMENT = 0.005  # seconds until the next attempt
+_RETRY_DELAY = 0.005  # seconds until the next attempt to raise
 
-# These clean up, and what they call does: an exception would leave the rest undone.
+# These functions, and what they call, clean up: an exception would leave the rest undone.
 _CLEANS_UP = frozenset({"__exit__", "__del__"})
 
-# These have just taken a lock, or are about to release one: the protocols of `with` and of locks,
-# and what `threading` and `logging` call their own. What they call may be interrupted.
+# These functions have just taken a lock or are about to release one: the protocols of `with` and of
+# locks, and the internal ones of `threading` and `logging`. What they call may be interrupted.
 _IS_HALFWAY = frozenset(
     {
         *("__enter__", "acquire", "release"),
@@ -57,39 +57,39 @@ _IS_HALFWAY = frozenset(
     }
 )
 
-# Modules that do so in other functions, too: with the lock of all imports, and with what an
-# ExitStack has entered and not yet noted. None of them waits there for long.
+# Modules whose other functions do so, too: with the lock of all imports, and with a context that an
+# ExitStack has entered but not yet recorded. None of them waits there for long.
 _HALFWAY_MODULES = frozenset({"importlib._bootstrap", "contextlib"})
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C; of a class of our own, since Python's knows no weak references."""
+    """Ctrl-C; a class of its own, because KeyboardInterrupt supports no weak references."""
 
 
 class Terminated(SystemExit):
-    """SIGTERM or SIGHUP: leave, clean up on the way, and exit with 128 + n."""
+    """SIGTERM or SIGHUP: clean up, and exit with 128 + the number of the signal."""
 
 
 class Expired(BaseException):
-    """The keep-alive's alarm; no library's `except Exception` shall have it."""
+    """The alarm of `--keepalive`; a BaseException, so that no `except Exception` catches it."""
 
 
 class Signals:
-    """Raises in the main thread what a signal means, and again if that was lost on its way.
+    """Raises the exception of a signal in the main thread, and again if Python has dropped it.
 
-    Once it is raised we are deaf, so that the clean-up runs to its end. Whoever catches
-    KeyboardInterrupt, and lets it go no further, calls `listen_again`.
+    After that, further signals are only recorded, so that the clean-up is not interrupted. Code
+    that catches KeyboardInterrupt and continues must call `listen_again`.
     """
 
     def __init__(self) -> None:
-        self._deaf = True
-        self._due: int | None = None  # the signal whose exception is still to be raised
-        self._raised: int | None = None  # the one whose exception is on its way
+        self._muted = True  # no exception is raised
+        self._due: int | None = None  # the signal whose exception must still be raised
+        self._raised: int | None = None  # the signal whose exception was raised and not yet caught
         self._exception: weakref.ref[BaseException] | None = None
         self._expiry: float | None = None
 
     def listen_again(self) -> None:
-        """Be ready for the next signal; a second Ctrl-C until now meant what the first did."""
+        """Raise exceptions again; drop a second Ctrl-C that came since the first one."""
         if self._raised is not None and self._due == signal.SIGINT:
             self._due = None
         self._listen()
@@ -98,79 +98,79 @@ class Signals:
         """Raise Expired after *seconds*; None sets no limit."""
         if seconds is not None:
             self._expiry = time.monotonic() + seconds
-            self._wind()
+            self._set_alarm()
 
     def close(self) -> None:
-        """Raise nothing any more."""
-        self._deaf = True
+        """Stop raising exceptions."""
+        self._muted = True
         self._exception = None
         signal.setitimer(signal.ITIMER_REAL, 0)
 
     def raise_due(self) -> None:
-        """Raise what there was no good moment for until now."""
+        """Raise the exception of a signal that could not be raised safely until now."""
         if self._due is not None:
-            raise _meaning(self._due)
+            raise _exception_for(self._due)
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Turn a signal into its exception, now or a moment later; for `signal.signal`."""
-        if number != signal.SIGALRM or self._is_over():
+        """Raise the exception of a signal, now or as soon as it is safe; for `signal.signal`."""
+        if number != signal.SIGALRM or self._has_expired():
             self._remember(number)
-        if self._due is None or self._deaf:
+        if self._due is None or self._muted:
             return
         if _is_bad_moment(frame):
-            self._wind()
+            self._set_alarm()
         else:
-            raise self._send(self._due)
+            raise self._make_exception(self._due)
 
     def has_sent(self, exception: BaseException | None) -> bool:
-        """Tell whether *exception* is ours, and on its way."""
+        """Return whether *exception* is the one that was raised here and not yet caught."""
         return self._exception is not None and self._exception() is exception
 
     def _remember(self, number: int) -> None:
-        """Keep the graver one: Ctrl-C may be meant for an answer, the others are meant for us."""
+        """Record a signal: SIGTERM replaces Ctrl-C, which may be meant only for an answer."""
         if self._due in (None, signal.SIGINT):
             self._due = number
 
-    def _send(self, number: int) -> BaseException:
-        exception = _meaning(number)
-        # Whoever catches it has the only reference: with that it goes.
+    def _make_exception(self, number: int) -> BaseException:
+        exception = _exception_for(number)
+        # The code that catches it has the only reference; when that is gone, `_lost` is called.
         self._exception = weakref.ref(exception, self._lost)
-        self._raised, self._due, self._deaf = number, None, True
+        self._raised, self._due, self._muted = number, None, True
         return exception
 
     def _lost(self, _: weakref.ref[BaseException]) -> None:
-        """Have it raised again: it is no more, and nobody has heard it."""
+        """Raise the exception again: Python has destroyed it, and no code has caught it."""
         if self._raised is not None:
             self._remember(self._raised)
         self._listen()
 
     def _listen(self) -> None:
         self._raised = self._exception = None
-        self._deaf = False
-        self._wind()
+        self._muted = False
+        self._set_alarm()
 
-    def _is_over(self) -> bool:
+    def _has_expired(self) -> bool:
         return self._expiry is not None and time.monotonic() >= self._expiry
 
-    def _wind(self) -> None:
-        """Set the alarm: to the next attempt, else to the end of the keep-alive."""
+    def _set_alarm(self) -> None:
+        """Set the alarm for the next attempt, or else for the end of `--keepalive`."""
         delay = 0.0  # none
         if self._due is not None:
-            delay = _MOMENT
+            delay = _RETRY_DELAY
         elif self._expiry is not None:
-            delay = max(_MOMENT, self._expiry - time.monotonic())
+            delay = max(_RETRY_DELAY, self._expiry - time.monotonic())
         signal.setitimer(signal.ITIMER_REAL, delay)
 
 
 @contextmanager
 def handled_signals() -> Generator[Signals]:
-    """Handle SIGINT, SIGTERM, SIGHUP and the keep-alive's alarm for the length of a block.
+    """Handle SIGINT, SIGTERM, SIGHUP and the alarm of `--keepalive` for the length of a block.
 
-    What our caller has us ignore (`nohup`, a shell's ``&``) stays ignored.
+    Signals that the process inherited as ignored (`nohup`, a shell's ``&``) stay ignored.
 
     Raises:
         KeyboardInterrupt, Terminated: a signal has ended the block.
-        KeepAliveExpired: its time was over.
+        KeepAliveExpired: the time of `--keepalive` is over.
     """
     signals = Signals()
     numbers = (signal.SIGINT, *_TERMINATING, signal.SIGALRM)
@@ -211,15 +211,16 @@ def _is_bad_moment(frame: FrameType | None) -> bool:
 
 
 def _is_halfway(frame: FrameType) -> bool:
-    """Return whether *frame* itself has just taken something, or is about to release it."""
+    """Return whether *frame* itself has just taken a lock or is about to release one."""
     if frame.f_code is threading.Condition.wait.__code__:
-        # An RLock, such as that of a Future, is released in C, and taken again only from then on.
+        # C code releases the lock if it is an RLock, as in a Future. The `finally` that takes it
+        # again applies only once `gotit` is set.
         return "gotit" not in frame.f_locals
     module = frame.f_globals.get("__name__")
     return frame.f_code.co_name in _IS_HALFWAY or module in _HALFWAY_MODULES
 
 
-def _meaning(number: int) -> BaseException:
+def _exception_for(number: int) -> BaseException:
     if number == signal.SIGINT:
         return Interrupted()
     if number == signal.SIGALRM:

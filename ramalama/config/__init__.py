@@ -1,1 +1,1 @@
-"""What is asked: the settings of the host, the options of a call."""
+"""The settings of the host, and the options of a call."""

@@ -1,15 +1,15 @@
-"""The settings of this host and user, and where each comes from; see ramalama.conf(5).
+"""Read the settings of this host and user, and where each comes from; see ramalama.conf(5).
 
-Files are TOML with a table ``[ramalama]``; later ones win, and after each file the ``*.conf`` of
-the directory of its name with ``.d``:
+The files are TOML with a table ``[ramalama]``. Later files override earlier ones. After each file,
+the ``*.conf`` files in the directory ``ramalama.conf.d`` next to it are read:
 
     /usr/share/ramalama/ramalama.conf
     /usr/local/share/ramalama/ramalama.conf
     /etc/ramalama/ramalama.conf
     $XDG_CONFIG_HOME/ramalama/ramalama.conf     ~/.config without the variable
 
-`RAMALAMA_CONFIG` names a file to read instead of all of them. The environment wins over the files,
-and the command line over the environment.
+If `RAMALAMA_CONFIG` is set, only the file that it names is read. The environment overrides the
+files, and the command line overrides the environment.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 _FILE_VARIABLE = "RAMALAMA_CONFIG"
-_LONGEST_FILE = 64 * 1024  # characters; the TOML reader takes time by the square of them
+_LONGEST_FILE = 64 * 1024  # characters; the time of the TOML parser grows with their square
 _ENVIRONMENT = "the environment"
 
 # Keys of upstream's files that this version does not use (yet): they cause no warning.
 _FOREIGN = frozenset(
-    # As words, since a row each would be a page.
+    # As one text: with one name per line, it would fill a page.
     """api api_key backend cache_reuse carimage container convert_type default_image
     default_pi_image default_rag_image default_stack_image default_tools_image dryrun
     gguf_quantization_mode host http_client log_level max_tokens ncmoe port provider pi_image
@@ -93,7 +93,7 @@ class Config:
 
     @classmethod
     def load(cls, env: Mapping[str, str], files: Sequence[Path]) -> Config:
-        """Read *files*, in this order, and then *env*; each wins over what was read before.
+        """Read *files*, in this order, and then *env*; later values override earlier ones.
 
         A file that does not exist is skipped, unless RAMALAMA_CONFIG names it.
 
@@ -105,7 +105,7 @@ class Config:
         named = env.get(_FILE_VARIABLE)
         for file in files:
             config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
-        # A variable that is set to nothing counts as unset.
+        # An empty variable counts as unset.
         variables = {key: value for key in SETTINGS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
@@ -115,7 +115,7 @@ class Config:
 
 
 def config_files(env: Mapping[str, str], home: Path) -> tuple[Path, ...]:
-    """List the files to read, the most general first."""
+    """Return the files to read, the most general first."""
     if named := env.get(_FILE_VARIABLE):
         return (Path(named),)
     user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
@@ -171,7 +171,7 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
                 raise ConfigError(msg) from exc
         elif key not in _FOREIGN:
             warnings.append(_unknown(key, source))
-    if "mcp" in changes:  # each name stands for itself, whichever file has it
+    if "mcp" in changes:  # the servers of all files are merged, by name
         changes["mcp"] = {**config.mcp, **cast("Mapping[str, object]", changes["mcp"])}
     return replace(
         config,
@@ -192,6 +192,6 @@ def _value(env: Mapping[str, str], key: str) -> str | None:
 def _unknown(key: str, source: str) -> str:
     import difflib  # noqa: PLC0415 (for an unknown key only)
 
-    near = difflib.get_close_matches(key, SETTINGS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    similar = difflib.get_close_matches(key, SETTINGS, n=1)
+    hint = f"; did you mean {similar[0]!r}?" if similar else ""
     return f"{source} has an unknown key {key!r}{hint}"

@@ -1,16 +1,16 @@
-"""Values of options that have a meaning of their own."""
+"""The special and default values of options."""
 
 ALL_LAYERS = 999
 """As `ngl`: every layer on the GPU."""
 
 AUTOMATIC_LAYERS = -1
-"""As `ngl`: as many layers on the GPU as the server finds right."""
+"""As `ngl`: the server decides how many layers are on the GPU."""
 
 DEFAULT_CONTEXT = 2048
-"""Tokens, where neither the user nor the model's author has chosen."""
+"""Tokens of context, if neither the user nor the model's author has chosen."""
 
 DEFAULT_TEMPERATURE = 0.8
-"""Where neither the user nor the model's author has chosen."""
+"""The temperature, if neither the user nor the model's author has chosen."""
 
 LOOPBACK = "127.0.0.1"
-"""As `host`: this machine alone."""
+"""As `host`: only this machine can connect."""

@@ -1,4 +1,4 @@
-"""What is to be known of one option; the rows are in `ramalama.config.option_table`."""
+"""The specification of one option; `ramalama.config.option_table` has the table of all."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Group(StrEnum):
-    """Where an option belongs; the value is its heading in ``--help``."""
+    """The group of an option; the value is the heading in ``--help``."""
 
     GLOBAL = "global options"
     MODEL = "model options"
@@ -31,20 +31,20 @@ class OptionSpec:
     """One option: of the command line, of the library, in ramalama.conf, or all of them.
 
     Attributes:
-        field: its name in `ServeOptions`, where that has it; else the key.
-        type: what its value can be.
+        field: its name in `ServeOptions`; if it is not there, the key.
+        type: the type of its value.
         help: what it does, for ``--help`` and ramalama.conf(5), without the default.
-        default: where neither the command line nor a setting says another; None lets the program
-            choose, or is no value.
-        default_text: the default in words, where it is not to be shown as it is.
-        groups: the headings of the command line that it stands under; none for a mere setting.
-        flags: its names on the command line; none for what only the library and settings have.
-        metavar: what ``--help`` calls the value; "" is made of the type, or of the name.
-        is_switch: whether it stands on the command line without a value, for yes.
-        each: reads one occurrence on the command line, of an option that may be repeated.
+        default: the value if neither the command line nor a setting has one; None lets the program
+            choose, or means no value.
+        default_text: the default in words, if *default* must not be shown as it is.
+        groups: its groups on the command line; empty if it is only a setting.
+        flags: its names on the command line; empty if only the library and the settings have it.
+        metavar: the name of the value in ``--help``; "" derives it from the type or the name.
+        is_switch: whether it has no value on the command line, and means yes.
+        each: for an option that may be repeated: reads one occurrence on the command line.
         key: its name in ramalama.conf; "" for none.
-        variables: its environment variables, where they are not RAMALAMA_ and the key in capitals.
-        page_help: what ramalama.conf(5) says instead of the help, as Markdown.
+        variables: its environment variables; empty means RAMALAMA_ and the key in capitals.
+        page_help: the text in ramalama.conf(5) instead of *help*, as Markdown.
         example: its value in ramalama.conf(5), as TOML.
         is_secret: whether messages must not show the value.
     """
@@ -67,30 +67,30 @@ class OptionSpec:
 
     @property
     def environment(self) -> tuple[str, ...]:
-        """The environment variables, the first of which messages name."""
+        """The environment variables; messages name the first one."""
         return self.variables or ((f"RAMALAMA_{self.key.upper()}",) if self.key else ())
 
     @property
     def destination(self) -> str:
-        """The name of the parsed value: that of the first long flag, as argparse makes it."""
+        """The attribute of the parsed value, which argparse derives from the first long flag."""
         long = next(flag for flag in self.flags if flag.startswith("--"))
         return long.removeprefix("--").replace("-", "_")
 
     @property
     def shown_default(self) -> str:
-        """The default, in words; "" where there is none to speak of."""
+        """The default, in words; "" if there is none to show."""
         if self.default_text or self.default in (None, ()) or self.is_switch:
             return self.default_text
         return str(self.default).lower() if isinstance(self.default, bool) else str(self.default)
 
     @property
     def help_with_default(self) -> str:
-        """The line of ``--help``."""
+        """The help text with the default, for ``--help``."""
         return f"{self.help} (default: {self.shown_default})" if self.shown_default else self.help
 
     @property
     def shown_value(self) -> str | None:
-        """What ``--help`` calls the value; None leaves that to argparse."""
+        """The name of the value in ``--help``; None lets argparse choose."""
         if isinstance(self.type, Word) and not self.metavar:
             return "{" + ",".join(self.type.words) + "}"
         return self.metavar or None

@@ -27,12 +27,12 @@ class ServeOptions:
 
     Attributes:
         model: the model to serve.
-        draft: draft model, which guesses ahead for *model*; None is its author's choice, if any.
+        draft: draft model for speculative decoding; None is the choice of the model's author.
         runtime: the inference server.
         ctx_size: tokens of context, shared by requests that are answered at the same time; None is
             the choice of the model's author, else 2048; 0 is the largest that the model supports.
         ngl: layers on the GPU, for llama.cpp: `AUTOMATIC_LAYERS` (-1) leaves the number to the
-            server, `ALL_LAYERS` is 999, and 0 is the CPU alone.
+            server, `ALL_LAYERS` (999) means all, and 0 uses only the CPU.
         threads: CPU threads; None is half the cores that this process may use.
         temp: sampling temperature; None is the choice of the model's author, else 0.8.
         seed: seed of the sampler; None is random.
@@ -84,10 +84,10 @@ class ServeOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse values that no server can have; a text becomes the enum member that it names.
+        """Check all values, and convert texts to the enumeration members that they name.
 
         Raises:
-            OptionRefused: see the message.
+            OptionRefused: a value is invalid.
         """
         for spec in SERVER_OPTIONS:
             value: object = getattr(self, spec.field)
@@ -102,10 +102,10 @@ class ServeOptions:
 
 
 def check_seconds(name: str, value: object) -> None:
-    """Refuse what is neither None nor a number of 0 or more; infinity is one, NaN is not.
+    """Check that *value* is None or a number of seconds from 0; infinity is valid, NaN is not.
 
     Raises:
-        OptionRefused: *name* says of which option.
+        OptionRefused: it is neither; the message contains the *name* of the option.
     """
     if value is None:
         return

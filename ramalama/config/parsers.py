@@ -1,7 +1,7 @@
-"""Readers of values that have a grammar of their own.
+"""Parse the values of options that have their own syntax.
 
-A reader takes a text, or what TOML has made of one; the message of its ValueError says what the
-value should have been, as the end of the sentence "… is not …".
+A parser takes a text, or a value that the TOML parser has made. The message of its ValueError
+describes valid values, as the end of the sentence "… is not …".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TEXT = Text()
 
 
 def parse_variable(value: object) -> str:
-    """Read a variable for the container, ``NAME=VALUE`` or ``NAME``."""
+    """Parse an environment variable for the container, ``NAME=VALUE`` or ``NAME``."""
     text = _TEXT.read(value)
     if text.startswith("="):
         msg = "NAME or NAME=VALUE"
@@ -32,16 +32,16 @@ def parse_variable(value: object) -> str:
 
 
 def parse_variables(value: object) -> tuple[str, ...]:
-    """Read a list of variables for the container; in a text they are separated by commas."""
+    """Parse a list of environment variables for the container; a text separates them by commas."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list):
         msg = "a list of texts"
-        raise ValueError(msg)  # noqa: TRY004 (a reader's one error)
+        raise ValueError(msg)  # noqa: TRY004 (the one error of all parsers)
     return tuple(parse_variable(item) for item in items)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's list is untyped)
 
 
 def parse_table(value: object) -> Mapping[str, str]:
-    """Read a table of texts, which a variable has as JSON."""
+    """Parse a table of texts; an environment variable contains it as JSON."""
     table = _object(value)
     if table is None:
         msg = "a table of texts"
@@ -50,7 +50,7 @@ def parse_table(value: object) -> Mapping[str, str]:
 
 
 def parse_tool_servers(value: object) -> Mapping[str, ToolServerAddress]:
-    """Read a table of MCP servers, which a variable has as JSON."""
+    """Parse a table of MCP servers; an environment variable contains it as JSON."""
     from ramalama_chat.tools.configured_server import (  # noqa: PLC0415 (few have any)
         read_named_server,
     )
@@ -67,17 +67,17 @@ def parse_tool_servers(value: object) -> Mapping[str, ToolServerAddress]:
 
 
 def parse_scheme(value: object) -> Scheme:
-    """Read the transport of references that name none."""
+    """Parse the transport of references without one."""
     return parse_transport(str(value))
 
 
 def parse_path(value: object) -> Path:
-    """Read the path of a file."""
+    """Parse the path of a file."""
     return Path(str(value))
 
 
 def parse_device(value: object) -> Device | None:
-    """Read a device for the container; None is the word for none at all."""
+    """Parse a device for the container; the text "none" gives None, for no device."""
     from ramalama_engines.spec import (  # noqa: PLC0415 (few name any)
         parse_device as parse_spec_device,
     )
@@ -87,7 +87,7 @@ def parse_device(value: object) -> Device | None:
 
 def parse_shell_words(value: object) -> list[str]:
     """Split a text into words as a shell does."""
-    import shlex  # noqa: PLC0415 (few pass any)
+    import shlex  # noqa: PLC0415 (rarely used)
 
     try:
         return shlex.split(str(value))
@@ -97,9 +97,9 @@ def parse_shell_words(value: object) -> list[str]:
 
 
 def _object(value: object) -> Mapping[object, object] | None:
-    """Return a table, which a variable has as JSON; None for what is none."""
+    """Return *value* as a table, parsed from JSON if it is a text; None if it is no table."""
     if isinstance(value, str):
-        import json  # noqa: PLC0415 (few name tables in a variable)
+        import json  # noqa: PLC0415 (rarely used)
 
         try:
             value = json.loads(value)

@@ -1,9 +1,10 @@
-"""What the value of an option can be, wherever it comes from.
+"""The types of the values of options: how they are read and checked.
 
-Each type has two ways in. ``read`` takes what a file, a variable or the command line says: a text,
-or what TOML has made of one. ``check`` takes what a caller of the library passes, and is strict:
-"3" is no number there. Both return the value in its own type. The message of their ValueError is
-`expected`, the end of the sentence "… is not …", so that all places say the same.
+Each type has two methods. ``read`` converts the value of a file, a variable or the command line: a
+text, or a value that the TOML parser has made. ``check`` takes the value of a caller of the
+library, and is strict: it rejects "3" as a number. Both return the value in its own type. The
+message of their ValueError is `expected`, the end of the sentence "… is not …", so that all
+messages are the same.
 
 Types without fields are plain classes: a dataclass takes a tenth of a millisecond to make.
 """
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class ValueType(Protocol):
-        """What the value of an option can be."""
+        """The type of the value of an option."""
 
         @property
         def expected(self) -> str:
-            """What a value has to be, for messages and the manual: "a text"."""
+            """A description of valid values, for messages and the manual: "a text"."""
             ...
 
         def read(self, value: object) -> object:
-            """Read what a user wrote.
+            """Convert the value that a user wrote.
 
             Raises:
                 ValueError: the value is not what is `expected`.
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
             ...
 
         def check(self, value: object) -> object:
-            """Check what a caller of the library passed; None is for the caller to handle.
+            """Check a value that a caller of the library passed; it is never None.
 
             Raises:
                 ValueError: the value is not what is `expected`.
@@ -54,10 +55,10 @@ class Whole:
     """A whole number.
 
     Attributes:
-        least: the smallest.
-        most: the largest; None is no limit.
+        least: the smallest valid number.
+        most: the largest valid number; None means no limit.
         words: texts that stand for numbers.
-        name: what to call it in messages, instead of naming the limits.
+        name: the description in messages; "" uses the limits.
     """
 
     least: int
@@ -112,13 +113,13 @@ class Temperature:
         """See `ValueType`."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
-        if not 0 <= value < float("inf"):  # NaN is not, either
+        if not 0 <= value < float("inf"):  # also rejects NaN
             raise ValueError(self.expected)
         return value
 
 
 class Flag:
-    """Yes or no."""
+    """A boolean."""
 
     expected = "true or false"
 
@@ -131,14 +132,14 @@ class Flag:
 
     def check(self, value: object) -> bool:
         """See `ValueType`."""
-        if not isinstance(value, bool):  # "no" would be as good as True
+        if not isinstance(value, bool):  # otherwise "no" would count as True
             raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
         return value
 
 
 @frozen(kw_only=False)
 class Word:
-    """One of a closed set of words; a text that spells a member of an enumeration becomes it."""
+    """One of a fixed set of words; a text is converted to the enumeration member it names."""
 
     words: type[StrEnum] | tuple[str, ...]
 
@@ -159,7 +160,7 @@ class Word:
 
 
 class Text:
-    """A text that an operating system can take, at least one character."""
+    """A text of at least one character, without NUL."""
 
     expected = "a text"
     may_be_empty = False
@@ -181,7 +182,7 @@ class AnyText(Text):
 
 @frozen(kw_only=False)
 class Parsed:
-    """A value with a grammar of its own; a caller of the library passes what *parse* returns."""
+    """A value with its own syntax; a caller of the library passes the result of *parse*."""
 
     parse: Callable[[object], object]
     expected: str
@@ -206,14 +207,14 @@ class Words:
 
     def check(self, value: object) -> object:
         """See `ValueType`."""
-        if isinstance(value, str):  # which is a sequence of texts, too
+        if isinstance(value, str):  # a text is also a sequence of texts
             raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
         return value
 
 
 def show(value: object) -> str:
-    """Write a value into a message, at most 100 characters of it."""
+    """Return a value as text for a message, at most 100 characters."""
     try:
         return f"{value!r:.100}"
-    except ValueError:  # Python writes out no number of more than 4300 digits
+    except ValueError:  # Python converts no number of more than 4300 digits to text
         return "a very long number"

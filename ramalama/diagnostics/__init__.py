@@ -1,1 +1,1 @@
-"""Why an accelerator is not used."""
+"""Find out why an accelerator is not used."""

@@ -1,4 +1,4 @@
-"""Why is the GPU not used? Compare what was detected with what a container really gets."""
+"""Find out why the GPU is not used: compare what was detected with what a container really gets."""
 
 from __future__ import annotations
 
@@ -38,13 +38,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """What was detected, what the engine was asked for, and what came of it.
+    """What was detected, what `run` would ask the engine for, and what a container really got.
 
     Attributes:
-        container: what `run` would ask the engine for.
-        looked_from: the image that was there to look from, another one where that of *container*
-            is not local; None if there was none.
-        sight: what was there; None if no container could be started.
+        detection: the accelerators that were detected on the host.
+        container: the container that `run` would ask the engine for.
+        looked_from: the image of the containers that were started. It differs from the image of
+            *container* if that one is not local; None if there was no local image.
+        view: what a process in the container found; None if no container could be started.
+        problems: the differences that were found.
     """
 
     detection: Detection
@@ -55,13 +57,14 @@ class Diagnosis:
 
 
 def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -> Diagnosis:
-    """Start containers as a server with these *options* would have them, and look around.
+    """Start containers like those of a server with *options*, and report what they really get.
 
-    The model that *options* name is not looked for. An image is pulled only if their `pull_policy`
-    is not NEVER; without the accelerator's image, that of the CPU is looked from.
+    The model in *options* is not opened and need not exist. An image is pulled only if the
+    `pull_policy` in *options* is not NEVER. If the accelerator's image is not local, the CPU image
+    is used instead.
 
     Raises:
-        OptionRefused, EngineFailure: as in `Ramalama.start`, up to the image.
+        OptionRefused, EngineFailure: as in `Ramalama.start`, for the steps up to the image.
     """
     accelerator = ramalama.accelerator(options)
     detection = ramalama.detect_for(options)
@@ -70,10 +73,10 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
     view: ContainerView | None = None
     problems: tuple[Problem, ...]
     if image is None:
-        message = f"the image {spec.image} is not local, so there is nothing to look from"
-        problems = (Problem(message=message, remedy="repeat this with --pull=missing"),)
+        message = f"the image {spec.image} is not local, so no container can be inspected"
+        problems = (Problem(message=message, remedy="repeat the command with --pull=missing"),)
     else:
-        view, problems = _look(ramalama, replace(spec, image=image), accelerator)
+        view, problems = _inspect(ramalama, replace(spec, image=image), accelerator)
     unused = passed_over(detection, ramalama.user.env)
     return Diagnosis(
         detection=detection,
@@ -88,25 +91,25 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
 
 
 def _find_image(
-    ramalama: Ramalama, options: ServeOptions, wanted: str, on_event: EventHook
+    ramalama: Ramalama, options: ServeOptions, preferred: str, on_event: EventHook
 ) -> str | None:
     with engine_errors():
         if options.pull_policy is not PullPolicy.NEVER:
-            request = ImageRequest.of(wanted, options)
+            request = ImageRequest.of(preferred, options)
             fetch_image(ramalama.connect(), ramalama.user, request, on_event=on_event)
-            return wanted
-        names = (wanted, default_image(AcceleratorKind.CPU, version=__version__))
+            return preferred
+        names = (preferred, default_image(AcceleratorKind.CPU, version=__version__))
         return next((name for name in names if ramalama.connect().image(name)), None)
 
 
 def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
-    """Return a server's container; there is a model in it that nobody looks for."""
-    nothing = StoredModel(reference=options.model, weights=(Path("/nothing.gguf"),))
-    spec = ramalama.plan(options, model=nothing).container
+    """Return the container of a server for *options*; its model is a path that does not exist."""
+    no_model = StoredModel(reference=options.model, weights=(Path("/nothing.gguf"),))
+    spec = ramalama.plan(options, model=no_model).container
     return replace(spec, labels={**spec.labels, MODEL_LABEL: ""})
 
 
-def _look(
+def _inspect(
     ramalama: Ramalama, spec: ContainerSpec, accelerator: Accelerator
 ) -> tuple[ContainerView | None, tuple[Problem, ...]]:
     engine = ramalama.connect()
@@ -123,16 +126,19 @@ def _look(
 
 
 def _bad_specifications(spec: ContainerSpec) -> Iterator[Problem]:
-    """Yield the CDI specifications that an engine passes over without a word."""
+    """Yield the invalid CDI specifications: an engine ignores them without an error."""
     if any(isinstance(device, CdiDevice) for device in spec.devices):
         for text in read_inventory(Host()).problems:
-            yield Problem(message=text, remedy="make it anew with its vendor's tool, or remove it")
+            yield Problem(
+                message=text, remedy="generate it again with the vendor's tool, or remove it"
+            )
 
 
 def _granted_by_list(spec: ContainerSpec) -> frozenset[str]:
-    """Return the nodes that an access control list opens to us, wherever we go; acl(5).
+    """Return the device nodes that an access control list lets this user open; see acl(5).
 
-    A group of ours is left behind on the way into a rootless container, a list is not.
+    Such a permission also holds in a rootless container. A permission of one of the user's groups
+    does not, because a rootless container does not keep these groups.
     """
     host = Host()
     user = DeviceUser(uid=os.getuid(), gids=frozenset((os.getgid(), *os.getgroups())))

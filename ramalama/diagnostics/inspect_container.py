@@ -1,7 +1,7 @@
-"""A look from inside a container: which devices there are, and what its process may do.
+"""Inspect a container from inside: which devices it has, and what its process may do.
 
-Three programs that nearly every image has are run one after the other, each in a container of its
-own and without a shell; an image that lacks one of them leaves that question open.
+Three programs run one after the other, each in its own container and without a shell. Nearly every
+image has these programs. If one is missing, what it would have shown stays unknown.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ _PROGRAMS = {
     "ls": ("-lnR", "/dev"),
     "env": (),
 }
-_PATIENCE = 30.0  # seconds; each of them takes a moment
+_PROGRAM_TIMEOUT = 30.0  # seconds; each program usually takes less than one
 _READ_WRITE = 0o6
 _DAC_OVERRIDE = 1 << 1  # capabilities(7)
 
-# What every container has, by its name below /dev.
-_ORDINARY = re.compile(r"/dev/(null|zero|full|random|urandom|tty|console|ptmx|pts/.+)")
+# The devices that every container has.
+_STANDARD_DEVICE = re.compile(r"/dev/(null|zero|full|random|urandom|tty|console|ptmx|pts/.+)")
 
 _STATUS = re.compile(r"(Uid|Gid|Groups|CapEff|NoNewPrivs):\t(.*)")
 _INTERFACE = re.compile(r" *(\S+):(?: *\d+){16}")
 _SELINUX = re.compile(r"\w+:\w+:\w+:s\d[\w:,.-]*")
 _DIRECTORY = re.compile(r"(/dev(?:/.*)?):")
 _NODE = re.compile(r"([cb])([r-][w-][xsS-]){3}[.+@]? +\d+ +(\d+) +(\d+) +\d+, *\d+ .* (\S+)")
-# Other variables may be secrets, and a report like this one is shown around.
+# Other variables may be secrets, and users paste reports like this one into public issues.
 _VARIABLE = re.compile(
     r"(\w+_VISIBLE_DEVICES|LD_LIBRARY_PATH|(?:ASCEND|CUDA|GGML|HIP|HSA|MUSA|NVIDIA|ROCR?|ZES?)_\w+)=(.*)"
 )
@@ -46,7 +46,13 @@ _VARIABLE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerDevice:
-    """A device node in the container; the IDs are those that the container sees."""
+    """A device node in the container.
+
+    Attributes:
+        mode: the permission bits.
+        uid: the owner, as the container sees it.
+        gid: the group, as the container sees it.
+    """
 
     path: str
     mode: int
@@ -56,15 +62,15 @@ class ContainerDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:
-    """What a process in the container found.
+    """What a process in the container found; a value is None if the image lacks the program for it.
 
     Attributes:
-        nodes: device nodes but for those that every container has; None if the image cannot tell.
-        capabilities: the effective ones, a bit each; capabilities(7).
-        selinux_label: None where SELinux does not separate it.
-        interfaces: of the network.
-        env: the variables that steer accelerators; None if the image cannot tell.
-        missing_programs: those that the image lacks; what they would have told is left out.
+        nodes: the device nodes, without those that every container has.
+        capabilities: the effective capabilities, one bit each; see capabilities(7).
+        selinux_label: None also if SELinux does not confine the process.
+        interfaces: the names of the network interfaces.
+        env: the variables that control accelerators.
+        missing_programs: the programs that the image lacks.
     """
 
     nodes: tuple[ContainerDevice, ...] | None = None
@@ -79,7 +85,7 @@ class ContainerView:
     missing_programs: tuple[str, ...] = ()
 
     def may_use(self, node: ContainerDevice) -> bool:
-        """Tell whether the process may open *node* for reading and writing, by the mode alone."""
+        """Return whether the mode of *node* lets the process open it for reading and writing."""
         if (self.capabilities or 0) & _DAC_OVERRIDE:
             return True
         if self.uid == node.uid:
@@ -94,66 +100,67 @@ class ContainerView:
 def look(
     engine: Engine, spec: ContainerSpec, directory: ServerDir, *, mounts: Iterable[str]
 ) -> ContainerView:
-    """Run the programs in containers like *spec*'s, without its mounts but for those at *mounts*.
+    """Run the programs in containers like *spec*, and return what they found.
 
-    Nothing is left behind, whatever happens.
+    Of the bind mounts of *spec*, only those whose targets are in *mounts* are kept. Every container
+    is removed again, even after an error.
 
     Raises:
-        EngineError: no such container can be created, or none of the programs started.
+        EngineError: a container cannot be created, or none of the programs started.
     """
     kept = {*mounts}
     bare = replace(
         spec,
         mounts=tuple(m for m in spec.mounts if isinstance(m, TmpfsMount) or m.target in kept),
     )
-    said: dict[str, Sequence[str]] = {}
-    refused: list[ContainerStartError] = []
+    output: dict[str, Sequence[str]] = {}
+    failures: list[ContainerStartError] = []
     for program, arguments in _PROGRAMS.items():
         try:
             probe = replace(bare, entrypoint=(program,), command=arguments)
-            said[program] = _run(ServerContainer(engine, directory), engine, probe)
+            output[program] = _run(ServerContainer(engine, directory), engine, probe)
         except ContainerStartError as exc:
-            refused.append(exc)
-    if not said:
-        raise refused[0]
-    return read_sight(said)
+            failures.append(exc)
+    if not output:
+        raise failures[0]
+    return read_sight(output)
 
 
-def _run(instance: ServerContainer, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
+def _run(server_container: ServerContainer, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
     try:
-        with instance:
-            container = instance.create(spec)
-            instance.start()
-            engine.wait(container, timeout=_PATIENCE)
+        with server_container:
+            container = server_container.create(spec)
+            server_container.start()
+            engine.wait(container, timeout=_PROGRAM_TIMEOUT)
             return tuple(engine.logs(container))
     except TimeoutError as exc:
-        msg = f"a probe of {spec.image} did not end within {_PATIENCE:g} s"
+        msg = f"a probe of {spec.image} did not end within {_PROGRAM_TIMEOUT:g} s"
         raise EngineError(msg, engine=engine.kind) from exc
 
 
-def read_sight(said: Mapping[str, Sequence[str]]) -> ContainerView:
-    """Understand what the programs wrote, by their names; what makes no sense is passed over."""
-    written = said.get("cat", ())
-    status = {match[1]: match[2].split() for match in _matches(_STATUS, written)}
-    labels = [match[0] for match in _matches(_SELINUX, written)]
+def read_sight(output: Mapping[str, Sequence[str]]) -> ContainerView:
+    """Parse the *output* lines of each program, by its name; unknown lines are ignored."""
+    cat_lines = output.get("cat", ())
+    status = {match[1]: match[2].split() for match in _matches(_STATUS, cat_lines)}
+    labels = [match[0] for match in _matches(_SELINUX, cat_lines)]
     capabilities = status.get("CapEff")
     privileges = status.get("NoNewPrivs")
     return ContainerView(
-        nodes=_nodes(said["ls"]) if "ls" in said else None,
+        nodes=_nodes(output["ls"]) if "ls" in output else None,
         uid=_effective(status.get("Uid")),
         gid=_effective(status.get("Gid")),
         groups=tuple(int(word) for word in status.get("Groups", ())),
         capabilities=int(capabilities[0], 16) if capabilities else None,
         no_new_privileges=privileges == ["1"] if privileges else None,
         selinux_label=labels[0] if labels else None,
-        interfaces=tuple(match[1] for match in _matches(_INTERFACE, written)),
-        env=_env(said["env"]) if "env" in said else None,
-        missing_programs=tuple(name for name in _PROGRAMS if name not in said),
+        interfaces=tuple(match[1] for match in _matches(_INTERFACE, cat_lines)),
+        env=_env(output["env"]) if "env" in output else None,
+        missing_programs=tuple(name for name in _PROGRAMS if name not in output),
     )
 
 
 def _effective(ids: Sequence[str] | None) -> int | None:
-    """Take the second of the real, effective, saved and file system ID."""
+    """Return the effective one of the real, effective, saved and file system IDs; see proc(5)."""
     return int(ids[1]) if ids else None
 
 
@@ -169,7 +176,7 @@ def _nodes(lines: Iterable[str]) -> tuple[ContainerDevice, ...]:
             directory = heading[1]
         elif row := _NODE.fullmatch(line):
             path = f"{directory}/{row[5]}"
-            if not _ORDINARY.fullmatch(path):
+            if not _STANDARD_DEVICE.fullmatch(path):
                 mode = _mode(line[1:10])
                 nodes.append(
                     ContainerDevice(path=path, mode=mode, uid=int(row[3]), gid=int(row[4]))

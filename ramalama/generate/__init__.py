@@ -1,1 +1,1 @@
-"""A plan as text."""
+"""Write a plan as text."""

@@ -1,4 +1,4 @@
-"""A container as the line that a person would type: what `--dryrun` prints."""
+"""Write a container as a `podman run` or `docker run` command line, which `--dryrun` prints."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from ramalama_engines import ContainerSpec
     from ramalama_engines.spec import Device, Mount, PortBinding
 
-_OF_THIS_PROCESS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
+# These labels name this process, which is about to end.
+_PROCESS_LABELS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
 
 
 def engine_line(kind: EngineKind, spec: ContainerSpec) -> str:
-    """Write the `podman run` or `docker run` command that makes the same container."""
+    """Return the `podman run` or `docker run` command, quoted for sh, that creates *spec*."""
     return shlex.join(_words(kind, spec))
 
 
 def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     yield str(kind)
     if spec.oci_runtime and kind is EngineKind.PODMAN:
-        yield f"--runtime={spec.oci_runtime}"  # an option of podman, not of `podman run`
+        yield f"--runtime={spec.oci_runtime}"  # a global option of podman, not one of `podman run`
     yield from ("run", "--detach")
     yield from _identity(spec)
     yield from _isolation(kind, spec)
@@ -50,7 +51,7 @@ def _identity(spec: ContainerSpec) -> Iterator[str]:
     if spec.name:
         yield f"--name={spec.name}"
     for name, value in spec.labels.items():
-        if name not in _OF_THIS_PROCESS:  # which is about to end
+        if name not in _PROCESS_LABELS:
             yield f"--label={name}={value}"
     for name, value in spec.env.items():
         yield f"--env={name}={value}"
@@ -71,7 +72,7 @@ def _isolation(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     if spec.read_only:
         yield "--read-only"
         if kind is EngineKind.PODMAN:
-            yield "--read-only-tmpfs=false"  # its command line adds some, its API does not
+            yield "--read-only-tmpfs=false"  # `podman run` adds some by default, the API does not
 
 
 def _user(spec: ContainerSpec) -> Iterator[str]:
@@ -102,7 +103,7 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
             yield f"--volume={mount.source}:{mount.target}:{mode}"
         case BindMount():
             mode = ",readonly" if mount.read_only else ""
-            if mount.relabel and kind is EngineKind.PODMAN:  # docker knows it for --volume alone
+            if mount.relabel and kind is EngineKind.PODMAN:  # docker accepts it only for --volume
                 mode += ",relabel=shared"
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
         case TmpfsMount():
@@ -114,7 +115,7 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
 
 
 def _csv(key: str, value: str) -> str:
-    """Write a field of `--mount`, which both engines read as comma-separated values."""
+    """Quote a field of `--mount`: both engines read its value as comma-separated values (CSV)."""
     field = f"{key}={value}"
     return field if not set(field) & set(',"\n') else '"' + field.replace('"', '""') + '"'
 

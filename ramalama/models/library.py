@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import UnknownModel
 from ramalama.events import ignore
-from ramalama.models.reference.reference import ModelRef, Scheme
-from ramalama.models.reference.shortnames import Shortnames, is_reference, suggest
-from ramalama.models.store.location import store_base
+from ramalama.models.reference.reference import ModelRef, Scheme, is_reference
+from ramalama.models.reference.shortnames import Shortnames, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from ramalama.events import EventHook, UploadHook
     from ramalama.models.options import ModelSettings, PullOptions, PushOptions
@@ -224,3 +223,24 @@ def _open_own(reference: ModelRef) -> StoredModel:
     )
 
     return open_local(reference)
+
+
+_SYSTEM = Path("/var/lib/ramalama")
+
+
+def store_base(
+    env: Mapping[str, str], home: Path, *, uid: int, configured: str | None = None
+) -> Path:
+    """Return the directory of the store as an absolute path; it need not exist.
+
+    *configured* is the setting ``store``, which may begin with ``~``; a relative XDG_DATA_HOME
+    counts as unset (XDG base directories).
+    """
+    if configured:
+        if configured == "~" or configured.startswith("~/"):
+            return home / configured[2:]
+        return Path(configured).absolute()
+    if uid == 0:
+        return _SYSTEM
+    named = Path(env.get("XDG_DATA_HOME", ""))
+    return (named if named.is_absolute() else home / ".local/share") / "ramalama"

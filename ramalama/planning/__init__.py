@@ -1,1 +1,1 @@
-"""From options to what the engine is told; pure."""
+"""Make a plan for the engine from the options of a server; pure functions."""

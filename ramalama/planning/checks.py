@@ -1,4 +1,4 @@
-"""Options that cannot go together."""
+"""Check that the options of a server go together."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _NETWORKLESS = ("container:", "ns:", "pod:", "service:")
 
 
 def check_options(options: ServeOptions) -> None:
-    """Refuse what cannot go together, before anything is done.
+    """Check that *options* do not contradict each other.
 
     Raises:
-        OptionRefused: see the message.
+        OptionRefused: they do; the message says which and what to do.
     """
     if options.network.startswith(_NETWORKLESS):
-        msg = f"network mode {options.network!r} can publish no port for us"
+        msg = f"network mode {options.network!r} cannot publish a port"
         raise OptionRefused(msg, hint="use none or bridge")
     if options.network == "none" and options.port is not None:
-        msg = "--port makes no sense without a network"
-        raise OptionRefused(msg, hint="add --network bridge, or leave it out")
+        msg = "--port requires a network"
+        raise OptionRefused(msg, hint="add --network bridge, or omit --port")
     if options.host != LOOPBACK or options.api_key is not None:
         _check_reach(options)
 
 
 def _check_reach(options: ServeOptions) -> None:
-    import re  # noqa: PLC0415 (hardly any start comes here)
+    import re  # noqa: PLC0415 (rarely used)
 
     if options.network == "none":
-        msg = "--host and --api-key make no sense without a network"
+        msg = "--host and --api-key require a network"
         raise OptionRefused(msg, hint="add --network bridge")
     if not is_address(options.host):
-        msg = f"--host {options.host!r} is no IP address; 0.0.0.0 is every one of this machine"
+        msg = f"--host {options.host!r} is not an IP address; 0.0.0.0 means all of this machine"
         raise OptionRefused(msg)
     if options.api_key is not None and not re.fullmatch(_KEY, options.api_key):
         msg = "the API key is not 1 to 512 printable ASCII characters without a space"
@@ -45,7 +45,7 @@ def _check_reach(options: ServeOptions) -> None:
 
 
 def is_address(text: str) -> bool:
-    """Return whether *text* is an IP address, of either version."""
+    """Return whether *text* is an IPv4 or IPv6 address."""
     import socket  # noqa: PLC0415 (see above)
 
     for family in (socket.AF_INET, socket.AF_INET6):

@@ -1,9 +1,9 @@
-"""Which servers are the same: a digest of all that shapes one, taken without planning any.
+"""Compute the digest of a server: two servers with the same digest can replace each other.
 
-It is made of the options that shape a server, the model, the accelerator, the image and the user in
-the container. What belongs to one start alone is left out: a name, a key, a directory, a port that
-happened to be free. Files count by what the kernel knows of them, so a model that was replaced is
-another one, and one that is linked elsewhere is not.
+No plan is needed. The digest covers the options that shape a server, the model, the accelerator,
+the image and the user in the container. It does not cover what belongs to one start: the name, the
+API key, the directory, a random free port. Files are identified by device, inode, size and time of
+change. So a replaced model gives another digest, and a second link to the same file does not.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ SHAPING_OPTIONS = frozenset({
     *("network", "port", "host"),
     *("env", "devices", "privileged", "keep_groups", "selinux", "oci_runtime"),
 })  # fmt: skip
-"""Fields of `ServeOptions` that make another server of one."""
+"""The fields of `ServeOptions` that are part of the digest."""
 
 OTHER_OPTIONS = frozenset({
-    *("model", "draft"),  # the files that they stand for count
-    "image",  # counts as the image that it stands for
-    *("pull_policy", "authfile", "tls_verify", "force"),  # how things are fetched
+    *("model", "draft"),  # their files are part of the digest
+    "image",  # the ID of the image is part of the digest
+    *("pull_policy", "authfile", "tls_verify", "force"),  # only matter for the start
     *("name", "api_key"),  # belong to one server
 })  # fmt: skip
-"""All its other fields."""
+"""All other fields of `ServeOptions`."""
 
 SHAPING_ACCELERATOR = frozenset({
     *("kind", "cdi_devices", "device_paths", "library_paths", "groups", "oci_runtime", "env"),
 })  # fmt: skip
-"""Fields of `Accelerator` that make another server; of `gpus` their number does."""
+"""The fields of `Accelerator` that are part of the digest, besides the number of `gpus`."""
 
 OTHER_ACCELERATOR = frozenset({"gpus", "driver_version", "reason"})
-"""All its other fields, of which some change with the time of day: free memory does."""
+"""All other fields of `Accelerator`; some change all the time, such as free memory."""
 
 _UNUSED_WITHOUT_DEVICES = frozenset({"kind", "cdi_devices", "device_paths", "env"})
 
 
 def server_digest(inputs: PlanInputs, here: LaunchEnvironment) -> str:
-    """Return the digest of the server that *inputs* describe, in hexadecimal.
+    """Return the SHA-256 digest of the server that *inputs* describe, in hexadecimal.
 
-    Before the image is looked up its name stands for it. A new version may plan the same server in
-    another way, so the version counts, too.
+    If *inputs* have no image yet, the name of the image is used. The version of RamaLama is part of
+    the digest, because another version may plan the same server differently.
     """
     options, model = inputs.options, inputs.model
     mounted, mounts = mount_model(model, relabel=False)
@@ -79,7 +79,7 @@ def server_digest(inputs: PlanInputs, here: LaunchEnvironment) -> str:
 def _shape_of_options(
     options: ServeOptions, model: MountedModel, threads: int
 ) -> list[tuple[str, object]]:
-    """List the options that count; one that asks for the default is the same as none."""
+    """Return the options in the digest; an option with its default value equals a missing one."""
     in_effect: dict[str, object] = {
         "ctx_size": context_size(options, model.parameters),
         "temp": temperature(options, model),
@@ -90,7 +90,7 @@ def _shape_of_options(
 
 
 def _shape_of_accelerator(accelerator: Accelerator, *, without: bool) -> list[tuple[str, object]]:
-    """List what counts of the accelerator for a server that is given no devices, or some."""
+    """Return the fields of the accelerator in the digest; *without* is for no devices."""
     names = SHAPING_ACCELERATOR - _UNUSED_WITHOUT_DEVICES if without else SHAPING_ACCELERATOR
     values: dict[str, object] = {"env": sorted(accelerator.env.items())}
     listed = [(name, values.get(name, getattr(accelerator, name))) for name in sorted(names)]
@@ -99,13 +99,13 @@ def _shape_of_accelerator(accelerator: Accelerator, *, without: bool) -> list[tu
 
 def _files_in(model: StoredModel) -> Iterator[tuple[str, _Identity | None]]:
     directory = model.directory
-    if directory and directory.is_dir():  # a dry run may have made it up
+    if directory and directory.is_dir():  # in a dry run, it may not exist
         for name in sorted(os.listdir(directory)):  # noqa: PTH208 (names, not paths)
             yield name, _identity(directory / name)
 
 
 def _identity(path: str | Path) -> _Identity | None:
-    """Return what changes with a file's content; None where there is none to be mounted (yet)."""
+    """Return values that change with the content of a file; None if it does not exist."""
     try:
         status = os.stat(path)  # noqa: PTH116 (a path or its text)
     except OSError:

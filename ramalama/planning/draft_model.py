@@ -1,4 +1,4 @@
-"""Speculative decoding: a small model that guesses ahead for a large one, which then checks."""
+"""Add a draft model for speculative decoding, and check that it fits the model."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ if TYPE_CHECKING:
 
     from ramalama.models.store.stored_model import StoredModel
 
-_MOST_TOKENS_MORE = 128  # in one vocabulary than in the other; llama.cpp's own bound
+_MAX_DIFFERENCE = 128  # tokens between the two vocabularies; the limit of llama.cpp
 
 
 def with_draft(model: StoredModel, draft: StoredModel) -> StoredModel:
-    """Return *model* with *draft* to guess ahead for it, whatever its author chose.
+    """Return *model* with *draft* as its draft model, in place of the one that its author chose.
 
     Raises:
-        ModelUnsupported: the two are of different formats, or *draft* is in several files, and no
-            server has a way to be told of these.
+        ModelUnsupported: the models have different formats, or *draft* consists of several files,
+            which no server accepts.
     """
-    what, files = "", len(draft.weights)
+    problem, files = "", len(draft.weights)
     if (model.directory is None) != (draft.directory is None):
-        what = "one is safetensors, the other GGUF; take both of the same format"
+        problem = "one is safetensors, the other GGUF; use two models of the same format"
     elif draft.directory is None and files > 1:
-        what = f"it lies in {files} files; take a smaller one, which lies in one"
-    if what:
-        msg = f"{draft.reference} cannot guess ahead for {model.reference}: {what}"
+        problem = f"it has {files} files; use a smaller one that has a single file"
+    if problem:
+        msg = f"{draft.reference} cannot be the draft model of {model.reference}: {problem}"
         raise ModelUnsupported(msg)
     return replace(model, draft=draft.directory or draft.weights[0])
 
 
 def check_draft(model: StoredModel) -> None:
-    """Make sure that the draft of *model*, if it has one in GGUF, knows the same tokens.
+    """Check that the GGUF draft model of *model*, if it has one, has the same vocabulary.
 
-    llama.cpp would go on without it, with no more than a line in its log.
+    Otherwise llama.cpp would ignore the draft model, and only write a line to its log.
 
     Raises:
-        ModelUnsupported: it is of another family.
+        ModelUnsupported: the draft model is of another family.
     """
     if model.draft is None or model.directory is not None or model.draft in model.weights:
         return
     (kind, tokens), (other_kind, other_tokens) = map(_vocabulary, (model.weights[0], model.draft))
-    if kind != other_kind or abs(tokens - other_tokens) > _MOST_TOKENS_MORE:
+    if kind != other_kind or abs(tokens - other_tokens) > _MAX_DIFFERENCE:
         msg = (
             f"the draft model of {model.reference} is of another family: it has {other_tokens} "
             f"tokens of the kind {other_kind!r}, the model {tokens} of {kind!r}"
@@ -53,7 +53,7 @@ def check_draft(model: StoredModel) -> None:
 
 
 def _vocabulary(path: Path) -> tuple[object, int]:
-    """Return the kind of a file's tokenizer, and how many tokens it has."""
+    """Return the kind of the tokenizer in the file *path*, and its number of tokens."""
     from ramalama.models.formats.gguf_metadata import read_metadata  # noqa: PLC0415 (likewise)
     from ramalama.planning.memory.estimate import (  # noqa: PLC0415 (few models have a draft)
         count_tokens,

@@ -1,4 +1,4 @@
-"""What a plan is made of: what is known of the server, and what is here."""
+"""The inputs of a plan: what is known of the server, and the environment of its start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ServerPaths(Protocol):
-    """Where a server's directory is on this host; `serving.run_dir` makes it."""
+    """The paths of a server's directory on this host; `serving.run_dir` creates it."""
 
     @property
     def path(self) -> Path:
@@ -27,7 +27,7 @@ class ServerPaths(Protocol):
 
     @property
     def socket(self) -> Path:
-        """Where the server listens, if that is a UNIX socket."""
+        """The UNIX socket on which the server listens, if it has no network."""
         ...
 
 
@@ -36,8 +36,8 @@ class PlanInputs:
     """What is known of a server before it is planned.
 
     Attributes:
-        image: what the engine knows of the image; None before it was looked up, and in a dry run
-            without the image.
+        image: the image as the engine reports it; None before it was looked up, and in a dry run
+            if it is not local.
     """
 
     options: ServeOptions
@@ -49,18 +49,18 @@ class PlanInputs:
 
 @frozen()
 class LaunchEnvironment:
-    """Where a plan is carried out, and what was drawn for it.
+    """The host on which a plan is carried out, and the random values of one start.
 
     Attributes:
-        engine: its kind, for the label.
-        rootless: root in the container is the invoking user.
+        engine: the kind of the engine, for the label.
+        rootless: whether root in the container is the invoking user.
         uid, gid: the invoking user.
-        threads: the default number.
+        threads: the default number of threads.
         instance: the server's directory.
         identity: this process, which owns the server.
-        container_name: for a server that the user has not named.
-        api_key: what the server asks for where it listens on a port, if the user has no key.
-        host_port: a free port of this host, for the network mode "host" alone.
+        container_name: the name of the container if the user gives none.
+        api_key: the key for a server that listens on a port, if the user gives none.
+        host_port: a free port of this host; only for the network mode "host".
     """
 
     engine: str

@@ -1,4 +1,4 @@
-"""Names that a container bears, and those of the files in its server's directory."""
+"""The labels of a server's container, and the file names in the server's directory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ MODEL_LABEL = f"{LABEL}.model"
 ALIAS_LABEL = f"{LABEL}.alias"
 RUNTIME_LABEL = f"{LABEL}.runtime"
 INSTANCE_LABEL = f"{LABEL}.instance"
-"""Path of the server's directory on the host: see `serving.run_dir` and `serving.usage`."""
+"""The path of the server's directory on the host: see `serving.run_dir`, `serving.usage`."""
 PLAN_LABEL = f"{LABEL}.plan"
-"""What others with the same wishes find it by; see `planning.digest`."""
+"""The digest by which other processes find the server for reuse; see `planning.digest`."""
 HOST_LABEL = f"{LABEL}.host"
 PORT_LABEL = f"{LABEL}.port"
 

@@ -1,7 +1,7 @@
-"""A model's files as a container sees them: pure.
+"""Choose where a model's files are mounted in the container; pure functions.
 
-Weights keep their names where these are plain, since a server finds the other parts of a split
-model by them; the rest, whatever its author called it, goes by what it is for.
+Weights keep their names if these have only plain characters, because a server finds the other
+parts of a split model by the name. All other files are named after their purpose.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ _DIGEST = "sha256:"
 
 
 def mount_model(model: StoredModel, *, relabel: bool) -> tuple[MountedModel, tuple[BindMount, ...]]:
-    """Say where each file will be in the container; *relabel* is for SELinux, see `BindMount`."""
+    """Return the model's paths in the container, and the mounts; see `BindMount` for *relabel*."""
     places: dict[Path, str] = {}
     for path, place in _places(model):
-        places.setdefault(path, place)  # a model may be its own draft: mounted once, as weights
+        places.setdefault(
+            path, place
+        )  # a model may be its own draft: then it is mounted once, as weights
 
     def inside(path: Path) -> str:
         return places[path]
@@ -51,7 +53,7 @@ def mount_model(model: StoredModel, *, relabel: bool) -> tuple[MountedModel, tup
 
 
 def _places(model: StoredModel) -> Iterator[tuple[Path, str]]:
-    """Yield each path of the host that is to be mounted, and its place in the container."""
+    """Yield each path on the host that must be mounted, and its path in the container."""
     if model.directory:
         yield model.directory, _MODELS
     else:
@@ -79,7 +81,7 @@ def _names_of_weights(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _alias(model: StoredModel) -> str:
-    """Name the model for clients: as in its registry, or as its file is called."""
+    """Return the name of the model for clients: that in its registry, or the name of its file."""
     reference = model.reference
     match reference.scheme:
         case Scheme.FILE | Scheme.HTTP | Scheme.HTTPS:

@@ -1,4 +1,4 @@
-"""From what is asked to what the engine is told: pure, and the one source of both.
+"""Make the plan of a server from its inputs; pure functions.
 
 The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 """
@@ -58,9 +58,9 @@ _PORT = 8080
 
 @frozen()
 class LaunchPlan:
-    """A server to start: its command line, its container, and where it will answer.
+    """The plan of a server: its command line, its container, and its endpoint.
 
-    *endpoint* has port 0 until the engine has picked one for *published_port*.
+    *endpoint* has port 0 until the engine has chosen a host port for *published_port*.
     """
 
     model: StoredModel
@@ -72,7 +72,7 @@ class LaunchPlan:
 
 
 def make_plan(inputs: PlanInputs, here: LaunchEnvironment) -> LaunchPlan:
-    """Decide everything.
+    """Make the plan of the server that *inputs* describe.
 
     Raises:
         OptionRefused: options contradict each other.
@@ -82,14 +82,14 @@ def make_plan(inputs: PlanInputs, here: LaunchEnvironment) -> LaunchPlan:
 
 
 def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
-    """Have the container bear the digest by which others find it."""
+    """Return *plan* with the label of *digest*, by which other processes find the server."""
     labels = {**plan.container.labels, PLAN_LABEL: digest}
     return replace(plan, container=replace(plan.container, labels=labels))
 
 
 @frozen(kw_only=False)
 class _Planner:
-    """The decisions, each a method."""
+    """Makes one plan; each method decides a part of it."""
 
     inputs: PlanInputs
     here: LaunchEnvironment
@@ -148,7 +148,7 @@ class _Planner:
             cap_drop=("all",) if locked else (),
             no_new_privileges=locked,
             read_only=locked,
-            # The server's socket must be ours to connect to, and the model ours to read.
+            # So the invoking user can connect to the socket, and the server can read the model.
             user="0:0" if here.rootless else f"{here.uid}:{here.gid}",
             groups=() if here.rootless else tuple(map(str, self.accelerator.groups)),
             keep_groups=options.keep_groups,
@@ -162,7 +162,8 @@ class _Planner:
         yield BindMount(
             source=str(self.here.instance.path),
             target=_INSTANCE,
-            read_only=self.options.network != "none",  # it holds the socket, or else the key
+            read_only=self.options.network
+            != "none",  # it holds the socket, or otherwise the API key
             relabel=self._relabel,
         )
         yield TmpfsMount(target=_TMP, executable=server.compiles)
@@ -172,7 +173,7 @@ class _Planner:
             yield BindMount(source=library, target=library)
 
     def _reach(self) -> tuple[ListenAddress, Endpoint, tuple[PortBinding, ...]]:
-        """Decide where the server listens, where we find it, and what is published for that."""
+        """Return the server's listen address, its endpoint on the host, and the published ports."""
         key = self.options.api_key or self.here.api_key
         key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self.options.host
         if self.options.network == "none":
@@ -182,7 +183,8 @@ class _Planner:
             port = self.options.port or self.here.host_port or _PORT
             listen = ListenAddress(host=address, port=port, api_key_file=key_file)
             return listen, TcpEndpoint(host=reachable(address), port=port, api_key=key), ()
-        # In its own network namespace it listens everywhere; outside only the host's is bound.
+        # The server listens on all addresses of its own network namespace. Only *address* is
+        # published on the host.
         listen = ListenAddress(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
         binding = PortBinding(
             container_port=_PORT, host_port=self.options.port or 0, host_address=address
@@ -215,5 +217,5 @@ class _Planner:
 
 
 def reachable(address: str) -> str:
-    """Return an address of this host by which a server that listens at *address* is reached."""
-    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104 (nobody listens here)
+    """Return the address to connect to for a server that listens at *address*."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1"}.get(address, address)  # noqa: S104 (an address to connect to)

@@ -1,4 +1,4 @@
-"""Which accelerator a server would have: what the host has, and what the engine can map."""
+"""Detect the accelerator that a server can use, on its host and its engine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def detect_on(engine: Engine, host: Host, options: ServeOptions) -> Detection:
-    """Look what accelerator a server with these *options* would have.
+    """Detect the accelerators for a server with *options* on *engine*.
 
     Raises:
         EngineError: the engine does not answer.
@@ -39,12 +39,13 @@ def detect_for(
     rootless: bool,
     oci_runtimes: Callable[[], tuple[str, ...]],
 ) -> Detection:
-    """Look what accelerator a server would have on an engine that may not be open.
+    """Detect the accelerators for a server on an engine that need not be open.
 
-    *rootless* is known of the engine; *oci_runtimes* is called where its OCI runtimes matter.
+    *rootless* is a property of the engine. *oci_runtimes* returns the names of its OCI runtimes; it
+    is called only if they matter.
     """
     if not rootless:
-        # The engine opens the nodes, and gives the container the groups that they need.
+        # A rootful engine may open all device nodes, and adds their groups to the container.
         host = replace(host, user=DeviceUser(uid=0, gids=frozenset()))
     detection = detect(host)
     if not needs_runtimes(detection, options):
@@ -53,19 +54,19 @@ def detect_for(
 
 
 def needs_runtimes(detection: Detection, options: ServeOptions) -> bool:
-    """Return whether it matters which OCI runtimes the engine has.
+    """Return whether the engine must be asked for its OCI runtimes.
 
-    It takes a while to ask for them, so that is done for NVIDIA's cards alone.
+    That request takes time, so it is made only for NVIDIA GPUs.
     """
     nvidia = any(finding.kind is AcceleratorKind.CUDA for finding in detection.findings)
     return nvidia and options.oci_runtime is None
 
 
 def required(detection: Detection) -> Accelerator:
-    """Return the accelerator to start with.
+    """Return the accelerator that a server will use.
 
     Raises:
-        OptionRefused: a ``*_VISIBLE_DEVICES`` of the user's makes no sense on this host.
+        OptionRefused: a ``*_VISIBLE_DEVICES`` variable of the user is invalid on this host.
     """
     try:
         return detection.require()
@@ -76,7 +77,7 @@ def required(detection: Detection) -> Accelerator:
 def describe_unused(
     detection: Detection, options: ServeOptions, env: Mapping[str, str]
 ) -> str | None:
-    """Say why a GPU of this host is not used, unless it is by the user's own wish."""
+    """Return why a GPU of this host is not used; None if all are used or none is wanted."""
     all_used = all(finding.usable for finding in detection.findings)
     if all_used or options.ngl == 0 or options.devices == ():
         return None
@@ -88,7 +89,7 @@ def describe_unused(
 def capacity_of(
     host: Host, options: ServeOptions | None, accelerator: Accelerator | None = None
 ) -> MemoryCapacity:
-    """Look how much memory a model could have on *host*, with an *accelerator* or the host's."""
+    """Return how much memory a model can use on *host*; without *accelerator*, detect it."""
     return MemoryCapacity.of(
         available_memory(host.root), accelerator or detect(host).accelerator, options
     )

@@ -1,4 +1,4 @@
-"""From a server that runs to one that is used: join its users, and wait until it answers."""
+"""Attach to a running server: become one of its users, and wait until it answers."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ _HEALTH = "/health"  # of every runtime
 
 @frozen()
 class Attachment:
-    """A server that was found, and the engine that it is on, which need not be open.
+    """A running server, and access to its engine, which need not be open.
 
     Attributes:
-        engine: the engine's address.
-        connect: returns the engine; called only if the server itself does not say enough.
+        found: the server.
+        engine: the address of the engine.
+        connect: opens and returns the engine; called only when it is needed.
     """
 
     found: RunningServer
@@ -51,12 +52,13 @@ class Attachment:
     connect: Callable[[], Engine]
 
     def join(self, plan: LaunchPlan, request: StartRequest, undo: ExitStack) -> ModelServer | None:
-        """Become one more user of the server, as *request* has it; None if it does not answer.
+        """Become a user of the server and wait until it answers; None if it does not.
 
-        *plan* is the server's. The caller must close *undo*, whatever happens.
+        *plan* is the plan of this server. What leaves the server again is added to *undo*, which
+        the caller must close, even after an error.
 
         Raises:
-            StartCancelled: while it loaded its model.
+            StartCancelled: the start was cancelled while the server loaded its model.
         """
         handle = self.hold(keep_alive=request.keep_alive or 0.0)
         if handle is None:
@@ -72,7 +74,7 @@ class Attachment:
         return server
 
     def hold(self, *, keep_alive: float) -> ServerHandle | None:
-        """Become one more user of a server that is shared; None if it is not."""
+        """Become a user of the server, if it is shared; None if it is not."""
         directory, container = self.found.directory, self.found.container
 
         def remove() -> None:
@@ -83,7 +85,7 @@ class Attachment:
     def server(
         self, plan: LaunchPlan, handle: ServerHandle | None, runtime: RuntimeName
     ) -> ModelServer:
-        """Make the handle that the caller uses the server by."""
+        """Return the `ModelServer` for the caller."""
         container, endpoint = self.found.container, self.found.endpoint
         health = plan.server.health_path
         return ModelServer(
@@ -101,11 +103,11 @@ class Attachment:
 
 
 def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> ModelServer:
-    """Become a user of the server *name*, which this user has started in another process.
+    """Become a user of the server *name*, which another process of this user has started.
 
     Raises:
-        EngineFailure: there is none.
-        OptionRefused: it does not run, or cannot be reached from here.
+        EngineFailure: no server has this name.
+        OptionRefused: the server does not run, or another user has started it.
     """
     state = find_server(engine, name)
     found = locate(state, run_dir)
@@ -119,15 +121,15 @@ def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> 
 
 
 def _plan(state: ContainerState, found: RunningServer, models: Models) -> LaunchPlan:
-    """Tell what its labels do of a server that was planned elsewhere."""
+    """Return the plan of a server of another process, as far as its labels contain it."""
     text = state.labels.get(MODEL_LABEL, "")
     try:
         reference = ModelRef.parse(text)
     except RamalamaError as exc:
-        msg = f"the model server {state.name!r} does not tell which model it serves"
+        msg = f"the model server {state.name!r} has no label that names its model"
         raise OptionRefused(msg) from exc
     model = None
-    with suppress(RamalamaError):  # removed since; the server has it all the same
+    with suppress(RamalamaError):  # the files were removed meanwhile; the server still has them
         model = models.find(reference)
     return LaunchPlan(
         model=model or StoredModel(reference=reference, weights=()),

@@ -1,8 +1,8 @@
-"""All clean-up of what no process looks after any more: containers, directories, locks.
+"""Remove containers, directories and locks that no process needs any more.
 
-Processes that are killed leave them behind; a shared server stays until its time is over.
-Containers go first, then directories. No process of ours waits for a shared server's end: every
-command and every start of the same user looks, and that is when it goes.
+They are left behind by processes that were killed, and by shared servers whose keep-alive time is
+over. Containers are removed first, then directories. No process waits for the end of a keep-alive
+time: each command and each start of the same user checks, and removes the server then.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ramalama.orphans")
 
-# An owner that we cannot see (before the last boot, in a toolbox) is given so long to look after
-# a container that does not run.
+# How old a container that does not run must be to be removed, if it is unknown whether its owner
+# still runs (the owner is from before the last boot, or in another PID namespace).
 _GRACE = timedelta(minutes=10)
 
 
 def remove_orphaned(engine: Engine, run_dir: Path) -> int:
-    """Remove all that no process looks after, and return how many containers that were.
+    """Remove all that no process needs any more, and return the number of removed containers.
 
-    An engine that does not play along is no reason to fail: the next command tries again.
+    An error of the engine is only logged: the next command tries again.
     """
     removed = _remove_unused_servers(engine, run_dir) + _remove_containers(engine)
     remove_directories(run_dir)
@@ -45,7 +45,7 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
 
 
 def remove_shared(engine: Engine, directory: ServerDir) -> None:
-    """Remove what a shared server has on the disk, whoever uses it, now that it was stopped."""
+    """Remove the files of a shared server that was stopped, even if it still has users."""
     with suppress(OSError), SharedServer(directory).locked() as users:
         if not engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)}):
             directory.remove()
@@ -53,10 +53,11 @@ def remove_shared(engine: Engine, directory: ServerDir) -> None:
 
 
 def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
-    """Return whether no process will look after a container any more.
+    """Return whether the process that owns a container has ended, so that it must be removed.
 
-    Containers without a lease (upstream's) are nobody's orphans. Of one that is shared its users'
-    leases decide; where we may not look whether it is, it is another user's to decide.
+    False for a container without an owner label, such as upstream's. Also False for a shared
+    server, which has its own rules (see `ramalama.serving.usage`), and for a container whose
+    directory only another user may read.
     """
     instance = state.labels.get(INSTANCE_LABEL)
     if instance and is_shared(Path(instance)) is not False:
@@ -75,9 +76,9 @@ def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
 
 
 def remove_directories(run_dir: Path) -> int:
-    """Remove the directories of dead owners, as far as that goes, and return how many those were.
+    """Remove the directories of processes that have ended, and return how many were removed.
 
-    A shared server's outlives its owner: see `ramalama.serving.usage`.
+    The directory of a shared server is kept: see `ramalama.serving.usage`.
     """
     removed = 0
     try:
@@ -89,14 +90,14 @@ def remove_directories(run_dir: Path) -> int:
         if directory.suffix or is_shared(directory):
             continue
         if identity is not None and identity.state() is ProcessState.DEAD:
-            with suppress(OSError):  # one that cannot be removed must not keep the others
+            with suppress(OSError):  # an error for one must not stop the removal of the next
                 ServerDir(directory).remove()
                 removed += 1
     return removed
 
 
 def _remove_unused_servers(engine: Engine, run_dir: Path) -> int:
-    """Remove the shared servers that nobody uses any more, and that have stayed long enough."""
+    """Remove the shared servers that have no users and whose keep-alive time is over."""
     removed = 0
     for path in run_dir.glob(f"*{SUFFIX}"):
         directory = ServerDir(path.with_suffix(""))
@@ -104,7 +105,7 @@ def _remove_unused_servers(engine: Engine, run_dir: Path) -> int:
             with SharedServer(directory).locked() as users:
                 removed += _remove_if_over(engine, directory, users)
         except (EngineError, OSError) as exc:
-            _log.info("could not look after the shared server of %s: %s", directory.path, exc)
+            _log.info("could not check the shared server of %s: %s", directory.path, exc)
     return removed
 
 
@@ -116,7 +117,7 @@ def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) ->
     removed = sum(_remove(engine, state) for state in states) if over else 0
     if removed < len(states):
         return removed
-    # What was not found here may be on the user's other engine.
+    # A container that was not found may be on another engine of the user.
     if states or users.engine == engine.url or (over and users.keep_alive is None):
         directory.remove()
         users.close()
@@ -127,7 +128,7 @@ def _remove_containers(engine: Engine) -> int:
     try:
         states = engine.list({LABEL: ""})
     except EngineError as exc:
-        _log.info("could not look for what dead owners left: %s", exc)
+        _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
     now = datetime.now(UTC)
     return sum(_remove(engine, state) for state in states if is_orphaned(state, now=now))
@@ -137,14 +138,14 @@ def _remove(engine: Engine, state: ContainerState) -> bool:
     try:
         engine.remove(state.id, force=True)
     except EngineError as exc:
-        _log.info("could not remove %s, which nobody needs: %s", state.name, exc)
+        _log.info("could not remove the unused container %s: %s", state.name, exc)
         return False
-    _log.info("removed %s, which nobody needs", state.name)
+    _log.info("removed the unused container %s", state.name)
     return True
 
 
 def _remove_start_locks(run_dir: Path) -> None:
-    """Remove the locks of those who were killed while they started a server to share."""
+    """Remove the lock files of processes that were killed while they started a shared server."""
     locks = tuple(run_dir.glob(f"*{START_SUFFIX}"))
     if not locks:
         return

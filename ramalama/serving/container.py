@@ -1,4 +1,4 @@
-"""One server's container and directory, from nothing to nothing."""
+"""Create, start and remove the container and the directory of one server."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ServerContainer:
-    """What a start leaves on the machine; `remove` takes all of it away, at any moment.
+    """The container and the directory of one server; `remove` removes both, at any time.
 
-    Whoever makes one calls `remove` in the end, whatever happened between, or leaves it to `with`.
-    Each step is shielded from signals, so that there is never a container of which we do not know.
+    The caller must call `remove` in the end, even after an error, or use `with`. Signals do not
+    interrupt a step, so no container is created without its ID being known here.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class ServerContainer:
 
     @property
     def container(self) -> str | None:
-        """The container's ID, once it is created."""
+        """The ID of the container; None before it is created."""
         return self._container
 
     def prepare(self, *, api_key: str | None) -> None:
-        """Make the directory, with the key that the server will ask for."""
+        """Create the directory, and write the API key that the server will require."""
         self._directory.make()
         if api_key is not None:
             self._directory.write_api_key(api_key)
@@ -43,30 +43,30 @@ class ServerContainer:
         """Create the container and return its ID.
 
         Raises:
-            EngineError: nothing was created.
+            EngineError: the container was not created.
         """
 
-        def create_and_remember() -> str:
+        def create_and_record() -> str:
             self._container = self._engine.create(spec)
             return self._container
 
-        return run_uninterrupted(create_and_remember)
+        return run_uninterrupted(create_and_record)
 
     def start(self) -> None:
         """Start the container.
 
         Raises:
-            EngineError: it does not run; it is still there to look at.
+            EngineError: the container did not start; it is not removed.
         """
         container = self._container
         if container is not None:
             run_uninterrupted(lambda: self._engine.start(container))
 
     def remove(self) -> None:
-        """Remove the container and the directory; what is gone already is no error.
+        """Remove the container and the directory; no error if they do not exist any more.
 
         Raises:
-            EngineError: the engine does not answer, or refuses to remove the container.
+            EngineError: the engine does not answer, or cannot remove the container.
         """
         run_uninterrupted(self._remove)
 

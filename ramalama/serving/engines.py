@@ -1,4 +1,4 @@
-"""The engines of one `Ramalama`, each opened when it is first needed."""
+"""Open the engines of one `Ramalama`, each when it is first needed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class EngineProvider:
-    """Opens the engine that *config* and *user* choose, unless one is *given*.
+    """Opens the engine that *config* and *user* choose, unless the caller has *given* one.
 
-    Recorded servers may be on other engines that this user has talked to before; `reopen` opens
-    those. All methods may be called from any thread.
+    Recorded servers may be on other engines that this user has used before; `reopen` opens these.
+    All methods may be called from any thread.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class EngineProvider:
         self._closed = False
         self.is_given = given is not None
         self.source = "given by the caller"
-        """Why it is this engine, once it is connected."""
+        """Why this engine was chosen; valid after `connect`."""
 
     def connect(self) -> Engine:
-        """Return the chosen engine, found and opened at the first call.
+        """Return the chosen engine; the first call finds and opens it.
 
         Raises:
-            EngineFailure: none answers; the message says what was tried.
+            EngineFailure: no engine answers; the message lists the addresses that were tried.
         """
         with self._connecting:
             if self._engine is None:
@@ -63,7 +63,7 @@ class EngineProvider:
             return self._engine
 
     def expected(self, identities: Iterable[EngineIdentity]) -> Sequence[EngineIdentity]:
-        """Choose those of *identities* that `connect` could return, as far as files tell."""
+        """Return those of *identities* that `connect` could return, without asking an engine."""
         kind = self._config.engine
         urls = {each.url for each in expected_candidates(self._user, kind=kind)}
         return [
@@ -73,10 +73,10 @@ class EngineProvider:
         ]
 
     def reopen(self, identity: EngineIdentity) -> Engine:
-        """Return an engine that is known from before, opened at the first call.
+        """Return the engine with a recorded *identity*; the first call opens it.
 
         Raises:
-            EngineUnavailable: it cannot be opened, or all were closed.
+            EngineUnavailable: the engine cannot be opened, or `close` was called.
         """
         with self._reopening:
             if self._closed:
@@ -88,7 +88,7 @@ class EngineProvider:
             return self._reopened[identity]
 
     def close(self) -> None:
-        """Close the connections to all engines, the given one, too."""
+        """Close the connections to all engines, including the given one."""
         try:
             if self._engine is not None:
                 self._engine.close()

@@ -1,4 +1,4 @@
-"""What is here: the user, the cores, and what is drawn for one server."""
+"""Collect what a plan needs of this host, and choose the random values of one server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _API_KEY_BYTES = 32
 
 
 def draw_environment(engine: EngineIdentity, run_dir: Path) -> LaunchEnvironment:
-    """Draw a name, a key and a directory for a new server on *engine*; nothing is created.
+    """Choose a name, an API key and a directory for a new server on *engine*; create nothing.
 
     Raises:
         ConfigError: the path of *run_dir* is too long for a socket.

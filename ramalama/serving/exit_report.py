@@ -1,4 +1,4 @@
-"""Why a server's container ended."""
+"""Find out why a server's container ended."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from ramalama_engines.engine import Engine
 
 
-LOG_TAIL = 40  # lines that a user may want to see
-_LOG_TO_SEARCH = 2000  # lines; a cause is followed by the stacks of several processes
-_KILLED = 137
+LOG_TAIL = 40  # lines of the log that an error shows
+_LOG_TO_SEARCH = 2000  # lines; the stack traces of several processes may follow the cause
+_KILLED = 137  # exit code after SIGKILL
 
 
 @frozen()
@@ -30,10 +30,10 @@ class ExitReporter:
     model: str
 
     def report(self) -> ServerExited:
-        """Ask the engine for the exit code and the log, and the runtime for what they mean.
+        """Return an error with the exit code, the end of the log, and the cause if it is known.
 
         Raises:
-            EngineFailure: it is the engine that is gone; the server may be well.
+            EngineFailure: the engine does not answer; the server may still run.
         """
         log: tuple[str, ...] = ()
         exit_code: int | None = None
@@ -46,19 +46,21 @@ class ExitReporter:
         except EngineUnavailable as exc:
             raise EngineFailure(exc) from exc
         except ContainerNotFound:
-            cause = "somebody has removed its container"
+            cause = "its container was removed by another process"
         except EngineError as exc:
-            cause = f"the engine no longer tells why ({exc})"
+            cause = f"the engine does not report the reason ({exc})"
         else:
             killed = oom_killed or exit_code == _KILLED
-            cause = _memory(oom_killed=oom_killed) if killed else self.runtime.explain(log) or ""
+            cause = (
+                _describe_kill(oom_killed=oom_killed) if killed else self.runtime.explain(log) or ""
+            )
         code = "" if exit_code is None else f" (exit code {exit_code})"
         reason = f": {cause}" if cause else ""
         msg = f"the {self.runtime.name} server of {self.model} ended{code}{reason}"
         return ServerExited(msg, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
 
 
-def _memory(*, oom_killed: bool) -> str:
+def _describe_kill(*, oom_killed: bool) -> str:
     if oom_killed:
-        return "the kernel killed it for lack of memory"
-    return "it was killed, by somebody or for lack of memory"
+        return "the kernel killed it because memory ran out"
+    return "it was killed by SIGKILL, perhaps because memory ran out"

@@ -1,4 +1,4 @@
-"""Notice that a server's container has ended."""
+"""Detect that a server's container has ended."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from ramalama_engines.engine import Engine
 
-_LOOK_INTERVAL = 0.25  # seconds
+_CHECK_INTERVAL = 0.25  # seconds
 
 
 class ExitWatch:
-    """Notices the end of a container by itself, in a thread that waits for nothing else."""
+    """Detects the end of a container at once, with a thread that waits for it."""
 
     def __init__(self, engine: Engine, container: str) -> None:
         self._engine = engine
@@ -29,32 +29,32 @@ class ExitWatch:
 
     @property
     def ended(self) -> bool:
-        """Whether the container has ended, or the engine can no longer tell."""
+        """Whether the container has ended or the engine does not answer."""
         return self._ended.is_set()
 
     def wait(self, seconds: float) -> bool:
-        """Sleep for *seconds*, or until the container ends; tell whether it has."""
+        """Sleep for *seconds* or until the container ends, and return whether it has ended."""
         return self._ended.wait(seconds)
 
     def join(self, seconds: float) -> None:
-        """Wait for the thread, which ends with the container."""
+        """Wait up to *seconds* for the end of the thread, which ends with the container."""
         self._thread.join(seconds)
 
     def _watch(self) -> None:
         try:
             self._engine.wait(self._container)
         except EngineError:
-            pass  # removed, or the engine is gone: whoever looks closer finds out which
+            pass  # the container was removed or the engine stopped; ExitReporter finds out which
         finally:
             self._ended.set()
 
 
 class ExitPoll:
-    """Notices the end of a container when asked, and leaves no thread that waits for it.
+    """Detects the end of a container by asking the engine, without a thread.
 
-    For a container that may outlive our interest in it: an engine's answer to "wait for its end"
-    could not be called off. *connect* returns the engine, which is not opened before it is asked.
-    *answers* tells whether the server itself does, for when its engine is away.
+    For a container that may run longer than this process uses it: a wait at the engine could not be
+    cancelled. *connect* returns the engine, which is opened only when it is asked. *answers*
+    returns whether the server answers; it is called if the engine does not.
     """
 
     def __init__(
@@ -64,24 +64,24 @@ class ExitPoll:
         self._container = container
         self._answers = answers
         self._ended = False
-        self._looked = float("-inf")
+        self._checked_at = float("-inf")
 
     @property
     def ended(self) -> bool:
         """Whether the container has ended, or neither its engine nor its server answers."""
-        if not self._ended and time.monotonic() - self._looked >= _LOOK_INTERVAL:
-            self._ended = self._look()
-            self._looked = time.monotonic()
+        if not self._ended and time.monotonic() - self._checked_at >= _CHECK_INTERVAL:
+            self._ended = self._has_ended()
+            self._checked_at = time.monotonic()
         return self._ended
 
     def wait(self, seconds: float) -> bool:
-        """Sleep for *seconds*, or until the container ends; tell whether it has."""
+        """Sleep for *seconds* or until the container ends, and return whether it has ended."""
         deadline = time.monotonic() + seconds
         while not self.ended and (left := deadline - time.monotonic()) > 0:
-            time.sleep(min(left, _LOOK_INTERVAL))
+            time.sleep(min(left, _CHECK_INTERVAL))
         return self.ended
 
-    def _look(self) -> bool:
+    def _has_ended(self) -> bool:
         try:
             status = self._connect().inspect(self._container).status
         except EngineUnavailable:

@@ -1,4 +1,4 @@
-"""Our hold on a server: as the process it belongs to, or as one of its users."""
+"""A handle on a server, as the process that owns it or as one of its users."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _log = logging.getLogger("ramalama.launch")
 
 
 class ServerHandle:
-    """A hold on a server until `leave`, which takes away what nobody needs any more.
+    """A handle on a server until `leave`, which removes the server if no process needs it.
 
-    *engine* is the address of the engine that the server is on, *remove* removes the server. Until
-    it is `settled` the server is only being started, and `leave` undoes that whatever was planned
-    for later. Each step is shielded from signals.
+    *engine* is the address of the server's engine; *remove* removes the server. While `settled` is
+    False, the server is being started, and `leave` removes it even if it has a keep-alive time.
+    Signals do not interrupt a step.
     """
 
     def __init__(self, engine: str, directory: ServerDir, remove: Callable[[], None]) -> None:
@@ -40,7 +40,7 @@ class ServerHandle:
     def join(
         cls, engine: str, directory: ServerDir, remove: Callable[[], None], *, keep_alive: float
     ) -> ServerHandle | None:
-        """Become one more user of a shared server; None if it is gone or not shared."""
+        """Become a user of a shared server; None if it does not exist any more or is not shared."""
         handle = cls(engine, directory, remove)
         handle.settled = True
 
@@ -53,17 +53,17 @@ class ServerHandle:
             run_uninterrupted(join)
         except (FileNotFoundError, NotADirectoryError, PermissionError):
             return None
-        except BaseException:  # Ctrl-C came meanwhile, and is raised now
+        except BaseException:  # for example Ctrl-C, which is raised after the call
             if handle._use is not None:
                 handle.leave()
             raise
         return handle
 
     def share(self, *, keep_alive: float) -> None:
-        """Let others use the server, and have it stay after its last user for so many seconds.
+        """Let other processes use the server, and keep it *keep_alive* seconds after its last user.
 
         Raises:
-            ConfigError: the directory for that cannot be written.
+            ConfigError: the directory of the user records cannot be written.
         """
 
         def share() -> None:
@@ -80,19 +80,19 @@ class ServerHandle:
             raise ConfigError(msg) from exc
 
     def leave(self) -> None:
-        """Give the server up; a second time does nothing.
+        """End the use of the server; further calls do nothing.
 
         Raises:
-            EngineError: it should be removed now, and the engine does not; the next command will.
+            EngineError: the engine could not remove the server; the next command tries again.
         """
         run_uninterrupted(self._leave)
 
     def leave_quietly(self) -> None:
-        """Undo a start that failed; that failure is what the user must hear of."""
+        """Undo a start that failed; only log an error, so that the first error is reported."""
         try:
             self.leave()
         except EngineError as exc:
-            _log.info("could not remove the container, the next command will: %s", exc)
+            _log.info("could not remove the container, the next command tries again: %s", exc)
 
     def _leave(self) -> None:
         if self._use is None:

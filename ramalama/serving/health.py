@@ -1,4 +1,4 @@
-"""Wait until a server has loaded its model, or learn that it never will."""
+"""Wait until a server has loaded its model or has ended."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from ramalama.serving.exit_watch import ExitPoll, ExitWatch
     from ramalama_chat.client.endpoint import Endpoint
 
-# Seconds. The first token waits for this; later, seconds of loading matter more than polls do.
+# Until which second of waiting to pause for how many seconds. Short pauses at first, because the
+# first token waits for them; later, the load of polling matters more.
 _PAUSES = ((1.0, 0.005), (10.0, 0.02), (float("inf"), 0.1))
 _PROBE_TIMEOUT = 5.0
 
 READY = 200
-"""What a server answers whose model is loaded."""
+"""The HTTP status of a server that has loaded its model."""
 
 LOADING = 503
-"""What it answers before."""
+"""The HTTP status of a server that still loads its model."""
 
 
 def wait_until_ready(
@@ -35,11 +36,13 @@ def wait_until_ready(
     timeout: float | None,
     cancel: threading.Event | None = None,
 ) -> bool:
-    """Ask for *path* until it is answered with 200; False if the container ended before that.
+    """Request *path* until the status is 200; return False if the container ends before that.
+
+    *timeout* is in seconds; None waits without limit.
 
     Raises:
         StartCancelled: *cancel* was set.
-        TimeoutError: *timeout* seconds passed, and it still runs.
+        TimeoutError: the time is over, and the container still runs.
     """
     began = time.monotonic()
     while not watch.ended:
@@ -54,7 +57,7 @@ def wait_until_ready(
 
 
 def probe(endpoint: Endpoint, path: str) -> int | None:
-    """Ask once; the HTTP status, or None where nobody answers (yet)."""
+    """Request *path* once and return the HTTP status; None if the server does not answer."""
     connection = _connection(endpoint)
     try:
         connection.request("GET", path)
@@ -76,7 +79,7 @@ def _connection(endpoint: Endpoint) -> HTTPConnection:
 
 
 class _UnixConnection(HTTPConnection):
-    """HTTP over a UNIX socket, which the standard library leaves to its users."""
+    """HTTP over a UNIX socket, which the standard library does not offer."""
 
     def __init__(self, path: str) -> None:
         super().__init__("localhost", timeout=_PROBE_TIMEOUT)

@@ -1,4 +1,4 @@
-"""The image of a server's container: which one it is, and that it is there."""
+"""Choose the image of a server's container, and pull it if necessary."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @frozen()
 class ImageRequest:
-    """An image that is wanted, and how it may be pulled; podman-run(1) has the words."""
+    """An image, and how it may be pulled; the options are those of podman-run(1)."""
 
     name: str
     pull_policy: PullPolicy = PullPolicy.MISSING
@@ -33,7 +33,7 @@ class ImageRequest:
 
     @classmethod
     def of(cls, name: str, options: ServeOptions) -> Self:
-        """Ask for the image *name* as *options* have it."""
+        """Make a request for the image *name* with the pull options of *options*."""
         return cls(
             name=name,
             pull_policy=options.pull_policy,
@@ -45,7 +45,7 @@ class ImageRequest:
 def name_of_image(
     config: Config, asked: str | None, kind: AcceleratorKind, runtime: RuntimeName
 ) -> str:
-    """Choose the image: the call's, else the host's, else the accelerator's for *runtime*."""
+    """Return the image of the call, or of the settings, or the default one for *kind*."""
     return (
         asked
         or config.image
@@ -54,21 +54,21 @@ def name_of_image(
 
 
 def describe_stand_in(image: str, kind: AcceleratorKind, runtime: RuntimeName) -> str | None:
-    """Say that *image* is merely the CPU's, where *runtime* has none for a *kind* that is there."""
+    """Return a notice if *image* is for the CPU because *runtime* has none for *kind*."""
     on_cpu = default_image(AcceleratorKind.CPU, version=__version__, runtime=runtime)
     if runtime is not RuntimeName.VLLM or kind in VLLM_IMAGES or image != on_cpu:
         return None
     return (
-        f"there is no image of vLLM for {kind}: it computes on the CPU; --runtime llama.cpp uses "
-        "the GPU, and so may an image of your own, with --image"
+        f"there is no image of vLLM for {kind}: it computes on the CPU; to use the GPU, use "
+        "--runtime llama.cpp, or your own image with --image"
     )
 
 
 def parse_image(name: str) -> ImageReference | None:
-    """Read the name of an image; None for the ID of a local one, which is in no registry.
+    """Parse the name of an image; None for the ID of a local image.
 
     Raises:
-        InvalidReference: it is neither.
+        InvalidReference: *name* is neither a name nor an ID.
     """
     if is_image_id(name):
         return None
@@ -81,15 +81,15 @@ def parse_image(name: str) -> ImageReference | None:
 def fetch_image(
     engine: Engine, user: InvokingUser, request: ImageRequest, *, on_event: EventHook = ignore
 ) -> LocalImage:
-    """Pull the image where its policy says so, with *user*'s credentials, and return it.
+    """Return the image; pull it first, with the credentials of *user*, if its policy requires it.
 
     Raises:
-        InvalidReference: its name is none.
-        EngineError: it is not local, and was not or could not be pulled.
+        InvalidReference: the name is invalid.
+        EngineError: the image is not local, and could not or must not be pulled.
     """
     reference = parse_image(request.name)
-    # Most starts end here, and are spared 1.5 ms for passwords that nobody will ask for. Those
-    # that the user has named are looked at all the same: they may be misspelt.
+    # Most starts return here, and save the 1.5 ms that it takes to read credentials. A file that
+    # the user has named is read in any case, because its name may be misspelt.
     if request.pull_policy is PullPolicy.MISSING and request.authfile is None:
         local = engine.image(request.name)
         if local is not None:

@@ -1,4 +1,4 @@
-"""From a plan to a server that answers, with everything undone if that fails."""
+"""Start a server by a plan, and undo everything if that fails."""
 
 from __future__ import annotations
 
@@ -41,40 +41,40 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ramalama.launch")
 
 _FALLBACK = (
-    "the server computes on the CPU although this host has a GPU; the answer will be slow; "
+    "the server computes on the CPU although this host has a GPU; answers will be slow; "
     "run `ramalama doctor` to find out why"
 )
 
 
 class Launcher:
-    """Carries out one request on one engine, by one plan."""
+    """Starts one server for one request on one engine."""
 
     def __init__(self, engine: Engine, run_dir: Path, request: StartRequest) -> None:
         self._engine = engine
         self._run_dir = run_dir
         self._request = request
         self._runtime = find_runtime(request.options.runtime)
-        # Drawn once, so that all plans of one launcher are of one server.
+        # Chosen once, so that all plans of one launcher are for the same server.
         self.here = draw_environment(EngineIdentity.of(engine), run_dir)
 
     def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
-        """Make the plan of the server, which bears *digest*; nothing is written."""
+        """Return the plan of the server, labelled with *digest*; write nothing."""
         options = inputs.options
         if options.network == "host" and self.here.host_port is None:
-            # As late as can be: another program may take the port meanwhile.
+            # As late as possible, because another program could take the port.
             self.here = replace(self.here, host_port=free_port(options.port))
         return with_digest(make_plan(inputs, self.here), digest)
 
     def launch(self, plan: LaunchPlan, undo: ExitStack) -> ModelServer:
-        """Create, start and wait; see `Ramalama.start`.
+        """Create and start the container, and wait until the server answers; see `Ramalama.start`.
 
-        If the request shares the server, others may use it from the moment that it is there.
-        The caller must close *undo*, whatever happens; everything is in it before it is there. A
-        server that is merely returned would be lost on its way if Ctrl-C came just then.
+        If the request shares the server, other processes may use it as soon as it exists. The
+        caller must close *undo*, even after an error: each step adds its clean-up to *undo* before
+        it begins. If the server were only returned, Ctrl-C could come before the caller has it.
 
         Raises:
-            EngineError: the engine refuses, or is gone.
-            ServerError: the server does not come up.
+            EngineError: the engine does not answer, or rejects the container.
+            ServerError: the server ends or does not become ready.
         """
         request, directory = self._request, ServerDir(self.here.instance.path)
         instance = ServerContainer(self._engine, directory)
@@ -88,11 +88,11 @@ class Launcher:
         self._start(instance, plan)
         request.tell(ContainerStarted(container))
         server = self._server(handle, container, plan)
-        with self._sweeping():
+        with self._cleaning_up():
             self._wait(server, container)
         handle.settled = True
         request.tell(ServerReady(container))
-        self._look_for_fallback(container, plan.server)
+        self._warn_of_cpu(container, plan.server)
         return undo.enter_context(server)
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
@@ -103,7 +103,7 @@ class Launcher:
         try:
             return instance.create(plan.container)
         except ContainerConflict:
-            # The name may be a dead owner's, whom nobody has cleaned up after yet.
+            # The name may belong to a container left behind by a process that has ended.
             if not remove_orphaned(self._engine, self._run_dir):
                 raise
             return instance.create(plan.container)
@@ -132,7 +132,7 @@ class Launcher:
         return ModelServer(plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter)
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
-        """Fill in the port that the engine picked; a container that has died meanwhile has none."""
+        """Return the endpoint with the port that the engine chose; 0 if the container has ended."""
         endpoint = plan.endpoint
         if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
             for port in self._engine.inspect(container).ports:
@@ -149,27 +149,27 @@ class Launcher:
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
 
-    def _look_for_fallback(self, container: str, server: ServerSpec) -> None:
-        """Tell whoever has a GPU if the server does without; nobody else waits for the answer."""
+    def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
+        """Warn if the server should use a GPU but computes on the CPU."""
         if not (server.wants_gpu or _log.isEnabledFor(logging.DEBUG)):
             return
         try:
             report = self._runtime.report(tuple(self._engine.logs(container)))
         except EngineError as exc:
-            _log.info("could not read what the server computes with: %s", exc)
+            _log.info("could not find out what the server computes on: %s", exc)
             return
         _log.debug("the server computes %s", report)
         if server.wants_gpu and report.on_cpu:
             self._request.tell(Notice(_FALLBACK))
 
     @contextmanager
-    def _sweeping(self) -> Generator[None]:
-        """Clean up after dead owners while our server loads its model."""
-        sweep = threading.Thread(
+    def _cleaning_up(self) -> Generator[None]:
+        """Remove what other processes have left behind, while the server loads its model."""
+        cleanup = threading.Thread(
             target=remove_orphaned, args=(self._engine, self._run_dir), name="ramalama-sweep"
         )
-        sweep.start()
+        cleanup.start()
         try:
             yield
         finally:
-            sweep.join()
+            cleanup.join()

@@ -1,4 +1,4 @@
-"""The model servers that there are, and where this user reaches one."""
+"""List model servers, and find out where a server of this user listens."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _HEALTH = "/health"  # of every runtime
 
 
 def list_servers(engine: Engine) -> Sequence[ContainerState]:
-    """List the model servers on the engine, whoever started them, newest first."""
+    """Return all model servers on the engine, of any user, newest first."""
     states = engine.list({LABEL: ""})
     return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
 
 
 def find_server(engine: Engine, name: str) -> ContainerState:
-    """Find a model server by its name, or by the beginning of its ID.
+    """Return the model server with the name *name*, or whose container ID begins with it.
 
     Raises:
-        EngineFailure: there is none; other containers are none of our business.
-        OptionRefused: it is the beginning of several IDs.
+        EngineFailure: there is no such server; containers that are no model servers do not count.
+        OptionRefused: several IDs begin with *name*.
     """
     states = list_servers(engine)
     named = [state for state in states if state.name == name]
@@ -52,7 +52,7 @@ def find_server(engine: Engine, name: str) -> ContainerState:
     if found:
         msg = f"{name!r} is the beginning of {len(found)} model servers' IDs"
         raise OptionRefused(msg, hint="give more of it")
-    msg, hint = f"there is no model server {name!r}", "`ramalama ps` lists those that are there"
+    msg, hint = f"there is no model server {name!r}", "`ramalama ps` lists the model servers"
     raise EngineFailure(ContainerNotFound(msg, hint=hint, engine=engine.kind))
 
 
@@ -61,7 +61,7 @@ _HIGHEST_PORT = 65535
 
 @frozen()
 class RunningServer:
-    """A server that runs, and that this user can reach."""
+    """A running server of this user, and its endpoint."""
 
     container: str
     name: str
@@ -70,7 +70,7 @@ class RunningServer:
 
 
 def find_by_digest(engine: Engine, run_dir: Path, digest: str) -> Iterator[RunningServer]:
-    """Yield the servers of this user that bear this *digest*, shared or not."""
+    """Yield this user's running servers that have the label *digest*, shared or not."""
     for state in engine.list({LABEL: "", PLAN_LABEL: digest}):
         found = locate(state, run_dir)
         if found is not None:
@@ -78,9 +78,10 @@ def find_by_digest(engine: Engine, run_dir: Path, digest: str) -> Iterator[Runni
 
 
 def locate(state: ContainerState, run_dir: Path) -> RunningServer | None:
-    """Say where a server of this user is reached; None for one that does not run, or another's.
+    """Return where a server listens; None if it does not run or is not this user's.
 
-    Labels are anybody's to write: what they say of this user's directories is compared with them.
+    Any user of the engine can write labels. So a directory in a label counts only if it is directly
+    below *run_dir*, and exists.
     """
     path = Path(state.labels.get(INSTANCE_LABEL, ""))
     if state.status is not ContainerStatus.RUNNING or path.parent != run_dir.absolute():

@@ -1,4 +1,4 @@
-"""A new server: make the options fit the memory, get the image, plan, launch, and record it."""
+"""Start a new server: fit the options to the memory, get the image, plan, launch and record."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _log = logging.getLogger("ramalama.start")
 
 @frozen()
 class NewServer:
-    """A server to start, as it was asked for.
+    """A server that can be started.
 
     Attributes:
-        user: whose credentials the image's registry is given.
-        oci_runtimes: those of the engine; None where they make no difference.
+        user: the user whose credentials are used for the image's registry.
+        oci_runtimes: the OCI runtimes of the engine; None if they do not matter.
     """
 
     request: StartRequest
@@ -47,11 +47,12 @@ class NewServer:
     oci_runtimes: tuple[str, ...] | None
 
     def start(self, capacity: MemoryCapacity, undo: ExitStack) -> ModelServer:
-        """Return the server once it answers; what closes it is in *undo* before it is there."""
+        """Start the server and wait until it answers; its clean-up is added to *undo*."""
         asked, tell = self.inputs, self.request.tell
         options = fit(asked.options, asked.model, capacity, on_event=tell)
         image = self.fetch_image()
-        # Before a file can be another one; who shares nothing need not wait for it.
+        # Computed before the start, while the files are those that will be served. Only a shared
+        # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
         digest = server_digest(replace(asked, image=image), self.launcher.here)
         plan = self.launcher.plan(replace(asked, options=options, image=image), digest=digest)
@@ -61,7 +62,7 @@ class NewServer:
         return server
 
     def fetch_image(self) -> LocalImage:
-        """Pull the image where its policy says so, and return it; see `images.fetch_image`."""
+        """Return the image, pulled if its policy requires it; see `images.fetch_image`."""
         name = self.inputs.image_name
         request = ImageRequest.of(name, self.inputs.options)
         image = fetch_image(self.engine, self.user, request, on_event=self.request.tell)
@@ -69,8 +70,8 @@ class NewServer:
         return image
 
     def _record(self, server: ModelServer, asked: str) -> None:
-        """Save those who ask for the same from asking the engine; without it they do."""
-        from ramalama.serving.record import ServerRecord  # noqa: PLC0415 (for reuse alone)
+        """Write the record by which the next command finds the server without asking the engine."""
+        from ramalama.serving.record import ServerRecord  # noqa: PLC0415 (only for reuse)
 
         labels = server.plan.container.labels
         try:
@@ -84,4 +85,4 @@ class NewServer:
                 plan=labels[PLAN_LABEL],
             ).write()
         except (EngineError, OSError) as exc:
-            _log.info("could not write down where %s is: %s", server.name, exc)
+            _log.info("could not write the record of %s: %s", server.name, exc)

@@ -1,11 +1,11 @@
-"""What is written down of a shared server, so that it is found again without asking an engine.
+"""Read and write the records of shared servers, which are found by them without an engine.
 
-    RUN_DIR/LEASE-TOKEN.shared/server   {"asked": …, "container": …, "engine": {…}, …}
+    RUN_DIR/IDENTITY-TOKEN.shared/server   {"asked": …, "container": …, "engine": {…}, …}
 
-An engine's SDK takes longer to import than a warm server to answer. So whoever asks for the same
-plan as before, on the same engine, looks here first, and then whether the server itself answers.
-The file says only what the engine would say; where it is missing, broken or out of date, the
-engine is asked.
+To import an engine's SDK takes longer than a warm server takes to answer. So a command that asks
+for the same plan as before, on the same engine, first looks for a record, and then whether the
+recorded server answers. The file holds only what the engine would report. If it is missing,
+invalid or out of date, the engine is asked.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _NAMES = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"  # of containers
 
 @frozen()
 class ServerRecord:
-    """A shared server as it was when it had started.
+    """A shared server as it was after its start; it may no longer run.
 
     Attributes:
-        directory: the server's own.
-        engine: the one that it runs on.
-        oci_runtimes: those that the engine has registered; None where that made no difference.
-        container: its ID.
-        name: its name.
-        asked: its digest before the image was looked up; see `server_digest`.
-        plan: its digest with the image.
+        directory: the directory of the server.
+        engine: the engine that it runs on.
+        oci_runtimes: the OCI runtimes of the engine; None if they did not matter.
+        container: the ID of the container.
+        name: the name of the container.
+        asked: the digest of the server before its image was looked up; see `server_digest`.
+        plan: the digest of the server with its image.
     """
 
     directory: ServerDir
@@ -55,10 +55,10 @@ class ServerRecord:
     plan: str
 
     def write(self) -> None:
-        """Write it down, whole or not at all.
+        """Write the record to its file, atomically.
 
         Raises:
-            OSError: it cannot be written, or the server is not shared any more.
+            OSError: the file cannot be written, or the server is not shared any more.
         """
         directory = SharedServer(self.directory).path
         value = {
@@ -81,7 +81,7 @@ class ServerRecord:
 
     @classmethod
     def read(cls, directory: ServerDir) -> Self | None:
-        """Read what is written of the server with this *directory*; None if that is nothing."""
+        """Read the record of the server with this *directory*; None if it is missing or invalid."""
         try:
             value = read_object(SharedServer(directory).path / _NAME)
             return cls._parse(directory, value)
@@ -109,9 +109,9 @@ class ServerRecord:
 
 
 def server_records(run_dir: Path) -> Sequence[ServerRecord]:
-    """Return what is written of this user's shared servers, the newest first.
+    """Return the records of this user's shared servers, newest first.
 
-    *run_dir* is this user's alone: see `ramalama.serving.run_dir.ensure_private`.
+    Only this user may write to *run_dir*: see `ramalama.serving.run_dir.ensure_private`.
     """
     names: list[str] = []
     with suppress(OSError):
@@ -120,15 +120,15 @@ def server_records(run_dir: Path) -> Sequence[ServerRecord]:
     found: list[tuple[float, ServerRecord]] = []
     for token in tokens:
         directory = ServerDir(run_dir.absolute() / token)
-        if process_in(token) and (written := ServerRecord.read(directory)):
-            found.append((_written_at(directory), written))
-    return [written for _, written in sorted(found, key=lambda each: each[0], reverse=True)]
+        if process_in(token) and (record := ServerRecord.read(directory)):
+            found.append((_written_at(directory), record))
+    return [record for _, record in sorted(found, key=lambda each: each[0], reverse=True)]
 
 
 def _written_at(directory: ServerDir) -> float:
     try:
         return (SharedServer(directory).path / _NAME).stat().st_mtime
-    except OSError:  # removed since
+    except OSError:  # removed meanwhile
         return 0.0
 
 

@@ -1,4 +1,4 @@
-"""What is asked: a server, and how its start is gone about."""
+"""The request for a server: its options, and how to start it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 READY_TIMEOUT = 600.0
-"""Seconds that a model may take to load; a large one from a slow disk takes minutes."""
+"""Seconds that a model may take to load; from a slow disk, a large model takes minutes."""
 
 
 @frozen()
 class StartRequest:
-    """A server that is wanted; see `Ramalama.start`.
+    """A request for a server; see `Ramalama.start` for the fields.
 
-    All but *options* makes no difference to the server itself.
+    Only *options* determine what the server is like.
     """
 
     options: ServeOptions
@@ -35,35 +35,39 @@ class StartRequest:
     cancel: threading.Event | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no time.
+        """Check the times.
 
         Raises:
-            OptionRefused: a number of seconds is none, or less than 0.
+            OptionRefused: a number of seconds is not a number, or is less than 0.
         """
         check_seconds("keep_alive", self.keep_alive)
         check_seconds("ready_timeout", self.ready_timeout)
 
     @property
     def shares(self) -> bool:
-        """Whether other processes may use what is started."""
+        """Whether other processes may use the server."""
         return self.reuse or self.keep_alive is not None
 
     def tell(self, event: Event) -> None:
-        """Pass an event on, unless the start was called off."""
+        """Pass *event* to the hook.
+
+        Raises:
+            StartCancelled: the start was cancelled.
+        """
         raise_if_set(self.cancel)
         self.on_event(event)
 
 
 def raise_if_set(cancel: threading.Event | None) -> None:
-    """Make sure that the start was not called off.
+    """Raise an error if *cancel* is set.
 
     Raises:
-        StartCancelled: it was.
+        StartCancelled: *cancel* is set.
     """
     if cancel is not None and cancel.is_set():
         raise start_cancelled()
 
 
 def start_cancelled() -> StartCancelled:
-    """Return the error of a start that was called off."""
-    return StartCancelled("the start was called off")
+    """Return the error for a start that was cancelled."""
+    return StartCancelled("the start was cancelled")

@@ -1,4 +1,4 @@
-"""Find a server that does what is asked, and use it: by its record, or on the engine."""
+"""Find a running server that fits a request, by its record or on the engine, and attach to it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ class ServerSearch:
     """The search for a server on one engine.
 
     Attributes:
-        inputs: with the options as they are asked for, before they are made to fit: a server that
-            is there takes up memory that a second one would not have.
-        engine: its address.
-        connect: returns the engine; called only if a server itself does not say enough.
+        inputs: the inputs of the plan, with the options before they are fitted to the memory: a
+            server that already runs uses memory, so they would be fitted differently now.
+        here: the environment of the plan.
+        engine: the address of the engine.
+        connect: opens and returns the engine; called only when it is needed.
     """
 
     request: StartRequest
@@ -44,7 +45,7 @@ class ServerSearch:
     def among_recorded(
         self, records: Sequence[ServerRecord], undo: ExitStack
     ) -> ModelServer | None:
-        """Attach to a server that is recorded and answers; the engine is asked nothing."""
+        """Attach to a recorded server that answers, without the engine; None if there is none."""
         for inputs in self._acceptable():
             asked = server_digest(inputs, self.here)
             for each in records:
@@ -60,7 +61,7 @@ class ServerSearch:
         return None
 
     def among_running(self, run_dir: Path, undo: ExitStack) -> ModelServer | None:
-        """Attach to a server that runs on the engine, and answers."""
+        """Attach to a server that runs on the engine and answers; None if there is none."""
         for inputs in self._acceptable():
             digest = server_digest(inputs, self.here)
             for found in find_by_digest(self.connect(), run_dir, digest):
@@ -69,15 +70,15 @@ class ServerSearch:
         return None
 
     def _acceptable(self) -> Iterator[PlanInputs]:
-        """Yield the servers that would do, the one that was asked for first."""
+        """Yield the inputs of all servers that fit the request, the requested one first."""
         inputs = self.inputs
         yield inputs
         if inputs.options.parallel == 1:
-            # A server that answers several at the same time has time for one.
+            # A server for several requests at a time can also be used for one.
             yield replace(inputs, options=replace(inputs.options, parallel=None))
 
     def _may_use(self, found: RunningServer) -> bool:
-        """Return whether a server asks for the key that its clients were given, if they were."""
+        """Return whether the server has the API key of the request; True if that has none."""
         key = self.inputs.options.api_key
         return key is None or (
             isinstance(found.endpoint, TcpEndpoint) and found.endpoint.api_key == key

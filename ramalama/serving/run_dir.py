@@ -1,7 +1,7 @@
-"""The private directories through which a server's socket and key reach us.
+"""The private directories of servers, which hold the socket or the API key of a server.
 
-``RUN_DIR/LEASE-TOKEN/`` (mode 0700) belongs to one container; the lease in its name tells who
-may still need it, so a directory is never without an owner, not even for a moment.
+``RUN_DIR/IDENTITY-TOKEN/`` (mode 0700) belongs to one container. IDENTITY names the process that
+owns it, so a directory has an owner from the moment when it is created.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ramalama.system.process_identity import ProcessIdentity
 
 _TOKEN_BYTES = 4
-_LONGEST_SOCKET_PATH = 107  # bytes, sun_path less its NUL; unix(7)
+_LONGEST_SOCKET_PATH = 107  # bytes; the size of sun_path minus its NUL, see unix(7)
 
 
 @frozen(kw_only=False)
@@ -34,24 +34,26 @@ class ServerDir:
 
     @property
     def socket(self) -> Path:
-        """Where the server listens."""
+        """The path of the UNIX socket on which the server listens."""
         return self.path / SOCKET_NAME
 
     def make(self) -> None:
-        """Create it, open to nobody else.
+        """Create the directory so that only this user can open it.
 
         Raises:
-            ConfigError: it cannot be created, or others could get at it.
+            ConfigError: it cannot be created, or other users may write to its parent.
         """
         ensure_private(self.path.parent)
         with _writing(self.path):
             self.path.mkdir(mode=0o700)
 
     def write_api_key(self, key: str) -> None:
-        """Put the key where the server reads it; a file, since argv and environment are public.
+        """Write the API key to the file that the server reads.
+
+        A file, because other processes can read arguments and environment variables.
 
         Raises:
-            ConfigError: it cannot be written.
+            ConfigError: the file cannot be written.
         """
         path = self.path / API_KEY_NAME
         with _writing(path):
@@ -60,25 +62,25 @@ class ServerDir:
                 file.write(key + "\n")
 
     def read_api_key(self) -> str | None:
-        """Return the key that the server asks for; None if it asks for none."""
+        """Return the API key that the server requires; None if it requires none."""
         try:
             return (self.path / API_KEY_NAME).read_text(encoding="ascii").strip()
         except OSError:
             return None
 
     def remove(self) -> None:
-        """Remove it and what is in it; gone already is no error."""
+        """Remove the directory and its contents; no error if it does not exist."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path)
 
 
 def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
-    """Choose where instance directories live: gone at boot, and the invoking user's alone.
+    """Return the parent of the servers' directories: private to the user, and emptied at boot.
 
-    Whom sudo has left another user's `XDG_RUNTIME_DIR`, leaves nothing of root's in it.
+    `XDG_RUNTIME_DIR` is ignored if it belongs to another user, as it may with sudo.
     """
     named = env.get("XDG_RUNTIME_DIR")
-    if named and _may_be_ours(Path(named), uid):
+    if named and _may_be_own(Path(named), uid):
         run_dir = Path(named) / "ramalama"
     elif uid == 0:
         run_dir = Path("/run/ramalama")
@@ -89,40 +91,40 @@ def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
     return run_dir
 
 
-def _may_be_ours(directory: Path, uid: int) -> bool:
+def _may_be_own(directory: Path, uid: int) -> bool:
     try:
         return directory.stat().st_uid == uid
     except OSError:
-        return True  # what is wrong with it shows when it is used
+        return True  # the error is reported when the directory is used
 
 
 def new_server_dir(run_dir: Path, identity: ProcessIdentity) -> ServerDir:
-    """Name a directory for one server; nothing is created yet.
+    """Return a new name for the directory of one server; create nothing.
 
     Raises:
-        ConfigError: the path of a socket in it would be longer than the kernel allows.
+        ConfigError: the path of the socket would be longer than the kernel allows.
     """
     token = os.urandom(_TOKEN_BYTES).hex()
     instance = ServerDir(run_dir.absolute() / f"{identity.format()}-{token}")
     if len(os.fsencode(instance.socket)) > _LONGEST_SOCKET_PATH:
-        msg = f"{run_dir} is too long a path for a socket"
+        msg = f"the path {run_dir} is too long for a socket"
         raise ConfigError(msg, hint="set XDG_RUNTIME_DIR to a shorter one")
     return instance
 
 
 def ensure_private(directory: Path) -> None:
-    """Create *directory* for us alone, or make sure that the one that is there is.
+    """Create *directory* with access only for this user, or check that an existing one is private.
 
     Raises:
-        ConfigError: it belongs to somebody else, is a link, or others may write to it.
+        ConfigError: it belongs to another user, is a link, or other users may write to it.
     """
     with _writing(directory):
         directory.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
         status = directory.lstat()
-    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-    if not ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if not own or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         msg = f"{directory} is not a private directory of yours"
         raise ConfigError(msg, hint="remove it, or set XDG_RUNTIME_DIR")
 

@@ -1,4 +1,4 @@
-"""A model server that runs and answers."""
+"""A running model server: its endpoint, its clients and its end."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
 
 
 class ModelServer:
-    """A container that serves one model; a context manager that gives it up when left.
+    """A container that serves one model; a context manager that calls `close` at its end.
 
-    May be used from any thread.
+    It may be used from any thread.
 
     Attributes:
-        plan: what was started; of a server that was found by its name, what its labels tell.
-        endpoint: where it listens.
+        plan: the plan of the server; for a server that was found by its name, what its labels
+            contain.
+        endpoint: the address where it listens.
     """
 
     def __init__(
@@ -52,26 +53,26 @@ class ModelServer:
 
     @property
     def name(self) -> str:
-        """The container's name."""
+        """The name of the container."""
         return self.plan.container.name or ""
 
     @property
     def container(self) -> str:
-        """The container's ID."""
+        """The ID of the container."""
         return self._exit_reporter.container
 
     @property
     def model(self) -> str:
-        """What requests call the model."""
+        """The name of the model in requests."""
         return self.plan.alias
 
     @property
     def running(self) -> bool:
-        """Whether the container has not ended by itself."""
+        """Whether the container still runs."""
         return not self._watch.ended
 
     def client(self) -> openai.OpenAI:
-        """Return an OpenAI client that is wired to this server, the same one every time."""
+        """Return an OpenAI client for this server, the same one at each call."""
         with self._opening:
             if self._client is None:
                 from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
@@ -82,9 +83,9 @@ class ModelServer:
             return self._client
 
     def async_client(self) -> openai.AsyncOpenAI:
-        """Return an asynchronous client for the event loop of whoever calls, the same every time.
+        """Return an asynchronous client for the caller's event loop, the same one at each call.
 
-        `aserve` closes it with the server; elsewhere its user does, with `close`.
+        `aserve` closes it with the server. Otherwise the caller must close it, with `close`.
         """
         with self._opening:
             if self._async_client is None:
@@ -96,7 +97,7 @@ class ModelServer:
             return self._async_client
 
     def chat(self, *, system: str | None = None) -> ChatSession:
-        """Begin a conversation; *system* stands in for the prompt that the model's author chose."""
+        """Begin a conversation; *system* replaces the system prompt of the model's author."""
         from ramalama_chat.session.session import (  # noqa: PLC0415 (openai is slow to import)
             ChatSession,
         )
@@ -113,19 +114,19 @@ class ModelServer:
     def wait_until_ready(
         self, *, timeout: float | None, cancel: threading.Event | None = None
     ) -> None:
-        """Block until the model is loaded; *timeout* in seconds.
+        """Block until the model is loaded; *timeout* is in seconds, None waits without limit.
 
         Raises:
-            ServerExited: it ended before.
+            ServerExited: the server ended before that.
             StartCancelled: another thread set *cancel*.
-            TimeoutError: it still loads.
+            TimeoutError: the time is over, and the model is still being loaded.
         """
         path = self.plan.server.health_path
         if not wait_until_ready(self.endpoint, path, self._watch, timeout=timeout, cancel=cancel):
             raise self._exit_reporter.report()
 
     def answers(self, *, cancel: threading.Event | None = None) -> bool:
-        """Tell whether a server that somebody else started can be used, now or once it is loaded.
+        """Return whether the server of another process answers; wait while it loads its model.
 
         Raises:
             StartCancelled: another thread set *cancel*.
@@ -142,39 +143,39 @@ class ModelServer:
                 return False
 
     def detach(self, *, keep_alive: float = FOR_EVER) -> None:
-        """Have the server stay when it is closed: for *keep_alive* seconds after its last user.
+        """Keep the server after `close`, for *keep_alive* seconds after its last user.
 
-        Others find it by its name (`Ramalama.attach`) or its plan (``reuse=True``). What has stayed
-        for long enough is removed by the next command or start of this user, on the same engine;
-        nothing of ours waits for that.
+        Other processes find it by its name (`Ramalama.attach`) or its plan (``reuse=True``). After
+        that time, the next command or start of this user on the same engine removes it; no process
+        waits for it.
 
         Raises:
-            ConfigError: what others need to find it cannot be written.
-            OptionRefused: it was attached to, and its process has not shared it; or *keep_alive* is
-                no time.
+            ConfigError: the files by which other processes find it cannot be written.
+            OptionRefused: another process has started the server and has not shared it; or
+                *keep_alive* is not a number of seconds from 0.
         """
         check_seconds("keep_alive", keep_alive)
         if self._handle is None:
-            msg = f"{self.name} belongs to the process that started it, and is not ours to keep"
+            msg = f"{self.name} belongs to the process that started it, which has not shared it"
             raise OptionRefused(msg)
         self._handle.share(keep_alive=keep_alive)
 
     def why_ended(self, *, patience: float = 1.0) -> ServerExited | None:
-        """Say why the server ended by itself; None if it still runs after *patience* seconds.
+        """Return why the server ended by itself; None if it still runs after *patience* seconds.
 
-        A connection breaks a moment before the engine knows that the process is gone.
+        It waits because a connection breaks a moment before the engine reports the end.
         """
         if not self._watch.wait(patience):
             return None
         return self._exit_reporter.report()
 
     def close(self) -> None:
-        """Give the server up; a second time does nothing.
+        """End the use of the server; further calls do nothing.
 
-        It stops, and all that belongs to it is removed, unless others use it or it is to stay.
+        The server is stopped and removed, unless other processes use it or it is kept alive.
 
         Raises:
-            EngineFailure: the engine does not answer; the next command removes what is left.
+            EngineFailure: the engine does not answer; the next command removes the server.
         """
         try:
             if self._client is not None:
@@ -182,10 +183,10 @@ class ModelServer:
         finally:
             with engine_errors():
                 if self._handle is not None:
-                    self._handle.leave()  # a removal ends the watch, too, at its next look
+                    self._handle.leave()  # a removal also ends the watch, at its next check
 
     async def close_async_client(self) -> None:
-        """Close what `async_client` has returned, in the event loop that uses it."""
+        """Close the client of `async_client`; call this in the event loop that uses it."""
         if self._async_client is not None:
             await self._async_client.close()
 
@@ -197,6 +198,6 @@ class ModelServer:
 
 
 def _texts(value: object) -> tuple[str, ...]:
-    """Read one text or several, as authors of models write them; anything else is none."""
+    """Return one or several texts of a model's parameter as a tuple; ignore other values."""
     values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
     return tuple(each for each in values if isinstance(each, str) and each)

@@ -1,4 +1,4 @@
-"""From what is asked to a server: get the model, look around, use a server or start one."""
+"""Answer a request for a server: get the model, then reuse a server or start a new one."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ServerStarter:
     engines: EngineProvider
 
     def start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
-        """Return a server that answers; see `Ramalama.start`. What closes it is in *undo*."""
+        """Return a server that answers; see `Ramalama.start`. Its clean-up is added to *undo*."""
         check_options(request.options)
         model = get_model(request, self.models, self.host)
         if not self.engines.is_given and _may_be_recorded(request):
@@ -77,12 +77,12 @@ class ServerStarter:
                 return server
         engine = self.engines.connect()
         request.tell(EngineConnected(engine.kind, engine.url))
-        # Until the server has read the model; nobody needs the files' names from then on.
+        # Protects the model's files until the server has read them; then it needs them no more.
         with engine_errors(), self.models.serving(model):
             return self._start_on(engine, request, model, undo)
 
     def plan(self, options: ServeOptions, model: StoredModel | None) -> LaunchPlan:
-        """Say what `start` would tell the engine; see `Ramalama.plan`."""
+        """Return the plan that `start` would carry out; see `Ramalama.plan`."""
         check_options(options)
         model = model or model_to_plan(options, self.models)
         find_runtime(options.runtime).check(model)
@@ -100,7 +100,7 @@ class ServerStarter:
         detection = detect_on(engine, self.host, request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)
-        self._tell_of_gpus(request, inputs, detection)
+        self._report_unused_gpus(request, inputs, detection)
         new = NewServer(
             request=request,
             inputs=inputs,
@@ -112,7 +112,7 @@ class ServerStarter:
         capacity = capacity_of(self.host, request.options, inputs.accelerator)
         if not request.reuse:
             return new.start(capacity, undo)
-        from ramalama.serving.start_lock import starting  # noqa: PLC0415 (for reuse alone)
+        from ramalama.serving.start_lock import starting  # noqa: PLC0415 (only for reuse)
 
         with starting(
             self.run_dir,
@@ -123,8 +123,8 @@ class ServerStarter:
             return self._reuse_running(new, undo) or new.start(capacity, undo)
 
     def _reuse_running(self, new: NewServer, undo: ExitStack) -> ModelServer | None:
-        """Use a server that would be the same as the *new* one, and runs on its engine."""
-        from ramalama.serving.reuse import ServerSearch  # noqa: PLC0415 (for reuse alone)
+        """Attach to a running server that is the same as *new*; None if there is none."""
+        from ramalama.serving.reuse import ServerSearch  # noqa: PLC0415 (only for reuse)
 
         image: LocalImage | None
         if new.request.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
@@ -132,7 +132,7 @@ class ServerStarter:
         else:
             image = new.engine.image(new.inputs.image_name)
         if image is None:
-            return None  # so nothing runs with it
+            return None  # no server can run with it
         search = ServerSearch(
             request=new.request,
             inputs=replace(new.inputs, image=image),
@@ -145,20 +145,20 @@ class ServerStarter:
     def _reuse_recorded(
         self, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer | None:
-        """Use a recorded server, on an engine that this user's settings could choose."""
-        from ramalama.serving.record import server_records  # noqa: PLC0415 (for reuse alone)
+        """Attach to a recorded server on an engine that the settings could choose, if any."""
+        from ramalama.serving.record import server_records  # noqa: PLC0415 (only for reuse)
 
         if not any_shared(self.run_dir):
             return None
-        ensure_private(self.run_dir)  # or what is written there may be another's words
+        ensure_private(self.run_dir)  # otherwise another user may have written it
         records = server_records(self.run_dir)
         for identity in self.engines.expected(each.engine for each in records):
-            there = [each for each in records if each.engine == identity]
+            on_engine = [each for each in records if each.engine == identity]
             try:
-                search = self._search_on(identity, there, request, model)
-                server = search.among_recorded(there, undo)
-            except EngineError as exc:  # which the way to a new server will tell of, or do without
-                _log.info("could not do without asking %s: %s", identity.url, exc)
+                search = self._search_on(identity, on_engine, request, model)
+                server = search.among_recorded(on_engine, undo)
+            except EngineError as exc:  # a new start reports it, or does not need it
+                _log.info("could not ask the engine at %s: %s", identity.url, exc)
                 continue
             if server is not None:
                 return server
@@ -172,7 +172,7 @@ class ServerStarter:
         model: StoredModel,
     ) -> ServerSearch:
         """Prepare the search for a server on an engine that is not open."""
-        from ramalama.serving.reuse import ServerSearch  # noqa: PLC0415 (for reuse alone)
+        from ramalama.serving.reuse import ServerSearch  # noqa: PLC0415 (only for reuse)
 
         connect = partial(self.engines.reopen, identity)
         known = next((each.oci_runtimes for each in records if each.oci_runtimes is not None), None)
@@ -201,21 +201,21 @@ class ServerStarter:
             image_name=name_of_image(self.config, options.image, accelerator.kind, options.runtime),
         )
 
-    def _tell_of_gpus(
+    def _report_unused_gpus(
         self, request: StartRequest, inputs: PlanInputs, detection: Detection
     ) -> None:
         if unused := describe_unused(detection, request.options, self.user.env):
             request.tell(Notice(unused))
         kind, runtime = inputs.accelerator.kind, inputs.options.runtime
-        if said := describe_stand_in(inputs.image_name, kind, runtime):
-            request.tell(Notice(said))
+        if notice := describe_stand_in(inputs.image_name, kind, runtime):
+            request.tell(Notice(notice))
 
 
 def _may_be_recorded(request: StartRequest) -> bool:
-    """Return whether a recorded server could do.
+    """Return whether a recorded server can be used without asking the engine.
 
-    Not by a port, which may be anybody's once its server has ended; and to know of a newer image
-    the engine must be asked.
+    Not one on a port, because another program may use the port after the server has ended. And a
+    newer image can be found only through the engine.
     """
-    patient = request.options.pull_policy in (PullPolicy.MISSING, PullPolicy.NEVER)
-    return request.reuse and request.options.network == "none" and patient
+    may_be_old = request.options.pull_policy in (PullPolicy.MISSING, PullPolicy.NEVER)
+    return request.reuse and request.options.network == "none" and may_be_old

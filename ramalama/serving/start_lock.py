@@ -1,4 +1,4 @@
-"""One start at a time of the same server: a lock by its digest."""
+"""Lock the start of a server by its digest, so that only one process starts it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 def starting(
     run_dir: Path, digest: str, *, on_wait: Callable[[], None], cancel: threading.Event | None
 ) -> Generator[None]:
-    """Keep other processes and threads from starting a server with this *digest* for the block.
+    """Keep other processes and threads from starting a server with *digest* during the block.
 
-    *on_wait* is called once if another does so now.
+    *on_wait* is called once if another process or thread holds the lock.
 
     Raises:
-        ConfigError: the directory is not this user's alone.
-        StartCancelled: *cancel* was set while we waited.
+        ConfigError: other users may write to the directory.
+        StartCancelled: *cancel* was set while this call waited.
     """
     ensure_private(run_dir)
     path = run_dir / f"{digest}{START_SUFFIX}"

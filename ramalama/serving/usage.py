@@ -1,15 +1,15 @@
-"""Who uses a server that several may use: leases, in a directory beside the server's own.
+"""Record which processes use a shared server, in a directory next to the server's own.
 
-    RUN_DIR/LEASE-TOKEN/         the server's: socket or key, mounted into its container
-    RUN_DIR/LEASE-TOKEN.shared/  ours alone
-        LEASE-TOKEN              one for each use, by the process that uses it
-        engine                   address of the engine that the container is on
-        keep-alive               seconds that the server stays after its last user, or ``inf``
-        idle-since               seconds after boot at which its last user was found gone
+    RUN_DIR/IDENTITY-TOKEN/         of the server: socket or key; mounted into its container
+    RUN_DIR/IDENTITY-TOKEN.shared/  of the users; never mounted
+        IDENTITY-TOKEN              one for each use, named after the process that uses the server
+        engine                      address of the engine that the container is on
+        keep-alive                  seconds that the server is kept after its last user, or ``inf``
+        idle-since                  seconds after boot at which no user was found for the first time
 
-Whoever looks or changes holds a lock, flock(2) on the directory, which the kernel gives back if its
-holder is killed. A user who is killed leaves a lease whose owner is dead: see `process_identity`.
-Without such a directory a server belongs to the process that started it.
+A process must hold a lock to read or change the directory: flock(2), which the kernel releases if
+the process is killed. The record of a killed user stays, but names a process that has ended: see
+`process_identity`. A server without such a directory belongs to the process that started it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from ramalama.serving.run_dir import ServerDir
 
 FOR_EVER = float("inf")
-"""As a keep-alive: until somebody stops the server."""
+"""A keep-alive time without end: the server is kept until it is stopped by a command."""
 
 SUFFIX = ".shared"
 
 START_SUFFIX = ".start"
-"""Of the locks beside, which those hold who look for a server or start one: see `start_lock`."""
+"""The suffix of the lock files of starts: see `start_lock`."""
 
 _ENGINE = "engine"
 _KEEP_ALIVE = "keep-alive"
 _IDLE_SINCE = "idle-since"
 _TOKEN_BYTES = 4
 
-# Counts while the machine sleeps, too, and does not jump when somebody sets the time.
+# This clock also counts while the machine sleeps, and does not jump when the time is set.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -52,32 +52,34 @@ def now() -> float:
 
 
 class SharedServer:
-    """The users of one server."""
+    """The shared users of one server, and the lock on their records."""
 
     def __init__(self, directory: ServerDir) -> None:
         self.path = directory.path.with_name(directory.path.name + SUFFIX)
 
     def open(self, engine: str, *, keep_alive: float) -> str:
-        """Let the server of this process be shared, and return this process's use of it.
+        """Share the server of this process, and return the name of this process's use.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the directory or a file in it cannot be written.
         """
         self.path.mkdir(mode=0o700)
         use = UserRecords(self.path).add(ProcessIdentity.of_this_process())
         _write(self.path / _ENGINE, engine)
-        _write(self.path / _KEEP_ALIVE, str(keep_alive))  # last: until now nobody judges it
+        _write(
+            self.path / _KEEP_ALIVE, str(keep_alive)
+        )  # last: without it, the server is not yet shared
         return use
 
     @contextmanager
     def locked(self) -> Generator[UserRecords]:
-        """Hold the lock for the block.
+        """Hold the lock during the block, and yield the records.
 
         Raises:
-            FileNotFoundError: the server is not shared, or is gone.
-            PermissionError: it is another user's.
+            FileNotFoundError: the server is not shared, or was removed.
+            PermissionError: the server belongs to another user.
         """
-        from ramalama.system.locks import (  # noqa: PLC0415 (who shares nothing needs no locks)
+        from ramalama.system.locks import (  # noqa: PLC0415 (only for shared servers)
             locked_directory,
         )
 
@@ -87,24 +89,24 @@ class SharedServer:
 
 @frozen(kw_only=False)
 class UserRecords:
-    """What is written of a server's users, for whoever holds the lock."""
+    """The records of a server's users; the caller must hold the lock."""
 
     path: Path
 
     @property
     def engine(self) -> str:
-        """The address of the engine that the container is on; empty if that was never written."""
+        """The address of the engine that the container is on; empty if it was not written."""
         with suppress(OSError):
             return (self.path / _ENGINE).read_text(encoding="utf-8")
         return ""
 
     @property
     def keep_alive(self) -> float | None:
-        """Seconds that the server stays after its last user; None before it is shared at all."""
+        """Seconds that the server is kept after its last user; None if it is not yet shared."""
         return _read_number(self.path / _KEEP_ALIVE)
 
     def add(self, identity: ProcessIdentity) -> str:
-        """Note another use, and return what it is called."""
+        """Record a use by the process *identity*, and return its name."""
         use = f"{identity.format()}-{os.urandom(_TOKEN_BYTES).hex()}"
         _write(self.path / use, "")
         with suppress(FileNotFoundError):
@@ -112,30 +114,31 @@ class UserRecords:
         return use
 
     def remove(self, use: str) -> None:
-        """Note the end of a use; one that is unknown is no error."""
+        """Record the end of a use; an unknown use is no error."""
         with suppress(FileNotFoundError):
             (self.path / use).unlink()
 
     def extend(self, keep_alive: float) -> None:
-        """Have the server stay for at least so many seconds after its last user."""
+        """Keep the server for at least *keep_alive* seconds after its last user."""
         if keep_alive > (self.keep_alive or 0.0):
             _write(self.path / _KEEP_ALIVE, str(keep_alive))
 
     def is_used(self) -> bool:
-        """Tell whether any user is left, and forget those who have died."""
-        living = [use for use, identity in self._uses() if self._lives(use, identity)]
-        return bool(living)
+        """Return whether the server has users; remove the records of processes that have ended."""
+        active = [use for use, identity in self._uses() if self._is_active(use, identity)]
+        return bool(active)
 
     def is_over(self) -> bool:
-        """Tell whether the server's time has passed: nobody uses it, and has for long enough.
+        """Return whether the server has no users, and its keep-alive time is over.
 
-        The time runs from the first look that finds nobody.
+        The time begins with the first check that finds no user.
         """
         if self.is_used():
             return False
         keep_alive = self.keep_alive
         if keep_alive is None:
-            # Its starter was about to share it; who is killed then leaves it unfinished.
+            # The process that started it was about to share it. If that process was killed, the
+            # sharing was never finished.
             identity = process_in(self.path.name)
             return identity is not None and identity.state() is ProcessState.DEAD
         since = _read_number(self.path / _IDLE_SINCE)
@@ -145,7 +148,7 @@ class UserRecords:
         return now() - since >= keep_alive
 
     def close(self) -> None:
-        """Remove it all: the server is gone."""
+        """Remove all records, after the server was removed."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path)
 
@@ -154,7 +157,7 @@ class UserRecords:
             if (identity := process_in(name)) is not None:
                 yield name, identity
 
-    def _lives(self, use: str, identity: ProcessIdentity) -> bool:
+    def _is_active(self, use: str, identity: ProcessIdentity) -> bool:
         if identity.state() is ProcessState.DEAD:
             self.remove(use)
             return False
@@ -162,25 +165,25 @@ class UserRecords:
 
 
 def is_shared(instance: Path) -> bool | None:
-    """Tell whether the server with this directory is shared; None where we may not look."""
+    """Return whether the server with this directory is shared; None without permission to check."""
     try:
         instance.with_name(instance.name + SUFFIX).lstat()
     except PermissionError:
         return None
-    except (OSError, ValueError):  # a label may hold what is no path at all
+    except (OSError, ValueError):  # a label may hold an invalid path
         return False
     return True
 
 
 def any_shared(run_dir: Path) -> bool:
-    """Tell whether there is a shared server in *run_dir*, dead or alive."""
+    """Return whether *run_dir* has records of a shared server, which may no longer run."""
     with suppress(OSError):
         return any(name.endswith(SUFFIX) for name in os.listdir(run_dir))  # noqa: PTH208 (names)
     return False
 
 
 def process_in(name: str) -> ProcessIdentity | None:
-    """Return whose directory or use *name* is; None if it is neither."""
+    """Return the process in the name of a directory or a use; None if the name has none."""
     return ProcessIdentity.parse(name.rpartition("-")[0])
 
 
@@ -191,7 +194,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _read_number(path: Path) -> float | None:
-    """Read what `_write` wrote; 0 for what a kill has cut off, None for no file."""
+    """Read a number that `_write` wrote; 0 if a kill has cut it off, None without a file."""
     try:
         return float(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The model that is to be served: found on this machine, or pulled; and one for a mere plan."""
+"""Find the model that will be served, or pull it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.options import ModelFormat, PullOptions
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.draft_model import check_draft, with_draft
 from ramalama.planning.memory.fit import admit_within
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import capacity_of
@@ -24,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
-    """Return the model that is asked for, with its draft; pulled if it is not on this machine.
+    """Return the requested model with its draft model; pull them if they are not local.
 
     Raises:
-        ModelError: it is missing, cannot be had, is too large for *host*, or the runtime cannot
-            load it.
+        ModelError: the model does not exist, cannot be pulled, is too large for *host*, or cannot
+            be loaded by the runtime.
     """
     options = request.options
     runtime = find_runtime(options.runtime)
@@ -45,12 +44,15 @@ def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
 
     model = _with_draft(options, get)
     runtime.check(model)
-    check_draft(model)
+    if model.draft is not None:
+        from ramalama.planning.draft_model import check_draft  # noqa: PLC0415 (few have a draft)
+
+        check_draft(model)
     return model
 
 
 def model_to_plan(options: ServeOptions, models: Models) -> StoredModel:
-    """Return the model for a mere plan, which is no reason to fetch one that is not there."""
+    """Return the model for a plan; if it is not local, one with a made-up path, without a pull."""
     runtime = find_runtime(options.runtime)
 
     def get(reference: ModelRef) -> StoredModel:
@@ -63,7 +65,11 @@ def model_to_plan(options: ServeOptions, models: Models) -> StoredModel:
 
 
 def _with_draft(options: ServeOptions, get: Callable[[ModelRef], StoredModel]) -> StoredModel:
-    """Get what is to be served; its draft first, since that is small and may be misspelt."""
+    """Get the model and its draft; the draft first, because it is small and may be misspelt."""
     draft = None if options.draft is None else get(options.draft)
     model = get(options.model)
-    return model if draft is None else with_draft(model, draft)
+    if draft is None:
+        return model
+    from ramalama.planning.draft_model import with_draft  # noqa: PLC0415 (few ask for a draft)
+
+    return with_draft(model, draft)

@@ -201,14 +201,14 @@ def test_a_value_that_an_option_cannot_take(
 def test_a_run_without_a_model(cli: Cli) -> None:
     done = cli.run("run")
 
-    assert (done.code, done.complaint) == (2, "which MODEL?; see `ramalama run --help`")
+    assert (done.code, done.complaint) == (2, "MODEL is missing; see `ramalama run --help`")
 
 
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        (["--port=8080"], 22, "--port makes no sense without a network"),
-        (["--network=container:x"], 22, "network mode 'container:x' can publish no port"),
+        (["--port=8080"], 22, "--port requires a network"),
+        (["--network=container:x"], 22, "network mode 'container:x' cannot publish a port"),
         (["--network=no-such"], 38, "no-such"),
         (["--network=a b\nc"], 38, "network"),
         (["--image=localhost/none:1", "--pull=never"], 125, "the pull policy is never"),

@@ -233,7 +233,7 @@ def two_pulls(person: Person, hosted: Hosted) -> Generator[tuple[Popen[str], Pop
         assert first.stderr.readline().startswith(f"Pulling {hosted.reference} (1 file")
         with person.start(*words) as second:
             assert second.stderr is not None
-            waiting = f"Another process downloads {hosted.reference}; waiting for it …\n"
+            waiting = f"Another process is downloading {hosted.reference}; waiting for it …\n"
             assert second.stderr.readline() == waiting
             yield first, second
 

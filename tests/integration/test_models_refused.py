@@ -343,7 +343,7 @@ def test_weights_that_no_memory_holds_are_refused_before_they_come_and_others_na
     assert done.code == 22
     assert re.fullmatch(
         r"hf://acme/big:Q8_0 needs 1000 TB for its weights alone, but .* of memory are free.*; "
-        r"what fits: hf://acme/big:Q4_0 \(300 MB\) \(`run --force` tries it all the same\)",
+        r"what fits: hf://acme/big:Q4_0 \(300 MB\) \(`run --force` tries it anyway\)",
         line := done.complaint,
     ), line
     assert not [request for request in server.requests if "/resolve/" in request.path]

@@ -92,8 +92,8 @@ def test_a_model_can_stay_loaded_for_the_next_run(
 @pytest.mark.parametrize(
     ("policy", "outcome"),
     [
-        ("", ("errors", "*does not serve: CONTAINER_HOST says*it does not exist*")),
-        ("fail", ("errors", "*does not serve: CONTAINER_HOST says*it does not exist*")),
+        ("", ("errors", "*cannot serve *: CONTAINER_HOST says*does not exist*")),
+        ("fail", ("errors", "*cannot serve *: CONTAINER_HOST says*does not exist*")),
         ("skip", ("skipped", "*no model without a container engine: CONTAINER_HOST says*")),
     ],
 )
@@ -121,8 +121,8 @@ def test_without_an_engine_a_test_fails_or_is_skipped_as_the_ini_file_says(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("ramalama_without_engine = perhaps", "*neither fail nor skip: 'perhaps'*"),
-        ("ramalama_keep_alive = long", "*no number of seconds: 'long'*"),
+        ("ramalama_without_engine = perhaps", "*must be fail or skip, not 'perhaps'*"),
+        ("ramalama_keep_alive = long", "*must be a number of seconds, not 'long'*"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_told_at_once(
@@ -149,4 +149,4 @@ def test_a_test_that_names_no_model_is_told_how(
     result = run(cli)
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*which model? Mark the test with @pytest.mark.ramalama*"])
+    result.stdout.fnmatch_lines(["*no model: mark the test with @pytest.mark.ramalama*"])

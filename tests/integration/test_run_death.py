@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
 
-KILLED = " ended (exit code 137): it was killed, by somebody or for lack of memory"
+KILLED = " ended (exit code 137): it was killed by SIGKILL, perhaps because memory ran out"
 
 
 def server_process(cli: Cli, pid: int | None) -> int:

@@ -94,7 +94,7 @@ def test_a_server_whose_name_nobody_learns_does_not_stay(
     with cli.start(*words, stdout=broken_output) as process:
         _, said = process.communicate()
 
-    why = "nobody was told the server's name, so it is given up again"
+    why = "the server's name could not be printed, so the server is not kept"
     assert said in {
         f"Error: standard output: No space left on device; {why}\n",
         f"Error: standard output: Broken pipe; {why}\n",
@@ -230,9 +230,9 @@ def test_a_server_that_ends_by_itself_ends_the_command_with_its_cause(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["--network=none", "--port=8080"], 22, "--port makes no sense without a network"),
-        (["--network=none", "--host=0.0.0.0"], 22, "make no sense without a network"),
-        (["--host=localhost"], 22, "'localhost' is no IP address"),
+        (["--network=none", "--port=8080"], 22, "--port requires a network"),
+        (["--network=none", "--host=0.0.0.0"], 22, "require a network"),
+        (["--host=localhost"], 22, "'localhost' is not an IP address"),
         (["--api-key=a b"], 22, "the API key is not 1 to 512 printable"),
         (["--api-key-file=/no/such"], 22, "cannot read the API key in /no/such"),
         (["--keep-alive=soon"], 2, "is not a duration"),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.rest.go_json import elements, members
+from ramalama_engines.rest.http import elements, members
 from ramalama_engines.spec import (
     ContainerState,
     ContainerStatus,

@@ -16,7 +16,7 @@ from ramalama_engines.podman.spec import (
     signal_number,
     tmpfs_options,
 )
-from ramalama_engines.rest.go_json import elements, members
+from ramalama_engines.rest.http import elements, members
 from ramalama_engines.spec import BindMount, HostDevice, TmpfsMount
 
 if TYPE_CHECKING:

@@ -36,8 +36,7 @@ from ramalama_engines.podman.rootless import has_limits, rootless_drops
 from ramalama_engines.podman.session import Request
 from ramalama_engines.podman.session_pool import Sessions
 from ramalama_engines.podman.spec import libpod_spec
-from ramalama_engines.rest.go_json import elements
-from ramalama_engines.rest.http import has_timed_out, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, socket_path, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
 from ramalama_values.text import one_line

@@ -6,14 +6,15 @@ import errno
 import re
 import socket
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_values import frozen
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
@@ -105,3 +106,13 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def members(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 (JSON)
+    """Return the JSON object *value*, empty for null."""
+    return value or {}
+
+
+def elements(value: Any) -> Sequence[Any]:  # noqa: ANN401 (JSON)
+    """Return the JSON array *value*, empty for null."""
+    return value or ()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.image_summary import ImageSummary
-from ramalama_engines.rest.go_json import elements
+from ramalama_engines.rest.http import elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

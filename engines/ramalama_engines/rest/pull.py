@@ -11,8 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.errors import ImagePullError
-from ramalama_engines.rest.go_json import members
-from ramalama_engines.rest.http import FailurePattern, explain
+from ramalama_engines.rest.http import FailurePattern, explain, members
 from ramalama_engines.spec import PullProgress
 from ramalama_values.text import one_line
 

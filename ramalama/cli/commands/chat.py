@@ -1,4 +1,4 @@
-"""`ramalama chat`: talk to a model server that runs already."""
+"""`ramalama chat`: chat with a model server that already runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from ramalama.cli.signals import Signals
 
-_SILENCE = 600.0  # seconds; a long prompt on a slow machine takes minutes before the first word
+_READ_TIMEOUT = (
+    600.0  # seconds; on a slow machine, a long prompt takes minutes until the first word
+)
 _EPILOG = """\
 examples:
   ramalama chat --url http://127.0.0.1:8080
@@ -32,7 +34,7 @@ to another machine over plain http.
 
 
 class UrlArguments(GlobalArguments, ChatArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama chat`."""
 
     args: list[str]
     model: str | None
@@ -44,7 +46,7 @@ class UrlArguments(GlobalArguments, ChatArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama chat` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_intermixed_args(words, UrlArguments())
     if ensure_no_dryrun(arguments, ["chat", "--url", arguments.url, *arguments.args]):
         return 0
@@ -54,7 +56,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama chat`."""
     result = parser("chat", VERBS["chat"].summary, epilog=_EPILOG)
     result.add_argument(
         "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
@@ -72,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--timeout",
         type=typed(_duration),
-        default=_SILENCE,
+        default=_READ_TIMEOUT,
         metavar="DURATION",
         help="longest time without data from the server during a request (default: 10m)",
     )
@@ -106,20 +108,20 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
         model = choose_model(client, arguments.model)
         session = ChatSession(client, model=model, system=arguments.system)
         session.parameters.update(_sampling(arguments))
-        talking = ChatCommand(session, arguments, invocation, attached, tools)
+        command = ChatCommand(session, arguments, invocation, attached, tools)
         collect_garbage()
         if prompt is None:
-            talking.loop(on_interrupt=signals.listen_again)
+            command.loop(on_interrupt=signals.listen_again)
         else:
-            talking.answer(prompt, lambda pieces: pieces)
+            command.answer(prompt, lambda pieces: pieces)
 
 
 def _sampling(arguments: UrlArguments) -> dict[str, object]:
-    given = {"temperature": arguments.temp, "seed": arguments.seed}
-    return {name: value for name, value in given.items() if value is not None}
+    parameters = {"temperature": arguments.temp, "seed": arguments.seed}
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def _duration(text: str) -> float:
-    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most name none)
+    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most calls give no duration)
 
     return parse_duration(text)

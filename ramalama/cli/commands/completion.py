@@ -1,4 +1,4 @@
-"""`ramalama completion`: print what makes a shell complete our commands."""
+"""`ramalama completion`: print the script that makes a shell complete the commands."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ for every one:
 
 
 class CompletionArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama completion`."""
 
     shell: str
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and print the shell's script."""
+    """Print the completion script of the shell in *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, CompletionArguments())
     if ensure_no_dryrun(arguments, ["completion", arguments.shell]):
         return 0
-    from argcomplete.shell_integration import shellcode  # noqa: PLC0415 (help needs none of it)
+    from argcomplete.shell_integration import shellcode  # noqa: PLC0415 (not for help)
 
     sys.stdout.write(shellcode(["ramalama"], shell=arguments.shell).lstrip("\n"))
     return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama completion`."""
     result = parser("completion", VERBS["completion"].summary, epilog=_EPILOG)
     result.add_argument(
         "shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"

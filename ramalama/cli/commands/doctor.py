@@ -1,4 +1,4 @@
-"""`ramalama doctor`: look from inside a container whether the accelerator can be used."""
+"""`ramalama doctor`: check from inside a container whether the accelerator can be used."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ramalama.diagnostics.inspect_container import ContainerView
     from ramalama_engines import ContainerSpec
 
-_FOUND = 1
+_PROBLEM_FOUND = 1  # exit code
 _EPILOG = """\
 The options are those of `ramalama run`, so that you can try a remedy: the container gets exactly
 what `run` would give it. The image is pulled only if --pull is given.
@@ -39,14 +39,14 @@ exit codes:
 
 
 class DoctorArguments(ServeArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama doctor`."""
 
     json: bool
-    model = "/nothing.gguf"  # none is looked for
+    model = "/nothing.gguf"  # no model is opened
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words*, look, and report."""
+    """Run `ramalama doctor` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(join_dashed(words), DoctorArguments())
     if ensure_no_dryrun(arguments, ["doctor"]):
         return 0
@@ -63,11 +63,11 @@ def execute(words: Sequence[str]) -> int:
         ramalama.remove_orphans()
         write = _json if arguments.json else _text
         sys.stdout.write(write(ramalama, diagnosis))
-    return _FOUND if diagnosis.problems else 0
+    return _PROBLEM_FOUND if diagnosis.problems else 0
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama doctor`."""
     result = parser("doctor", VERBS["doctor"].summary, epilog=_EPILOG)
     add_serve_options(result)
     result.add_argument("--json", action="store_true", help="print one JSON object")
@@ -125,7 +125,7 @@ def _image(diagnosis: Diagnosis) -> str:
     wanted = diagnosis.container.image
     if diagnosis.looked_from in (wanted, None):
         return wanted
-    return f"{wanted} is not local; {diagnosis.looked_from} stands in for it"
+    return f"{wanted} is not local; {diagnosis.looked_from} was inspected instead"
 
 
 def _asked(spec: ContainerSpec) -> Iterator[str]:
@@ -144,15 +144,15 @@ def _seen(view: ContainerView | None) -> Iterator[str]:
     for node in view.nodes or ():
         yield f"{node.path} ({describe(node)})"
     if not view.nodes:
-        yield "no device" if view.nodes is not None else "devices: the image cannot tell"
+        yield "no device" if view.nodes is not None else "devices: unknown"
     if view.capabilities is not None:
         yield f"user {view.uid}:{view.gid}, groups {_list(view.groups)}"
         yield f"capabilities {view.capabilities:#x}, network {_list(view.interfaces)}"
-    yield f"SELinux {view.selinux_label or 'does not separate it'}"
+    yield f"SELinux {view.selinux_label or 'does not confine it'}"
     for name, value in (view.env or {}).items():
         yield f"{name}={value}"
     for program in view.missing_programs:
-        yield f"the image has no `{program}`, so some of this is unknown"
+        yield f"the image has no `{program}`, so some of these values are unknown"
 
 
 def _list(items: Sequence[object]) -> str:

@@ -21,13 +21,13 @@ have not continued for a week. No model is removed.
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama gc` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, GlobalArguments())
     invocation = invoke(arguments)
 
     def announce() -> None:
         if not invocation.quiet:
-            print_error("Waiting for commands that use models …")
+            print_error("Waiting for other commands that use the models …")
 
     report = invocation.models().collect_garbage(dry_run=arguments.dryrun, on_wait=announce)
     for path in (*report.contents, *report.partials, *report.leftovers):
@@ -38,5 +38,5 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama gc`."""
     return parser("gc", VERBS["gc"].summary, epilog=_EPILOG)

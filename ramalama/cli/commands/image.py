@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
 
 _CPU = "ramalama"
-_FOR_VULKAN = "libggml0-backend-vulkan mesa-vulkan-drivers"  # 370 MB, of use on such a host alone
+_FOR_VULKAN = (
+    "libggml0-backend-vulkan mesa-vulkan-drivers"  # 370 MB, of use only on a host with Vulkan
+)
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
-_WIDEST = 120
+_MAX_LINE = 120  # characters
 
 
 class ImageArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama image`."""
 
     action: str
     name: str | None
@@ -48,7 +50,7 @@ class ImageArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama image` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_intermixed_args(words, ImageArguments())
     if complaint := _misuse(arguments):
         print_error(f"Error: {complaint}")
@@ -71,14 +73,14 @@ def execute(words: Sequence[str]) -> int:
 
 
 def recipes() -> Path:
-    """Return the folder of Containerfiles: in an installed package, or in the source tree."""
+    """Return the directory of the Containerfiles, in the installed package or the source tree."""
     package = Path(__file__).parents[2]
     installed = package / "_containerfiles"
     return installed if installed.is_dir() else package.parent / "containerfiles"
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama image`."""
     result = parser("image", VERBS["image"].summary)
     result.add_argument("action", choices=("build", "ls", "pull"), help="what to do")
     result.add_argument(
@@ -109,20 +111,20 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _misuse(arguments: ImageArguments) -> str | None:
-    """Say what does not go together."""
+    """Return what is wrong with the combination of arguments; None if it is valid."""
     action, name = arguments.action, arguments.name
     if (arguments.base is not None or arguments.build_arg) and action != "build":
-        return "--base and --build-arg are for `image build`"
+        return "--base and --build-arg are only for `image build`"
     if arguments.runtime is not None and name is not None:
-        return "--runtime chooses an image; leave it out, or the name"
+        return "--runtime and NAME both choose the image; give only one of them"
     if arguments.format is not None and action != "ls":
-        return "--format is for `image ls`"
+        return "--format is only for `image ls`"
     if name is not None and action == "ls":
         return "`image ls` takes no name"
     if action == "build" and arguments.runtime is None and name not in _buildable():
         known = ", ".join(_buildable())
         return (
-            f"there is no image {name!r} to build; there are {known}"
+            f"there is no image {name!r} to build; the images are {known}"
             if name
             else (f"name the image to build: {known}")
         )
@@ -142,7 +144,10 @@ def _buildable() -> Sequence[str]:
 
 
 def _reference(name: str) -> str:
-    """Write the whole reference of one of our images, in the generation that we drive."""
+    """Return the full reference, with the tag for this version, of RamaLama's image *name*.
+
+    Any other *name* is returned as it is.
+    """
     for repository in OURS:
         if repository.endswith(f"/{name}"):
             return tagged(repository, version=__version__)
@@ -156,7 +161,7 @@ def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
     arguments = build_arguments(name, asked, kind, os.environ)
     engine = ramalama.connect()
     status = Status(quiet=quiet)
-    # A terminal shows the step under way, a log file all of them.
+    # A terminal shows only the current step, a log file shows all of them.
     show = status.show if sys.stderr.isatty() else print_error
     with engine_errors():
         try:
@@ -165,7 +170,7 @@ def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
                 tag=tag,
                 containerfile=f"{name}/Containerfile",
                 build_args=arguments,
-                on_progress=None if quiet else lambda line: show(line[:_WIDEST]),
+                on_progress=None if quiet else lambda line: show(line[:_MAX_LINE]),
             )
         finally:
             status.clear()
@@ -175,7 +180,7 @@ def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
 def build_arguments(
     name: str, asked: ImageArguments, kind: AcceleratorKind, environ: Mapping[str, str]
 ) -> Mapping[str, str]:
-    """Say what the ARGs of the recipe *name* are, on a host that computes on *kind*."""
+    """Return the ARGs for the Containerfile *name*, on a host whose accelerator is *kind*."""
     arguments = {proxy: environ[proxy] for proxy in _PROXIES if proxy in environ}
     if name == _CPU and kind is AcceleratorKind.VULKAN:
         arguments["BACKENDS"] = _FOR_VULKAN
@@ -186,7 +191,7 @@ def build_arguments(
 
 def _pull(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
     image = _reference(asked.name) if asked.name else _image_of_this_host(ramalama, asked.runtime)
-    parse_image(image)  # a name that is none needs no engine to be refused
+    parse_image(image)  # an invalid name is rejected before the engine is asked
     progress = StartProgress(quiet=quiet)
     try:
         with engine_errors():
@@ -207,8 +212,8 @@ def _recipe_for_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> st
     builds = VLLM_BUILDS if runtime is RuntimeName.VLLM else IMAGES
     if kind not in builds:
         known = ", ".join(_buildable())
-        msg = f"there is no recipe for an image of {runtime} for {kind}"
-        raise OptionRefused(msg, hint=f"name one of {known}")
+        msg = f"there is no Containerfile of {runtime} for {kind}"
+        raise OptionRefused(msg, hint=f"name one of the images {known}")
     return builds[kind].rpartition("/")[2]
 
 

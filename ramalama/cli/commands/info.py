@@ -1,4 +1,4 @@
-"""`ramalama info`: engine, accelerator and settings, and why they were chosen."""
+"""`ramalama info`: print engine, accelerator and settings, and why they were chosen."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NOT_SETTINGS = frozenset({"sources", "warnings"})
 
 
 class InfoArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama info`."""
 
     json: bool
     runtime: RuntimeName | None
@@ -40,7 +40,10 @@ class InfoArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and print one JSON object; an engine that is down is a part of it."""
+    """Run `ramalama info` with the arguments *words*, and return the exit code.
+
+    It prints one JSON object. If no engine answers, the object holds the error.
+    """
     arguments = make_parser().parse_args(words, InfoArguments())
     if ensure_no_dryrun(arguments, ["info"]):
         return 0
@@ -76,7 +79,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama info`."""
     result = parser("info", VERBS["info"].summary)
     result.add_argument("--json", action="store_true", help="print JSON (the default)")
     add_option(
@@ -128,7 +131,7 @@ def _settings(config: Config) -> dict[str, object]:
         for field in dataclasses.fields(config)
         if field.name not in _NOT_SETTINGS
     }
-    # A variable's value may be a secret, and so may a tool server's: their names tell enough.
+    # The values of variables and of tool servers may be secrets, so only their names are printed.
     settings["env"]["value"] = [item.partition("=")[0] for item in config.env]
     settings["mcp"]["value"] = sorted(config.mcp)
     return dict(settings)

@@ -1,4 +1,4 @@
-"""`ramalama inspect`: show what a model's files say of it."""
+"""`ramalama inspect`: show the metadata in a model's files."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ examples:
 
 
 class InspectArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama inspect`."""
 
     all: bool
     get: str | None
@@ -56,7 +56,7 @@ class InspectArguments(GlobalArguments):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Header:
-    """What the file says, in the words of the JSON form."""
+    """The contents of a model's header, named as in the JSON output."""
 
     facts: Mapping[str, object]
     metadata: Mapping[str, object]
@@ -64,7 +64,7 @@ class _Header:
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama inspect` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, InspectArguments())
     if ensure_no_dryrun(arguments, ["inspect", arguments.model]):
         return 0
@@ -82,7 +82,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama inspect`."""
     result = parser("inspect", VERBS["inspect"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="reference or short name of a pulled model")
     result.add_argument("--all", action="store_true", help="show metadata and tensors, too")
@@ -99,7 +99,7 @@ def _find(models: Models, reference: ModelRef) -> StoredModel:
     record = models.store.find(reference)
     if record is None:
         msg = f"{reference} is not on this machine"
-        raise ModelNotFound(msg, hint="`ramalama pull` brings it here")
+        raise ModelNotFound(msg, hint="`ramalama pull` downloads it")
     return models.store.open(record)
 
 
@@ -190,7 +190,9 @@ def _print_values(metadata: Mapping[str, object], name: str) -> int:
             sys.stdout.write(printable(f"{key}: {metadata[key]}", keep="\n") + "\n")
         return 0
     if name not in metadata:
-        print_error(f"Error: the model's metadata have no {name!r}; --get all shows what they have")
+        print_error(
+            f"Error: the model's metadata have no field {name!r}; `--get all` lists the fields"
+        )
         return INVALID
     sys.stdout.write(printable(str(metadata[name]), keep="\n") + "\n")
     return 0

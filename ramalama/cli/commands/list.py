@@ -1,4 +1,4 @@
-"""`ramalama list`: show the models of this machine."""
+"""`ramalama list`: list the local models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADING = ("SHORTNAME", "NAME", "MODIFIED", "SIZE")
 
 
 class ListArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama list`."""
 
     all: bool
     json: bool
@@ -33,7 +33,7 @@ class ListArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama list` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, ListArguments())
     if ensure_no_dryrun(arguments, ["list"]):
         return 0
@@ -54,7 +54,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama list`."""
     result = parser("list", VERBS["list"].summary)
     result.add_argument("-a", "--all", action="store_true", help="list partly pulled models, too")
     result.add_argument("--json", action="store_true", help="print a JSON array of objects")
@@ -89,18 +89,18 @@ def _sorted(models: Sequence[ListedModel], arguments: ListArguments) -> Sequence
 
 
 def _shortnames(models: Models, listed: Sequence[ListedModel]) -> Mapping[str, str]:
-    """Return the short names of those that are listed, by reference."""
+    """Return the short names of the *listed* models, by reference."""
     names = "\n".join(map(_name, listed)).lower()
     return {
         str(models.resolve(name)): name
         for name, entry in models.shortnames().entries.items()
-        # To read a reference takes long beside this, and most short names are of no model here.
+        # This cheap test skips the slow `resolve` for most short names: they have no local model.
         if _last_word(entry.target) in names
     }
 
 
 def _last_word(target: str) -> str:
-    """Return what stands in a reference however it is spelled."""
+    """Return the last part of the path in *target*, which every spelling of the reference has."""
     word = target.rpartition("/")[2].lower()
     for mark in ":@?#%":
         word = word.partition(mark)[0]

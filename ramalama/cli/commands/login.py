@@ -1,4 +1,4 @@
-"""`ramalama login`: tell a registry who we are, and remember it."""
+"""`ramalama login`: check the credentials for a registry, and store them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Logins are shared with podman, skopeo and the clients of Hugging Face.
 
 
 class LoginArguments(RegistryArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama login`."""
 
     password: str | None
     password_stdin: bool
@@ -43,7 +43,7 @@ class LoginArguments(RegistryArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama login` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, LoginArguments())
     if complaint := _misuse(arguments):
         print_error(f"Error: {complaint}")
@@ -61,7 +61,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama login`."""
     result = parser("login", VERBS["login"].summary, epilog=_EPILOG)
     result.add_argument(
         "registry",
@@ -83,14 +83,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _misuse(arguments: LoginArguments) -> str | None:
-    """Say what is missing or does not go together."""
+    """Return what is missing or wrong in the combination of arguments; None if it is valid."""
     if not arguments.registry:
-        return "which registry? `ramalama login quay.io`, `ramalama login huggingface`"
+        return "REGISTRY is missing; for example: `ramalama login quay.io`"
     to_hub = names_huggingface(arguments.registry)
     if arguments.token is not None and not to_hub:
-        return f"--token is for huggingface; {arguments.registry} takes --username and a password"
+        return f"--token is only for huggingface; for {arguments.registry}, use --username"
     if to_hub and (arguments.username is not None or arguments.password is not None):
-        return "huggingface takes a token: --token, --password-stdin, or at the terminal"
+        return "huggingface requires a token; use --token, --password-stdin or the prompt"
     return None
 
 
@@ -98,7 +98,7 @@ def _login_to_registry(arguments: LoginArguments, invocation: Invocation) -> str
     registry = RegistryName.parse(arguments.registry or "")
     username = arguments.username
     if arguments.password_stdin and not username:
-        msg = "--password-stdin takes --username"
+        msg = "--password-stdin requires --username"
         raise OptionRefused(msg)
     username = username or ask_name(f"User name for {registry.key}: ")
     password = _secret(arguments, arguments.password, "Password: ", invocation)
@@ -113,14 +113,14 @@ def _login_to_huggingface(arguments: LoginArguments, invocation: Invocation) -> 
         name = check_token(token, invocation.user, client)
     file = store_token(token, invocation.user)
     if invocation.user.env.get("HF_TOKEN") and not invocation.quiet:
-        print_error("Warning: HF_TOKEN is set, which is used before the token of this login")
+        print_error("Warning: HF_TOKEN is set and takes precedence over the token of this login")
     return f"Hugging Face{f' as {name}' if name else ''} ({file})"
 
 
 def _secret(
     arguments: LoginArguments, given: str | None, prompt: str, invocation: Invocation
 ) -> str:
-    """Return what was given in whatever way, or is now."""
+    """Return the secret from the option, from standard input or from the terminal."""
     if given is not None:
         option = "--token" if given is arguments.token else "--password"
         warn_of_argument(option, quiet=invocation.quiet)

@@ -1,4 +1,4 @@
-"""`ramalama logout`: forget who we are to a registry."""
+"""`ramalama logout`: remove the stored credentials for a registry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ examples:
 
 
 class LogoutArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama logout`."""
 
     authfile: Path | None
     registry: str | None
@@ -37,35 +37,33 @@ class LogoutArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama logout` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, LogoutArguments())
     registry = arguments.registry
     if not registry:
-        print_error(
-            "Error: which registry? `ramalama logout quay.io`, `ramalama logout huggingface`"
-        )
+        print_error("Error: REGISTRY is missing; for example: `ramalama logout quay.io`")
         return USAGE
     if ensure_no_dryrun(arguments, ["logout", registry]):
         return 0
     invocation = invoke(arguments)
-    file = _forget(registry, arguments.authfile, invocation)
+    file = _log_out(registry, arguments.authfile, invocation)
     if not invocation.quiet:
         print_error(f"Logged out of {registry} ({file})")
     return 0
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama logout`."""
     result = parser("logout", VERBS["logout"].summary, epilog=_EPILOG)
     result.add_argument(
         "registry", metavar="REGISTRY", nargs="?", help="as in `ramalama login`, or huggingface"
     )
     add_option(result, OPTIONS["authfile"])
-    result.add_argument("--token", help=argparse.SUPPRESS)  # which old scripts give, to no effect
+    result.add_argument("--token", help=argparse.SUPPRESS)  # accepted for old scripts
     return result
 
 
-def _forget(registry: str, authfile: Path | None, invocation: Invocation) -> Path:
+def _log_out(registry: str, authfile: Path | None, invocation: Invocation) -> Path:
     if names_huggingface(registry):
         return remove_token(invocation.user)
     return logout(RegistryName.parse(registry), invocation.user, authfile=authfile)

@@ -1,4 +1,4 @@
-"""`ramalama logs`: show what a model server wrote."""
+"""`ramalama logs`: print the log of a model server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LogsArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama logs`."""
 
     follow: bool
     name: str
@@ -23,7 +23,7 @@ class LogsArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama logs` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, LogsArguments())
     if ensure_no_dryrun(arguments, ["logs", arguments.name]):
         return 0
@@ -36,7 +36,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama logs`."""
     result = parser("logs", VERBS["logs"].summary)
     result.add_argument("name", metavar="NAME", help="name or container ID; see `ramalama ps`")
     result.add_argument(

@@ -1,4 +1,4 @@
-"""`ramalama ps`: list the model servers that run."""
+"""`ramalama ps`: list the running model servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "N
 
 
 class PsArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama ps`."""
 
     format: str
     noheading: bool
@@ -30,7 +30,7 @@ class PsArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama ps` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, PsArguments())
     if ensure_no_dryrun(arguments, ["ps"]):
         return 0
@@ -49,7 +49,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama ps`."""
     result = parser("ps", VERBS["ps"].summary)
     result.add_argument(
         "--format",

@@ -1,4 +1,4 @@
-"""`ramalama pull`: bring a model to this machine."""
+"""`ramalama pull`: download a model."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ Studio, Hugging Face's cache) are shared with it and not downloaded again.
 
 
 class PullArguments(RegistryArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama pull`."""
 
     model: str
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama pull` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, PullArguments())
     if ensure_no_dryrun(arguments, ["pull", arguments.model]):
         return 0
@@ -56,10 +56,12 @@ def execute(words: Sequence[str]) -> int:
     def warn(model: StoredModel) -> None:
         try:
             runtime.check(model)
-        except ModelUnsupported as exc:  # another runtime may be what it is for
+        except ModelUnsupported as exc:  # another runtime may support the model
             progress.follow(Notice(str(exc)))
 
-    with handled_signals():  # whichever ends us, what came is kept and the progress line goes
+    with (
+        handled_signals()
+    ):  # after each of them, the partial download is kept and the progress line removed
         try:
             models.pull(reference, options, check=warn, on_event=progress.follow)
         finally:
@@ -69,10 +71,10 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama pull`."""
     result = parser("pull", VERBS["pull"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="reference or short name of a model")
     add_registry_options(result)
-    # Upstream's scripts know it: the byte order is checked anyway.
+    # Accepted for scripts that use upstream's option; the byte order is always checked.
     result.add_argument("--verify", help=argparse.SUPPRESS)
     return result

@@ -1,4 +1,4 @@
-"""`ramalama push`: send a model to an OCI registry."""
+"""`ramalama push`: upload a model to an OCI registry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ kinds:
 
 
 class PushArguments(RegistryArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama push`."""
 
     carimage: str
     network: str | None
@@ -41,7 +41,7 @@ class PushArguments(RegistryArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama push` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(words, PushArguments())
     shown = [arguments.source, *([arguments.target] if arguments.target else [])]
     if ensure_no_dryrun(arguments, ["push", "--type", arguments.type, *shown]):
@@ -67,7 +67,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama push`."""
     result = parser("push", VERBS["push"].summary, epilog=_EPILOG)
     result.add_argument("source", metavar="SOURCE", help="a pulled model, or a file")
     result.add_argument(
@@ -85,6 +85,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_registry_options(result)
     result.add_argument("--carimage", default=PushOptions().base, help=argparse.SUPPRESS)
-    # Nothing is built in a container, so that there is none to have a network.
+    # Accepted without effect: no container is started that could use a network.
     result.add_argument("--network", "--net", help=argparse.SUPPRESS)
     return result

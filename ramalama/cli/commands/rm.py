@@ -1,4 +1,4 @@
-"""`ramalama rm`: remove models from this machine."""
+"""`ramalama rm`: remove local models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class RmArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama rm`."""
 
     all: bool
     ignore: bool
@@ -30,7 +30,7 @@ class RmArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama rm` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_intermixed_args(words, RmArguments())
     if arguments.all == bool(arguments.models):
         print_error("Error: name the models to remove, or give --all; `ramalama list` lists them")
@@ -48,7 +48,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def _remove(models: Models, model: str | ModelRef, *, ignore: bool) -> int:
-    """Remove one and say what that freed, in bytes."""
+    """Remove a model, print its reference, and return how many bytes that freed."""
     try:
         reference = models.resolve(model) if isinstance(model, str) else model
         removed = models.remove(reference)
@@ -61,7 +61,7 @@ def _remove(models: Models, model: str | ModelRef, *, ignore: bool) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama rm`."""
     result = parser("rm", VERBS["rm"].summary)
     result.add_argument("models", metavar="MODEL", nargs="*", help="reference or short name")
     result.add_argument("-a", "--all", action="store_true", help="remove every model")

@@ -1,4 +1,4 @@
-"""`ramalama run`: chat with a model, or ask it one thing."""
+"""`ramalama run`: chat with a model, or ask it one question."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ from ramalama.cli.options.serve import (
 )
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.output.timings import Timings
 from ramalama.cli.signals import handled_signals
 from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
@@ -38,10 +37,12 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
+    from ramalama.cli.chat_session import Watch
     from ramalama.cli.invocation import Invocation
     from ramalama.cli.options.chat import AttachedFiles
+    from ramalama.cli.output.timings import Timings
     from ramalama.cli.signals import Signals
     from ramalama.config.options import ServeOptions
     from ramalama.events import Event
@@ -49,8 +50,8 @@ if TYPE_CHECKING:
     from ramalama.serving.server import ModelServer
     from ramalama_chat.session.tool_loop import ToolLoop
 
-_PATIENCE = 1.0  # seconds; then whoever has forgotten what stdin is gets a hint
-_SWITCH_INTERVAL = 0.0005  # seconds; Python's own is ten times as long
+_HINT_DELAY = 1.0  # seconds until a hint says that the command waits for standard input
+_SWITCH_INTERVAL = 0.0005  # seconds; Python's default is ten times as long
 _EPILOG = """\
 examples:
   ramalama run ./granite.gguf                       chat; /bye exits, Ctrl-C stops an answer
@@ -64,7 +65,7 @@ exit codes:
 
 
 class RunArguments(ServeArguments, ChatArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama run`."""
 
     args: list[str]
     keepalive: float | None
@@ -72,21 +73,21 @@ class RunArguments(ServeArguments, ChatArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama run` with the arguments *words*, and return the exit code."""
     run_parser = make_parser()
     options, literal = split_at_dashes(words)
     arguments = run_parser.parse_intermixed_args(join_dashed(options), RunArguments())
     positionals = [*([arguments.model] if arguments.model else []), *arguments.args, *literal]
     if not positionals:
-        run_parser.error("which MODEL?")
+        run_parser.error("MODEL is missing")
     arguments.model, *arguments.args = positionals
     if arguments.json and not arguments.args and sys.stdin.isatty():
         raise InputRefused(JSON_NEEDS_PROMPT)
     invocation = invoke(arguments)
-    command = _Run(arguments, invocation, _read_enclosed(arguments))
+    command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
         return command.print_plan()
-    # Who has an answer to read must not wait long for the thread that imports beside it.
+    # The thread that prints the answer must not wait long for the thread that imports modules.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with handled_signals() as signals:
         command.chat(signals)
@@ -94,10 +95,10 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama run`."""
     result = parser("run", VERBS["run"].summary, epilog=_EPILOG)
     result.usage = "ramalama run [options] MODEL [ARGS ...]"
-    # Optional to argparse, which would otherwise call ARGS missing too.
+    # Optional for argparse: otherwise its error would say that ARGS is missing, too.
     result.add_argument(
         *("model",),
         metavar="MODEL",
@@ -122,17 +123,17 @@ def make_parser() -> argparse.ArgumentParser:
     return result
 
 
-def _read_enclosed(arguments: RunArguments) -> AttachedFiles | None:
-    """Read what goes along with the prompt, before anything is started."""
+def _read_attached(arguments: RunArguments) -> AttachedFiles | None:
+    """Read the files that are attached to the prompt, before the server is started."""
     if not attaches_files(arguments):
         return None
-    from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (most name none)
+    from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (rarely used)
 
     return read_attached_files(arguments)
 
 
 def _duration(text: str) -> float:
-    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (most name none)
+    from ramalama_chat.keepalive import parse_duration  # noqa: PLC0415 (rarely used)
 
     return parse_duration(text)
 
@@ -146,8 +147,8 @@ class _Run:
     attached: AttachedFiles | None
 
     def print_plan(self) -> int:
-        """Show the engine's command line, and do nothing."""
-        from ramalama.generate.command_line import (  # noqa: PLC0415 (for a dry run alone)
+        """Print the equivalent engine command line; start nothing."""
+        from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
             engine_line,
         )
 
@@ -157,15 +158,16 @@ class _Run:
         return 0
 
     def chat(self, signals: Signals) -> None:
-        """Start the server, talk, and clean up."""
-        timings = Timings()
+        """Start the server, run the chat, and clean up."""
+        timings = self._timings()
         progress = StartProgress(quiet=self.invocation.quiet)
 
         def follow(event: Event) -> None:
             progress.follow(event)
-            timings.note(event)
-            # Not before: a container's creation would have to share the interpreter with it. Where
-            # a server is there already, there is nothing to wait for meanwhile.
+            if timings is not None:
+                timings.note(event)
+            # Not earlier: the imports would slow down the creation of the container. If a server
+            # already runs, this event does not come, and there is no waiting time to use.
             if isinstance(event, ContainerCreated):
                 self._start_preload()
 
@@ -176,15 +178,24 @@ class _Run:
             try:
                 with ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse) as server:
                     signals.start_keepalive(self.arguments.keepalive)
-                    if prompt.is_awaited:
+                    if prompt.is_reading:
                         self._start_preload()
-                    self._talk(server, prompt.read(), signals, timings, tools)
-                    timings.mark("answered")
+                    watch = _pass_on if timings is None else timings.watch_first
+                    self._chat(server, prompt.read(), signals, watch, tools)
+                    if timings is not None:
+                        timings.mark("answered")
             finally:
                 progress.clear()
-        timings.mark("cleaned up")
-        if self.arguments.timings:
+        if timings is not None:
+            timings.mark("cleaned up")
             timings.report()
+
+    def _timings(self) -> Timings | None:
+        if not self.arguments.timings:
+            return None
+        from ramalama.cli.output.timings import Timings  # noqa: PLC0415 (only with --timings)
+
+        return Timings()
 
     def _options(self, models: Models) -> ServeOptions:
         return serve_options(
@@ -192,7 +203,7 @@ class _Run:
             models.resolve,
             self.invocation.config,
             self.invocation.user.env,
-            parallel=1,  # one talk, one request at a time
+            parallel=1,  # one conversation, one request at a time
         )
 
     def _start_preload(self) -> None:
@@ -201,65 +212,69 @@ class _Run:
     def _preload(self) -> None:
         preload()
         if not is_plain(self.arguments):
-            from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as that is)
+            from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as what it imports)
 
             preload_rest(self.invocation.user, one_shot=bool(self.arguments.args))
 
-    def _talk(
+    def _chat(
         self,
         server: ModelServer,
         prompt: str | None,
         signals: Signals,
-        timings: Timings,
+        watch: Watch,
         tools: ToolLoop | None,
     ) -> None:
-        # The engine has been at work until here, if it had to, and has left us time to import.
+        # The modules were imported while the engine started the container.
         try:
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
                 session = server.chat()
                 collect_garbage()
-                pieces = timings.watch_first(session.ask(prompt))
+                pieces = watch(session.ask(prompt))
                 write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
                 return
             from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
 
-            words = (self.arguments, self.invocation, self.attached)
-            talking = ChatCommand(server.chat(), *words, tools)
+            parts = (self.arguments, self.invocation, self.attached)
+            command = ChatCommand(server.chat(), *parts, tools)
             collect_garbage()
             if prompt is None:
-                talking.loop(
+                command.loop(
                     on_interrupt=signals.listen_again,
                     why_gone=server.why_ended,
                     has_ended=lambda: not server.running,
                 )
             else:
-                talking.answer(prompt, timings.watch_first)
+                command.answer(prompt, watch)
         except ServerGone as exc:
             raise server.why_ended() or exc from exc
 
 
+def _pass_on(pieces: Generator[str, None, None]) -> Generator[str, None, None]:
+    return pieces
+
+
 class _PromptReader:
-    """Reads what is piped in while the server starts; a slow writer holds up nobody."""
+    """Reads standard input in a thread, so that a slow writer does not delay the server's start."""
 
     def __init__(self, words: Sequence[str], *, quiet: bool) -> None:
         self._words = words
         self._quiet = quiet
         self._prompt: str | None = None
         self._error: Exception | None = None
-        # A daemon: a writer that never ends must not keep us from leaving.
+        # A daemon thread: a writer that never ends must not keep this process from exiting.
         self._thread = threading.Thread(target=self._read, name="ramalama-stdin", daemon=True)
         self._thread.start()
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether whoever writes it takes their time."""
+    def is_reading(self) -> bool:
+        """Whether the end of standard input has not been reached yet."""
         return self._thread.is_alive()
 
     def read(self) -> str | None:
-        """Return the prompt; None if there is none, neither in the arguments nor piped in."""
-        self._thread.join(_PATIENCE)
+        """Wait for the prompt and return it; None if neither arguments nor a pipe give one."""
+        self._thread.join(_HINT_DELAY)
         if self._thread.is_alive() and not self._quiet:
             print_error("Waiting for the end of standard input …")
         self._thread.join()

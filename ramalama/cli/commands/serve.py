@@ -1,4 +1,4 @@
-"""`ramalama serve`: serve a model to other programs, until Ctrl-C or for good."""
+"""`ramalama serve`: serve a model to other programs, until Ctrl-C or in the background."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.serving.server import ModelServer
 
-_LONGEST_KEY = 4096  # characters; whoever names a file by mistake shall not wait for it
-_PATIENCE = 3600.0  # seconds between two looks whether a server still runs whose log has ended
+_LONGEST_KEY = 4096  # characters; a large file that is named by mistake must not be read whole
+_CHECK_INTERVAL = 3600.0  # seconds between checks of a server whose log has ended
 _EPILOG = """\
 examples:
   ramalama serve ./granite.gguf                     on a UNIX socket, until Ctrl-C
@@ -45,7 +45,7 @@ examples:
 
 
 class ServeCommandArguments(ServeArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama serve`."""
 
     api_key: str | None
     api_key_file: Path | None
@@ -56,7 +56,7 @@ class ServeCommandArguments(ServeArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama serve` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_args(join_dashed(words), ServeCommandArguments())
     command = _Serve(arguments, invoke(arguments))
     if arguments.dryrun:
@@ -67,7 +67,7 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama serve`."""
     result = parser("serve", VERBS["serve"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
@@ -106,8 +106,8 @@ class _Serve:
     invocation: Invocation
 
     def print_plan(self) -> int:
-        """Show the engine's command line, and do nothing."""
-        from ramalama.generate.command_line import (  # noqa: PLC0415 (for a dry run alone)
+        """Print the equivalent engine command line; start nothing."""
+        from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
             engine_line,
         )
 
@@ -117,28 +117,29 @@ class _Serve:
         return 0
 
     def serve(self) -> None:
-        """Start the server, and wait for its end unless it is to be left running.
+        """Start the server; without --detach, wait until it ends.
 
-        That it stays is settled once its name is told: nobody could stop it otherwise.
+        With --detach, the server is kept only after its name was printed: without the name, the
+        user could not stop it.
         """
         arguments = self.arguments
         progress = StartProgress(quiet=self.invocation.quiet)
-        stays = FOR_EVER if arguments.detach else 0.0
+        keep_alive = FOR_EVER if arguments.detach else 0.0
         if arguments.keep_alive is not None:
-            stays = arguments.keep_alive
+            keep_alive = arguments.keep_alive
         with self.invocation.ramalama() as ramalama:
             try:
                 server = ramalama.serve(
                     self._options(ramalama),
                     reuse=arguments.reuse,
-                    keep_alive=0.0 if arguments.detach else stays,
+                    keep_alive=0.0 if arguments.detach else keep_alive,
                     on_event=progress.follow,
                 )
                 with server as running:
                     progress.clear()
                     self._announce(running)
                     if arguments.detach:
-                        running.detach(keep_alive=stays)
+                        running.detach(keep_alive=keep_alive)
                     else:
                         self._follow(ramalama, running)
             finally:
@@ -146,7 +147,7 @@ class _Serve:
 
     def _announce(self, server: ModelServer) -> None:
         if self.arguments.detach:
-            _tell_name(server)
+            _print_name(server)
         if self.invocation.quiet:
             return
         print_error(f"{server.model} is served at {_address(server)}")
@@ -155,10 +156,10 @@ class _Serve:
             print_error(f"its API key is in {directory}/{API_KEY_NAME}")
 
     def _follow(self, ramalama: Ramalama, server: ModelServer) -> None:
-        """Show the server's log until it ends.
+        """Print the server's log until the server ends.
 
         Raises:
-            ServerExited: it has ended.
+            ServerExited: always, when the server has ended.
         """
         collect_garbage()
         try:
@@ -167,10 +168,10 @@ class _Serve:
                     sys.stdout.write(printable(line) + "\n")
                     sys.stdout.flush()
         except EngineFailure:
-            pass  # the log has broken off: whether the server has ended, too, is asked next
+            pass  # the log broke off; the code below checks whether the server has ended, too
         ended = server.why_ended()
         while ended is None:
-            ended = server.why_ended(patience=_PATIENCE)
+            ended = server.why_ended(patience=_CHECK_INTERVAL)
         raise ended
 
     def _options(self, ramalama: Ramalama) -> ServeOptions:
@@ -183,7 +184,7 @@ class _Serve:
         if published and arguments.network is None and config.source("network") == DEFAULT:
             options = replace(options, network="bridge")
         if options.network == "none" and not has_key:
-            key = None  # the variable is for servers that ask for one
+            key = None  # the environment variable is only for servers that require a key
         return replace(options, api_key=key)
 
     def _api_key(self) -> str | None:
@@ -198,12 +199,12 @@ class _Serve:
             raise ConfigError(msg) from exc
 
 
-def _tell_name(server: ModelServer) -> None:
+def _print_name(server: ModelServer) -> None:
     try:
         sys.stdout.write(printable(server.name) + "\n")
         sys.stdout.flush()
     except OSError as exc:
-        exc.add_note("nobody was told the server's name, so it is given up again")
+        exc.add_note("the server's name could not be printed, so the server is not kept")
         raise
 
 

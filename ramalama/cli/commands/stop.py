@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StopArguments(GlobalArguments):
-    """What the parser fills in."""
+    """The parsed arguments of `ramalama stop`."""
 
     all: bool
     ignore: bool
@@ -29,7 +29,7 @@ class StopArguments(GlobalArguments):
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and do it."""
+    """Run `ramalama stop` with the arguments *words*, and return the exit code."""
     arguments = make_parser().parse_intermixed_args(words, StopArguments())
     if arguments.all == bool(arguments.names):
         print_error("Error: name the servers to stop, or give --all; `ramalama ps` lists them")
@@ -41,14 +41,14 @@ def execute(words: Sequence[str]) -> int:
         names = arguments.names or [state.name for state in ramalama.servers()]
         missing = _stop(ramalama, names)
     if missing and not (arguments.ignore or arguments.all):
-        for absence in missing[:-1]:
-            print_error(f"Error: {absence}")
+        for error in missing[:-1]:
+            print_error(f"Error: {error}")
         raise missing[-1]
     return 0
 
 
 def _stop(ramalama: Ramalama, names: Iterable[str]) -> Sequence[EngineFailure]:
-    """Stop servers and tell the name of each; return why those that are not there cannot be."""
+    """Stop the servers and print the name of each; return an error for each that was not found."""
     missing: list[EngineFailure] = []
     for name in names:
         try:
@@ -63,7 +63,7 @@ def _stop(ramalama: Ramalama, names: Iterable[str]) -> Sequence[EngineFailure]:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama stop`."""
     result = parser("stop", VERBS["stop"].summary)
     result.add_argument("names", metavar="NAME", nargs="*", help="name or container ID")
     result.add_argument("-a", "--all", action="store_true", help="stop every model server")

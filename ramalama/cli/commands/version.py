@@ -1,4 +1,4 @@
-"""`ramalama version`, with options; without any, `ramalama.cli.main` answers by itself."""
+"""`ramalama version` with options; without options, `ramalama.cli.main` prints the version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def execute(words: Sequence[str]) -> int:
-    """Parse *words* and print the version; with `--quiet` the number alone."""
+    """Print the version, with `--quiet` only its number, and return the exit code."""
     arguments = make_parser().parse_args(words, GlobalArguments())
     text = __version__ if arguments.quiet else f"ramalama version {__version__}"
     sys.stdout.write(f"{text}\n")
@@ -23,5 +23,5 @@ def execute(words: Sequence[str]) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser of the command's words."""
+    """Make the parser of `ramalama version`."""
     return parser("version", VERBS["version"].summary)

@@ -1,1 +1,1 @@
-"""What commands print."""
+"""What the commands print: progress, tables and errors."""

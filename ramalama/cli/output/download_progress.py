@@ -1,4 +1,4 @@
-"""What a person sees of a download: one changing line on a terminal, else a line per event."""
+"""Show the progress of a download: one changing line on a terminal, else one line per event."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from ramalama.events import DownloadEvent
 
-_WINDOW = 5.0  # seconds that the speed is an average of
+_WINDOW = 5.0  # seconds; the speed is the average over this time
 
 
 class TransferProgress:
-    """Follows the events of a download on stderr.
+    """Shows the events of a download on stderr.
 
-    *clock* returns seconds, from any moment on.
+    *clock* returns seconds; only differences between its values matter.
     """
 
     def __init__(
@@ -38,47 +38,47 @@ class TransferProgress:
         self._status = status
         self._quiet = quiet
         self._clock = clock
-        self._missing: int | None = None
-        self._at_first: dict[str, int] = {}
+        self._to_fetch: int | None = None
+        self._done_before: dict[str, int] = {}
         self._done: dict[str, int] = {}
-        self._speeds: deque[tuple[float, int]] = deque()
+        self._samples: deque[tuple[float, int]] = deque()
 
     def follow(self, event: DownloadEvent) -> None:
         """Show one event."""
         match event:
             case DownloadPlanned():
-                self._planned(event)
+                self._announce(event)
             case DownloadProgress():
-                self._moved(event)
+                self._show_progress(event)
             case DownloadWaiting():
-                self._say(f"Another process downloads {event.file}; waiting for it …")
+                self._print(f"Another process is downloading {event.file}; waiting for it …")
             case DownloadRetrying():
                 pause = f"trying again in {human_duration(event.seconds)}"
-                then = pause if event.seconds else "beginning again"
-                self._say(f"{event.file}: {event.reason}; {then}")
+                then = pause if event.seconds else "starting again"
+                self._print(f"{event.file}: {event.reason}; {then}")
             case FileReady():
-                # A terminal has seen it grow.
+                # On a terminal, the progress line has shown it.
                 if not sys.stderr.isatty():
-                    self._say(f"Fetched {event.file} ({human_size(event.size)})")
+                    self._print(f"Fetched {event.file} ({human_size(event.size)})")
             case ModelReady():
                 self._status.clear()
             case _:
                 assert_never(event)
 
-    def _planned(self, event: DownloadPlanned) -> None:
-        self._missing = event.missing
+    def _announce(self, event: DownloadPlanned) -> None:
+        self._to_fetch = event.missing
         if event.missing == 0:
             return
         files = "1 file" if event.files == 1 else f"{event.files} files"
         size = "" if event.missing is None else f", {human_size(event.missing)} to fetch"
-        self._say(f"Pulling {event.model} ({files}{size}) …")
+        self._print(f"Pulling {event.model} ({files}{size}) …")
 
-    def _moved(self, event: DownloadProgress) -> None:
-        self._at_first.setdefault(event.file, event.done)
+    def _show_progress(self, event: DownloadProgress) -> None:
+        self._done_before.setdefault(event.file, event.done)
         self._done[event.file] = event.done
         done = sum(self._done.values())
         total = self._total(event)
-        speed = self._speed(done - sum(self._at_first.values()))
+        speed = self._speed(done - sum(self._done_before.values()))
         share = f"{min(done / total, 1):4.0%}  " if total else ""
         words = [f"{human_size(done)} of {human_size(total)}" if total else human_size(done)]
         if speed:
@@ -88,18 +88,18 @@ class TransferProgress:
         self._status.show(share + ", ".join(words))
 
     def _total(self, event: DownloadProgress) -> int | None:
-        return self._missing if self._missing is not None else event.total
+        return self._to_fetch if self._to_fetch is not None else event.total
 
     def _speed(self, received: int) -> float:
-        """Average over the last seconds; what lay on the disk before does not count."""
+        """Return the average bytes per second; *received* excludes what was on the disk before."""
         now = self._clock()
-        self._speeds.append((now, received))
-        while now - self._speeds[0][0] > _WINDOW:
-            self._speeds.popleft()
-        since, before = self._speeds[0]
+        self._samples.append((now, received))
+        while now - self._samples[0][0] > _WINDOW:
+            self._samples.popleft()
+        since, before = self._samples[0]
         return (received - before) / (now - since) if now > since else 0.0
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._quiet:
             self._status.clear()
             print_error(text)

@@ -1,4 +1,4 @@
-"""What `ramalama image ls` shows: the images of this host that model servers run in."""
+"""Print the table of `ramalama image ls`: the local images that model servers run in."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from ramalama.config.config import Config
     from ramalama_engines.image_summary import ImageSummary
 
-_OF_RUNTIME = {
+_REPOSITORIES_BY_RUNTIME = {
     RuntimeName.LLAMA_CPP: {*IMAGES.values()},
     RuntimeName.VLLM: {*VLLM_BUILDS.values(), *VLLM_IMAGES.values()},
 }
-OURS = frozenset[str]().union(*_OF_RUNTIME.values())
-"""The repositories that servers' images come from, unless settings name others."""
+OURS = frozenset[str]().union(*_REPOSITORIES_BY_RUNTIME.values())
+"""The repositories of the images of model servers, unless the settings name other ones."""
 
 _HEADING = ("IMAGE", "IMAGE ID", "CREATED", "SIZE")
 _UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
@@ -34,8 +34,11 @@ Named = tuple[str, "ImageSummary"]
 def choose(
     images: Iterable[ImageSummary], config: Config, runtime: RuntimeName | None
 ) -> Sequence[Named]:
-    """Choose those of *runtime*, or of all and those that the settings name, in order of names."""
-    wanted = _OF_RUNTIME[runtime] if runtime else _repositories(config)
+    """Return the images of model servers, sorted by name.
+
+    Only those of *runtime*; with None, those of all runtimes and those that the settings name.
+    """
+    wanted = _REPOSITORIES_BY_RUNTIME[runtime] if runtime else _repositories(config)
     return sorted(
         ((name, image) for image in images for name in image.names if _repository(name) in wanted),
         key=lambda pair: pair[0],
@@ -43,13 +46,13 @@ def choose(
 
 
 def write_json(found: Sequence[Named]) -> None:
-    """Print an array of objects."""
+    """Print the images as a JSON array of objects."""
     json.dump([_record(name, image) for name, image in found], sys.stdout, indent=2)
     sys.stdout.write("\n")
 
 
 def write_table(found: Sequence[Named]) -> None:
-    """Print a line each."""
+    """Print the images as a table."""
     sys.stdout.write(table([_HEADING, *(_row(name, image) for name, image in found)]))
 
 
@@ -59,7 +62,7 @@ def _repositories(config: Config) -> set[str | None]:
 
 
 def _repository(name: str) -> str | None:
-    """Name the repository in full; None for what is no reference."""
+    """Return the full name of the repository; None if *name* is not an image reference."""
     try:
         return ImageReference.parse(name).repository
     except ValueError:

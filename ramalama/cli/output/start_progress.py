@@ -1,4 +1,4 @@
-"""What a person sees while a model comes up: pulls with their progress, and what we wait for."""
+"""Show the progress of a start: pulls of the image and the model, and each step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MIB = 1024 * 1024
 
 
 class StartProgress:
-    """Follows the events of a start on stderr: one changing line on a terminal, else a few."""
+    """Shows the events of a start on stderr: one changing line on a terminal, else a few lines."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -39,9 +39,9 @@ class StartProgress:
             case EngineConnected():
                 self._status.show(f"Starting a container with {event.kind} …")
             case ImagePulling():
-                self._pulling(event.image, event.progress)
+                self._show_pull(event.image, event.progress)
             case ImageReady():
-                self._pulled(event.image)
+                self._show_pulled(event.image)
             case ContainerCreated():
                 pass
             case ContainerStarted():
@@ -49,27 +49,27 @@ class StartProgress:
             case ServerReady():
                 self._status.clear()
             case Notice():
-                self._say(f"Notice: {event.message}")
+                self._print(f"Notice: {event.message}")
             case _:
-                self._transfer(event)
+                self._show_download(event)
 
     def clear(self) -> None:
-        """Take away what is only of the moment."""
+        """Remove the changing line."""
         self._status.clear()
 
-    def _transfer(self, event: DownloadEvent) -> None:
+    def _show_download(self, event: DownloadEvent) -> None:
         if self._download is None:
-            from ramalama.cli.output.download_progress import (  # noqa: PLC0415 (when models come)
+            from ramalama.cli.output.download_progress import (  # noqa: PLC0415 (only for a download)
                 TransferProgress,
             )
 
             self._download = TransferProgress(self._status, quiet=self._quiet)
         self._download.follow(event)
 
-    def _pulling(self, image: str, progress: PullProgress) -> None:
+    def _show_pull(self, image: str, progress: PullProgress) -> None:
         if not self._announced:
             self._announced = True
-            self._say(f"Pulling {image} …")
+            self._print(f"Pulling {image} …")
         if progress.total:
             self._layers[progress.layer] = (progress.current or 0, progress.total)
         done = sum(current for current, _ in self._layers.values())
@@ -77,12 +77,12 @@ class StartProgress:
         share = f" {done / _MIB:.0f} of {total / _MIB:.0f} MiB" if total else ""
         self._status.show(f"Pulling {image}:{share} {progress.status}"[:120])
 
-    def _pulled(self, image: str) -> None:
+    def _show_pulled(self, image: str) -> None:
         if self._announced:
-            self._say(f"Pulled {image}")
+            self._print(f"Pulled {image}")
         self._status.show("Starting the container …")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._quiet:
             self._status.clear()
             print_error(text)

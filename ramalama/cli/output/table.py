@@ -1,4 +1,4 @@
-"""Tables of what an engine has, as `ramalama ps` and `ramalama image ls` print them."""
+"""Format the tables that `ramalama ps`, `list` and `image ls` print."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Align the columns; a line each."""
+    """Return the rows as aligned columns, one line per row."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     return "".join(f"{line}\n" for line in lines)
 
 
 def short_id(text: str) -> str:
-    """Cut an ID to what tells it from others."""
+    """Shorten the ID of a container or an image to 12 characters, as the engines do."""
     return text.removeprefix("sha256:")[:_SHORT_ID]
 
 
 def age(created: datetime | None) -> str:
-    """Say how long ago that was, in the largest unit that fits."""
+    """Describe how long ago *created* was, in the largest unit that fits; empty if it is None."""
     if created is None:
         return ""
     seconds = max(0, int((datetime.now(UTC) - created).total_seconds()))

@@ -1,4 +1,4 @@
-"""What we say to the person at the terminal: everything but the answer goes to stderr."""
+"""Print messages to the user on stderr; only answers go to stdout."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 
 def print_error(text: str) -> None:
-    """Write *text* to stderr; control characters in it (file names, logs) are shown, not obeyed."""
-    with suppress(OSError):  # the terminal is gone: nobody is there to be told
+    """Print *text* to stderr, with the control characters in it (of file names, logs) escaped."""
+    with suppress(OSError):  # the terminal was closed: the message has no reader
         sys.stderr.write(printable(text, keep="\n") + "\n")
         sys.stderr.flush()
 
 
 def quote_log(lines: Sequence[str]) -> None:
-    """Show a server's last lines, marked as somebody else's words."""
+    """Print the last lines of a server's log, marked as a quotation."""
     for line in lines:
         print_error(f"  | {line}")
 
 
 class Status:
-    """One line on a terminal's stderr that says what is going on, and vanishes."""
+    """A temporary line on stderr that shows the current step; only on a terminal."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._enabled = not quiet and sys.stderr.isatty()
         self._shown = False
 
     def show(self, text: str) -> None:
-        """Replace the line."""
+        """Show *text* in place of the current line."""
         if self._enabled:
             sys.stderr.write(f"\r\x1b[K{printable(text)}")
             sys.stderr.flush()
             self._shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Where the time goes; `--timings`."""
+"""Measure how long each step of `ramalama run` takes; `--timings` prints it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ _NAMES: Mapping[type, str] = {
 }
 
 
-# Counts from boot, as the kernel's start times of processes do; elsewhere any steady clock does.
+# The clock of the start times in /proc, which count from boot. Other systems have no /proc, so any
+# monotonic clock is right there.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Timings:
-    """Milestones, in seconds since the process began (where the kernel tells, else since now)."""
+    """Records when each step was reached, in seconds since the process began.
+
+    If the system does not report when it began, the time starts with this object.
+    """
 
     def __init__(self) -> None:
         self._began = _process_start()
@@ -42,24 +46,24 @@ class Timings:
         self.mark("command line read")
 
     def mark(self, name: str) -> None:
-        """Note that *name* has just been reached; only the first time counts."""
+        """Record that the step *name* was reached now; only the first call for a name counts."""
         if all(name != known for known, _ in self._marks):
             self._marks.append((name, time.clock_gettime(_CLOCK) - self._began))
 
     def note(self, event: Event) -> None:
-        """Note an event of the start."""
+        """Record the step that *event* completes, if it completes one."""
         if name := _NAMES.get(type(event)):
             self.mark(name)
 
     def watch_first(self, pieces: Generator[str, None, None]) -> Generator[str, None, None]:
-        """Pass the pieces of an answer on, and note when the first comes."""
+        """Yield the pieces of an answer, and record when the first one arrives."""
         with closing(pieces):
             for piece in pieces:
                 self.mark("first token")
                 yield piece
 
     def report(self) -> None:
-        """Write each milestone and the time since the one before, in milliseconds."""
+        """Print when each step was reached and how long it took, in milliseconds."""
         before = 0.0
         for name, at in self._marks:
             print_error(f"{at * 1000:8.0f} ms  +{(at - before) * 1000:6.0f}  {name}")

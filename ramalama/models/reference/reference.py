@@ -224,3 +224,11 @@ def _shown(text: str) -> str:
     """Quote what was typed, shortened, and without a part that may be a password."""
     text = re.sub(_PASSWORD, r"\1…@", re.sub(_QUERY, "?…", text[:_LONGEST]))
     return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+
+
+_REFERENCE_STARTS = ("file:", "/", ".", "~")
+
+
+def is_reference(text: str) -> bool:
+    """Return whether *text* is a reference, with a transport or a path, and not a short name."""
+    return "://" in text or text.startswith(_REFERENCE_STARTS)

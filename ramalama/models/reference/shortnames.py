@@ -22,6 +22,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.models.reference.reference import is_reference
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _SECTION = "[shortnames]"
 _LARGEST = 1024 * 1024  # bytes
 _LONGEST = 1024  # characters
 _MOST_WARNINGS = 10  # per file; one with more is probably not a file of short names
-_REFERENCE_STARTS = ("file:", "/", ".", "~")
 _NEARNESS = 0.7  # of 1
 _MOST_SUGGESTIONS = 3
 
@@ -170,11 +170,6 @@ def _entry(line: str, file: Path) -> Shortname:
         )
         raise ValueError(msg)
     return Shortname(name=name, target=target, source=file)
-
-
-def is_reference(text: str) -> bool:
-    """Return whether *text* is a reference, with a transport or a path, and not a short name."""
-    return "://" in text or text.startswith(_REFERENCE_STARTS)
 
 
 def _unquoted(text: str) -> str:

@@ -1,1 +1,1 @@
-"""How much memory a model needs, and how much there is."""
+"""Estimate how much memory a model needs, and compare it with what is available."""

@@ -1,4 +1,4 @@
-"""How much memory a server will find: that of the host, and of the accelerator's own."""
+"""The memory that a server can use: the host's, and the accelerator's own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama_accel.values import Accelerator
 
-# Below this share of the memory, nobody need look closer: a context of usual size and the work
-# space of a large vocabulary add less than the rest.
+# Weights below this share of the memory fit without a closer look: a context of usual size and the
+# buffers for a large vocabulary need less than the rest.
 _CLEARLY_FITS = 0.5
 
 
@@ -23,10 +23,10 @@ class MemoryCapacity:
     """The memory of a host, in bytes.
 
     Attributes:
-        main: what a process could still use; None where the kernel does not tell.
-        gpu: of all devices that the server will have, less what others use now where the kernel
-            tells that; None where nobody tells what they have.
-        exact: the kernel tells *gpu*; otherwise it is the most that such devices have.
+        main: main memory that a process can still use; None if the kernel does not report it.
+        gpu: memory of all devices of the server. If the kernel reports it, the memory that other
+            processes use now is subtracted. None if the memory of a device is unknown.
+        exact: whether the kernel reports *gpu*; if not, *gpu* is the most that such devices have.
     """
 
     main: int | None
@@ -37,10 +37,10 @@ class MemoryCapacity:
     def of(
         cls, main: int | None, accelerator: Accelerator, options: ServeOptions | None = None
     ) -> MemoryCapacity:
-        """Add what *accelerator* has of its own, as far as a server with *options* uses it.
+        """Return the capacity for a server with *options*: main memory and that of *accelerator*.
 
-        What does not fit on the devices, llama.cpp keeps in main memory; vLLM cannot, and gives
-        every device an equal share, up to nine tenths of it.
+        llama.cpp keeps in main memory what does not fit on the devices. vLLM cannot do that: it
+        uses an equal amount of each device's memory, at most nine tenths of it.
         """
         if options is not None and _on_cpu(accelerator, options):
             return cls(main=main)
@@ -58,11 +58,11 @@ class MemoryCapacity:
 
     @property
     def total(self) -> int | None:
-        """All of it; None if that cannot be told."""
+        """Main and GPU memory together, in bytes; None if one of them is unknown."""
         return None if self.main is None or self.gpu is None else self.main + self.gpu
 
     def certainly_fits(self, weights: int) -> bool:
-        """Whether so many bytes of weights fit without any doubt."""
+        """Return whether *weights* bytes fit for sure; also true if the capacity is unknown."""
         return self.total is None or weights < self.total * _CLEARLY_FITS
 
     def __str__(self) -> str:
@@ -74,11 +74,11 @@ class MemoryCapacity:
 
 
 def _on_cpu(accelerator: Accelerator, options: ServeOptions) -> bool:
-    """Whether the server will leave the accelerator alone."""
+    """Return whether a server with *options* will not use the accelerator."""
     if options.devices == ():
         return True
     if options.runtime is RuntimeName.LLAMA_CPP:
         return options.ngl == 0
-    from ramalama_accel.images import VLLM_IMAGES  # noqa: PLC0415 (most starts do without)
+    from ramalama_accel.images import VLLM_IMAGES  # noqa: PLC0415 (only for vLLM)
 
     return accelerator.kind not in VLLM_IMAGES

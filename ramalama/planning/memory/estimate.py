@@ -1,12 +1,12 @@
-"""How much memory llama.cpp will need for a model; pure arithmetic on its GGUF header.
+"""Estimate the memory that llama.cpp needs for a model, from its GGUF header.
 
-    weights    the tensors, as they lie in the file
+    weights    the tensors, as in the file
     KV cache   for every layer and every token of context: keys and values of all its KV heads
-    computing  for a batch of tokens: logits of the whole vocabulary, activations, the mask
+    computing  for a batch of tokens: logits of the whole vocabulary, activations, attention mask
 
-Held against the server's own log (SmolLM2 at three contexts, Gemma 3 at two) the KV cache is right
-to the byte and the rest within 3 %. Where an architecture is not known, its layers are taken for
-the costly kind: the estimate may be too high, never too low.
+Compared with the server's own log (SmolLM2 at three contexts, Gemma 3 at two), the KV cache is
+exact to the byte and the rest within 3 %. If the architecture is unknown, each of its layers counts
+as one that sees the whole context: the estimate may be too high, but not too low.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
     from ramalama.models.formats.gguf_metadata import GGUFMetadata
 
-_BATCH = 512  # tokens that llama.cpp computes at a time, its --ubatch-size
-_STEP = 256  # tokens of context that it rounds up to
-_F16 = 2  # bytes; the cache's numbers unless told otherwise
-_F32 = 4
-_ACTIVATIONS = 7  # rows of the embedding's width that a batch holds at once
+_BATCH = 512  # tokens that llama.cpp computes at a time: its default of --ubatch-size
+_STEP = 256  # tokens; llama.cpp rounds the context up to a multiple of it
+_F16 = 2  # bytes of a number in the cache, by default
+_F32 = 4  # bytes
+_ACTIVATIONS = 7  # vectors of the embedding's width that each token of a batch needs at once
 
-# Architectures with a sliding window: of so many layers one sees everything, the last of them.
+# Architectures with a sliding window: in each group of this many layers, the last layer sees the
+# whole context.
 _ONE_FULL_LAYER_OF = {"gemma2": 2, "gemma3": 6, "gpt-oss": 2, "cohere2": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryEstimate:
-    """Bytes that a server needs, apart from its program."""
+    """The bytes that a server needs for a model, without the server program itself."""
 
     weights: int
     kv_cache: int
@@ -41,22 +42,24 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all parts, in bytes."""
         return self.weights + self.kv_cache + self.computing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """A layer's part of the cache: *token* bytes for each token that it keeps.
+    """A layer's part of the KV cache.
 
-    *window* is the most tokens that it looks back; None is all of them.
+    Attributes:
+        token: bytes for each token that the layer keeps.
+        window: how many tokens the layer looks back at most; None means all of them.
     """
 
     token: int
     window: int | None
 
     def cache(self, context: int) -> int:
-        """Bytes for a context of so many tokens."""
+        """Return the bytes of the cache for *context* tokens."""
         if self.window is not None:
             context = min(context, _round_up(self.window + _BATCH))
         return context * self.token
@@ -64,14 +67,15 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
-    """What of a model decides how much memory it takes.
+    """The properties of a model that determine how much memory it needs.
 
     Attributes:
         weights: bytes of all its files.
-        vocabulary: number of tokens that it knows.
-        width: of its embeddings, in numbers.
-        trained_context: tokens that it was made for; None where it does not tell.
-        models: how many models this is the sum of, see `beside`.
+        layers: the parts of the KV cache.
+        vocabulary: number of tokens in the vocabulary.
+        width: length of an embedding vector.
+        trained_context: tokens of context that the model was trained for; None if unknown.
+        models: number of models that this is the sum of; see `beside`.
     """
 
     weights: int
@@ -83,7 +87,7 @@ class ModelShape:
 
     @classmethod
     def of(cls, metadata: GGUFMetadata, *, weights: int) -> Self | None:
-        """Take it from the header of the (first) file; None where that does not tell enough.
+        """Read the shape from the header of the first file; None if the header lacks a value.
 
         *weights* are the bytes of all files of the model.
         """
@@ -100,7 +104,7 @@ class ModelShape:
         )
 
     def beside(self, other: Self) -> Self:
-        """Return the sum of this model and of one that guesses ahead for it, in one server."""
+        """Return the sum of this model and its draft model, for one server that loads both."""
         return replace(
             self,
             weights=self.weights + other.weights,
@@ -111,7 +115,7 @@ class ModelShape:
         )
 
     def need(self, context: int) -> MemoryEstimate:
-        """Estimate for a context of so many tokens, kept in half precision."""
+        """Estimate the memory for *context* tokens, with a KV cache in half precision."""
         context = _round_up(context)
         numbers = _BATCH * (self.vocabulary + _ACTIVATIONS * self.width)
         return MemoryEstimate(
@@ -121,9 +125,9 @@ class ModelShape:
         )
 
     def largest_context(self, memory: int) -> int:
-        """Return how many tokens fit into so many bytes, 0 if the weights alone do not.
+        """Return the largest context, in tokens, that fits into *memory* bytes.
 
-        At most what the model was made for.
+        It is at most the context that the model was trained for, and 0 if not even the weights fit.
         """
         low, high = 0, (self.trained_context or 0) // _STEP
         while low < high:
@@ -143,7 +147,7 @@ def _layers(metadata: GGUFMetadata) -> Iterator[Layer]:
     if not heads:
         return
     for index, (head_count, kv_count) in enumerate(zip(heads, kv_heads, strict=True)):
-        # A layer without heads keeps a state of fixed size instead, next to nothing.
+        # A layer without heads keeps a small state of fixed size instead.
         head = width // head_count if head_count else 0
         key = metadata.number("attention.key_length") or head
         value = metadata.number("attention.value_length") or head
@@ -159,7 +163,7 @@ def _window(metadata: GGUFMetadata, layer: int) -> int | None:
 
 
 def count_tokens(metadata: GGUFMetadata) -> int:
-    """Return the size of the vocabulary; 0 where the header does not tell."""
+    """Return the number of tokens in the vocabulary; 0 if the header does not contain it."""
     tokens = metadata.keys.get("tokenizer.ggml.tokens")
     if isinstance(tokens, ArrayOf):
         return tokens.length

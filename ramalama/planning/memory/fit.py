@@ -1,8 +1,8 @@
-"""Whether a model fits into this host's memory, and what of it would.
+"""Check whether a model fits into the memory of this host, and choose a context that fits.
 
-The server maps its weights from the file, so that one which needs a little more than there is
-still works, slowly; one whose weights alone exceed all memory does not, nor does one whose context
-alone does.
+The server maps the weights from the file. So a model that needs a little more memory than there is
+still works, but slowly. It does not work if the weights alone, or the context alone, exceed all
+memory.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.memory.estimate import MemoryEstimate, ModelShape
 
-_USUAL_CONTEXT = 4096  # tokens; up to there it adds less than weights that leave half of it free
-_INSIST = "(`run --force` tries it all the same)"
+_USUAL_CONTEXT = 4096  # tokens; see `_CLEARLY_FITS` in `capacity`
+_INSIST = "(`run --force` tries it anyway)"
 
 
 def check_weights(
     name: str, weights: int, capacity: MemoryCapacity, *, variants: Sequence[Variant] = ()
 ) -> None:
-    """Refuse a model whose weights alone exceed all memory, before anything large is done.
+    """Reject a model whose weights alone, in bytes, exceed all memory.
 
     Raises:
-        ModelTooLarge: the message names what there is and which *variants* would fit.
+        ModelTooLarge: the message says how much memory there is and which *variants* fit.
     """
     if capacity.total is None or weights <= capacity.total:
         return
     fitting = [variant for variant in variants if variant.size <= capacity.total]
     best = sorted(fitting, key=lambda variant: variant.size, reverse=True)[:3]
     smaller = ", ".join(f"{each.reference} ({human_size(each.size)})" for each in best)
-    remedy = f"what fits: {smaller}" if smaller else "take a smaller model, or a smaller variant"
+    remedy = f"what fits: {smaller}" if smaller else "use a smaller model or a smaller variant"
     needed = human_size(weights)
     msg = f"{name} needs {needed} for its weights alone, but {capacity}; {remedy} {_INSIST}"
     raise ModelTooLarge(msg)
 
 
 def admit_within(capacity: MemoryCapacity) -> Admit:
-    """Return what refuses a pull of weights that exceed *capacity*; see `check_weights`."""
+    """Return a function that rejects weights that exceed *capacity*; see `check_weights`."""
 
     def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
         check_weights(name, weights, capacity, variants=variants)
@@ -68,14 +68,15 @@ def fit(
     *,
     on_event: EventHook = ignore,
 ) -> ServeOptions:
-    """Hold a model that is about to be served against the memory there is.
+    """Check a model that is about to be served against *capacity*, and adapt the context.
 
-    Returns *options* with a context that fits, where its size was left to the model, and room for
-    it where the server takes no more than it is told. A shortage that it may survive is a notice.
+    If *options* leave the size of the context to the model, the result has a size that fits. For
+    vLLM on the CPU, it also has the size of the KV cache. A shortage that the server may survive
+    is reported to *on_event* as a `Notice`.
 
     Raises:
-        ModelTooLarge: the weights alone are too much, or the context is, and *options* do not
-            insist.
+        ModelTooLarge: the weights alone or the context alone exceed all memory, and `force` is not
+            set in *options*.
     """
     name, weights = str(model.reference), weights_size(model)
     if not options.force:
@@ -83,10 +84,10 @@ def fit(
     context = context_size(options, model.parameters)
     vllm = options.runtime is RuntimeName.VLLM
     usual = 0 < context <= _USUAL_CONTEXT and options.ngl != ALL_LAYERS
-    # The headers of GGUF take ten milliseconds to read, which most starts can do without.
+    # To read a GGUF header takes 10 ms, and most starts do not need it.
     if usual and capacity.certainly_fits(weights) and model.directory is None:
         return options
-    # On a GPU, vLLM knows best how much of the model's own context fits.
+    # On a GPU, vLLM itself finds out how much of the model's own context fits.
     unknown = vllm and context == 0 and not capacity.main
     shape = None if unknown else _shape(model, weights)
     if shape is None:
@@ -107,7 +108,7 @@ def _fit_shape(
     if not options.force:
         check_context(name, need, shape, capacity)
     if options.runtime is RuntimeName.VLLM and capacity.main:
-        from ramalama.runtimes.vllm import with_cache  # noqa: PLC0415 (llama.cpp starts without)
+        from ramalama.runtimes.vllm import with_cache  # noqa: PLC0415 (only for vLLM)
 
         options = with_cache(options, need.kv_cache)
     layers = _describe_layers(name, need, capacity) if options.ngl == ALL_LAYERS else None
@@ -117,7 +118,7 @@ def _fit_shape(
 
 
 def weights_size(model: StoredModel) -> int:
-    """Return the bytes of all weights that a server of *model* will load."""
+    """Return the bytes of all files that a server of *model* loads."""
     extras = (*model.projectors, *model.adapters, *([model.draft] if model.draft else []))
     return sum(map(_size, (*model.weights, *extras)))
 
@@ -125,7 +126,7 @@ def weights_size(model: StoredModel) -> int:
 def choose_context(
     options: ServeOptions, shape: ModelShape, capacity: MemoryCapacity
 ) -> ServeOptions:
-    """Let "the model's own context" be as much of it as fits; other wishes stay as they are."""
+    """Limit a context of 0, the model's own, to what fits; leave any other size as it is."""
     if options.ctx_size != 0 or capacity.total is None:
         return options
     largest = shape.largest_context(capacity.total)
@@ -137,10 +138,12 @@ def choose_context(
 def check_context(
     name: str, need: MemoryEstimate, shape: ModelShape, capacity: MemoryCapacity
 ) -> None:
-    """Refuse a context that exceeds all memory: unlike weights, none of it can be read again.
+    """Reject a context that alone exceeds all memory.
+
+    Unlike the weights, it has no file from which pages could be read again.
 
     Raises:
-        ModelTooLarge: the message names the largest context that would fit.
+        ModelTooLarge: the message names the largest context that fits.
     """
     own = need.kv_cache + need.computing
     if capacity.total is None or own <= capacity.total:
@@ -155,7 +158,7 @@ def check_context(
 def describe_shortage(
     name: str, need: MemoryEstimate, shape: ModelShape, capacity: MemoryCapacity
 ) -> str | None:
-    """Say in a sentence that the server will need more than there is; None if it will not."""
+    """Return a sentence that says that the memory is too small; None if it is large enough."""
     if capacity.total is None or need.total <= capacity.total:
         return None
     return (
@@ -165,7 +168,7 @@ def describe_shortage(
 
 
 def _describe_layers(name: str, need: MemoryEstimate, capacity: MemoryCapacity) -> str | None:
-    """Say that all layers on the GPU will need more than it has; None if they will not."""
+    """Return a sentence that says that not all layers fit on the GPU; None if they do."""
     if not capacity.gpu or need.total <= capacity.gpu:
         return None
     return (
@@ -183,11 +186,11 @@ def _parts(need: MemoryEstimate) -> str:
 
 def _remedy(shape: ModelShape, capacity: MemoryCapacity) -> str:
     largest = shape.largest_context(capacity.total or 0)
-    return f"--ctx-size {largest} fits" if largest else "take a smaller variant of the model"
+    return f"--ctx-size {largest} fits" if largest else "use a smaller variant of the model"
 
 
 def _shape(model: StoredModel, weights: int) -> ModelShape | None:
-    """Read the headers of what is loaded, with all its *weights*; None where they are too short."""
+    """Read the shape from the headers of *model*; None if they lack a value."""
     shape = _shape_of(model.directory or model.weights[0], weights)
     if shape is None or model.draft is None:
         return shape

@@ -1,7 +1,7 @@
-"""The shape of a safetensors model, from the ``config.json`` that transformers writes beside it.
+"""Read the shape of a safetensors model from the ``config.json`` that transformers writes.
 
-Of a plain decoder alone: what keeps no cache for some layers, or a compressed one, says so by keys
-that others have not, and is left to its server to judge.
+Only plain decoders are supported. Models that have no cache for some layers, or a compressed one,
+are recognized by their additional keys; for these, the shape is unknown.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_LONGEST = 1024 * 1024  # bytes
-_MOST = 2**24  # of anything that is counted here
-_MOST_LAYERS = 4096
+_MAX_FILE = 1024 * 1024  # bytes
+_MAX_NUMBER = 2**24  # larger values are invalid
+_MAX_LAYERS = 4096
 _BYTES = 2  # of each number in the cache: half precision
 # Latent attention, state spaces, recurrent and sliding layers.
 _UNUSUAL = ("kv_lora_rank", "layer_types", "layers_block_type", "hybrid_override_pattern")
 
 
 def read_shape(directory: Path, *, weights: int) -> ModelShape | None:
-    """Read what of the model in *directory* decides how much memory it takes, besides *weights*.
+    """Read the shape of the model in *directory*, whose weights have *weights* bytes.
 
-    None where it does not tell enough, or makes no sense.
+    None if ``config.json`` cannot be read, is invalid, lacks a value, or is of an unsupported kind.
     """
     try:
-        content = read_json(directory / "config.json", limit=_LONGEST)
+        content = read_json(directory / "config.json", limit=_MAX_FILE)
     except (StoreError, OSError):
         return None
     if not is_object(content):
         return None
-    inner = content.get("text_config")  # of what sees pictures, too
+    inner = content.get("text_config")  # models that also accept images nest it
     config = inner if is_object(inner) else content
     return None if any(key in config for key in _UNUSUAL) else _shape(config, weights)
 
@@ -44,7 +44,7 @@ def read_shape(directory: Path, *, weights: int) -> ModelShape | None:
 def _shape(config: Mapping[str, object], weights: int) -> ModelShape | None:
     layers, width = _number(config, "num_hidden_layers"), _number(config, "hidden_size")
     heads = _number(config, "num_attention_heads")
-    if not layers or layers > _MOST_LAYERS or not width or not heads:
+    if not layers or layers > _MAX_LAYERS or not width or not heads:
         return None
     kv_heads = _number(config, "num_key_value_heads") or heads
     head = _number(config, "head_dim") or width // heads
@@ -59,4 +59,4 @@ def _shape(config: Mapping[str, object], weights: int) -> ModelShape | None:
 
 def _number(config: Mapping[str, object], key: str) -> int | None:
     value = config.get(key)
-    return value if type(value) is int and 0 < value <= _MOST else None
+    return value if type(value) is int and 0 < value <= _MAX_NUMBER else None

@@ -212,7 +212,7 @@ def test_stop_all_removes_every_server(dockerd: Dockerd, capsys: Capture) -> Non
 
 @pytest.mark.usefixtures("dockerd")
 def test_stopping_what_is_not_there_is_an_error_unless_ignored(capsys: Capture) -> None:
-    said = "Error: there is no model server 'mine'; `ramalama ps` lists those that are there\n"
+    said = "Error: there is no model server 'mine'; `ramalama ps` lists the model servers\n"
 
     assert run(capsys, "stop", "mine") == (125, "", said)
     assert run(capsys, "stop", "--ignore", "mine") == (0, "", "")
@@ -431,8 +431,8 @@ def test_a_dry_run_writes_nothing(
         (["/"], 22, "/ is a directory; name the .gguf file in it"),
         (["/dev/null"], 22, "/dev/null is not a regular file"),
         (["/no\nwhere\x1b[2J"], 2, r"no such model file: /no\nwhere\x1b[2J"),
-        (["MODEL", "--port", "8080"], 22, "--port makes no sense without a network"),
-        (["MODEL", "--network", "container:x"], 22, "can publish no port"),
+        (["MODEL", "--port", "8080"], 22, "--port requires a network"),
+        (["MODEL", "--network", "container:x"], 22, "cannot publish a port"),
         (["MODEL", "--image", "UPPER case"], 22, "UPPER case"),
     ],
 )

@@ -85,9 +85,9 @@ def test_every_command_has_a_help_of_its_own(capsys: Capture, verb: str, ask: st
         ("rnu", "did you mean 'run'?"),
         ("stpo", "did you mean 'stop'?"),
         ("versoin", "did you mean 'version'?"),
-        ("granite", "`ramalama --help` lists them"),
-        ("", "`ramalama --help` lists them"),
-        ("\x1b[2J", "`ramalama --help` lists them"),
+        ("granite", "`ramalama --help` lists the commands"),
+        ("", "`ramalama --help` lists the commands"),
+        ("\x1b[2J", "`ramalama --help` lists the commands"),
         ("ru\nn", "did you mean 'run'?"),
     ],
 )
@@ -107,7 +107,7 @@ def test_options_alone_are_no_command(capsys: Capture) -> None:
     code, out, err = run(capsys, "--debug")
 
     assert (code, out) == (2, "")
-    assert err == "Error: which command? `ramalama --help` lists them\n"
+    assert err == "Error: no command was given; `ramalama --help` lists the commands\n"
 
 
 @pytest.mark.parametrize("words", [["--bogus", "version"], ["version", "--bogus"]])
@@ -121,7 +121,7 @@ def test_an_unknown_option_is_refused_by_the_command(capsys: Capture, words: lis
 def test_the_value_of_a_global_option_is_not_taken_for_the_command(capsys: Capture) -> None:
     code, _, err = run(capsys, "--engine", "version")
 
-    assert (code, err) == (2, "Error: which command? `ramalama --help` lists them\n")
+    assert (code, err) == (2, "Error: no command was given; `ramalama --help` lists the commands\n")
 
 
 @pytest.mark.parametrize(
@@ -171,8 +171,8 @@ def test_a_dry_run_of_a_command_without_a_plan_only_says_so(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run"], "which MODEL?"),
-        (["run", "--seed", "1"], "which MODEL?"),
+        (["run"], "MODEL is missing"),
+        (["run", "--seed", "1"], "MODEL is missing"),
         (["logs"], "the following arguments are required: NAME"),
         (["stop"], "name the servers to stop, or give --all"),
         (["stop", "--all", "mine"], "name the servers to stop, or give --all"),

@@ -56,9 +56,9 @@ def moved(done: int, *, file: str = "a", total: int | None = 10 * MB) -> Downloa
         (planned(missing=None), "Pulling hf://a/b (1 file) …\n"),
         (planned(missing=0, files=0), ""),
         (moved(MB), ""),
-        (DownloadWaiting("a"), "Another process downloads a; waiting for it …\n"),
+        (DownloadWaiting("a"), "Another process is downloading a; waiting for it …\n"),
         (DownloadRetrying("a", "it answers 503", 2.2), "a: it answers 503; trying again in 2 s\n"),
-        (DownloadRetrying("a", "it has changed", 0.0), "a: it has changed; beginning again\n"),
+        (DownloadRetrying("a", "it has changed", 0.0), "a: it has changed; starting again\n"),
         (FileReady("a", 10 * MB), "Fetched a (10.0 MB)\n"),
         (ModelReady("hf://a/b"), ""),
     ],
@@ -107,7 +107,7 @@ def test_the_speed_is_that_of_the_last_seconds() -> None:
 
 
 def test_a_message_takes_the_line_away_first_and_the_end_does_too() -> None:
-    waiting = "Another process downloads a; waiting for it …\n"
+    waiting = "Another process is downloading a; waiting for it …\n"
 
     assert follow(moved(MB), DownloadWaiting("a")).endswith(f"{LINE}{waiting}")
     assert follow(moved(MB), ModelReady("hf://a/b")).endswith(LINE)

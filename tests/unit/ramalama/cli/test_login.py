@@ -100,7 +100,7 @@ def test_a_password_among_the_arguments_works_with_a_warning(
     quiet = run(capsys, "-q", *words)
 
     assert code == 0
-    assert loud.startswith("Warning: everybody on this machine can read what follows --password")
+    assert loud.startswith("Warning: all users of this machine can read the value of --password")
     assert SECRET not in loud
     assert quiet == (0, "", "")
     assert name in logins(tmp_path)
@@ -134,13 +134,13 @@ def test_a_wrong_password_is_an_error_that_does_not_show_it(
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        (["login"], 2, "which registry? `ramalama login quay.io`"),
-        (["logout"], 2, "which registry? `ramalama logout quay.io`"),
-        (["login", "--token", TOKEN, "quay.io"], 2, "--token is for huggingface"),
-        (["login", "-u", "me", "huggingface"], 2, "huggingface takes a token"),
-        (["login", "-p", SECRET, "huggingface"], 2, "huggingface takes a token"),
+        (["login"], 2, "REGISTRY is missing; for example: `ramalama login quay.io`"),
+        (["logout"], 2, "REGISTRY is missing; for example: `ramalama logout quay.io`"),
+        (["login", "--token", TOKEN, "quay.io"], 2, "--token is only for huggingface"),
+        (["login", "-u", "me", "huggingface"], 2, "huggingface requires a token"),
+        (["login", "-p", SECRET, "huggingface"], 2, "huggingface requires a token"),
         (["login", "-p", SECRET, "--password-stdin", "quay.io"], 2, "not allowed with argument"),
-        (["login", "--password-stdin", "quay.io"], 22, "--password-stdin takes --username"),
+        (["login", "--password-stdin", "quay.io"], 22, "--password-stdin requires --username"),
         (["login", "-u", "me", "--password-stdin", "quay.io"], 22, "holds no password"),
         (["login", "quay.io"], 22, "there is no terminal to ask at"),
         (["login", "-u", "me", "quay.io"], 22, "there is no terminal to ask at"),
@@ -190,8 +190,8 @@ def test_a_token_for_hugging_face_is_checked_and_kept(
         given = run(capsys, "login", "--token", TOKEN, "huggingface")
 
     assert piped == (0, "", f"Logged in to Hugging Face as me ({file})\n")
-    assert given[2].startswith("Warning: everybody on this machine can read what follows --token")
-    assert "Warning: HF_TOKEN is set, which is used before the token of this login" in given[2]
+    assert given[2].startswith("Warning: all users of this machine can read the value of --token")
+    assert "Warning: HF_TOKEN is set and takes precedence over the token of this login" in given[2]
     assert file.read_text() == TOKEN
     assert run(capsys, "logout", "huggingface", "--token=x") == (
         0,

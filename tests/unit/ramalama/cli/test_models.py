@@ -219,7 +219,7 @@ def test_all_values_can_be_had_a_line_each(pulled: str, capsys: Capture) -> None
 def test_a_value_that_is_not_there_is_an_error(pulled: str, capsys: Capture) -> None:
     assert main(["inspect", "--get", "general.colour", pulled]) == 22
 
-    assert "have no 'general.colour'" in capsys.readouterr().err
+    assert "have no field 'general.colour'" in capsys.readouterr().err
 
 
 def test_a_local_file_is_inspected_where_it_lies(tmp_path: Path, capsys: Capture) -> None:
@@ -235,7 +235,7 @@ def test_a_local_file_is_inspected_where_it_lies(tmp_path: Path, capsys: Capture
 def test_a_model_that_was_not_pulled_cannot_be_inspected(capsys: Capture) -> None:
     assert main(["inspect", "smollm2:135m"]) == 2
 
-    assert "`ramalama pull` brings it here" in capsys.readouterr().err
+    assert "`ramalama pull` downloads it" in capsys.readouterr().err
 
 
 def test_a_removal_says_what_it_freed(pulled: str, capsys: Capture) -> None:

@@ -165,12 +165,12 @@ def test_a_container_that_has_what_it_shall_have_is_no_problem() -> None:
         (
             {"devices": (CdiDevice(name="v.com/gpu=all"),)},
             {"nodes": ()},
-            "CDI brought no device node for v.com/gpu=all",
+            "CDI added no device node for v.com/gpu=all",
         ),
         (
             {"devices": (), "oci_runtime": "nvidia", "env": {"NVIDIA_VISIBLE_DEVICES": "all"}},
             {"nodes": ()},
-            "the OCI runtime nvidia brought no device node",
+            "the OCI runtime nvidia added no device node",
         ),
         (
             {"groups": ()},
@@ -185,17 +185,17 @@ def test_a_container_that_has_what_it_shall_have_is_no_problem() -> None:
         (
             {"keep_groups": True, "groups": ()},
             {"groups": (), "gid": 110},
-            "--keep-groups kept no group of yours",
+            "--keep-groups kept none of your groups",
         ),
         (
             {},
             {"interfaces": ("lo", "eth0")},
-            "the container has a network (eth0) though none was asked for",
+            "the container has a network (eth0) although none was requested",
         ),
         (
             {},
             {"capabilities": 0x400},
-            "the server holds capabilities (0x400) though none was left it",
+            "the server has capabilities (0x400) although all were dropped",
         ),
     ],
     ids=["absent", "cdi", "oci-runtime", "closed", "group", "keep-groups", "network", "caps"],
@@ -378,7 +378,9 @@ def test_without_any_image_there_is_nothing_to_look_from(run_dir: Path, radeon: 
     diagnosis = Surgery(run_dir, host=radeon, script=healthy, images=()).examine()
 
     assert (diagnosis.looked_from, diagnosis.view) == (None, None)
-    assert [problem.remedy for problem in diagnosis.problems] == ["repeat this with --pull=missing"]
+    assert [problem.remedy for problem in diagnosis.problems] == [
+        "repeat the command with --pull=missing"
+    ]
 
 
 @pytest.mark.parametrize(

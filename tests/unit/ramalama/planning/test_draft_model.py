@@ -46,9 +46,13 @@ def test_the_draft_belongs_to_the_model_whatever_its_author_chose(
 @pytest.mark.parametrize(
     ("model", "draft", "complaint"),
     [
-        (SMALL, LARGE, "hf://org/large cannot guess ahead for hf://org/small: it lies in 2 files"),
-        (LARGE, SMALL_DIRECTORY, "take both of the same format"),
-        (LARGE_DIRECTORY, SMALL, "take both of the same format"),
+        (
+            SMALL,
+            LARGE,
+            "hf://org/large cannot be the draft model of hf://org/small: it has 2 files",
+        ),
+        (LARGE, SMALL_DIRECTORY, "use two models of the same format"),
+        (LARGE_DIRECTORY, SMALL, "use two models of the same format"),
     ],
 )
 def test_what_no_server_could_be_told_is_refused(

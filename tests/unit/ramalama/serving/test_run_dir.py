@@ -147,7 +147,7 @@ def test_a_path_too_long_for_a_socket_is_refused_before_anything_is_created(
 ) -> None:
     deep = run_dir / ("x" * 80)
 
-    with pytest.raises(ConfigError, match="too long a path for a socket; set XDG_RUNTIME_DIR"):
+    with pytest.raises(ConfigError, match="is too long for a socket; set XDG_RUNTIME_DIR"):
         new_server_dir(deep, LEASE)
 
     assert not deep.exists()

@@ -255,7 +255,7 @@ def test_an_engine_that_gives_no_log_does_not_end_the_start(
 
     assert workshop.hear() == []
     # Without a GPU nobody asks.
-    assert ("could not read" in caplog.text) is has_gpu
+    assert ("could not find out" in caplog.text) is has_gpu
 
 
 def test_debugging_shows_the_report(run_dir: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -48,8 +48,8 @@ def test_weights_that_do_not_fit_are_refused_with_the_figures() -> None:
 
     assert str(caught.value) == (
         "hf://ibm/granite needs 43.0 GB for its weights alone, but 8.00 GB of memory are free, and "
-        "the GPU has 16.0 GB; take a smaller model, or a smaller variant (`run --force` tries it "
-        "all the same)"
+        "the GPU has 16.0 GB; use a smaller model or a smaller variant (`run --force` tries it "
+        "anyway)"
     )
 
 
@@ -127,13 +127,13 @@ def test_a_context_that_exceeds_all_memory_by_itself_is_refused_with_what_fits()
 
     assert str(caught.value) == (
         "granite needs 306 MB for its context alone, but 262 MB of memory are free; "
-        "--ctx-size 2304 fits (`run --force` tries it all the same)"
+        "--ctx-size 2304 fits (`run --force` tries it anyway)"
     )
     check_context("granite", shape().need(2304), shape(), capacity)
 
 
 def test_where_not_even_the_smallest_context_fits_a_smaller_variant_is_advised() -> None:
-    with pytest.raises(ModelTooLarge, match="take a smaller variant of the model"):
+    with pytest.raises(ModelTooLarge, match="use a smaller variant of the model"):
         check_context("granite", shape().need(8192), shape(), MemoryCapacity(main=100 * MIB))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ramalama.models.store.location import store_base
+from ramalama.models.library import store_base
 
 HOME = Path("/home/ann")
 
