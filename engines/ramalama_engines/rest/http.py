@@ -1,4 +1,4 @@
-"""Helpers of both adapters for HTTP: find the user of a socket, explain failures."""
+"""Helpers of both adapters for HTTP: find the user of a socket, read JSON, explain failures."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def members(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 (JSON)
-    """Return the JSON object *value*, empty for null."""
+    """Return the JSON object *value*; a Go program writes null for an empty one."""
     return value or {}
 
 
 def elements(value: Any) -> Sequence[Any]:  # noqa: ANN401 (JSON)
-    """Return the JSON array *value*, empty for null."""
+    """Return the JSON array *value*; a Go program writes null for an empty one."""
     return value or ()
