@@ -30,7 +30,7 @@ _UNPRINTABLE = re.compile(
     "\u206a-\u206f\ufff9-\ufffb"  # deprecated shaping; annotations, shown apart from their text
     "\ufeff"  # a byte order mark, which has a meaning only in a file
     "\ud800-\udfff"  # halves of surrogate pairs, which no encoding can write
-    "\U000e0000-\U000e007f"  # tags: they can hide sentences, which are copied with the text
+    "\U000e0000-\U000e007f"  # tags: invisible sentences, which a user may paste unseen
     "]"
 )
 

@@ -1,9 +1,9 @@
-"""All options that more than one place knows: a new one is a row here, and a field.
+"""The table of options; to add one, add a row here and a field.
 
-From the rows are made the parsers of `run` and `serve`, the reading of settings, the checks of
-`ServeOptions`, and ramalama.conf(5). The fields of `ServeOptions` and `Config`, and the keywords of
-`ramalama.serve`, are written out for type checkers; a test holds them together with the rows.
-What one command alone has stands in the file of that command.
+The parsers of the commands, the reading of settings, the checks of `ServeOptions` and the page
+ramalama.conf(5) are made from the rows. The fields of `ServeOptions` and `Config`, and the keywords
+of `ramalama.serve`, are written out for type checkers; a test compares them with the rows. An
+option that only one command has is in the file of that command.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
 from ramalama.planning.memory.capacity import MemoryCapacity
-from ramalama.system.memory import available_memory
+from ramalama.system.resources import available_memory
 from ramalama_accel.detection import detect
 from ramalama_accel.host import DeviceUser
 from ramalama_accel.values import AcceleratorKind, InvalidVisibleDevices

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.planning.inputs import LaunchEnvironment
 from ramalama.serving.run_dir import new_server_dir
-from ramalama.system.cores import default_threads
 from ramalama.system.process_identity import ProcessIdentity
+from ramalama.system.resources import default_threads
 
 if TYPE_CHECKING:
     from pathlib import Path

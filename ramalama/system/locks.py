@@ -45,7 +45,7 @@ def refuse_to_wait() -> None:
 
 
 def _nothing() -> None:
-    """Do nothing: the default *on_wait*."""
+    """Ignore that the lock is held by another process."""
 
 
 @contextmanager
@@ -57,14 +57,13 @@ def locked(
     cancel: threading.Event | None = None,
     permissions: int = _DEFAULT_PERMISSIONS,
 ) -> Generator[bool]:
-    """Hold the lock file *path* during the block; yield whether the caller had to wait for it.
+    """Hold the lock at *path* for the block; yield whether another process held it before.
 
-    If another process or thread holds the lock, *on_wait* is called once, and the wait begins. It
-    has no time limit. Ctrl-C ends it, and so does *cancel* when another thread sets it.
-
-    A missing file is created, with *permissions*. The holder of a lock that is not *shared* may
-    remove the file. A shared lock needs only read access to the file. If the file does not exist
-    and the caller may not create it, the block runs without a shared lock.
+    If the lock is held, *on_wait* is called once, and the wait takes as long as needed. Ctrl-C ends
+    it, and so does *cancel* once another thread sets it. The file is created with *permissions* if
+    it does not exist; the holder of an exclusive lock may remove it. A shared lock only needs to
+    read the file. If the directory is not writable, no other user writes there either, and the
+    block runs without a lock.
 
     Raises:
         LockCancelled: *cancel* was set.

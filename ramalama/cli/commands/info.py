@@ -15,7 +15,7 @@ from ramalama.config.config import config_files
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.serving.images import describe_stand_in, name_of_image
-from ramalama.system.cores import default_threads, usable_cores
+from ramalama.system.resources import default_threads, usable_cores
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_values.text import printable
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.system.memory import available_memory
+from ramalama.system.resources import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.system.cores import default_threads, usable_cores
+from ramalama.system.resources import default_threads, usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
