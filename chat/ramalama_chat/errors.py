@@ -1,22 +1,22 @@
-"""What can go wrong in a talk with a model server.
+"""Errors of a conversation with a model server.
 
 * ChatError
-  x ServerGone          not reachable, or it went away in the middle of the answer
-  x RequestFailed       the server answered, and said no (has .status)
+  x ServerGone          the server is not reachable, or stopped in the middle of its answer
+  x RequestFailed       the server answered with an error (has .status)
     + ContextExceeded   the conversation is longer than the model's context
-  x PromptTooLarge      more on standard input than a prompt can be
-  x InputRefused        what the user gave us makes no sense: a command's words, a file, a schema
-  x KeepAliveExpired    the time that the caller gave the talk is over
+  x PromptTooLarge      standard input is longer than a prompt may be
+  x InputRefused        the user's input is not valid: a command's arguments, a file, a schema
+  x KeepAliveExpired    the session's time limit, which the caller set, is over
 
-Each has the parts of `ramalama_values.errors.ExplainedError`. As text they are one line, and safe
-to print: what a server said in them went through `ramalama_values.text.one_line`.
+Each has the attributes of `ramalama_values.errors.ExplainedError`. ``str(error)`` is one line that
+is safe to print: a server's text in it has passed through `ramalama_values.text.one_line`.
 """
 
 from ramalama_values.errors import ExplainedError
 
 
 class ChatError(ExplainedError):
-    """Any failure of a talk with a model server."""
+    """Any failure of a conversation with a model server."""
 
 
 class ServerGone(ChatError):
@@ -24,7 +24,7 @@ class ServerGone(ChatError):
 
 
 class RequestFailed(ChatError):
-    """The server refused the request, or failed at it; *status* is None in mid answer."""
+    """The server refused the request or failed; *status* is None if its answer had begun."""
 
     def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -34,7 +34,8 @@ class RequestFailed(ChatError):
 class ContextExceeded(RequestFailed):
     """The conversation with the new prompt has more tokens than the model's context.
 
-    *needed* and *held* count them; None where the server did not say.
+    *needed* is the conversation's number of tokens, *held* the context's; None where the server
+    did not report it.
     """
 
     def __init__(
@@ -52,16 +53,16 @@ class ContextExceeded(RequestFailed):
 
 
 class PromptTooLarge(ChatError):
-    """Standard input holds more than we are willing to send as a prompt."""
+    """Standard input is longer than the longest prompt that is sent."""
 
 
 class InputRefused(ChatError):
-    """What the user gave us makes no sense: a command's words, a file, a schema, an address."""
+    """The user's input is not valid: a command's arguments, a file, a schema, an address."""
 
     exit_code = 22
 
 
 class KeepAliveExpired(ChatError):
-    """The talk lasted as long as it was allowed to."""
+    """The session has reached its time limit."""
 
     exit_code = 124

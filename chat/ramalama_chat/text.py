@@ -1,33 +1,35 @@
-r"""Text from a model, made safe for a terminal.
+r"""Make a model's text safe for a terminal.
 
-A terminal obeys what it is sent: a title, the clipboard, the cursor and, on some, keyboard input
-can be set by a control sequence, and a bidirectional override shows other words than are there
-(CVE-2021-42574, "Trojan Source"). A model repeats what it was trained on or told to.
+A control sequence can set a terminal's title, the clipboard, the cursor and, on some terminals,
+keyboard input. A bidirectional override shows other words than the text has (CVE-2021-42574,
+"Trojan Source"). A model may output both: its training data or its prompt may contain them.
 
-An answer has a rule of its own, beside `ramalama_values.text.printable`, which escapes and removes
-nothing. A log or a name is shown so that one sees what is in it. An answer is read: its joiners and
-direction marks make the emoji and the Hebrew that it is written in, and a model that colours its
-words is better shown without colours than with ``\x1b[31m`` in its text. Sequences go whole here,
-for which `printable`, a character at a time, has no state.
+`ramalama_values.text.printable` escapes such characters, and removes nothing. It is for logs and
+names, where the reader wants to see each character. This module removes control sequences, because
+an answer is read as text:
 
-The grammar is ECMA-48's: `ESC [` or U+009B opens a CSI sequence, of parameter (0-?) and
-intermediate (space-/) characters up to a final one (@-~); OSC, DCS, SOS, PM and APC open strings,
-up to ST or, as xterm has it, BEL.
+* Joiners and direction marks stay, because emoji and Hebrew need them.
+* If a model colours its words, the answer is easier to read without colours than with ``\x1b[31m``.
+* A sequence is removed as a whole. `printable` cannot do that: it looks at one character at a time.
+
+The grammar is that of ECMA-48. `ESC [` or U+009B opens a CSI sequence: parameter (0-?) and
+intermediate (space-/) characters, up to a final one (@-~). OSC, DCS, SOS, PM and APC open strings,
+which end at ST or, in xterm, at BEL.
 """
 
 import re
 from enum import Enum, auto
 
-# Kept among the format characters (category Cf): what scripts and emoji are written with,
+# These format characters (category Cf) are kept, because scripts and emoji need them:
 # U+200B-200F (spaces, joiners and direction marks), U+061C, U+00AD and U+2060-2064.
 _UNPRINTABLE = re.compile(
     "["
-    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but tab and newline; DEL; C1
-    "\u2028\u2029"  # separators that some programs take for a newline
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 except tab and newline; DEL; C1
+    "\u2028\u2029"  # separators that some programs treat as a newline
     "\u202a-\u202e\u2066-\u2069"  # bidirectional embeddings, overrides, isolates
     "\u206a-\u206f\ufff9-\ufffb"  # deprecated shaping; annotations, shown apart from their text
-    "\ufeff"  # a byte order mark, which belongs to a file
-    "\ud800-\udfff"  # halves of a pair, which no encoding can write
+    "\ufeff"  # a byte order mark, which has a meaning only in a file
+    "\ud800-\udfff"  # halves of surrogate pairs, which no encoding can write
     "\U000e0000-\U000e007f"  # tags: invisible sentences, which a user may paste unseen
     "]"
 )
@@ -35,10 +37,10 @@ _UNPRINTABLE = re.compile(
 _ESC = "\x1b"
 _CSI = "\x9b"
 _STRINGS = frozenset("\x90\x98\x9d\x9e\x9f")  # DCS SOS OSC PM APC
-_ENDS_STRING = frozenset("\x07\x9c\x18\x1a\n")  # BEL ST CAN SUB, and a new line of text
+_ENDS_STRING = frozenset("\x07\x9c\x18\x1a\n")  # BEL ST CAN SUB, and a newline
 
-# No honest sequence is longer. What follows is text again, so that a sequence without an end cannot
-# hide the rest of an answer.
+# Real sequences are shorter. After so many characters the rest is text again: a sequence without
+# an end must not hide the rest of the answer.
 _LONGEST_SEQUENCE = 64
 _LONGEST_STRING = 4096
 
@@ -51,10 +53,10 @@ class _State(Enum):
 
 
 class ControlFilter:
-    """Removes control sequences from a text that comes in pieces.
+    """A filter that removes control sequences from a text that arrives in pieces.
 
-    A sequence may be cut anywhere; the result is that of the whole text at once. No printable
-    text is ever held back.
+    The end of a piece may be inside a sequence: the result is the same as for the whole text at
+    once. Printable text is returned at once, never later.
     """
 
     def __init__(self) -> None:
@@ -62,13 +64,13 @@ class ControlFilter:
         self._left = 0  # characters that the sequence may still have
 
     def feed(self, piece: str) -> str:
-        """Return what may be printed of *piece*: text, newlines and tabs."""
+        """Return the part of *piece* that is safe to print: text, newlines and tabs."""
         if self._state is _State.TEXT and _UNPRINTABLE.search(piece) is None:
             return piece
         return "".join([char for char in piece if self._shows(char)])
 
     def _shows(self, char: str) -> bool:
-        """Take in one character; tell whether it is text."""
+        """Process one character; return whether it is text."""
         if self._state is not _State.TEXT:
             self._left -= 1
             if self._left < 0:
@@ -94,7 +96,7 @@ class ControlFilter:
         self._state, self._left = state, longest
 
     def _continues(self, char: str) -> bool:
-        """Tell whether *char* belongs to the sequence we are in; leave it if it is the last."""
+        """Return whether *char* belongs to the current sequence; end that at its last character."""
         match self._state:
             case _State.TEXT:
                 return False

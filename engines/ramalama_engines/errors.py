@@ -1,17 +1,17 @@
-"""What can go wrong between us and a container engine.
+"""Errors of the container engines.
 
-* EngineError (has .engine, and the parts of `ramalama_values.errors.ExplainedError`)
-  x EngineUnavailable      no engine answers at the address, or it went away in the middle
-  x ImageNotFound          not in the local storage
-  x ImagePullError         the registry refused, is unreachable, or the disk is full
-  x ImageBuildError        a step of the build failed, or the folder to build from is unreadable
-  x ContainerNotFound
-  x ContainerConflict      the name or the port is taken
-  x ContainerStartError    created, but the engine could not start it
-    + ProgramNotFound      since the image has no such program
-  x DeviceNotFound         what was asked for is on the engine's host not there, or no device
-  x UnsupportedOption      the engine cannot do what was asked, or would drop it without a word
-    + UnknownRuntime       it has no OCI runtime of that name
+* EngineError (has .engine, and the attributes of `ramalama_values.errors.ExplainedError`)
+  x EngineUnavailable      no engine answers at the address, or the connection broke
+  x ImageNotFound          the image is not in the local storage
+  x ImagePullError         the registry refused or is unreachable, or the disk is full
+  x ImageBuildError        a step of the build failed, or the build context is unreadable
+  x ContainerNotFound      no container has this name or ID
+  x ContainerConflict      the name or the port is in use
+  x ContainerStartError    the container was created, but the engine could not start it
+    + ProgramNotFound      the image does not have the program
+  x DeviceNotFound         the requested device does not exist on the engine's host
+  x UnsupportedOption      the engine does not support an option, or would ignore it silently
+    + UnknownRuntime       the engine has no OCI runtime of that name
 """
 
 from ramalama_values.errors import ExplainedError
@@ -20,10 +20,10 @@ from ramalama_values.errors import ExplainedError
 class EngineError(ExplainedError):
     """Any failure of a container engine.
 
-    *engine* names which one ("podman", "docker"); it is empty where none was reached.
+    *engine* is its name ("podman", "docker"), or empty if no engine was reached.
     """
 
-    exit_code = 125  # as of `podman run` and `docker run` for failures of their own
+    exit_code = 125  # `podman run` and `docker run` have the same for their own failures
 
     def __init__(self, message: str, *, hint: str | None = None, engine: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -31,7 +31,7 @@ class EngineError(ExplainedError):
 
 
 class EngineUnavailable(EngineError):
-    """No engine answers at the address, we may not talk to it, or it went away."""
+    """No engine answers at the address, access to it is denied, or the connection broke."""
 
 
 class ImageNotFound(EngineError):
@@ -39,11 +39,11 @@ class ImageNotFound(EngineError):
 
 
 class ImagePullError(EngineError):
-    """The image could not be pulled; the message carries the registry's or the engine's words."""
+    """The image could not be pulled; the message includes the registry's or the engine's."""
 
 
 class ImageBuildError(EngineError):
-    """The image could not be built; the message carries the engine's words."""
+    """The image could not be built; the message includes the engine's."""
 
 
 class ContainerNotFound(EngineError):
@@ -51,7 +51,7 @@ class ContainerNotFound(EngineError):
 
 
 class ContainerConflict(EngineError):
-    """The name is taken by another container, or the host port by another program."""
+    """Another container has the name, or another program uses the host port."""
 
 
 class ContainerStartError(EngineError):
@@ -59,28 +59,28 @@ class ContainerStartError(EngineError):
 
 
 class ProgramNotFound(ContainerStartError):
-    """The image has no such program, or one that may not be executed."""
+    """The image does not have the program, or the program is not executable."""
 
     exit_code = 22
 
 
 class DeviceNotFound(EngineError):
-    """A device is not on the engine's host, is none, or is not described there; nothing runs.
+    """The engine's host has no such device, or no CDI description of it; no container runs.
 
-    Docker looks for devices, and Podman for those that CDI describes, when a container that was
-    created is to start.
+    It is also raised for a path that is not a device. Docker looks for devices, and Podman for
+    devices that CDI describes, only when it starts the created container.
     """
 
     exit_code = 22
 
 
 class UnsupportedOption(EngineError):
-    """The engine cannot honour an option; nothing was left behind."""
+    """The engine does not support an option; no container was left behind."""
 
     exit_code = 38
 
 
 class UnknownRuntime(UnsupportedOption):
-    """The engine has no OCI runtime of that name; the message says which it has, if it tells."""
+    """The engine has no OCI runtime of that name; the message lists its runtimes, if known."""
 
     exit_code = 22

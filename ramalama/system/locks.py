@@ -1,9 +1,9 @@
-"""Locks between processes: flock(2), on a file of its own or on a directory.
+"""Lock between processes with flock(2), on a lock file or on a directory.
 
-The kernel gives a lock back when its holder dies. `locked` saves work and keeps messages in order;
-nothing is wrong where there are no locks (some network file systems): whatever is published was
-verified, and is renamed into its place. `locked_directory` guards what is changed in place, and
-raises there.
+The kernel releases a lock when the process that holds it dies. Some network file systems have no
+locks. `locked` works without them: it saves duplicate work and keeps messages in order, but
+published files are verified, and renamed into place, anyway. `locked_directory` protects files that
+are changed in place; without locks it raises OSError.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_EVERYBODYS = 0o666  # less the umask, as for any file
+_DEFAULT_PERMISSIONS = 0o666  # the umask applies
 _PAUSE = 0.05  # seconds
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class InUse(Exception):
-    """Another process or thread has the lock."""
+    """Another process or thread holds the lock."""
 
 
 class LockCancelled(Exception):
-    """The wait for the lock was called off."""
+    """The wait for the lock was cancelled."""
 
 
 def refuse_to_wait() -> None:
-    """Be the *on_wait* of a caller who wants the lock at once or not at all.
+    """Raise InUse: the *on_wait* of a caller that does not want to wait.
 
     Raises:
         InUse: always.
@@ -55,7 +55,7 @@ def locked(
     shared: bool = False,
     on_wait: Callable[[], None] = _nothing,
     cancel: threading.Event | None = None,
-    permissions: int = _EVERYBODYS,
+    permissions: int = _DEFAULT_PERMISSIONS,
 ) -> Generator[bool]:
     """Hold the lock at *path* for the block; yield whether another process held it before.
 
@@ -87,11 +87,11 @@ def locked(
 
 @contextmanager
 def locked_directory(path: Path) -> Generator[None]:
-    """Hold the lock on a directory for the block; it leaves no file behind.
+    """Hold the lock on the directory *path* during the block; no lock file is created.
 
     Raises:
-        FileNotFoundError: there is no such directory, or its holder has removed it meanwhile.
-        OSError: it is no directory, cannot be opened, or has no locks.
+        FileNotFoundError: the directory does not exist, or the previous holder has removed it.
+        OSError: *path* is not a directory, cannot be opened, or its file system has no locks.
     """
     flags = os.O_RDONLY | os.O_DIRECTORY | _FLAGS
     with _holding(path, partial(os.open, path, flags), _lock_directory):
@@ -106,12 +106,12 @@ def _lock_directory(handle: int) -> None:
 def _holding(
     path: Path, open_path: Callable[[], int | None], lock: Callable[[int], None]
 ) -> Generator[None]:
-    """Hold the lock on what is at *path*; none where *open_path* returns None."""
+    """Hold the lock on the file at *path*; hold no lock if *open_path* returns None."""
     while (handle := open_path()) is not None:
         try:
             lock(handle)
             if not _is_at(path, handle):
-                continue  # removed by its holder while we waited; another may be there by now
+                continue  # the previous holder has removed the file; another may exist by now
             yield
         finally:
             os.close(handle)
@@ -125,7 +125,7 @@ def _open_alone(path: Path, permissions: int) -> int:
 
 
 def _open_shared(path: Path, permissions: int) -> int | None:
-    """Open the file, made if need be; None where it is not there and cannot be."""
+    """Open the file, or create it; return None if it does not exist and may not be created."""
     try:
         return os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
@@ -138,7 +138,7 @@ def _open_shared(path: Path, permissions: int) -> int | None:
 
 
 def _lock_at_once(handle: int, mode: int) -> bool:
-    """Return whether we have the lock, or there are no locks here."""
+    """Lock without waiting; return True if that worked, or if the file system has no locks."""
     try:
         fcntl.flock(handle, mode | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -153,14 +153,14 @@ def _wait_for_lock(handle: int, mode: int, cancel: threading.Event | None) -> No
     if cancel is None:
         fcntl.flock(handle, mode)
         return
-    # No call of the kernel waits for a lock and for an Event of another thread at once.
+    # No system call waits both for a lock and for another thread's Event.
     while not _lock_at_once(handle, mode):
         if cancel.wait(_PAUSE):
             raise LockCancelled
 
 
 def _is_at(path: Path, handle: int) -> bool:
-    """Return whether the file we have locked is still the one that others would lock."""
+    """Return whether the open file is still the one at *path*, which other processes lock."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(handle))
     except FileNotFoundError:

@@ -141,7 +141,7 @@ def test_the_key_comes_from_the_environment(
         ),
         pytest.param(
             Reply.of_json({"error": {"message": "bad\x1b[2J\nschema"}}, status=400),
-            "the server refused the request (HTTP 400): bad schema",
+            "the server refused the request (HTTP 400): bad\\x1b[2J schema",
             id="400",
         ),
         pytest.param(
@@ -246,7 +246,7 @@ def test_a_web_server_that_is_no_model_server_is_one_line(person: Person) -> Non
 @pytest.mark.parametrize(
     ("option", "content", "why"),
     [
-        ("--schema", "{", "is not JSON"),
+        ("--schema", "{", "is not valid JSON"),
         ("--picture", "text", "is not a picture"),
         ("--file", "a\0b", "is not UTF-8 text"),
     ],

@@ -204,7 +204,9 @@ def test_without_an_engine_info_still_prints_all_else(cli: Cli) -> None:
 
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out)["Engine"] == {
-        "Error": "CONTAINER_HOST says unix:///no/such.sock: it does not exist"
+        "Error": "CONTAINER_HOST says unix:///no/such.sock: it does not exist",
+        "Message": "CONTAINER_HOST says unix:///no/such.sock: it does not exist",
+        "Hint": None,
     }
 
 

@@ -70,7 +70,7 @@ def complaint(person: Person, hosted: Hosted, code: int) -> str:
 
 PUBLIC, GATED, PRIVATE = Visibility.PUBLIC, Visibility.GATED, Visibility.PRIVATE
 OLD = "hf_" + "old".ljust(34, "0")
-PAGE = r"accepted: do so on https://huggingface\.co/acme/smollm2, "
+PAGE = r"its licence: do so on https://huggingface\.co/acme/smollm2, "
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ NO_MODELS: list[tuple[Route, int, str]] = [
     (serve_bytes(gguf({}, order=">") + bytes(100)), 1, "is a big-endian model; this machine"),
     (serve_bytes(b""), 22, "is empty"),
     (lambda _: Reply(status=404), 22, "^there is no http://127"),
-    (lambda _: Reply(status=403), 22, "from strangers"),
+    (lambda _: Reply(status=403), 22, "gives no public access"),
     (lambda _: Reply(status=429, headers={"retry-after": "3600"}), 22, "it answers 429"),
     (lambda asked: Reply.redirect(asked.target), 22, "more than 10 redirects"),
 ]
@@ -283,7 +283,7 @@ def test_bytes_that_are_not_what_was_announced_are_no_model(
 
     line = complaint(person, hosted, 22)
 
-    assert line.endswith(f", but sha256:{announced} was announced")
+    assert line.endswith(f" instead of sha256:{announced}")
     assert not list(person.store.glob("cas/sha256/*/*"))
 
 

@@ -81,7 +81,7 @@ def test_a_server_that_ends_is_one_line_and_the_answer_goes_on(
     with OpenAiServer(tool_call("end"), answer("Oh.")) as server:
         done = person.run("chat", "--url", server.url, stdio.option, ALWAYS, "End!")
 
-    why = f"{ENDED} (last error output: the disk is full)"
+    why = f"{ENDED} (last error output: the disk\\x1b[2J is full)"
     assert (done.code, done.out) == (0, "Oh.\n")
     assert done.err.endswith(f"(tool server tools: {why})\n")
     assert last_turn(server, 1) == result(f"Error: {why}")

@@ -1,9 +1,10 @@
-"""Frozen dataclasses whose methods are there already, instead of being compiled at import.
+"""Frozen dataclasses that share their methods, so that a program starts faster.
 
-`dataclasses` writes the source of six methods for each frozen class and compiles it: a third of a
-millisecond for five fields, in Python 3.11 as in 3.13, and the way to a container's creation has
-fifty such classes. Here they share one set of methods, which look the fields up; that saves a
-start 16 ms of 130, and costs a few microseconds where a value is made.
+For each frozen class `dataclasses` generates the source of six methods and compiles it. That takes
+a third of a millisecond for five fields, in Python 3.11 and 3.13, and the program imports fifty
+such classes before it creates a container. The classes of this module share one set of methods,
+which look up the fields when they are called. That saves 16 ms of 130 ms at the start of a
+container, and costs a few microseconds for each new object.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import ClassVar, Protocol
 
     class _Value(Protocol):
-        """What `frozen` makes: its own fields are what `dataclasses.fields` would look up."""
+        """A class made by `frozen`; ``__own_fields__`` is what `dataclasses.fields` returns."""
 
         __dataclass_fields__: ClassVar[dict[str, Field[object]]]
         __own_fields__: ClassVar[tuple[Field[object], ...]]
@@ -30,10 +31,10 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
-    """Make a class a dataclass as `@dataclass(frozen=True, slots=True, kw_only=True)` would.
+    """Return a decorator like `@dataclass(frozen=True, slots=True, kw_only=True)`.
 
-    `fields`, `replace`, `asdict`, ``match``, `copy` and `pickle` treat it as one, and its
-    ``__post_init__`` is called. Not for fields with ``init=False``, nor for `InitVar`.
+    `fields`, `replace`, `asdict`, ``match``, `copy` and `pickle` work with the class, and its
+    ``__post_init__`` is called. Fields with ``init=False`` and `InitVar` are not supported.
     """
 
     def make(cls: type[T]) -> type[T]:
@@ -70,16 +71,16 @@ def _init(self: _Value, /, *positional: object, **named: object) -> None:
 def _named(
     self: _Value, positional: tuple[object, ...], named: dict[str, object]
 ) -> dict[str, object]:
-    """Give all arguments their names."""
+    """Return all arguments by name."""
     names = [each.name for each in self.__own_fields__ if not each.kw_only]
     given = dict(zip(names, positional, strict=False)) | named
     if len(given) < len(positional) + len(named):
-        raise _misuse(self, "got too many arguments, or one of them twice")
+        raise _misuse(self, "got too many arguments, or the same one twice")
     return given
 
 
-def _misuse(self: object, words: str) -> TypeError:
-    return TypeError(f"{type(self).__qualname__}() {words}")
+def _misuse(self: object, problem: str) -> TypeError:
+    return TypeError(f"{type(self).__qualname__}() {problem}")
 
 
 def _repr(self: _Value) -> str:

@@ -1,17 +1,17 @@
-"""An error with parts: what failed, what to do about it, and what a command ends with."""
+"""The base class of errors for users: a message, a hint, and a command's exit code."""
 
 from __future__ import annotations
 
 
 class ExplainedError(Exception):
-    """An error that is raised on purpose, for a user to read.
+    """An expected error, whose message is written for users.
 
-    As text it is one line: *message*, and *hint* after a semicolon.
+    ``str(error)`` is one line: *message*, and *hint* after a semicolon.
 
     Attributes:
         message: what failed, of what, and why if that is known.
-        hint: what the user can do next; None where nothing is known to help.
-        exit_code: what a command that fails by it ends with; None and 0 stand for 1.
+        hint: what the user can do next; None if no remedy is known.
+        exit_code: the exit code of a command that fails with this error; None and 0 mean 1.
     """
 
     exit_code: int | None = 1

@@ -1,31 +1,32 @@
-"""Read JSON that a stranger wrote: it may be of any size and shape, and no JSON at all."""
+"""Parse untrusted JSON, which may have any size and structure, or not be JSON at all."""
 
 from __future__ import annotations
 
-# Type checkers know the name; `typing` takes long to import.
+# Type checkers know this name. It is not imported from `typing`, whose import is slow.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn, TypeGuard
 
-_MOST = 2**64  # sizes, inodes and what servers count or measure
+_MOST = 2**64  # enough for sizes, inode numbers, and counts and durations of servers
 
 
 def parse_json(content: bytes | str, *, limit: int | None = None, strict: bool = False) -> object:
-    """Return the JSON value that *content* is; bytes are UTF-8, with or without a byte order mark.
+    """Return the JSON value of *content*; bytes are UTF-8, with or without a byte order mark.
 
-    *limit* is the longest content, in bytes or characters; None is no limit. With *strict*, no
-    object in it may have the same field twice, and what Python takes beyond JSON is refused, so
-    that the value can be written again: NaN, infinity, and halves of surrogate pairs.
+    *limit* is the maximum length of *content*, in bytes or characters; None means no limit. With
+    *strict*, no object may have the same field twice. NaN, infinity and halves of surrogate pairs,
+    which are not JSON but which Python accepts, are then rejected too, so that the value can be
+    written as JSON again.
 
     Raises:
-        ValueError: it is something else. The message is what can follow the content's name, such
-            as "is not valid JSON (line 1, column 2)", and no text of the content, which may be a
-            password.
+        ValueError: *content* is not such a value. The message continues a sentence that begins with
+            a file's name: "is not valid JSON (line 1, column 2)". It has no text of *content*,
+            which may contain a password.
     """
     if limit is not None and len(content) > limit:
         msg = f"is longer than {limit} bytes"
         raise ValueError(msg)
-    # Raised outside of the handlers: a JSONDecodeError in the chain carries the whole content.
+    # Raised outside the handler: a JSONDecodeError in the chain would contain the whole content.
     value, problem = _parse(content, strict=strict)
     if problem:
         raise ValueError(problem)
@@ -33,7 +34,7 @@ def parse_json(content: bytes | str, *, limit: int | None = None, strict: bool =
 
 
 def is_object(value: object) -> TypeGuard[dict[str, object]]:
-    """Return whether *value* is a JSON object; its names are texts, since a parser made it."""
+    """Return whether *value*, which a JSON parser returned, is an object; its keys are str."""
     return isinstance(value, dict)
 
 
@@ -43,28 +44,28 @@ def is_array(value: object) -> TypeGuard[list[object]]:
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """Return whether *value* is a whole number from 0 to 2⁶⁴ - 1; JSON's true is none."""
+    """Return whether *value* is an integer from 0 to 2⁶⁴ - 1, and not a bool."""
     return isinstance(value, int) and is_measure(value)
 
 
 def is_measure(value: object) -> TypeGuard[float]:
-    """Return whether *value* is a number from 0 to below 2⁶⁴, which can be divided and printed."""
+    """Return whether *value* is a finite number, at least 0 and less than 2⁶⁴, and not a bool."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MOST
 
 
 class _RefusedError(ValueError):
-    """What the parser would have taken, and why it must not."""
+    """Python's parser accepts this text, but strict parsing must not; the message says why."""
 
 
 def _parse(content: bytes | str, *, strict: bool) -> tuple[object, str]:
-    """Return the value, and what is wrong with *content*, "" for nothing."""
+    """Return the value and the problem with *content*; the problem is "" if there is none."""
     import json  # noqa: PLC0415 (it imports re)
 
     pairs, constants = (_unambiguous, _refuse) if strict else (None, None)
     try:
         text = content if isinstance(content, str) else content.decode().removeprefix("\ufeff")
         value: object = json.loads(text, object_pairs_hook=pairs, parse_constant=constants)
-        if strict and "\\u" in text:  # the escape of half of a pair?
+        if strict and "\\u" in text:  # it may be an escape of half of a surrogate pair
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as exc:
         return None, _problem(exc)

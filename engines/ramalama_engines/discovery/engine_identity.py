@@ -1,4 +1,4 @@
-"""What is known of an engine without asking it."""
+"""The identity of an engine: the facts that are known without a request to it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @frozen()
 class EngineIdentity:
-    """Which engine it is.
+    """The identity of an engine, which can be saved and used without opening the engine.
 
-    It can be written down and read again. To open an engine imports its SDK, which takes longer
-    than all that is asked of an engine by a program that uses a container that runs: often nothing.
+    Opening an engine imports its SDK, which is slow. A program that uses a running container often
+    needs no request to the engine at all.
     """
 
     kind: EngineKind
@@ -25,5 +25,5 @@ class EngineIdentity:
 
     @classmethod
     def of(cls, engine: Engine) -> Self:
-        """Return the identity of an engine that is open."""
+        """Return the identity of an open *engine*."""
         return cls(kind=engine.kind, url=engine.url, rootless=engine.rootless)

@@ -1,4 +1,4 @@
-"""Read the JSON files in which Docker and Podman keep settings and passwords."""
+"""Read the JSON files in which Docker and Podman store settings and passwords."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _LARGEST = 4 * 1024 * 1024
 
 
 class JsonFileError(Exception):
-    """A file that cannot be used; the message names it, and shows nothing of what is in it."""
+    """A file cannot be used; the message has its path, and nothing of its content."""
 
 
 def read_object(path: Path) -> dict[str, object]:
-    """Read the one JSON object in *path*.
+    """Return the JSON object in the file *path*.
 
     Raises:
         FileNotFoundError: there is no such file.
-        JsonFileError: it cannot be read, or holds something else.
+        JsonFileError: the file cannot be read, or does not contain a JSON object.
     """
     value, problem = _read(path)
     if not is_object(value):

@@ -1,1 +1,1 @@
-"""What both REST APIs have in common: streams, answers, builds."""
+"""The common parts of both REST APIs: streams, answers, pulls and builds."""

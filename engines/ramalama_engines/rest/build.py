@@ -1,7 +1,8 @@
-"""Ask for an image build and follow it, as far as both engines do it alike.
+"""Request an image build and read its progress: the part that is the same for both engines.
 
-Both stream ``{"stream": "text"}``, in pieces that end anywhere, and put ``{"error"}`` into an
-answer that began with 200. Docker adds ``{"status", "id"}`` while it pulls the base image.
+Both engines stream ``{"stream": "text"}``, in pieces that may end inside a line. They report a
+failure as ``{"error"}`` in an answer whose status is 200. Docker adds ``{"status", "id"}`` while it
+pulls the base image.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
     from ramalama_engines.spec import LocalImage
 
-_COLOR = r"\x1b\[[0-9;]*m"  # docker paints what a step writes to stderr
+_COLOR = r"\x1b\[[0-9;]*m"  # docker colours the text that a step writes to stderr
 
 
 def build_query(tag: str, containerfile: str, build_args: Mapping[str, str]) -> dict[str, str]:
-    """Return the query of ``POST /build``, in the words that both engines know.
+    """Return the query of ``POST /build``, with parameters that both engines support.
 
-    Steps use the host's network: they have packages to fetch, and a bridge takes more of the
-    kernel than every engine may have.
+    Steps use the host's network: they download packages, and a bridge network needs kernel features
+    that some engines do not have.
     """
     return {
         "t": tag,
@@ -41,10 +42,10 @@ def build_query(tag: str, containerfile: str, build_args: Mapping[str, str]) -> 
 
 
 def open_context(context: Path, *, tag: str, engine: str) -> BinaryIO:
-    """Return the archive of *context*, for an image that can be called *tag*; the caller closes it.
+    """Return the archive of the folder *context*, which the caller closes; *tag* is checked first.
 
     Raises:
-        ImageBuildError: the folder cannot be read, or *tag* is no reference.
+        ImageBuildError: the folder cannot be read, or *tag* is not a valid reference.
     """
     try:
         ImageReference.parse(tag)
@@ -63,10 +64,10 @@ def follow_build(
     engine: str,
     on_progress: Callable[[str], None] | None,
 ) -> None:
-    """Tell *on_progress* every line of a build, to its end.
+    """Read a build's answers to their end, and call *on_progress* with each line.
 
     Raises:
-        ImageBuildError: the stream says that the build failed.
+        ImageBuildError: the stream reports that the build failed.
     """
     for line in map(_clean, _lines(answers, tag=tag, engine=engine)):
         if line and on_progress is not None:
@@ -84,7 +85,11 @@ def _lines(answers: Iterable[Mapping[str, Any]], *, tag: str, engine: str) -> It
 
 
 def built_id(image: LocalImage | None, *, tag: str, engine: str) -> str:
-    """Return the ID of the image that has been built."""
+    """Return the ID of the built *image*.
+
+    Raises:
+        ImageBuildError: *image* is None: the build ended without one.
+    """
     if image is None:
         text = "the build ended without an image"
         raise build_error(text, tag=tag, engine=engine)
@@ -92,7 +97,7 @@ def built_id(image: LocalImage | None, *, tag: str, engine: str) -> str:
 
 
 def build_error(text: str, *, tag: str, engine: str) -> ImageBuildError:
-    """Say why *tag* could not be built; *text* is the engine's own, where it has said something."""
+    """Return the error for a build of *tag* that failed; *text* is usually the engine's message."""
     return ImageBuildError(f"cannot build {one_line(tag)}: {_clean(text)}", engine=engine)
 
 
@@ -100,7 +105,7 @@ def _text(answer: Mapping[str, Any]) -> str:
     if text := answer.get("stream"):
         return str(text)
     if status := answer.get("status"):
-        if answer.get("progressDetail"):  # a line for every few bytes
+        if answer.get("progressDetail"):  # such lines come many times a second
             return ""
         layer = answer.get("id")
         return f"{layer}: {status}\n" if layer else f"{status}\n"

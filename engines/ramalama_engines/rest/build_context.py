@@ -1,4 +1,4 @@
-"""Pack a folder as the tar archive that an image is built from."""
+"""Pack a folder into the tar archive from which an engine builds an image."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 
 def pack(context: Path) -> BinaryIO:
-    """Pack *context* into an open file that has no name, and is gone when it is closed.
+    """Pack the folder *context* into a temporary file, which disappears when it is closed.
 
-    Everything in it goes along (a ``.containerignore`` is the business of command lines), owned
-    by root. A link stays a link, which the engine resolves inside the context: nothing from
-    outside the folder gets in. Sockets, pipes and device nodes stay out.
+    The archive has all files of the folder, owned by root; a ``.containerignore`` is not read, as
+    that is a feature of the engines' command lines. A link stays a link, and the engine resolves it
+    inside the context: no file from outside the folder is packed. Sockets, pipes and device nodes
+    are left out.
 
     Raises:
-        OSError: the folder, or something in it, cannot be read.
+        OSError: the folder, or a file in it, cannot be read.
     """
-    archive = tempfile.TemporaryFile()  # noqa: SIM115 (it is the caller's to close)
+    archive = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     try:
         with tarfile.open(fileobj=archive, mode="w") as tar:
             for path in sorted(context.iterdir()):  # the folder itself may be behind a link
@@ -34,7 +35,7 @@ def pack(context: Path) -> BinaryIO:
 
 
 def _shipped(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    """Make *entry* root's; None leaves it out."""
+    """Set root as the owner of *entry*; return None to leave it out."""
     if not (entry.isfile() or entry.isdir() or entry.issym() or entry.islnk()):
         return None
     entry.uid = entry.gid = 0

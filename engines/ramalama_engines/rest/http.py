@@ -1,4 +1,4 @@
-"""What both adapters need of an HTTP service: whose socket it is, and what its failures mean."""
+"""Helpers of both adapters for HTTP: find the user of a socket, read JSON, explain failures."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
 @frozen(kw_only=False)
 class FailurePattern:
-    """A failure that an engine reports: the words that betray it, what it is, what to do.
+    """A kind of failure: how to recognize it in an engine's message, and how to report it.
 
-    *words* is a regular expression, compiled when something has failed; its case does not matter,
-    and ``.`` stands for a line's end too. *message* may name its groups in braces; the engine's
-    own text is added to it.
+    *words* is a regular expression, without regard to case; ``.`` also matches a newline. It is
+    compiled only when a failure is explained. *message* may name its groups in braces, and should
+    say what to do. The engine's own text is added to it.
     """
 
     words: str
@@ -34,16 +34,18 @@ class FailurePattern:
 
 
 def socket_path(url: str) -> str | None:
-    """Return the path in ``unix:///path``, None for any other URL."""
+    """Return the path of a ``unix:///path`` URL, None for any other URL."""
     scheme, _, path = url.partition("://")
     return path if scheme == "unix" else None
 
 
 def peer_uid(path: str) -> int | None:
-    """Ask the kernel which user listens on the UNIX socket *path*; None where it cannot tell.
+    """Return the UID of the process that listens on the UNIX socket *path*.
+
+    None where the operating system cannot report it.
 
     Raises:
-        OSError: nothing listens there, or we may not connect.
+        OSError: no process listens there, or access is denied.
     """
     if not hasattr(socket, "SO_PEERCRED"):
         return None
@@ -54,7 +56,7 @@ def peer_uid(path: str) -> int | None:
 
 
 def explain(text: str, meanings: Iterable[FailurePattern], *, engine: str) -> EngineError | None:
-    """Find what an engine's error *text* means; the first that matches, None for none."""
+    """Return the error for an engine's *text*, by the first pattern that matches; None if none."""
     for meaning in meanings:
         if found := re.search(meaning.words, text, re.IGNORECASE | re.DOTALL):
             named = {name: one_line(words or "") for name, words in found.groupdict().items()}
@@ -64,16 +66,16 @@ def explain(text: str, meanings: Iterable[FailurePattern], *, engine: str) -> En
 
 
 def unavailable(exc: BaseException, *, engine: str, url: str) -> EngineUnavailable:
-    """Say why *engine* did not answer at *url*, from the exception that its SDK raised.
+    """Return the error for an *engine* that did not answer at *url*; its SDK raised *exc*.
 
-    The SDKs wrap the cause several times, and only the operating system's error tells it.
+    The SDKs wrap the cause several times; only the operating system's error has the reason.
     """
     hint = None
     match first_errno(exc):
         case errno.ENOENT:
             reason, hint = "there is no such socket", "is the service started?"
         case errno.ECONNREFUSED:
-            reason, hint = "nothing listens there", "is the service started?"
+            reason, hint = "no process listens there", "is the service started?"
         case errno.EACCES | errno.EPERM:
             reason, hint = "permission denied", "may this user use the socket?"
         case None:
@@ -84,12 +86,12 @@ def unavailable(exc: BaseException, *, engine: str, url: str) -> EngineUnavailab
 
 
 def first_errno(exc: BaseException) -> int | None:
-    """Return the first errno in the chain of causes of *exc*, None where there is none."""
+    """Return the first errno in the chain of causes of *exc*, None if there is none."""
     return next((e.errno for e in _chain(exc) if isinstance(e, OSError) and e.errno), None)
 
 
 def has_timed_out(exc: BaseException) -> bool:
-    """Tell whether *exc* comes from a socket that waited too long."""
+    """Return whether *exc* comes from a socket's timeout."""
     return any(isinstance(e, TimeoutError) for e in _chain(exc))
 
 
@@ -98,7 +100,7 @@ def _innermost(exc: BaseException) -> BaseException:
 
 
 def _chain(exc: BaseException | None) -> Iterator[BaseException]:
-    """Yield *exc*, its cause, and so on; a context that was suppressed is still the truth."""
+    """Yield *exc*, its cause, the cause of that, and so on; include suppressed contexts."""
     seen: set[int] = set()
     while exc is not None and id(exc) not in seen:
         seen.add(id(exc))
@@ -107,10 +109,10 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
 
 
 def members(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 (JSON)
-    """Return the JSON object *value*, empty for null."""
+    """Return the JSON object *value*; a Go program writes null for an empty one."""
     return value or {}
 
 
 def elements(value: Any) -> Sequence[Any]:  # noqa: ANN401 (JSON)
-    """Return the JSON array *value*, empty for null."""
+    """Return the JSON array *value*; a Go program writes null for an empty one."""
     return value or ()

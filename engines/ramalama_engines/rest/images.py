@@ -1,4 +1,4 @@
-"""Read the list of local images, which both engines write alike."""
+"""Read the list of local images, which has the same format for both engines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ramalama_engines.rest.http import elements
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_NO_NAME = "<none>:<none>"  # how older dockers write that there is none
+_NO_NAME = "<none>:<none>"  # older versions of Docker write this for an image without a name
 
 
 def image_summaries(answer: Iterable[Mapping[str, Any]] | None) -> tuple[ImageSummary, ...]:
-    """Read the answer of ``GET /images/json``."""
+    """Parse the answer of ``GET /images/json``."""
     return tuple(
         ImageSummary(
             id=item["Id"],

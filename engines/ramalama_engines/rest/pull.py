@@ -1,7 +1,8 @@
-"""Follow an image pull as the engines report it: progress, and failures in the middle of a 200.
+"""Read the progress and the failures of an image pull from the engine's answer.
 
-Docker, and podman from 4.8 on, send ``{"status", "id", "progressDetail"}``; earlier podman sends
-``{"stream": "Copying blob sha256:…"}``. Both put ``{"error"}`` into a stream that began well.
+Docker, and Podman since version 4.8, send ``{"status", "id", "progressDetail"}``; older versions
+of Podman send ``{"stream": "Copying blob sha256:…"}``. All of them may send ``{"error"}`` in an
+answer whose status is 200.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ def _failure(words: str, advice: str) -> FailurePattern:
 
 
 _FAILURES = (
-    _failure(r"short-name", "its name leaves the registry open; write it in full, quay.io/…"),
-    _failure(r"no space left on device", "the engine's disk is full; make room there"),
+    _failure(r"short-name", "its name has no registry; write it in full, quay.io/…"),
+    _failure(r"no space left on device", "the engine's disk is full; free some space there"),
     _failure(
         r"x509|certificate|tls: |HTTP response to HTTPS client",
         "the registry's TLS certificate cannot be verified;"
-        " install its CA, or give --tls-verify=false",
+        " install its CA, or use --tls-verify=false",
     ),
     _failure(
         r"unauthorized|authentication required|no basic auth credentials"
         r"|access .*denied|invalid username/password",
-        "the registry wants other credentials; log in, or give --authfile",
+        "the registry denies access; log in, or use --authfile",
     ),
     _failure(
         r"manifest unknown|not found|repository name not known|name unknown",
@@ -53,10 +54,10 @@ _FAILURES = (
 def pull_progress(
     answers: Iterable[Mapping[str, Any]], *, image: str, engine: str
 ) -> Iterator[PullProgress]:
-    """Yield the steps of a pull from the objects that the engine streams.
+    """Yield the steps of a pull from the objects in the engine's stream.
 
     Raises:
-        ImagePullError: the stream says that the pull failed.
+        ImagePullError: the stream reports that the pull failed.
     """
     for answer in answers:
         if error := answer.get("error"):
@@ -68,7 +69,7 @@ def pull_progress(
 
 
 def pull_error(text: str, *, image: str, engine: str) -> EngineError:
-    """Say why *image* could not be pulled, from the engine's own *text*."""
+    """Return the error for an *image* that could not be pulled; *text* is the engine's message."""
     reason = explain(text, _FAILURES, engine=engine) or f"{engine}: {one_line(text)}"
     return ImagePullError(f"cannot pull {one_line(image)}: {reason}", engine=engine)
 

@@ -1,4 +1,4 @@
-"""Read the byte streams that both engines send: framed logs, and JSON objects line by line."""
+"""Read the engines' byte streams: logs in frames, and JSON objects, one per line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LONGEST_LINE = 65536
 
 
 def log_lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterator[str]:
-    """Yield the lines in the framed log *chunks*, however the chunks cut frames and lines.
+    """Yield the lines of a framed log; *chunks* may cut frames and lines anywhere.
 
-    A line goes on over frames of the same stream; one longer than *longest* bytes is yielded in
-    pieces. Bytes that are not UTF-8 are replaced.
+    A line may continue in the next frame of the same stream. A line longer than *longest* bytes is
+    yielded in pieces. Bytes that are not UTF-8 are replaced.
     """
     pending: dict[int, bytes] = {}
     for stream, payload in _frames(chunks):
@@ -34,7 +34,7 @@ def log_lines(chunks: Iterable[bytes], *, longest: int = LONGEST_LINE) -> Iterat
 
 
 def json_lines(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects in *chunks*, one a line; what is no object is passed over."""
+    """Yield the JSON objects in *chunks*, one per line; skip lines that are not objects."""
     pending = b""
     for chunk in chunks:
         *ended, pending = (pending + chunk).split(b"\n")
@@ -43,7 +43,7 @@ def json_lines(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _frames(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Yield stream number and payload, the payload in as many parts as it arrives in."""
+    """Yield pairs of stream number and payload; a payload that arrives in parts is not joined."""
     buffer = b""
     stream = missing = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Read small files that others may have written, and no more of them than makes sense."""
+"""Read small files of untrusted content, with a limit on their size."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _AT_ONCE = 1024 * 1024
 
 
 def read_bytes(path: Path | str, *, limit: int) -> bytes:
-    """Read all of the file *path*.
+    """Return the content of the file *path*.
 
     Raises:
-        StoreError: it has over *limit* bytes.
-        OSError: it cannot be read.
+        StoreError: the file is longer than *limit* bytes.
+        OSError: the file cannot be read.
     """
-    # Without a file object, which takes longer to make than such a file to read.
+    # Without a file object: it takes longer to create one than to read a small file.
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         wanted = min(_USUAL, limit + 1)
@@ -40,11 +40,11 @@ def read_bytes(path: Path | str, *, limit: int) -> bytes:
 
 
 def read_json(path: Path | str, *, limit: int) -> object:
-    """Read the JSON value in the file *path*.
+    """Return the JSON value in the file *path*.
 
     Raises:
-        StoreError: it holds none, or is longer than *limit* bytes.
-        OSError: it cannot be read.
+        StoreError: the file is not valid JSON, or is longer than *limit* bytes.
+        OSError: the file cannot be read.
     """
     content = read_bytes(path, limit=limit)
     try:

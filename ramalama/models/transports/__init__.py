@@ -1,6 +1,6 @@
-"""How models are found at the places where they live.
+"""Transports: they find models on model hubs, in registries and at URLs.
 
-To add one: a file, and a row in `TRANSPORTS`.
+To add one, add a module and a row in `TRANSPORTS`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ramalama.models.transports.base import OpenableTransport, RemoteModel, Transport
     from ramalama.models.transports.context import TransportContext
 
-# Module and class, which are imported when a model of the scheme is asked for.
+# Module and class; they are imported when a model of the scheme is requested.
 TRANSPORTS: Mapping[Scheme, tuple[str, str]] = {
     Scheme.OLLAMA: ("ollama.transport", "OllamaTransport"),
     Scheme.HUGGINGFACE: ("huggingface.transport", "HuggingFaceTransport"),
@@ -36,9 +36,9 @@ TRANSPORTS: Mapping[Scheme, tuple[str, str]] = {
 
 @contextmanager
 def open_transport(scheme: Scheme, context: TransportContext) -> Generator[Transport]:
-    """Make the transport of *scheme*, any but `Scheme.FILE`; the network is not used yet.
+    """Open the transport of *scheme*, which is not `Scheme.FILE`; send no request yet.
 
-    What it finds can be fetched as long as the block lasts.
+    The files that it finds can be downloaded only inside the ``with`` block.
     """
     if context.offline:
         yield _Offline()
@@ -56,14 +56,14 @@ def open_transport(scheme: Scheme, context: TransportContext) -> Generator[Trans
 
 
 def load_transport(scheme: Scheme) -> type[OpenableTransport]:
-    """Import the transport of *scheme*, any but `Scheme.FILE`."""
+    """Import the transport class of *scheme*, which is not `Scheme.FILE`."""
     module, name = TRANSPORTS[scheme]
     return cast("type[OpenableTransport]", getattr(import_module(f"{__name__}.{module}"), name))
 
 
 class _Offline:
-    """Finds nothing, and says why."""
+    """A transport that finds no model, because the network must not be used."""
 
     def find(self, reference: ModelRef, wanted: ModelFormat) -> RemoteModel:  # noqa: ARG002 (it makes no difference)
-        msg = f"{reference} is not on this machine, and we are offline"
+        msg = f"{reference} is not on this machine, and offline mode is on"
         raise ModelPullError(msg)

@@ -94,9 +94,9 @@ class Transport(Protocol):
 
 
 class OpenableTransport(Transport, Protocol):
-    """A transport as `ramalama.models.transports.TRANSPORTS` lists it: it makes itself."""
+    """A transport class of `ramalama.models.transports.TRANSPORTS`, with its constructor `open`."""
 
     @classmethod
     def open(cls, context: TransportContext, open_client: OpenClient) -> Transport:
-        """Make it for one call; the clients that it opens are closed with it."""
+        """Return a transport for one call; *open_client* makes clients that are closed after it."""
         ...

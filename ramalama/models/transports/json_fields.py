@@ -1,4 +1,4 @@
-"""Read JSON that a server sent: anything may be of any type."""
+"""Read a server's JSON, in which each value may have any type."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from ramalama_values.json import is_object
 
 
 def text(record: object, key: str) -> str:
-    """Return the string under *key*; "" if there is none, or *record* is no JSON object."""
+    """Return the string under *key*; "" if there is none, or *record* is not a JSON object."""
     value = record.get(key) if is_object(record) else None
     return value if isinstance(value, str) else ""

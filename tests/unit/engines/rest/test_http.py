@@ -70,7 +70,7 @@ def test_words_without_a_meaning_are_not_explained() -> None:
     ("cause", "message"),
     [
         (FileNotFoundError(errno.ENOENT, "no"), "no such socket"),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), "nothing listens there"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), "no process listens there"),
         (PermissionError(errno.EACCES, "no"), "permission denied"),
         (ConnectionResetError(errno.ECONNRESET, "no"), "ECONNRESET"),
         (TimeoutError("timed out"), "no answer (timed out)"),

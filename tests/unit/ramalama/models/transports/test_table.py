@@ -119,7 +119,7 @@ def test_no_request_is_sent_offline(scheme: Scheme, tmp_path: Path) -> None:
 
     with (
         open_transport(scheme, context(tmp_path, offline=True)) as transport,
-        pytest.raises(ModelPullError, match=r"is not on this machine, and we are offline$"),
+        pytest.raises(ModelPullError, match=r"is not on this machine, and offline mode is on$"),
     ):
         transport.find(reference, ModelFormat.GGUF)
 
