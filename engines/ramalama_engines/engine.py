@@ -73,8 +73,7 @@ class Engine(Protocol):
         An exception raised by *on_progress* (or Ctrl-C) ends the pull in the engine, too.
 
         Raises:
-            ImagePullError: the pull failed; the message contains that of the registry or the
-            engine.
+            ImagePullError: the pull failed; the message has the words of registry or engine.
             UnsupportedOption: the engine cannot skip TLS verification for this registry.
         """
         ...

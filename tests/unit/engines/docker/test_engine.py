@@ -173,7 +173,7 @@ def test_without_a_listener_the_message_says_so(tmp_path: Path) -> None:
 
     with (
         DockerEngine(f"unix://{path}") as engine,
-        pytest.raises(EngineUnavailable, match="nothing listens"),
+        pytest.raises(EngineUnavailable, match="no process listens"),
     ):
         engine.rootless  # noqa: B018 (it asks the kernel)
 
