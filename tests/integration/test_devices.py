@@ -177,7 +177,7 @@ def broken(**edits: object) -> str:
     [
         ('{"cdiVersion":', f"no CDI specification .* describes {CDI_NAME}"),
         ("devices: [\n- ] x", f"no CDI specification .* describes {CDI_NAME}"),
-        (broken(deviceNodes=[{"path": "/etc/shadow"}]), "/etc/shadow, which is no device"),
+        (broken(deviceNodes=[{"path": "/etc/shadow"}]), "/etc/shadow, which is not a device"),
         (broken(deviceNodes=[{"path": "/dev/no-such-card"}]), "/dev/no-such-card, which is"),
         (specify("/dev/null").replace('"0.5.0"', '"99.0"'), "no CDI specification"),
     ],
