@@ -1,15 +1,16 @@
 """A real MCP server, made with the SDK: `tool_server.py stdio|http|http-with-key [FILE]`.
 
-Its process id, or its URL, is written to FILE. The last one wants the header ``Authorization:
-Bearer`` with the key `KEY`, and refuses all others with 401.
+Its process id, or its URL, is written to FILE, and FILE.called is made when its tool "sleep" is
+called. A server "http-with-key" wants the header ``Authorization: Bearer`` with the key `KEY`, and
+refuses requests without it with 401.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,10 +63,15 @@ def fail() -> str:
     raise ValueError(msg)
 
 
+def note_call() -> None:
+    Path(f"{sys.argv[-1]}.called").touch()
+
+
 @server.tool()
-def sleep() -> str:
+async def sleep() -> str:
     """Take long."""
-    time.sleep(3600)
+    note_call()
+    await asyncio.sleep(3600)  # in a thread it would go on after the client has gone
     return ""
 
 

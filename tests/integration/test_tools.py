@@ -143,6 +143,7 @@ def test_a_person_is_asked_and_may_interrupt_a_call(person: Person, stdio: Stdio
         screen.type("Sleep!\r")
         screen.wait_for_text("Call tools: sleep {}?")
         screen.type("a\r")
+        eventually(stdio.is_called)
         screen.type("\x03")
         screen.wait_for_text("(stopped)")
         screen.type("Hello\r")
@@ -166,8 +167,7 @@ def test_a_signal_in_the_middle_of_a_call_leaves_nothing_behind(
     with OpenAiServer(tool_call("sleep")) as server:
         words = ("chat", "--url", server.url, stdio.option, ALWAYS, "Sleep!")
         with person.start(*words) as process:
-            assert process.stderr is not None
-            next(line for line in process.stderr if line.startswith("(tool: "))
+            eventually(stdio.is_called)
             process.send_signal(number)
 
             assert process.wait() == code

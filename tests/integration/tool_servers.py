@@ -35,6 +35,10 @@ class Stdio:
             return True
         return False
 
+    def is_called(self) -> bool:
+        """Tell whether its tool "sleep" has been called."""
+        return self.pid_file.with_name(f"{self.pid_file.name}.called").exists()
+
 
 def make_stdio(directory: Path) -> Stdio:
     """Make a server named "tools"."""
