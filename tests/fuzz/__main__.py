@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 _SLOW = 5  # seconds, for one input
-_MEMORY = 1024  # megabytes, for Python with all it keeps
+_MEMORY = 256  # megabytes, for Python with all it keeps; the shortest run takes 50
 _LONGEST = 64 * 1024  # bytes of an input
 _CHANGES = 2  # to an input at a time; with more at once few still make sense
 
