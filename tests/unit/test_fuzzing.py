@@ -13,9 +13,10 @@ from ramalama.errors import ModelError
 from ramalama.models.transports.base import RemoteModel
 from tests.fuzz.targets import HOMES, find_target
 from tests.fuzz.transports import TRANSPORTS
+from tests.fuzz.writes import writing_only_below
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _ROOT = Path(__file__).parents[2]
 
@@ -75,6 +76,28 @@ def test_no_input_of_a_short_run_breaks_what_reads_it(name: str, tmp_path: Path)
     assert f"Done {target.short} runs" in run.stderr
     # What it keeps are inputs that reach what no other did.
     assert len(list((tmp_path / "corpus").iterdir())) > len(target.seeds())
+
+
+WAYS_OUT: Sequence[Callable[[Path], object]] = (
+    Path.touch,
+    Path.mkdir,
+    lambda outside: outside.symlink_to("inside"),
+    lambda outside: (outside.parent / "inside/file").rename(outside),
+    lambda outside: (outside.parent / "inside/../outside").write_text("x"),
+)
+
+
+@pytest.mark.parametrize("write", WAYS_OUT)
+def test_what_is_written_elsewhere_is_noticed(
+    tmp_path: Path, write: Callable[[Path], object]
+) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+
+    with writing_only_below(inside):
+        (inside / "file").write_text("x")
+    with pytest.raises(AssertionError, match="outside"), writing_only_below(inside):
+        write(tmp_path / "outside")
 
 
 @pytest.mark.parametrize("name", TRANSPORTS)
