@@ -201,7 +201,9 @@ class ContainerState:
     """A container as the engine reports it.
 
     *exit_code* is None until the container has exited; it is 128 + n after signal n. *ports* are
-    the published ports, with the host ports that the engine chose.
+    the published ports, with the host ports that the engine chose. *network* is the mode of its
+    network ("none", "host", "bridge" …), which only `Engine.inspect` reports; None in a list.
+    *labels* are those of the container and of its image, and cannot be told apart.
     """
 
     id: str
@@ -213,6 +215,7 @@ class ContainerState:
     created: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     ports: tuple[PortBinding, ...] = ()
+    network: str | None = None
 
 
 @frozen()

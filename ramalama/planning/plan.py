@@ -13,6 +13,7 @@ from ramalama.planning.checks import check_options
 from ramalama.planning.labels import (
     ALIAS_LABEL,
     API_KEY_NAME,
+    ENGINE_LABEL,
     HOST_LABEL,
     INSTANCE_LABEL,
     LABEL,
@@ -200,20 +201,19 @@ class _Planner:
         return (*found, *(self.options.devices or ())), self.accelerator.env
 
     def _labels(self, alias: str, endpoint: Endpoint) -> dict[str, str]:
-        labels = {
+        port = endpoint.port if isinstance(endpoint, TcpEndpoint) else 0
+        return {
             LABEL: "",
             MODEL_LABEL: str(self.options.model),
             ALIAS_LABEL: alias,
-            f"{LABEL}.engine": self.here.engine,
+            ENGINE_LABEL: self.here.engine,
             RUNTIME_LABEL: self.options.runtime.value,
             OWNER_LABEL: self.here.identity.format(),
             INSTANCE_LABEL: str(self.here.instance.path),
+            PLAN_LABEL: "",  # see `with_digest`
+            HOST_LABEL: self.options.host if port else "",
+            PORT_LABEL: str(port or ""),
         }
-        if isinstance(endpoint, TcpEndpoint) and endpoint.port:
-            labels[PORT_LABEL] = str(endpoint.port)
-            if self.options.host != LOOPBACK:
-                labels[HOST_LABEL] = self.options.host
-        return labels
 
 
 def reachable(address: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
+from ramalama.serving.lookup import is_labelled
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
@@ -136,6 +137,8 @@ def _remove_containers(engine: Engine) -> int:
 
 def _remove(engine: Engine, state: ContainerState) -> bool:
     try:
+        if not is_labelled(engine, state):
+            return False
         engine.remove(state.id, force=True)
     except EngineError as exc:
         _log.info("could not remove the unused container %s: %s", state.name, exc)

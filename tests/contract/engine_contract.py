@@ -441,7 +441,8 @@ class EngineContract(Contract):
         assert inspected.created is not None
         whole_second = inspected.created.replace(microsecond=0)
         assert listed.created.replace(microsecond=0) == whole_second
-        assert replace(listed, created=None) == replace(inspected, created=None)
+        assert (listed.network, inspected.network) == (None, "none")
+        assert replace(listed, created=None) == replace(inspected, created=None, network=None)
 
     # Threads
 

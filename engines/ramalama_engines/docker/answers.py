@@ -50,6 +50,7 @@ def inspected_container(answer: Json) -> ContainerState:
         created=datetime.fromisoformat(answer["Created"]),
         labels=config.get("Labels") or {},
         ports=_bound_ports(answer["NetworkSettings"].get("Ports") or {}),
+        network=(answer.get("HostConfig") or {}).get("NetworkMode"),
     )
 
 

@@ -200,7 +200,7 @@ class FakeEngine:
     def create(self, spec: ContainerSpec) -> str:
         """Create the container; reject a spec that no engine would accept."""
         with self._open():
-            self._refuse(spec)
+            image = self._refuse(spec)
             program = self._script(spec)
             if program.create_error is not None:
                 raise program.create_error
@@ -211,7 +211,7 @@ class FakeEngine:
                 image=spec.image,
                 status=ContainerStatus.CREATED,
                 created=datetime.now(tz=UTC),
-                labels=dict(spec.labels),
+                labels={**image.labels, **spec.labels},
             )
             self._containers.append(FakeContainer(spec=spec, program=program, state=state))
             return state.id
@@ -237,7 +237,8 @@ class FakeEngine:
     def inspect(self, container: str) -> ContainerState:
         """Return the container's state."""
         with self._open():
-            return self._find(container).state
+            found = self._find(container)
+            return replace(found.state, network=found.spec.network)
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
         """Return the containers that match, the oldest first."""
@@ -336,8 +337,10 @@ class FakeEngine:
     def _no_such_container(self, container: str) -> ContainerNotFound:
         return ContainerNotFound(f"there is no container {container!r}", engine=self.kind)
 
-    def _refuse(self, spec: ContainerSpec) -> None:
-        if self.image(spec.image) is None:
+    def _refuse(self, spec: ContainerSpec) -> LocalImage:
+        """Return the image of *spec*, unless no engine would accept *spec*."""
+        image = self.image(spec.image)
+        if image is None:
             msg = f"there is no local image {spec.image}"
             raise ImageNotFound(msg, engine=self.kind)
         if spec.name is not None and not _NAME.fullmatch(spec.name):
@@ -349,6 +352,7 @@ class FakeEngine:
         if spec.ports and spec.network in ("none", "host"):
             msg = f"cannot publish ports with network {spec.network!r}"
             raise UnsupportedOption(msg, engine=self.kind)
+        return image
 
     def _bind(self, spec: ContainerSpec) -> tuple[PortBinding, ...]:
         taken = {

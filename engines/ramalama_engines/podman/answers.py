@@ -51,6 +51,7 @@ def container_state(inspect: Json) -> ContainerState:
         ports=tuple(
             port for key, bound in ports.items() for port in _inspected(key, elements(bound))
         ),
+        network=members(inspect.get("HostConfig")).get("NetworkMode"),
     )
 
 

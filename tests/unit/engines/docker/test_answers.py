@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ INSPECTED: dict[str, Any] = {
     "Name": "/ramalama_x",
     "State": {"Status": "running", "ExitCode": 0, "OOMKilled": False},
     "Config": {"Image": "quay.io/ramalama/ramalama:0.25", "Labels": {"ai.ramalama": ""}},
+    "HostConfig": {"NetworkMode": "bridge"},
     "NetworkSettings": {
         "Ports": {
             "8080/tcp": [
@@ -84,7 +86,7 @@ INFO: dict[str, Any] = {
 def test_an_inspected_and_a_listed_container_are_the_same_state() -> None:
     inspected = {**INSPECTED, "Created": "2026-11-22T16:49:10.000000000Z"}
 
-    assert inspected_container(inspected) == STATE
+    assert inspected_container(inspected) == replace(STATE, network="bridge")
     assert listed_container(LISTED) == STATE
 
 
