@@ -38,6 +38,7 @@ _EXITED = r"Exited \((\d+)\)"
 def inspected_container(answer: Json) -> ContainerState:
     """Read ``GET /containers/{id}/json``."""
     state, config = answer["State"], answer["Config"]
+    host: Json = answer.get("HostConfig") or {}
     status = _STATUS.get(state["Status"], ContainerStatus.UNKNOWN)
     return ContainerState(
         id=answer["Id"],
@@ -50,7 +51,7 @@ def inspected_container(answer: Json) -> ContainerState:
         created=datetime.fromisoformat(answer["Created"]),
         labels=config.get("Labels") or {},
         ports=_bound_ports(answer["NetworkSettings"].get("Ports") or {}),
-        network=(answer.get("HostConfig") or {}).get("NetworkMode"),
+        network=host.get("NetworkMode"),
     )
 
 
