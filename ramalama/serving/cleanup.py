@@ -8,6 +8,7 @@ time: each command and each start of the same user checks, and removes the serve
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.serving.lookup import is_labelled
-from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.run_dir import CLEANUP_TIME, ServerDir
 from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
@@ -82,6 +83,7 @@ def remove_directories(run_dir: Path) -> int:
     The directory of a shared server is kept: see `ramalama.serving.usage`.
     """
     removed = 0
+    until = time.monotonic() + CLEANUP_TIME
     try:
         directories = tuple(run_dir.iterdir())
     except OSError:
@@ -91,9 +93,7 @@ def remove_directories(run_dir: Path) -> int:
         if directory.suffix or is_shared(directory):
             continue
         if identity is not None and identity.state() is ProcessState.DEAD:
-            with suppress(OSError):  # an error for one must not stop the removal of the next
-                ServerDir(directory).remove()
-                removed += 1
+            removed += ServerDir(directory).remove(seconds=max(0.0, until - time.monotonic()))
     return removed
 
 

@@ -6,8 +6,8 @@ owns it, so a directory has an owner from the moment when it is created.
 
 from __future__ import annotations
 
+import logging
 import os
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,12 +15,21 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
 from ramalama.planning.labels import API_KEY_NAME, SOCKET_NAME
+from ramalama.system.removal import remove_tree
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from ramalama.system.process_identity import ProcessIdentity
+
+CLEANUP_TIME = 2.0
+"""Seconds that one clean-up may take for a directory; Ctrl-C waits for its end."""
+
+ASIDE_SUFFIX = ".left"
+"""The suffix of the directories that cannot be removed; no clean-up tries again."""
+
+_log = logging.getLogger("ramalama.orphans")
 
 _TOKEN_BYTES = 4
 _LONGEST_SOCKET_PATH = 107  # bytes; the size of sun_path minus its NUL, see unix(7)
@@ -68,10 +77,26 @@ class ServerDir:
         except OSError:
             return None
 
-    def remove(self) -> None:
-        """Remove the directory and its contents; no error if it does not exist."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+    def remove(self, *, seconds: float = CLEANUP_TIME) -> bool:
+        """Remove the directory and its contents, which the server wrote; return whether it is gone.
+
+        If only the time was over, a later call goes on. What cannot be removed is set aside, with a
+        warning, and not tried again. No error is raised.
+        """
+        left = remove_tree(self.path, seconds=seconds)
+        if left is not None and left.reason is not None:
+            self._set_aside(left.reason)
+        return left is None
+
+    def _set_aside(self, reason: str) -> None:
+        aside = self.path.with_name(f"{self.path.name}{ASIDE_SUFFIX}")
+        with suppress(OSError):
+            self.path.rename(aside)
+        _log.warning(
+            "what a server has written to %s cannot be removed: %s; remove it yourself",
+            aside,
+            reason,
+        )
 
 
 def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:

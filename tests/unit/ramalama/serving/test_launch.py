@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,10 +57,12 @@ from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import IMAGE, INPUTS
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
+from tests.unit.ramalama.system.test_removal import deep
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+    from ramalama.api.keywords import StartKeywords
 
 DEAD = replace(ProcessIdentity.of_this_process(), start=1)
 
@@ -89,6 +92,17 @@ def test_closing_it_twice_is_no_error(servers: ServerFixture) -> None:
 
     server.close()
     server.close()
+
+    assert servers.is_clean()
+
+
+@pytest.mark.parametrize("how", [{}, {"reuse": True}])
+def test_a_server_that_fills_its_directory_spoils_neither_the_block_nor_the_clean_up(
+    servers: ServerFixture, how: StartKeywords
+) -> None:
+    with servers.ramalama().serve(servers.options, **how) as server:
+        assert isinstance(server.endpoint, UnixEndpoint)
+        deep(Path(server.endpoint.path).parent)
 
     assert servers.is_clean()
 

@@ -204,6 +204,20 @@ def test_a_link_with_a_dead_owners_name_leads_nowhere(run_dir: Path) -> None:
     assert not (run_dir / f"{dead.format()}-00fe").exists()
 
 
+def test_what_cannot_be_removed_is_told_once_with_its_path(
+    run_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = ProcessIdentity.of_this_process()
+    name = f"{replace(mine, start=mine.start + 1).format()}-00ff"
+    (run_dir / name).symlink_to("nowhere")
+
+    assert [remove_directories(run_dir) for _ in range(2)] == [0, 0]
+    (told,) = caplog.messages
+    assert str(run_dir / f"{name}.left") in told
+    assert "remove it yourself" in told
+    assert [path.name for path in run_dir.iterdir()] == [f"{name}.left"]
+
+
 def test_where_nothing_was_ever_started_there_is_nothing_to_remove(run_dir: Path) -> None:
     assert remove_directories(run_dir / "missing") == 0
 
