@@ -17,6 +17,7 @@ from ramalama.planning.labels import (
 )
 from ramalama.planning.plan import reachable
 from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.usage import process_in
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_engines.errors import ContainerNotFound
 from ramalama_engines.spec import ContainerStatus, PortBinding
@@ -120,12 +121,13 @@ def directory_of(state: ContainerState, run_dir: Path) -> ServerDir | None:
     """Return the directory of a server of this user; None if it is another user's, or was removed.
 
     Any user of the engine can write labels. So a directory in a label counts only if it is directly
-    below *run_dir*, and exists.
+    below *run_dir*, however that is spelled, and belongs to this user.
     """
-    path = Path(state.labels.get(INSTANCE_LABEL, ""))
-    if path.parent != run_dir.absolute() or not path.is_dir():
+    label = state.labels.get(INSTANCE_LABEL, "")
+    directory = ServerDir(run_dir.absolute() / Path(label).name)
+    if process_in(directory.path.name) is None or not directory.is_own():
         return None
-    return ServerDir(path)
+    return directory if directory.is_at(label) else None
 
 
 def _endpoint(state: ContainerState, directory: ServerDir) -> Endpoint | None:

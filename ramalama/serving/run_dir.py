@@ -46,6 +46,28 @@ class ServerDir:
         """The path of the UNIX socket on which the server listens."""
         return self.path / SOCKET_NAME
 
+    def is_own(self) -> bool:
+        """Return whether it exists, is no link, and belongs to this user."""
+        try:
+            status = self.path.lstat()
+        except (OSError, ValueError):
+            return False
+        return _is_own(status)
+
+    def is_at(self, label: str) -> bool:
+        """Return whether *label*, the path in a container's label, is the path of this directory.
+
+        The path of a directory can be spelled in many ways, so device and inode decide. A path that
+        leads nowhere for this process is compared by its last part, which is a name of its own.
+        """
+        path = Path(label)
+        if path.name != self.path.name:
+            return False
+        try:
+            return os.path.samestat(path.stat(), self.path.stat())
+        except (OSError, ValueError):
+            return True
+
     def make(self) -> None:
         """Create the directory so that only this user can open it.
 
@@ -129,12 +151,16 @@ def new_server_dir(run_dir: Path, identity: ProcessIdentity) -> ServerDir:
     Raises:
         ConfigError: the path of the socket would be longer than the kernel allows.
     """
-    token = os.urandom(_TOKEN_BYTES).hex()
-    instance = ServerDir(run_dir.absolute() / f"{identity.format()}-{token}")
-    if len(os.fsencode(instance.socket)) > _LONGEST_SOCKET_PATH:
-        msg = f"the path {run_dir} is too long for a socket"
-        raise ConfigError(msg, hint="set XDG_RUNTIME_DIR to a shorter one")
-    return instance
+    name = f"{identity.format()}-{os.urandom(_TOKEN_BYTES).hex()}"
+    # Without links, which may have gone when another process reads the path in a label. But a link
+    # may also be there to make the path shorter. A link in the place of *run_dir* is refused later.
+    above = run_dir.absolute().parent
+    for parent in (Path(os.path.realpath(above), run_dir.name), run_dir.absolute()):
+        instance = ServerDir(parent / name)
+        if len(os.fsencode(instance.socket)) <= _LONGEST_SOCKET_PATH:
+            return instance
+    msg = f"the path {run_dir} is too long for a socket"
+    raise ConfigError(msg, hint="set XDG_RUNTIME_DIR to a shorter one")
 
 
 def ensure_private(directory: Path) -> None:
@@ -148,10 +174,13 @@ def ensure_private(directory: Path) -> None:
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
         status = directory.lstat()
-    own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-    if not own or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if not _is_own(status) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         msg = f"{directory} is not a private directory of yours"
         raise ConfigError(msg, hint="remove it, or set XDG_RUNTIME_DIR")
+
+
+def _is_own(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 @contextmanager

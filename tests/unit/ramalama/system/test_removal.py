@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +13,17 @@ import pytest
 from ramalama.system.removal import Leftover, remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Generator
 
 MINUTE = 60.0
+
+
+@pytest.fixture
+def place() -> Generator[Path]:
+    """A directory that is removed even if the test fails; pytest could not do it."""
+    path = Path(tempfile.mkdtemp(prefix="rl-"))
+    yield path
+    subprocess.run(["rm", "-rf", str(path)], check=True)
 
 
 def deep(top: Path) -> None:
@@ -61,20 +71,20 @@ def links(top: Path) -> None:
 
 @pytest.mark.parametrize("fill", [deep, wide, inaccessible, read_only, links])
 def test_a_directory_is_removed_whatever_is_in_it_and_nothing_else(
-    tmp_path: Path, fill: Callable[[Path], None]
+    place: Path, fill: Callable[[Path], None]
 ) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "precious/file").write_text("kept")
-    (tmp_path / "top").mkdir()
-    fill(tmp_path / "top")
+    (place / "precious").mkdir()
+    (place / "precious/file").write_text("kept")
+    (place / "top").mkdir()
+    fill(place / "top")
 
-    assert remove_tree(tmp_path / "top", seconds=MINUTE) is None
-    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
-    assert (tmp_path / "precious/file").read_text() == "kept"
+    assert remove_tree(place / "top", seconds=MINUTE) is None
+    assert [path.name for path in place.iterdir()] == ["precious"]
+    assert (place / "precious/file").read_text() == "kept"
 
 
-def test_a_removal_ends_when_its_time_is_over_and_a_later_one_goes_on(tmp_path: Path) -> None:
-    top = tmp_path / "top"
+def test_a_removal_ends_when_its_time_is_over_and_a_later_one_goes_on(place: Path) -> None:
+    top = place / "top"
     top.mkdir()
     deep(top)
 
@@ -84,16 +94,16 @@ def test_a_removal_ends_when_its_time_is_over_and_a_later_one_goes_on(tmp_path: 
     assert not top.exists()
 
 
-def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path) -> None:
-    (tmp_path / "precious").mkdir()
-    (tmp_path / "top").symlink_to("precious")
+def test_a_link_in_the_place_of_the_directory_is_not_followed(place: Path) -> None:
+    (place / "precious").mkdir()
+    (place / "top").symlink_to("precious")
 
-    left = remove_tree(tmp_path / "top", seconds=MINUTE)
+    left = remove_tree(place / "top", seconds=MINUTE)
 
     assert left == Leftover(reason="Not a directory")
-    assert (tmp_path / "precious").exists()
+    assert (place / "precious").exists()
 
 
-def test_what_is_not_there_need_not_be_removed(tmp_path: Path) -> None:
-    assert remove_tree(tmp_path / "top", seconds=MINUTE) is None
-    assert remove_tree(tmp_path / "missing/top", seconds=MINUTE) is None
+def test_what_is_not_there_need_not_be_removed(place: Path) -> None:
+    assert remove_tree(place / "top", seconds=MINUTE) is None
+    assert remove_tree(place / "missing/top", seconds=MINUTE) is None
