@@ -23,7 +23,7 @@ def place() -> Generator[Path]:
     """A directory that is removed even if the test fails; pytest could not do it."""
     path = Path(tempfile.mkdtemp(prefix="rl-"))
     yield path
-    subprocess.run(["rm", "-rf", str(path)], check=True)
+    subprocess.run(["/bin/rm", "-rf", str(path)], check=True)
 
 
 def deep(top: Path) -> None:
