@@ -44,7 +44,7 @@ class Ramalama:
     """Runs models in containers on one engine; use one object per process, and close it at the end.
 
     The engine is not contacted before it is needed. All methods block, and may be called from any
-    thread.
+    thread. A process that is forked meanwhile may use it, too, but cleans up nothing.
 
     Attributes:
         config: the settings of this host; None takes the defaults.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -18,7 +19,8 @@ class ServerContainer:
     """The container and the directory of one server; `remove` removes both, at any time.
 
     The caller must call `remove` in the end, even after an error, or use `with`. Signals do not
-    interrupt a step, so no container is created without its ID being known here.
+    interrupt a step, so no container is created without its ID being known here. In a process that
+    was forked meanwhile, `remove` does nothing.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class ServerContainer:
         self._engine = engine
         self._directory = directory
         self._container = container
+        self._opener = os.getpid()
 
     @property
     def container(self) -> str | None:
@@ -68,7 +71,8 @@ class ServerContainer:
         Raises:
             EngineError: the engine does not answer, or cannot remove the container.
         """
-        run_uninterrupted(self._remove)
+        if os.getpid() == self._opener:
+            run_uninterrupted(self._remove)
 
     def __enter__(self) -> Self:
         return self
