@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.serving.lookup import is_labelled
-from ramalama.serving.run_dir import CLEANUP_TIME, ServerDir
+from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
@@ -96,9 +96,10 @@ def remove_directories(run_dir: Path) -> int:
         return 0
     for directory in directories:
         identity = process_in(directory.name)
-        if directory.suffix or is_shared(directory):
+        begun = directory.suffix == REMOVING_SUFFIX
+        if not begun and (directory.suffix or is_shared(directory)):
             continue
-        if identity is not None and identity.state() is ProcessState.DEAD:
+        if begun or (identity is not None and identity.state() is ProcessState.DEAD):
             removed += ServerDir(directory).remove(seconds=max(0.0, until - time.monotonic()))
     return removed
 

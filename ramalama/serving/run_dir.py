@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CLEANUP_TIME = 2.0
 """Seconds that one clean-up may take for a directory; Ctrl-C waits for its end."""
 
+REMOVING_SUFFIX = ".removing"
+"""The suffix of the directories whose removal has begun; the next clean-up goes on."""
+
 ASIDE_SUFFIX = ".left"
 """The suffix of the directories that cannot be removed; no clean-up tries again."""
 
@@ -102,23 +105,25 @@ class ServerDir:
     def remove(self, *, seconds: float = CLEANUP_TIME) -> bool:
         """Remove the directory and its contents, which the server wrote; return whether it is gone.
 
-        If only the time was over, a later call goes on. What cannot be removed is set aside, with a
-        warning, and not tried again. No error is raised.
+        If only the time was over, the next clean-up of any process goes on. What cannot be removed
+        is set aside, with a warning, and not tried again. No error is raised.
         """
-        left = remove_tree(self.path, seconds=seconds)
+        going = self.path.with_suffix(REMOVING_SUFFIX)
+        with suppress(OSError):  # it does not exist
+            self.path.rename(going)
+        left = remove_tree(going, seconds=seconds)
         if left is not None and left.reason is not None:
-            self._set_aside(left.reason)
+            _set_aside(going, left.reason)
         return left is None
 
-    def _set_aside(self, reason: str) -> None:
-        aside = self.path.with_name(f"{self.path.name}{ASIDE_SUFFIX}")
-        with suppress(OSError):
-            self.path.rename(aside)
-        _log.warning(
-            "what a server has written to %s cannot be removed: %s; remove it yourself",
-            aside,
-            reason,
-        )
+
+def _set_aside(directory: Path, reason: str) -> None:
+    aside = directory.with_suffix(ASIDE_SUFFIX)
+    with suppress(OSError):
+        directory.rename(aside)
+    _log.warning(
+        "what a server has written to %s cannot be removed: %s; remove it yourself", aside, reason
+    )
 
 
 def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:

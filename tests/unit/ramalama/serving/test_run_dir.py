@@ -204,6 +204,19 @@ def test_a_link_with_a_dead_owners_name_leads_nowhere(run_dir: Path) -> None:
     assert not (run_dir / f"{dead.format()}-00fe").exists()
 
 
+def test_a_removal_whose_time_was_over_is_continued_whoever_lives(run_dir: Path) -> None:
+    instance = new_server_dir(run_dir, ProcessIdentity.of_this_process())
+    instance.make()
+    (instance.path / "a/b").mkdir(parents=True)
+    (instance.path / "c/d").mkdir(parents=True)
+
+    assert instance.remove(seconds=0) is False
+    assert not instance.path.exists()
+
+    assert remove_directories(run_dir) == 1
+    assert list(run_dir.iterdir()) == []
+
+
 def test_what_cannot_be_removed_is_told_once_with_its_path(
     run_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

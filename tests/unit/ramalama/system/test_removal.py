@@ -26,10 +26,10 @@ def place() -> Generator[Path]:
     subprocess.run(["/bin/rm", "-rf", str(path)], check=True)
 
 
-def deep(top: Path) -> None:
+def deep(top: Path, *, levels: int = 3000) -> None:
     """Nest more directories than Python can recurse and than a path can name."""
     here = os.open(top, os.O_RDONLY)
-    for _ in range(3000):
+    for _ in range(levels):
         os.mkdir("d", dir_fd=here)
         (above, here) = (here, os.open("d", os.O_RDONLY, dir_fd=here))
         os.close(above)
