@@ -17,6 +17,7 @@ from ramalama.errors import ConfigError
 from ramalama.planning.labels import API_KEY_NAME, SOCKET_NAME
 from ramalama.system.removal import remove_tree
 from ramalama_values import frozen
+from ramalama_values.directories import PRIVATE, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -34,6 +35,8 @@ ASIDE_SUFFIX = ".left"
 
 _log = logging.getLogger("ramalama.orphans")
 
+_TEMPORARY = Path("/tmp")  # noqa: S108 (see `_run_dir_below`)
+_MOST_NAMES = 10
 _TOKEN_BYTES = 4
 _LONGEST_SOCKET_PATH = 107  # bytes; the size of sun_path minus its NUL, see unix(7)
 
@@ -79,7 +82,7 @@ class ServerDir:
         """
         ensure_private(self.path.parent)
         with _writing(self.path):
-            self.path.mkdir(mode=0o700)
+            self.path.mkdir(mode=PRIVATE)
 
     def write_api_key(self, key: str) -> None:
         """Write the API key to the file that the server reads.
@@ -126,7 +129,7 @@ def _set_aside(directory: Path, reason: str) -> None:
     )
 
 
-def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
+def default_run_dir(env: Mapping[str, str], *, uid: int, temporary: Path = _TEMPORARY) -> Path:
     """Return the parent of the servers' directories: private to the user, and emptied at boot.
 
     `XDG_RUNTIME_DIR` is ignored if it belongs to another user, as it may with sudo.
@@ -139,8 +142,28 @@ def default_run_dir(env: Mapping[str, str], *, uid: int) -> Path:
     elif (user_dir := Path(f"/run/user/{uid}")).is_dir():
         run_dir = user_dir / "ramalama"
     else:
-        run_dir = Path(f"/tmp/ramalama-{uid}")  # noqa: S108 (checked by ensure_private)
+        run_dir = _run_dir_below(temporary, uid)
     return run_dir
+
+
+def _run_dir_below(temporary: Path, uid: int) -> Path:
+    """Return a directory in *temporary*, where any user may take any name.
+
+    It is the first one that belongs to the user, so that all processes of the user agree; without
+    one, the first name that is free.
+    """
+    names = (f"ramalama-{uid}", *(f"ramalama-{uid}-{number}" for number in range(1, _MOST_NAMES)))
+    paths = [temporary / name for name in names]
+    own = (path for path in paths if _owner(path) == uid)
+    free = (path for path in paths if _owner(path) is None)
+    return next(own, next(free, paths[0]))  # `ensure_private` refuses that of another user
+
+
+def _owner(path: Path) -> int | None:
+    try:
+        return path.lstat().st_uid
+    except OSError:
+        return None
 
 
 def _may_be_own(directory: Path, uid: int) -> bool:
@@ -175,13 +198,13 @@ def ensure_private(directory: Path) -> None:
         ConfigError: it belongs to another user, is a link, or other users may write to it.
     """
     with _writing(directory):
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        make_directories(directory.parent, mode=PRIVATE)
         with suppress(FileExistsError):
-            directory.mkdir(mode=0o700)
+            directory.mkdir(mode=PRIVATE)
         status = directory.lstat()
     if not _is_own(status) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         msg = f"{directory} is not a private directory of yours"
-        raise ConfigError(msg, hint="remove it, or set XDG_RUNTIME_DIR")
+        raise ConfigError(msg, hint="set XDG_RUNTIME_DIR to a directory of yours")
 
 
 def _is_own(status: os.stat_result) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from ramalama.errors import ConfigError
 from ramalama.serving.cleanup import remove_directories
-from ramalama.serving.run_dir import ServerDir, default_run_dir, new_server_dir
+from ramalama.serving.run_dir import ServerDir, default_run_dir, ensure_private, new_server_dir
 from ramalama.system.process_identity import ProcessIdentity
 from tests.unit.ramalama.made_up import LEASE
 
@@ -171,6 +171,35 @@ def test_servers_live_where_nothing_outlives_the_boot(
     env: dict[str, str], uid: int, expected: str
 ) -> None:
     assert str(default_run_dir(env, uid=uid)) == expected
+
+
+def test_a_name_that_another_user_has_taken_is_not_used(run_dir: Path) -> None:
+    uid = os.getuid() + 1
+    names = [f"ramalama-{uid}", f"ramalama-{uid}-1"]
+    for name in names:
+        (run_dir / name).mkdir()
+
+    assert default_run_dir({}, uid=uid, temporary=run_dir) == run_dir / f"ramalama-{uid}-2"
+
+
+def test_all_processes_of_a_user_agree_on_a_directory_whoever_takes_which_name(
+    run_dir: Path,
+) -> None:
+    uid = os.getuid() or 65534
+    own = run_dir / f"ramalama-{uid}-1"
+    own.mkdir()
+    os.chown(own, uid, -1)
+
+    assert default_run_dir({}, uid=uid, temporary=run_dir) == own
+
+
+def test_where_other_users_have_taken_all_names_the_variable_is_named(run_dir: Path) -> None:
+    path = run_dir / "taken"
+    path.mkdir(mode=0o777)
+    path.chmod(0o777)
+
+    with pytest.raises(ConfigError, match="set XDG_RUNTIME_DIR to a directory of yours"):
+        ensure_private(path)
 
 
 def test_directories_of_dead_owners_are_removed_and_all_others_stay(run_dir: Path) -> None:
