@@ -14,7 +14,7 @@ from ramalama.cli.arguments import add_group
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.config import Config, config_files
 from ramalama.config.option_spec import Group
-from ramalama_engines import InvokingUser
+from ramalama_engines.user import InvokingUser
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

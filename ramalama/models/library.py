@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.remove import RemovedModel
     from ramalama.models.store.store import ModelStore
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.models.transports.context import TransportContext
+    from ramalama.models.transports.base import TransportContext
     from ramalama_engines.user import InvokingUser
 
 
@@ -192,7 +192,7 @@ class Models:
         return self.store.collect_garbage(dry_run=dry_run, on_wait=on_wait)
 
     def _context(self, options: PullOptions) -> TransportContext:
-        from ramalama.models.transports.context import TransportContext  # noqa: PLC0415 (as above)
+        from ramalama.models.transports.base import TransportContext  # noqa: PLC0415 (as above)
 
         return TransportContext(
             user=self._user,

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, ModelUnsupported
 from ramalama.events import DownloadRetrying, DownloadWaiting, FileReady, ignore
-from ramalama.models.download.disk_space import disk_errors, require_space
 from ramalama.models.download.job import DownloadMode, Job
 from ramalama.models.download.limits import Limits
-from ramalama.models.download.partial import Partial, allocated
+from ramalama.models.download.partial import Partial, allocated, disk_errors, require_space
 from ramalama.models.download.response import StartOver
 from ramalama.models.download.source import Source
 from ramalama.models.download.transfer import Transfer
 from ramalama.models.download.values import FetchedBlob
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.system.locks import locked
 
 if TYPE_CHECKING:

@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama._version import __version__
-from ramalama.models.http.retry import (
+from ramalama.models.http.failures import (
+    DEFAULT_RETRY_POLICY,
     TRANSIENT_STATUSES,
+    AnswerTooLong,
     RetryPolicy,
     TransientError,
     asked_pause,
+    refuse_downgrade,
     transient_errors,
+    translated,
 )
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Generator, Iterable, Mapping
+
 
 _log = logging.getLogger("ramalama.http")
 
@@ -35,16 +40,12 @@ _SILENCE = 30.0  # seconds; a server that sends nothing for so long counts as go
 _CONNECTIONS = 16
 _MOST_REDIRECTS = 10
 _LARGEST_ANSWER = 32 * 1024 * 1024
-_RETRY_POLICY = RetryPolicy()
+
 
 # The only headers that another host may get after a redirect.
 _FOR_EVERY_HOST = frozenset({"accept", "accept-encoding", "range", "if-range"})
 # If a redirect has a longer body, its connection is closed instead of being reused.
 _PIECES_OF_REDIRECT = 4
-
-
-class AnswerTooLong(Exception):
-    """The server sends more than a reasonable answer can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def ask(  # noqa: PLR0913 (the parts of a request)
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     limit: int = _LARGEST_ANSWER,
-    retry_policy: RetryPolicy = _RETRY_POLICY,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     silence: float = _SILENCE,
 ) -> HttpAnswer:
     """Request a small answer of at most *limit* bytes; retry after transient errors.
@@ -127,6 +128,27 @@ def ask(  # noqa: PLR0913 (the parts of a request)
         failure = exc.__cause__ or exc
     # Raised outside the handler, or it would become its own context.
     raise failure
+
+
+def ask_server(
+    client: httpx2.Client,
+    url: str,
+    *,
+    accept: str = "*/*",
+    limit: int,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
+) -> HttpAnswer:
+    """Return an answer of at most *limit* bytes, whatever its status.
+
+    Raises:
+        ModelPullError: there is no answer, or it would come from a server without TLS.
+    """
+    with translated(url):
+        answer = ask(
+            client, url, headers={"accept": accept}, limit=limit, retry_policy=retry_policy
+        )
+    refuse_downgrade(url, answer.url)
+    return answer
 
 
 def _note(url: str, retry_policy: RetryPolicy) -> Callable[[TransientError, float], None]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ramalama.events import EventHook
     from ramalama.models.download.values import RemoteBlob
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.gc import GarbageReport
     from ramalama.models.store.layout import StoreLayout

@@ -13,19 +13,16 @@ from urllib.parse import unquote, urlsplit
 
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import (
+from ramalama.models.http.failures import (
+    DEFAULT_RETRY_POLICY,
     TRANSIENT_STATUSES,
     TransientError,
     asked_pause,
-    transient_errors,
-)
-from ramalama.models.transports.api_requests import (
-    DEFAULT_RETRY_POLICY,
     refuse_downgrade,
     server_of,
+    transient_errors,
     translated,
 )
 from ramalama.models.transports.base import RemoteFile, RemoteModel
@@ -38,10 +35,10 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.errors import ModelError
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenClient, TransportContext
 
 _MAGIC = b"GGUF"
 _LFS_POINTER = b"vers"  # "version https://git-lfs.github.com/spec/v1"

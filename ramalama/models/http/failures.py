@@ -1,4 +1,4 @@
-"""Recognize transient errors of servers, and decide how often to retry."""
+"""Recognize failures of requests, decide how often to retry, and report errors in one line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from typing import TYPE_CHECKING
 import httpx2
 import tenacity
 
+from ramalama.errors import ModelPullError
+from ramalama_values.text import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+
 
 # Statuses that may be different in a moment; those from 520 on are Cloudflare's.
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
-_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE = 30.0  # seconds
+LONGEST_DETAIL = 200  # characters shown of an answer, which may be a proxy's HTML page
+
+
+class AnswerTooLong(Exception):
+    """The server sends more than a reasonable answer can have."""
 
 
 class TransientError(Exception):
@@ -34,11 +43,12 @@ class RetryPolicy:
     """How often a failed request is repeated, and when.
 
     Attributes:
-        tries: the largest number of requests while none brings any data. first: seconds before the
-        second request; the pause doubles each time. A random time of up to
-            *first* is added, so that clients that failed together do not return together.
-        longest: seconds; if a server asks for a longer pause, the request is not repeated. sleep:
-        waits for so many seconds. tell: called before each pause with the reason and the seconds.
+        tries: the largest number of requests while none brings any data.
+        first: seconds before the second request; the pause doubles each time. A random time of up
+            to *first* is added, so that clients that failed together do not return together.
+        longest: seconds; if a server asks for a longer pause, the request is not repeated.
+        sleep: waits for so many seconds.
+        tell: called before each pause with the reason and the seconds.
     """
 
     tries: int = 4
@@ -77,6 +87,9 @@ class RetryPolicy:
             before_sleep=tell,
             reraise=True,
         )
+
+
+DEFAULT_RETRY_POLICY = RetryPolicy()
 
 
 @contextmanager
@@ -169,3 +182,37 @@ def _failure(state: tenacity.RetryCallState) -> TransientError:
     """Return the exception of the last attempt."""
     failure = state.outcome.exception() if state.outcome else None
     return failure if isinstance(failure, TransientError) else TransientError("")
+
+
+@contextmanager
+def translated(url: str) -> Generator[None]:
+    """Turn an error of a request to the server of *url* into a `ModelPullError`."""
+    try:
+        yield
+    except AnswerTooLong as exc:
+        msg = f"{server_of(url)} sends too much: {exc}"
+        raise ModelPullError(msg) from exc
+    except TransientError as exc:
+        cause = exc.__cause__
+        reason = advise(cause) if isinstance(cause, httpx2.HTTPError) else str(exc)
+        msg = f"{server_of(url)} cannot be used: {one_line(reason)}"
+        raise ModelPullError(msg) from exc
+    except (httpx2.HTTPError, httpx2.InvalidURL) as exc:
+        msg = f"{server_of(url)} cannot be used: {one_line(advise(exc))}"
+        raise ModelPullError(msg) from exc
+
+
+def refuse_downgrade(asked: str, answered: str) -> None:
+    """Reject an answer that came without TLS to a request with TLS.
+
+    Raises:
+        ModelPullError: *asked* used TLS, but *answered*, to which it was redirected, does not.
+    """
+    if asked.startswith("https:") and not answered.startswith("https:"):
+        msg = f"{server_of(asked)} redirects to a server without TLS, whose answers are not trusted"
+        raise ModelPullError(msg)
+
+
+def server_of(url: str) -> str:
+    """Return host and port of *url*, without a user and password, which a mirror's URL may have."""
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
