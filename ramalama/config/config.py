@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ramalama_chat.tools.server_address import ToolServerAddress
 
 DEFAULT = "default"
+_TABLE = "ramalama"
 _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the time of the TOML parser grows with their square
 _ENVIRONMENT = "the environment"
@@ -64,7 +65,7 @@ class Config:
         transport: transport of references without one.
         prefix: prompt of the chat; None is the seal, where the terminal can show it.
         sources: where each setting comes from that is not the default, for messages.
-        warnings: unknown keys, a sentence each.
+        warnings: what was ignored in the files, a sentence each.
     """
 
     engine: EngineKind | None = None
@@ -104,7 +105,9 @@ class Config:
         config = cls()
         named = env.get(_FILE_VARIABLE)
         for file in files:
-            config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
+            settings, warnings = _read(file, must_exist=str(file) == named)
+            config = replace(config, warnings=(*config.warnings, *warnings))
+            config = _with_settings(config, settings, str(file))
         # An empty variable counts as unset.
         variables = {key: value for key in SETTINGS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
@@ -130,15 +133,16 @@ def _with_drop_ins(directories: Sequence[Path]) -> Iterator[Path]:
         yield from sorted(file.with_name("ramalama.conf.d").glob("*.conf"))
 
 
-def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
+def _read(file: Path, *, must_exist: bool) -> tuple[Mapping[str, object], Sequence[str]]:
+    """Return the settings of *file*, and warnings about what stands outside their table."""
     try:
-        with file.open(encoding="utf-8") as stream:
+        with file.open(encoding="utf-8-sig") as stream:  # some editors begin with a mark
             text = stream.read(_LONGEST_FILE + 1)
     except (FileNotFoundError, NotADirectoryError) as exc:
         if must_exist:
             msg = f"{_FILE_VARIABLE} names {file}, which is not there"
             raise ConfigError(msg) from exc
-        return {}
+        return {}, ()
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"cannot read {file}: {exc}"
         raise ConfigError(msg) from exc
@@ -148,14 +152,20 @@ def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
     import tomllib  # noqa: PLC0415 (few users have a file)
 
     try:
-        table: object = tomllib.loads(text).get("ramalama", {})
+        tables: dict[str, object] = tomllib.loads(text)
     except (ValueError, RecursionError) as exc:  # TOMLDecodeError, or a number of 5000 digits
         msg = f"{file} is not TOML: {exc}"
         raise ConfigError(msg) from exc
+    table = tables.pop(_TABLE, {})
     if not isinstance(table, dict):
-        msg = f"{file}: [ramalama] is not a table"
+        msg = f"{file}: [{_TABLE}] is not a table"
         raise ConfigError(msg)
-    return {str(key): value for key, value in table.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
+    settings: dict[str, object] = {str(key): value for key, value in table.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
+    return settings, [
+        _outside(name, text, file)
+        for name, value in tables.items()
+        if not isinstance(value, dict) or name in SETTINGS or name.casefold() == _TABLE
+    ]  # other tables may be those of another program
 
 
 def _with_settings(config: Config, settings: Mapping[str, object], source: str) -> Config:
@@ -179,6 +189,13 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
         sources={**config.sources, **{key: _where(source, key) for key in changes}},
         warnings=(*config.warnings, *warnings),
     )
+
+
+def _outside(name: str, text: str, file: Path) -> str:
+    """Warn about a table or key beside the table of settings, with the line of its first word."""
+    lines = (line.lstrip("[ \t\"'") for line in text.split("\n"))
+    number = next((number for number, line in enumerate(lines, 1) if line.startswith(name)), 1)
+    return f"{file}:{number}: {name[:100]!r} is outside of the table [{_TABLE}] and was ignored"
 
 
 def _where(source: str, key: str) -> str:

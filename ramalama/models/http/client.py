@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama._version import __version__
+from ramalama.models.http.environment import transports, trusted_authorities
 from ramalama.models.http.failures import (
     DEFAULT_RETRY_POLICY,
     TRANSIENT_STATUSES,
@@ -79,14 +80,21 @@ def open_http(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
 
     Proxies and private certificate authorities come from the environment (``HTTPS_PROXY``,
     ``NO_PROXY``, ``SSL_CERT_FILE``).
+
+    Raises:
+        ConfigError: ``SSL_CERT_FILE`` does not name certificates. A request raises it, too, if its
+            proxy cannot be used.
     """
+    context = trusted_authorities(verify=verify) if isinstance(verify, bool) else verify
+    mounts = transports(context)
     return httpx2.Client(
-        verify=verify,
+        verify=context,
+        mounts=mounts,
         http2=False,
         timeout=httpx2.Timeout(_SILENCE, connect=_CONNECT_TIMEOUT),
         limits=httpx2.Limits(max_connections=_CONNECTIONS),
         headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
-        trust_env=True,
+        trust_env=mounts is None,
     )
 
 
