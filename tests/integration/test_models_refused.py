@@ -377,6 +377,37 @@ def test_a_disk_that_cannot_be_written_to_is_an_error_before_anybody_is_asked(
     assert server.requests == []
 
 
+@pytest.fixture
+def exfat(lab: Path) -> Generator[Path]:
+    """A file system that has neither hard nor symbolic links."""
+    image, path = lab / f"{uuid4().hex}.exfat", lab / f"exfat-{uuid4().hex}"
+    path.mkdir()
+    with image.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run([program("mkfs.exfat"), str(image)], check=True, capture_output=True)
+    find_and_set = [program("losetup"), "--find", "--show", str(image)]
+    device = subprocess.run(find_and_set, check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run([program("mount.exfat-fuse"), device, str(path)], check=True)
+    yield path
+    subprocess.run([program("umount"), str(path)], check=True)
+    subprocess.run([program("losetup"), "--detach", device], check=True)
+
+
+def test_a_disk_without_links_is_refused_before_anything_comes(
+    person: Person, server: FileServer, exfat: Path
+) -> None:
+    hosted = model_hosts.at_hugging_face(server, FILES)
+
+    line = complaint(person.having(RAMALAMA_STORE=str(exfat)), hosted, 5)
+
+    assert line == (
+        f"the store {exfat} is on a file system without links, such as exFAT; "
+        "choose another directory with --store"
+    )
+    assert not [request for request in server.requests if "/resolve/" in request.path]
+    assert not [file for file in exfat.rglob("*") if file.is_file() and file.stat().st_size]
+
+
 @pytest.mark.parametrize("verb", [["pull"], ["inspect"], ["run", "--dryrun"]])
 @pytest.mark.parametrize("path", ["./none.gguf", "/none.gguf", "~/none.gguf", "../none/none.gguf"])
 def test_a_path_is_looked_for_on_this_machine_and_nowhere_else(

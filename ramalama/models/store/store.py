@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
+from ramalama.models.store.atomic import require_links
 from ramalama.models.store.cas import ContentStore
 from ramalama.models.store.records_file import Records, note_name
 from ramalama.models.store.snapshots import Snapshots
@@ -104,8 +105,12 @@ class ModelStore:
         """Record that *blobs* are about to be downloaded, so that `list` and `remove` know of them.
 
         Nothing else depends on this record; `publish` removes it.
+
+        Raises:
+            StoreError: the model could not be stored after its download.
         """
         with self._store_errors(), self.using():
+            require_links(self.base, scratch=self.contents.scratch)
             self._parts().pulls.begin(reference, blobs)
 
     def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:
