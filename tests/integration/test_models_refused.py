@@ -323,7 +323,8 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_comes(
 
     assert re.fullmatch(
         rf"3\.00 MB do not fit into {disk.path}.*: [0-9.]+ [kM]B are missing; "
-        r"remove a model \(`ramalama rm`\), or choose another disk \(`--store`\)",
+        r"remove a model \(`ramalama rm`\) or leftovers \(`ramalama gc`\), or choose another "
+        r"disk \(`--store`\)",
         line,
     )
     assert not [request for request in server.requests if "/resolve/" in request.path]

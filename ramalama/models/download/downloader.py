@@ -102,7 +102,7 @@ class Downloader:
             partial = Partial(self._partials, _key(blob))
         try:
             digest = self._complete(blob, partial)
-            with disk_errors(blob.name, self._partials):
+            with disk_errors(blob.name, self._partials, kept=True):
                 size = partial.path.stat().st_size
                 path = blob_store.put(FetchedBlob(path=partial.path, digest=digest, size=size))
                 partial.remove()
@@ -117,7 +117,9 @@ class Downloader:
         mode = DownloadMode(ranges=True, streams=self._streams)
         mismatched = refused = False
         reason = ""
-        for _ in range(_MOST_BEGINNINGS):
+        for left in reversed(range(_MOST_BEGINNINGS)):
+            if not left:  # the version of the file may be another one in each response
+                mode = DownloadMode(ranges=False, streams=1)
             try:
                 digest = self._attempt(blob, partial, source, mode)
             except StartOver as exc:

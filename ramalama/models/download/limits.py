@@ -23,6 +23,7 @@ class Limits:
         unsaved: the most bytes that a crash of the machine can lose; streams wait at that number.
         save_every: the journal is also written after so many seconds.
         silence: a server that sends nothing for so many seconds counts as gone.
+        grace, slowest: a transfer may take *grace* seconds, and one more for every *slowest* bytes.
         notice: the threads that follow a file's growth are woken after so many bytes.
     """
 
@@ -35,5 +36,7 @@ class Limits:
     unsaved: int = 40 * _MIB
     save_every: float = 5.0
     silence: float = 30.0
+    grace: float = 600.0
+    slowest: float = 1024.0
     notice: int = _MIB
     retry_policy: RetryPolicy = _PATIENT

@@ -157,7 +157,8 @@ def require_space(directory: Path, size: int, *, there: int = 0) -> None:
     if missing > 0:
         msg = (
             f"{human_size(size)} do not fit into {directory}: {human_size(missing)} are missing; "
-            "remove a model (`ramalama rm`), or choose another disk (`--store`)"
+            "remove a model (`ramalama rm`) or leftovers (`ramalama gc`), or choose another disk "
+            "(`--store`)"
         )
         raise StoreError(msg)
 
@@ -184,8 +185,10 @@ def preallocate(handle: int, size: int) -> None:
 
 
 @contextmanager
-def disk_errors(name: str, directory: Path) -> Generator[None]:
+def disk_errors(name: str, directory: Path, *, kept: bool = False) -> Generator[None]:
     """Turn a disk error during the download of *name* into a StoreError.
+
+    *kept* tells whether the next pull can continue with what was downloaded.
 
     Raises:
         StoreError: the disk is full, or fails.
@@ -193,9 +196,9 @@ def disk_errors(name: str, directory: Path) -> Generator[None]:
     try:
         yield
     except OSError as exc:
-        kept = f"the downloaded part of {name} is kept, and the next pull continues"
         if exc.errno in _FULL:
-            msg = f"there is no space left in {directory}; {kept}"
+            msg = f"there is no space left in {directory} for {name}"
         else:
-            msg = f"{directory} cannot be used: {exc.strerror or exc}; {kept}"
-        raise StoreError(msg) from exc
+            msg = f"{directory} cannot be used: {exc.strerror or exc}"
+        rest = "the downloaded part is kept, and the next pull continues"
+        raise StoreError(msg, hint=rest if kept else None) from exc

@@ -45,6 +45,8 @@ class Transfer:
         self._streams = 0
         self._digest: Digest | None = None
         self._reported = (0.0, -1)
+        self._began = time.monotonic()
+        self._there = job.plan.written
 
     def run(self) -> Digest:
         """Download the missing parts, and return the digest of the whole blob.
@@ -64,6 +66,7 @@ class Transfer:
             while self._digest is None or not self._trusted:
                 self._listen()
                 self._report()
+                self._give_up_if_slow()
                 self._grow()
             self._report()
             return self._digest
@@ -99,7 +102,9 @@ class Transfer:
         if isinstance(ended.error, TransientError):
             self._continue_with_fewer(ended.error)
         elif ended.error is not None:
-            with disk_errors(self._job.blob.name, self._job.partial.path.parent):
+            name, directory = self._job.blob.name, self._job.partial.path.parent
+            kept = self._job.terms.resumable and self._job.plan.written > 0
+            with disk_errors(name, directory, kept=kept):
                 raise ended.error
 
     def _continue_with_fewer(self, failure: TransientError) -> None:
@@ -116,6 +121,22 @@ class Transfer:
         if done != reported and (now - last >= _TICK or plan.complete):
             self._reported = now, done
             self._hook(DownloadProgress(file=self._job.blob.name, done=done, total=plan.size))
+
+    def _give_up_if_slow(self) -> None:
+        """End a transfer that would take for ever, although now and then a byte arrives.
+
+        Raises:
+            ModelPullError: it is slower than `Limits.slowest`.
+        """
+        plan, limits = self._job.plan, self._job.limits
+        new = plan.written - self._there
+        if (
+            not plan.complete
+            and time.monotonic() - self._began > limits.grace + new / limits.slowest
+        ):
+            name, host = self._job.blob.name, self._job.source.host
+            msg = f"{name} cannot be downloaded from {host}: it sends almost nothing"
+            raise ModelPullError(msg)
 
     def _grow(self) -> None:
         if not self._job.terms.parallel:

@@ -24,6 +24,18 @@ _FIXED = struct.Struct("<4sIQQ")
 _NEWEST_VERSION = 0xFFFF  # a version in the other byte order is far beyond this
 _OLDEST_VERSION = 2
 
+# The first bytes of what is often found in the place of a model.
+_OTHERS = (
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
+    (b"<", "a web page, not a model; does the file need a login, or another address?"),
+    (b"PK\x03\x04", "a zip archive, as PyTorch writes it, and not a GGUF file"),
+    (b"\x1f\x8b", "compressed with gzip, and not a GGUF file"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd, and not a GGUF file"),
+    (b"ggjt", "a model in GGML's old format, and not a GGUF file"),
+    (b"tjgg", "a model in GGML's old format, and not a GGUF file"),
+    (b"\x80\x02", "a pickle of PyTorch, and not a GGUF file"),
+)
+
 ByteOrder = Literal["little", "big"]
 
 
@@ -47,7 +59,8 @@ class GGUFHeader:
             msg = f"{name} is empty"
             raise ModelUnsupported(msg)
         if not head.startswith(_MAGIC):
-            msg = f"{name} is not a GGUF file (it begins with {head[:4]!r})"
+            what = recognize(head) or f"not a GGUF file (it begins with {head[:4]!r})"
+            msg = f"{name} is {what}"
             raise ModelUnsupported(msg)
         if len(head) < _FIXED.size:
             msg = f"{name} is cut off after {len(head)} bytes"
@@ -60,6 +73,13 @@ class GGUFHeader:
             msg = f"{name} is GGUF of version {version}, which no server reads any more"
             raise ModelUnsupported(msg)
         return cls(version=version, byte_order=order, tensor_count=tensors)
+
+
+def recognize(head: bytes) -> str | None:
+    """Return what a file is that begins like other files than models; None if it is not known."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    begins = (what for start, what in _OTHERS if text.startswith(start) or start.startswith(text))
+    return next(begins, None) if text else None
 
 
 def check_header(path: Path, *, name: str | None = None) -> GGUFHeader:

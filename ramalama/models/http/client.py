@@ -7,6 +7,7 @@ library take many times as long, and one malformed response ends all requests on
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ USER_AGENT = f"ramalama/{__version__}"
 
 _CONNECT_TIMEOUT = 10.0
 _SILENCE = 30.0  # seconds; a server that sends nothing for so long counts as gone
+_SLOWEST = 1024  # bytes per second, beyond the first so many seconds
 _CONNECTIONS = 16
 _MOST_REDIRECTS = 10
 _LARGEST_ANSWER = 32 * 1024 * 1024
@@ -231,12 +233,21 @@ def opened(
 
 
 def _sent(client: httpx2.Client, request: httpx2.Request) -> httpx2.Response:
-    """Send *request*, and return the response with its body unread."""
+    """Send *request*, and return the response with its body unread.
+
+    Raises:
+        httpx2.ProxyError: the proxy requires a password; over TLS httpx2 raises it by itself.
+    """
     try:
-        return client.send(request, stream=True, follow_redirects=False)
+        response = client.send(request, stream=True, follow_redirects=False)
     except ValueError as exc:  # httpx2 2.12 joins ":x:y" to a URL that has no host
         msg = "a redirect to something that is not a URL"
         raise httpx2.RemoteProtocolError(msg) from exc
+    if response.status_code == httpx2.codes.PROXY_AUTHENTICATION_REQUIRED:
+        response.close()
+        msg = f"{response.status_code} {response.reason_phrase}"
+        raise httpx2.ProxyError(msg, request=request)
+    return response
 
 
 def _next_request(redirect: httpx2.Response) -> httpx2.Request:
@@ -252,8 +263,12 @@ def _next_request(redirect: httpx2.Response) -> httpx2.Request:
 
 def _read(response: httpx2.Response, limit: int) -> HttpAnswer:
     body = bytearray()
+    began = time.monotonic()
     for piece in response.iter_bytes():
         body += piece
+        if time.monotonic() - began > _SILENCE + len(body) / _SLOWEST:
+            msg = "it sends almost nothing"
+            raise httpx2.ReadError(msg)
         if len(body) > limit:
             msg = f"the answer of {response.url.host} is longer than {limit} bytes"
             raise AnswerTooLong(msg)

@@ -100,24 +100,32 @@ def transient_errors() -> Generator[None]:
     except (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError):
         raise
     except httpx2.TransportError as exc:
-        if _has_no_tls(exc):
+        if _has_no_tls(exc) or _is_refused_by_proxy(exc):
             raise
         raise TransientError(explain(exc)) from exc
 
 
 def explain(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
     """Explain briefly, without the URL (it may be signed), why a server gave no answer."""
-    match exc, _origin(exc):
-        case httpx2.ConnectTimeout(), _:
+    match exc:
+        case httpx2.ConnectTimeout():
             return "it does not answer"
-        case httpx2.TimeoutException(), _:
+        case httpx2.TimeoutException():
             return "it has stopped sending"
-        case _, ssl.SSLCertVerificationError() as origin:
+        case httpx2.ProxyError():
+            return f"the proxy refuses the connection ({exc})"
+        case _:
+            return _explain_origin(exc)
+
+
+def _explain_origin(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
+    match _origin(exc):
+        case ssl.SSLCertVerificationError() as origin:
             return f"its certificate is not trusted ({origin.verify_message})"
-        case _, ssl.SSLError() as origin if _has_no_tls(exc):
+        case ssl.SSLError() as origin if _has_no_tls(exc):
             plain = "WRONG_VERSION_NUMBER" in str(origin)
             return "it does not use TLS" if plain else f"the TLS handshake failed ({origin})"
-        case _, OSError() as origin:
+        case OSError() as origin:
             return origin.strerror or str(origin)
         case _:
             return str(exc) or type(exc).__name__
@@ -130,6 +138,8 @@ def advise(exc: httpx2.HTTPError | httpx2.InvalidURL) -> str:
             remedy = "; add its authority with SSL_CERT_FILE"
         case _, ssl.SSLError() if _has_no_tls(exc):
             remedy = "; to use it without TLS, write http://"
+        case httpx2.ProxyError(), _:
+            remedy = "; user and password belong into the address of the proxy"
         case ((httpx2.NetworkError() | httpx2.TimeoutException()), _):
             remedy = "; check the address, the network and the proxy"
         case _:
@@ -169,6 +179,11 @@ def _has_no_tls(exc: httpx2.HTTPError | httpx2.InvalidURL) -> bool:
         and isinstance(origin, ssl.SSLError)
         and not isinstance(origin, ssl.SSLEOFError)
     )
+
+
+def _is_refused_by_proxy(exc: httpx2.TransportError) -> bool:
+    """Return whether a proxy refuses for a permanent reason, such as a missing password."""
+    return isinstance(exc, httpx2.ProxyError) and str(exc).startswith("4")
 
 
 def _origin(exc: BaseException) -> BaseException:

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
+from ramalama.models.formats.gguf import recognize
 from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import opened
 from ramalama.models.http.failures import (
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from ramalama.models.transports.base import OpenClient, TransportContext
 
 _MAGIC = b"GGUF"
-_LFS_POINTER = b"vers"  # "version https://git-lfs.github.com/spec/v1"
 _SPLIT_AT_MOST = 999  # parts
 _LONGEST_NAME = 255  # bytes; NAME_MAX of the file systems in use
 _NAMELESS = "model.gguf"
@@ -203,19 +203,16 @@ def _check(beginning: _Beginning, url: str) -> None:
             f"{url} is a file of weights without configuration and tokenizer; "
             "use the whole repository, hf://ORG/REPO, or a directory with all files"
         )
-    elif "html" in headers.get("content-type", "") or beginning.start.lstrip().startswith(b"<"):
-        msg = f"{url} is a web page, not a model; does the file need a login, or another address?"
-    elif beginning.start == _LFS_POINTER:
-        msg = f"{url} is a pointer of Git LFS, not the file itself"
     else:
-        msg = f"{url} is not a GGUF file"
+        head = b"<" if "html" in headers.get("content-type", "") else beginning.start
+        msg = f"{url} is {recognize(head) or 'not a GGUF file'}"
     raise ModelUnsupported(msg)
 
 
 def _refusal(beginning: _Beginning, url: str) -> ModelError:
     server = server_of(url)
     match beginning.status:
-        case 401 | 403 | 407:
+        case 401 | 403:
             return AccessDenied(f"{server} gives no public access to {url}; download it yourself")
         case 404 | 410:
             return UnknownModel(f"there is no {url}")

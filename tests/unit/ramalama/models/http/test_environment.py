@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -93,6 +94,34 @@ def test_no_proxy_wins_over_a_proxy_that_cannot_be_used(
 def test_a_proxy_for_other_addresses_may_be_invalid(tmp_path: Path, server: FileServer) -> None:
     server.routes[ELSEWHERE] = server.routes["/tiny.gguf"]
     assert pull(tmp_path, ELSEWHERE, http_proxy=server.url, https_proxy="foo://h").returncode == 0
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_password_is_not_taken_for_the_server(
+    tmp_path: Path, scheme: str
+) -> None:
+    answer = b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        asked: list[bytes] = []
+
+        def refuse() -> None:
+            with suppress(OSError):  # closed at the end
+                while True:
+                    connection, _ = proxy.accept()
+                    with connection:
+                        asked.append(connection.recv(4096))
+                        connection.sendall(answer)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        failed = pull(tmp_path, f"{scheme}://nowhere.invalid/m.gguf", ALL_PROXY=address)
+        proxy.shutdown(socket.SHUT_RDWR)
+
+    assert (failed.returncode, len(asked)) == (22, 1)
+    assert failed.stderr.endswith(
+        "nowhere.invalid cannot be used: the proxy refuses the connection "
+        "(407 Proxy Authentication Required); user and password belong into the address of the proxy\n"
+    )
 
 
 @pytest.mark.programs("microsocks")

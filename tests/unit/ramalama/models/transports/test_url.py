@@ -255,7 +255,7 @@ def test_the_name_is_the_addresss_and_not_that_of_the_store_it_redirects_to(
             "",
             "is a pointer of Git LFS",
         ),
-        ("/ai.gguf", b"PK\x03\x04", "", "is not a GGUF file"),
+        ("/ai.gguf", b"PK\x03\x04", "", "is a zip archive"),
         ("/ai.gguf", b"GGU", "", "is not a GGUF file"),
         ("/ai.gguf", b"FUGG", "", "is not a GGUF file"),
     ],
