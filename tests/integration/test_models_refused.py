@@ -113,7 +113,7 @@ def test_a_repository_has_something_else(
 
 NO_MODELS: list[tuple[Route, int, str]] = [
     (serve_bytes(b"<!doctype html>", content_type="text/html"), 22, "is a web page, not a mo"),
-    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is not a GGUF file"),
+    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is a zip archive"),
     (serve_bytes(gguf({}, order=">") + bytes(100)), 1, "is a big-endian model; this machine"),
     (serve_bytes(b""), 22, "is empty"),
     (lambda _: Reply(status=404), 22, "^there is no http://127"),

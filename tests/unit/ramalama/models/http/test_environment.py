@@ -120,7 +120,8 @@ def test_a_proxy_that_wants_a_password_is_not_taken_for_the_server(
     assert (failed.returncode, len(asked)) == (22, 1)
     assert failed.stderr.endswith(
         "nowhere.invalid cannot be used: the proxy refuses the connection "
-        "(407 Proxy Authentication Required); user and password belong into the address of the proxy\n"
+        "(407 Proxy Authentication Required); "
+        "user and password belong into the address of the proxy\n"
     )
 
 
