@@ -168,10 +168,10 @@ def preallocate(handle: int, size: int) -> None:
 
     If it does not, glibc writes to every block, which would take as long as the download;
     posix_fallocate(3). So the last bytes are reserved first: if they then count as data, glibc has
-    written them.
+    written them. macOS has no such call, and does without.
     """
     os.truncate(handle, size)
-    if size == 0:
+    if size == 0 or not hasattr(os, "posix_fallocate"):
         return
     probe = max(0, size - _PROBE)
     try:

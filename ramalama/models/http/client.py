@@ -10,6 +10,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -243,7 +244,7 @@ def _sent(client: httpx2.Client, request: httpx2.Request) -> httpx2.Response:
     except ValueError as exc:  # httpx2 2.12 joins ":x:y" to a URL that has no host
         msg = "a redirect to something that is not a URL"
         raise httpx2.RemoteProtocolError(msg) from exc
-    if response.status_code == httpx2.codes.PROXY_AUTHENTICATION_REQUIRED:
+    if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         response.close()
         msg = f"{response.status_code} {response.reason_phrase}"
         raise httpx2.ProxyError(msg, request=request)
