@@ -80,7 +80,7 @@ def _prepare_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (stays open)
     if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout = _naming_itself(cast("io.TextIOWrapper", sys.stdout))
+        sys.stdout = _naming_itself(cast("io.TextIOWrapper", sys.__stdout__))
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             cast("io.TextIOWrapper", stream).reconfigure(errors="replace")

@@ -36,6 +36,12 @@ _OTHERS = (
     (b"\x80\x02", "a pickle of PyTorch, and not a GGUF file"),
 )
 
+# The largest vocabulary in use has seven megabytes; the template is before or after it.
+_METADATA = 32 * 1024 * 1024
+_TEMPLATE_KEY = b"tokenizer.chat_template"
+_STRING = 8  # GGUF's number of the type
+_TEMPLATE = struct.pack("<Q", len(_TEMPLATE_KEY)) + _TEMPLATE_KEY + struct.pack("<I", _STRING)
+
 ByteOrder = Literal["little", "big"]
 
 
@@ -105,3 +111,17 @@ def check_beginning(head: bytes, *, name: str) -> GGUFHeader:
         )
         raise WrongEndianness(msg)
     return header
+
+
+def has_chat_template(path: Path) -> bool:
+    """Return whether a GGUF file has a template; search its key, since parsing takes too long.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (most commands do not need it)
+
+    if not path.stat().st_size:  # mmap(2) rejects it; the server will report it
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(_TEMPLATE, 0, _METADATA) >= 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_bytes
 from ramalama.models.formats.generation_config import read_generation_config
+from ramalama.models.formats.gguf import has_chat_template
 from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.stored_model import StoredModel
 from ramalama_values.json import is_array, is_object, parse_json
@@ -26,12 +26,6 @@ _LONGEST_VALUE = 4096
 _MOST_VALUES = 256
 _MOST_MESSAGES = 1024
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
-
-# The largest vocabulary in use has seven megabytes; the template is before or after it.
-_METADATA = 32 * 1024 * 1024
-_TEMPLATE_KEY = b"tokenizer.chat_template"
-_STRING = 8  # GGUF's number of the type
-_TEMPLATE = struct.pack("<Q", len(_TEMPLATE_KEY)) + _TEMPLATE_KEY + struct.pack("<I", _STRING)
 
 
 def open_model(record: ModelRecord, directory: Path) -> StoredModel:
@@ -105,17 +99,7 @@ def _template_name(model: StoredModel, go_template: Path | None) -> str | None:
     )
 
     name = builtin_template(_read_text(go_template))
-    return None if name is None or _has_template(model.weights[0]) else name
-
-
-def _has_template(weights: Path) -> bool:
-    """Return whether a GGUF file has a template; search its key, since parsing takes too long."""
-    from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (see _template_name)
-
-    if not weights.stat().st_size:  # mmap(2) rejects it; the server will report it
-        return False
-    with weights.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return content.find(_TEMPLATE, 0, _METADATA) >= 0
+    return None if name is None or has_chat_template(model.weights[0]) else name
 
 
 def _read_text(path: Path) -> str:
