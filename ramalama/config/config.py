@@ -14,11 +14,12 @@ files, and the command line overrides the environment.
 
 from __future__ import annotations
 
+import os
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ramalama.config.option_table import SETTINGS
+from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
 from ramalama.models.reference.reference import Scheme
@@ -27,7 +28,7 @@ from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ramalama_chat.tools.server_address import ToolServerAddress
 
@@ -93,15 +94,21 @@ class Config:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, env: Mapping[str, str], files: Sequence[Path]) -> Config:
+    def load(
+        cls, env: Mapping[str, str] | None = None, files: Sequence[Path] | None = None
+    ) -> Config:
         """Read *files*, in this order, and then *env*; later values override earlier ones.
 
-        A file that does not exist is skipped, unless RAMALAMA_CONFIG names it.
+        Without arguments, it reads what the commands read: the files of this host and user, and the
+        environment of this process. A file that does not exist is skipped, unless RAMALAMA_CONFIG
+        names it.
 
         Raises:
             ConfigError: a value cannot be used, or the file that the user named does not exist;
                 the message names the file or variable.
         """
+        env = os.environ if env is None else env
+        files = config_files(env, Path.home()) if files is None else files
         config = cls()
         named = env.get(_FILE_VARIABLE)
         for file in files:
@@ -112,9 +119,35 @@ class Config:
         variables = {key: value for key in SETTINGS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
+    def server_settings(self, environ: Mapping[str, str]) -> dict[str, object]:
+        """Return the settings that are options of a server, by their fields in `ServeOptions`.
+
+        Variables without a value in `env` get those of *environ*. The draft model is left out,
+        since its reference must be resolved.
+        """
+        settings = {
+            spec.field: getattr(self, spec.key)
+            for spec in SERVER_OPTIONS
+            if spec.key and spec.field != "draft"
+        }
+        settings["env"] = resolve_env(self.env, environ)
+        return {field: value for field, value in settings.items() if value is not None}
+
     def source(self, key: str) -> str:
         """Return where the setting *key* comes from."""
         return self.sources.get(key, DEFAULT)
+
+
+def resolve_env(items: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Read ``K=V``, and ``K`` as the host's value where the host has one."""
+    resolved: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if equals:
+            resolved[name] = value
+        elif name in environ:
+            resolved[name] = environ[name]
+    return resolved
 
 
 def config_files(env: Mapping[str, str], home: Path) -> tuple[Path, ...]:
