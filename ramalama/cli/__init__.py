@@ -20,8 +20,7 @@ def main(words: list[str] | None = None) -> int:
         # Imports make no garbage, but each collection would scan all imported modules again.
         gc.disable()
     if words in (["version"], ["--version"], ["-v"]):
-        sys.stdout.write(f"ramalama version {__version__}\n")
-        return 0
+        return print_answer(f"ramalama version {__version__}\n")
     if alone:
         if "_ARGCOMPLETE" in os.environ:
             from ramalama.cli.complete import answer  # noqa: PLC0415 (see above)
@@ -37,3 +36,17 @@ def main(words: list[str] | None = None) -> int:
     finally:
         if alone:
             gc.freeze()  # otherwise the interpreter scans all objects for garbage at exit
+
+
+def print_answer(text: str) -> int:
+    """Print *text*, the whole answer of a command, and return the exit code."""
+    try:
+        if sys.stdout is not None:  # the parent process has closed it
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except OSError as exc:
+        from ramalama.cli.error_boundary import report_os_error  # noqa: PLC0415 (see above)
+
+        exc.filename = "standard output"
+        return report_os_error(exc)
+    return 0
