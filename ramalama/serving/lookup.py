@@ -19,7 +19,7 @@ from ramalama.planning.plan import reachable
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import process_in
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import ContainerNotFound
+from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
 from ramalama_engines.spec import ContainerStatus, PortBinding
 from ramalama_values import frozen
 
@@ -46,9 +46,14 @@ def is_labelled(engine: Engine, state: ContainerState) -> bool:
     A container of another program has the labels of its image, too.
 
     Raises:
-        EngineError: the engine does not answer.
+        EngineUnavailable: the engine does not answer.
     """
-    image = engine.image(state.image)
+    try:
+        image = engine.image(state.image)
+    except EngineUnavailable:
+        raise
+    except EngineError:  # it was made from what is no image
+        return True
     if image is None or LABEL not in image.labels:
         return True
     return state.labels.get(OWNER_LABEL) != image.labels.get(OWNER_LABEL)

@@ -7,6 +7,7 @@ depends on the tree.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ALL = 0o700
+_NOT_EMPTY = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
 @frozen()
@@ -34,7 +36,8 @@ def remove_tree(path: Path, *, seconds: float) -> Leftover | None:
     """Remove the directory *path* and all in it, for at most *seconds*; None if nothing is left.
 
     No link is followed, *path* itself included. Directories that deny access are made accessible.
-    What cannot be removed is passed over; this function raises no OSError.
+    What cannot be removed is passed over; this function raises no OSError. Several processes may
+    remove the same directory at once.
     """
     try:
         with _opened(path.parent) as parent:
@@ -62,7 +65,12 @@ class _Removal:
                         return Leftover(reason=None)
         if self._stuck:
             return Leftover(reason=self._reason)
-        os.rmdir(self._name, dir_fd=self._parent)
+        try:
+            os.rmdir(self._name, dir_fd=self._parent)
+        except OSError as exc:
+            if exc.errno in _NOT_EMPTY:  # another process has moved something up meanwhile
+                return Leftover(reason=None)
+            raise
         return None
 
     def _remove(self, name: str, top: int) -> None:
@@ -70,6 +78,8 @@ class _Removal:
             if not _unlink(name, top):
                 self._empty(name, top)
                 os.rmdir(name, dir_fd=top)
+        except FileNotFoundError:  # another process was faster
+            pass
         except OSError as exc:
             self._stuck.add(name)
             self._note(exc)
@@ -81,6 +91,8 @@ class _Removal:
                 try:
                     if not _unlink(each, directory):
                         _move(each, directory, top)
+                except FileNotFoundError:
+                    pass
                 except OSError as exc:
                     self._note(exc)
                 if time.monotonic() >= self._until:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,20 @@ def test_a_removal_ends_when_its_time_is_over_and_a_later_one_goes_on(place: Pat
 
     assert remove_tree(top, seconds=0) == Leftover(reason=None)
     assert top.exists()
+    assert remove_tree(top, seconds=MINUTE) is None
+    assert not top.exists()
+
+
+def test_several_may_remove_the_same_directory_at_once(place: Path) -> None:
+    top = place / "top"
+    top.mkdir()
+    deep(top, levels=300)
+    wide(top)
+
+    with ThreadPoolExecutor(4) as pool:
+        left = set(pool.map(lambda _: remove_tree(top, seconds=MINUTE), range(4)))
+
+    assert left <= {None, Leftover(reason=None)}
     assert remove_tree(top, seconds=MINUTE) is None
     assert not top.exists()
 
