@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from ramalama_accel.host import Host
 
 
-def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
+def get_model(
+    request: StartRequest, models: Models, host: Host, *, before_pull: Callable[[], object]
+) -> StoredModel:
     """Return the requested model with its draft model; pull them if they are not local.
+
+    *before_pull* is called before anything is downloaded; its exceptions are passed on.
 
     Raises:
         ModelError: the model does not exist, cannot be pulled, is too large for *host*, or cannot
@@ -35,6 +39,7 @@ def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
     def get(reference: ModelRef) -> StoredModel:
         if found := models.find(reference, on_event=request.tell):
             return found
+        before_pull()
         how = PullOptions(
             wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
         )
