@@ -10,6 +10,7 @@ import os
 import sys
 
 from ramalama._version import __version__
+from ramalama.cli.early_interrupt import leave_at_ctrl_c
 
 
 def main(words: list[str] | None = None) -> int:
@@ -19,16 +20,13 @@ def main(words: list[str] | None = None) -> int:
     if alone:
         # Imports make no garbage, but each collection would scan all imported modules again.
         gc.disable()
+        leave_at_ctrl_c()
     if words in (["version"], ["--version"], ["-v"]):
         return print_answer(f"ramalama version {__version__}\n")
-    if alone:
-        if "_ARGCOMPLETE" in os.environ:
-            from ramalama.cli.complete import answer  # noqa: PLC0415 (see above)
+    if alone and "_ARGCOMPLETE" in os.environ:
+        from ramalama.cli.complete import answer  # noqa: PLC0415 (see above)
 
-            answer()
-        from ramalama.cli.early_interrupt import leave_at_ctrl_c  # noqa: PLC0415 (see above)
-
-        leave_at_ctrl_c()
+        answer()
     from ramalama.cli.dispatch import dispatch  # noqa: PLC0415 (see above)
 
     try:

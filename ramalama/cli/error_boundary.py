@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from ramalama.cli.early_interrupt import ctrl_c_raises
+from ramalama.cli.early_interrupt import CtrlCRaises
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
 from ramalama.cli.output.terminal import print_error, quote_log
 from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
@@ -29,7 +29,7 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
     if debug:
         _log_to_stderr()
     try:
-        with ctrl_c_raises():
+        with CtrlCRaises():
             return _flushed(command)
     except (RamalamaError, ChatError) as exc:
         if debug:

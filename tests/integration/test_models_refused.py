@@ -378,6 +378,18 @@ def test_a_disk_that_cannot_be_written_to_is_an_error_before_anybody_is_asked(
     assert server.requests == []
 
 
+def test_without_an_engine_nothing_is_downloaded_for_a_run(
+    person: Person, server: FileServer
+) -> None:
+    hosted = model_hosts.at_hugging_face(server, FILES)
+    without = person.having(**hosted.env, CONTAINER_HOST=f"unix://{person.home}/nothing.sock")
+
+    done = without.run("run", hosted.reference, "Hello!")
+
+    assert done.code == 125
+    assert not [request for request in server.requests if "/resolve/" in request.path]
+
+
 @pytest.fixture
 def exfat(lab: Path) -> Generator[Path]:
     """A file system that has neither hard nor symbolic links."""
