@@ -92,7 +92,7 @@ if os.getpid() == parent:
 def handle_of(cli: Cli) -> Ramalama:
     """Make a handle for a user of an engine, as a service of theirs would."""
     user = InvokingUser(env=cli.env, home=cli.home, uid=os.getuid())
-    return Ramalama(Config(image=IMAGE), user=user)
+    return Ramalama(Config(image=IMAGE, ngl=0), user=user)
 
 
 @pytest.fixture

@@ -42,6 +42,10 @@ def create_file(path: Path, *, replace: bool = False) -> BinaryIO:
         FileExistsError: it exists, and *replace* is False.
         OSError: it cannot be created.
     """
-    how = os.O_TRUNC if replace else os.O_EXCL
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how
-    return os.fdopen(os.open(path, flags, _READABLE_FILE), "wb")
+    if replace:
+        return open(path, "wb", opener=_open_readable)  # noqa: PTH123 (pathlib has no opener)
+    return open(path, "xb", opener=_open_readable)  # noqa: PTH123 (likewise)
+
+
+def _open_readable(path: str, flags: int) -> int:
+    return os.open(path, flags, _READABLE_FILE)
