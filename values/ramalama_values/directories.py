@@ -43,8 +43,8 @@ def create_file(path: Path, *, replace: bool = False) -> BinaryIO:
         OSError: it cannot be created.
     """
     if replace:
-        return open(path, "wb", opener=_open_readable)  # noqa: PTH123 (pathlib has no opener)
-    return open(path, "xb", opener=_open_readable)  # noqa: PTH123 (likewise)
+        return open(path, "wb", opener=_open_readable)
+    return open(path, "xb", opener=_open_readable)
 
 
 def _open_readable(path: str, flags: int) -> int:
