@@ -298,7 +298,8 @@ class PodmanEngine:
 
         Podman 4.3 removes a running llama-server in 75 ms by two requests, in 125 ms by one.
         """
-        query = {"v": "true"}
+        # "volumes" is the name in the libpod API since 4.0, "v" that of older and of Docker's API.
+        query = {"v": "true", "volumes": "true"}
         with contextlib.suppress(ContainerNotFound):  # it may be removed already
             if force:
                 self._call("post", _path(container, "kill"), {"signal": "KILL"})  # if it runs
