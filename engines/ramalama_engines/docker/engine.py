@@ -200,7 +200,7 @@ class DockerEngine:
         body = create_body(spec, relabel=relabel)
         container, warnings = self._create(body, spec.name)
         try:
-            self._compare(container, body, warnings)
+            self._compare(container, spec, body, warnings)
         except BaseException:
             with suppress(EngineError):  # report the first failure
                 self.remove(container, force=True)
@@ -324,9 +324,15 @@ class DockerEngine:
         answer = read_answer(response.content)
         return answer["Id"], tuple(map(one_line, answer.get("Warnings") or ()))
 
-    def _compare(self, container: str, body: dict[str, Any], warnings: Sequence[str]) -> None:
+    def _compare(
+        self,
+        container: str,
+        spec: ContainerSpec,
+        body: dict[str, Any],
+        warnings: Sequence[str],
+    ) -> None:
         made = self._api.ask_about(container)
-        if lost := dropped(body, made):
+        if lost := dropped(body, made, limits_required=spec.limits_required):
             said = "; ".join(warnings) or "it gives no warning"
             what = f"apply {', '.join(lost)}, and would ignore them: {said}"
             raise unsupported(what)

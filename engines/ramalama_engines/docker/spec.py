@@ -48,7 +48,10 @@ _OPTIONS = {
     "PidsLimit": "pids_limit",
     "Memory": "memory_limit",
     "Init": "init",
+    "LogConfig": "log_size",
 }
+_LIMITS = frozenset({"PidsLimit", "Memory"})
+_LOG_FILES = 2  # Docker discards the older one
 
 
 def refusals(spec: ContainerSpec) -> Iterator[str]:
@@ -134,19 +137,22 @@ def create_body(spec: ContainerSpec, *, relabel: bool) -> Json:
     return body | _given(optional)
 
 
-def dropped(body: Json, inspected: Mapping[str, Any]) -> tuple[str, ...]:
+def dropped(
+    body: Json, inspected: Mapping[str, Any], *, limits_required: bool = True
+) -> tuple[str, ...]:
     """Compare *body* with ``GET /containers/{id}/json``; return the options that differ.
 
     A daemon that does not know a field, or whose kernel does not support it, shows that only here.
     It may add values (the image's environment, its own limits).
     """
     sent = body | body["HostConfig"]
+    ignored = frozenset[str]() if limits_required else _LIMITS
     made: Json = inspected["Config"] | inspected["HostConfig"]
     return tuple(
         dict.fromkeys(
             option
             for name, option in _OPTIONS.items()
-            if name in sent and not _same(name, sent[name], made.get(name))
+            if name in sent.keys() - ignored and not _same(name, sent[name], made.get(name))
         )
     )
 
@@ -172,12 +178,19 @@ def _host_config(spec: ContainerSpec) -> Json:
         "UsernsMode": spec.userns,
         "PidsLimit": spec.pids_limit,
         "Memory": spec.memory_limit,
+        "LogConfig": None if spec.log_size is None else _log_config(spec.log_size),
     }
     return config | _given(optional)
 
 
 def _given(options: Mapping[str, Any]) -> Json:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _log_config(size: int) -> Json:
+    """Limit the log; another driver of the daemon's choice may not know these options."""
+    options = {"max-size": str(max(1, size // _LOG_FILES)), "max-file": str(_LOG_FILES)}
+    return {"Type": "json-file", "Config": options}
 
 
 def _port_key(port: PortBinding) -> str:

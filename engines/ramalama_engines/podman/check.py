@@ -81,7 +81,8 @@ def _mounts(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _is_tmpfs(mount: TmpfsMount, options: str) -> bool:
-    return frozenset(tmpfs_options(mount)) <= frozenset(options.split(","))
+    # "exec" is the default of a mount, and not shown.
+    return frozenset(tmpfs_options(mount)) - {"exec"} <= frozenset(options.split(","))
 
 
 def _ports(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
@@ -183,9 +184,9 @@ def ignored_runtime(spec: ContainerSpec, *, default: str) -> Iterator[str]:
 
 def _limits(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     host = made["HostConfig"]
-    if not _same_limit(spec.pids_limit, host.get("PidsLimit")):
+    if spec.limits_required and not _same_limit(spec.pids_limit, host.get("PidsLimit")):
         yield f"pids limit {spec.pids_limit}"
-    if not _same_limit(spec.memory_limit, host.get("Memory")):
+    if spec.limits_required and not _same_limit(spec.memory_limit, host.get("Memory")):
         yield f"memory limit {spec.memory_limit}"
     kept = {(u["Name"], u["Soft"], u["Hard"]) for u in elements(host.get("Ulimits"))}
     for limit in spec.ulimits:

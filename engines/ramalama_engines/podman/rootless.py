@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 _REMEDY = "(its user needs cgroup v2 with this controller delegated, or leave the limit out)"
 
 
-def has_limits(spec: ContainerSpec) -> bool:
-    """Return whether *spec* sets a limit that needs a cgroup controller."""
-    return _is_limit(spec.pids_limit) or _is_limit(spec.memory_limit)
+def requires_limits(spec: ContainerSpec) -> bool:
+    """Return whether *spec* insists on a limit that needs a cgroup controller."""
+    has_limits = _is_limit(spec.pids_limit) or _is_limit(spec.memory_limit)
+    return spec.limits_required and has_limits
 
 
 def rootless_drops(spec: ContainerSpec, *, controllers: Collection[str]) -> tuple[str, ...]:
     """Return the options of *spec* without effect; *controllers* are those of podman's cgroup."""
-    return (*_limits(spec, controllers), *_permissions(spec))
+    limits = _limits(spec, controllers) if requires_limits(spec) else ()
+    return (*limits, *_permissions(spec))
 
 
 def _limits(spec: ContainerSpec, controllers: Collection[str]) -> Iterator[str]:

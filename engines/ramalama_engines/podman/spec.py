@@ -77,6 +77,7 @@ def _optional_fields(spec: ContainerSpec) -> dict[str, Any]:
         "userns": None if spec.userns is None else _namespace(spec.userns),
         "stop_signal": None if spec.stop_signal is None else signal_number(spec.stop_signal),
         "stop_timeout": spec.stop_timeout,
+        "log_configuration": None if spec.log_size is None else {"size": spec.log_size},
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -135,7 +136,7 @@ def _mount(mount: Mount) -> dict[str, Any]:
 def tmpfs_options(mount: TmpfsMount) -> list[str]:
     """Return the mount options of *mount*, tmpfs(5)."""
     size = [] if mount.size is None else [f"size={mount.size}"]
-    return [*size, f"mode={mount.mode:o}"]
+    return [*size, f"mode={mount.mode:o}", "exec" if mount.executable else "noexec"]
 
 
 def _port(port: PortBinding) -> dict[str, Any]:
@@ -171,5 +172,10 @@ def _resource_limits(spec: ContainerSpec) -> dict[str, Any]:
     if spec.pids_limit is not None:
         limits["pids"] = {"limit": spec.pids_limit}
     if spec.memory_limit is not None:
-        limits["memory"] = {"limit": spec.memory_limit}
+        limits["memory"] = _memory_limit(spec.memory_limit)
     return limits
+
+
+def _memory_limit(limit: int) -> dict[str, int]:
+    """Limit memory and swap space together to twice *limit*, as both command lines do."""
+    return {"limit": limit, "swap": 2 * limit} if limit > 0 else {"limit": limit}

@@ -38,7 +38,7 @@ EVERYTHING = ContainerSpec(
     mounts=(
         BindMount(source="/srv/models/model.gguf", target="/mnt/model.gguf", relabel=True),
         BindMount(source="/srv/run", target="/run/server/", read_only=False),
-        TmpfsMount(target="/tmp", size=16 << 20),  # noqa: S108 (in the container)
+        TmpfsMount(target="/tmp", size=16 << 20, executable=True),  # noqa: S108 (in the container)
     ),
     ports=(PortBinding(container_port=8080),),
     network="bridge",
@@ -237,6 +237,7 @@ def test_what_the_container_has_not_is_dropped_and_no_secret_is_told(
         {"devices": (HostDevice.parse("/dev/x:/dev/accel0/"),)},
         {"userns": "host"},
         {"pids_limit": None, "memory_limit": None},
+        {"pids_limit": 7, "memory_limit": 7, "limits_required": False},
     ],
     ids=str,
 )
