@@ -153,8 +153,8 @@ class ContainerSpec:
         keep_groups: keep the invoking user's supplementary groups (podman with crun only).
         pids_limit: largest number of processes; None is the engine's default.
         memory_limit: bytes of memory, and of swap space as well; None is unlimited.
-        limits_required: whether an engine that cannot enforce these two limits is an error; if
-            not, the container runs without them.
+        optional_limits: those of "pids_limit" and "memory_limit" without which the container may
+            run if the engine cannot enforce them.
         log_size: bytes after which the engine discards the oldest part of the container's log;
             None is the engine's default, usually unlimited. Podman ignores it if journald keeps
             the log.
@@ -185,7 +185,7 @@ class ContainerSpec:
     ulimits: tuple[Ulimit, ...] = ()
     pids_limit: int | None = None
     memory_limit: int | None = None
-    limits_required: bool = True
+    optional_limits: tuple[str, ...] = ()
     log_size: int | None = None
     init: bool = False
     stop_signal: str | None = None

@@ -275,12 +275,14 @@ class SandboxContract(Contract):
 
         assert containers.output(spec) == ["100", "200", "50", str(64 * MIB)]
 
-    def test_limits_that_are_not_required_are_kept_where_they_can_be(
+    def test_optional_limits_are_kept_where_they_can_be(
         self, containers: Containers, sleeper: ContainerSpec
     ) -> None:
         spec = replace(sleeper, command=shell(MEMORY_LIMIT), memory_limit=64 * MIB)
 
-        assert containers.output(replace(spec, limits_required=False)) == [str(64 * MIB)]
+        assert containers.output(replace(spec, optional_limits=("memory_limit",))) == [
+            str(64 * MIB)
+        ]
 
     def test_an_init_runs_the_program_as_its_child(
         self, containers: Containers, sleeper: ContainerSpec

@@ -332,7 +332,7 @@ class DockerEngine:
         warnings: Sequence[str],
     ) -> None:
         made = self._api.ask_about(container)
-        if lost := dropped(body, made, limits_required=spec.limits_required):
+        if lost := dropped(body, made, optional=spec.optional_limits):
             said = "; ".join(warnings) or "it gives no warning"
             what = f"apply {', '.join(lost)}, and would ignore them: {said}"
             raise unsupported(what)

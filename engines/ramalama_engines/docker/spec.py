@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ramalama_engines.spec import ContainerSpec, Mount, PortBinding
 
@@ -50,7 +50,6 @@ _OPTIONS = {
     "Init": "init",
     "LogConfig": "log_size",
 }
-_LIMITS = frozenset({"PidsLimit", "Memory"})
 _LOG_FILES = 2  # Docker discards the older one
 
 
@@ -138,21 +137,22 @@ def create_body(spec: ContainerSpec, *, relabel: bool) -> Json:
 
 
 def dropped(
-    body: Json, inspected: Mapping[str, Any], *, limits_required: bool = True
+    body: Json, inspected: Mapping[str, Any], *, optional: Collection[str] = ()
 ) -> tuple[str, ...]:
     """Compare *body* with ``GET /containers/{id}/json``; return the options that differ.
 
     A daemon that does not know a field, or whose kernel does not support it, shows that only here.
-    It may add values (the image's environment, its own limits).
+    It may add values (the image's environment, its own limits). An *optional* option may be missing.
     """
     sent = body | body["HostConfig"]
-    ignored = frozenset[str]() if limits_required else _LIMITS
     made: Json = inspected["Config"] | inspected["HostConfig"]
     return tuple(
         dict.fromkeys(
             option
             for name, option in _OPTIONS.items()
-            if name in sent.keys() - ignored and not _same(name, sent[name], made.get(name))
+            if name in sent
+            and option not in optional
+            and not _same(name, sent[name], made.get(name))
         )
     )
 

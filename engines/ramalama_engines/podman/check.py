@@ -183,10 +183,10 @@ def ignored_runtime(spec: ContainerSpec, *, default: str) -> Iterator[str]:
 
 
 def _limits(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
-    host = made["HostConfig"]
-    if spec.limits_required and not _same_limit(spec.pids_limit, host.get("PidsLimit")):
+    host, optional = made["HostConfig"], spec.optional_limits
+    if not (_same_limit(spec.pids_limit, host.get("PidsLimit")) or "pids_limit" in optional):
         yield f"pids limit {spec.pids_limit}"
-    if spec.limits_required and not _same_limit(spec.memory_limit, host.get("Memory")):
+    if not (_same_limit(spec.memory_limit, host.get("Memory")) or "memory_limit" in optional):
         yield f"memory limit {spec.memory_limit}"
     kept = {(u["Name"], u["Soft"], u["Hard"]) for u in elements(host.get("Ulimits"))}
     for limit in spec.ulimits:

@@ -341,11 +341,10 @@ def test_an_option_that_the_daemon_loses_is_named(path: str, value: object, opti
 
 
 @pytest.mark.parametrize("limit", ["PidsLimit", "Memory"])
-def test_a_limit_that_is_not_required_may_be_lost(limit: str) -> None:
+def test_an_optional_limit_may_be_lost(limit: str) -> None:
     made = without(f"HostConfig.{limit}", 0)
 
-    assert dropped(EVERYTHING_BODY, made, limits_required=False) == ()
-    assert dropped(EVERYTHING_BODY, made, limits_required=True) != ()
+    assert dropped(EVERYTHING_BODY, made, optional=("pids_limit", "memory_limit")) == ()
 
 
 def test_a_lost_short_form_is_noticed_too() -> None:

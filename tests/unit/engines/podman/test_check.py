@@ -56,6 +56,7 @@ EVERYTHING = ContainerSpec(
     stop_signal="SIGINT",
     stop_timeout=3,
 )
+OPTIONAL = ("pids_limit", "memory_limit")
 ROOTLESS = ContainerSpec(
     image="quay.io/ramalama/ramalama:0.25",
     entrypoint=("sleep",),
@@ -237,7 +238,7 @@ def test_what_the_container_has_not_is_dropped_and_no_secret_is_told(
         {"devices": (HostDevice.parse("/dev/x:/dev/accel0/"),)},
         {"userns": "host"},
         {"pids_limit": None, "memory_limit": None},
-        {"pids_limit": 7, "memory_limit": 7, "limits_required": False},
+        {"pids_limit": 7, "memory_limit": 7, "optional_limits": OPTIONAL},
     ],
     ids=str,
 )
