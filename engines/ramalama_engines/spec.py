@@ -7,7 +7,7 @@ engine is remote.
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -190,6 +190,11 @@ class ContainerSpec:
     init: bool = False
     stop_signal: str | None = None
     stop_timeout: int | None = None
+
+    def without_optional_limits(self) -> Self:
+        """Return the same container without the limits in *optional_limits*."""
+        without: dict[str, None] = dict.fromkeys(self.optional_limits)
+        return replace(self, **without)  # type: ignore[arg-type]  # both limits may be None
 
 
 class ContainerStatus(StrEnum):

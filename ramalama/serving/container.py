@@ -52,6 +52,15 @@ class ServerContainer:
 
         return run_uninterrupted(create_and_record)
 
+    def create_again(self, spec: ContainerSpec) -> str:
+        """Create another container in place of the present one, and return its ID.
+
+        Raises:
+            EngineError: the container was not removed, or the other one not created.
+        """
+        run_uninterrupted(self._remove_container)
+        return self.create(spec)
+
     def start(self) -> None:
         """Start the container.
 
@@ -78,9 +87,12 @@ class ServerContainer:
 
     def _remove(self) -> None:
         try:
-            if self._container is not None:
-                with suppress(ContainerNotFound):
-                    self._engine.remove(self._container, force=True)
-                self._container = None
+            self._remove_container()
         finally:
             self._directory.remove()
+
+    def _remove_container(self) -> None:
+        if self._container is not None:
+            with suppress(ContainerNotFound):
+                self._engine.remove(self._container, force=True)
+            self._container = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 LOG_TAIL = 40  # lines of the log that an error shows
 _LOG_TO_SEARCH = 2000  # lines; the stack traces of several processes may follow the cause
 _KILLED = 137  # exit code after SIGKILL
+_MORE_MEMORY = "allow it more with --memory, or use a smaller --ctx-size or model"
 
 
 @frozen()
@@ -36,6 +37,7 @@ class ExitReporter:
             EngineFailure: the engine does not answer; the server may still run.
         """
         log: tuple[str, ...] = ()
+        hint = None
         exit_code: int | None = None
         oom_killed = False
         try:
@@ -50,14 +52,14 @@ class ExitReporter:
         except EngineError as exc:
             cause = f"the engine does not report the reason ({exc})"
         else:
-            killed = oom_killed or exit_code == _KILLED
-            cause = (
-                _describe_kill(oom_killed=oom_killed) if killed else self.runtime.explain(log) or ""
-            )
+            if oom_killed or exit_code == _KILLED:
+                cause, hint = _describe_kill(oom_killed=oom_killed), _MORE_MEMORY
+            else:
+                cause = self.runtime.explain(log) or ""
         code = "" if exit_code is None else f" (exit code {exit_code})"
         reason = f": {cause}" if cause else ""
         msg = f"the {self.runtime.name} server of {self.model} ended{code}{reason}"
-        return ServerExited(msg, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
+        return ServerExited(msg, hint=hint, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
 
 
 def _describe_kill(*, oom_killed: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
 
+MEMORY_LIMIT = (
+    "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; true"
+)
+PAGE = os.sysconf("SC_PAGE_SIZE")
 SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
 
@@ -70,6 +75,21 @@ def test_it_sees_nothing_else_of_the_host(locked: Served, model: Path) -> None:
 
 def test_it_may_write_to_its_own_tmp(locked: Served) -> None:
     assert locked.inside("echo yes >/tmp/x && cat /tmp/x && rm /tmp/x") == "yes"
+
+
+def test_it_may_run_nothing_from_there_and_not_fill_it_without_end(locked: Served) -> None:
+    run = "cp /bin/busybox /tmp/x && /tmp/x true 2>&1; rm /tmp/x"
+
+    assert "denied" in locked.inside(run)
+    assert locked.tmpfs_options("/tmp")["size"] == str(2**20) + "k"  # noqa: S108 (the container's own)
+
+
+def test_its_memory_is_limited_where_the_engine_can_limit_it(locked: Served, model: Path) -> None:
+    if locked.cli.service.account is None:
+        expected = 2 * model.stat().st_size + 2**32
+        assert locked.inside(MEMORY_LIMIT) == str(expected - expected % PAGE)
+    else:
+        assert locked.container["HostConfig"]["Memory"] == 0
 
 
 def test_its_only_network_is_its_own_loopback(locked: Served) -> None:

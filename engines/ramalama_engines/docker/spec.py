@@ -142,7 +142,8 @@ def dropped(
     """Compare *body* with ``GET /containers/{id}/json``; return the options that differ.
 
     A daemon that does not know a field, or whose kernel does not support it, shows that only here.
-    It may add values (the image's environment, its own limits). An *optional* option may be missing.
+    It may add values (the image's environment, its own limits). An option in *optional* may be
+    missing.
     """
     sent = body | body["HostConfig"]
     made: Json = inspected["Config"] | inspected["HostConfig"]

@@ -146,7 +146,7 @@ def test_a_container_without_labels_and_ports_has_none() -> None:
 
 
 def test_an_image_tells_its_program_and_its_digests() -> None:
-    answer = {
+    answer: dict[str, Any] = {
         "Id": "sha256:3aa5",
         "RepoDigests": ["quay.io/x@sha256:1"],
         "Config": {

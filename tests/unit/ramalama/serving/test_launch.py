@@ -244,8 +244,8 @@ def test_only_the_end_of_a_long_log_is_quoted(servers: ServerFixture) -> None:
 @pytest.mark.parametrize(
     ("oom_killed", "reason"),
     [
-        (True, "the kernel killed it because memory ran out"),
-        (False, "it was killed by SIGKILL"),
+        (True, "the kernel killed it because memory ran out; allow it more with --memory"),
+        (False, "it was killed by SIGKILL, perhaps because memory ran out; allow it more"),
     ],
 )
 def test_a_server_that_was_killed_says_by_whom(
@@ -263,6 +263,41 @@ def test_a_server_that_was_killed_says_by_whom(
         servers.ramalama().start(servers.options, on_event=kill)
 
     assert caught.value.exit_code == 137
+    assert servers.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("memory", "limits_memory", "limited"),
+    [
+        (None, False, [True, False]),
+        (None, True, [True]),
+        (1 << 30, False, [True, True]),
+    ],
+    ids=["no limits", "another cause", "the user's limit"],
+)
+def test_an_engine_that_cannot_limit_memory_starts_without_the_automatic_limits(
+    servers: ServerFixture,
+    memory: int | None,
+    limits_memory: bool,  # noqa: FBT001 (a row of the table)
+    limited: list[bool],
+) -> None:
+    specs: list[ContainerSpec] = []
+
+    def script(spec: ContainerSpec) -> FakeProgram:
+        specs.append(spec)
+        if spec.memory_limit is None:
+            return FakeProgram(exit_code=3)
+        msg = "the requested cgroup controller `memory` is not available"
+        return FakeProgram(start_error=ContainerStartError(msg))
+
+    info = replace(FakeEngine().info, limits_memory=limits_memory)
+    servers.engine = FakeEngine(images=servers.images, script=script, info=info)
+
+    with pytest.raises((ServerExited, EngineFailure)) as caught:
+        servers.ramalama().start(replace(servers.options, memory=memory))
+
+    assert [spec.memory_limit is not None for spec in specs] == limited
+    assert isinstance(caught.value, ServerExited) == (not limited[-1])
     assert servers.is_clean()
 
 
