@@ -15,7 +15,7 @@ from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.container import ServerContainer
 from ramalama.serving.environment import draw_environment
-from ramalama.serving.exit_report import LOG_TAIL, ExitReporter
+from ramalama.serving.exit_report import LOG_TAIL, ExitReporter, read_log_end
 from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
@@ -153,7 +153,7 @@ class Launcher:
         try:
             server.wait_until_ready(timeout=timeout, cancel=self._request.cancel)
         except TimeoutError as exc:
-            tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
+            tail = read_log_end(self._engine, container, LOG_TAIL)
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
 

@@ -241,6 +241,48 @@ def test_only_the_end_of_a_long_log_is_quoted(servers: ServerFixture) -> None:
     assert caught.value.log_tail == tuple(f"line {n}" for n in range(960, 1000))
 
 
+def test_neither_the_cause_nor_a_line_of_the_log_is_longer_than_a_person_reads(
+    servers: ServerFixture,
+) -> None:
+    log = ("x" * 65536, "error: " + "y\x1b" * 30000, "z" * 65536)
+    servers.program = FakeProgram(logs=log, exit_code=1)
+
+    with pytest.raises(ServerExited) as caught:
+        servers.ramalama().start(servers.options)
+
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).endswith("…")
+    assert str(caught.value).isprintable()
+    assert [len(line) for line in caught.value.log_tail] == [1000, 1000, 1000]
+
+
+@pytest.mark.parametrize("runtime", RuntimeName)
+def test_a_log_that_is_hard_to_search_is_searched_in_a_moment(
+    servers: ServerFixture, runtime: RuntimeName
+) -> None:
+    servers.program = FakeProgram(logs=("ERROR ] " * 8192,) * 40, exit_code=1)
+    options = replace(servers.options, runtime=runtime, image=IMAGE_NAME)
+    began = time.monotonic()
+
+    with pytest.raises(ServerExited):
+        servers.ramalama().start(options)
+
+    assert time.monotonic() - began < 5
+
+
+def test_the_log_of_a_server_that_is_not_ready_is_cut_as_well(servers: ServerFixture) -> None:
+    servers.answers = [LOADING]
+
+    def write(event: Event) -> None:
+        if isinstance(event, ContainerStarted):
+            servers.engine.write(event.container, "x" * 65536)
+
+    with pytest.raises(ServerNotReady) as caught:
+        servers.ramalama().start(servers.options, on_event=write, ready_timeout=0.05)
+
+    assert max(map(len, caught.value.log_tail)) == 1000
+
+
 @pytest.mark.parametrize(
     ("oom_killed", "reason"),
     [
