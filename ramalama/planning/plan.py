@@ -29,6 +29,7 @@ from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ListenAddress, ServerEnvironment
 from ramalama_accel.values import AcceleratorKind
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.spec import (
     BindMount,
     CdiDevice,
@@ -163,6 +164,8 @@ class _Planner:
             read_only=locked,
             # So the invoking user can connect to the socket, and the server can read the model.
             user="0:0" if here.rootless else f"{here.uid}:{here.gid}",
+            # With userns-remap, these IDs would not be the user's, who has the directory.
+            userns="host" if here.engine == EngineKind.DOCKER and not here.rootless else None,
             groups=() if here.rootless else tuple(map(str, self.accelerator.groups)),
             keep_groups=options.keep_groups,
             pids_limit=_PIDS_LIMIT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelError, engine_errors
 from ramalama.events import EngineConnected, Notice
-from ramalama.planning.checks import check_options
+from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
 from ramalama.planning.memory.limit import model_memory
@@ -89,6 +89,7 @@ class ServerStarter:
         find_runtime(options.runtime).check(model)
         engine = self.engines.connect()
         with engine_errors():
+            check_on_engine(options, engine.kind, rootless=engine.rootless)
             inputs = self._inputs(options, model, detect_on(engine, self.host, options))
             parse_image(inputs.image_name)
             inputs = replace(
@@ -108,6 +109,7 @@ class ServerStarter:
     def _start_on(
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer:
+        check_on_engine(request.options, engine.kind, rootless=engine.rootless)
         detection = detect_on(engine, self.host, request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)

@@ -37,6 +37,7 @@ from ramalama_engines.docker.spec import (
     has_cdi,
     named_network,
     refusals,
+    renamed_devices,
     unrelabelable,
     wants_relabel,
 )
@@ -287,6 +288,13 @@ class DockerEngine:
             raise UnknownRuntime(msg, engine=ENGINE)
         if has_cdi(spec) and not self.info.cdi:
             raise unsupported(NO_CDI)
+        for device in renamed_devices(spec):
+            if self.rootless or (spec.userns != "host" and self.info.user_namespace):
+                what = (
+                    f"give the device {device.source} another name, {device.target}, because its "
+                    f"containers have a user namespace; use --device {device.source}"
+                )
+                raise unsupported(what)
         if network := named_network(spec):
             networks = self._api.ask("/networks")
             names = sorted(str(known["Name"]) for known in networks)

@@ -92,6 +92,13 @@ def has_cdi(spec: ContainerSpec) -> bool:
     return any(isinstance(device, CdiDevice) for device in spec.devices)
 
 
+def renamed_devices(spec: ContainerSpec) -> Iterator[HostDevice]:
+    """Yield the devices that have another path in the container than on the host."""
+    for device in spec.devices:
+        if isinstance(device, HostDevice) and device.source != device.target:
+            yield device
+
+
 def wants_relabel(spec: ContainerSpec) -> bool:
     """Return whether a mount requests a new SELinux label."""
     return any(isinstance(mount, BindMount) and mount.relabel for mount in spec.mounts)

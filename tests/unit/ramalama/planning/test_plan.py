@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.checks import check_options
+from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.plan import LaunchPlan, make_plan
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu
 from ramalama_accel.runtime_name import RuntimeName
@@ -21,6 +22,7 @@ from ramalama_engines import (
     BindMount,
     CdiDevice,
     ContainerSpec,
+    EngineKind,
     HostDevice,
     PortBinding,
     TmpfsMount,
@@ -293,6 +295,42 @@ def test_the_key_is_nowhere_in_what_others_may_read(options: ServeOptions) -> No
 def test_a_network_of_somebody_else_is_refused(network: str) -> None:
     with pytest.raises(OptionRefused, match="cannot publish a port"):
         check_options(replace(OPTIONS, network=network))
+
+
+@pytest.mark.parametrize(
+    ("network", "kind", "rootless", "refused"),
+    [
+        ("host", EngineKind.DOCKER, True, True),
+        ("host", EngineKind.DOCKER, False, False),
+        ("host", EngineKind.PODMAN, True, False),
+        ("bridge", EngineKind.DOCKER, True, False),
+        ("none", EngineKind.DOCKER, True, False),
+    ],
+)
+def test_the_network_of_a_host_that_is_not_this_one_is_refused(
+    network: str,
+    kind: EngineKind,
+    rootless: bool,  # noqa: FBT001 (a row of the table)
+    refused: bool,  # noqa: FBT001 (likewise)
+) -> None:
+    asked = replace(OPTIONS, network=network)
+
+    with pytest.raises(OptionRefused, match="use --network bridge") if refused else nullcontext():
+        check_on_engine(asked, kind, rootless=rootless)
+
+
+@pytest.mark.parametrize(
+    ("engine", "rootless", "userns"),
+    [("docker", False, "host"), ("docker", True, None), ("podman", False, None)],
+)
+def test_a_server_on_docker_runs_as_the_user_even_where_users_are_mapped(
+    engine: str,
+    rootless: bool,  # noqa: FBT001 (a row of the table)
+    userns: str | None,
+) -> None:
+    made = make_plan(INPUTS, replace(HERE, engine=engine, rootless=rootless)).container
+
+    assert made.userns == userns
 
 
 def test_a_port_without_a_network_is_refused() -> None:

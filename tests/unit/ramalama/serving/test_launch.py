@@ -44,6 +44,7 @@ from ramalama_engines import (
     ContainerSpec,
     ContainerStartError,
     ContainerState,
+    EngineKind,
     EngineUnavailable,
     ImageNotFound,
     ImagePullError,
@@ -451,6 +452,20 @@ def test_a_server_with_a_network_is_found_at_the_port_that_the_engine_picked(
 
     assert endpoint == TcpEndpoint("127.0.0.1", port, api_key=keys[0])
     assert len(keys[0]) >= 32
+    assert servers.is_clean()
+
+
+def test_the_network_of_a_rootless_dockers_own_host_is_refused_at_once(
+    servers: ServerFixture,
+) -> None:
+    info = replace(FakeEngine(kind=EngineKind.DOCKER).info, rootless=True)
+    servers.engine = FakeEngine(images=servers.images, info=info)
+    options = replace(servers.options, network="host")
+
+    for attempt in (servers.ramalama().start, servers.ramalama().plan):
+        with pytest.raises(OptionRefused, match="of a rootless Docker is not the network of"):
+            attempt(options)
+
     assert servers.is_clean()
 
 
