@@ -1,6 +1,6 @@
 """Turn podman's error messages into exceptions; its status is almost always 500, so text decides.
 
-The messages are those of podman 4.3 to 5.8.
+The messages are those of podman 4.3 to 6.1.
 """
 
 from __future__ import annotations
@@ -117,6 +117,11 @@ CREATE_FAILURES = (
         r"init binary|catatonit",
         UnsupportedOption,
         "the engine's host has no init for containers; install catatonit there, or use no init",
+    ),
+    _meaning(
+        r"requested OCI runtime (?P<name>.*?) is not available",
+        UnknownRuntime,
+        "this podman has no OCI runtime {name}",
     ),
     _meaning(
         r"OCI runtime.*(?:not found|no such file)|(?:not found|no such file).*OCI runtime",

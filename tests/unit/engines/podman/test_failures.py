@@ -12,6 +12,7 @@ from ramalama_engines.errors import (
     EngineError,
     ImageNotFound,
     ProgramNotFound,
+    UnknownRuntime,
     UnsupportedOption,
 )
 from ramalama_engines.podman.failures import (
@@ -57,6 +58,11 @@ RLIMIT = (
         ("names must match [a-zA-Z0-9]: invalid argument", UnsupportedOption, "a container's name"),
         ("unresolvable CDI devices nvidia.com/gpu=7", DeviceNotFound, "nvidia.com/gpu=7;"),
         ("stat /dev/nope: no such file or directory", DeviceNotFound, "no device /dev/nope ("),
+        (
+            "requested OCI runtime nosuch is not available: invalid argument",
+            UnknownRuntime,
+            "this podman has no OCI runtime nosuch (",
+        ),
         ("/etc/passwd is not a valid device: not a device node", DeviceNotFound, "/etc/passwd"),
         ("no devices found in /dev/fd:/dev/y:rwm: invalid", DeviceNotFound, "/dev/fd is not"),
         (
