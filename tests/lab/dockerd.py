@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.lab.network import make_bridge
+from tests.lab.newer_engines import entering
 from tests.lab.service import EngineService, program, running
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def docker_daemon(
         kind="docker", url=f"unix://{directory}/docker.sock", log=directory / "log"
     )
     command = (
+        *entering(),
         program("dockerd"),
         *("--config-file", f"{directory}/daemon.json"),
         *("--data-root", f"{directory}/data"),
