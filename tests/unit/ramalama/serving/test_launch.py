@@ -482,6 +482,20 @@ def test_on_the_hosts_network_the_server_gets_a_free_port_and_a_fresh_key(
     assert first.api_key != second.api_key
 
 
+def test_a_plan_limits_the_memory_as_the_start_does(servers: ServerFixture) -> None:
+    planned = servers.ramalama().plan(servers.options).container
+    with servers.ramalama().serve(servers.options) as server:
+        started = servers.engine.spec(server.container)
+
+    assert planned.memory_limit == started.memory_limit == 2 * servers.model.stat().st_size + 2**32
+
+
+def test_a_plan_of_a_model_that_is_not_here_limits_no_memory(servers: ServerFixture) -> None:
+    absent = replace(servers.options, model=ModelRef.parse("ollama://granite"))
+
+    assert servers.ramalama().plan(absent).container.memory_limit is None
+
+
 def test_planning_touches_nothing(servers: ServerFixture) -> None:
     servers.ramalama().plan(servers.options)
 
