@@ -180,6 +180,13 @@ START_FAILURES = (
         " correct its permissions, or use --network none or host",
     ),
     _meaning(
+        r"(?P<file>memory|pids)\.(?:max|limit)"
+        r"|cgroup controller `(?P<controller>\w+)` is not available",
+        ContainerStartError,
+        "the engine's cgroup has no controller {file}{controller}, so that it cannot limit a"
+        " container; use no limit",
+    ),
+    _meaning(
         r"setting rlimit",
         ContainerStartError,
         "the engine's host does not allow a higher resource limit; podman itself raises nofile and"

@@ -131,6 +131,21 @@ def test_a_container_that_cannot_be_created(
         ),
         (NO_CARD, DeviceNotFound, "names /dev/nope, which is not a device there"),
         (RLIMIT, ContainerStartError, "does not allow a higher resource limit"),
+        (
+            "crun: open `memory.max` for writing: No such file or directory",
+            ContainerStartError,
+            "the engine's cgroup has no controller memory,",
+        ),
+        (
+            "crun: the requested cgroup controller `pids` is not available: OCI runtime error",
+            ContainerStartError,
+            "the engine's cgroup has no controller pids,",
+        ),
+        (
+            "runc: open /sys/fs/cgroup/memory/x/memory.limit_in_bytes: permission denied",
+            ContainerStartError,
+            "the engine's cgroup has no controller memory,",
+        ),
         ('open("/dev/net/tun"): Permission denied', ContainerStartError, "needs /dev/net/tun"),
         ("unable to find user x", ContainerStartError, "unable to find user x"),
         ('no container with name or ID "x" found: no such container', ContainerNotFound, '"x"'),
