@@ -28,7 +28,8 @@ _UPSTREAM_SCRIPT = "tools.sh"
 
 # MiB for the states of earlier conversations, in main memory; the server's default is 8192, more
 # than a small host has. `ServerSpec.working_memory` includes it. Old builds have no such cache.
-_PROMPT_CACHE = {"LLAMA_ARG_CACHE_RAM": "2048"}
+_PROMPT_CACHE = 2048
+_MIB = 1 << 20
 
 _TAIL = 40  # lines; earlier lines may be about a request that was refused hours ago
 
@@ -115,7 +116,7 @@ class LlamaCpp:
         return ServerSpec(
             entrypoint=_entrypoint(environment.image),
             argv=tuple(argv),
-            env={**_PROMPT_CACHE, **by_device},
+            env={"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)), **by_device},
             health_path="/health",
             wants_gpu=environment.gpu and options.ngl != 0,
         )
@@ -136,6 +137,11 @@ class LlamaCpp:
         )
 
         return read_report(log)
+
+
+def _prompt_cache(options: ServeOptions) -> int:
+    """Return the size of the cache in MiB: at most a quarter of the memory that the user allows."""
+    return min(_PROMPT_CACHE, options.memory // 4 // _MIB) if options.memory else _PROMPT_CACHE
 
 
 def _template(name: str | None) -> tuple[str, ...]:

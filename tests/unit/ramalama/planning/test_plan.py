@@ -363,7 +363,7 @@ def test_a_port_without_a_network_is_refused() -> None:
                 }
             },
         ),
-        ({"memory": 5}, {"memory_limit": 5}),
+        ({"memory": 16 * GIB}, {"memory_limit": 16 * GIB}),
     ],
     ids=["name", "oci-runtime", "keep-groups", "device", "cdi-device", "env", "memory"],
 )

@@ -100,6 +100,18 @@ def test_only_where_there_is_a_device_are_layers_fitted_into_its_memory_and_repo
 
 
 @pytest.mark.parametrize(
+    ("memory", "cache"),
+    [(None, "2048"), (0, "2048"), (64 << 30, "2048"), (2 << 30, "512"), (1 << 20, "0")],
+)
+def test_earlier_prompts_take_a_part_of_the_memory_that_the_user_allows(
+    memory: int | None, cache: str
+) -> None:
+    env = LlamaCpp().server(MODEL, replace(OPTIONS, memory=memory), HERE).env
+
+    assert env["LLAMA_ARG_CACHE_RAM"] == cache
+
+
+@pytest.mark.parametrize(
     ("image", "entrypoint"),
     [
         (None, "llama-server"),
