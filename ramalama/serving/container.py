@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from ramalama.system.uninterrupted import run_uninterrupted
-from ramalama_engines.errors import ContainerNotFound
+from ramalama_engines.errors import ContainerNotFound, ContainerStartError, ProgramNotFound
 
 if TYPE_CHECKING:
     from ramalama.serving.run_dir import ServerDir
@@ -27,6 +27,7 @@ class ServerContainer:
         self._engine = engine
         self._directory = directory
         self._container = container
+        self._spec: ContainerSpec | None = None
 
     @property
     def container(self) -> str | None:
@@ -48,28 +49,31 @@ class ServerContainer:
 
         def create_and_record() -> str:
             self._container = self._engine.create(spec)
+            self._spec = spec
             return self._container
 
         return run_uninterrupted(create_and_record)
 
-    def create_again(self, spec: ContainerSpec) -> str:
-        """Create another container in place of the present one, and return its ID.
+    def start(self) -> str:
+        """Start the container and return its ID.
 
-        Raises:
-            EngineError: the container was not removed, or the other one not created.
-        """
-        run_uninterrupted(self._remove_container)
-        return self.create(spec)
-
-    def start(self) -> None:
-        """Start the container.
+        If the engine cannot limit memory, and says so only now, it is another container without the
+        optional limits.
 
         Raises:
             EngineError: the container did not start; it is not removed.
         """
-        container = self._container
-        if container is not None:
-            run_uninterrupted(lambda: self._engine.start(container))
+        spec = self._spec
+        try:
+            return run_uninterrupted(self._start)
+        except ProgramNotFound:
+            raise
+        except ContainerStartError:
+            if spec is None or not spec.optional_limits or self._engine.info.limits_memory:
+                raise
+        run_uninterrupted(self._remove_container)
+        self.create(spec.without_optional_limits())
+        return run_uninterrupted(self._start)
 
     def remove(self) -> None:
         """Remove the container and the directory; no error if they do not exist any more.
@@ -84,6 +88,14 @@ class ServerContainer:
 
     def __exit__(self, *exc: object) -> None:
         self.remove()
+
+    def _start(self) -> str:
+        container = self._container
+        if container is None:
+            msg = "there is no container to start"
+            raise ContainerNotFound(msg, engine=self._engine.kind)
+        self._engine.start(container)
+        return container
 
     def _remove(self) -> None:
         try:

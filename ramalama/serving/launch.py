@@ -111,17 +111,11 @@ class Launcher:
             return instance.create(plan.container)
 
     def _start(self, instance: ServerContainer, plan: LaunchPlan) -> str:
-        """Start the container and return its ID: without limits if the engine cannot set them."""
         try:
-            instance.start()
+            return instance.start()
         except ContainerStartError as exc:
-            bare = plan.container.without_optional_limits()
-            if bare != plan.container and not self._engine.info.limits_memory:
-                instance.create_again(bare)
-                return self._start(instance, replace(plan, container=bare))
             msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
             raise type(exc)(msg, engine=exc.engine) from exc
-        return instance.container or ""
 
     def _server(self, handle: ServerHandle, container: str, plan: LaunchPlan) -> ModelServer:
         engine, endpoint = self._engine, self._endpoint(container, plan)
