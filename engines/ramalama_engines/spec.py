@@ -155,9 +155,8 @@ class ContainerSpec:
         memory_limit: bytes of memory, and of swap space as well; None is unlimited.
         optional_limits: those of "pids_limit" and "memory_limit" without which the container may
             run if the engine cannot enforce them.
-        log_size: bytes after which the engine discards the oldest part of the container's log;
-            None is the engine's default, usually unlimited. Podman ignores it if journald keeps
-            the log.
+        log_size: bytes of the container's log, of which the engine then discards the oldest part.
+            The engine keeps the log in a file, whatever its default is. None keeps the default.
         stop_signal: name as in signal(7), "SIGTERM"; None keeps the image's.
         stop_timeout: seconds between the stop signal and SIGKILL; None is the engine's default.
     """

@@ -131,7 +131,7 @@ def _log(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     if spec.log_size is None:
         return
     if kind is EngineKind.PODMAN:
-        yield f"--log-opt=max-size={spec.log_size}b"
+        yield from ("--log-driver=k8s-file", f"--log-opt=max-size={spec.log_size}b")
         return
     yield "--log-driver=json-file"
     yield f"--log-opt=max-size={spec.log_size // 2}b"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.podman.spec import (
     KEEP_GROUPS,
+    LOG_DRIVER,
     SELINUX_LABEL,
     network_fields,
     signal_number,
@@ -194,6 +195,12 @@ def _limits(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
             yield f"ulimit {limit.name}={limit.soft}:{limit.hard}"
 
 
+def _log(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
+    driver = members(made["HostConfig"].get("LogConfig")).get("Type")
+    if spec.log_size is not None and driver != LOG_DRIVER:
+        yield f"log size {spec.log_size} (it keeps the log with {driver})"
+
+
 def _same_limit(asked: int | None, kept: int | None) -> bool:
     """Return whether a limit is as requested; 0 and -1 both mean no limit."""
     return asked is None or asked == kept or max(asked, kept or 0) <= 0
@@ -237,5 +244,6 @@ _CHECKS = (
     _user_namespace,
     _runtime,
     _limits,
+    _log,
     _ending,
 )

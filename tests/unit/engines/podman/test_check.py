@@ -246,6 +246,17 @@ def test_what_was_not_asked_for_or_cannot_be_seen_is_no_matter(asked: dict[str, 
     assert dropped(replace(EVERYTHING, **asked), inspect("4.3.1")) == ""
 
 
+@pytest.mark.parametrize(
+    ("driver", "message"),
+    [("k8s-file", ""), ("journald", "log size 4096 (it keeps the log with journald)")],
+)
+def test_only_a_log_in_a_file_has_the_size_that_was_asked_for(driver: str, message: str) -> None:
+    made = inspect("5.8.6")
+    put(made, "HostConfig.LogConfig", {"Type": driver})
+
+    assert dropped(replace(EVERYTHING, log_size=4096), made) == message
+
+
 def test_no_limit_may_be_written_in_two_ways() -> None:
     made = inspect("4.3.1")
     put(made, "HostConfig.PidsLimit", 0)

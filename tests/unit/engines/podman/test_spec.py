@@ -123,7 +123,7 @@ def test_a_plain_container_is_locked_down_and_the_rest_is_left_to_the_image_and_
         ({"pids_limit": 100}, {"resource_limits": {"pids": {"limit": 100}}}),
         ({"memory_limit": 0}, {"resource_limits": {"memory": {"limit": 0}}}),
         ({"memory_limit": 9}, {"resource_limits": {"memory": {"limit": 9, "swap": 18}}}),
-        ({"log_size": 4096}, {"log_configuration": {"size": 4096}}),
+        ({"log_size": 4096}, {"log_configuration": {"driver": "k8s-file", "size": 4096}}),
         ({"init": True}, {"init": True}),
         ({"stop_signal": "SIGINT"}, {"stop_signal": 2}),
         ({"stop_timeout": 0}, {"stop_timeout": 0}),

@@ -170,7 +170,7 @@ def test_a_name_with_a_colon_is_relabelled_as_far_as_the_engine_can_be_told(
 @pytest.mark.parametrize(
     ("kind", "words"),
     [
-        (PODMAN, ["--log-opt=max-size=1000b"]),
+        (PODMAN, ["--log-driver=k8s-file", "--log-opt=max-size=1000b"]),
         (
             DOCKER,
             ["--log-driver=json-file", "--log-opt=max-size=500b", "--log-opt=max-file=2"],
