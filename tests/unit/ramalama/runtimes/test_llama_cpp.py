@@ -94,12 +94,21 @@ def test_only_where_there_is_a_device_are_layers_fitted_into_its_memory_and_repo
     gpu: bool,  # noqa: FBT001 (a row of the table)
     env: dict[str, str],
 ) -> None:
-    assert (
-        LlamaCpp()
-        .server(MODEL, OPTIONS, replace(HERE, kind=AcceleratorKind.CUDA if gpu else CPU))
-        .env
-        == env
-    )
+    assert LlamaCpp().server(
+        MODEL, OPTIONS, replace(HERE, kind=AcceleratorKind.CUDA if gpu else CPU)
+    ).env == {"LLAMA_ARG_CACHE_RAM": "2048", **env}
+
+
+@pytest.mark.parametrize(
+    ("memory", "cache"),
+    [(None, "2048"), (0, "2048"), (64 << 30, "2048"), (2 << 30, "512"), (1 << 20, "0")],
+)
+def test_earlier_prompts_take_a_part_of_the_memory_that_the_user_allows(
+    memory: int | None, cache: str
+) -> None:
+    env = LlamaCpp().server(MODEL, replace(OPTIONS, memory=memory), HERE).env
+
+    assert env["LLAMA_ARG_CACHE_RAM"] == cache
 
 
 @pytest.mark.parametrize(
