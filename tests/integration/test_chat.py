@@ -131,6 +131,23 @@ def test_the_key_comes_from_the_environment(
     assert {asked.headers["authorization"] for asked in server.requests} == {f"Bearer {key}"}
 
 
+def test_other_variables_of_openai_change_nothing(person: Person) -> None:
+    meant_for_openai = {
+        "OPENAI_ADMIN_KEY": "ü",
+        "OPENAI_API_TYPE": "azure",
+        "OPENAI_BASE_URL": "http://127.0.0.1:1",
+        "OPENAI_CUSTOM_HEADERS": "X-Gate: ü\nAuthorization: Bearer x",
+        "OPENAI_LOG": "debug",
+        "OPENAI_ORG_ID": "ü",
+        "OPENAI_PROJECT_ID": "ü",
+        "OPENAI_WEBHOOK_SECRET": "ü",
+    }
+    with OpenAiServer(answer("Hi.")) as server:
+        done = person.having(**meant_for_openai).run("chat", "--url", server.url, "Hi")
+
+    assert (done.code, done.out, done.err) == (0, "Hi.\n", "")
+
+
 @pytest.mark.parametrize(
     ("reply", "complaint"),
     [
@@ -155,8 +172,9 @@ def test_the_key_comes_from_the_environment(
             id="another-json",
         ),
         pytest.param(
-            streamed(b"<html>hello</html>"),
-            "the model server stopped in the middle of its answer",
+            streamed(b"<html><title>It works!</title></html>"),
+            "the server sent a web page instead of an answer: It works!; "
+            "is it a model server, and is the URL right?",
             id="no-sse",
         ),
     ],

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import httpx2
+
 from ramalama_chat.client._openai import openai
+from ramalama_chat.client.requests import get_json
 from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
@@ -18,8 +21,8 @@ def ask_context_size(client: "OpenAI", model: str) -> int | None:
     The size is in the list of models: "max_model_len" in vLLM's, "meta.n_ctx" in llama-server's.
     """
     try:
-        answer: object = client.get("/models", cast_to=object, options={"timeout": _TIMEOUT})
-    except (openai.OpenAIError, ValueError, RecursionError):  # no answer, or none in JSON
+        answer = get_json(client, "/models", timeout=_TIMEOUT)
+    except (openai.OpenAIError, httpx2.RequestError, ValueError):  # no answer, or none in JSON
         return None
     entries = [entry for entry in read_models(answer) if entry.get("id") == model]
     if not entries:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.failures import chat_errors
 from ramalama_chat.errors import ChatError, ServerGone
 from ramalama_chat.session.conversation import Conversation
-from ramalama_chat.session.stream import Delta, open_stream, read_delta
+from ramalama_chat.session.stream import Delta, open_stream, read_deltas
 
 if TYPE_CHECKING:
     from ramalama_chat.session.tool_loop import ToolLoop
@@ -77,20 +78,20 @@ class ChatSession:
             ChatError: the server sent something that is not a chat answer.
 
         """
-        heard: list[str] = []
+        heard = StringIO()  # takes less memory than a list of short texts
         try:
             with closing(self._deltas(prompt, images)) as deltas:
                 for delta in deltas:
                     if delta.reasoning and on_reasoning is not None:
                         on_reasoning(delta.reasoning)
                     if delta.text:
-                        heard.append(delta.text)
+                        heard.write(delta.text)
                         yield delta.text
         except ChatError:
-            heard.clear()
+            heard = StringIO()
             raise
         finally:
-            self.conversation.record(prompt, "".join(heard), images)
+            self.conversation.record(prompt, heard.getvalue(), images)
 
     def clear(self) -> None:
         """Forget the conversation, but keep the system prompt."""
@@ -117,15 +118,16 @@ class ChatSession:
         counting = {"stream_options": {"include_usage": True}} if self.counting else {}
         with (
             chat_errors(),
-            open_stream(
-                self._client,
-                model=self._model,
-                messages=turns,
-                extra={**self.parameters, **counting, **members},
-            ) as stream,
+            closing(
+                open_stream(
+                    self._client,
+                    model=self._model,
+                    messages=turns,
+                    extra={**self.parameters, **counting, **members},
+                )
+            ) as events,
         ):
-            for event in stream:
-                delta = read_delta(event)
+            for delta in read_deltas(events):
                 self.finish_reason = delta.finish_reason or self.finish_reason
                 self.usage = delta.usage or self.usage
                 yield delta

@@ -1,25 +1,30 @@
 """Send one streamed request of the chat API, and read its events.
 
-The request goes through the SDK's `client.post`, not through `client.chat.completions`. The request
-and the stream are the same, but the events stay plain JSON. The SDK's models do not check what a
-server sends, so the events must be checked here anyway; and the models cost 30 ms at import and 60
-µs for each token.
+The request goes through the SDK's `client.post`, not through `client.chat.completions`, and the
+events are read by `ramalama_chat.client.events`. The SDK bounds no event, and drops the words of a
+server that fails. Its models do not check what a server sends, so that must be done here anyway;
+and they cost 30 ms at import and 60 µs for each token.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import httpx2
 
 from ramalama_chat.client._openai import openai
+from ramalama_chat.client.events import read_events
 from ramalama_chat.client.failures import opening_errors
+from ramalama_chat.client.requests import post
 from ramalama_chat.errors import ChatError
 from ramalama_values.json import is_array, is_object
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from ramalama_chat.session.usage import Usage
+
+LONGEST_TEXT = 4 * 1024 * 1024
+"""Characters of an answer with its reasoning: about a million tokens, as much as any context."""
 
 _NOT_NOW = frozenset({429, 503})  # too many requests; service unavailable
 
@@ -48,8 +53,8 @@ def open_stream(
     model: str,
     messages: Sequence[Mapping[str, object]],
     extra: Mapping[str, object],
-) -> openai.Stream[object]:
-    """Send the request, and return the stream of its events once the server has accepted it.
+) -> Generator[object, None, None]:
+    """Send the request, and return its events once the server has accepted it; close them.
 
     *extra* holds additional members of the request, such as "temperature" and "response_format".
 
@@ -59,15 +64,9 @@ def open_stream(
     """
     body = {**extra, "model": model, "messages": list(messages), "stream": True}
 
-    def send() -> openai.Stream[object]:
+    def send() -> Generator[object, None, None]:
         with opening_errors():
-            return client.post(
-                "/chat/completions",
-                cast_to=object,
-                body=body,
-                stream=True,
-                stream_cls=openai.Stream[object],
-            )
+            return read_events(post(client, "/chat/completions", body))
 
     try:
         return send()
@@ -77,7 +76,7 @@ def open_stream(
     return _send_again(send)
 
 
-def _send_again(send: Callable[[], openai.Stream[object]]) -> openai.Stream[object]:
+def _send_again(send: Callable[[], Generator[object, None, None]]) -> Generator[object, None, None]:
     # Rarely needed, so it is not imported at start-up.
     from tenacity import (  # noqa: PLC0415
         Retrying,
@@ -102,36 +101,68 @@ def _is_transient(exc: BaseException) -> bool:
     return isinstance(exc.__cause__, httpx2.ConnectError)
 
 
+def read_deltas(events: Iterable[object]) -> Iterator[Delta]:
+    """Read the events of an answer.
+
+    Raises:
+        ChatError: the answer is longer than `LONGEST_TEXT`; see `read_delta` for others.
+
+    """
+    length = 0
+    for event in events:
+        delta = read_delta(event)
+        length += len(delta.text) + len(delta.reasoning)
+        if length > LONGEST_TEXT:
+            msg = f"the server sent an answer of more than {LONGEST_TEXT:,} characters"
+            raise ChatError(msg)
+        yield delta
+
+
 def read_delta(event: object) -> Delta:
     """Read one event of the stream, the object "chat.completion.chunk" of the OpenAI API.
 
     Members that are absent or null add nothing: vLLM sends a last event without choices,
-    llama-server a first one without content.
+    llama-server a first one without content, others null for either. The object "chat.completion"
+    of a server that does not stream has "message" in place of "delta", and is complete.
 
     Raises:
         ChatError: the event is something else.
 
     """
-    if is_object(event) and is_array(choices := event.get("choices")):
-        if not choices:
-            return Delta(usage=_usage(event))
-        if is_object(choice := choices[0]) and is_object(delta := choice.get("delta")):
-            newer = delta.get(_NEWER_REASONING) and not delta.get(_REASONING)
-            member = _NEWER_REASONING if newer else _REASONING
-            return Delta(
-                text=_text(delta.get("content")),
-                reasoning=_text(delta.get(member)),
-                reasoning_member=member,
-                finish_reason=_text(choice.get("finish_reason")) or None,
-                tool_calls=delta.get("tool_calls"),
-            )
+    choice = _choice(event)
+    whole = choice.get("message")
+    delta: object = whole or choice.get("delta") or dict[str, object]()
+    if not is_object(delta):
+        _refuse(event)
+    newer = delta.get(_NEWER_REASONING) and not delta.get(_REASONING)
+    member = _NEWER_REASONING if newer else _REASONING
+    return Delta(
+        text=_text(delta.get("content")),
+        reasoning=_text(delta.get(member)),
+        reasoning_member=member,
+        finish_reason=_text(choice.get("finish_reason")) or ("stop" if whole else None),
+        usage=_usage(event),
+        tool_calls=delta.get("tool_calls"),
+    )
+
+
+def _choice(event: object) -> Mapping[str, object]:
+    """Return the first of the event's choices; an empty one if there is none."""
+    if is_object(event) and "choices" in event:
+        choices: object = event["choices"] or [dict[str, object]()]
+        if is_array(choices) and is_object(choice := choices[0]):
+            return choice
+    return _refuse(event)
+
+
+def _refuse(event: object) -> NoReturn:
     msg = f"the server sent something that is not part of a chat answer: {one_line(repr(event))}"
     raise ChatError(msg)
 
 
-def _usage(event: Mapping[str, object]) -> "Usage | None":
+def _usage(event: object) -> "Usage | None":
     """Read the token counts of the answer; None if the request did not ask for them."""
-    if event.get("usage") is None:
+    if not is_object(event) or event.get("usage") is None:
         return None
     from ramalama_chat.session.usage import read_usage  # noqa: PLC0415 - most answers come without
 

@@ -9,7 +9,12 @@ from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.options.chat import ChatArguments, add_chat_options, tools_of
+from ramalama.cli.options.chat import (
+    ChatArguments,
+    add_chat_options,
+    ignore_settings_of_openai,
+    tools_of,
+)
 from ramalama.cli.signals import handled_signals
 from ramalama.config.option_table import OPTIONS
 
@@ -50,6 +55,7 @@ def execute(words: Sequence[str]) -> int:
     arguments = make_parser().parse_intermixed_args(words, UrlArguments())
     if ensure_no_dryrun(arguments, ["chat", "--url", arguments.url, *arguments.args]):
         return 0
+    ignore_settings_of_openai()
     with handled_signals() as signals:
         _chat(arguments, signals)
     return 0

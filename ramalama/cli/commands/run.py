@@ -15,6 +15,7 @@ from ramalama.cli.options.chat import (
     ChatArguments,
     add_chat_options,
     attaches_files,
+    ignore_settings_of_openai,
     is_plain,
     tools_of,
     wants_color,
@@ -87,6 +88,7 @@ def execute(words: Sequence[str]) -> int:
     command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
         return command.print_plan()
+    ignore_settings_of_openai()
     # The thread that prints the answer must not wait long for the thread that imports modules.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with handled_signals() as signals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -106,6 +107,16 @@ def _add_tools(group: ArgumentGroup) -> None:
         default="ask",
         help="ask before each call of a tool, or always allow it (default: ask)",
     )
+
+
+def ignore_settings_of_openai() -> None:
+    """Remove the variables that configure the OpenAI SDK; only OPENAI_API_KEY is documented.
+
+    `OPENAI_LOG`, for example, would write its log to stderr. Call it before the SDK is imported.
+    """
+    for name in [each for each in os.environ if each.startswith("OPENAI_")]:
+        if name != "OPENAI_API_KEY":
+            del os.environ[name]
 
 
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
