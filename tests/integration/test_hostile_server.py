@@ -29,7 +29,7 @@ from tests.unit.chat.scripted_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
 MOST_MEMORY: Final = 150 * 1000 * 1000  # bytes
 MOST_SECONDS: Final = 1.0  # from Ctrl-C to the end
@@ -59,7 +59,7 @@ def sse(begun: bytes, piece: bytes = HALF_A_MEBIBYTE) -> Unended:
 
 
 def said(**delta: object) -> bytes:
-    return f"data: {json.dumps(event(None, **delta))}\n\n".encode()
+    return f"data: {json.dumps({'choices': [{'delta': delta}]})}\n\n".encode()
 
 
 def whole(begun: bytes) -> Unended:
@@ -70,7 +70,7 @@ BOMB: Final = gzip.compress(b"a" * 200_000_000)
 CALL: Final = {"index": 0, "function": {"name": "f", "arguments": "a" * 1000}}
 
 # What a server sends for the question, and how the error begins.
-ENDS: Final = {
+ENDS: Final[dict[str, tuple[Iterable[bytes], str]]] = {
     "refusal": (
         unended("500 No", b"oops "),
         "the server refused the request (HTTP 500): oops aaa",
@@ -128,7 +128,7 @@ ENDS: Final = {
     ),
 }
 # An answer of text has no end until it is as long as any model's context.
-GOES_ON: Final = {
+GOES_ON: Final[dict[str, Iterable[bytes]]] = {
     "short-deltas": sse(b"", said(content="ha")),
     "long-deltas": sse(b"", said(content="ha" * 200_000)),
     "thoughts": sse(b"", said(reasoning="ha") * 1000),
