@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.options.chat import JSON_NEEDS_PROMPT, wants_color
+from ramalama.cli.options.chat import (
+    JSON_NEEDS_PROMPT,
+    check_end,
+    explained_context,
+    wants_color,
+)
 from ramalama.cli.output.terminal import print_error
 from ramalama_values import frozen
 
@@ -68,13 +73,16 @@ class ChatCommand:
         *watch* wraps the iterator over the pieces of the answer, for example to measure times.
 
         Raises:
-            ChatError: the model gave no answer.
+            NoAnswer: the model gave no answer.
+            ChatError: the request failed.
         """
         text = "\n\n".join((*(self.attached.texts if self.attached else ()), prompt))
-        if self.arguments.json:
-            self._answer_in_json(text, watch)
-        else:
-            self._answer_as_text(text, watch)
+        with explained_context(self.session):
+            if self.arguments.json:
+                self._answer_in_json(text, watch)
+            else:
+                self._answer_as_text(text, watch)
+        check_end(self.session, quiet=self.invocation.quiet or self.arguments.json)
         if self.arguments.stats and self.session.usage is not None:
             print_error(self.session.usage.describe(self.session.context_size()))
 

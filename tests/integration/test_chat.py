@@ -222,6 +222,75 @@ def test_an_answer_that_breaks_off_is_never_asked_for_twice(
     assert len(server.questions) == 1
 
 
+@pytest.mark.parametrize(
+    ("reply", "code", "out", "err"),
+    [
+        (answer("He"), 0, "He\n", ""),
+        (
+            answer("He", finish="length"),
+            0,
+            "He\n",
+            (
+                "Notice: the answer is cut off: the context is full; "
+                "start the server with a context of 512 tokens, or send less\n"
+            ),
+        ),
+        (
+            answer("He", finish="content_filter"),
+            0,
+            "He\n",
+            "Notice: the answer is cut off: the server's filter has stopped it\n",
+        ),
+        (
+            answer("He", finish="ab\x1bort"),
+            0,
+            "He\n",
+            "Notice: the answer is cut off: the server says ab\\x1bort\n",
+        ),
+        (answer(), 1, "", "Error: the model gave no answer\n"),
+        (answer(" \n"), 1, " \n", "Error: the model gave no answer\n"),
+        (
+            answer(finish="content_filter"),
+            1,
+            "",
+            "Error: the model gave no answer: the server's filter has stopped it\n",
+        ),
+        (
+            streamed(said(None, reasoning="Hm."), said(None, finish="stop")),
+            1,
+            "",
+            (
+                "Error: the model only reasoned, and gave no answer; "
+                "--think off makes it answer at once\n"
+            ),
+        ),
+    ],
+)
+def test_an_answer_that_is_less_than_asked_for_is_one_line_with_the_reason(
+    person: Person, reply: Reply, code: int, out: str, err: str
+) -> None:
+    with OpenAiServer(reply, context=64) as server:
+        done = person.run("chat", "--url", server.url, "Hi")
+
+    assert (done.code, done.out, done.err) == (code, out, err)
+
+
+def test_the_limit_of_an_answer_is_told_apart_from_a_full_context(person: Person) -> None:
+    with OpenAiServer(answer("He", finish="length")) as server:
+        done = person.run("chat", "--url", server.url, "--max-tokens=2", "Hi")
+
+    limit = "the answer is cut off after 2 tokens; --max-tokens raises the limit"
+    assert (done.code, done.out, done.err) == (0, "He\n", f"Notice: {limit}\n")
+
+
+def test_json_of_an_empty_answer_is_printed_and_rc_is_1(person: Person) -> None:
+    with OpenAiServer(answer(finish="length"), context=64) as server:
+        done = person.run("chat", "--url", server.url, "--json", "Hi")
+
+    assert (done.code, json.loads(done.out)["finish_reason"]) == (1, "length")
+    assert done.err.startswith("Error: the model gave no answer: the context is full; ")
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_is_busy_is_asked_again(person: Person, status: int) -> None:
     with OpenAiServer(Reply(status=status), answer("Hello.")) as server:

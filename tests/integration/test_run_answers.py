@@ -79,6 +79,29 @@ def test_an_answer_has_no_more_tokens_than_allowed(cli: Cli, model: Path) -> Non
     assert (told["usage"]["completion_tokens"], told["finish_reason"]) == (3, "length")
 
 
+def test_an_answer_that_is_cut_off_says_why_and_what_helps(cli: Cli, model: Path) -> None:
+    done = cli.run("run", "--ctx-size=16384", "--temp=0", "--max-tokens=3", str(model), "Count.")
+
+    limit = "the answer is cut off after 3 tokens; --max-tokens raises the limit"
+    trained = "a conversation takes at most 8192 tokens, not 16384: that is what"
+    assert done.code == 0
+    assert done.out != ""
+    assert f"Notice: {limit}\n" in done.err
+    assert f"Notice: {trained} file://{model} was trained with\n" in done.err
+
+
+def test_a_full_context_names_the_option_and_its_value(cli: Cli, model: Path) -> None:
+    endless = (*SMALL, "--runtime-args=--ignore-eos")
+    cut_off = cli.run("run", *endless, str(model), "Count.")
+    done = cli.run("run", *endless, str(model), "Is it? " * 3000)
+
+    assert cut_off.code == 0
+    remedy = "use --ctx-size 512, or send less"
+    assert cut_off.err.endswith(f"Notice: the answer is cut off: the context is full; {remedy}\n")
+    remedy = "use --ctx-size 8192, all that the model was trained with, and send less"
+    assert done.complaint.endswith(f"and the model's context holds 256; {remedy}")
+
+
 def test_statistics_go_to_stderr(cli: Cli, model: Path) -> None:
     done = cli.run("run", "--stats", *SMALL, *saying("Blue."), str(model), "Which colour?")
 

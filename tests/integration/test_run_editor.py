@@ -290,7 +290,9 @@ def test_statistics_and_parameters_are_the_servers(cli: Cli, model: Path) -> Non
         screen.type("/set num_predict 4\r")
         screen.wait_for("num_predict is 4 from now on.", PROMPT)
         screen.type("Count.\r")
-        screen.wait_for_text("(cut off: after 4 tokens, see /set max_tokens)")
+        screen.wait_for_text(
+            "(the answer is cut off after 4 tokens; /set max_tokens raises the limit)"
+        )
         screen.wait_for_text("answer 4 tokens in ")
         screen.wait_for_text("of 256)")
 

@@ -10,8 +10,13 @@ from ramalama_chat.output.reasoning import ReasoningWriter
 from ramalama_chat.repl.context_window import ask_within_context
 from ramalama_chat.repl.state import ChatState, Question
 from ramalama_chat.session.conversation import Exchange
+from ramalama_chat.session.ending import Remedies, describe_end
 
 _NEARLY_FULL = 0.8  # of the context
+_REMEDIES = Remedies(
+    limit="/set max_tokens raises the limit",
+    reasoning="/think off lets it answer at once",
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +53,8 @@ class Asker:
             msg = f"{exc} (/retry asks again)"
             raise ChatError(msg) from exc
         except ContextExceeded as exc:
-            msg = f"{exc}; your message alone is too long"
+            remedy = state.session.larger_context(exc.needed)
+            msg = f"{exc}; your message alone is too long; {remedy}"
             raise ChatError(msg) from exc
         finally:
             if self._last_exchange() is not before:
@@ -70,11 +76,8 @@ class Asker:
     def _report_end(self) -> None:
         state, usage = self.state, self.state.session.usage
         context = self._context_size()
-        if state.session.finish_reason == "length":
-            most = state.session.parameters.get("max_tokens")
-            by_limit = usage is not None and usage.completion_tokens == most
-            why = f"after {most} tokens, see /set max_tokens" if by_limit else "the context is full"
-            state.tell(f"(cut off: {why})")
+        if problem := describe_end(state.session, _REMEDIES):
+            state.tell(f"({problem})")
         if usage is None:
             return
         if state.stats:

@@ -39,6 +39,16 @@ class ChatProtocol(Protocol):
         ...
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the last answer has no text but white space."""
+        ...
+
+    @property
+    def has_reasoned(self) -> bool:
+        """Whether the last answer has reasoning."""
+        ...
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens and times of the last answer."""
         ...
@@ -55,6 +65,10 @@ class ChatProtocol(Protocol):
 
     def context_size(self) -> int | None:
         """Return how many tokens the context holds; None if that is unknown."""
+        ...
+
+    def larger_context(self, needed: int | None = None) -> str:
+        """Return what helps if *needed* tokens do not fit, or if the context just became full."""
         ...
 
 

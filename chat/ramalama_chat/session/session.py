@@ -12,6 +12,7 @@ from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.stream import Delta, open_stream, read_deltas
 
 if TYPE_CHECKING:
+    from ramalama_chat.client.context_size import ContextSize
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.session.usage import Usage
 
@@ -41,10 +42,16 @@ class ChatSession:
         """Additional members of each request, such as "temperature" and "max_tokens"."""
         self.tools: ToolLoop | None = None
         """The tools that the model may call; their results are not kept in the conversation."""
+        self.context_option: str | None = None
+        """The option with which the user starts the server to set the size of its context."""
         self.counting = False
         """Whether to ask the server for token counts, which set `usage`."""
         self.finish_reason: str | None = None
         """Why the last answer ended: "stop", or "length" at a limit; None if it was interrupted."""
+        self.is_empty = True
+        """Whether the last answer has no text but white space."""
+        self.has_reasoned = False
+        """Whether the last answer has reasoning."""
         self.usage: Usage | None = None
         """The tokens and times of the last answer; None if the server did not count."""
 
@@ -78,13 +85,17 @@ class ChatSession:
             ChatError: the server sent something that is not a chat answer.
 
         """
+        self.is_empty, self.has_reasoned = True, False
         heard = StringIO()  # takes less memory than a list of short texts
         try:
             with closing(self._deltas(prompt, images)) as deltas:
                 for delta in deltas:
-                    if delta.reasoning and on_reasoning is not None:
-                        on_reasoning(delta.reasoning)
+                    if delta.reasoning:
+                        self.has_reasoned = True
+                        if on_reasoning is not None:
+                            on_reasoning(delta.reasoning)
                     if delta.text:
+                        self.is_empty = self.is_empty and delta.text.isspace()
                         heard.write(delta.text)
                         yield delta.text
         except ChatError:
@@ -99,6 +110,13 @@ class ChatSession:
 
     def context_size(self) -> int | None:
         """Ask the server how many tokens its context holds; None if it does not say."""
+        return self._ask_context().holds
+
+    def larger_context(self, needed: int | None = None) -> str:
+        """Return what helps if *needed* tokens do not fit, or if the context just became full."""
+        return self._ask_context().remedy(self.context_option, needed)
+
+    def _ask_context(self) -> "ContextSize":
         from ramalama_chat.client.context_size import (  # noqa: PLC0415 - rarely needed
             ask_context_size,
         )

@@ -15,6 +15,8 @@ from ramalama.cli.options.chat import (
     ChatArguments,
     add_chat_options,
     attaches_files,
+    check_end,
+    explained_context,
     ignore_settings_of_openai,
     is_plain,
     tools_of,
@@ -228,18 +230,21 @@ class _Run:
     ) -> None:
         # The modules were imported while the engine started the container.
         try:
+            session = server.chat()
+            session.context_option = "--ctx-size"
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
-                session = server.chat()
                 collect_garbage()
-                pieces = watch(session.ask(prompt))
-                write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
+                color = wants_color(self.arguments, self.invocation)
+                with explained_context(session):
+                    write_answer(watch(session.ask(prompt)), sys.stdout, color=color)
+                check_end(session, quiet=self.invocation.quiet)
                 return
             from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
 
             parts = (self.arguments, self.invocation, self.attached)
-            command = ChatCommand(server.chat(), *parts, tools)
+            command = ChatCommand(session, *parts, tools)
             collect_garbage()
             if prompt is None:
                 command.loop(

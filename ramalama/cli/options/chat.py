@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.arguments import add_group, typed
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.option_spec import Group
-from ramalama_chat.errors import InputRefused
+from ramalama_chat.errors import ContextExceeded, InputRefused, NoAnswer
 from ramalama_chat.output.color import ColorMode, use_color
 from ramalama_values import frozen
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ramalama.cli.arguments import ArgumentGroup
     from ramalama.cli.invocation import Invocation
+    from ramalama_chat.session.session import ChatSession
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.tools.server_address import ToolServerAddress
 
@@ -107,6 +108,38 @@ def _add_tools(group: ArgumentGroup) -> None:
         default="ask",
         help="ask before each call of a tool, or always allow it (default: ask)",
     )
+
+
+def check_end(session: ChatSession, *, quiet: bool) -> None:
+    """Say if the answer is cut off, unless *quiet* is set.
+
+    Raises:
+        NoAnswer: it has no text.
+    """
+    if session.finish_reason == "stop" and not session.is_empty:
+        return
+    from ramalama_chat.session.ending import Remedies, describe_end  # noqa: PLC0415 (rarely needed)
+
+    remedies = Remedies(
+        limit="--max-tokens raises the limit", reasoning="--think off makes it answer at once"
+    )
+    problem = describe_end(session, remedies)
+    if session.is_empty and problem:
+        raise NoAnswer(problem)
+    if problem and not quiet:
+        print_error(f"Notice: {problem}")
+
+
+@contextmanager
+def explained_context(session: ChatSession) -> Generator[None]:
+    """Add to the error of a conversation that does not fit what helps against it."""
+    try:
+        yield
+    except ContextExceeded as exc:
+        hint = session.larger_context(exc.needed)
+        raise ContextExceeded(
+            exc.message, hint=hint, status=exc.status, needed=exc.needed, held=exc.held
+        ) from exc
 
 
 def ignore_settings_of_openai() -> None:

@@ -34,6 +34,8 @@ class Parrot:
         self.parameters: dict[str, object] = {}
         self.finish_reason: str | None = finish_reason
         self.usage = usage
+        self.is_empty = False
+        self.has_reasoned = False
         self.counting = False
         self.model = "parrot"
         self._mishaps = list(mishaps)
@@ -61,6 +63,9 @@ class Parrot:
 
     def context_size(self) -> int | None:
         return self._context
+
+    def larger_context(self, needed: int | None = None) -> str:
+        return f"make room for {needed}"
 
 
 class InterruptedKeyboard(io.BytesIO):
