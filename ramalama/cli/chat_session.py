@@ -11,7 +11,7 @@ from ramalama.cli.options.chat import (
     explained_context,
     wants_color,
 )
-from ramalama.cli.output.terminal import print_error
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -45,6 +45,24 @@ def has_editor(user: InvokingUser) -> bool:
     return capable and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+class WaitLine:
+    """Shows what is waited for: in a temporary line on a terminal, else in one that stays."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._status = Status(quiet=quiet)
+        self._quiet = quiet or sys.stderr.isatty()  # the terminal has the temporary line
+
+    def show(self, words: str) -> None:
+        """Show *words*, or "" nothing any more; see `ChatSession.on_wait`."""
+        if not words:
+            self._status.clear()
+            return
+        self._status.show(words)
+        if not self._quiet:
+            self._quiet = True
+            print_error(words)
+
+
 @frozen(kw_only=False)
 class ChatCommand:
     """A chat session with the options of the command line, which are applied to *session*."""
@@ -57,6 +75,8 @@ class ChatCommand:
 
     def __post_init__(self) -> None:
         self.session.tools = self.tools
+        self.session.on_wait = WaitLine(quiet=self.invocation.quiet).show
+        self.session.shows_progress = sys.stderr.isatty() and not self.invocation.quiet
         parameters = self.session.parameters
         if self.arguments.max_tokens is not None:
             parameters["max_tokens"] = self.arguments.max_tokens
@@ -73,9 +93,11 @@ class ChatCommand:
         *watch* wraps the iterator over the pieces of the answer, for example to measure times.
 
         Raises:
+            InputRefused: a picture is sent, and the model cannot see.
             NoAnswer: the model gave no answer.
             ChatError: the request failed.
         """
+        self._check_abilities()
         text = "\n\n".join((*(self.attached.texts if self.attached else ()), prompt))
         with explained_context(self.session):
             if self.arguments.json:
@@ -101,6 +123,7 @@ class ChatCommand:
 
         if self.arguments.json:
             raise InputRefused(JSON_NEEDS_PROMPT)
+        self._check_abilities()
         user = self.invocation.user
         state = ChatState(
             session=self.session,
@@ -120,6 +143,16 @@ class ChatCommand:
             on_interrupt=on_interrupt,
             why_gone=why_gone,
         ).run()
+
+    def _check_abilities(self) -> None:
+        """Refuse pictures for a model that cannot see, and warn of tools that it cannot call."""
+        if not self._images and self.tools is None:
+            return
+        abilities = self.session.abilities()
+        if self._images:
+            abilities.ensure_sees()
+        if self.tools is not None and abilities.calls_tools is False:
+            self._warn("Notice: the model's chat template knows no tools: answers may be made up")
 
     def _answer_in_json(self, text: str, watch: Watch) -> None:
         from ramalama_chat.session.json_report import Report  # noqa: PLC0415 (rarely used)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.doubles.openai_server import MODEL, OpenAiServer, answer, said, streamed
-from tests.doubles.server import FileServer, Reply
+from tests.doubles.server import FileServer, Reply, Request
 from tests.integration.cli import Cli, eventually
 from tests.integration.person import Person, make_person
 from tests.integration.screen import Screen
@@ -297,6 +297,25 @@ def test_a_server_that_is_busy_is_asked_again(person: Person, status: int) -> No
         done = person.run("chat", "--url", server.url, "Hi")
 
     assert (done.code, done.out, done.err) == (0, "Hello.\n", "")
+
+
+def test_a_server_that_loads_its_model_is_waited_for(person: Person) -> None:
+    loading = Reply.of_json({"error": {"message": "Loading model"}}, status=503)
+    with OpenAiServer(answer("Hello.")) as server:
+        listed = server.routes["/v1/models"]
+        refusals = [loading] * 6
+
+        def answer_models(asked: Request) -> Reply:
+            return refusals.pop() if refusals else listed(asked)
+
+        server.routes["/v1/models"] = answer_models
+        done = person.run("chat", "--url", server.url, "Hi")
+
+    assert (done.code, done.out, done.err) == (
+        0,
+        "Hello.\n",
+        "Loading the model \N{HORIZONTAL ELLIPSIS}\n",
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.cli import SMALL, Cli, exit_code, saying
+from tests.integration.made_sight import make_picture
+from tests.integration.tool_servers import make_stdio
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +102,28 @@ def test_a_full_context_names_the_option_and_its_value(cli: Cli, model: Path) ->
     assert cut_off.err.endswith(f"Notice: the answer is cut off: the context is full; {remedy}\n")
     remedy = "use --ctx-size 8192, all that the model was trained with, and send less"
     assert done.complaint.endswith(f"and the model's context holds 256; {remedy}")
+
+
+def test_a_picture_is_refused_by_a_model_that_cannot_see(
+    cli: Cli, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "red.png").write_bytes(make_picture("red"))
+
+    done = cli.run("run", f"--picture={tmp_path}/red.png", *SMALL, str(model), "Which colour?")
+
+    assert done.code == 22
+    assert done.complaint.startswith("the model cannot see pictures")
+
+
+def test_tools_that_the_chat_template_does_not_know_are_told(
+    cli: Cli, model: Path, tmp_path: Path
+) -> None:
+    words = (make_stdio(tmp_path).option, *SMALL, "--max-tokens=3", str(model), "1 + 2?")
+
+    done = cli.run("run", *words)
+
+    assert done.code == 0
+    assert "Notice: the model's chat template knows no tools: answers may be made up\n" in done.err
 
 
 def test_statistics_go_to_stderr(cli: Cli, model: Path) -> None:

@@ -56,19 +56,23 @@ def ask_context_size(client: "OpenAI", model: str) -> ContextSize:
 
     The size is in the list of models: "max_model_len" in vLLM's, "meta.n_ctx" in llama-server's.
     """
-    try:
-        answer = get_json(client, "/models", timeout=_TIMEOUT)
-    except (openai.OpenAIError, httpx2.RequestError, ValueError):  # no answer, or none in JSON
-        return ContextSize()
-    entries = [entry for entry in read_models(answer) if entry.get("id") == model]
-    if not entries:
-        return ContextSize()
-    found = entries[0].get("meta")
+    entry = find_model(client, model)
+    found = entry.get("meta")
     meta = found if is_object(found) else {}
-    holds, trained = entries[0].get("max_model_len") or meta.get("n_ctx"), meta.get("n_ctx_train")
+    holds, trained = entry.get("max_model_len") or meta.get("n_ctx"), meta.get("n_ctx_train")
     return ContextSize(
         holds=holds if is_count(holds) else None, trained=trained if is_count(trained) else None
     )
+
+
+def find_model(client: "OpenAI", model: str) -> Mapping[str, object]:
+    """Return the entry of *model* in the server's list; an empty one if there is none."""
+    try:
+        answer = get_json(client, "/models", timeout=_TIMEOUT)
+    except (openai.OpenAIError, httpx2.RequestError, ValueError):  # no answer, or none in JSON
+        return {}
+    found = [entry for entry in read_models(answer) if entry.get("id") == model]
+    return found[0] if found else {}
 
 
 def read_models(answer: object) -> Sequence[Mapping[str, object]]:

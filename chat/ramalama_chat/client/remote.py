@@ -2,7 +2,7 @@
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
@@ -13,6 +13,7 @@ from ramalama_chat.client.client import Client, HeaderFilter, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK
 from ramalama_chat.client.failures import chat_errors, opening_errors
+from ramalama_chat.client.patience import send_patiently
 from ramalama_chat.client.requests import get_json
 from ramalama_chat.errors import ChatError, InputRefused
 from ramalama_values.text import one_line
@@ -64,8 +65,12 @@ def choose_key(url: str, env: Mapping[str, str]) -> str | None:
     return env.get("RAMALAMA_API_KEY") or general or None
 
 
-def choose_model(client: openai.OpenAI, name: str | None) -> str:
+def choose_model(
+    client: openai.OpenAI, name: str | None, *, on_loading: Callable[[], None] = lambda: None
+) -> str:
     """Return *name*, or the name of the server's only model if *name* is None.
+
+    A server that still loads its model is waited for; see `send_patiently`.
 
     Raises:
         InputRefused: the server has several models, and *name* is None.
@@ -74,8 +79,13 @@ def choose_model(client: openai.OpenAI, name: str | None) -> str:
     """
     if name is not None:
         return name
-    with chat_errors(), opening_errors():
-        answer = get_json(client, "/models")
+
+    def ask() -> object:
+        with opening_errors():
+            return get_json(client, "/models")
+
+    with chat_errors():
+        answer = send_patiently(ask, on_loading)
         models = [
             model for entry in read_models(answer) if isinstance(model := entry.get("id"), str)
         ]

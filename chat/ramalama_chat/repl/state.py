@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from ramalama_chat.client.abilities import Abilities
 from ramalama_chat.input.attachments import Attachments
 from ramalama_chat.repl.history import History
 from ramalama_chat.session.conversation import Conversation
@@ -65,6 +66,10 @@ class ChatProtocol(Protocol):
 
     def context_size(self) -> int | None:
         """Return how many tokens the context holds; None if that is unknown."""
+        ...
+
+    def abilities(self) -> Abilities:
+        """Ask the server what the model is able to do."""
         ...
 
     def larger_context(self, needed: int | None = None) -> str:

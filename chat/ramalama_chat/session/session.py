@@ -12,9 +12,18 @@ from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.stream import Delta, open_stream, read_deltas
 
 if TYPE_CHECKING:
+    from ramalama_chat.client.abilities import Abilities
     from ramalama_chat.client.context_size import ContextSize
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.session.usage import Usage
+
+
+_LONG = 2000  # characters; a shorter prompt is processed before its progress can be read
+LOADING = "Loading the model …"
+
+
+def _ignore(_words: str) -> None:
+    pass
 
 
 class ChatSession:
@@ -54,6 +63,12 @@ class ChatSession:
         """Whether the last answer has reasoning."""
         self.usage: Usage | None = None
         """The tokens and times of the last answer; None if the server did not count."""
+        self.shows_progress = False
+        """Whether to ask for the progress of long prompts, if the server is one that knows it."""
+        self.on_wait: Callable[[str], None] = _ignore
+        """Told in a few words what is waited for, and "" once the first word comes."""
+        self._reports_progress: bool | None = None  # None: the server was not asked
+        self._waits = False  # whether `on_wait` was told of something
 
     @property
     def model(self) -> str:
@@ -123,6 +138,12 @@ class ChatSession:
 
         return ask_context_size(self._client, self._model)
 
+    def abilities(self) -> "Abilities":
+        """Ask the server what the model is able to do."""
+        from ramalama_chat.client.abilities import ask_abilities  # noqa: PLC0415 - rarely needed
+
+        return ask_abilities(self._client, self._model)
+
     def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
         turns = self.conversation.messages(prompt, images)
         if self.tools is None:
@@ -133,22 +154,48 @@ class ChatSession:
         self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
     ) -> Generator[Delta, None, None]:
         self.finish_reason = self.usage = None
-        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
-        with (
-            chat_errors(),
-            closing(
-                open_stream(
-                    self._client,
-                    model=self._model,
-                    messages=turns,
-                    extra={**self.parameters, **counting, **members},
-                )
-            ) as events,
-        ):
-            for delta in read_deltas(events):
-                self.finish_reason = delta.finish_reason or self.finish_reason
-                self.usage = delta.usage or self.usage
-                yield delta
+        try:
+            with chat_errors(), closing(self._open(turns, members)) as events:
+                for delta in read_deltas(events):
+                    self._note(delta)
+                    yield delta
+        finally:
+            self._wait_for("")
         if self.finish_reason is None:
             msg = "the model server stopped in the middle of its answer"
             raise ServerGone(msg)
+
+    def _open(
+        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
+    ) -> Generator[object, None, None]:
+        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
+        progress = {"return_progress": True} if self._wants_progress(turns) else {}
+        return open_stream(
+            self._client,
+            model=self._model,
+            messages=turns,
+            extra={**self.parameters, **counting, **progress, **members},
+            on_loading=lambda: self._wait_for(LOADING),
+        )
+
+    def _wants_progress(self, turns: Sequence[Mapping[str, object]]) -> bool:
+        """Return whether the turns are long and the server reports progress; ask it that once."""
+        if not self.shows_progress:
+            return False
+        length = sum(len(str(turn.get("content"))) for turn in turns)
+        if length >= _LONG and self._reports_progress is None:
+            self._reports_progress = self.abilities().reports_progress
+        return length >= _LONG and self._reports_progress is True
+
+    def _note(self, delta: Delta) -> None:
+        self.finish_reason = delta.finish_reason or self.finish_reason
+        self.usage = delta.usage or self.usage
+        if delta.progress is not None:
+            self._wait_for(f"Processing the prompt: {delta.progress:.0%}")
+        elif delta.text or delta.reasoning or delta.tool_calls:
+            self._wait_for("")
+
+    def _wait_for(self, words: str) -> None:
+        if words or self._waits:
+            self._waits = bool(words)
+            self.on_wait(words)

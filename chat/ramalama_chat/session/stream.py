@@ -10,14 +10,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-import httpx2
-
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.events import read_events
 from ramalama_chat.client.failures import opening_errors
+from ramalama_chat.client.patience import send_patiently
 from ramalama_chat.client.requests import post
 from ramalama_chat.errors import ChatError
-from ramalama_values.json import is_array, is_object
+from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -26,11 +25,11 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 4 * 1024 * 1024
 """Characters of an answer with its reasoning: about a million tokens, as much as any context."""
 
-_NOT_NOW = frozenset({429, 503})  # too many requests; service unavailable
-
 # Not part of the OpenAI API: llama-server and most others send the first, newer vLLM the second.
 _REASONING = "reasoning_content"
 _NEWER_REASONING = "reasoning"
+
+_LONG_PROMPT = 512  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,8 @@ class Delta:
     usage: "Usage | None" = None
     tool_calls: object = None
     """The calls of tools, as the server sent them (see `ramalama_chat.tools.calls`)."""
+    progress: float | None = None
+    """How much of the prompt is processed, from 0 to 1; see `ChatSession.shows_progress`."""
 
 
 def open_stream(
@@ -53,14 +54,14 @@ def open_stream(
     model: str,
     messages: Sequence[Mapping[str, object]],
     extra: Mapping[str, object],
+    on_loading: Callable[[], None],
 ) -> Generator[object, None, None]:
     """Send the request, and return its events once the server has accepted it; close them.
 
     *extra* holds additional members of the request, such as "temperature" and "response_format".
 
-    If the server refuses the connection or is still loading its model, the request is sent again,
-    up to three times within about a second. The server has not begun to answer then, so no request
-    is answered twice.
+    If the server refuses the connection, is busy or still loads its model, the request is sent
+    again; see `send_patiently`, also for *on_loading*.
     """
     body = {**extra, "model": model, "messages": list(messages), "stream": True}
 
@@ -68,37 +69,7 @@ def open_stream(
         with opening_errors():
             return read_events(post(client, "/chat/completions", body))
 
-    try:
-        return send()
-    except openai.APIError as exc:
-        if not _is_transient(exc):
-            raise
-    return _send_again(send)
-
-
-def _send_again(send: Callable[[], Generator[object, None, None]]) -> Generator[object, None, None]:
-    # Rarely needed, so it is not imported at start-up.
-    from tenacity import (  # noqa: PLC0415
-        Retrying,
-        retry_if_exception,
-        stop_after_attempt,
-        wait_exponential,
-    )
-
-    retrying = Retrying(
-        retry=retry_if_exception(_is_transient),
-        wait=wait_exponential(multiplier=0.1, max=0.5),
-        stop=stop_after_attempt(4),
-        reraise=True,
-    )
-    return retrying(send)
-
-
-def _is_transient(exc: BaseException) -> bool:
-    """Return whether the server has not begun with the request, but may accept it soon."""
-    if isinstance(exc, openai.APIStatusError):
-        return exc.status_code in _NOT_NOW
-    return isinstance(exc.__cause__, httpx2.ConnectError)
+    return send_patiently(send, on_loading)
 
 
 def read_deltas(events: Iterable[object]) -> Iterator[Delta]:
@@ -143,6 +114,7 @@ def read_delta(event: object) -> Delta:
         finish_reason=_text(choice.get("finish_reason")) or ("stop" if whole else None),
         usage=_usage(event),
         tool_calls=delta.get("tool_calls"),
+        progress=_progress(event),
     )
 
 
@@ -167,6 +139,17 @@ def _usage(event: object) -> "Usage | None":
     from ramalama_chat.session.usage import read_usage  # noqa: PLC0415 - most answers come without
 
     return read_usage(event)
+
+
+def _progress(event: object) -> float | None:
+    """Read llama-server's "prompt_progress"; a short prompt is processed before it can be read."""
+    found = event.get("prompt_progress") if is_object(event) else None
+    if not is_object(found):
+        return None
+    total, processed = found.get("total"), found.get("processed")
+    if not is_count(total) or not is_count(processed) or total < _LONG_PROMPT:
+        return None
+    return min(processed / total, 1.0)
 
 
 def _text(value: object) -> str:

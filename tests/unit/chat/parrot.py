@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama_chat import ChatError, Conversation, Repl, Usage
+from ramalama_chat.client.abilities import Abilities
 from ramalama_chat.repl.history import History
 from ramalama_chat.repl.repl import LineReader
 from ramalama_chat.repl.state import ChatState
@@ -34,6 +35,7 @@ class Parrot:
         self.parameters: dict[str, object] = {}
         self.finish_reason: str | None = finish_reason
         self.usage = usage
+        self.able = Abilities()
         self.is_empty = False
         self.has_reasoned = False
         self.counting = False
@@ -63,6 +65,9 @@ class Parrot:
 
     def context_size(self) -> int | None:
         return self._context
+
+    def abilities(self) -> Abilities:
+        return self.able
 
     def larger_context(self, needed: int | None = None) -> str:
         return f"make room for {needed}"

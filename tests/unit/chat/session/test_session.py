@@ -229,6 +229,17 @@ def test_a_server_that_is_still_busy_is_asked_again(
     assert len(script.requests) == 3
 
 
+def test_a_server_that_loads_its_model_is_waited_for_and_the_user_is_told(
+    script: Script, session: ChatSession
+) -> None:
+    script.add(*[BUSY] * 6, words("Here."))
+    told: list[str] = []
+    session.on_wait = told.append
+
+    assert list(session.ask("Hi")) == ["Here."]
+    assert told == ["Loading the model \N{HORIZONTAL ELLIPSIS}"] * 5 + [""]
+
+
 def test_what_is_set_is_sent_and_what_the_answer_took_is_known(
     script: Script, session: ChatSession
 ) -> None:
@@ -309,9 +320,9 @@ def test_a_server_that_knows_no_models_has_a_context_of_unknown_size(
 def test_a_server_that_stays_busy_is_not_asked_for_ever(
     script: Script, session: ChatSession
 ) -> None:
-    script.add(*[BUSY] * 20)
+    script.add(*[refusal(503, '{"error": "no slot"}')] * 20)
 
-    with pytest.raises(RequestFailed, match=r"HTTP 503.*Loading model") as failure:
+    with pytest.raises(RequestFailed, match=r"HTTP 503.*no slot") as failure:
         list(session.ask("Hi"))
 
     assert failure.value.status == 503
