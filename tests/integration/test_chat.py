@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -391,6 +392,31 @@ def test_the_talk_goes_on_after_each_failure(person: Person) -> None:
 
     messages = [question["messages"] for question in server.questions]
     assert messages == [[{"role": "user", "content": "Hi"}]] * 5
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.1, 0.2])
+def test_ctrl_c_twice_stops_the_answer_and_the_talk_goes_on(person: Person, pause: float) -> None:
+    replies = (streamed(said("He"), stall=True), answer("Hello."))
+    with OpenAiServer(*replies) as server:
+        screen = Screen(chatting(person, server.url))
+        screen.wait_for(PROMPT)
+        screen.type("Hi\r")
+        screen.wait_for_text("\nHe")
+        screen.type("\x03")
+        time.sleep(pause)
+        screen.type("\x03")
+        screen.wait_for_text("(stopped)")
+        screen.wait_until(lambda: screen.lines[-1] == PROMPT)
+        time.sleep(0.2)
+        assert screen.text.count("once more leaves") <= 1
+        screen.type("Hi\r")
+        screen.wait_for("Hello.", PROMPT)
+        screen.type("\x03")
+        screen.wait_for(PROMPT, "(/bye, Ctrl-D, or Ctrl-C once more leaves)", PROMPT)
+        time.sleep(1.1)
+        screen.type("\x03")
+
+        assert screen.wait_for_end() == 0
 
 
 def test_oldest_turns_are_forgotten_when_the_context_is_full(person: Person) -> None:

@@ -1,5 +1,6 @@
 """The state of a chat at a terminal: the session, and what the commands change."""
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.usage import Usage
 from ramalama_chat.text import ControlFilter
 from ramalama_chat.tools.tool import Tool
+
+HOW_TO_LEAVE = "(/bye, Ctrl-D, or Ctrl-C once more leaves)"
+_AFTERMATH = 1.0  # seconds
 
 
 class ChatProtocol(Protocol):
@@ -91,7 +95,8 @@ class ChatState:
 
     *think* lets the model reason, and shows its reasoning. *stats* shows statistics of each answer.
     *unanswered* is the last question if it got no answer, for `/regenerate`. *tools* are the tools
-    that the model may call.
+    that the model may call. *answered_at* is when the last answer ended, a value of
+    `time.monotonic`.
     """
 
     session: ChatProtocol
@@ -103,6 +108,12 @@ class ChatState:
     attachments: Attachments = field(default_factory=Attachments)
     unanswered: Question | None = None
     tools: Sequence[Tool] = ()
+    answered_at: float = float("-inf")
+
+    @property
+    def has_just_answered(self) -> bool:
+        """Whether an answer ended less than a second ago, so that Ctrl-C is meant for it."""
+        return time.monotonic() - self.answered_at < _AFTERMATH
 
     def tell(self, note: str) -> None:
         """Print *note* to the error stream; control sequences in it are removed."""

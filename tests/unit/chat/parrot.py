@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,13 +75,31 @@ class Parrot:
 
 
 class InterruptedKeyboard(io.BytesIO):
-    """A keyboard on which Ctrl-C is pressed once the text is typed."""
+    """A keyboard on which Ctrl-C is pressed a second after the text is typed."""
+
+    pause = 1.1  # seconds
+    pressed = 0
 
     def read1(self, size: int | None = -1, /) -> bytes:
         content = super().read1(size)
         if not content:
+            time.sleep(self.pause)
             raise KeyboardInterrupt
         return content
+
+
+class HastyKeyboard(InterruptedKeyboard):
+    """A keyboard on which Ctrl-C is pressed twice at once, and once more a second later."""
+
+    pause = 0.0
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read1(size)
+        except KeyboardInterrupt:
+            self.pause = InterruptedKeyboard.pause if self.pressed else 0.0
+            self.pressed += 1
+            raise
 
 
 @dataclass

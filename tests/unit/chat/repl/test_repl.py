@@ -1,7 +1,7 @@
 import pytest
 
 from ramalama_chat import ChatError, ContextExceeded, RequestFailed, ServerGone, Usage
-from tests.unit.chat.parrot import InterruptedKeyboard, Parrot, talk
+from tests.unit.chat.parrot import HastyKeyboard, InterruptedKeyboard, Parrot, talk
 
 
 def test_answers_go_to_stdout_and_prompts_to_stderr() -> None:
@@ -28,6 +28,14 @@ def test_ctrl_c_at_a_plain_prompt_leaves() -> None:
     assert heard.caught == [True]
     assert heard.out == "<Hi>\n"
     assert heard.err.endswith("> \n")
+
+
+def test_ctrl_c_just_after_an_answer_says_how_to_leave_and_does_not() -> None:
+    heard = talk("Hi\n", keyboard=HastyKeyboard)
+
+    assert heard.parrot.asked == ["Hi"]
+    how = "(/bye, Ctrl-D, or Ctrl-C once more leaves)\n"
+    assert heard.err == f"> > \n{how}> \n{how}> \n"
 
 
 @pytest.mark.parametrize(
