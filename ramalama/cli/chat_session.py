@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
+    answer_terminal,
     check_end,
     explained_context,
     wants_color,
@@ -34,6 +35,8 @@ def preload_rest(user: InvokingUser, *, one_shot: bool) -> None:
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
     import_module("ramalama_chat.output.reasoning")
+    if sys.stdout.isatty():
+        import_module("ramalama_chat.output.terminal")
     if not one_shot and has_editor(user):
         import_module("ramalama_chat.repl.repl")
         import_module("ramalama_chat.repl.line_editor")
@@ -140,6 +143,7 @@ class ChatCommand:
             reader=self._reader(state, has_ended),
             stdout=sys.stdout,
             color=wants_color(self.arguments, self.invocation),
+            terminal=answer_terminal(self.invocation),
             on_interrupt=on_interrupt,
             why_gone=why_gone,
         ).run()
@@ -167,15 +171,17 @@ class ChatCommand:
         from ramalama_chat.output.reasoning import ReasoningWriter  # noqa: PLC0415 (see above)
 
         color = wants_color(self.arguments, self.invocation)
+        terminal = answer_terminal(self.invocation)
         self.session.counting = self.arguments.stats
         show_reasoning = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
-        reasoning = ReasoningWriter(sys.stderr, color=color)
+        reasoning = ReasoningWriter(sys.stderr, color=color, terminal=terminal)
         pieces = self.session.ask(
             text,
             images=self._images,
             on_reasoning=reasoning.write if show_reasoning else None,
         )
-        write_answer(watch(reasoning.before(pieces)), sys.stdout, color=color)
+        pieces = watch(reasoning.before(pieces))
+        write_answer(pieces, sys.stdout, color=color, terminal=terminal)
 
     @property
     def _images(self) -> tuple[str, ...]:

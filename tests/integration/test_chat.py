@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import textwrap
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -417,6 +419,33 @@ def test_ctrl_c_twice_stops_the_answer_and_the_talk_goes_on(person: Person, paus
         screen.type("\x03")
 
         assert screen.wait_for_end() == 0
+
+
+def test_keys_typed_during_an_answer_wait_for_the_prompt_and_words_are_wrapped(
+    person: Person,
+) -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 5
+    words = [f"{word} " for word in text.split()]
+    with OpenAiServer(replace(answer(*words), rate=4000)) as server:
+        screen = Screen(chatting(person, server.url))
+        screen.wait_for(PROMPT)
+        screen.type("Hi\r")
+        screen.wait_for_text("\nThe quick")
+        screen.type("typed ahead")
+        screen.wait_for(*textwrap.wrap(text, 100), f"{PROMPT}typed ahead")
+        screen.type("\x03")
+        screen.wait_for(f"{PROMPT}typed ahead", PROMPT)
+        screen.type("/bye\r")
+
+        assert screen.wait_for_end() == 0
+
+
+def test_a_pipe_gets_an_answer_as_it_is(person: Person) -> None:
+    text = "word " * 100
+    with OpenAiServer(answer(text)) as server:
+        done = person.run("chat", "--url", server.url, "Hi")
+
+    assert done.out == f"{text}\n"
 
 
 def test_oldest_turns_are_forgotten_when_the_context_is_full(person: Person) -> None:

@@ -7,6 +7,7 @@ from typing import TextIO
 from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
 from ramalama_chat.output.answer import write_answer
 from ramalama_chat.output.reasoning import ReasoningWriter
+from ramalama_chat.output.terminal import AnswerTerminal
 from ramalama_chat.repl.context_window import ask_within_context
 from ramalama_chat.repl.state import ChatState, Question
 from ramalama_chat.session.conversation import Exchange
@@ -23,6 +24,8 @@ _REMEDIES = Remedies(
 class Asker:
     """Asks the model, and shows the answer on *stdout*, in color if *color* is set.
 
+    *terminal* is that of *stdout*; None if it is none, or a dumb one.
+
     *why_gone* returns the error that explains why the server has ended, or None if it may still
     run.
     """
@@ -31,6 +34,7 @@ class Asker:
     stdout: TextIO
     color: bool
     why_gone: Callable[[], Exception | None]
+    terminal: AnswerTerminal | None = None
     _context: int | None = field(default=None, init=False)
     _context_asked: bool = field(default=False, init=False)
 
@@ -63,7 +67,7 @@ class Asker:
 
     def _show(self, question: Question) -> None:
         state = self.state
-        reasoning = ReasoningWriter(state.stderr, color=self.color)
+        reasoning = ReasoningWriter(state.stderr, color=self.color, terminal=self.terminal)
         pieces = ask_within_context(
             state.session,
             question.prompt,
@@ -71,7 +75,9 @@ class Asker:
             on_reasoning=reasoning.write if state.think else None,
             on_dropped=lambda count: state.tell(_dropped(count)),
         )
-        write_answer(reasoning.before(pieces), self.stdout, color=self.color)
+        write_answer(
+            reasoning.before(pieces), self.stdout, color=self.color, terminal=self.terminal
+        )
 
     def _report_end(self) -> None:
         state, usage = self.state, self.state.session.usage

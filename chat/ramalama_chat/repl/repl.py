@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from ramalama_chat.errors import ChatError
 from ramalama_chat.input.attachments import Attachments
+from ramalama_chat.output.terminal import AnswerTerminal
 from ramalama_chat.repl.ask import Asker
 from ramalama_chat.repl.commands.outcome import Then
 from ramalama_chat.repl.commands.table import find_command
@@ -55,16 +56,18 @@ class LineReader:
 class Repl:
     """A prompt loop between a reader and a chat session.
 
-    *color* is for the answers. *on_interrupt* is called when this loop handles Ctrl-C, which stops
-    an answer or a command, or leaves the loop. Within a second of an answer's end it does not
-    leave, since it was meant for the answer. *why_gone* is called when the server does not
-    answer; it returns the exception that ends the loop, or None if the session can continue.
+    *color* is for the answers, and *terminal* is where they are read. *on_interrupt* is called when
+    this loop handles Ctrl-C, which stops an answer or a command, or leaves the loop. Within a
+    second of an answer's end it does not leave, since it was meant for the answer. *why_gone* is
+    called when the server does not answer; it returns the exception that ends the loop, or None if
+    the session can continue.
     """
 
     state: ChatState
     reader: Reader
     stdout: TextIO
     color: bool = False
+    terminal: AnswerTerminal | None = None
     on_interrupt: Callable[[], None] = lambda: None
     why_gone: Callable[[], Exception | None] = lambda: None
 
@@ -82,6 +85,7 @@ class Repl:
             stdout=self.stdout,
             color=self.color,
             why_gone=self.why_gone,
+            terminal=self.terminal,
         )
         reading, interrupted = False, None
         # One block around all of it: a second Ctrl-C must not find a gap. Between the first one and

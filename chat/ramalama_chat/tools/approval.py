@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from ramalama_chat.output.echo import shown_keys
 from ramalama_chat.tools.tool import Tool
 from ramalama_values.text import printable
 
@@ -52,7 +53,8 @@ class Approval:
     def _ask(self, question: str) -> str:
         self._write(question)
         _discard_input(self.stdin)
-        line = self.stdin.readline()
+        with shown_keys(self.stdin):
+            line = self.stdin.readline()
         if not line.endswith("\n"):
             self._write("\n")  # Ctrl-D leaves the cursor where it is
         return line.strip().lower()

@@ -14,6 +14,7 @@ from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
     add_chat_options,
+    answer_terminal,
     attaches_files,
     check_end,
     explained_context,
@@ -237,8 +238,10 @@ class _Run:
 
                 collect_garbage()
                 color = wants_color(self.arguments, self.invocation)
+                terminal = answer_terminal(self.invocation)
                 with explained_context(session):
-                    write_answer(watch(session.ask(prompt)), sys.stdout, color=color)
+                    pieces = watch(session.ask(prompt))
+                    write_answer(pieces, sys.stdout, color=color, terminal=terminal)
                 check_end(session, quiet=self.invocation.quiet)
                 return
             from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)

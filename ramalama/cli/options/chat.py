@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ramalama.cli.arguments import ArgumentGroup
     from ramalama.cli.invocation import Invocation
+    from ramalama_chat.output.terminal import AnswerTerminal
     from ramalama_chat.session.session import ChatSession
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.tools.server_address import ToolServerAddress
@@ -156,6 +157,15 @@ def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
     mode = ColorMode(arguments.color or invocation.config.color)
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
+
+
+def answer_terminal(invocation: Invocation) -> AnswerTerminal | None:
+    """Return the terminal of stdout; None if there is none, or a dumb one."""
+    if not sys.stdout.isatty():
+        return None
+    from ramalama_chat.output.terminal import AnswerTerminal  # noqa: PLC0415 (only at a terminal)
+
+    return AnswerTerminal.of(sys.stdin, sys.stdout, invocation.user.env)
 
 
 def attaches_files(arguments: ChatArguments) -> bool:
