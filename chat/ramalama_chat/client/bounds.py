@@ -5,7 +5,7 @@ every client of this package:
 
     an event      2 MiB     of an event stream: all up to an empty line, so each line, too
     a refusal     64 KiB    the body of a status from 400; what is longer is cut off
-    a body        256 MiB   any other; the requests of a chat read 2 MiB of it (`json_requests`)
+    a body        256 MiB   any other; the requests of a chat read 2 MiB of it (`requests`)
 
 No compression is asked for and none is accepted: 1 MB of gzip can be 1 GB of text.
 """
