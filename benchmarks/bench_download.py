@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.fetch import fetch
 from benchmarks.rounds import report, run_rounds
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from tests.doubles.faults import cut, faulty, times
 from tests.doubles.server import FileServer, serve_bytes
 from tests.lab.scratch import scratch_directory

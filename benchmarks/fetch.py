@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ramalama.events import DownloadProgress, ignore
 from ramalama.models.download.downloader import Downloader
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.http.client import open_http
 from ramalama.models.store.cas import ContentStore
 

@@ -11,9 +11,7 @@ share its server, also between the workers of pytest-xdist.
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -112,11 +110,9 @@ class ModelServers:
     def _start(self, model: str, options: ServerKeywords) -> ModelServer:
         from ramalama.api.client import Ramalama  # noqa: PLC0415 (see above)
         from ramalama.api.functions import serve  # noqa: PLC0415 (see above)
-        from ramalama.config.config import Config, config_files  # noqa: PLC0415 (see above)
 
         if self._ramalama is None:
-            config = Config.load(os.environ, config_files(os.environ, Path.home()))
-            self._ramalama = self._stack.enter_context(Ramalama(config))
+            self._ramalama = self._stack.enter_context(Ramalama())
         self._ramalama.remove_orphans()
         return self._stack.enter_context(
             serve(

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
         Connection,
         EngineChoice,
         connect,
-        how_to_start,
         open_engine,
     )
+    from ramalama_engines.discovery.remedy import how_to_start
     from ramalama_engines.engine import Engine
     from ramalama_engines.errors import (
         ContainerConflict,
@@ -131,7 +131,7 @@ _HOMES = {
     "connect": "discovery.connection",
     "ensure_image": "pull_policy",
     "find_auth": "registry_auth.choose",
-    "how_to_start": "discovery.connection",
+    "how_to_start": "discovery.remedy",
     "is_image_id": "image_reference",
     "open_engine": "discovery.connection",
 }

@@ -57,8 +57,7 @@ def ensure_image(
 
     Raises:
         ImageNotFound: the policy is "never" and the image is not local, or it was removed right
-        after
-            it was pulled.
+            after it was pulled.
         ImagePullError: the pull failed, and the policy does not suppress that.
         UnsupportedOption: the engine cannot skip TLS verification for this registry.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ramalama.config.config import Config
+from ramalama.config.config import Config, config_files
 from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
 
+_log = logging.getLogger("ramalama")
+
 
 class Ramalama:
     """Runs models in containers on one engine; use one object per process, and close it at the end.
@@ -47,7 +50,8 @@ class Ramalama:
     thread.
 
     Attributes:
-        config: the settings of this host; None takes the defaults.
+        config: the settings of this host; None reads those that the commands read, from the user's
+            files and environment, see `Config.load`. `Config()` reads nothing.
         user: the user whose engine, credentials and directories are used; None takes the invoking
             user.
         models: the models of this machine, and those that can be pulled.
@@ -63,8 +67,8 @@ class Ramalama:
         user: InvokingUser | None = None,
         run_dir: Path | None = None,
     ) -> None:
-        self.config = config or Config()
         self.user = user or InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
+        self.config = _settings_of(self.user) if config is None else config
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
@@ -252,3 +256,10 @@ class Ramalama:
         """Detect the accelerators for a server with *options* on this engine."""
         with engine_errors():
             return detect_on(self.connect(), self._host, options)
+
+
+def _settings_of(user: InvokingUser) -> Config:
+    config = Config.load(user.env, config_files(user.env, user.home))
+    for warning in config.warnings:
+        _log.warning("%s", warning)
+    return config

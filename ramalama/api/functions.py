@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -158,11 +159,23 @@ def _split_keywords(
         keywords, start_names | {field.name for field in fields(ServeOptions)} - {"model"}
     )
     start_keywords = {name: value for name, value in keywords.items() if name in start_names}
-    server_keywords = {name: value for name, value in keywords.items() if name not in start_names}
+    given = {name: value for name, value in keywords.items() if name not in start_names}
+    server_keywords = _over_settings(ramalama, given)
     return (
         ServeOptions(model=reference, **cast("ServerKeywords", server_keywords)),
         cast("StartKeywords", start_keywords),
     )
+
+
+def _over_settings(ramalama: Ramalama, given: dict[str, object]) -> dict[str, object]:
+    """Return the keywords that are *given*, and the settings of *ramalama* for all others."""
+    settings = ramalama.config.server_settings(ramalama.user.env)
+    draft = ramalama.config.model_draft
+    if draft and "draft" not in given:
+        settings["draft"] = ramalama.models.resolve(draft)
+    if isinstance(variables := given.get("env"), Mapping):
+        given["env"] = {**cast("Mapping[str, str]", settings["env"]), **variables}
+    return {**settings, **given}
 
 
 def _resolve(ramalama: Ramalama, model: str | Path | ModelRef) -> ModelRef:

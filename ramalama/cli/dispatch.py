@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
+from ramalama.cli import print_answer
 from ramalama.cli.commands_table import VERBS, find_verb, usage
 
 if TYPE_CHECKING:
@@ -89,8 +89,7 @@ def split_words(words: Sequence[str]) -> tuple[Sequence[str], str | None, Sequen
 
 def _without_command(options: Sequence[str]) -> int:
     if "-h" in options or "--help" in options or not options:
-        _print(usage())
-        return 0
+        return print_answer(usage())
     if not _VERSION.isdisjoint(options):
         return dispatch(["version", *(word for word in options if word not in _VERSION)])
     sys.stderr.write("Error: no command was given; `ramalama --help` lists the commands\n")
@@ -110,18 +109,8 @@ def _unknown(word: str) -> int:
 
 def _help(words: Sequence[str]) -> int:
     if not words:
-        _print(usage())
-        return 0
+        return print_answer(usage())
     return dispatch([words[0], "--help"])
-
-
-def _print(text: str) -> None:
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Otherwise the interpreter would flush the buffer at exit, and fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def collect_garbage() -> None:

@@ -3,38 +3,45 @@
 There is nothing to clean up at these times. Python imports modules then, and loses many of the
 exceptions that a signal raises in an import (see `ramalama.cli.signals`). So the process exits
 instead, with the usual exit code.
+
+`main` calls this module first, so that little more than the start of the interpreter is before it;
+hence it imports nothing that takes time.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
 
+# Type checkers know this name. It is not imported from `typing`, whose import is slow.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from signal import SIGINT, default_int_handler, getsignal, signal
+    from typing import NoReturn
+else:
+    from _signal import SIGINT, default_int_handler, getsignal, signal  # without enum: 2 ms
 
 _INTERRUPTED = 130  # as in `exit_codes`, which would take time to import
 
 
 def leave_at_ctrl_c() -> None:
     """Exit the process at Ctrl-C from now on, unless it inherited that SIGINT is ignored."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
+    if getsignal(SIGINT) is default_int_handler:
+        signal(SIGINT, _leave)
 
 
-@contextmanager
-def ctrl_c_raises() -> Generator[None]:
-    """Raise KeyboardInterrupt at Ctrl-C for the length of the block, instead of exiting."""
-    leaves = signal.getsignal(signal.SIGINT) is _leave
-    try:
-        if leaves:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        yield
-    finally:
-        if leaves:
-            signal.signal(signal.SIGINT, _leave)
+class CtrlCRaises:
+    """Raises KeyboardInterrupt at Ctrl-C for the length of the block, instead of exiting."""
+
+    def __init__(self) -> None:
+        self._leaves = getsignal(SIGINT) is _leave
+
+    def __enter__(self) -> None:
+        if self._leaves:
+            signal(SIGINT, default_int_handler)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._leaves:
+            signal(SIGINT, _leave)
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:

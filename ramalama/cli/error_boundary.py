@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from ramalama.cli.early_interrupt import ctrl_c_raises
+from ramalama.cli.early_interrupt import CtrlCRaises
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
 from ramalama.cli.output.terminal import print_error, quote_log
 from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
@@ -16,6 +16,8 @@ from ramalama_chat.errors import ChatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from _typeshed import ReadableBuffer
 
 
 def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
@@ -27,7 +29,7 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
     if debug:
         _log_to_stderr()
     try:
-        with ctrl_c_raises():
+        with CtrlCRaises():
             return _flushed(command)
     except (RamalamaError, ChatError) as exc:
         if debug:
@@ -38,19 +40,21 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
         return exit_code(exc)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError as exc:
-        _silence_stdout()
-        if hasattr(exc, "__notes__"):
-            print_error(f"Error: {_os_message(exc)}")
-        return BROKEN_PIPE
     except OSError as exc:
         # Errors of the engine and the server have their own classes: this one is of the output or
         # the run directory.
         if debug:
             _show_traceback()
-        _silence_stdout()
+        return report_os_error(exc)
+
+
+def report_os_error(exc: OSError) -> int:
+    """Say what failed, and return the exit code; nothing is said of a pipe that was closed."""
+    _silence_stdout()  # or the flush at exit would fail again
+    is_closed = isinstance(exc, BrokenPipeError)
+    if not is_closed or hasattr(exc, "__notes__"):
         print_error(f"Error: {_os_message(exc)}")
-        return IO_FAILED
+    return BROKEN_PIPE if is_closed else IO_FAILED
 
 
 def _message(exc: Exception) -> str:
@@ -61,7 +65,8 @@ def _message(exc: Exception) -> str:
 
 def _os_message(exc: OSError) -> str:
     """Return what failed and why, and then the notes that the command added."""
-    what = f"{exc.filename or 'standard output'}: {exc.strerror or exc}"
+    name = exc.filename if isinstance(exc.filename, str) else ""  # a number: a descriptor
+    what = ": ".join(filter(None, (name, exc.strerror or str(exc))))
     return "; ".join((what, *getattr(exc, "__notes__", ())))
 
 
@@ -69,14 +74,40 @@ def _prepare_streams() -> None:
     """Open the null device for each standard stream that the parent process has closed (``>&-``).
 
     Python sets such a stream to None. Characters that the locale cannot encode or decode are
-    replaced, so that they do not end a conversation.
+    replaced, so that they do not end a conversation. An error of stdout names it.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 (stays open)
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = _naming_itself(cast("io.TextIOWrapper", sys.__stdout__))
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, io.TextIOWrapper):
             cast("io.TextIOWrapper", stream).reconfigure(errors="replace")
+
+
+def _naming_itself(stream: io.TextIOWrapper) -> io.TextIOWrapper:
+    """Return the same stream, whose errors have a file name, unlike those of other descriptors."""
+    raw = _StandardOutput(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(
+        raw if stream.write_through else io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+class _StandardOutput(io.FileIO):
+    """Standard output as a file with a name."""
+
+    def write(self, content: ReadableBuffer, /) -> int:
+        """Write *content*; an error names the file."""
+        try:
+            return super().write(content)
+        except OSError as exc:
+            exc.filename = "standard output"
+            raise
 
 
 def _flushed(command: Callable[[], int]) -> int:

@@ -14,14 +14,18 @@ from ramalama.cli.arguments import add_group
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.config import Config, config_files
 from ramalama.config.option_spec import Group
-from ramalama_engines import InvokingUser
+from ramalama.events import Notice, ignore
+from ramalama_engines.user import InvokingUser
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from _typeshed import SupportsWrite
+
     from ramalama.api.client import Ramalama
     from ramalama.models.library import Models
+    from ramalama.models.reference.reference import ModelRef
     from ramalama_engines import EngineKind
 
 _USAGE = 2
@@ -60,9 +64,26 @@ class Invocation:
 
         return Models(self.config, self.user)
 
+    def resolve(self, models: Models, text: str) -> ModelRef:
+        """Parse a model as the user typed it; say what is ignored in the files of short names.
+
+        Raises:
+            InvalidReference: *text* is not valid.
+        """
+        return models.resolve(text, on_event=ignore if self.quiet else _warn)
+
+
+def _warn(event: object) -> None:
+    if isinstance(event, Notice):
+        print_error(f"Warning: {event.message}")
+
 
 class _Parser(argparse.ArgumentParser):
     """A parser that reports an error in one line; only `--help` shows the usage."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; argparse's own method hides that it could not be written."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         print_error(f"Error: {message}; see `{self.prog} --help`")
@@ -124,11 +145,16 @@ def invoke(arguments: GlobalArguments) -> Invocation:
         config = replace(config, engine=arguments.engine, sources=sources)
     if arguments.store is not None:
         sources = {**config.sources, "store": "--store"}
-        config = replace(config, store=arguments.store, sources=sources)
+        config = replace(config, store=_absolute(arguments.store), sources=sources)
     if not arguments.quiet:
         for warning in config.warnings:
             print_error(f"Warning: {warning}")
     return Invocation(config=config, user=user, quiet=arguments.quiet)
+
+
+def _absolute(store: str) -> str:
+    """Return the argument of --store, which alone may be relative to the current directory."""
+    return store if store.startswith(("~", "$")) else str(Path(store).absolute())
 
 
 def _home() -> Path:

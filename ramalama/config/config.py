@@ -14,11 +14,12 @@ files, and the command line overrides the environment.
 
 from __future__ import annotations
 
+import os
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from ramalama.config.option_table import SETTINGS
+from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
 from ramalama.models.reference.reference import Scheme
@@ -27,11 +28,12 @@ from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ramalama_chat.tools.server_address import ToolServerAddress
 
 DEFAULT = "default"
+_TABLE = "ramalama"
 _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the time of the TOML parser grows with their square
 _ENVIRONMENT = "the environment"
@@ -64,7 +66,7 @@ class Config:
         transport: transport of references without one.
         prefix: prompt of the chat; None is the seal, where the terminal can show it.
         sources: where each setting comes from that is not the default, for messages.
-        warnings: unknown keys, a sentence each.
+        warnings: what was ignored in the files, a sentence each.
     """
 
     engine: EngineKind | None = None
@@ -92,26 +94,60 @@ class Config:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, env: Mapping[str, str], files: Sequence[Path]) -> Config:
+    def load(
+        cls, env: Mapping[str, str] | None = None, files: Sequence[Path] | None = None
+    ) -> Config:
         """Read *files*, in this order, and then *env*; later values override earlier ones.
 
-        A file that does not exist is skipped, unless RAMALAMA_CONFIG names it.
+        Without arguments, it reads what the commands read: the files of this host and user, and the
+        environment of this process. A file that does not exist is skipped, unless RAMALAMA_CONFIG
+        names it.
 
         Raises:
             ConfigError: a value cannot be used, or the file that the user named does not exist;
                 the message names the file or variable.
         """
+        env = os.environ if env is None else env
+        files = config_files(env, Path.home()) if files is None else files
         config = cls()
         named = env.get(_FILE_VARIABLE)
         for file in files:
-            config = _with_settings(config, _read(file, must_exist=str(file) == named), str(file))
+            settings, warnings = _read(file, must_exist=str(file) == named)
+            config = replace(config, warnings=(*config.warnings, *warnings))
+            config = _with_settings(config, settings, str(file))
         # An empty variable counts as unset.
         variables = {key: value for key in SETTINGS if (value := _value(env, key))}
         return _with_settings(config, variables, _ENVIRONMENT)
 
+    def server_settings(self, environ: Mapping[str, str]) -> dict[str, object]:
+        """Return the settings that are options of a server, by their fields in `ServeOptions`.
+
+        Variables without a value in `env` get those of *environ*. The draft model is left out,
+        since its reference must be resolved.
+        """
+        settings = {
+            spec.field: getattr(self, spec.key)
+            for spec in SERVER_OPTIONS
+            if spec.key and spec.field != "draft"
+        }
+        settings["env"] = resolve_env(self.env, environ)
+        return {field: value for field, value in settings.items() if value is not None}
+
     def source(self, key: str) -> str:
         """Return where the setting *key* comes from."""
         return self.sources.get(key, DEFAULT)
+
+
+def resolve_env(items: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Read ``K=V``, and ``K`` as the host's value where the host has one."""
+    resolved: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
+        if equals:
+            resolved[name] = value
+        elif name in environ:
+            resolved[name] = environ[name]
+    return resolved
 
 
 def config_files(env: Mapping[str, str], home: Path) -> tuple[Path, ...]:
@@ -130,15 +166,16 @@ def _with_drop_ins(directories: Sequence[Path]) -> Iterator[Path]:
         yield from sorted(file.with_name("ramalama.conf.d").glob("*.conf"))
 
 
-def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
+def _read(file: Path, *, must_exist: bool) -> tuple[Mapping[str, object], Sequence[str]]:
+    """Return the settings of *file*, and warnings about what stands outside their table."""
     try:
-        with file.open(encoding="utf-8") as stream:
+        with file.open(encoding="utf-8-sig") as stream:  # some editors begin with a mark
             text = stream.read(_LONGEST_FILE + 1)
     except (FileNotFoundError, NotADirectoryError) as exc:
         if must_exist:
             msg = f"{_FILE_VARIABLE} names {file}, which is not there"
             raise ConfigError(msg) from exc
-        return {}
+        return {}, ()
     except (OSError, UnicodeDecodeError) as exc:
         msg = f"cannot read {file}: {exc}"
         raise ConfigError(msg) from exc
@@ -148,14 +185,20 @@ def _read(file: Path, *, must_exist: bool) -> Mapping[str, object]:
     import tomllib  # noqa: PLC0415 (few users have a file)
 
     try:
-        table: object = tomllib.loads(text).get("ramalama", {})
+        tables: dict[str, object] = tomllib.loads(text)
     except (ValueError, RecursionError) as exc:  # TOMLDecodeError, or a number of 5000 digits
         msg = f"{file} is not TOML: {exc}"
         raise ConfigError(msg) from exc
+    table = tables.pop(_TABLE, {})
     if not isinstance(table, dict):
-        msg = f"{file}: [ramalama] is not a table"
+        msg = f"{file}: [{_TABLE}] is not a table"
         raise ConfigError(msg)
-    return {str(key): value for key, value in table.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
+    settings: dict[str, object] = {str(key): value for key, value in table.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (tomllib's dict is untyped)
+    return settings, [
+        _outside(name, text, file)
+        for name, value in tables.items()
+        if not isinstance(value, dict) or name in SETTINGS or name.casefold() == _TABLE
+    ]  # other tables may be those of another program
 
 
 def _with_settings(config: Config, settings: Mapping[str, object], source: str) -> Config:
@@ -179,6 +222,13 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
         sources={**config.sources, **{key: _where(source, key) for key in changes}},
         warnings=(*config.warnings, *warnings),
     )
+
+
+def _outside(name: str, text: str, file: Path) -> str:
+    """Warn about a table or key beside the table of settings, with the line of its first word."""
+    lines = (line.lstrip("[ \t\"'") for line in text.split("\n"))
+    number = next((number for number, line in enumerate(lines, 1) if line.startswith(name)), 1)
+    return f"{file}:{number}: {name[:100]!r} is outside of the table [{_TABLE}] and was ignored"
 
 
 def _where(source: str, key: str) -> str:

@@ -43,7 +43,7 @@ class Diagnosis:
     Attributes:
         detection: the accelerators that were detected on the host.
         container: the container that `run` would ask the engine for.
-        looked_from: the image of the containers that were started. It differs from the image of
+        inspected_image: the image of the containers that were started. It differs from the image of
             *container* if that one is not local; None if there was no local image.
         view: what a process in the container found; None if no container could be started.
         problems: the differences that were found.
@@ -51,7 +51,7 @@ class Diagnosis:
 
     detection: Detection
     container: ContainerSpec
-    looked_from: str | None
+    inspected_image: str | None
     view: ContainerView | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -81,7 +81,7 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
     return Diagnosis(
         detection=detection,
         container=spec,
-        looked_from=image,
+        inspected_image=image,
         view=view,
         problems=(
             *(Problem(message=each.message, remedy=each.remedy) for each in unused),

@@ -123,7 +123,7 @@ def look(
             failures.append(exc)
     if not output:
         raise failures[0]
-    return read_sight(output)
+    return read_view(output)
 
 
 def _run(server_container: ServerContainer, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
@@ -138,7 +138,7 @@ def _run(server_container: ServerContainer, engine: Engine, spec: ContainerSpec)
         raise EngineError(msg, engine=engine.kind) from exc
 
 
-def read_sight(output: Mapping[str, Sequence[str]]) -> ContainerView:
+def read_view(output: Mapping[str, Sequence[str]]) -> ContainerView:
     """Parse the *output* lines of each program, by its name; unknown lines are ignored."""
     cat_lines = output.get("cat", ())
     status = {match[1]: match[2].split() for match in _matches(_STATUS, cat_lines)}

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.reference.reference import Scheme
 from ramalama.models.store.cas import digest_of
 from ramalama.models.store.local import open_local

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import UnknownModel
-from ramalama.events import ignore
+from ramalama.errors import ConfigError, UnknownModel
+from ramalama.events import Notice, ignore
 from ramalama.models.reference.reference import ModelRef, Scheme, is_reference
 from ramalama.models.reference.shortnames import Shortnames, suggest
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.remove import RemovedModel
     from ramalama.models.store.store import ModelStore
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.models.transports.context import TransportContext
+    from ramalama.models.transports.base import TransportContext
     from ramalama_engines.user import InvokingUser
 
 
@@ -40,7 +40,6 @@ class Models:
     def __init__(self, settings: ModelSettings, user: InvokingUser) -> None:
         self._settings = settings
         self._user = user
-        # Computed now, since a relative path depends on the current directory.
         self._base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
 
     @cached_property
@@ -54,14 +53,21 @@ class Models:
         """Return this user's short names."""
         return Shortnames.load(self._user.env, self._user.home)
 
-    def resolve(self, text: str, *, cwd: Path | None = None) -> ModelRef:
+    def resolve(
+        self, text: str, *, cwd: Path | None = None, on_event: EventHook = ignore
+    ) -> ModelRef:
         """Parse a model as a user types it: a short name, or a reference of any form.
+
+        *on_event* gets a notice for each line of a file of short names that was ignored.
 
         Raises:
             InvalidReference: *text* is not valid.
         """
         if not is_reference(text):
-            text = self.shortnames().resolve(text).reference
+            shortnames = self.shortnames()
+            for warning in shortnames.warnings:
+                on_event(Notice(warning))
+            text = shortnames.resolve(text).reference
         return ModelRef.parse(text, home=self._user.home, cwd=cwd, default=self._settings.transport)
 
     def find(self, reference: ModelRef, *, on_event: EventHook = ignore) -> StoredModel | None:
@@ -192,7 +198,7 @@ class Models:
         return self.store.collect_garbage(dry_run=dry_run, on_wait=on_wait)
 
     def _context(self, options: PullOptions) -> TransportContext:
-        from ramalama.models.transports.context import TransportContext  # noqa: PLC0415 (as above)
+        from ramalama.models.transports.base import TransportContext  # noqa: PLC0415 (as above)
 
         return TransportContext(
             user=self._user,
@@ -233,14 +239,32 @@ def store_base(
 ) -> Path:
     """Return the directory of the store as an absolute path; it need not exist.
 
-    *configured* is the setting ``store``, which may begin with ``~``; a relative XDG_DATA_HOME
-    counts as unset (XDG base directories).
+    *configured* is the setting ``store``, which may begin with ``~`` and have variables; a relative
+    XDG_DATA_HOME counts as unset (XDG base directories).
+
+    Raises:
+        ConfigError: *configured* is relative, or one of its variables is not set.
     """
     if configured:
-        if configured == "~" or configured.startswith("~/"):
-            return home / configured[2:]
-        return Path(configured).absolute()
+        return _configured_base(configured, env, home)
     if uid == 0:
         return _SYSTEM
     named = Path(env.get("XDG_DATA_HOME", ""))
     return (named if named.is_absolute() else home / ".local/share") / "ramalama"
+
+
+def _configured_base(configured: str, env: Mapping[str, str], home: Path) -> Path:
+    text = configured
+    if "$" in text:
+        from string import Template  # noqa: PLC0415 (few users have a variable there)
+
+        try:
+            text = Template(text).substitute(env)
+        except (KeyError, ValueError):
+            msg = f"the store {configured!r} has a variable that is not set"
+            raise ConfigError(msg) from None
+    path = home / text[2:] if text == "~" or text.startswith("~/") else Path(text)
+    if not path.is_absolute():
+        msg = f"the store {configured!r} is a relative path"
+        raise ConfigError(msg, hint="begin it with / or ~/")
+    return path

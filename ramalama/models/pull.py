@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported, StoreError
@@ -17,10 +18,10 @@ from ramalama.events import (
     ignore,
 )
 from ramalama.models.formats.gguf import check_header
-from ramalama.models.formats.kinds import FileKind
-from ramalama.models.preview import preview_model, weights_of, with_header_check
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.caches import reuse
 from ramalama.models.store.caches.base import WantedFile
+from ramalama.models.store.open import describe_model
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.transports import open_transport
 
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
 
     from ramalama.events import EventHook
     from ramalama.models.download.values import FetchedBlob, RemoteBlob
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.store.store import ModelStore
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.models.transports.base import RemoteFile, RemoteModel
-    from ramalama.models.transports.context import TransportContext
+    from ramalama.models.transports.base import RemoteFile, RemoteModel, TransportContext
     from ramalama.models.transports.selection.request import Variant
 
 Admit: TypeAlias = "Callable[[str, int, Sequence[Variant]], None]"
@@ -77,8 +77,7 @@ class Puller:
 
         Raises:
             ModelError: the model does not exist, access is denied, it is too large, the download
-            was
-                interrupted, or it is not a model.
+                was interrupted, or it is not a model.
             StoreError: the store cannot be used, or has not enough space.
         """
         began = datetime.now(UTC)
@@ -118,7 +117,7 @@ class Puller:
         files = {file.name: self._find_here(remote, file) for file in remote.files}
         missing = [file for file in remote.files if files[file.name] is None]
         layers = [archive.blob for archive in remote.archives]
-        blobs = [*map(with_header_check, missing), *layers]
+        blobs = [*(file.checked_blob for file in missing), *layers]
         self._announce(remote, blobs)
         with ExitStack() as holding:
             # Another image may share a layer with this one, and may be unpacked at the same time.
@@ -143,11 +142,12 @@ class Puller:
 
     def _preview(self, remote: RemoteModel) -> None:
         """Refuse a model that is not suitable, judged by its description."""
-        model = preview_model(remote)
-        if self._check_preview is not None and model is not None:
+        files = {Path(file.name): file.kind for file in remote.files}
+        model = describe_model(remote.reference, files, Path())
+        if self._check_preview is not None and model is not None:  # archives are not known yet
             self._check_preview(model)
         if self._admit is not None:
-            self._admit(str(remote.reference), weights_of(remote), remote.variants)
+            self._admit(str(remote.reference), remote.weights_size, remote.variants)
 
     def _find_here(self, remote: RemoteModel, file: RemoteFile) -> StoredFile | None:
         """Return a file that the store or another program has already; None if there is none."""

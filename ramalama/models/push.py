@@ -13,7 +13,7 @@ from ramalama.errors import InvalidReference, ModelPushError
 from ramalama.events import UploadPlanned, UploadProgress, UploadRetrying, ignore
 from ramalama.models.files import find_files, model_name
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import TransientError
+from ramalama.models.http.failures import TransientError
 from ramalama.models.options import PushKind
 from ramalama.models.reference.reference import Scheme
 from ramalama.models.transports.oci.client.registry import Access, Purpose, open_repository
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ramalama.events import UploadHook
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.options import PushOptions
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.store import ModelStore
@@ -48,11 +48,11 @@ class Push:
     """What to push, and where.
 
     Attributes:
-        name: the model's name, for the configuration and for the directory in an image. files: the
-        files, in the order in which a server loads them. base: the base image of a car; ignored for
-        other kinds. source: where the model came from, if that is a registry; if it is the target's
-        registry, it has
-            the content already.
+        name: the model's name, for the configuration and for the directory in an image.
+        files: the files, in the order in which a server loads them.
+        base: the base image of a car; ignored for other kinds.
+        source: where the model came from, if that is a registry; if it is the target's registry, it
+            has the content already.
     """
 
     name: str

@@ -107,8 +107,7 @@ class ServerReport:
 
     Attributes:
         device: where the model's layers are, in the server's words (``CUDA0``), several separated
-        by
-            commas; "CPU" if no layer is on a GPU.
+            by commas; "CPU" if no layer is on a GPU.
         context: tokens.
     """
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ServerNotReady
 from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady
+from ramalama.models.formats.gguf import has_chat_template
 from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
+    from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import ServerSpec
@@ -43,6 +45,11 @@ _log = logging.getLogger("ramalama.launch")
 _FALLBACK = (
     "the server computes on the CPU although this host has a GPU; answers will be slow; "
     "run `ramalama doctor` to find out why"
+)
+
+
+_NO_TEMPLATE = (
+    "the model has no chat template, so the server uses a general one; the model may answer oddly"
 )
 
 
@@ -89,6 +96,7 @@ class Launcher:
         request.tell(ContainerStarted(container))
         server = self._server(handle, container, plan)
         with self._cleaning_up():
+            self._warn_of_template(plan.model)
             self._wait(server, container)
         request.tell(ServerReady(container))
         self._warn_of_cpu(container, plan.server)
@@ -150,6 +158,14 @@ class Launcher:
             tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
+
+    def _warn_of_template(self, model: StoredModel) -> None:
+        """Warn of a GGUF model without a chat template, while the server loads it."""
+        if model.directory or model.chat_template or model.template_name:
+            return
+        with suppress(OSError):  # the server will report it
+            if not has_chat_template(model.weights[0]):
+                self._request.tell(Notice(_NO_TEMPLATE))
 
     def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
         """Warn if the server should use a GPU but computes on the CPU."""

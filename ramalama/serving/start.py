@@ -70,7 +70,9 @@ class ServerStarter:
     def start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         """Return a server that answers; see `Ramalama.start`. Its clean-up is added to *undo*."""
         check_options(request.options)
-        model = get_model(request, self.models, self.host)
+        # Without an engine, a download would be for nothing.
+        connect = self.engines.connect
+        model = get_model(request, self.models, self.host, before_pull=connect)
         if not self.engines.is_given and _may_be_recorded(request):
             server = self._reuse_recorded(request, model, undo)
             if server is not None:

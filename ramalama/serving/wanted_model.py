@@ -13,17 +13,22 @@ from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import capacity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ramalama.config.options import ServeOptions
     from ramalama.models.library import Models
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.models.transports.selection.request import Variant
     from ramalama.serving.request import StartRequest
     from ramalama_accel.host import Host
 
 
-def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
+def get_model(
+    request: StartRequest, models: Models, host: Host, *, before_pull: Callable[[], object]
+) -> StoredModel:
     """Return the requested model with its draft model; pull them if they are not local.
+
+    *before_pull* is called before anything large is downloaded; its exceptions are passed on.
 
     Raises:
         ModelError: the model does not exist, cannot be pulled, is too large for *host*, or cannot
@@ -39,7 +44,13 @@ def get_model(request: StartRequest, models: Models, host: Host) -> StoredModel:
             wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
         )
         asked = replace(options, model=reference)
-        admit = None if options.force else admit_within(capacity_of(host, asked))
+        fits = admit_within(capacity_of(host, asked))
+
+        def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
+            if not options.force:
+                fits(name, weights, variants)
+            before_pull()
+
         return models.pull(reference, how, admit=admit, check=runtime.check, on_event=request.tell)
 
     model = _with_draft(options, get)

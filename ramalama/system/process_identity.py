@@ -2,7 +2,8 @@
 
 An identity is written ``HOST-PID-START``. HOST is a digest of the kernel's boot ID and of the PID
 namespace, since a process ID is unique only there. START is the process's start time in clock ticks
-after boot, since process IDs are reused (proc(5), ``/proc/pid/stat``, field 22).
+after boot, since process IDs are reused (proc(5), ``/proc/pid/stat``, field 22); where there is no
+procfs, it is in milliseconds after 1970, as psutil knows it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from contextlib import suppress
 from enum import Enum, auto
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Self
 from ramalama_values import frozen
 
 _FORMAT = r"([0-9a-f]{8})-([1-9][0-9]{0,9})-([0-9]{1,20})"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROCFS = Path("/proc")
 
 
 class ProcessState(Enum):
@@ -71,32 +73,46 @@ class ProcessIdentity:
 @cache
 def _this_host() -> str:
     try:
-        boot = _BOOT_ID.read_text(encoding="ascii").strip()
-        namespace = Path("/proc/self/ns/pid").stat().st_ino
+        boot = (_PROCFS / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = (_PROCFS / "self/ns/pid").stat().st_ino
     except OSError:  # not Linux: one kernel, no namespaces
         boot, namespace = os.uname().nodename, 0
     return hashlib.sha256(f"{boot}/{namespace}".encode()).hexdigest()[:8]
 
 
 def _start_time(pid: int) -> int | None:
-    """Return a process's start time in clock ticks; None for no process, or for a zombie."""
+    """Return a process's start time; None for no process, or for a zombie.
+
+    Raises:
+        PermissionError: it is hidden from this process.
+    """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        stat = (_PROCFS / f"{pid}/stat").read_bytes()
     except OSError:
-        return _without_procfs(pid)
+        if not (_PROCFS / "self/stat").exists():
+            return _without_procfs(pid)
+        _refuse_hidden(pid)
+        return None
     # The second field is the program's name in parentheses, which may hold anything.
     state, *fields = stat[stat.rindex(b")") + 2 :].split()
     return None if state in b"ZX" else int(fields[18])
 
 
-def _without_procfs(pid: int) -> int | None:
-    """Find a process that procfs does not show.
-
-    Raises:
-        PermissionError: it runs, but belongs to another user (proc(5), `hidepid`).
-    """
-    try:
+def _refuse_hidden(pid: int) -> None:
+    """Raise PermissionError for a process that procfs does not show (proc(5), `hidepid`)."""
+    with suppress(ProcessLookupError, OverflowError):
         os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
+        raise PermissionError
+
+
+def _without_procfs(pid: int) -> int | None:
+    import psutil  # noqa: PLC0415 (not installed on Linux)
+
+    try:
+        process = psutil.Process(pid)
+        is_zombie = process.status() == psutil.STATUS_ZOMBIE
+        return None if is_zombie else round(process.create_time() * 1000)
+    except (psutil.NoSuchProcess, OverflowError):
         return None
-    return None if Path("/proc/self/stat").exists() else 0
+    except psutil.AccessDenied as exc:
+        raise PermissionError from exc

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.models.preview import preview_model, weights_of, with_header_check
+from ramalama.models.store.open import describe_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,10 +30,9 @@ def check_model(model: RemoteModel, *, secret: str) -> None:
         assert secret not in blob.identity
         assert secret not in repr(blob)
     assert all(variant.size >= 0 for variant in model.variants)
-    assert weights_of(model) >= 0
-    preview_model(model)
-    for file in model.files:
-        with_header_check(file)
+    assert model.weights_size >= 0
+    describe_model(model.reference, {Path(file.name): file.kind for file in model.files}, Path())
+    assert all(file.checked_blob.identity == file.blob.identity for file in model.files)
 
 
 def check_names(names: Iterable[str]) -> None:

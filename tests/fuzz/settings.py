@@ -11,8 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 from ramalama.config.options import ServeOptions
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.open import open_model
 from ramalama.models.store.records import ModelRecord, StoredFile

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelError
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.huggingface.transport import HuggingFaceTransport

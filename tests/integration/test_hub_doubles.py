@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import UnknownModel
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.http.client import ask, open_http
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef

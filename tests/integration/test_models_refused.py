@@ -113,7 +113,7 @@ def test_a_repository_has_something_else(
 
 NO_MODELS: list[tuple[Route, int, str]] = [
     (serve_bytes(b"<!doctype html>", content_type="text/html"), 22, "is a web page, not a mo"),
-    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is not a GGUF file"),
+    (serve_bytes(b"PK\x03\x04" + bytes(100)), 22, r"smollm2\.gguf is a zip archive"),
     (serve_bytes(gguf({}, order=">") + bytes(100)), 1, "is a big-endian model; this machine"),
     (serve_bytes(b""), 22, "is empty"),
     (lambda _: Reply(status=404), 22, "^there is no http://127"),
@@ -323,7 +323,8 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_comes(
 
     assert re.fullmatch(
         rf"3\.00 MB do not fit into {disk.path}.*: [0-9.]+ [kM]B are missing; "
-        r"remove a model \(`ramalama rm`\), or choose another disk \(`--store`\)",
+        r"remove a model \(`ramalama rm`\) or leftovers \(`ramalama gc`\), or choose another "
+        r"disk \(`--store`\)",
         line,
     )
     assert not [request for request in server.requests if "/resolve/" in request.path]
@@ -375,6 +376,49 @@ def test_a_disk_that_cannot_be_written_to_is_an_error_before_anybody_is_asked(
 
     assert line.startswith(f"the store {disk.path} cannot be used: Read-only file system")
     assert server.requests == []
+
+
+def test_without_an_engine_nothing_is_downloaded_for_a_run(
+    person: Person, server: FileServer
+) -> None:
+    hosted = model_hosts.at_hugging_face(server, FILES)
+    without = person.having(**hosted.env, CONTAINER_HOST=f"unix://{person.home}/nothing.sock")
+
+    done = without.run("run", hosted.reference, "Hello!")
+
+    assert done.code == 125
+    assert not [request for request in server.requests if "/resolve/" in request.path]
+
+
+@pytest.fixture
+def exfat(lab: Path) -> Generator[Path]:
+    """A file system that has neither hard nor symbolic links."""
+    image, path = lab / f"{uuid4().hex}.exfat", lab / f"exfat-{uuid4().hex}"
+    path.mkdir()
+    with image.open("wb") as file:
+        file.truncate(8 * 1024 * 1024)
+    subprocess.run([program("mkfs.exfat"), str(image)], check=True, capture_output=True)
+    find_and_set = [program("losetup"), "--find", "--show", str(image)]
+    device = subprocess.run(find_and_set, check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run([program("mount.exfat-fuse"), device, str(path)], check=True)
+    yield path
+    subprocess.run([program("umount"), str(path)], check=True)
+    subprocess.run([program("losetup"), "--detach", device], check=True)
+
+
+def test_a_disk_without_links_is_refused_before_anything_comes(
+    person: Person, server: FileServer, exfat: Path
+) -> None:
+    hosted = model_hosts.at_hugging_face(server, FILES)
+
+    line = complaint(person.having(RAMALAMA_STORE=str(exfat)), hosted, 5)
+
+    assert line == (
+        f"the store {exfat} is on a file system without links, such as exFAT; "
+        "choose another directory with --store"
+    )
+    assert not [request for request in server.requests if "/resolve/" in request.path]
+    assert not [file for file in exfat.rglob("*") if file.is_file() and file.stat().st_size]
 
 
 @pytest.mark.parametrize("verb", [["pull"], ["inspect"], ["run", "--dryrun"]])

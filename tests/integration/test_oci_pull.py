@@ -15,10 +15,9 @@ import pytest
 
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.downloader import Downloader
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports.oci.client.registry import (

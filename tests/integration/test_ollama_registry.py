@@ -11,13 +11,12 @@ import httpx2
 import pytest
 
 from ramalama.errors import UnknownModel
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import ask, opened
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports import open_transport
-from ramalama.models.transports.context import TransportContext
+from ramalama.models.transports.base import TransportContext
 from ramalama_engines.user import InvokingUser
 from tests.doubles import ollama
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelNotFound
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.store.store import ModelStore
 from tests.doubles.server import FileServer, Reply, serve_bytes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ramalama import Cache, Transport
-    from ramalama.models.store.caches.huggingface import HuggingFaceCache
+    from ramalama.models.store.caches.base import HuggingFaceCache
     from ramalama.models.transports.oci.base_image import RemoteContent
     from ramalama.models.transports.oci.layers.content import BlobContent, Content
     from ramalama.models.transports.ollama.transport import OllamaTransport

@@ -76,8 +76,7 @@ class Repl:
 
         Raises:
             Exception: the server has ended; this is what *why_gone* returned. Any other failed
-            request
-                is reported in a line, and the loop continues.
+                request is reported in a line, and the loop continues.
 
         """
         asker = Asker(

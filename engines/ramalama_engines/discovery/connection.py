@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Self, assert_never
 
 from ramalama_engines.discovery.candidates import Candidate, candidates
@@ -88,24 +87,6 @@ def open_engine(kind: EngineKind, url: str) -> Engine:
                 assert_never(kind)
 
 
-def how_to_start(
-    user: InvokingUser, kind: EngineKind | None, *, platform: str = sys.platform
-) -> str:
-    """Return the command that starts an engine of this *kind* on this host; None means podman."""
-    docker = kind is EngineKind.DOCKER
-    if platform == "darwin":
-        return "open -a Docker" if docker else "podman machine start"
-    if (user.root / "run/systemd/system").is_dir():  # sd_booted(3)
-        if docker:
-            return "sudo systemctl enable --now docker"
-        scope = "" if user.is_root else "--user "
-        return f"systemctl {scope}enable --now podman.socket"
-    if docker:
-        return "sudo dockerd"
-    folder = (user.root / "run" if user.is_root else user.runtime_dir) / "podman"
-    return f"mkdir -p {folder} && podman system service --time=0 unix://{folder}/podman.sock"
-
-
 def _identify_chosen(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
     """Return the kind of engine that answers at the address; reject one that was not chosen."""
     kind = identify(candidate.url)
@@ -116,6 +97,8 @@ def _identify_chosen(candidate: Candidate, choice: EngineChoice | None) -> Engin
 
 
 def _none_found(user: InvokingUser, choice: EngineChoice | None, failures: Sequence[str]) -> str:
+    from ramalama_engines.discovery.remedy import how_to_start  # noqa: PLC0415 (only here)
+
     kind = choice.kind if choice else None
     asked = f"no {kind} answers, but {choice.source} requests it" if choice else "no engine answers"
     advice = how_to_start(user, kind)

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 # Only an engine that hangs takes this long. An engine that is started by its socket needs a few
 # seconds on a slow disk.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 _GROUP_WRITES = 0o020
 
 
-def identify(url: str, *, patience: float = PATIENCE) -> EngineKind:
-    """Return which API the engine at *url* offers; wait at most *patience* seconds.
+def identify(url: str, *, timeout: float = TIMEOUT) -> EngineKind:
+    """Return which API the engine at *url* offers; wait at most *timeout* seconds.
 
     Raises:
         EngineUnavailable: no engine answers, or the address has an unsupported scheme. The message
@@ -36,7 +36,7 @@ def identify(url: str, *, patience: float = PATIENCE) -> EngineKind:
     scheme, _, rest = url.partition("://")
     match scheme:
         case "unix":
-            return _identify_unix(rest, patience)
+            return _identify_unix(rest, timeout)
         case "ssh" | "tcp" | "http" | "https" | "npipe" | "fd":
             msg = f"{scheme}:// is not supported, this version supports only unix://"
         case _:
@@ -49,13 +49,13 @@ def without_password(url: str) -> str:
     return url if url.startswith("unix:") else re.sub(r"//.*@", "//***@", url)
 
 
-def _identify_unix(path: str, patience: float) -> EngineKind:
+def _identify_unix(path: str, timeout: float) -> EngineKind:
     if not path.startswith("/") or not path.isprintable():
         msg = f"{path!r} is not an absolute path"
         raise EngineUnavailable(msg)
     try:
-        _try_to_connect(path, patience)
-        headers = _ping(path, patience)
+        _try_to_connect(path, timeout)
+        headers = _ping(path, timeout)
     except OSError as exc:  # requests' own errors are OSErrors too
         raise EngineUnavailable(_reason(exc, path)) from exc
     if "Libpod-API-Version" in headers:
@@ -66,7 +66,7 @@ def _identify_unix(path: str, patience: float) -> EngineKind:
     raise EngineUnavailable(msg)
 
 
-def _try_to_connect(path: str, patience: float) -> None:
+def _try_to_connect(path: str, timeout: float) -> None:
     """Connect to the socket and close the connection.
 
     If no process listens, this saves the import of requests, a tenth of a second, and raises the
@@ -76,11 +76,11 @@ def _try_to_connect(path: str, patience: float) -> None:
     import socket  # noqa: PLC0415 (imported only when an engine is needed)
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(patience)
+        client.settimeout(timeout)
         client.connect(path)
 
 
-def _ping(path: str, patience: float) -> Mapping[str, str]:
+def _ping(path: str, timeout: float) -> Mapping[str, str]:
     """Return the headers with which the service at the socket answers ``GET /_ping``."""
     from urllib.parse import quote  # noqa: PLC0415 (all three: only where something listens)
 
@@ -93,10 +93,10 @@ def _ping(path: str, patience: float) -> Mapping[str, str]:
         session.trust_env = False  # no proxy and no .netrc for a local socket
         url = f"http+unix://{quote(path, safe='')}/_ping"
         try:
-            with session.get(url, timeout=patience, stream=True, allow_redirects=False) as answer:
+            with session.get(url, timeout=timeout, stream=True, allow_redirects=False) as answer:
                 return answer.headers
         except requests.Timeout as exc:
-            msg = f"no answer within {patience:g} seconds"
+            msg = f"no answer within {timeout:g} seconds"
             raise TimeoutError(msg) from exc
 
 

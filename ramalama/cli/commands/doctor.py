@@ -80,7 +80,7 @@ def _json(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
         "Accelerator": dataclasses.asdict(diagnosis.detection.accelerator),
         "Findings": [dataclasses.asdict(finding) for finding in diagnosis.detection.findings],
         "Engine": {"Kind": str(ramalama.connect().kind), "Url": ramalama.connect().url},
-        "Image": {"Name": spec.image, "LookedFrom": diagnosis.looked_from},
+        "Image": {"Name": spec.image, "LookedFrom": diagnosis.inspected_image},
         "Asked": {
             "Devices": [dataclasses.asdict(device) for device in spec.devices],
             "Groups": spec.groups,
@@ -123,9 +123,9 @@ def _accelerator(diagnosis: Diagnosis) -> str:
 
 def _image(diagnosis: Diagnosis) -> str:
     wanted = diagnosis.container.image
-    if diagnosis.looked_from in (wanted, None):
+    if diagnosis.inspected_image in (wanted, None):
         return wanted
-    return f"{wanted} is not local; {diagnosis.looked_from} was inspected instead"
+    return f"{wanted} is not local; {diagnosis.inspected_image} was inspected instead"
 
 
 def _asked(spec: ContainerSpec) -> Iterator[str]:

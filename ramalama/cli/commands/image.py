@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.cli.arguments import add_option, typed
+from ramalama.cli.arguments import add_group, add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.exit_codes import USAGE
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
+from ramalama.cli.options.registry import RegistryArguments
 from ramalama.cli.output.image_table import OURS, choose, write_json, write_table
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import Status, print_error
+from ramalama.config.option_spec import Group
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import OptionRefused, engine_errors
 from ramalama.serving.images import ImageRequest, fetch_image, name_of_image, parse_image
@@ -38,7 +40,7 @@ _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _MAX_LINE = 120  # characters
 
 
-class ImageArguments(GlobalArguments):
+class ImageArguments(RegistryArguments):
     """The parsed arguments of `ramalama image`."""
 
     action: str
@@ -47,6 +49,7 @@ class ImageArguments(GlobalArguments):
     build_arg: list[str]
     runtime: RuntimeName | None
     format: str | None
+    pull: PullPolicy | None
 
 
 def execute(words: Sequence[str]) -> int:
@@ -107,28 +110,48 @@ def make_parser() -> argparse.ArgumentParser:
         words="build, pull: without a NAME, this server's image for this host; ls: only its images",
     )
     result.add_argument("--format", choices=("json",), help="ls: print a JSON array of objects")
+    registries = result.add_argument_group("options of pull")
+    add_option(registries, OPTIONS["pull_policy"], words="when to pull the image (default: always)")
+    add_group(registries, Group.REGISTRY)
     return result
 
 
 def _misuse(arguments: ImageArguments) -> str | None:
     """Return what is wrong with the combination of arguments; None if it is valid."""
     action, name = arguments.action, arguments.name
-    if (arguments.base is not None or arguments.build_arg) and action != "build":
-        return "--base and --build-arg are only for `image build`"
-    if arguments.runtime is not None and name is not None:
-        return "--runtime and NAME both choose the image; give only one of them"
-    if arguments.format is not None and action != "ls":
-        return "--format is only for `image ls`"
-    if name is not None and action == "ls":
-        return "`image ls` takes no name"
-    if action == "build" and arguments.runtime is None and name not in _buildable():
-        known = ", ".join(_buildable())
-        return (
-            f"there is no image {name!r} to build; the images are {known}"
-            if name
-            else (f"name the image to build: {known}")
-        )
-    return None
+    registry = (arguments.pull, arguments.authfile, arguments.tls_verify)
+    wrong = (
+        (
+            (arguments.base is not None or arguments.build_arg) and action != "build",
+            "--base and --build-arg are only for `image build`",
+        ),
+        (
+            any(value is not None for value in registry) and action != "pull",
+            "--pull, --authfile and --tls-verify are only for `image pull`",
+        ),
+        (
+            arguments.runtime is not None and name is not None,
+            "--runtime and NAME both choose the image; give only one of them",
+        ),
+        (
+            arguments.format is not None and action != "ls",
+            "--format is only for `image ls`",
+        ),
+        (name is not None and action == "ls", "`image ls` takes no name"),
+    )
+    message = next((message for is_wrong, message in wrong if is_wrong), None)
+    return message or (_unknown_recipe(arguments) if action == "build" else None)
+
+
+def _unknown_recipe(arguments: ImageArguments) -> str | None:
+    """Return why there is nothing to build; None if there is."""
+    known, name = _buildable(), arguments.name
+    if arguments.runtime is not None or name in known:
+        return None
+    names = ", ".join(known)
+    if not name:
+        return f"name the image to build: {names}"
+    return f"there is no image {name!r} to build; the images are {names}"
 
 
 def _shown(arguments: ImageArguments) -> list[str]:
@@ -195,7 +218,12 @@ def _pull(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
     progress = StartProgress(quiet=quiet)
     try:
         with engine_errors():
-            request = ImageRequest(name=image, pull_policy=PullPolicy.ALWAYS)
+            request = ImageRequest(
+                name=image,
+                pull_policy=asked.pull or PullPolicy.ALWAYS,
+                authfile=asked.authfile,
+                tls_verify=asked.verifies(ramalama.config),
+            )
             fetch_image(ramalama.connect(), ramalama.user, request, on_event=progress.follow)
     finally:
         progress.clear()

@@ -68,8 +68,9 @@ def execute(words: Sequence[str]) -> int:
     arguments = make_parser().parse_args(words, InspectArguments())
     if ensure_no_dryrun(arguments, ["inspect", arguments.model]):
         return 0
-    models = invoke(arguments).models()
-    model = _find(models, models.resolve(arguments.model))
+    invocation = invoke(arguments)
+    models = invocation.models()
+    model = _find(models, invocation.resolve(models, arguments.model))
     header = _gguf(model) if model.directory is None else _safetensors(model)
     if arguments.get is not None:
         return _print_values(header.metadata, arguments.get)

@@ -47,7 +47,7 @@ def execute(words: Sequence[str]) -> int:
         return 0
     invocation = invoke(arguments)
     models = invocation.models()
-    reference = models.resolve(arguments.model)
+    reference = invocation.resolve(models, arguments.model)
     verify = arguments.verifies(invocation.config)
     runtime = find_runtime(invocation.config.runtime)
     options = PullOptions(wanted=runtime.format, authfile=arguments.authfile, tls_verify=verify)

@@ -48,8 +48,8 @@ def execute(words: Sequence[str]) -> int:
         return 0
     invocation = invoke(arguments)
     models = invocation.models()
-    source = models.resolve(arguments.source)
-    target = models.resolve(arguments.target) if arguments.target else None
+    source = invocation.resolve(models, arguments.source)
+    target = invocation.resolve(models, arguments.target) if arguments.target else None
     options = PushOptions(
         kind=arguments.type,
         base=arguments.carimage,

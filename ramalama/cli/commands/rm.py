@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.cli.commands_table import VERBS
@@ -39,23 +40,22 @@ def execute(words: Sequence[str]) -> int:
         return 0
     invocation = invoke(arguments)
     models = invocation.models()
-    freed = sum(_remove(models, each, ignore=arguments.ignore) for each in arguments.models)
+    freed = 0
+    for text in arguments.models:
+        with suppress(InvalidReference, ModelNotFound) if arguments.ignore else nullcontext():
+            freed += _remove(models, invocation.resolve(models, text))
     if arguments.all:
-        freed += sum(_remove(models, each.reference, ignore=True) for each in models.list())
+        for model in models.list():
+            with suppress(ModelNotFound):  # another command has removed it
+                freed += _remove(models, model.reference)
     if not invocation.quiet:
         print_error(f"Freed {human_size(freed)}")
     return 0
 
 
-def _remove(models: Models, model: str | ModelRef, *, ignore: bool) -> int:
+def _remove(models: Models, reference: ModelRef) -> int:
     """Remove a model, print its reference, and return how many bytes that freed."""
-    try:
-        reference = models.resolve(model) if isinstance(model, str) else model
-        removed = models.remove(reference)
-    except (InvalidReference, ModelNotFound):
-        if not ignore:
-            raise
-        return 0
+    removed = models.remove(reference)
     sys.stdout.write(printable(str(reference)) + "\n")
     return removed.freed
 

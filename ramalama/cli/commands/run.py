@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ramalama.cli.arguments import typed
@@ -205,7 +206,7 @@ class _Run:
     def _options(self, models: Models) -> ServeOptions:
         return serve_options(
             self.arguments,
-            models.resolve,
+            partial(self.invocation.resolve, models),
             self.invocation.config,
             self.invocation.user.env,
             parallel=1,  # one conversation, one request at a time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,7 +178,9 @@ class _Serve:
     def _options(self, ramalama: Ramalama) -> ServeOptions:
         arguments, config = self.arguments, self.invocation.config
         env = self.invocation.user.env
-        options = serve_options(arguments, ramalama.models.resolve, config, env, parallel=None)
+        options = serve_options(
+            arguments, partial(self.invocation.resolve, ramalama.models), config, env, parallel=None
+        )
         key = self._api_key()
         has_key = bool(arguments.api_key or arguments.api_key_file)
         published = bool(arguments.port) or arguments.host is not None or has_key

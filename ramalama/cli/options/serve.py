@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, cast
 
 from ramalama.cli.arguments import add_group
 from ramalama.cli.invocation import GlobalArguments
+from ramalama.config.config import resolve_env
 from ramalama.config.option_spec import Group
 from ramalama.config.option_table import SERVER_OPTIONS
 from ramalama.config.options import ServeOptions
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ramalama.api.keywords import ServerKeywords
     from ramalama.config.config import Config
@@ -57,7 +58,8 @@ def serve_options(
     """Fold the command line over the settings; *resolve* reads the names of models."""
     draft = arguments.model_draft or config.model_draft
     keywords = {
-        **_given(arguments, config),
+        **config.server_settings(environ),
+        **_given(arguments),
         "draft": resolve(draft) if draft and draft != NO_DRAFT else None,
         "parallel": parallel,
         "runtime_args": tuple(word for words in arguments.runtime_args for word in words),
@@ -67,16 +69,14 @@ def serve_options(
     return ServeOptions(model=resolve(arguments.model), **cast("ServerKeywords", keywords))
 
 
-def _given(arguments: ServeArguments, config: Config) -> dict[str, object]:
-    """Return what the command line says, or else the settings, of each option, by its field."""
-    given: dict[str, object] = {}
-    for spec in SERVER_OPTIONS:
-        value: object = getattr(arguments, spec.destination, None) if spec.flags else None
-        if value is None and spec.key:
-            value = getattr(config, spec.key)
-        if value is not None:
-            given[spec.field] = value
-    return given
+def _given(arguments: ServeArguments) -> dict[str, object]:
+    """Return what the command line says, by field."""
+    given = {
+        spec.field: getattr(arguments, spec.destination, None)
+        for spec in SERVER_OPTIONS
+        if spec.flags
+    }
+    return {field: value for field, value in given.items() if value is not None}
 
 
 def split_at_dashes(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -98,18 +98,6 @@ def join_dashed(words: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
-
-
-def resolve_env(items: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Read ``K=V``, and ``K`` as the host's value where the host has one."""
-    resolved: dict[str, str] = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        if equals:
-            resolved[name] = value
-        elif name in environ:
-            resolved[name] = environ[name]
-    return resolved
 
 
 def _devices(given: Sequence[Device | None]) -> tuple[Device, ...] | None:

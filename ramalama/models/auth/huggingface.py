@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ConfigError
 from ramalama.models.http.client import ask
-from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY, translated
+from ramalama.models.http.failures import DEFAULT_RETRY_POLICY, translated
 from ramalama.models.transports.hub import find_endpoint
 from ramalama.models.transports.huggingface.token import token_path
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama_engines import InvokingUser
 
 _TOKEN = r"[\x21-\x7e]{1,4096}"  # noqa: S105 (the form of one)

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, ModelUnsupported
 from ramalama.events import DownloadRetrying, DownloadWaiting, FileReady, ignore
-from ramalama.models.download.disk_space import disk_errors, require_space
 from ramalama.models.download.job import DownloadMode, Job
 from ramalama.models.download.limits import Limits
-from ramalama.models.download.partial import Partial, allocated
+from ramalama.models.download.partial import Partial, allocated, disk_errors, require_space
 from ramalama.models.download.response import StartOver
 from ramalama.models.download.source import Source
 from ramalama.models.download.transfer import Transfer
 from ramalama.models.download.values import FetchedBlob
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.system.locks import locked
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class Downloader:
             partial = Partial(self._partials, _key(blob))
         try:
             digest = self._complete(blob, partial)
-            with disk_errors(blob.name, self._partials):
+            with disk_errors(blob.name, self._partials, kept=True):
                 size = partial.path.stat().st_size
                 path = blob_store.put(FetchedBlob(path=partial.path, digest=digest, size=size))
                 partial.remove()
@@ -118,7 +117,9 @@ class Downloader:
         mode = DownloadMode(ranges=True, streams=self._streams)
         mismatched = refused = False
         reason = ""
-        for _ in range(_MOST_BEGINNINGS):
+        for left in reversed(range(_MOST_BEGINNINGS)):
+            if not left:  # the version of the file may be another one in each response
+                mode = DownloadMode(ranges=False, streams=1)
             try:
                 digest = self._attempt(blob, partial, source, mode)
             except StartOver as exc:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 
 _MIB = 1024 * 1024
-_PIECES = 32
+_PATIENT = RetryPolicy(tries=8, longest=300.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,7 @@ class Limits:
         unsaved: the most bytes that a crash of the machine can lose; streams wait at that number.
         save_every: the journal is also written after so many seconds.
         silence: a server that sends nothing for so many seconds counts as gone.
+        grace, slowest: a transfer may take *grace* seconds, and one more for every *slowest* bytes.
         notice: the threads that follow a file's growth are woken after so many bytes.
     """
 
@@ -35,54 +36,7 @@ class Limits:
     unsaved: int = 40 * _MIB
     save_every: float = 5.0
     silence: float = 30.0
+    grace: float = 600.0
+    slowest: float = 1024.0
     notice: int = _MIB
-    retry_policy: RetryPolicy = field(default_factory=lambda: RetryPolicy(tries=8, longest=300.0))
-
-    def piece_length(self, size: int) -> int:
-        """Return how much one stream requests at once of a blob of *size* bytes."""
-        if size < self.parallel_from:
-            return max(size, 1)
-        return max(self.shortest_piece, min(size // _PIECES, self.longest_piece))
-
-
-_STEP = 2
-_WORTH_IT = 1.15  # times as fast
-_PERIOD = 1.0  # seconds between two measurements
-
-
-class AdaptiveConcurrency:
-    """Measures how fast a file grows, and chooses the number of *streams*."""
-
-    def __init__(self, streams: int, most: int) -> None:
-        self.streams = streams
-        self._most = max(streams, most)
-        self._speed_before = 0.0
-        self._last: tuple[float, int] | None = None
-
-    def observe(self, written: int, now: float) -> None:
-        """Note that *written* bytes exist at the time *now*, in seconds.
-
-        All current streams must have been running since the first call.
-        """
-        if self._last is None:
-            self._last = now, written
-            return
-        began, before = self._last
-        if now - began < _PERIOD:
-            return
-        self._last = now, written
-        self._judge((written - before) / (now - began))
-
-    def retire(self) -> None:
-        """Note that a stream has received nothing for long: the server does not allow so many."""
-        self.streams -= 1
-        self._most = self.streams
-
-    def _judge(self, speed: float) -> None:
-        if self.streams >= self._most or not speed:
-            return
-        if speed > self._speed_before * _WORTH_IT:
-            self.streams = min(self.streams + _STEP, self._most)
-            self._speed_before = speed
-        else:
-            self._most = self.streams
+    retry_policy: RetryPolicy = _PATIENT

@@ -9,18 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ramalama.errors import StoreError
 from ramalama.models.download import journal
-from ramalama.models.download.disk_space import preallocate, require_space
-from ramalama.models.download.journal import Journal, total
+from ramalama.models.download.journal import Journal
+from ramalama.units import human_size
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
-
-    from ramalama.models.download.limits import Limits
-    from ramalama.models.download.plan import Plan
-    from ramalama.models.download.response import ResponseValidator
 
 
 _MODE = 0o666  # less the umask
@@ -141,67 +140,65 @@ def _sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-class Saver:
-    """Writes the journal of a transfer, and delays streams that are too far ahead of it."""
+_RESERVE = 0.01  # of the download's size, for the file system's own data
+_PROBE = 64 * 1024
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-    def __init__(
-        self, plan: Plan, partial: Partial, terms: ResponseValidator, limits: Limits
-    ) -> None:
-        self._plan = plan
-        self._partial = partial
-        self._terms = terms
-        self._limits = limits
-        self._saved = plan.written
 
-    def run(self) -> None:
-        """Save after so many bytes or seconds, until the file is complete.
+def require_space(directory: Path, size: int, *, there: int = 0) -> None:
+    """Make sure that *size* bytes fit below *directory*, where *there* of them exist already.
 
-        Raises:
-            Stopped: the transfer has ended; the caller must save for the last time.
-        """
-        while True:
-            self._plan.wait_until(self._is_due, self._limits.save_every)
-            if self._plan.complete:
-                return
-            self.save()
+    Raises:
+        StoreError: there is not enough space; the message says how much is missing, and where.
+    """
+    status = os.statvfs(directory)
+    free = status.f_bavail * status.f_frsize
+    missing = size + int(size * _RESERVE) - there - free
+    if missing > 0:
+        msg = (
+            f"{human_size(size)} do not fit into {directory}: {human_size(missing)} are missing; "
+            "remove a model (`ramalama rm`) or leftovers (`ramalama gc`), or choose another disk "
+            "(`--store`)"
+        )
+        raise StoreError(msg)
 
-    def save(self) -> None:
-        """Write the data to the disk, and then the journal that lists it."""
-        spans = self._plan.spans()
-        self._partial.sync()
-        size = self._plan.size
-        if size is not None and self._terms.resumable:
-            journal = Journal(
-                identity=self._terms.blob.identity,
-                size=size,
-                validator=self._terms.validator,
-                spans=spans,
-            )
-            self._partial.write_journal(journal)
-        self._saved = total(spans)
-        self._plan.notify()
 
-    def leave(self) -> None:
-        """Save for the last time, or remove the files if the download cannot be continued."""
-        spans = self._plan.spans()
-        if spans and self._plan.size is not None and self._terms.resumable:
-            self.save()
-            self._partial.trim(spans[-1].end)
+def preallocate(handle: int, size: int) -> None:
+    """Make a file *size* bytes long and reserve them on the disk, if the file system supports it.
+
+    If it does not, glibc writes to every block, which would take as long as the download;
+    posix_fallocate(3). So the last bytes are reserved first: if they then count as data, glibc has
+    written them. macOS has no such call, and does without.
+    """
+    os.truncate(handle, size)
+    if size == 0 or not hasattr(os, "posix_fallocate"):
+        return
+    probe = max(0, size - _PROBE)
+    try:
+        os.posix_fallocate(handle, probe, size - probe)
+        os.lseek(handle, probe, os.SEEK_DATA)
+    except OSError as exc:
+        if exc.errno == errno.ENXIO:
+            os.posix_fallocate(handle, 0, size)
+        elif exc.errno in _FULL:
+            raise
+
+
+@contextmanager
+def disk_errors(name: str, directory: Path, *, kept: bool = False) -> Generator[None]:
+    """Turn a disk error during the download of *name* into a StoreError.
+
+    *kept* tells whether the next pull can continue with what was downloaded.
+
+    Raises:
+        StoreError: the disk is full, or fails.
+    """
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in _FULL:
+            msg = f"there is no space left in {directory} for {name}"
         else:
-            self._partial.remove()
-
-    def wait_for_room(self) -> None:
-        """Wait until a crash of the machine could not lose more than the limit.
-
-        Raises:
-            Stopped: the transfer has ended.
-        """
-        if not self._has_room():
-            self._plan.wait_until(self._has_room)
-
-    def _has_room(self) -> bool:
-        return self._plan.written - self._saved < self._limits.unsaved
-
-    def _is_due(self) -> bool:
-        behind = self._plan.written - self._saved
-        return behind >= self._limits.save_after or self._plan.complete
+            msg = f"{directory} cannot be used: {exc.strerror or exc}"
+        rest = "the downloaded part is kept, and the next pull continues"
+        raise StoreError(msg, hint=rest if kept else None) from exc

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from ramalama.models.download.limits import Limits
 
+_PIECES = 32  # of a blob, unless they would be too short or too long
+
 
 class Stopped(Exception):
     """The transfer has ended; a thread that gets this exception must stop its work."""
@@ -120,7 +122,7 @@ class Plan:
         """Divide the piece without an end, now that the size is known."""
         with self._changed:
             self._size = size
-            piece.end = min(size, self._limits.piece_length(size))
+            piece.end = min(size, piece_length(self._limits, size))
             if piece.end < size:
                 self._waiting.append(Piece(piece.end, piece.end, size))
             self._changed.notify_all()
@@ -214,7 +216,7 @@ class Plan:
 
     def _cut_off(self) -> Piece:
         first = self._waiting[0]
-        length = self._limits.piece_length(self._size or 0)
+        length = piece_length(self._limits, self._size or 0)
         if first.end is None or first.left <= length:
             return self._waiting.pop(0)
         piece = Piece(first.start, first.start, first.start + length)
@@ -229,3 +231,10 @@ class Plan:
         stolen = Piece(middle, middle, victim.end)
         victim.end = middle
         return stolen
+
+
+def piece_length(limits: Limits, size: int) -> int:
+    """Return how much one stream requests at once of a blob of *size* bytes."""
+    if size < limits.parallel_from:
+        return max(size, 1)
+    return max(limits.shortest_piece, min(size // _PIECES, limits.longest_piece))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from ramalama.errors import ModelPullError
-from ramalama.models.http.retry import TRANSIENT_STATUSES, TransientError, asked_pause
+from ramalama.models.http.failures import TRANSIENT_STATUSES, TransientError, asked_pause
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +43,13 @@ class ResponseHead:
     """The head of a response that brings bytes.
 
     Attributes:
-        start: the offset of the first byte. size: of the whole blob, in bytes; None if the server
-        does not say. whole: whether the response has the whole blob, regardless of the request.
+        start: the offset of the first byte.
+        size: of the whole blob, in bytes; None if the server does not say.
+        whole: whether the response has the whole blob, regardless of the request.
         validator: a value that changes when the bytes change; None if the server has no reliable
-        one. oddity: what the response is instead of a file, as the end of a sentence; None if it is
-        a file.
+            one.
+        oddity: what the response is instead of a file, as the end of a sentence; None if it is a
+            file.
     """
 
     start: int

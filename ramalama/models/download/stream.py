@@ -9,18 +9,17 @@ import httpx2
 
 from ramalama.errors import AccessDenied, ModelPullError
 from ramalama.events import DownloadRetrying
+from ramalama.models.download.job import ResponseAccepted
 from ramalama.models.download.response import Refused, ResponseHead, StartOver
-from ramalama.models.download.workers import ResponseAccepted
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import TransientError, explain, transient_errors
+from ramalama.models.http.failures import TransientError, explain, transient_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ramalama.models.download.job import Job
+    from ramalama.models.download.job import Job, Message
     from ramalama.models.download.plan import Piece
     from ramalama.models.download.values import Location
-    from ramalama.models.download.workers import Message
 
 _CONNECT_TIMEOUT = 10.0
 _UNCOMPRESSED = {"accept-encoding": "identity"}

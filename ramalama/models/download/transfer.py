@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError
 from ramalama.events import DownloadProgress, DownloadRetrying
-from ramalama.models.download.disk_space import disk_errors
-from ramalama.models.download.limits import AdaptiveConcurrency
+from ramalama.models.download.job import ResponseAccepted, WorkerEnded, WorkerPool, WorkerRole
+from ramalama.models.download.partial import disk_errors
 from ramalama.models.download.plan import Stopped
 from ramalama.models.download.stream import Stream
-from ramalama.models.download.workers import ResponseAccepted, WorkerEnded, WorkerPool, WorkerRole
-from ramalama.models.formats.digest import Digest
-from ramalama.models.http.retry import TransientError
+from ramalama.models.formats.model_files import Digest
+from ramalama.models.http.failures import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +26,11 @@ if TYPE_CHECKING:
 
 
 _TICK = 0.1  # seconds; progress is not reported more often
+_BLOCK = 256 * 1024  # bytes; fits into a core's cache
+
+_STEP = 2  # streams that are added at once
+_WORTH_IT = 1.15  # times as fast
+_PERIOD = 1.0  # seconds between two measurements
 
 
 class Transfer:
@@ -41,6 +45,8 @@ class Transfer:
         self._streams = 0
         self._digest: Digest | None = None
         self._reported = (0.0, -1)
+        self._began = time.monotonic()
+        self._there = job.plan.written
 
     def run(self) -> Digest:
         """Download the missing parts, and return the digest of the whole blob.
@@ -60,6 +66,7 @@ class Transfer:
             while self._digest is None or not self._trusted:
                 self._listen()
                 self._report()
+                self._give_up_if_slow()
                 self._grow()
             self._report()
             return self._digest
@@ -95,7 +102,9 @@ class Transfer:
         if isinstance(ended.error, TransientError):
             self._continue_with_fewer(ended.error)
         elif ended.error is not None:
-            with disk_errors(self._job.blob.name, self._job.partial.path.parent):
+            name, directory = self._job.blob.name, self._job.partial.path.parent
+            kept = self._job.terms.resumable and self._job.plan.written > 0
+            with disk_errors(name, directory, kept=kept):
                 raise ended.error
 
     def _continue_with_fewer(self, failure: TransientError) -> None:
@@ -112,6 +121,22 @@ class Transfer:
         if done != reported and (now - last >= _TICK or plan.complete):
             self._reported = now, done
             self._hook(DownloadProgress(file=self._job.blob.name, done=done, total=plan.size))
+
+    def _give_up_if_slow(self) -> None:
+        """End a transfer that would take for ever, although now and then a byte arrives.
+
+        Raises:
+            ModelPullError: it is slower than `Limits.slowest`.
+        """
+        plan, limits = self._job.plan, self._job.limits
+        new = plan.written - self._there
+        if (
+            not plan.complete
+            and time.monotonic() - self._began > limits.grace + new / limits.slowest
+        ):
+            name, host = self._job.blob.name, self._job.source.host
+            msg = f"{name} cannot be downloaded from {host}: it sends almost nothing"
+            raise ModelPullError(msg)
 
     def _grow(self) -> None:
         if not self._job.terms.parallel:
@@ -130,9 +155,6 @@ class Transfer:
             # that ended the transfer.
             with suppress(OSError):
                 self._job.saver.leave()
-
-
-_BLOCK = 256 * 1024  # fits into a core's cache
 
 
 def hash_while_it_grows(
@@ -161,3 +183,41 @@ def hash_while_it_grows(
             sha256.update(buffer[:count])
             position += count
     return Digest(sha256.hexdigest())
+
+
+class AdaptiveConcurrency:
+    """Measures how fast a file grows, and chooses the number of *streams*."""
+
+    def __init__(self, streams: int, most: int) -> None:
+        self.streams = streams
+        self._most = max(streams, most)
+        self._speed_before = 0.0
+        self._last: tuple[float, int] | None = None
+
+    def observe(self, written: int, now: float) -> None:
+        """Note that *written* bytes exist at the time *now*, in seconds.
+
+        All current streams must have been running since the first call.
+        """
+        if self._last is None:
+            self._last = now, written
+            return
+        began, before = self._last
+        if now - began < _PERIOD:
+            return
+        self._last = now, written
+        self._judge((written - before) / (now - began))
+
+    def retire(self) -> None:
+        """Note that a stream has received nothing for long: the server does not allow so many."""
+        self.streams -= 1
+        self._most = self.streams
+
+    def _judge(self, speed: float) -> None:
+        if self.streams >= self._most or not speed:
+            return
+        if speed > self._speed_before * _WORTH_IT:
+            self.streams = min(self.streams + _STEP, self._most)
+            self._speed_before = speed
+        else:
+            self._most = self.streams

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +32,17 @@ class RemoteBlob:
     """A blob at a server.
 
     Attributes:
-        name: the name for messages. identity: identifies the content, whatever its current URL is;
-        a partial file of the same identity
-            is the beginning of the same bytes. It is the digest if that is known, or else a URL
-            without secrets and, if the server has one, its version (ETag).
-        size: in bytes; None if only the response will tell. digest: None if it is not known; then
-        the bytes cannot be verified, only counted. locate: returns the location to request; called
-        again when it has expired (a signed URL or a
+        name: the name for messages.
+        identity: identifies the content, whatever its current URL is; a partial file of the same
+            identity is the beginning of the same bytes. It is the digest if that is known, or else
+            a URL without secrets and, if the server has one, its version (ETag).
+        size: in bytes; None if only the response will tell.
+        digest: None if it is not known; then the bytes cannot be verified, only counted.
+        locate: returns the location to request; called again when it has expired (a signed URL or a
             token).
-        client: sends the requests. check: gets the first bytes as soon as they arrive, up to a
-        quarter of a megabyte; an exception of
-            it ends the download.
+        client: sends the requests.
+        check: gets the first bytes as soon as they arrive, up to a quarter of a megabyte; an
+            exception of it ends the download.
     """
 
     name: str

@@ -24,6 +24,24 @@ _FIXED = struct.Struct("<4sIQQ")
 _NEWEST_VERSION = 0xFFFF  # a version in the other byte order is far beyond this
 _OLDEST_VERSION = 2
 
+# The first bytes of what is often found in the place of a model.
+_OTHERS = (
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
+    (b"<", "a web page, not a model; does the file need a login, or another address?"),
+    (b"PK\x03\x04", "a zip archive, as PyTorch writes it, and not a GGUF file"),
+    (b"\x1f\x8b", "compressed with gzip, and not a GGUF file"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd, and not a GGUF file"),
+    (b"ggjt", "a model in GGML's old format, and not a GGUF file"),
+    (b"tjgg", "a model in GGML's old format, and not a GGUF file"),
+    (b"\x80\x02", "a pickle of PyTorch, and not a GGUF file"),
+)
+
+# The largest vocabulary in use has seven megabytes; the template is before or after it.
+_METADATA = 32 * 1024 * 1024
+_TEMPLATE_KEY = b"tokenizer.chat_template"
+_STRING = 8  # GGUF's number of the type
+_TEMPLATE = struct.pack("<Q", len(_TEMPLATE_KEY)) + _TEMPLATE_KEY + struct.pack("<I", _STRING)
+
 ByteOrder = Literal["little", "big"]
 
 
@@ -47,7 +65,8 @@ class GGUFHeader:
             msg = f"{name} is empty"
             raise ModelUnsupported(msg)
         if not head.startswith(_MAGIC):
-            msg = f"{name} is not a GGUF file (it begins with {head[:4]!r})"
+            what = recognize(head) or f"not a GGUF file (it begins with {head[:4]!r})"
+            msg = f"{name} is {what}"
             raise ModelUnsupported(msg)
         if len(head) < _FIXED.size:
             msg = f"{name} is cut off after {len(head)} bytes"
@@ -60,6 +79,13 @@ class GGUFHeader:
             msg = f"{name} is GGUF of version {version}, which no server reads any more"
             raise ModelUnsupported(msg)
         return cls(version=version, byte_order=order, tensor_count=tensors)
+
+
+def recognize(head: bytes) -> str | None:
+    """Return what a file is that begins like other files than models; None if it is not known."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    begins = (what for start, what in _OTHERS if text.startswith(start) or start.startswith(text))
+    return next(begins, None) if text else None
 
 
 def check_header(path: Path, *, name: str | None = None) -> GGUFHeader:
@@ -85,3 +111,17 @@ def check_beginning(head: bytes, *, name: str) -> GGUFHeader:
         )
         raise WrongEndianness(msg)
     return header
+
+
+def has_chat_template(path: Path) -> bool:
+    """Return whether a GGUF file has a template; search its key, since parsing takes too long.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (most commands do not need it)
+
+    if not path.stat().st_size:  # mmap(2) rejects it; the server will report it
+        return False
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return content.find(_TEMPLATE, 0, _METADATA) >= 0

@@ -7,24 +7,32 @@ library take many times as long, and one malformed response ends all requests on
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx2
 
 from ramalama._version import __version__
-from ramalama.models.http.retry import (
+from ramalama.models.http.environment import transports, trusted_authorities
+from ramalama.models.http.failures import (
+    DEFAULT_RETRY_POLICY,
     TRANSIENT_STATUSES,
+    AnswerTooLong,
     RetryPolicy,
     TransientError,
     asked_pause,
+    refuse_downgrade,
     transient_errors,
+    translated,
 )
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Generator, Iterable, Mapping
+
 
 _log = logging.getLogger("ramalama.http")
 
@@ -32,19 +40,16 @@ USER_AGENT = f"ramalama/{__version__}"
 
 _CONNECT_TIMEOUT = 10.0
 _SILENCE = 30.0  # seconds; a server that sends nothing for so long counts as gone
+_SLOWEST = 1024  # bytes per second, beyond the first so many seconds
 _CONNECTIONS = 16
 _MOST_REDIRECTS = 10
 _LARGEST_ANSWER = 32 * 1024 * 1024
-_RETRY_POLICY = RetryPolicy()
+
 
 # The only headers that another host may get after a redirect.
 _FOR_EVERY_HOST = frozenset({"accept", "accept-encoding", "range", "if-range"})
 # If a redirect has a longer body, its connection is closed instead of being reused.
 _PIECES_OF_REDIRECT = 4
-
-
-class AnswerTooLong(Exception):
-    """The server sends more than a reasonable answer can have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +83,21 @@ def open_http(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
 
     Proxies and private certificate authorities come from the environment (``HTTPS_PROXY``,
     ``NO_PROXY``, ``SSL_CERT_FILE``).
+
+    Raises:
+        ConfigError: ``SSL_CERT_FILE`` does not name certificates. A request raises it, too, if its
+            proxy cannot be used.
     """
+    context = trusted_authorities(verify=verify) if isinstance(verify, bool) else verify
+    mounts = transports(context)
     return httpx2.Client(
-        verify=verify,
+        verify=context,
+        mounts=mounts,
         http2=False,
         timeout=httpx2.Timeout(_SILENCE, connect=_CONNECT_TIMEOUT),
         limits=httpx2.Limits(max_connections=_CONNECTIONS),
         headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
-        trust_env=True,
+        trust_env=mounts is None,
     )
 
 
@@ -96,7 +108,7 @@ def ask(  # noqa: PLR0913 (the parts of a request)
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     limit: int = _LARGEST_ANSWER,
-    retry_policy: RetryPolicy = _RETRY_POLICY,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
     silence: float = _SILENCE,
 ) -> HttpAnswer:
     """Request a small answer of at most *limit* bytes; retry after transient errors.
@@ -127,6 +139,27 @@ def ask(  # noqa: PLR0913 (the parts of a request)
         failure = exc.__cause__ or exc
     # Raised outside the handler, or it would become its own context.
     raise failure
+
+
+def ask_server(
+    client: httpx2.Client,
+    url: str,
+    *,
+    accept: str = "*/*",
+    limit: int,
+    retry_policy: RetryPolicy = DEFAULT_RETRY_POLICY,
+) -> HttpAnswer:
+    """Return an answer of at most *limit* bytes, whatever its status.
+
+    Raises:
+        ModelPullError: there is no answer, or it would come from a server without TLS.
+    """
+    with translated(url):
+        answer = ask(
+            client, url, headers={"accept": accept}, limit=limit, retry_policy=retry_policy
+        )
+    refuse_downgrade(url, answer.url)
+    return answer
 
 
 def _note(url: str, retry_policy: RetryPolicy) -> Callable[[TransientError, float], None]:
@@ -201,12 +234,21 @@ def opened(
 
 
 def _sent(client: httpx2.Client, request: httpx2.Request) -> httpx2.Response:
-    """Send *request*, and return the response with its body unread."""
+    """Send *request*, and return the response with its body unread.
+
+    Raises:
+        httpx2.ProxyError: the proxy requires a password; over TLS httpx2 raises it by itself.
+    """
     try:
-        return client.send(request, stream=True, follow_redirects=False)
+        response = client.send(request, stream=True, follow_redirects=False)
     except ValueError as exc:  # httpx2 2.12 joins ":x:y" to a URL that has no host
         msg = "a redirect to something that is not a URL"
         raise httpx2.RemoteProtocolError(msg) from exc
+    if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        response.close()
+        msg = f"{response.status_code} {response.reason_phrase}"
+        raise httpx2.ProxyError(msg, request=request)
+    return response
 
 
 def _next_request(redirect: httpx2.Response) -> httpx2.Request:
@@ -222,8 +264,12 @@ def _next_request(redirect: httpx2.Response) -> httpx2.Request:
 
 def _read(response: httpx2.Response, limit: int) -> HttpAnswer:
     body = bytearray()
+    began = time.monotonic()
     for piece in response.iter_bytes():
         body += piece
+        if time.monotonic() - began > _SILENCE + len(body) / _SLOWEST:
+            msg = "it sends almost nothing"
+            raise httpx2.ReadError(msg)
         if len(body) > limit:
             msg = f"the answer of {response.url.host} is longer than {limit} bytes"
             raise AnswerTooLong(msg)

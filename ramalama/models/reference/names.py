@@ -14,23 +14,17 @@ from __future__ import annotations
 import re
 from typing import Self
 
+from ramalama.models.reference.urls import OLLAMA_HOSTS, parse_host
 from ramalama_values import frozen
-
-OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "ollama.ai", "registry.ollama.ai")
 
 _LATEST = "latest"
 _LIBRARY = "library"
-_LONGEST_HOST = 350
-_LONGEST_PORT = 5
-_LARGEST_PORT = 65535
 
 # Compiled by `re` when first used, so that importing this module takes no time.
 _OLLAMA_NAMESPACE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}"
 _OLLAMA_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
 _HUB_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _REVISION = r"[A-Za-z0-9_][A-Za-z0-9_.%+-]{0,249}"
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[0-9]+))?"
 
 
 def parse_ollama(text: str) -> tuple[str, str]:
@@ -122,23 +116,6 @@ class HubName:
 def names_host(text: str) -> bool:
     """Return whether the first part of a name is a host, by Docker's rule."""
     return "." in text or ":" in text or text == "localhost"
-
-
-def parse_host(text: str) -> str:
-    """Parse ``host``, ``host:port`` or ``[IPv6]:port``, and return it in lower case.
-
-    Raises:
-        ValueError: *text* is not a host.
-    """
-    match = re.fullmatch(_HOST, text) if len(text) <= _LONGEST_HOST else None
-    if match is None or not _is_port(match["port"] or "443"):
-        msg = "its server is not a host name; other letters must be encoded as xn--…"
-        raise ValueError(msg)
-    return text.lower()
-
-
-def _is_port(text: str) -> bool:
-    return len(text) <= _LONGEST_PORT and 0 < int(text) <= _LARGEST_PORT
 
 
 def _split_tag(text: str) -> tuple[str, str | None]:

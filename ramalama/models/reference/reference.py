@@ -217,7 +217,15 @@ def _absolute(path: str, text: str, *, home: Path | None, cwd: Path | None) -> s
     if path == "~" or path.startswith("~/"):
         path = str((home or Path.home()) / path[2:])
     # No resolve(): a link is the user's name for the model, and its target may change.
-    return os.path.normpath((cwd or Path.cwd()) / path)
+    return os.path.normpath(path if path.startswith("/") else (cwd or _current_directory()) / path)
+
+
+def _current_directory() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        msg = "the current directory has been removed"
+        raise InvalidReference(msg, hint="give the model's absolute path") from None
 
 
 def _shown(text: str) -> str:

@@ -18,6 +18,7 @@ name leads to another one, and no name replaces a valid reference.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def _read(file: Path) -> tuple[Mapping[str, Shortname], list[str]]:
     try:
         with file.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
-        text = content.decode()
+        text = content.decode("utf-8-sig")  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as exc:
         return {}, [f"cannot read {file}: {exc}"]
     if len(content) > _LARGEST:
@@ -134,10 +135,16 @@ def _read(file: Path) -> tuple[Mapping[str, Shortname], list[str]]:
 def _parse(text: str, file: Path) -> tuple[Mapping[str, Shortname], list[str]]:
     entries: dict[str, Shortname] = {}
     warnings: list[str] = []
-    inside = False
+    inside: bool | None = None  # None: before the first section
     for number, line in enumerate(map(str.strip, text.split("\n")), start=1):
         if line.startswith("["):
-            inside = line == _SECTION
+            section = re.split("[#;]", line)[0].strip()
+            inside = section == _SECTION
+            if not inside and section.casefold() == _SECTION:
+                warnings.append(f"{file}:{number}: {section} is ignored; write {_SECTION}")
+        elif inside is None and line and not line.startswith(("#", ";")):
+            inside = False
+            warnings.append(f"{file}:{number}: expected {_SECTION} before the first short name")
         elif inside and line and not line.startswith(("#", ";")):
             try:
                 entry = _entry(line, file)

@@ -21,16 +21,24 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote
 
-from ramalama.models.formats.digest import Digest
-from ramalama.models.reference.names import OLLAMA_HOSTS, parse_host
+from ramalama.models.formats.model_files import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+OLLAMA_HOSTS = ("ollama.com", "www.ollama.com", "ollama.ai", "registry.ollama.ai")
 
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _NO_MODELS = ("api", "datasets", "spaces", "docs", "collections", "papers", "blog", "v2")
 _FILES = ("blob", "resolve", "raw")
 _FRAGMENT = "sha256="
+
+# Compiled by `re` when first used, so that importing this module takes no time.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = rf"(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[0-9]+))?"
+_LONGEST_HOST = 350
+_LONGEST_PORT = 5
+_LARGEST_PORT = 65535
 
 # Kept as typed: the printable ASCII characters that a URL may have, and "%".
 _AS_TYPED = "!$%&'()*+,-./:;=?@_~[]"
@@ -63,6 +71,23 @@ def parse_url(scheme: str, rest: str) -> tuple[str, str]:
         raise ValueError(msg)
     _refuse_secrets(query)
     return f"{host}/{_escaped(path)}{question}{_escaped(query)}", _digest(fragment) if mark else ""
+
+
+def parse_host(text: str) -> str:
+    """Parse ``host``, ``host:port`` or ``[IPv6]:port``, and return it in lower case.
+
+    Raises:
+        ValueError: *text* is not a host.
+    """
+    match = re.fullmatch(_HOST, text) if len(text) <= _LONGEST_HOST else None
+    if match is None or not _is_port(match["port"] or "443"):
+        msg = "its server is not a host name; other letters must be encoded as xn--…"
+        raise ValueError(msg)
+    return text.lower()
+
+
+def _is_port(text: str) -> bool:
+    return len(text) <= _LONGEST_PORT and 0 < int(text) <= _LARGEST_PORT
 
 
 def hub_reference(text: str) -> str | None:

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
@@ -62,6 +64,24 @@ def link(source: Path, target: Path, *, scratch: Path) -> None:
                 raise
             new.symlink_to(source)
         new.replace(target)
+
+
+def require_links(base: Path, *, scratch: Path) -> None:
+    """Make sure that `link` will work.
+
+    Raises:
+        StoreError: the file system of *base* has neither hard links nor symbolic links.
+        OSError: the disk cannot be written.
+    """
+    with scratch_path(scratch) as file, scratch_path(scratch) as name:
+        file.touch()
+        try:
+            link(file, name, scratch=scratch)
+        except OSError as exc:
+            if exc.errno not in NO_LINK:
+                raise
+            msg = f"the store {base} is on a file system without links, such as exFAT"
+            raise StoreError(msg, hint="choose another directory with --store") from exc
 
 
 def is_linked(source: Path, target: Path) -> bool:

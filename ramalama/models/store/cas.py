@@ -17,9 +17,9 @@ import stat
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.store.atomic import NO_LINK, sync_directory, unlink
-from ramalama.models.store.holds import held, unless_held
+from ramalama.system.locks import InUse, locked, refuse_to_wait
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.download.values import FetchedBlob
     from ramalama.models.store.digest_index import DigestIndex
+
 
 READ_ONLY = 0o444
 _WRITABLE = 0o222
@@ -162,3 +163,28 @@ def _make_durable(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def held(locks: Path, name: str) -> Generator[None]:
+    """Protect the files called *name* during the block."""
+    with locked(_lock(locks, name), shared=True):
+        yield
+
+
+@contextmanager
+def unless_held(locks: Path, name: str) -> Generator[bool]:
+    """Prevent other processes from holding *name*; yield False if one holds it already."""
+    lock = _lock(locks, name)
+    with ExitStack() as alone:
+        try:
+            alone.enter_context(locked(lock, on_wait=refuse_to_wait))
+        except InUse:
+            yield False
+            return
+        lock.unlink(missing_ok=True)  # otherwise there would be one for each model
+        yield True
+
+
+def _lock(locks: Path, name: str) -> Path:
+    return locks / f"{name}.held.lock"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ramalama.errors import StoreError
 from ramalama.models.formats.bounded_read import read_json
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.store.atomic import write_whole
 from ramalama.system.locks import locked
 from ramalama_values.json import is_array, is_count, is_object

@@ -1,22 +1,24 @@
-"""Open a stored model: find the purpose of each file, and read its author's settings."""
+"""Describe a model by the purposes of its files, and read its author's settings."""
 
 from __future__ import annotations
 
 import math
-import struct
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_bytes
 from ramalama.models.formats.generation_config import read_generation_config
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.gguf import has_chat_template
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.stored_model import StoredModel
 from ramalama_values.json import is_array, is_object, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.records import ModelRecord
 
 _LONGEST_TEXT = 1024 * 1024
@@ -24,12 +26,6 @@ _LONGEST_VALUE = 4096
 _MOST_VALUES = 256
 _MOST_MESSAGES = 1024
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
-
-# The largest vocabulary in use has seven megabytes; the template is before or after it.
-_METADATA = 32 * 1024 * 1024
-_TEMPLATE_KEY = b"tokenizer.chat_template"
-_STRING = 8  # GGUF's number of the type
-_TEMPLATE = struct.pack("<Q", len(_TEMPLATE_KEY)) + _TEMPLATE_KEY + struct.pack("<I", _STRING)
 
 
 def open_model(record: ModelRecord, directory: Path) -> StoredModel:
@@ -40,33 +36,47 @@ def open_model(record: ModelRecord, directory: Path) -> StoredModel:
         StoreError: the directory cannot be mounted.
         OSError: a file cannot be read.
     """
-    files = {
-        kind: tuple(directory / file.name for file in record.files if file.kind is kind)
-        for kind in FileKind
-    }
-    gguf, safetensors = files[FileKind.GGUF], files[FileKind.SAFETENSORS]
-    if not gguf and not safetensors:
+    files = {directory / file.name: file.kind for file in record.files}
+    model = describe_model(record.reference, files, directory)
+    if model is None:
         msg = f"{record.reference} has no weights, neither GGUF nor safetensors"
         raise ModelUnsupported(msg)
-    if not gguf:
+    if model.directory is not None:
         _check_links(record, directory)
-    templates, drafts = files[FileKind.CHAT_TEMPLATE], files[FileKind.DRAFT]
+    texts = {kind: path for path, kind in reversed(files.items())}  # the first one of each kind
+    template, system = texts.get(FileKind.CHAT_TEMPLATE), texts.get(FileKind.SYSTEM)
+    return replace(
+        model,
+        chat_template=template,
+        template_name=None if template else _template_name(model, texts.get(FileKind.GO_TEMPLATE)),
+        system=None if system is None else _read_text(system),
+        parameters=(
+            read_generation_config(directory)
+            if model.directory is not None
+            else _read_parameters(texts.get(FileKind.PARAMETERS))
+        ),
+        messages=_read_messages(texts.get(FileKind.MESSAGES)),
+    )
+
+
+def describe_model(
+    reference: ModelRef, files: Mapping[Path, FileKind], directory: Path
+) -> StoredModel | None:
+    """Describe a model by the names of its files, without its author's settings.
+
+    The files need not exist yet. Return None if there are no weights among them.
+    """
+    of_kind = {kind: tuple(path for path in files if files[path] is kind) for kind in FileKind}
+    gguf, safetensors = of_kind[FileKind.GGUF], of_kind[FileKind.SAFETENSORS]
+    if not gguf and not safetensors:
+        return None
     return StoredModel(
-        reference=record.reference,
+        reference=reference,
         weights=gguf or safetensors,
         directory=None if gguf else directory,
-        projectors=files[FileKind.PROJECTOR],
-        adapters=files[FileKind.ADAPTER],
-        draft=drafts[0] if drafts else None,
-        chat_template=templates[0] if templates else None,
-        template_name=None if templates else _template_name(gguf, files[FileKind.GO_TEMPLATE]),
-        system=_read_system(files[FileKind.SYSTEM]),
-        parameters=(
-            _read_parameters(files[FileKind.PARAMETERS])
-            if gguf
-            else read_generation_config(directory)
-        ),
-        messages=_read_messages(files[FileKind.MESSAGES]),
+        projectors=of_kind[FileKind.PROJECTOR],
+        adapters=of_kind[FileKind.ADAPTER],
+        draft=next(iter(of_kind[FileKind.DRAFT]), None),
     )
 
 
@@ -80,39 +90,25 @@ def _check_links(record: ModelRecord, directory: Path) -> None:
         raise StoreError(msg)
 
 
-def _template_name(weights: Sequence[Path], go_templates: Sequence[Path]) -> str | None:
-    """Return the name of a built-in template, for weights without a template of their own."""
-    if not weights or not go_templates:
+def _template_name(model: StoredModel, go_template: Path | None) -> str | None:
+    """Return the name of a built-in template, for a GGUF file without a template of its own."""
+    if model.directory is not None or go_template is None:
         return None
     from ramalama.models.formats.chat_templates import (  # noqa: PLC0415 (Ollama's models only)
         builtin_template,
     )
 
-    name = builtin_template(_read_text(go_templates[0]))
-    return None if name is None or _has_template(weights[0]) else name
-
-
-def _has_template(weights: Path) -> bool:
-    """Return whether a GGUF file has a template; search its key, since parsing takes too long."""
-    from mmap import ACCESS_READ, mmap  # noqa: PLC0415 (see _template_name)
-
-    if not weights.stat().st_size:  # mmap(2) rejects it; the server will report it
-        return False
-    with weights.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-        return content.find(_TEMPLATE, 0, _METADATA) >= 0
+    name = builtin_template(_read_text(go_template))
+    return None if name is None or has_chat_template(model.weights[0]) else name
 
 
 def _read_text(path: Path) -> str:
     return read_bytes(path, limit=_LONGEST_TEXT).decode(errors="replace")
 
 
-def _read_system(paths: Sequence[Path]) -> str | None:
-    return _read_text(paths[0]) if paths else None
-
-
-def _read_parameters(paths: Sequence[Path]) -> Mapping[str, object]:
+def _read_parameters(path: Path | None) -> Mapping[str, object]:
     """Read Ollama's options; values other than numbers, texts and lists of texts are ignored."""
-    value = _read_value(paths)
+    value = _read_value(path)
     if not is_object(value) or len(value) > _MOST_VALUES:
         return {}
     read = {key: _parameter(each) for key, each in value.items()}
@@ -131,9 +127,9 @@ def _parameter(value: object) -> object:
     return value if isinstance(value, bool | int) else None
 
 
-def _read_messages(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
+def _read_messages(path: Path | None) -> tuple[tuple[str, str], ...]:
     """Read the beginning of a conversation; it is empty if it is not valid."""
-    value = _read_value(paths)
+    value = _read_value(path)
     if not is_array(value) or len(value) > _MOST_MESSAGES:
         return ()
     messages: list[tuple[str, str]] = []
@@ -145,10 +141,10 @@ def _read_messages(paths: Sequence[Path]) -> tuple[tuple[str, str], ...]:
     return tuple(messages)
 
 
-def _read_value(paths: Sequence[Path]) -> object:
-    if not paths:
+def _read_value(path: Path | None) -> object:
+    if path is None:
         return None
     try:
-        return parse_json(_read_text(paths[0]))
+        return parse_json(_read_text(path))
     except ValueError:  # the author's mistake; the model works without it
         return None

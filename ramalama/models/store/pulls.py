@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
 from ramalama.models.formats.bounded_read import read_json
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.store.atomic import unlink, write_whole
 from ramalama.models.store.records_file import (
     note_name,

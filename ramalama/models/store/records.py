@@ -6,15 +6,14 @@ from dataclasses import field
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.file_names import check_together, checked_name
+from ramalama.models.formats.model_files import check_together, checked_name
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from ramalama.models.formats.digest import Digest
-    from ramalama.models.formats.kinds import FileKind
+    from ramalama.models.formats.model_files import Digest, FileKind
     from ramalama.models.reference.reference import ModelRef
 
 

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_json
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.atomic import sync_directory, write_whole
 from ramalama.models.store.records import ModelRecord, StoredFile

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.layout import StoreLayout
     from ramalama.models.store.records import ModelRecord

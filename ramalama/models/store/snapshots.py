@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.models.store.atomic import link, scratch_path
-from ramalama.models.store.holds import held, unless_held
+from ramalama.models.store.cas import held, unless_held
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
+from ramalama.models.store.atomic import require_links
 from ramalama.models.store.cas import ContentStore
 from ramalama.models.store.records_file import Records, note_name
 from ramalama.models.store.snapshots import Snapshots
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from ramalama.events import EventHook
     from ramalama.models.download.values import RemoteBlob
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.gc import GarbageReport
     from ramalama.models.store.layout import StoreLayout
@@ -104,8 +105,12 @@ class ModelStore:
         """Record that *blobs* are about to be downloaded, so that `list` and `remove` know of them.
 
         Nothing else depends on this record; `publish` removes it.
+
+        Raises:
+            StoreError: the model could not be stored after its download.
         """
         with self._store_errors(), self.using():
+            require_links(self.base, scratch=self.contents.scratch)
             self._parts().pulls.begin(reference, blobs)
 
     def forget_unless_begun(self, reference: ModelRef, missing: Iterable[RemoteBlob]) -> None:

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.base import OpenableTransport, RemoteModel, Transport
-    from ramalama.models.transports.context import TransportContext
+    from ramalama.models.transports.base import (
+        OpenableTransport,
+        RemoteModel,
+        Transport,
+        TransportContext,
+    )
 
 # Module and class; they are imported when a model of the scheme is requested.
 TRANSPORTS: Mapping[Scheme, tuple[str, str]] = {

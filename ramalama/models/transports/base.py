@@ -1,21 +1,75 @@
-"""The interface of a transport, and its result: the files of a model and where their bytes are."""
+"""The interface of a transport: what a call gives it, and what it finds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from ramalama.models.formats.file_names import check_together, checked_name
+from ramalama.models.formats.gguf import check_beginning
+from ramalama.models.formats.model_files import WEIGHTS, FileKind, check_together, checked_name
+from ramalama.models.formats.safetensors import header_length
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import ssl
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import httpx2
 
     from ramalama.models.download.values import RemoteBlob
-    from ramalama.models.formats.kinds import FileKind
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
     from ramalama.models.transports.selection.request import Variant
+    from ramalama_engines.user import InvokingUser
+
+
+def _ignore_retry(reason: str, seconds: float) -> None:
+    """Do nothing before a retry."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportContext:
+    """The user, and how servers may be used.
+
+    Attributes:
+        user: the user, with the environment, which holds tokens and the addresses of mirrors.
+        tls_verify: False accepts any certificate of an OCI registry, and a registry without TLS.
+        authfile: the file with credentials for OCI registries, instead of the default files.
+        offline: do not use the network.
+        on_retry: called before each retry with the reason and the pause in seconds.
+    """
+
+    user: InvokingUser
+    tls_verify: bool = True
+    authfile: Path | None = None
+    offline: bool = False
+    on_retry: Callable[[str, float], None] = field(default=_ignore_retry, repr=False)
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """How often a server is asked again."""
+        from ramalama.models.http.failures import RetryPolicy  # noqa: PLC0415 (it imports httpx2)
+
+        return RetryPolicy(tell=self.on_retry)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment variables."""
+        return self.user.env
+
+    @property
+    def home(self) -> Path:
+        """The user's home directory."""
+        return self.user.home
+
+
+class OpenClient(Protocol):
+    """Opens a client, which is closed with the transport; see `open_http`."""
+
+    def __call__(self, *, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
+        """Return a new client."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +89,23 @@ class RemoteFile:
     def __post_init__(self) -> None:
         """Reject a name that would escape its directory; raise ModelUnsupported."""
         checked_name(self.name)
+
+    @property
+    def checked_blob(self) -> RemoteBlob:
+        """The blob, with a check that ends the download if no server can load the file."""
+        match self.kind:
+            case FileKind.GGUF:
+                return replace(self.blob, check=self._check_gguf)
+            case FileKind.SAFETENSORS:
+                return replace(self.blob, check=self._check_safetensors)
+            case _:
+                return self.blob
+
+    def _check_gguf(self, head: bytes) -> None:
+        check_beginning(head, name=self.name)
+
+    def _check_safetensors(self, head: bytes) -> None:
+        header_length(head, name=self.name, size=self.blob.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +143,11 @@ class RemoteModel:
     def __post_init__(self) -> None:
         """Reject conflicting names of files; raise ModelUnsupported."""
         check_together(file.name for file in self.files)
+
+    @property
+    def weights_size(self) -> int:
+        """The sum of the sizes of the weights, in bytes, as far as they are known."""
+        return sum(file.blob.size or 0 for file in self.files if file.kind in WEIGHTS)
 
 
 class Transport(Protocol):

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx2
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
-from ramalama.models.http.client import AnswerTooLong, ask
-from ramalama.models.http.retry import RetryPolicy
-from ramalama.models.reference.names import HubName
-from ramalama.models.transports.api_requests import (
+from ramalama.models.http.client import ask
+from ramalama.models.http.failures import (
     DEFAULT_RETRY_POLICY,
+    AnswerTooLong,
+    RetryPolicy,
     refuse_downgrade,
     server_of,
     translated,
 )
+from ramalama.models.reference.names import HubName
 from ramalama.models.transports.selection.listing import ListedFile
 from ramalama_values.json import parse_json
 

@@ -13,19 +13,17 @@ from urllib.parse import unquote, urlsplit
 
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.gguf import recognize
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import (
+from ramalama.models.http.failures import (
+    DEFAULT_RETRY_POLICY,
     TRANSIENT_STATUSES,
     TransientError,
     asked_pause,
-    transient_errors,
-)
-from ramalama.models.transports.api_requests import (
-    DEFAULT_RETRY_POLICY,
     refuse_downgrade,
     server_of,
+    transient_errors,
     translated,
 )
 from ramalama.models.transports.base import RemoteFile, RemoteModel
@@ -38,13 +36,12 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.errors import ModelError
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenClient, TransportContext
 
 _MAGIC = b"GGUF"
-_LFS_POINTER = b"vers"  # "version https://git-lfs.github.com/spec/v1"
 _SPLIT_AT_MOST = 999  # parts
 _LONGEST_NAME = 255  # bytes; NAME_MAX of the file systems in use
 _NAMELESS = "model.gguf"
@@ -206,19 +203,16 @@ def _check(beginning: _Beginning, url: str) -> None:
             f"{url} is a file of weights without configuration and tokenizer; "
             "use the whole repository, hf://ORG/REPO, or a directory with all files"
         )
-    elif "html" in headers.get("content-type", "") or beginning.start.lstrip().startswith(b"<"):
-        msg = f"{url} is a web page, not a model; does the file need a login, or another address?"
-    elif beginning.start == _LFS_POINTER:
-        msg = f"{url} is a pointer of Git LFS, not the file itself"
     else:
-        msg = f"{url} is not a GGUF file"
+        head = b"<" if "html" in headers.get("content-type", "") else beginning.start
+        msg = f"{url} is {recognize(head) or 'not a GGUF file'}"
     raise ModelUnsupported(msg)
 
 
 def _refusal(beginning: _Beginning, url: str) -> ModelError:
     server = server_of(url)
     match beginning.status:
-        case 401 | 403 | 407:
+        case 401 | 403:
             return AccessDenied(f"{server} gives no public access to {url}; download it yourself")
         case 404 | 410:
             return UnknownModel(f"there is no {url}")

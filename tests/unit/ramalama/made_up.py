@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 
 from ramalama.config.options import ServeOptions
@@ -13,8 +12,10 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Accelerator, AcceleratorKind
 from ramalama_engines import LocalImage
+from tests.unit.ramalama.models.formats.made_gguf import gguf, string
 
-GGUF = struct.pack("<4sIQQ", b"GGUF", 3, 272, 30)
+GGUF = gguf({"tokenizer.chat_template": string("{{ messages }}")})
+WITHOUT_TEMPLATE = gguf({"general.name": string("chat_template")})
 MODEL = ModelRef(Scheme.FILE, "/models/granite.gguf")
 STORED = StoredModel(reference=MODEL, weights=(Path("/models/granite.gguf"),))
 OPTIONS = ServeOptions(model=MODEL)

@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.reference.reference import Scheme
 from ramalama.models.store.caches.adopt import adopt
-from ramalama.models.store.caches.base import BlobCache, NamedCache
-from ramalama.models.store.caches.huggingface import HuggingFaceCache
+from ramalama.models.store.caches.base import BlobCache, HuggingFaceCache, NamedCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.store.caches.base import Cache, WantedFile
     from ramalama.models.store.cas import ContentStore
 

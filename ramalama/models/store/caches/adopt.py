@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.store.cas import ContentStore
 
 _FICLONE = 0x40049409

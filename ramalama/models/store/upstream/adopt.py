@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.events import Notice
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.caches.adopt import adopt, known_digest
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.store.upstream.layout import place_of, says_all
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.events import EventHook
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.upstream.refs import UpstreamFile
     from ramalama.models.store.upstream.views import UpstreamTree

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.file_names import checked_name
+from ramalama.models.formats.model_files import checked_name
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama_values import frozen
 

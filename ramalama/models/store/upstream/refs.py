@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_bytes, read_json
-from ramalama.models.formats.file_names import checked_name
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind, checked_name
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_object
 

@@ -18,8 +18,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
-from ramalama.models.http.retry import asked_pause
-from ramalama.models.transports.api_requests import LONGEST_DETAIL
+from ramalama.models.http.failures import LONGEST_DETAIL, asked_pause
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:

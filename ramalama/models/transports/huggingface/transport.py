@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
+from ramalama.models.formats.model_files import Digest
+from ramalama.models.http.failures import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import LARGEST_READ, Hub, find_endpoint, parse_name
 from ramalama.models.transports.huggingface.api import HuggingFaceApi
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.names import HubName
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenClient, TransportContext
     from ramalama.models.transports.selection.listing import ListedFile
 
 _ENDPOINT = "https://huggingface.co"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
+from ramalama.models.http.failures import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.hub import Hub, Token, find_endpoint, parse_name
 from ramalama.models.transports.modelscope.api import ModelScopeApi
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenClient, TransportContext
     from ramalama.models.transports.selection.listing import ListedFile
 
 _ENDPOINT = "https://modelscope.cn"

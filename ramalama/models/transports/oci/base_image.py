@@ -9,7 +9,7 @@ import httpx2
 
 from ramalama.errors import ModelPullError, ModelPushError, ModelUnsupported
 from ramalama.models.http.client import opened
-from ramalama.models.http.retry import TRANSIENT_STATUSES, explain
+from ramalama.models.http.failures import TRANSIENT_STATUSES, explain
 from ramalama.models.transports.oci.client.registry import open_repository
 from ramalama.models.transports.oci.layers.content import ContentInterrupted
 from ramalama.models.transports.oci.manifests import media_types

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.transports.oci.layers.content import Content, FilePart
 from ramalama.models.transports.oci.manifests import media_types
 from ramalama.models.transports.oci.manifests.manifest import Descriptor

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenClient, TransportContext
     from ramalama.models.transports.oci.client.registry import RegistryClient
 
 _MOST_INDEXES = 3  # nested

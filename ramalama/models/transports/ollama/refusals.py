@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
-from ramalama.models.transports.api_requests import LONGEST_DETAIL
+from ramalama.models.http.failures import LONGEST_DETAIL
 from ramalama.models.transports.oci.manifests.media_types import OLLAMA
 from ramalama_values.text import one_line
 

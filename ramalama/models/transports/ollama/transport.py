@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
-from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY, ask_server, server_of
+from ramalama.models.formats.model_files import Digest, FileKind
+from ramalama.models.http.client import ask_server
+from ramalama.models.http.failures import DEFAULT_RETRY_POLICY, server_of
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from ramalama.models.transports.oci.manifests.manifest import (
     LARGEST_MANIFEST,
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     import httpx2
 
     from ramalama.models.http.client import HttpAnswer
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.context import OpenClient, TransportContext
+    from ramalama.models.transports.base import OpenClient, TransportContext
     from ramalama.models.transports.oci.manifests.manifest import Descriptor, Manifest
 
 REGISTRY = "https://registry.ollama.ai"

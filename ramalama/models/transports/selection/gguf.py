@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.transports.selection import gguf_names
 from ramalama.models.transports.selection.request import SelectedFile, Variant, no_such
 

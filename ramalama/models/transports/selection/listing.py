@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.file_names import checked_name
+from ramalama.models.formats.model_files import Digest, checked_name
 
 if TYPE_CHECKING:
     from typing import Self

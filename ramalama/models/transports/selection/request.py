@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-    from ramalama.models.formats.kinds import FileKind
+    from ramalama.models.formats.model_files import FileKind
     from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.transports.selection.listing import ListedFile

@@ -15,7 +15,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.transports.selection.request import SelectedFile
 from ramalama_values.json import is_object, parse_json
 
@@ -52,8 +52,7 @@ def select_safetensors(
 
     Raises:
         ModelUnsupported: the index is not valid, or names weights that do not exist; or there are
-        far
-            too many small files.
+            far too many small files.
     """
     index = next((file for file in files if file.path == _INDEX), None)
     weights = _weights(files) if index is None else _indexed(request, files, read(index))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.transports.selection import gguf_names
 from ramalama.models.transports.selection.gguf import group, select_gguf

@@ -109,7 +109,7 @@ def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
         listener.listen()
 
         with pytest.raises(EngineUnavailable, match=r"no answer within 0\.01 seconds"):
-            identify(f"unix://{tmp_path}/x.sock", patience=0.01)
+            identify(f"unix://{tmp_path}/x.sock", timeout=0.01)
 
 
 def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) -> None:

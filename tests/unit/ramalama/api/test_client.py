@@ -11,7 +11,7 @@ from ramalama.api.client import Ramalama
 from ramalama.config.config import Config
 from ramalama.errors import EngineFailure, OptionRefused, engine_errors
 from ramalama.events import ContainerCreated
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import Host
 from ramalama_accel.runtime_name import RuntimeName

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, TypeVarTuple
 import pytest
 
 import ramalama
-from ramalama.api.keywords import ServerKeywords, StartKeywords
+from ramalama.api.keywords import ServeKeywords, ServerKeywords, StartKeywords
 from ramalama.api.threads import in_thread
+from ramalama.config.config import Config
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused, ServerExited, StartCancelled
 from ramalama.events import ContainerCreated, ContainerStarted, Event, ServerReady
 from ramalama.serving.request import StartRequest
+from ramalama_engines import InvokingUser
 from ramalama_engines.fake.engine import FakeProgram
 from tests.unit.ramalama.serving.model_server import LOADING
-from tests.unit.ramalama.serving.servers import ServerFixture
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -71,6 +73,44 @@ def test_a_model_is_served_for_the_length_of_the_block(servers: ServerFixture) -
         assert isinstance(heard[-1], ServerReady)
 
     assert servers.is_clean()
+
+
+SETTINGS = Config(
+    image=IMAGE_NAME, ctx_size=512, temp=0.5, ngl=7, env=("A=b", "C"), oci_runtime="crun"
+)
+
+
+def test_what_a_caller_does_not_say_the_settings_decide(servers: ServerFixture) -> None:
+    servers.config, servers.env = SETTINGS, {"C": "d"}
+    keywords = ServeKeywords(ctx_size=4096, env={"E": "f"})
+    with ramalama.serve(str(servers.model), using=servers.ramalama(), **keywords) as server:
+        spec = servers.engine.spec(server.name)
+
+    argv = spec.command
+    assert [argv[argv.index(name) + 1] for name in ("--ctx-size", "--temp")] == ["4096", "0.5"]
+    assert {"A": "b", "C": "d", "E": "f"}.items() <= spec.env.items()
+    assert spec.oci_runtime == "crun"
+
+
+def test_a_handle_without_settings_reads_what_the_command_reads(tmp_path: Path) -> None:
+    (tmp_path / "ramalama.conf").write_text("[ramalama]\ntemp = 0.5\nno_such_key = 1\n")
+    env = {"RAMALAMA_CONFIG": f"{tmp_path}/ramalama.conf", "RAMALAMA_IMAGE": "mine:1"}
+    user = InvokingUser(env=env, home=tmp_path, uid=os.getuid())
+
+    with ramalama.Ramalama(user=user) as read, ramalama.Ramalama(Config(), user=user) as given:
+        assert (read.config.temp, read.config.image) == (0.5, "mine:1")
+        assert given.config == Config()
+
+
+def test_settings_are_loaded_in_one_call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RAMALAMA_CONFIG", f"{tmp_path}/ramalama.conf")
+    monkeypatch.setenv("RAMALAMA_IMAGE", "mine:1")
+    (tmp_path / "ramalama.conf").write_text("[ramalama]\ntemp = 0.5\n")
+
+    loaded = Config.load()
+
+    assert (loaded.temp, loaded.image) == (0.5, "mine:1")
+    assert loaded.source("image") == "RAMALAMA_IMAGE"
 
 
 def test_a_file_may_be_a_path_and_then_is_no_name_of_a_registry(

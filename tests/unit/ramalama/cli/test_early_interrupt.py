@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ramalama.cli.early_interrupt import ctrl_c_raises, leave_at_ctrl_c
+from ramalama.cli.early_interrupt import CtrlCRaises, leave_at_ctrl_c
 
 # What is raised in a weak reference's callback is lost, and each import ends with one.
 CTRL_C = """\
@@ -63,7 +63,7 @@ def test_in_between_it_raises() -> None:
     leave_at_ctrl_c()
     hasty = signal.getsignal(signal.SIGINT)
 
-    with ctrl_c_raises(), pytest.raises(KeyboardInterrupt):
+    with CtrlCRaises(), pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
 
     assert signal.getsignal(signal.SIGINT) is hasty
@@ -74,7 +74,7 @@ def test_whoever_has_us_ignore_it_is_obeyed() -> None:
 
     leave_at_ctrl_c()
     os.kill(os.getpid(), signal.SIGINT)
-    with ctrl_c_raises():
+    with CtrlCRaises():
         os.kill(os.getpid(), signal.SIGINT)
 
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -22,6 +22,7 @@ from ramalama_engines import ContainerConflict, EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Capture = pytest.CaptureFixture[str]
 
@@ -178,3 +179,54 @@ sys.exit(run_guarded(fail, debug=True))
     assert " ms ramalama.launch: trying\n" in err
     assert "Traceback (most recent call last)" in err
     assert err.endswith("Error: what happened\n")
+
+
+COMMANDS = ["version", "--version", "version -q", "--help", "help", "run --help", "list"]
+
+
+def ramalama(words: str, home: Path, redirection: str) -> subprocess.CompletedProcess[str]:
+    shell = f'exec "$0" -m ramalama {words} {redirection}'
+    env = os.environ | {"HOME": str(home), "XDG_DATA_HOME": "", "RAMALAMA_STORE": f"{home}/store"}
+    words_of_shell = ["/bin/sh", "-c", shell, sys.executable]
+    return subprocess.run(words_of_shell, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_no_command_succeeds_whose_answer_cannot_be_written(tmp_path: Path, words: str) -> None:
+    done = ramalama(words, tmp_path, ">/dev/full")
+
+    assert done.returncode == 5
+    assert done.stderr == "Error: standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_whose_output_is_closed_has_nothing_to_say(tmp_path: Path, words: str) -> None:
+    done = ramalama(words, tmp_path, ">&-")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [2, 5, 28])
+def test_an_error_that_names_no_file_is_not_blamed_on_the_output(
+    capsys: Capture, number: int
+) -> None:
+    assert run_guarded(failing(OSError(number, os.strerror(number))), debug=False) == 5
+    assert capsys.readouterr().err == f"Error: {os.strerror(number)}\n"
+
+
+def test_an_absolute_path_needs_no_current_directory(tmp_path: Path) -> None:
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"no GGUF at all")
+    shell = (
+        f'mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$0" "$@"'
+    )
+    command = ["/bin/sh", "-c", shell, sys.executable, "-m", "ramalama", "inspect"]
+    absolute, relative = (
+        subprocess.run([*command, name], capture_output=True, text=True, check=False).stderr
+        for name in (str(model), "./m.gguf")
+    )
+
+    assert "not a GGUF" in absolute
+    assert relative == (
+        "Error: the current directory has been removed; give the model's absolute path\n"
+    )

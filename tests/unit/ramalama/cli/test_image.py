@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import tarfile
@@ -321,6 +322,24 @@ def test_pull_without_a_name_fetches_what_run_would_use(
     dockerd.answer("GET /images/mine.example/x:2/json", Reply(body={"Id": "sha256:1"}))
 
     assert run(capsys, "pull", "--quiet") == (0, "mine.example/x:2\n", "")
+
+
+def test_pull_takes_the_options_of_other_pulls(
+    dockerd: Dockerd, capsys: Capture, run_dir: Path
+) -> None:
+    login = base64.b64encode(b"ann:s3cret").decode()
+    authfile = run_dir / "mine.json"
+    authfile.write_text(json.dumps({"auths": {"mine.example": {"auth": login}}}))
+    dockerd.answer("POST /images/create", Reply(lines=({"status": "Pulling"},)))
+    dockerd.answer("GET /images/mine.example/x:2/json", Reply(body={"Id": "sha256:1"}))
+    name, options = "mine.example/x:2", ["--authfile", str(authfile), "--pull", "always"]
+
+    assert run(capsys, "pull", "--quiet", *options, name) == (0, f"{name}\n", "")
+    sent = dockerd.about("POST /images/create")[0].headers["X-Registry-Auth"]
+    assert "s3cret" in json.loads(base64.urlsafe_b64decode(sent)).values()
+    assert run(capsys, "pull", "--quiet", "--pull", "missing", name) == (0, f"{name}\n", "")
+    assert len(dockerd.about("POST /images/create")) == 1
+    assert run(capsys, "ls", "--pull", "missing")[0] == 2
 
 
 def test_a_pull_that_fails_says_why_and_what_was_wrong_with_the_password(

@@ -13,11 +13,10 @@ from ramalama.cli.options.serve import (
     ServeArguments,
     add_serve_options,
     join_dashed,
-    resolve_env,
     serve_options,
     split_at_dashes,
 )
-from ramalama.config.config import Config
+from ramalama.config.config import Config, resolve_env
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama_accel import RuntimeName
 from ramalama_engines import CdiDevice, EngineKind, HostDevice, PullPolicy

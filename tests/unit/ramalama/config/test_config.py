@@ -379,3 +379,33 @@ def test_each_file_may_name_tool_servers_and_the_environment_more(tmp_path: Path
         "two": ("c",),
         "three": ("d",),
     }
+
+
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "ramalama.conf"
+    file.write_bytes(b"\xef\xbb\xbf[ramalama]\ntemp = 0.5\n")
+
+    assert Config.load({}, [file]).temp == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "name"),
+    [
+        ("temp = 0.5", 1, "temp"),
+        ("# mine\n\n  'temp' = 0.5\n[ramalama]\nngl = 1", 3, "temp"),
+        ("[RamaLama]\ntemp = 0.5", 1, "RamaLama"),
+        ("[ramalama]\n[images]\nHIP_VISIBLE_DEVICES = 'x'", 2, "images"),
+        ("no_setting_of_anyones = 1", 1, "no_setting_of_anyones"),
+    ],
+)
+def test_what_stands_outside_of_the_table_is_ignored_with_a_warning(
+    tmp_path: Path, text: str, line: int, name: str
+) -> None:
+    file = tmp_path / "ramalama.conf"
+    file.write_text(text)
+    config = Config.load({}, [file])
+
+    assert config.temp is None
+    assert config.warnings == (
+        f"{file}:{line}: {name!r} is outside of the table [ramalama] and was ignored",
+    )

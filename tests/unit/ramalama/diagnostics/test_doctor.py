@@ -10,7 +10,7 @@ import pytest
 from ramalama.api.client import Ramalama
 from ramalama.diagnostics.compare import compare
 from ramalama.diagnostics.doctor import Diagnosis, examine
-from ramalama.diagnostics.inspect_container import ContainerDevice, ContainerView, read_sight
+from ramalama.diagnostics.inspect_container import ContainerDevice, ContainerView, read_view
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.events import ignore
 from ramalama_accel import Accelerator, AcceleratorKind, Host, detect
@@ -95,7 +95,7 @@ def said(**programs: str) -> dict[str, list[str]]:
 
 
 def test_the_programs_words_are_understood() -> None:
-    assert read_sight(said(ls=LS, cat=CAT, env=ENV)) == SEEN
+    assert read_view(said(ls=LS, cat=CAT, env=ENV)) == SEEN
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_the_programs_words_are_understood() -> None:
     ids=["only-ls", "only-env", "silent", "nonsense"],
 )
 def test_what_is_not_said_stays_open(programs: dict[str, str], view: ContainerView) -> None:
-    assert read_sight(said(**programs)) == view
+    assert read_view(said(**programs)) == view
 
 
 NODE = ContainerDevice(path=RENDER, mode=0o660, uid=0, gid=110)
@@ -321,7 +321,7 @@ def test_a_healthy_host_has_no_problem(run_dir: Path, radeon: Host) -> None:
     diagnosis = surgery.examine()
 
     assert diagnosis.problems == ()
-    assert diagnosis.looked_from == IMAGE_NAME
+    assert diagnosis.inspected_image == IMAGE_NAME
     assert diagnosis.view is not None
     assert [node.path for node in diagnosis.view.nodes or ()] == [RENDER]
 
@@ -350,7 +350,7 @@ def test_the_container_differs_from_a_servers_in_its_program_and_mounts_alone(
         assert [mount.target for mount in spec.mounts] == ["/tmp"]  # noqa: S108 (in a container)
 
 
-def test_without_the_accelerators_image_that_of_the_cpu_is_looked_from(
+def test_without_the_accelerators_image_that_of_the_cpu_is_inspected(
     run_dir: Path, tmp_path: Path
 ) -> None:
     host = make_host("two-radeons", tmp_path).host
@@ -359,7 +359,7 @@ def test_without_the_accelerators_image_that_of_the_cpu_is_looked_from(
     diagnosis = surgery.examine()
 
     assert diagnosis.container.image == "quay.io/ramalama/rocm:0.25"
-    assert diagnosis.looked_from == IMAGE_NAME
+    assert diagnosis.inspected_image == IMAGE_NAME
     assert {spec.image for spec in surgery.specs} == {IMAGE_NAME}
     assert surgery.engine.pulls == ()
 
@@ -370,14 +370,14 @@ def test_an_image_is_pulled_if_the_user_says_so(run_dir: Path, tmp_path: Path) -
 
     diagnosis = surgery.examine(pull_policy=PullPolicy.MISSING)
 
-    assert diagnosis.looked_from == "quay.io/ramalama/rocm:0.25"
+    assert diagnosis.inspected_image == "quay.io/ramalama/rocm:0.25"
     assert [pull.image for pull in surgery.engine.pulls] == ["quay.io/ramalama/rocm:0.25"]
 
 
 def test_without_any_image_there_is_nothing_to_look_from(run_dir: Path, radeon: Host) -> None:
     diagnosis = Surgery(run_dir, host=radeon, script=healthy, images=()).examine()
 
-    assert (diagnosis.looked_from, diagnosis.view) == (None, None)
+    assert (diagnosis.inspected_image, diagnosis.view) == (None, None)
     assert [problem.remedy for problem in diagnosis.problems] == [
         "repeat the command with --pull=missing"
     ]

@@ -11,8 +11,7 @@ import pytest
 from ramalama.errors import ModelNotFound
 from ramalama.models.download.values import FetchedBlob
 from ramalama.models.files import find_files, model_name
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.store.store import ModelStore

@@ -176,7 +176,7 @@ def test_content_that_is_not_what_was_announced_is_no_model(place: Place) -> Non
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"PK\x03\x04" + bytes(1000), "is not a GGUF file"),
+        (b"PK\x03\x04" + bytes(1000), "is a zip archive"),
         (b"<html>sign in</html>", "is a web page"),
         (GGUF[:-1], "cut off"),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from ramalama.config.config import Config
 from ramalama.events import FileReady, ignore
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.library import Models
 from ramalama.models.options import PullOptions
 from ramalama.models.reference.reference import ModelRef

@@ -18,10 +18,9 @@ from ramalama.errors import (
     ModelUnsupported,
 )
 from ramalama.events import UploadEvent, UploadPlanned, UploadProgress, UploadRetrying
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.library import Models
 from ramalama.models.options import PullOptions, PushKind, PushOptions
 from ramalama.models.push import Push, Pusher

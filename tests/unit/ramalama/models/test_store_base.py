@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ramalama.errors import ConfigError
 from ramalama.models.library import store_base
 
 HOME = Path("/home/ann")
@@ -23,11 +24,28 @@ HOME = Path("/home/ann")
         ({}, 0, "/srv/models", "/srv/models"),
         ({}, 1000, "~/models", "/home/ann/models"),
         ({}, 1000, "~", "/home/ann"),
-        ({}, 1000, "~bob/models", str(Path.cwd() / "~bob/models")),
-        ({}, 1000, "models", str(Path.cwd() / "models")),
+        ({"DATA": "/data"}, 1000, "$DATA/models", "/data/models"),
+        ({"DATA": "~/data"}, 1000, "${DATA}/models", "/home/ann/data/models"),
     ],
 )
 def test_the_store_is_where_upstream_has_it(
     env: dict[str, str], uid: int, configured: str | None, base: str
 ) -> None:
     assert store_base(env, HOME, uid=uid, configured=configured) == Path(base)
+
+
+@pytest.mark.parametrize(
+    ("configured", "why"),
+    [
+        ("models", "is a relative path; begin it with / or ~/"),
+        ("~bob/models", "is a relative path"),
+        ("$DATA/models", "has a variable that is not set"),
+        ("/models/$", "has a variable that is not set"),
+        ("$EMPTY", "is a relative path"),
+    ],
+)
+def test_a_store_that_depends_on_the_current_directory_is_refused(
+    configured: str, why: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"the store .* {why}"):
+        store_base({"EMPTY": ""}, HOME, uid=1000, configured=configured)

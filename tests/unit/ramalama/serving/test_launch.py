@@ -53,7 +53,7 @@ from ramalama_engines import (
     UnsupportedOption,
 )
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
-from tests.unit.ramalama.made_up import IMAGE, INPUTS
+from tests.unit.ramalama.made_up import IMAGE, INPUTS, WITHOUT_TEMPLATE
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
@@ -104,6 +104,15 @@ def test_whoever_watches_hears_of_each_step_in_its_order(servers: ServerFixture)
         ContainerStarted(container),
         ServerReady(container),
     ]
+
+
+def test_a_model_without_a_chat_template_is_served_with_a_notice(servers: ServerFixture) -> None:
+    servers.model.write_bytes(WITHOUT_TEMPLATE)
+    with servers.ramalama().serve(servers.options, on_event=servers.events.append):
+        pass
+
+    (notice,) = (event for event in servers.events if isinstance(event, Notice))
+    assert notice.message.startswith("the model has no chat template, so the server uses a general")
 
 
 STEPS = [EngineConnected, ImageReady, ContainerCreated, ContainerStarted, ServerReady]

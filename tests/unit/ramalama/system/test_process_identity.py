@@ -7,20 +7,33 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.system import process_identity
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 IDENTITY_OF_A_CHILD = """\
+from ramalama.system import process_identity
 from ramalama.system.process_identity import ProcessIdentity
 print(ProcessIdentity.of_this_process().format())
 """
 
 
-def a_dead_process() -> ProcessIdentity:
+WITHOUT_PROCFS = """\
+from pathlib import Path
+from ramalama.system import process_identity
+process_identity._PROCFS = Path("/nowhere")
+"""
+
+
+def a_dead_process(*, program: str = IDENTITY_OF_A_CHILD) -> ProcessIdentity:
     done = subprocess.run(
-        [sys.executable, "-c", IDENTITY_OF_A_CHILD], check=True, capture_output=True, text=True
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     identity = ProcessIdentity.parse(done.stdout.strip())
     assert identity is not None
@@ -125,3 +138,38 @@ def test_a_number_that_no_process_can_have_is_dead() -> None:
     identity = replace(ProcessIdentity.of_this_process(), pid=9_999_999_999)
 
     assert identity.state() is ProcessState.DEAD
+
+
+@pytest.fixture
+def without_procfs(monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+    """A host like macOS; psutil, which has other sources there, still uses this one's /proc."""
+    monkeypatch.setattr(process_identity, "_PROCFS", Path("/nowhere"))
+    cached = process_identity._this_host  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] (a host changes in no other place)
+    cached.cache_clear()
+    yield
+    cached.cache_clear()
+
+
+@pytest.mark.usefixtures("without_procfs")
+def test_without_procfs_a_process_is_known_by_its_start_too() -> None:
+    mine = ProcessIdentity.of_this_process()
+    dead = a_dead_process(program=WITHOUT_PROCFS + IDENTITY_OF_A_CHILD)
+
+    assert mine.state() is ProcessState.ALIVE
+    assert replace(mine, start=mine.start + 1).state() is ProcessState.DEAD
+    assert dead.host == mine.host
+    assert dead.start > mine.start > 0
+    assert dead.state() is ProcessState.DEAD
+    assert replace(mine, pid=9_999_999_999).state() is ProcessState.DEAD
+
+
+@pytest.mark.usefixtures("without_procfs")
+def test_without_procfs_a_zombie_is_dead() -> None:
+    program = WITHOUT_PROCFS + IDENTITY_OF_A_CHILD
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as p:
+        assert p.stdout is not None
+        identity = ProcessIdentity.parse(p.stdout.readline().strip())
+        assert identity is not None
+        os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT)
+
+        assert identity.state() is ProcessState.DEAD

@@ -121,11 +121,11 @@ class HelperFailed(Exception):
 
 
 def ask_helper(
-    name: str, server: str, env: Mapping[str, str], *, patience: float = _TIMEOUT
+    name: str, server: str, env: Mapping[str, str], *, timeout: float = _TIMEOUT
 ) -> Credentials | None:
     """Return the credentials of ``docker-credential-NAME`` for *server*; None if it has none.
 
-    *patience* is in seconds. The program is searched only in the absolute directories of ``PATH``.
+    *timeout* is in seconds. The program is searched only in the absolute directories of ``PATH``.
 
     Raises:
         HelperFailed: it does not exist, takes too long, or its answer is not valid.
@@ -138,7 +138,7 @@ def ask_helper(
     if path is None:
         msg = f"{program} is not in any directory of PATH"
         raise HelperFailed(msg)
-    code, output = _run(path, server, env, patience)
+    code, output = _run(path, server, env, timeout)
     if code:
         if _NOT_FOUND in output.lower():
             return None
@@ -160,7 +160,7 @@ def _find(program: str, env: Mapping[str, str]) -> Path | None:
     return None
 
 
-def _run(path: Path, server: str, env: Mapping[str, str], patience: float) -> tuple[int, bytes]:
+def _run(path: Path, server: str, env: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
     import subprocess  # noqa: PLC0415 (few users have a helper)
 
     pipe = subprocess.PIPE
@@ -173,9 +173,9 @@ def _run(path: Path, server: str, env: Mapping[str, str], patience: float) -> tu
         raise HelperFailed(msg) from exc
     with process:
         try:
-            return _exchange(process, server, deadline=time.monotonic() + patience)
+            return _exchange(process, server, deadline=time.monotonic() + timeout)
         except (TimeoutError, subprocess.TimeoutExpired) as exc:
-            msg = f"{path.name} did not answer within {patience:g} seconds"
+            msg = f"{path.name} did not answer within {timeout:g} seconds"
             raise HelperFailed(msg) from exc
         finally:
             process.kill()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama.errors import AccessDenied, ModelError
-from ramalama.models.http.client import AnswerTooLong
-from ramalama.models.http.retry import advise
+from ramalama.models.http.failures import AnswerTooLong, advise
 from ramalama.models.transports.json_fields import text
 from ramalama.models.transports.oci.client.tokens import TokenError, TokenRefused
 from ramalama.models.transports.oci.manifests.strict_json import parse_object

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, ModelPushError, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
+from ramalama.models.formats.model_files import Digest
+from ramalama.models.http.failures import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.oci.client.credentials import FoundCredentials, find_credentials
 from ramalama.models.transports.oci.client.failures import translated
 from ramalama.models.transports.oci.client.session import Session, find_url
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.models.http.client import HttpAnswer
-    from ramalama.models.http.retry import RetryPolicy
-    from ramalama.models.transports.context import OpenClient
+    from ramalama.models.http.failures import RetryPolicy
+    from ramalama.models.transports.base import OpenClient
     from ramalama.models.transports.oci.manifests.manifest import Descriptor
     from ramalama_engines.image_reference import ImageReference
     from ramalama_engines.user import InvokingUser

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama.models.http.client import HttpAnswer, ask, send
-from ramalama.models.http.retry import TRANSIENT_STATUSES, RetryPolicy, TransientError, asked_pause
+from ramalama.models.http.failures import (
+    TRANSIENT_STATUSES,
+    RetryPolicy,
+    TransientError,
+    asked_pause,
+)
 from ramalama.models.transports.oci.client.failures import refusal, translated
 
 if TYPE_CHECKING:

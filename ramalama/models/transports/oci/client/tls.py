@@ -14,9 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx2
-
 from ramalama.errors import ModelPullError
+from ramalama.models.http.environment import trusted_authorities
 
 if TYPE_CHECKING:
     import ssl
@@ -31,8 +30,9 @@ def make_tls(domain: str, user: InvokingUser, *, verify: bool = True) -> ssl.SSL
 
     Raises:
         ModelPullError: a certificate file for this registry is not valid.
+        ConfigError: SSL_CERT_FILE does not name certificates.
     """
-    context = httpx2.create_ssl_context(verify=verify)
+    context = trusted_authorities(verify=verify)
     for directory in _directories(domain, user):
         try:
             files = sorted(directory.iterdir())

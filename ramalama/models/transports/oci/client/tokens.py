@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 import httpx2
 
 from ramalama.models.http.client import HttpAnswer, ask, send
-from ramalama.models.transports.api_requests import DEFAULT_RETRY_POLICY
+from ramalama.models.http.failures import DEFAULT_RETRY_POLICY
 from ramalama.models.transports.oci.client.challenge import Challenge, parse_challenges
 from ramalama.models.transports.oci.client.credentials import Credentials
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
@@ -29,7 +29,7 @@ from ramalama.models.transports.oci.manifests.strict_json import parse_object
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ramalama.models.http.retry import RetryPolicy
+    from ramalama.models.http.failures import RetryPolicy
     from ramalama.models.transports.oci.client.credentials import FoundCredentials
 
 _CLIENT_ID = "ramalama"

@@ -16,7 +16,7 @@ import httpx2
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.http.client import HttpAnswer
     from ramalama.models.transports.oci.client.registry import RegistryClient
     from ramalama.models.transports.oci.layers.content import BlobContent

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama.errors import ModelPushError
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

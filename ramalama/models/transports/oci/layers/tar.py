@@ -69,9 +69,9 @@ class Member:
 
     Attributes:
         name: as written in the archive; not checked, but at most `PATH_MAX` long. Bytes that are
-        not
-            UTF-8 become surrogates.
-        target: the target of a link. size: of the content, in bytes.
+            not UTF-8 become surrogates.
+        target: the target of a link.
+        size: of the content, in bytes.
     """
 
     name: str

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, StoreError
 from ramalama.models.download.values import FetchedBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.layers.compression import LayerError, LayerStream
 from ramalama.models.transports.oci.layers.overlay import Link, Overlay, clean_path, is_whiteout

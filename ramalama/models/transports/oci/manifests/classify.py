@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.transports.json_fields import text
 from ramalama.models.transports.oci.manifests import media_types
 from ramalama.models.transports.oci.manifests.names import kind_of_name

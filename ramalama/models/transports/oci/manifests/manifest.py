@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.manifests import media_types
 from ramalama.models.transports.oci.manifests.strict_json import parse_object
 from ramalama_values.json import is_array, is_object

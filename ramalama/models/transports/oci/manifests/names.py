@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.transports.selection import gguf_names
 
 _SUFFIXES = {"safetensors": FileKind.SAFETENSORS, "jinja": FileKind.CHAT_TEMPLATE}

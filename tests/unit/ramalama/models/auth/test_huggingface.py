@@ -10,7 +10,7 @@ import pytest
 from ramalama.errors import AccessDenied, ConfigError, ModelPullError
 from ramalama.models.auth.huggingface import check_token, remove_token, store_token
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.transports.huggingface.token import find_token
 from ramalama_engines import InvokingUser
 from tests.doubles.oci_registry import always

@@ -12,7 +12,7 @@ import pytest
 from ramalama.errors import AccessDenied, ConfigError, InvalidReference, ModelPullError
 from ramalama.models.auth.registry import RegistryName, login, login_file, logout, names_huggingface
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.transports.oci.client.registry import Access
 from ramalama_engines import InvokingUser
 from tests.doubles.oci_registry import always, demand

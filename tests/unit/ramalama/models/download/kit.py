@@ -12,8 +12,8 @@ from ramalama.events import DownloadProgress, DownloadRetrying, FileReady
 from ramalama.models.download.downloader import Downloader
 from ramalama.models.download.limits import Limits
 from ramalama.models.download.values import FetchedBlob, Location, RemoteBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.formats.model_files import Digest
+from ramalama.models.http.failures import RetryPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import StoreError
-from ramalama.models.download.disk_space import disk_errors, require_space
+from ramalama.models.download.partial import disk_errors, require_space
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -186,3 +186,19 @@ def test_a_client_that_knows_nothing_of_us_and_has_few_connections_will_do(
 
         assert kit.fetch(blob).digest == digest_of(BIG)
     assert {request.headers["accept-encoding"] for request in server.requests} == {"identity"}
+
+
+@pytest.mark.parametrize("digest", [True, False])
+def test_a_server_that_drips_is_given_up(kit: Kit, server: FileServer, *, digest: bool) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(BIG), slow(100))
+    limits = replace(IMPATIENT, silence=10.0, grace=0.5, slowest=100_000)
+
+    with pytest.raises(ModelPullError, match=r"blob cannot be downloaded from .*: it sends almost"):
+        kit.fetch(kit.blob(BIG) if digest else kit.blob(), limits=limits)
+
+
+def test_a_slow_server_may_take_as_long_as_its_bytes_take(kit: Kit, server: FileServer) -> None:
+    server.routes["/blob"] = faulty(serve_bytes(LITTLE), slow(200_000))
+    limits = replace(IMPATIENT, silence=10.0, grace=0.2, slowest=100_000)
+
+    assert kit.fetch(kit.blob(), limits=limits).digest == digest_of(LITTLE)

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ramalama.models.download.journal import Span, gaps, joined, prefix, total
 from ramalama.models.download.limits import Limits
-from ramalama.models.download.plan import Piece, Plan, Stopped
+from ramalama.models.download.plan import Piece, Plan, Stopped, piece_length
 
 LIMITS = Limits(parallel_from=100, shortest_piece=30, longest_piece=30, smallest_theft=5, notice=1)
 SIZE = 200
@@ -32,7 +32,7 @@ SIZE = 200
 def test_little_files_come_whole_and_big_ones_in_pieces_of_16_to_64_mib(
     size: int, length: int
 ) -> None:
-    assert Limits().piece_length(size) == length
+    assert piece_length(Limits(), size) == length
 
 
 def test_work_is_given_out_from_the_beginning_and_without_what_is_there() -> None:

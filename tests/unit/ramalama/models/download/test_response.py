@@ -7,7 +7,7 @@ import pytest
 
 from ramalama.errors import ModelPullError
 from ramalama.models.download.response import Refused, ResponseHead, StartOver
-from ramalama.models.http.retry import TransientError
+from ramalama.models.http.failures import TransientError
 
 
 def answer(status: int, **headers: str) -> httpx2.Response:

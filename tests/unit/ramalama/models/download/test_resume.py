@@ -326,7 +326,9 @@ def test_a_disk_that_is_full_in_the_middle_keeps_what_came(kit: Kit, server: Fil
             resource.setrlimit(resource.RLIMIT_FSIZE, (500 * KIB, hard))
 
     try:
-        with pytest.raises(StoreError, match=r"no space left in .*/partial; the downloaded part"):
+        with pytest.raises(
+            StoreError, match=r"no space left in .*/partial for blob; the downloaded part is kept"
+        ):
             downloader(kit, fill_the_disk).fetch(kit.blob(BIG), kit.blob_store)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from ramalama.models.download.job import Saver
 from ramalama.models.download.journal import Span
-from ramalama.models.download.partial import Partial, Saver
+from ramalama.models.download.partial import Partial
 from ramalama.models.download.plan import Plan, Stopped
 from ramalama.models.download.response import ResponseValidator
 from ramalama.models.download.values import Location, RemoteBlob

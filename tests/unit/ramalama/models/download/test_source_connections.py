@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.models.download.job import WorkerEnded, WorkerPool, WorkerRole
 from ramalama.models.download.source import Connections
-from ramalama.models.download.workers import WorkerEnded, WorkerPool, WorkerRole
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -16,7 +16,7 @@ from tests.unit.ramalama.models.download.kit import KIB, SMALL, digest_of, made_
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ramalama.models.formats.digest import Digest
+    from ramalama.models.formats.model_files import Digest
 
 CONTENT = made_up_bytes(600 * KIB)
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.file_names import check_together, checked_name
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind, check_together, checked_name
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.transports.base import RemoteFile, RemoteModel
 from tests.unit.ramalama.models.store.filled import OLLAMA, PULLED, digest_of

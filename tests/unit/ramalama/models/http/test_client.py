@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from ramalama.models.http.client import AnswerTooLong, ask, open_http, send
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.client import ask, open_http, send
+from ramalama.models.http.failures import AnswerTooLong, RetryPolicy
 from tests.doubles.faults import announce, cut, faulty, refuse, times
 from tests.doubles.server import FileServer, Reply, Request, serve_bytes
 from tests.lab.certificates import Certificate, make_certificate
@@ -27,7 +27,7 @@ ASK = """
 import sys
 from dataclasses import replace
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 with open_http() as client:
     print(ask(client, sys.argv[1], retry_policy=RetryPolicy(tries=1)).body.decode())
 """

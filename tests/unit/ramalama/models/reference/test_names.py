@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ramalama.models.reference.names import HubName, parse_host, parse_hub, parse_oci, parse_ollama
+from ramalama.models.reference.names import HubName, parse_hub, parse_oci, parse_ollama
+from ramalama.models.reference.urls import parse_host
 
 HEX = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 

@@ -228,3 +228,34 @@ def test_the_nearest_known_names_are_suggested(text: str, expected: tuple[str, .
 
 def test_at_most_three_names_are_suggested() -> None:
     assert suggest("model", [f"model{i}" for i in range(100)]) == ("model0", "model1", "model2")
+
+
+@pytest.mark.parametrize("first", ["[shortnames]", "[shortnames] # mine", "[shortnames]  ; mine"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_and_a_comment_after_the_section_change_nothing(
+    tmp_path: Path, mark: bytes, first: str
+) -> None:
+    write(tmp_path, ETC).write_bytes(mark + f"{first}\nmine = hf://me/mine\n".encode())
+    names = load(tmp_path)
+
+    assert names.resolve("mine").reference == "hf://me/mine"
+    assert names.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("mine = hf://me/mine", "1: expected [shortnames] before the first short name"),
+        ("\n# mine\n\nmine = hf://me/mine", "4: expected [shortnames] before the first"),
+        ("[ShortNames]\nmine = hf://me/mine", "1: [ShortNames] is ignored; write [shortnames]"),
+    ],
+)
+def test_short_names_outside_of_their_section_are_ignored_with_a_warning(
+    tmp_path: Path, text: str, warning: str
+) -> None:
+    file = write(tmp_path, ETC)
+    file.write_text(text)
+    names = load(tmp_path)
+
+    assert names.resolve("mine").reference == "mine"
+    assert [f"{file}:{warning}" in each for each in names.warnings] == [True]

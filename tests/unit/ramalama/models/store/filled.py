@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ramalama.models.download.values import FetchedBlob
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.store.store import ModelStore

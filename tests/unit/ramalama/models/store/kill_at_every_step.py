@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.caches.adopt import adopt
 from ramalama.models.store.store import ModelStore
 from tests.unit.ramalama.models.store.filled import OLLAMA, fetch, files_below, put, record

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import StoreError
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.store import ModelStore
 from tests.unit.ramalama.models.store.filled import HUB, OLLAMA, put, record
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramalama.errors import StoreError
-from ramalama.models.formats.kinds import FileKind
-from ramalama.models.store.open import open_model
+from ramalama.errors import ModelUnsupported, StoreError
+from ramalama.models.formats.model_files import FileKind
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.store.open import describe_model, open_model
 from ramalama.models.store.records import StoredFile
+from ramalama.runtimes import find_runtime
+from ramalama_accel.runtime_name import RuntimeName
 from tests.unit.ramalama.models.store.filled import digest_of, record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ramalama.models.store.stored_model import StoredModel
 
+REFERENCE = ModelRef.parse("hf://acme/tiny")
 CHATML = b"<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>"
 KEY = b"tokenizer.chat_template"
 
@@ -165,3 +168,27 @@ def test_no_json_breaks_a_model(tmp_path_factory: pytest.TempPathFactory, value:
         isinstance(each, bool | int | float | str | tuple) for each in model.parameters.values()
     )
     assert all(isinstance(text, str) for message in model.messages for text in message)
+
+
+def test_a_model_is_described_before_its_files_exist() -> None:
+    names = {"a.gguf": FileKind.GGUF, "b.gguf": FileKind.DRAFT, "c.json": FileKind.OTHER}
+    model = describe_model(REFERENCE, {Path(name): kind for name, kind in names.items()}, Path())
+
+    assert model is not None
+    assert (model.weights, model.directory) == ((Path("a.gguf"),), None)
+    assert model.draft == Path("b.gguf")
+
+
+def test_a_safetensors_model_is_described_as_a_directory() -> None:
+    names = {"config.json": FileKind.OTHER, "model.safetensors": FileKind.SAFETENSORS}
+    model = describe_model(REFERENCE, {Path(name): kind for name, kind in names.items()}, Path())
+
+    assert model is not None
+    assert (model.weights, model.directory) == ((Path("model.safetensors"),), Path())
+    with pytest.raises(ModelUnsupported, match=r"hf://acme/tiny .* use --runtime vllm"):
+        find_runtime(RuntimeName.LLAMA_CPP).check(model)
+    find_runtime(RuntimeName.VLLM).check(model)
+
+
+def test_what_has_no_weights_is_not_described() -> None:
+    assert describe_model(REFERENCE, {Path("c.json"): FileKind.OTHER}, Path()) is None

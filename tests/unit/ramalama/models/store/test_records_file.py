@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import StoreError
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.store.records_file import Records, read_record

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelNotFound, ModelUnsupported, StoreError
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.store import ModelStore
 from ramalama.models.store.stored_model import StoredModel

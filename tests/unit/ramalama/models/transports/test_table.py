@@ -13,7 +13,7 @@ from ramalama.models.http.client import ask
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports import TRANSPORTS, load_transport, open_transport
-from ramalama.models.transports.context import TransportContext
+from ramalama.models.transports.base import TransportContext
 from ramalama_engines.user import InvokingUser
 from tests.doubles import ollama
 from tests.doubles.server import FileServer, Reply, serve_bytes

@@ -16,10 +16,9 @@ from ramalama.errors import (
     ModelUnsupported,
     UnknownModel,
 )
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.url import UrlTransport
@@ -256,7 +255,7 @@ def test_the_name_is_the_addresss_and_not_that_of_the_store_it_redirects_to(
             "",
             "is a pointer of Git LFS",
         ),
-        ("/ai.gguf", b"PK\x03\x04", "", "is not a GGUF file"),
+        ("/ai.gguf", b"PK\x03\x04", "", "is a zip archive"),
         ("/ai.gguf", b"GGU", "", "is not a GGUF file"),
         ("/ai.gguf", b"FUGG", "", "is not a GGUF file"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import StoreError
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.store.records import StoredFile
 from ramalama.models.store.upstream.refs import UpstreamFile, format_ref, read_ref, upstream_ref
 from tests.unit.ramalama.models.store.filled import digest_of, record

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import AccessDenied, ModelError, ModelPullError, UnknownModel
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.modelscope.transport import ModelScopeTransport

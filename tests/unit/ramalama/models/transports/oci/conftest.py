@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.transports.oci.client.registry import Access
 from ramalama_engines import InvokingUser
 from tests.doubles.server import FileServer

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.options import ModelFormat, PushKind
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.layers.content import Content

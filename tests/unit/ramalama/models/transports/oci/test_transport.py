@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.transports.oci.transport import OciTransport, image_reference

@@ -18,10 +18,9 @@ from ramalama.errors import (
     ModelUnsupported,
     UnknownModel,
 )
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import ask, open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.transports.ollama.transport import OllamaTransport

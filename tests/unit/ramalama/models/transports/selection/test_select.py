@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelUnsupported, UnknownModel
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.transports.selection.listing import ListedFile
 from ramalama.models.transports.selection.request import FileRequest

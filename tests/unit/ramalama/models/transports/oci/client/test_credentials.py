@@ -308,7 +308,7 @@ def test_a_helper_that_misbehaves_is_ended_and_not_quoted(
     patience = 0.2 if "sleep" in script else 60
 
     with pytest.raises(HelperFailed, match=reason) as caught:
-        ask_helper("x", "quay.io", user.env, patience=patience)
+        ask_helper("x", "quay.io", user.env, timeout=patience)
 
     assert SECRET not in f"{caught.value} {caught.value.__cause__!r} {caught.value.__context__!r}"
 

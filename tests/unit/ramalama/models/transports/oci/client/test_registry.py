@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import AccessDenied, ModelPullError, UnknownModel
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.client.credentials import FoundCredentials
 from ramalama.models.transports.oci.client.registry import (
     RegistryClient,

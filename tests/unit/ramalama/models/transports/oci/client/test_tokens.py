@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ramalama.models.http.client import open_http
-from ramalama.models.http.retry import RetryPolicy
+from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.transports.oci.client.credentials import Credentials, FoundCredentials
 from ramalama.models.transports.oci.client.tokens import Authorizer, TokenError, TokenRefused
 from tests.doubles.oci_registry import always

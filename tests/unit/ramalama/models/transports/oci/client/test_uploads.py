@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import AccessDenied, ModelPushError
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.client.registry import Purpose, RegistryClient, open_repository
 from ramalama.models.transports.oci.client.uploads import mount_blob, upload_blob
 from ramalama.models.transports.oci.layers.content import Content

@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported, StoreError
-from ramalama.models.formats.digest import Digest
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.layers.compression import LayerError, LayerStream
 from ramalama.models.transports.oci.layers.unpack import unpack

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.kinds import FileKind
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
 from ramalama.models.transports.oci.manifests.classify import Contents, is_image, read_contents
 from ramalama.models.transports.oci.manifests.manifest import Manifest, parse_manifest

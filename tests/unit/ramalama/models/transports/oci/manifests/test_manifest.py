@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelPullError
-from ramalama.models.formats.digest import Digest
+from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.manifests.manifest import (
     Descriptor,
     Index,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ramalama.models.http.retry import (
+from ramalama.models.http.failures import (
     RetryPolicy,
     TransientError,
     advise,

@@ -1,4 +1,6 @@
-r"""Check the names of files within a model, as servers announce them, before they become paths.
+r"""A file of a model: its name, its purpose, and the digest of its content.
+
+Servers announce names, and they are checked here before they become paths:
 
 name    = segment *("/" segment)      at most 1024 bytes of UTF-8
 segment = 1 to 255 bytes; printable, no "\", and neither "." nor ".."
@@ -6,12 +8,15 @@ segment = 1 to 255 bytes; printable, no "\", and neither "." nor ".."
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Self
 
 from ramalama.errors import ModelUnsupported
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
 
 _LONGEST_NAME = 1024
 _LONGEST_SEGMENT = 255  # NAME_MAX of every file system that matters
@@ -70,3 +75,56 @@ def _folded(name: str) -> str:
     import unicodedata  # noqa: PLC0415 (the names of most models are ASCII)
 
     return unicodedata.normalize("NFD", name).casefold()
+
+
+class FileKind(StrEnum):
+    """The purpose of a file; values that upstream RamaLama's store has are spelled as there."""
+
+    GGUF = "gguf"
+    SAFETENSORS = "safetensor"
+    PROJECTOR = "mmproj"
+    ADAPTER = "adapter"
+    DRAFT = "draft"
+    CHAT_TEMPLATE = "chat_template"  # Jinja
+    GO_TEMPLATE = "go_template"  # Ollama's
+    SYSTEM = "system"  # text
+    PARAMETERS = "params"  # a JSON object of Ollama's option names
+    MESSAGES = "messages"  # a JSON list of {"role", "content"}
+    LICENSE = "license"
+    OTHER = "other"
+
+
+WEIGHTS = frozenset({FileKind.GGUF, FileKind.SAFETENSORS})
+
+
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+_LENGTH = 64
+
+
+@frozen(kw_only=False)
+class Digest:
+    """A SHA-256 digest, as 64 hexadecimal digits in lower case."""
+
+    hex: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse ``sha256:HEX``, ``sha256-HEX`` (file names have no colon) or bare hex.
+
+        Raises:
+            ValueError: *text* is none of them, and must not become part of a path.
+        """
+        # Without a regular expression, whose compilation takes longer than listing all models.
+        digits = text.removeprefix("sha256:") if ":" in text else text.removeprefix("sha256-")
+        if len(digits) != _LENGTH or not _HEXADECIMAL.issuperset(digits):
+            msg = f"{text[:100]!r} is not a SHA-256 digest"
+            raise ValueError(msg)
+        return cls(digits.lower())
+
+    @property
+    def file_name(self) -> str:
+        """The form without a colon, ``sha256-HEX``."""
+        return f"sha256-{self.hex}"
+
+    def __str__(self) -> str:
+        return f"sha256:{self.hex}"

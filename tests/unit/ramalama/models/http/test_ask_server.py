@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from ramalama.errors import ModelPullError
-from ramalama.models.http.retry import RetryPolicy
-from ramalama.models.transports.api_requests import ask_server, server_of
+from ramalama.models.http.client import ask_server
+from ramalama.models.http.failures import RetryPolicy, server_of
 from tests.doubles.server import FileServer, Reply
 
 

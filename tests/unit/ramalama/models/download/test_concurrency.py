@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ramalama.models.download.limits import AdaptiveConcurrency
+from ramalama.models.download.transfer import AdaptiveConcurrency
 
 
 def test_more_streams_are_added_while_they_bring_more() -> None:

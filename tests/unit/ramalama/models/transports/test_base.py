@@ -1,9 +1,8 @@
-"""What is known of a model before it is fetched, and what is refused for it."""
+"""What is known of a model before it is downloaded, and what is refused after its first bytes."""
 
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -11,12 +10,9 @@ import pytest
 
 from ramalama.errors import ModelUnsupported, WrongEndianness
 from ramalama.models.download.values import Location, RemoteBlob
-from ramalama.models.formats.kinds import FileKind
-from ramalama.models.preview import preview_model, weights_of, with_header_check
+from ramalama.models.formats.model_files import FileKind
 from ramalama.models.reference.reference import ModelRef
-from ramalama.models.transports.base import RemoteArchive, RemoteFile, RemoteModel
-from ramalama.runtimes import find_runtime
-from ramalama_accel.runtime_name import RuntimeName
+from ramalama.models.transports.base import RemoteFile, RemoteModel
 from tests.unit.ramalama.models.formats.made_gguf import gguf
 
 if TYPE_CHECKING:
@@ -50,51 +46,10 @@ def remote(client: httpx2.Client, **kinds: FileKind) -> RemoteModel:
     return RemoteModel(reference=REFERENCE, revision=None, files=files)
 
 
-def test_a_safetensors_model_is_foreseen_to_be_none_of_llama_cpps(client: httpx2.Client) -> None:
-    model = preview_model(
-        remote(client, config_json=FileKind.OTHER, model_safetensors=FileKind.SAFETENSORS)
-    )
-
-    assert model is not None
-    with pytest.raises(ModelUnsupported, match=r"hf://acme/tiny .* use --runtime vllm"):
-        find_runtime(RuntimeName.LLAMA_CPP).check(model)
-    find_runtime(RuntimeName.VLLM).check(model)
-
-
-def test_a_gguf_model_is_foreseen_with_all_that_is_beside_it(client: httpx2.Client) -> None:
-    model = preview_model(
-        remote(
-            client,
-            tiny_gguf=FileKind.GGUF,
-            eyes_gguf=FileKind.PROJECTOR,
-            style_gguf=FileKind.ADAPTER,
-            fast_gguf=FileKind.DRAFT,
-        )
-    )
-
-    assert model is not None
-    assert model.weights == (Path("tiny.gguf"),)
-    assert model.directory is None
-    assert model.projectors == (Path("eyes.gguf"),)
-    assert model.adapters == (Path("style.gguf"),)
-    assert model.draft == Path("fast.gguf")
-
-
-def test_nothing_is_foreseen_of_what_comes_in_archives(client: httpx2.Client) -> None:
-    archive = RemoteArchive(blob=blob(client), prefix="models/")
-
-    assert (
-        preview_model(
-            RemoteModel(reference=REFERENCE, revision=None, files=(), archives=(archive,))
-        )
-        is None
-    )
-
-
 def test_weights_are_what_weighs(client: httpx2.Client) -> None:
     model = remote(client, a_gguf=FileKind.GGUF, b_gguf=FileKind.GGUF, c_json=FileKind.OTHER)
 
-    assert weights_of(model) == 2000
+    assert model.weights_size == 2000
 
 
 @pytest.mark.parametrize(
@@ -110,7 +65,7 @@ def test_weights_are_what_weighs(client: httpx2.Client) -> None:
 def test_a_beginning_that_no_server_would_load_is_refused(
     kind: FileKind, head: bytes, error: type[Exception], client: httpx2.Client
 ) -> None:
-    check = with_header_check(RemoteFile(name="weights", kind=kind, blob=blob(client))).check
+    check = RemoteFile(name="weights", kind=kind, blob=blob(client)).checked_blob.check
 
     assert check is not None
     with pytest.raises(error, match="weights"):
@@ -125,14 +80,13 @@ def test_a_beginning_that_no_server_would_load_is_refused(
     ],
 )
 def test_a_good_beginning_is_taken(kind: FileKind, head: bytes, client: httpx2.Client) -> None:
-    check = with_header_check(RemoteFile(name="weights", kind=kind, blob=blob(client))).check
+    check = RemoteFile(name="weights", kind=kind, blob=blob(client)).checked_blob.check
 
     assert check is not None
     check(head)
 
 
 def test_what_is_no_weights_may_begin_as_it_likes(client: httpx2.Client) -> None:
-    assert (
-        with_header_check(RemoteFile(name="a.json", kind=FileKind.OTHER, blob=blob(client))).check
-        is None
-    )
+    file = RemoteFile(name="a.json", kind=FileKind.OTHER, blob=blob(client))
+
+    assert file.checked_blob is file.blob

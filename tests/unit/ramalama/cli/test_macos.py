@@ -1,0 +1,82 @@
+"""The commands that need no engine, as if on macOS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.doubles import as_if_on_macos
+from tests.doubles.server import FileServer, serve_bytes
+from tests.unit.ramalama.models.formats.made_gguf import gguf
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+
+@pytest.fixture
+def url() -> Generator[str]:
+    with FileServer() as server:
+        server.routes["/tiny.gguf"] = serve_bytes(gguf({}) + bytes(300_000))
+        yield f"{server.url}/tiny.gguf"
+
+
+def on_macos(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    program = as_if_on_macos.__file__
+    env = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    env |= {"RAMALAMA_STORE": f"{home}/store", "XDG_RUNTIME_DIR": f"{home}/run"}
+    command = [sys.executable, program, *words]
+    return subprocess.run(
+        command, env=env, input="", capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_models_come_and_go_on_macos(tmp_path: Path, url: str) -> None:
+    commands = (["pull"], ["pull"], ["inspect"], ["inspect", "--json"], ["rm"])
+    done = [on_macos(tmp_path, *words, url) for words in commands]
+
+    assert [each.returncode for each in done] == [0] * len(commands), done
+    assert on_macos(tmp_path, "list", "--noheading").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["version"],
+        ["--help"],
+        ["run", "--help"],
+        ["list", "--json"],
+        ["gc"],
+        ["rm", "--all"],
+        ["info"],
+        ["info", "--shortnames"],
+        ["completion", "zsh"],
+    ],
+)
+def test_a_command_without_an_engine_works_on_macos(tmp_path: Path, words: list[str]) -> None:
+    done = on_macos(tmp_path, *words)
+
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["ps"], "Start one with: podman machine start"),
+        (["doctor"], "Start one with: podman machine start"),
+        (["chat", "--url", "http://127.0.0.1:9", "Hello"], "cannot be reached"),
+        (["login", "quay.io"], ""),
+    ],
+)
+def test_what_fails_on_macos_fails_with_a_message(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    done = on_macos(tmp_path, *words)
+
+    assert done.returncode not in (0, 1) or message == "cannot be reached"
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
