@@ -118,7 +118,7 @@ class ModelServer:
             StartCancelled: another thread set *cancel*.
         """
         path = self.plan.server.health_path
-        match probe(self.endpoint, path):
+        match probe(self.endpoint, path, cancel=cancel):
             case health.READY:
                 return True
             case health.LOADING:

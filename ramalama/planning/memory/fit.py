@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ramalama.config.defaults import ALL_LAYERS
+from ramalama.config.defaults import ALL_LAYERS, DEFAULT_CONTEXT
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
 from ramalama.runtimes.arguments import context_size
@@ -84,7 +84,9 @@ def fit(
         check_weights(name, weights, capacity)
     context = context_size(options, model.parameters)
     vllm = options.runtime is RuntimeName.VLLM
-    usual = 0 < context <= USUAL_CONTEXT and options.ngl != ALL_LAYERS
+    # What the user chose may exceed what the model was trained with; the default rarely does.
+    largest = USUAL_CONTEXT if options.ctx_size is None else DEFAULT_CONTEXT
+    usual = 0 < context <= largest and options.ngl != ALL_LAYERS
     # To read a GGUF header takes 10 ms, and most starts do not need it.
     if usual and capacity.certainly_fits(weights) and model.directory is None:
         return options
@@ -113,6 +115,8 @@ def _fit_shape(
 
         options = with_cache(options, need.kv_cache)
     layers = _describe_layers(name, need, capacity) if options.ngl == ALL_LAYERS else None
+    if lowered := _describe_lowered(name, options, shape):
+        on_event(Notice(lowered))
     if shortage := describe_shortage(name, need, shape, capacity) or layers:
         on_event(Notice(shortage))
     return options
@@ -165,6 +169,20 @@ def describe_shortage(
     return (
         f"{name} will need about {_parts(need)}, but {capacity}; "
         f"it may be slow or fail; {_remedy(shape, capacity)}"
+    )
+
+
+def _describe_lowered(name: str, options: ServeOptions, shape: ModelShape) -> str | None:
+    """Return a sentence that says that llama-server limits a conversation; None if it does not.
+
+    It does so for each slot. Several conversations share the whole context, so that is kept.
+    """
+    asked, trained = options.ctx_size or 0, shape.trained_context
+    if options.runtime is not RuntimeName.LLAMA_CPP or not trained or asked <= trained:
+        return None
+    return (
+        f"a conversation takes at most {trained} tokens, not {asked}: "
+        f"that is what {name} was trained with"
     )
 
 
