@@ -31,6 +31,11 @@ _UPSTREAM_SCRIPT = "tools.sh"
 _PROMPT_CACHE = 2048
 _MIB = 1 << 20
 
+# For a server on a port: web pages of other hosts than this one may not read its answers, and idle
+# connections, each of which takes a thread for five seconds, delay no others until there are many.
+# By variables, since old builds do not know the options.
+_PUBLISHED = {"LLAMA_ARG_CORS_ORIGINS": "localhost", "LLAMA_ARG_THREADS_HTTP": "256"}
+
 _TAIL = 40  # lines; earlier lines may be about a request that was refused hours ago
 
 # Parameters by Ollama's names, and the server's options for them.
@@ -116,7 +121,11 @@ class LlamaCpp:
         return ServerSpec(
             entrypoint=_entrypoint(environment.image),
             argv=tuple(argv),
-            env={"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)), **by_device},
+            env={
+                "LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)),
+                **by_device,
+                **({} if listen.port is None else _PUBLISHED),
+            },
             health_path="/health",
             wants_gpu=environment.gpu and options.ngl != 0,
         )

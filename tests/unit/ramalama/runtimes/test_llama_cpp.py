@@ -86,6 +86,16 @@ def test_a_server_on_a_port_is_given_the_file_of_its_key() -> None:
     assert words.startswith("--host 0.0.0.0 --port 8080 --api-key-file /run/ramalama/api-key ")
 
 
+@pytest.mark.parametrize(("port", "origins"), [(None, None), (8080, "localhost")])
+def test_only_on_a_port_pages_of_other_hosts_need_to_be_kept_out(
+    port: int | None, origins: str | None
+) -> None:
+    listen = ListenAddress(host="127.0.0.1", port=port)
+    env = LlamaCpp().server(MODEL, OPTIONS, replace(HERE, listen=listen)).env
+
+    assert env.get("LLAMA_ARG_CORS_ORIGINS") == origins
+
+
 @pytest.mark.parametrize(
     ("gpu", "env"),
     [(False, {"LLAMA_ARG_FIT": "off"}), (True, {"LLAMA_ARG_LOG_VERBOSITY": "4"})],
