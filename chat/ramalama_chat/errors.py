@@ -4,6 +4,7 @@
   x ServerGone          the server is not reachable, or stopped in the middle of its answer
   x RequestFailed       the server answered with an error (has .status)
     + ContextExceeded   the conversation is longer than the model's context
+  x NoAnswer            the answer has no text
   x PromptTooLarge      standard input is longer than a prompt may be
   x InputRefused        the user's input is not valid: a command's arguments, a file, a schema
   x KeepAliveExpired    the session's time limit, which the caller set, is over
@@ -50,6 +51,10 @@ class ContextExceeded(RequestFailed):
         super().__init__(message, hint=hint, status=status)
         self.needed = needed
         self.held = held
+
+
+class NoAnswer(ChatError):
+    """The answer is complete, but has no text; raised by programs, since a session yields none."""
 
 
 class PromptTooLarge(ChatError):

@@ -5,8 +5,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.options.chat import JSON_NEEDS_PROMPT, wants_color
-from ramalama.cli.output.terminal import print_error
+from ramalama.cli.options.chat import (
+    JSON_NEEDS_PROMPT,
+    answer_terminal,
+    check_end,
+    explained_context,
+    wants_color,
+)
+from ramalama.cli.output.terminal import Status, print_error
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ def preload_rest(user: InvokingUser, *, one_shot: bool) -> None:
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
     import_module("ramalama_chat.output.reasoning")
+    if sys.stdout.isatty():
+        import_module("ramalama_chat.output.terminal")
     if not one_shot and has_editor(user):
         import_module("ramalama_chat.repl.repl")
         import_module("ramalama_chat.repl.line_editor")
@@ -38,6 +46,24 @@ def has_editor(user: InvokingUser) -> bool:
     """Return whether stdin and stderr are a terminal that can move its cursor."""
     capable = user.env.get("TERM") not in (None, "", "dumb")
     return capable and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+class WaitLine:
+    """Shows what is waited for: in a temporary line on a terminal, else in one that stays."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._status = Status(quiet=quiet)
+        self._quiet = quiet or sys.stderr.isatty()  # the terminal has the temporary line
+
+    def show(self, words: str) -> None:
+        """Show *words*, or "" nothing any more; see `ChatSession.on_wait`."""
+        if not words:
+            self._status.clear()
+            return
+        self._status.show(words)
+        if not self._quiet:
+            self._quiet = True
+            print_error(words)
 
 
 @frozen(kw_only=False)
@@ -52,6 +78,8 @@ class ChatCommand:
 
     def __post_init__(self) -> None:
         self.session.tools = self.tools
+        self.session.on_wait = WaitLine(quiet=self.invocation.quiet).show
+        self.session.shows_progress = sys.stderr.isatty() and not self.invocation.quiet
         parameters = self.session.parameters
         if self.arguments.max_tokens is not None:
             parameters["max_tokens"] = self.arguments.max_tokens
@@ -68,13 +96,18 @@ class ChatCommand:
         *watch* wraps the iterator over the pieces of the answer, for example to measure times.
 
         Raises:
-            ChatError: the model gave no answer.
+            InputRefused: a picture is sent, and the model cannot see.
+            NoAnswer: the model gave no answer.
+            ChatError: the request failed.
         """
+        self._check_abilities()
         text = "\n\n".join((*(self.attached.texts if self.attached else ()), prompt))
-        if self.arguments.json:
-            self._answer_in_json(text, watch)
-        else:
-            self._answer_as_text(text, watch)
+        with explained_context(self.session):
+            if self.arguments.json:
+                self._answer_in_json(text, watch)
+            else:
+                self._answer_as_text(text, watch)
+        check_end(self.session, quiet=self.invocation.quiet or self.arguments.json)
         if self.arguments.stats and self.session.usage is not None:
             print_error(self.session.usage.describe(self.session.context_size()))
 
@@ -93,6 +126,7 @@ class ChatCommand:
 
         if self.arguments.json:
             raise InputRefused(JSON_NEEDS_PROMPT)
+        self._check_abilities()
         user = self.invocation.user
         state = ChatState(
             session=self.session,
@@ -109,9 +143,20 @@ class ChatCommand:
             reader=self._reader(state, has_ended),
             stdout=sys.stdout,
             color=wants_color(self.arguments, self.invocation),
+            terminal=answer_terminal(self.invocation),
             on_interrupt=on_interrupt,
             why_gone=why_gone,
         ).run()
+
+    def _check_abilities(self) -> None:
+        """Refuse pictures for a model that cannot see, and warn of tools that it cannot call."""
+        if not self._images and self.tools is None:
+            return
+        abilities = self.session.abilities()
+        if self._images:
+            abilities.ensure_sees()
+        if self.tools is not None and abilities.calls_tools is False:
+            self._warn("Notice: the model's chat template knows no tools: answers may be made up")
 
     def _answer_in_json(self, text: str, watch: Watch) -> None:
         from ramalama_chat.session.json_report import Report  # noqa: PLC0415 (rarely used)
@@ -126,15 +171,17 @@ class ChatCommand:
         from ramalama_chat.output.reasoning import ReasoningWriter  # noqa: PLC0415 (see above)
 
         color = wants_color(self.arguments, self.invocation)
+        terminal = answer_terminal(self.invocation)
         self.session.counting = self.arguments.stats
         show_reasoning = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
-        reasoning = ReasoningWriter(sys.stderr, color=color)
+        reasoning = ReasoningWriter(sys.stderr, color=color, terminal=terminal)
         pieces = self.session.ask(
             text,
             images=self._images,
             on_reasoning=reasoning.write if show_reasoning else None,
         )
-        write_answer(watch(reasoning.before(pieces)), sys.stdout, color=color)
+        pieces = watch(reasoning.before(pieces))
+        write_answer(pieces, sys.stdout, color=color, terminal=terminal)
 
     @property
     def _images(self) -> tuple[str, ...]:

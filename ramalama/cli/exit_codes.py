@@ -1,7 +1,7 @@
 """The exit codes of the commands.
 
     0    success
-    1    a request failed, or the model has the wrong byte order
+    1    a request failed, an answer has no text, or the model has the wrong byte order
     2    wrong usage, or no such model file
     5    the model cannot be read, or the output cannot be written
     22   an invalid value: reference, model file, setting, file for a chat, missing device, image

@@ -118,7 +118,7 @@ class ModelServer:
             StartCancelled: another thread set *cancel*.
         """
         path = self.plan.server.health_path
-        match probe(self.endpoint, path):
+        match probe(self.endpoint, path, cancel=cancel):
             case health.READY:
                 return True
             case health.LOADING:
@@ -146,12 +146,12 @@ class ModelServer:
             raise OptionRefused(msg)
         self._handle.share(keep_alive=keep_alive)
 
-    def why_ended(self, *, patience: float = 1.0) -> ServerExited | None:
-        """Return why the server ended by itself; None if it still runs after *patience* seconds.
+    def why_ended(self, *, timeout: float = 1.0) -> ServerExited | None:
+        """Return why the server ended by itself; None if it still runs after *timeout* seconds.
 
         It waits because a connection breaks a moment before the engine reports the end.
         """
-        if not self._watch.wait(patience):
+        if not self._watch.wait(timeout):
             return None
         return self._exit_reporter.report()
 

@@ -130,6 +130,11 @@ class Contract:
         containers.clear()
 
     @pytest.fixture
+    def volumes(self) -> Callable[[], set[str]]:
+        """Return the names of the volumes in its storage."""
+        raise NotImplementedError
+
+    @pytest.fixture
     def sleeper(self, image: str) -> ContainerSpec:
         """A container that runs until it is stopped."""
         return ContainerSpec(image=image, command=SLEEP)

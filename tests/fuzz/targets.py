@@ -42,6 +42,7 @@ HOMES: Mapping[str, str] = {
     "settings": "tests.fuzz.settings",
     "log": "tests.fuzz.logs",
     "base": "tests.fuzz.bases",
+    "answer": "tests.fuzz.answer_streams",
     "oci": "tests.fuzz.transports",
     "ollama": "tests.fuzz.transports",
     "huggingface": "tests.fuzz.transports",

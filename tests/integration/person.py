@@ -67,12 +67,12 @@ class Person:
         return self._run([program(name), *words], text)
 
     @contextmanager
-    def start(self, *words: str) -> Generator[subprocess.Popen[str]]:
+    def start(self, *words: str, stdout: int = subprocess.PIPE) -> Generator[subprocess.Popen[str]]:
         """Start the command; it is killed if the block leaves it running."""
         with subprocess.Popen(
             [RAMALAMA, *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             env=self.env,
             text=True,

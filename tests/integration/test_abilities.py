@@ -126,7 +126,7 @@ def test_a_person_is_asked_before_the_call(able: Able, stdio: Stdio) -> None:
     with able.screen("--color=never", stdio.option) as screen:
         screen.wait_for(PROMPT)
         screen.type(f"{SUM}\r")
-        screen.wait_for_text(f"Call {CALL}? [y]es, [n]o, [a]lways:")
+        screen.wait_for_text(f"Tool call: {CALL}\nCall tools: add? [y]es, [n]o, [a]lways:")
         screen.type("y\r")
         screen.wait_for("It is 42.", PROMPT)
         screen.type("/bye\r")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import socket
+import textwrap
+import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.doubles.openai_server import MODEL, OpenAiServer, answer, said, streamed
-from tests.doubles.server import FileServer, Reply
+from tests.doubles.server import FileServer, Reply, Request
 from tests.integration.cli import Cli, eventually
 from tests.integration.person import Person, make_person
 from tests.integration.screen import Screen
@@ -131,6 +134,23 @@ def test_the_key_comes_from_the_environment(
     assert {asked.headers["authorization"] for asked in server.requests} == {f"Bearer {key}"}
 
 
+def test_other_variables_of_openai_change_nothing(person: Person) -> None:
+    meant_for_openai = {
+        "OPENAI_ADMIN_KEY": "ü",
+        "OPENAI_API_TYPE": "azure",
+        "OPENAI_BASE_URL": "http://127.0.0.1:1",
+        "OPENAI_CUSTOM_HEADERS": "X-Gate: ü\nAuthorization: Bearer x",
+        "OPENAI_LOG": "debug",
+        "OPENAI_ORG_ID": "ü",
+        "OPENAI_PROJECT_ID": "ü",
+        "OPENAI_WEBHOOK_SECRET": "ü",
+    }
+    with OpenAiServer(answer("Hi.")) as server:
+        done = person.having(**meant_for_openai).run("chat", "--url", server.url, "Hi")
+
+    assert (done.code, done.out, done.err) == (0, "Hi.\n", "")
+
+
 @pytest.mark.parametrize(
     ("reply", "complaint"),
     [
@@ -155,8 +175,9 @@ def test_the_key_comes_from_the_environment(
             id="another-json",
         ),
         pytest.param(
-            streamed(b"<html>hello</html>"),
-            "the model server stopped in the middle of its answer",
+            streamed(b"<html><title>It works!</title></html>"),
+            "the server sent a web page instead of an answer: It works!; "
+            "is it a model server, and is the URL right?",
             id="no-sse",
         ),
     ],
@@ -204,12 +225,100 @@ def test_an_answer_that_breaks_off_is_never_asked_for_twice(
     assert len(server.questions) == 1
 
 
+@pytest.mark.parametrize(
+    ("reply", "code", "out", "err"),
+    [
+        (answer("He"), 0, "He\n", ""),
+        (
+            answer("He", finish="length"),
+            0,
+            "He\n",
+            (
+                "Notice: the answer is cut off: the context is full; "
+                "start the server with a context of 512 tokens, or send less\n"
+            ),
+        ),
+        (
+            answer("He", finish="content_filter"),
+            0,
+            "He\n",
+            "Notice: the answer is cut off: the server's filter has stopped it\n",
+        ),
+        (
+            answer("He", finish="ab\x1bort"),
+            0,
+            "He\n",
+            "Notice: the answer is cut off: the server says ab\\x1bort\n",
+        ),
+        (answer(), 1, "", "Error: the model gave no answer\n"),
+        (answer(" \n"), 1, " \n", "Error: the model gave no answer\n"),
+        (
+            answer(finish="content_filter"),
+            1,
+            "",
+            "Error: the model gave no answer: the server's filter has stopped it\n",
+        ),
+        (
+            streamed(said(None, reasoning="Hm."), said(None, finish="stop")),
+            1,
+            "",
+            (
+                "Error: the model only reasoned, and gave no answer; "
+                "--think off makes it answer at once\n"
+            ),
+        ),
+    ],
+)
+def test_an_answer_that_is_less_than_asked_for_is_one_line_with_the_reason(
+    person: Person, reply: Reply, code: int, out: str, err: str
+) -> None:
+    with OpenAiServer(reply, context=64) as server:
+        done = person.run("chat", "--url", server.url, "Hi")
+
+    assert (done.code, done.out, done.err) == (code, out, err)
+
+
+def test_the_limit_of_an_answer_is_told_apart_from_a_full_context(person: Person) -> None:
+    with OpenAiServer(answer("He", finish="length")) as server:
+        done = person.run("chat", "--url", server.url, "--max-tokens=2", "Hi")
+
+    limit = "the answer is cut off after 2 tokens; --max-tokens raises the limit"
+    assert (done.code, done.out, done.err) == (0, "He\n", f"Notice: {limit}\n")
+
+
+def test_json_of_an_empty_answer_is_printed_and_rc_is_1(person: Person) -> None:
+    with OpenAiServer(answer(finish="length"), context=64) as server:
+        done = person.run("chat", "--url", server.url, "--json", "Hi")
+
+    assert (done.code, json.loads(done.out)["finish_reason"]) == (1, "length")
+    assert done.err.startswith("Error: the model gave no answer: the context is full; ")
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_is_busy_is_asked_again(person: Person, status: int) -> None:
     with OpenAiServer(Reply(status=status), answer("Hello.")) as server:
         done = person.run("chat", "--url", server.url, "Hi")
 
     assert (done.code, done.out, done.err) == (0, "Hello.\n", "")
+
+
+def test_a_server_that_loads_its_model_is_waited_for(person: Person) -> None:
+    loading = Reply.of_json({"error": {"message": "Loading model"}}, status=503)
+    with OpenAiServer(answer("Hello.")) as server:
+        listed = server.routes["/v1/models"]
+        refusals = [loading] * 6
+
+        def answer_models(asked: Request) -> Reply:
+            return refusals.pop() if refusals else listed(asked)
+
+        server.routes["/v1/models"] = answer_models
+        done = person.run("chat", "--url", server.url, "Hi")
+
+    assert (done.code, done.out, done.err) == (
+        0,
+        "Hello.\n",
+        "Loading the model \N{HORIZONTAL ELLIPSIS}\n",
+    )
 
 
 @pytest.mark.parametrize(
@@ -285,6 +394,58 @@ def test_the_talk_goes_on_after_each_failure(person: Person) -> None:
 
     messages = [question["messages"] for question in server.questions]
     assert messages == [[{"role": "user", "content": "Hi"}]] * 5
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.1, 0.2])
+def test_ctrl_c_twice_stops_the_answer_and_the_talk_goes_on(person: Person, pause: float) -> None:
+    replies = (streamed(said("He"), stall=True), answer("Hello."))
+    with OpenAiServer(*replies) as server:
+        screen = Screen(chatting(person, server.url))
+        screen.wait_for(PROMPT)
+        screen.type("Hi\r")
+        screen.wait_for_text("\nHe")
+        screen.type("\x03")
+        time.sleep(pause)
+        screen.type("\x03")
+        screen.wait_for_text("(stopped)")
+        screen.wait_until(lambda: screen.lines[-1] == PROMPT)
+        time.sleep(0.2)
+        assert screen.text.count("once more leaves") <= 1
+        screen.type("Hi\r")
+        screen.wait_for("Hello.", PROMPT)
+        screen.type("\x03")
+        screen.wait_for(PROMPT, "(/bye, Ctrl-D, or Ctrl-C once more leaves)", PROMPT)
+        time.sleep(1.1)
+        screen.type("\x03")
+
+        assert screen.wait_for_end() == 0
+
+
+def test_keys_typed_during_an_answer_wait_for_the_prompt_and_words_are_wrapped(
+    person: Person,
+) -> None:
+    text = "The quick brown fox jumps over the lazy dog. " * 5
+    words = [f"{word} " for word in text.split()]
+    with OpenAiServer(replace(answer(*words), rate=4000)) as server:
+        screen = Screen(chatting(person, server.url))
+        screen.wait_for(PROMPT)
+        screen.type("Hi\r")
+        screen.wait_for_text("\nThe quick")
+        screen.type("typed ahead")
+        screen.wait_for(*textwrap.wrap(text, 100), f"{PROMPT}typed ahead")
+        screen.type("\x03")
+        screen.wait_for(f"{PROMPT}typed ahead", PROMPT)
+        screen.type("/bye\r")
+
+        assert screen.wait_for_end() == 0
+
+
+def test_a_pipe_gets_an_answer_as_it_is(person: Person) -> None:
+    text = "word " * 100
+    with OpenAiServer(answer(text)) as server:
+        done = person.run("chat", "--url", server.url, "Hi")
+
+    assert done.out == f"{text}\n"
 
 
 def test_oldest_turns_are_forgotten_when_the_context_is_full(person: Person) -> None:

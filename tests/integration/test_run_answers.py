@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.cli import SMALL, Cli, exit_code, saying
+from tests.integration.made_sight import make_picture
+from tests.integration.tool_servers import make_stdio
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +79,51 @@ def test_an_answer_has_no_more_tokens_than_allowed(cli: Cli, model: Path) -> Non
 
     told = json.loads(done.out)
     assert (told["usage"]["completion_tokens"], told["finish_reason"]) == (3, "length")
+
+
+def test_an_answer_that_is_cut_off_says_why_and_what_helps(cli: Cli, model: Path) -> None:
+    done = cli.run("run", "--ctx-size=16384", "--temp=0", "--max-tokens=3", str(model), "Count.")
+
+    limit = "the answer is cut off after 3 tokens; --max-tokens raises the limit"
+    trained = "a conversation takes at most 8192 tokens, not 16384: that is what"
+    assert done.code == 0
+    assert done.out != ""
+    assert f"Notice: {limit}\n" in done.err
+    assert f"Notice: {trained} file://{model} was trained with\n" in done.err
+
+
+def test_a_full_context_names_the_option_and_its_value(cli: Cli, model: Path) -> None:
+    endless = (*SMALL, "--runtime-args=--ignore-eos")
+    cut_off = cli.run("run", *endless, str(model), "Count.")
+    done = cli.run("run", *endless, str(model), "Is it? " * 3000)
+
+    assert cut_off.code == 0
+    remedy = "use --ctx-size 512, or send less"
+    assert cut_off.err.endswith(f"Notice: the answer is cut off: the context is full; {remedy}\n")
+    remedy = "use --ctx-size 8192, all that the model was trained with, and send less"
+    assert done.complaint.endswith(f"and the model's context holds 256; {remedy}")
+
+
+def test_a_picture_is_refused_by_a_model_that_cannot_see(
+    cli: Cli, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "red.png").write_bytes(make_picture("red"))
+
+    done = cli.run("run", f"--picture={tmp_path}/red.png", *SMALL, str(model), "Which colour?")
+
+    assert done.code == 22
+    assert done.complaint.startswith("the model cannot see pictures")
+
+
+def test_tools_that_the_chat_template_does_not_know_are_told(
+    cli: Cli, model: Path, tmp_path: Path
+) -> None:
+    words = (make_stdio(tmp_path).option, *SMALL, "--max-tokens=3", str(model), "1 + 2?")
+
+    done = cli.run("run", *words)
+
+    assert done.code == 0
+    assert "Notice: the model's chat template knows no tools: answers may be made up\n" in done.err
 
 
 def test_statistics_go_to_stderr(cli: Cli, model: Path) -> None:

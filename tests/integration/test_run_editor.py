@@ -290,9 +290,21 @@ def test_statistics_and_parameters_are_the_servers(cli: Cli, model: Path) -> Non
         screen.type("/set num_predict 4\r")
         screen.wait_for("num_predict is 4 from now on.", PROMPT)
         screen.type("Count.\r")
-        screen.wait_for_text("(cut off: after 4 tokens, see /set max_tokens)")
+        screen.wait_for_text(
+            "(the answer is cut off after 4 tokens; /set max_tokens raises the limit)"
+        )
         screen.wait_for_text("answer 4 tokens in ")
         screen.wait_for_text("of 256)")
+
+
+def test_the_progress_of_a_long_prompt_is_shown_until_the_first_word(cli: Cli, model: Path) -> None:
+    question = "Is it blue? " * 200
+    with talking(cli, "--ctx-size=2048", *saying("Yes."), str(model)) as screen:
+        screen.type(f"{PASTE}{question}{END_OF_PASTE}\r")
+        screen.wait_for("Yes.", PROMPT)
+
+        assert "\r\x1b[KProcessing the prompt: 0%" in screen.raw
+        assert "Processing" not in screen.text
 
 
 def test_a_full_context_forgets_the_oldest_turns(cli: Cli, model: Path) -> None:
@@ -319,9 +331,7 @@ def test_a_picture_for_a_model_that_is_blind_is_one_line(cli: Cli, model: Path) 
     (cli.home / "dot.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with talking(cli, *SMALL, *saying("Yes."), str(model)) as screen:
         screen.type("/image ~/dot.png\r")
-        screen.wait_for("Attached to your next message.", PROMPT)
-        screen.type("What is it?\r")
-        screen.wait_for_text("image input is not supported")
+        screen.wait_for_text("Error: the model cannot see pictures")
         screen.type("Hi\r")
         screen.wait_for("Yes.", PROMPT)
 

@@ -17,9 +17,10 @@ LONGEST_LINE = 1000  # characters
 # U+2029 end a line in some programs, and U+001C to U+001F do in Python.
 _SPACES = dict.fromkeys(map(ord, "\t\n\r\u00a0\u202f\u3000"), " ")
 # `str.isprintable` is False for the categories "Other" and "Separator", except the space. It is
-# True for these letters and marks, although they are invisible (Default_Ignorable_Code_Point).
+# True for these letters, marks and the empty Braille pattern, although they are invisible
+# (Default_Ignorable_Code_Point, and U+2800).
 # U+FE00 to U+FE0F are not in the set, because emoji need them.
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0")
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
 _SELECTORS = range(0xE0100, 0xE01F0)  # variation selectors 17 to 256
 
 

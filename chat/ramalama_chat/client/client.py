@@ -5,16 +5,38 @@ import ssl
 import httpx2
 
 from ramalama_chat.client._openai import openai
+from ramalama_chat.client.bounds import bound, bound_async
 from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
 from ramalama_chat.client.socket_transport import AsyncSocketTransport, SocketTransport
 
 _CONNECT_TIMEOUT = 5.0
 
-# The headers that the API needs. openai adds more: the user's organization and the content of
-# OPENAI_CUSTOM_HEADERS, both meant for api.openai.com, and a description of this machine.
+# The headers that the API needs; openai adds a description of this machine.
 _HEADERS = frozenset(
     {"accept", "authorization", "connection", "content-length", "content-type", "host"}
 )
+_DEFAULT_HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+class Client(openai.OpenAI):
+    """The SDK's client, without the headers that OPENAI_* variables add for api.openai.com.
+
+    They are not only superfluous: a value that no header carries would make every request fail.
+    """
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        """The headers of every request."""
+        return {**_DEFAULT_HEADERS}
+
+
+class AsyncClient(openai.AsyncOpenAI):
+    """The same as `Client`, asynchronous."""
+
+    @property
+    def default_headers(self) -> dict[str, str | openai.Omit]:
+        """The headers of every request."""
+        return {**_DEFAULT_HEADERS}
 
 
 def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.OpenAI:
@@ -24,7 +46,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
     long prompt on a slow machine takes minutes before the first word.
     """
     reveal_nothing = HeaderFilter(_key(endpoint))
-    return openai.OpenAI(
+    return Client(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
@@ -33,7 +55,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
             transport=_transport(endpoint),
             trust_env=False,  # neither a proxy nor .netrc is for a local server
             follow_redirects=False,
-            event_hooks={"request": [reveal_nothing.apply]},
+            event_hooks={"request": [reveal_nothing.apply], "response": [bound]},
         ),
     )
 
@@ -41,7 +63,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
 def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.AsyncOpenAI:
     """Return an asynchronous client; see `open_client`."""
     reveal_nothing = HeaderFilter(_key(endpoint))
-    return openai.AsyncOpenAI(
+    return AsyncClient(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
@@ -50,13 +72,16 @@ def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> op
             transport=_async_transport(endpoint),
             trust_env=False,
             follow_redirects=False,
-            event_hooks={"request": [reveal_nothing.apply_async]},
+            event_hooks={"request": [reveal_nothing.apply_async], "response": [bound_async]},
         ),
     )
 
 
 class HeaderFilter:
-    """Removes from each request the headers that the server does not need."""
+    """Removes from each request the headers that the server does not need.
+
+    It asks for no compression; see `ramalama_chat.client.bounds`.
+    """
 
     def __init__(self, api_key: str | None) -> None:
         # The SDK requires a key. A server without a key ignores this word; any other rejects it.
@@ -67,6 +92,7 @@ class HeaderFilter:
         for name in set(request.headers) - _HEADERS:
             del request.headers[name]
         request.headers["authorization"] = f"Bearer {self.api_key}"
+        request.headers["accept-encoding"] = "identity"
 
     async def apply_async(self, request: httpx2.Request) -> None:
         """Do the same as `apply`, for an asynchronous client."""

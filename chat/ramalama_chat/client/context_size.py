@@ -1,32 +1,78 @@
-"""Ask a server how many tokens its context holds."""
+"""Ask a server how many tokens its context holds, and what helps if that is too little."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import httpx2
+
 from ramalama_chat.client._openai import openai
+from ramalama_chat.client.requests import get_json
 from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 _TIMEOUT = 5.0  # seconds; the size is not worth a longer wait
+_ROOM = 256  # tokens for an answer
 
 
-def ask_context_size(client: "OpenAI", model: str) -> int | None:
-    """Return how many tokens the context of *model* holds; None if the server does not say.
+@dataclass(frozen=True, slots=True)
+class ContextSize:
+    """How many tokens a model's context *holds*, and with how many it was *trained*.
+
+    None means that the server does not say.
+    """
+
+    holds: int | None = None
+    trained: int | None = None
+
+    def remedy(self, option: str | None, needed: int | None) -> str:
+        """Return what helps if *needed* tokens do not fit; None means that they just do not fit.
+
+        *option* sets the size when the server is started; None if that is not ours to say.
+        """
+        if self.holds and self.trained and self.holds >= self.trained:
+            return f"send less: the model was trained with {self.trained} tokens at most"
+        if needed is None and self.holds is None:
+            return f"use a larger {option}" if option else "start the server with a larger context"
+        least = max(needed or 0, self.holds or 0) + _ROOM
+        largest = self.trained or least * 2
+        size = min(1 << (least - 1).bit_length(), largest)
+        use = (
+            f"use {option} {size}"
+            if option
+            else f"start the server with a context of {size} tokens"
+        )
+        return (
+            f"{use}, or send less"
+            if size >= least
+            else f"{use}, all that the model was trained with, and send less"
+        )
+
+
+def ask_context_size(client: "OpenAI", model: str) -> ContextSize:
+    """Ask for the size of the context of *model*.
 
     The size is in the list of models: "max_model_len" in vLLM's, "meta.n_ctx" in llama-server's.
     """
+    entry = find_model(client, model)
+    found = entry.get("meta")
+    meta = found if is_object(found) else {}
+    holds, trained = entry.get("max_model_len") or meta.get("n_ctx"), meta.get("n_ctx_train")
+    return ContextSize(
+        holds=holds if is_count(holds) else None, trained=trained if is_count(trained) else None
+    )
+
+
+def find_model(client: "OpenAI", model: str) -> Mapping[str, object]:
+    """Return the entry of *model* in the server's list; an empty one if there is none."""
     try:
-        answer: object = client.get("/models", cast_to=object, options={"timeout": _TIMEOUT})
-    except (openai.OpenAIError, ValueError, RecursionError):  # no answer, or none in JSON
-        return None
-    entries = [entry for entry in read_models(answer) if entry.get("id") == model]
-    if not entries:
-        return None
-    meta = entries[0].get("meta")
-    length = entries[0].get("max_model_len") or (meta.get("n_ctx") if is_object(meta) else None)
-    return length if is_count(length) else None
+        answer = get_json(client, "/models", timeout=_TIMEOUT)
+    except (openai.OpenAIError, httpx2.RequestError, ValueError):  # no answer, or none in JSON
+        return {}
+    found = [entry for entry in read_models(answer) if entry.get("id") == model]
+    return found[0] if found else {}
 
 
 def read_models(answer: object) -> Sequence[Mapping[str, object]]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
 
 from ramalama_chat.client._openai import openai
+from ramalama_chat.client.bounds import AnswerRefused
 from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone
-from ramalama_values.json import is_count, is_object
+from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _NO_ACCESS = frozenset({401, 403})  # unauthorized; forbidden
+_MEMBERS = ("error", "message", "detail", "msg")
+_TITLE = r"(?is)<title[^>]*>\s*([^<]+)"
 
 
 @contextmanager
@@ -27,10 +31,9 @@ def chat_errors() -> Generator[None]:
     except openai.APIStatusError as exc:
         raise _refusal(exc) from exc
     except openai.APIConnectionError as exc:
-        raise ServerGone(_absence(exc)) from exc
-    except openai.APIError as exc:  # an error that the server put into the stream
-        msg = f"the server failed in the middle of its answer: {one_line(exc.message)}"
-        raise RequestFailed(msg) from exc
+        raise _absence(exc.__cause__) from exc
+    except httpx2.RequestError as exc:
+        raise _absence(exc) from exc
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
         msg = f"the request failed: {one_line(str(exc))}"
         raise ChatError(msg) from exc
@@ -56,28 +59,62 @@ def opening_errors() -> Generator[None]:
         raise ServerGone(msg, hint=hint) from exc
 
 
-def _absence(exc: openai.APIConnectionError) -> str:
-    match exc.__cause__:
+def _absence(cause: BaseException | None) -> ChatError:
+    match cause:
+        case AnswerRefused():
+            return ChatError(f"the server {cause}")
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
-            return f"the model server cannot be reached: {one_line(str(exc.__cause__))}"
+            return ServerGone(f"the model server cannot be reached: {one_line(str(cause))}")
         case httpx2.TimeoutException():
-            return "the model server stopped answering"
+            return ServerGone("the model server stopped answering")
         case _:
-            return "the model server went away in the middle of the answer"
+            return ServerGone("the model server went away in the middle of the answer")
 
 
 def _refusal(exc: openai.APIStatusError) -> RequestFailed:
+    status = exc.status_code
     # The body comes from the server; the SDK has unwrapped "error" if the body had it.
-    answer: object = exc.body
-    body: Mapping[str, object] = answer if is_object(answer) else {}
+    words = said(exc.body)
+    hint = "set RAMALAMA_API_KEY to its key" if status in _NO_ACCESS else None
+    msg = f"the server refused the request (HTTP {status}): {words or 'without a reason'}"
+    return _failure(exc.body, msg, hint=hint, status=status)
+
+
+def failure(value: object, *, begun: bool) -> RequestFailed:
+    """Return the error that the server reports by *value*, in an answer that may have *begun*."""
+    what = "failed in the middle of its answer" if begun else "refused the request"
+    msg = f"the server {what}: {said(value) or 'without a reason'}"
+    return _failure(value.get("error") if is_object(value) else None, msg)
+
+
+def _failure(
+    reported: object, msg: str, *, hint: str | None = None, status: int | None = None
+) -> RequestFailed:
+    body: Mapping[str, object] = reported if is_object(reported) else {}
     held, needed = body.get("n_ctx"), body.get("n_prompt_tokens")
     if is_count(held) and is_count(needed):  # llama-server sends these counts
         msg = f"the conversation takes {needed} tokens, and the model's context holds {held}"
-        return ContextExceeded(msg, status=exc.status_code, needed=needed, held=held)
-    said = body.get("message")
-    words = one_line(said if isinstance(said, str) else exc.response.text)
-    hint = "set RAMALAMA_API_KEY to its key" if exc.status_code in _NO_ACCESS else None
-    msg = f"the server refused the request (HTTP {exc.status_code}): {words or 'without a reason'}"
+        return ContextExceeded(msg, status=status, needed=needed, held=held)
     # vLLM puts the numbers into a sentence: "maximum context length is 2048 tokens. However, …"
-    too_long = "context length" in words
-    return (ContextExceeded if too_long else RequestFailed)(msg, hint=hint, status=exc.status_code)
+    too_long = "context length" in msg
+    return (ContextExceeded if too_long else RequestFailed)(msg, hint=hint, status=status)
+
+
+def said(value: object) -> str:
+    """Return in one line what a server says of its failure, in JSON or in a page; "" if nothing."""
+    while value and not isinstance(value, str):
+        inner = value[0] if is_array(value) else _member(value)
+        if inner is None:
+            return one_line(repr(value))
+        value = inner
+    if not isinstance(value, str):
+        return ""
+    title = re.search(_TITLE, value)
+    return one_line(title[1] if title else value)
+
+
+def _member(value: object) -> object:
+    """Return what an object says; "detail" and "msg" are the words of servers made with FastAPI."""
+    if not is_object(value):
+        return None
+    return next((value[name] for name in _MEMBERS if value.get(name)), None)

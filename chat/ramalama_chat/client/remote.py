@@ -2,16 +2,19 @@
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.client import HeaderFilter, no_tls
+from ramalama_chat.client.bounds import bound
+from ramalama_chat.client.client import Client, HeaderFilter, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK
 from ramalama_chat.client.failures import chat_errors, opening_errors
+from ramalama_chat.client.patience import send_patiently
+from ramalama_chat.client.requests import get_json
 from ramalama_chat.errors import ChatError, InputRefused
 from ramalama_values.text import one_line
 
@@ -40,7 +43,7 @@ def open_remote(
         msg = "the API key has characters that an HTTP header cannot carry, such as a space"
         raise InputRefused(msg)
     header_filter = HeaderFilter(api_key)
-    return openai.OpenAI(
+    return Client(
         api_key=header_filter.api_key,
         base_url=_base_url(parts),
         timeout=httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT),
@@ -62,8 +65,12 @@ def choose_key(url: str, env: Mapping[str, str]) -> str | None:
     return env.get("RAMALAMA_API_KEY") or general or None
 
 
-def choose_model(client: openai.OpenAI, name: str | None) -> str:
+def choose_model(
+    client: openai.OpenAI, name: str | None, *, on_loading: Callable[[], None] = lambda: None
+) -> str:
     """Return *name*, or the name of the server's only model if *name* is None.
+
+    A server that still loads its model is waited for; see `send_patiently`.
 
     Raises:
         InputRefused: the server has several models, and *name* is None.
@@ -72,8 +79,13 @@ def choose_model(client: openai.OpenAI, name: str | None) -> str:
     """
     if name is not None:
         return name
-    with chat_errors(), opening_errors():
-        answer: object = client.get("/models", cast_to=object)
+
+    def ask() -> object:
+        with opening_errors():
+            return get_json(client, "/models")
+
+    with chat_errors():
+        answer = send_patiently(ask, on_loading)
         models = [
             model for entry in read_models(answer) if isinstance(model := entry.get("id"), str)
         ]
@@ -117,7 +129,7 @@ def _open_http(parts: SplitResult, header_filter: HeaderFilter) -> httpx2.Client
             verify=ssl.create_default_context() if parts.scheme == "https" else no_tls(),
             trust_env=parts.scheme != "unix" and parts.hostname not in LOOPBACK,
             follow_redirects=False,
-            event_hooks={"request": [header_filter.apply]},
+            event_hooks={"request": [header_filter.apply], "response": [bound]},
         )
     except (httpx2.InvalidURL, ImportError, ValueError) as exc:
         # The exception's message may contain a password.

@@ -7,16 +7,24 @@ from typing import TextIO
 from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
 from ramalama_chat.output.answer import write_answer
 from ramalama_chat.output.reasoning import ReasoningWriter
+from ramalama_chat.output.terminal import AnswerTerminal
 from ramalama_chat.repl.context_window import ask_within_context
 from ramalama_chat.repl.state import ChatState, Question
 from ramalama_chat.session.conversation import Exchange
+from ramalama_chat.session.ending import Remedies, describe_end
 
 _NEARLY_FULL = 0.8  # of the context
+_REMEDIES = Remedies(
+    limit="/set max_tokens raises the limit",
+    reasoning="/think off lets it answer at once",
+)
 
 
 @dataclass(slots=True, kw_only=True)
 class Asker:
     """Asks the model, and shows the answer on *stdout*, in color if *color* is set.
+
+    *terminal* is that of *stdout*; None if it is none, or a dumb one.
 
     *why_gone* returns the error that explains why the server has ended, or None if it may still
     run.
@@ -26,6 +34,7 @@ class Asker:
     stdout: TextIO
     color: bool
     why_gone: Callable[[], Exception | None]
+    terminal: AnswerTerminal | None = None
     _context: int | None = field(default=None, init=False)
     _context_asked: bool = field(default=False, init=False)
 
@@ -48,7 +57,8 @@ class Asker:
             msg = f"{exc} (/retry asks again)"
             raise ChatError(msg) from exc
         except ContextExceeded as exc:
-            msg = f"{exc}; your message alone is too long"
+            remedy = state.session.larger_context(exc.needed)
+            msg = f"{exc}; your message alone is too long; {remedy}"
             raise ChatError(msg) from exc
         finally:
             if self._last_exchange() is not before:
@@ -57,7 +67,7 @@ class Asker:
 
     def _show(self, question: Question) -> None:
         state = self.state
-        reasoning = ReasoningWriter(state.stderr, color=self.color)
+        reasoning = ReasoningWriter(state.stderr, color=self.color, terminal=self.terminal)
         pieces = ask_within_context(
             state.session,
             question.prompt,
@@ -65,16 +75,15 @@ class Asker:
             on_reasoning=reasoning.write if state.think else None,
             on_dropped=lambda count: state.tell(_dropped(count)),
         )
-        write_answer(reasoning.before(pieces), self.stdout, color=self.color)
+        write_answer(
+            reasoning.before(pieces), self.stdout, color=self.color, terminal=self.terminal
+        )
 
     def _report_end(self) -> None:
         state, usage = self.state, self.state.session.usage
         context = self._context_size()
-        if state.session.finish_reason == "length":
-            most = state.session.parameters.get("max_tokens")
-            by_limit = usage is not None and usage.completion_tokens == most
-            why = f"after {most} tokens, see /set max_tokens" if by_limit else "the context is full"
-            state.tell(f"(cut off: {why})")
+        if problem := describe_end(state.session, _REMEDIES):
+            state.tell(f"({problem})")
         if usage is None:
             return
         if state.stats:

@@ -18,7 +18,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 from ramalama_chat.errors import ServerGone
 from ramalama_chat.repl.commands.completion import continue_command
 from ramalama_chat.repl.input import Message, is_complete, parse_message
-from ramalama_chat.repl.state import ChatState
+from ramalama_chat.repl.state import HOW_TO_LEAVE, ChatState
 from ramalama_chat.text import ControlFilter
 
 _POLL_INTERVAL = 0.5  # seconds
@@ -30,8 +30,8 @@ class LineEditor:
 
     Enter sends the message, unless the line ends with a backslash or stands between three quotes.
     Alt-Enter begins a new line. Pasted text is one message. Ctrl-C clears the line, or leaves if
-    the line is empty. *has_ended* is called regularly, so that a user at the prompt learns at once
-    that the server has ended.
+    the line is empty and no answer has just ended. *has_ended* is called regularly, so that a user
+    at the prompt learns at once that the server has ended.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class LineEditor:
         vi: bool = False,
         has_ended: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._state = state
         self._has_ended = has_ended
         self._history = state.history
         # The cursor's position is not queried: an answer that comes late would be read as typed
@@ -73,8 +74,10 @@ class LineEditor:
             try:
                 text = self._edit()
             except _Cleared as cleared:
-                if not cleared.typed:
+                if not cleared.typed and not self._state.has_just_answered:
                     return None
+                if not cleared.typed:
+                    self._state.tell(HOW_TO_LEAVE)
             except EOFError:
                 return None
             else:

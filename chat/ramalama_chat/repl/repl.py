@@ -3,17 +3,19 @@
 Only answers go to the output stream; prompts, notes and errors go to the error stream.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
 from ramalama_chat.errors import ChatError
 from ramalama_chat.input.attachments import Attachments
+from ramalama_chat.output.terminal import AnswerTerminal
 from ramalama_chat.repl.ask import Asker
 from ramalama_chat.repl.commands.outcome import Then
 from ramalama_chat.repl.commands.table import find_command
 from ramalama_chat.repl.input import Message, read_message
-from ramalama_chat.repl.state import ChatState, Question
+from ramalama_chat.repl.state import HOW_TO_LEAVE, ChatState, Question
 
 CONTINUATION_PREFIX = "... "
 
@@ -54,15 +56,18 @@ class LineReader:
 class Repl:
     """A prompt loop between a reader and a chat session.
 
-    *color* is for the answers. *on_interrupt* is called when this loop handles Ctrl-C, which stops
-    an answer or a command, or leaves the loop. *why_gone* is called when the server does not
-    answer; it returns the exception that ends the loop, or None if the session can continue.
+    *color* is for the answers, and *terminal* is where they are read. *on_interrupt* is called when
+    this loop handles Ctrl-C, which stops an answer or a command, or leaves the loop. Within a
+    second of an answer's end it does not leave, since it was meant for the answer. *why_gone* is
+    called when the server does not answer; it returns the exception that ends the loop, or None if
+    the session can continue.
     """
 
     state: ChatState
     reader: Reader
     stdout: TextIO
     color: bool = False
+    terminal: AnswerTerminal | None = None
     on_interrupt: Callable[[], None] = lambda: None
     why_gone: Callable[[], Exception | None] = lambda: None
 
@@ -79,26 +84,34 @@ class Repl:
             stdout=self.stdout,
             color=self.color,
             why_gone=self.why_gone,
+            terminal=self.terminal,
         )
-        while (message := self._read()) is not None:
+        reading, interrupted = False, None
+        # One block around all of it: a second Ctrl-C must not find a gap. Between the first one and
+        # `on_interrupt` it is ignored; until then the exception is kept, so that it counts as
+        # caught.
+        while True:
             try:
-                then = self._take(message, asker)
+                if interrupted is not None:
+                    self.on_interrupt()
+                    interrupted = None
+                reading = True
+                message = self.reader.read()
+                reading = False
+                if message is None or self._take(message, asker) is Then.LEAVE:
+                    return
             except ChatError as exc:
+                if reading:
+                    raise
                 self.state.tell(f"Error: {exc}")
-                continue
-            except KeyboardInterrupt:
-                self.on_interrupt()
-                self.state.tell("(stopped)")
-                continue
-            if then is Then.LEAVE:
-                return
-
-    def _read(self) -> Message | None:
-        try:
-            return self.reader.read()
-        except KeyboardInterrupt:
-            self.on_interrupt()
-            return None
+            except KeyboardInterrupt as exc:
+                interrupted = exc
+                if reading and not self.state.has_just_answered:
+                    self.on_interrupt()
+                    return
+                self.state.tell(HOW_TO_LEAVE if reading else "(stopped)")
+            if not reading:
+                self.state.answered_at = time.monotonic()
 
     def _take(self, message: Message, asker: Asker) -> Then:
         """Run the command in *message*, or answer it."""

@@ -1,16 +1,21 @@
 """The state of a chat at a terminal: the session, and what the commands change."""
 
+import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from ramalama_chat.client.abilities import Abilities
 from ramalama_chat.input.attachments import Attachments
 from ramalama_chat.repl.history import History
 from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.usage import Usage
 from ramalama_chat.text import ControlFilter
 from ramalama_chat.tools.tool import Tool
+
+HOW_TO_LEAVE = "(/bye, Ctrl-D, or Ctrl-C once more leaves)"
+_AFTERMATH = 1.0  # seconds
 
 
 class ChatProtocol(Protocol):
@@ -39,6 +44,16 @@ class ChatProtocol(Protocol):
         ...
 
     @property
+    def is_empty(self) -> bool:
+        """Whether the last answer has no text but white space."""
+        ...
+
+    @property
+    def has_reasoned(self) -> bool:
+        """Whether the last answer has reasoning."""
+        ...
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens and times of the last answer."""
         ...
@@ -57,6 +72,14 @@ class ChatProtocol(Protocol):
         """Return how many tokens the context holds; None if that is unknown."""
         ...
 
+    def abilities(self) -> Abilities:
+        """Ask the server what the model is able to do."""
+        ...
+
+    def larger_context(self, needed: int | None = None) -> str:
+        """Return what helps if *needed* tokens do not fit, or if the context just became full."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -72,7 +95,8 @@ class ChatState:
 
     *think* lets the model reason, and shows its reasoning. *stats* shows statistics of each answer.
     *unanswered* is the last question if it got no answer, for `/regenerate`. *tools* are the tools
-    that the model may call.
+    that the model may call. *answered_at* is when the last answer ended, a value of
+    `time.monotonic`.
     """
 
     session: ChatProtocol
@@ -84,6 +108,12 @@ class ChatState:
     attachments: Attachments = field(default_factory=Attachments)
     unanswered: Question | None = None
     tools: Sequence[Tool] = ()
+    answered_at: float = float("-inf")
+
+    @property
+    def has_just_answered(self) -> bool:
+        """Whether an answer ended less than a second ago, so that Ctrl-C is meant for it."""
+        return time.monotonic() - self.answered_at < _AFTERMATH
 
     def tell(self, note: str) -> None:
         """Print *note* to the error stream; control sequences in it are removed."""

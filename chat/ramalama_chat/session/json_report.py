@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Generator
 from contextlib import closing
+from io import StringIO
 
 from ramalama_chat.session.session import ChatSession
 
@@ -15,22 +16,22 @@ class Report:
 
     def __init__(self, session: ChatSession) -> None:
         self._session = session
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
+        self._text = StringIO()
+        self._reasoning = StringIO()
         self._began = time.perf_counter()
         self._first: float | None = None
         session.counting = True
 
     def note_reasoning(self, thought: str) -> None:
         """Add a piece of the model's reasoning."""
-        self._reasoning.append(thought)
+        self._reasoning.write(thought)
 
     def collect(self, pieces: Generator[str, None, None]) -> None:
         """Read the answer to its end, and close *pieces*."""
         with closing(pieces):
             for piece in pieces:
                 self._first = self._first or time.perf_counter()
-                self._text.append(piece)
+                self._text.write(piece)
 
     def to_json(self) -> str:
         """Return the object on one line; "usage" is null if the server did not count.
@@ -42,8 +43,8 @@ class Report:
         first = None if self._first is None else (self._first - self._began) * _MILLISECOND
         content = {
             "model": self._session.model,
-            "text": "".join(self._text),
-            "reasoning": "".join(self._reasoning) or None,
+            "text": self._text.getvalue(),
+            "reasoning": self._reasoning.getvalue() or None,
             "finish_reason": self._session.finish_reason,
             "usage": usage
             and {

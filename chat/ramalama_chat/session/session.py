@@ -2,17 +2,28 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.failures import chat_errors
 from ramalama_chat.errors import ChatError, ServerGone
 from ramalama_chat.session.conversation import Conversation
-from ramalama_chat.session.stream import Delta, open_stream, read_delta
+from ramalama_chat.session.stream import Delta, open_stream, read_deltas
 
 if TYPE_CHECKING:
+    from ramalama_chat.client.abilities import Abilities
+    from ramalama_chat.client.context_size import ContextSize
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.session.usage import Usage
+
+
+_LONG = 2000  # characters; a shorter prompt is processed before its progress can be read
+LOADING = "Loading the model …"
+
+
+def _ignore(_words: str) -> None:
+    pass
 
 
 class ChatSession:
@@ -40,12 +51,24 @@ class ChatSession:
         """Additional members of each request, such as "temperature" and "max_tokens"."""
         self.tools: ToolLoop | None = None
         """The tools that the model may call; their results are not kept in the conversation."""
+        self.context_option: str | None = None
+        """The option with which the user starts the server to set the size of its context."""
         self.counting = False
         """Whether to ask the server for token counts, which set `usage`."""
         self.finish_reason: str | None = None
         """Why the last answer ended: "stop", or "length" at a limit; None if it was interrupted."""
+        self.is_empty = True
+        """Whether the last answer has no text but white space."""
+        self.has_reasoned = False
+        """Whether the last answer has reasoning."""
         self.usage: Usage | None = None
         """The tokens and times of the last answer; None if the server did not count."""
+        self.shows_progress = False
+        """Whether to ask for the progress of long prompts, if the server is one that knows it."""
+        self.on_wait: Callable[[str], None] = _ignore
+        """Told in a few words what is waited for, and "" once the first word comes."""
+        self._reports_progress: bool | None = None  # None: the server was not asked
+        self._waits = False  # whether `on_wait` was told of something
 
     @property
     def model(self) -> str:
@@ -77,20 +100,24 @@ class ChatSession:
             ChatError: the server sent something that is not a chat answer.
 
         """
-        heard: list[str] = []
+        self.is_empty, self.has_reasoned = True, False
+        heard = StringIO()  # takes less memory than a list of short texts
         try:
             with closing(self._deltas(prompt, images)) as deltas:
                 for delta in deltas:
-                    if delta.reasoning and on_reasoning is not None:
-                        on_reasoning(delta.reasoning)
+                    if delta.reasoning:
+                        self.has_reasoned = True
+                        if on_reasoning is not None:
+                            on_reasoning(delta.reasoning)
                     if delta.text:
-                        heard.append(delta.text)
+                        self.is_empty = self.is_empty and delta.text.isspace()
+                        heard.write(delta.text)
                         yield delta.text
         except ChatError:
-            heard.clear()
+            heard = StringIO()
             raise
         finally:
-            self.conversation.record(prompt, "".join(heard), images)
+            self.conversation.record(prompt, heard.getvalue(), images)
 
     def clear(self) -> None:
         """Forget the conversation, but keep the system prompt."""
@@ -98,11 +125,24 @@ class ChatSession:
 
     def context_size(self) -> int | None:
         """Ask the server how many tokens its context holds; None if it does not say."""
+        return self._ask_context().holds
+
+    def larger_context(self, needed: int | None = None) -> str:
+        """Return what helps if *needed* tokens do not fit, or if the context just became full."""
+        return self._ask_context().remedy(self.context_option, needed)
+
+    def _ask_context(self) -> "ContextSize":
         from ramalama_chat.client.context_size import (  # noqa: PLC0415 - rarely needed
             ask_context_size,
         )
 
         return ask_context_size(self._client, self._model)
+
+    def abilities(self) -> "Abilities":
+        """Ask the server what the model is able to do."""
+        from ramalama_chat.client.abilities import ask_abilities  # noqa: PLC0415 - rarely needed
+
+        return ask_abilities(self._client, self._model)
 
     def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
         turns = self.conversation.messages(prompt, images)
@@ -114,21 +154,48 @@ class ChatSession:
         self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
     ) -> Generator[Delta, None, None]:
         self.finish_reason = self.usage = None
-        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
-        with (
-            chat_errors(),
-            open_stream(
-                self._client,
-                model=self._model,
-                messages=turns,
-                extra={**self.parameters, **counting, **members},
-            ) as stream,
-        ):
-            for event in stream:
-                delta = read_delta(event)
-                self.finish_reason = delta.finish_reason or self.finish_reason
-                self.usage = delta.usage or self.usage
-                yield delta
+        try:
+            with chat_errors(), closing(self._open(turns, members)) as events:
+                for delta in read_deltas(events):
+                    self._note(delta)
+                    yield delta
+        finally:
+            self._wait_for("")
         if self.finish_reason is None:
             msg = "the model server stopped in the middle of its answer"
             raise ServerGone(msg)
+
+    def _open(
+        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
+    ) -> Generator[object, None, None]:
+        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
+        progress = {"return_progress": True} if self._wants_progress(turns) else {}
+        return open_stream(
+            self._client,
+            model=self._model,
+            messages=turns,
+            extra={**self.parameters, **counting, **progress, **members},
+            on_loading=lambda: self._wait_for(LOADING),
+        )
+
+    def _wants_progress(self, turns: Sequence[Mapping[str, object]]) -> bool:
+        """Return whether the turns are long and the server reports progress; ask it that once."""
+        if not self.shows_progress:
+            return False
+        length = sum(len(str(turn.get("content"))) for turn in turns)
+        if length >= _LONG and self._reports_progress is None:
+            self._reports_progress = self.abilities().reports_progress
+        return length >= _LONG and self._reports_progress is True
+
+    def _note(self, delta: Delta) -> None:
+        self.finish_reason = delta.finish_reason or self.finish_reason
+        self.usage = delta.usage or self.usage
+        if delta.progress is not None:
+            self._wait_for(f"Processing the prompt: {delta.progress:.0%}")
+        elif delta.text or delta.reasoning or delta.tool_calls:
+            self._wait_for("")
+
+    def _wait_for(self, words: str) -> None:
+        if words or self._waits:
+            self._waits = bool(words)
+            self.on_wait(words)

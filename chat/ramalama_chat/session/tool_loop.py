@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from typing import Protocol, TypeAlias
 
 from ramalama_chat.errors import ChatError, ContextExceeded
@@ -88,24 +89,23 @@ class _Said:
     """The model's answer to one request."""
 
     reader: CallReader = field(default_factory=CallReader)
-    texts: list[str] = field(default_factory=list[str])
-    thoughts: list[str] = field(default_factory=list[str])
+    text: StringIO = field(default_factory=StringIO)
+    thought: StringIO = field(default_factory=StringIO)
     thought_member: str = ""
 
     def feed(self, delta: Delta) -> None:
         """Add the next delta."""
         self.reader.feed(delta.tool_calls)
-        if delta.text:
-            self.texts.append(delta.text)
+        self.text.write(delta.text)
         if delta.reasoning:
-            self.thoughts.append(delta.reasoning)
+            self.thought.write(delta.reasoning)
             self.thought_member = delta.reasoning_member
 
     def line_end(self) -> Delta:
         """End the last line, so that questions and notes begin on a new line."""
-        last = (self.texts or self.thoughts or ["\n"])[-1]
-        end = "" if last.endswith("\n") else "\n"
-        return Delta(text=end) if self.texts else Delta(reasoning=end)
+        text, thought = self.text.getvalue(), self.thought.getvalue()
+        end = "" if (text or thought or "\n").endswith("\n") else "\n"
+        return Delta(text=end) if text else Delta(reasoning=end)
 
     def turn(self, calls: Sequence[ToolCall]) -> Turn:
         """Return this answer as a turn for the server, with the model's reasoning.
@@ -114,10 +114,10 @@ class _Said:
         the server must process tokens again that it has in its cache. DeepSeek's API refuses a turn
         that has calls but no reasoning.
         """
-        thought = encodable("".join(self.thoughts))
+        thought = encodable(self.thought.getvalue())
         return {
             "role": "assistant",
-            "content": encodable("".join(self.texts)),
+            "content": encodable(self.text.getvalue()),
             **({self.thought_member: thought} if thought else {}),
             "tool_calls": [call.for_request() for call in calls],
         }

@@ -91,6 +91,7 @@ def local_image(answer: Json) -> LocalImage:
         user=config.get("User") or "",
         env={name: value for name, _, value in pairs},
         labels=config.get("Labels") or {},
+        volumes=tuple(config.get("Volumes") or ()),
         digests=tuple(answer.get("RepoDigests") or ()),
     )
 
@@ -109,6 +110,7 @@ def engine_info(answer: Json, *, url: str, api_version: str, rootless: bool) -> 
         oci_runtimes=tuple(sorted(answer.get("Runtimes") or ())),
         selinux="selinux" in options,
         cgroup_version=int(answer.get("CgroupVersion") or 1),
+        limits_memory=bool(answer.get("MemoryLimit")),
         # Reported since Docker 25; empty if daemon.json does not enable CDI. Older ones have no
         # CDI.
         cdi=bool(answer.get("CDISpecDirs")),

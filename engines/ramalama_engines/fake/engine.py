@@ -121,6 +121,12 @@ class FakeEngine:
         """The builds that were requested, including those that failed, in order."""
         return tuple(self._builds)
 
+    @property
+    def volumes(self) -> Sequence[str]:
+        """The anonymous volumes of the containers, by name; an image says which it needs."""
+        with self._open():
+            return tuple(volume for found in self._containers for volume in found.volumes)
+
     def spec(self, container: str) -> ContainerSpec:
         """Return the spec of *container*."""
         with self._open():
@@ -213,7 +219,10 @@ class FakeEngine:
                 created=datetime.now(tz=UTC),
                 labels={**image.labels, **spec.labels},
             )
-            self._containers.append(FakeContainer(spec=spec, program=program, state=state))
+            volumes = tuple(f"{state.id}{path}" for path in self._unmounted_volumes(spec))
+            self._containers.append(
+                FakeContainer(spec=spec, program=program, state=state, volumes=volumes)
+            )
             return state.id
 
     def start(self, container: str) -> None:
@@ -353,6 +362,12 @@ class FakeEngine:
             msg = f"cannot publish ports with network {spec.network!r}"
             raise UnsupportedOption(msg, engine=self.kind)
         return image
+
+    def _unmounted_volumes(self, spec: ContainerSpec) -> Iterator[str]:
+        """Yield the directories for which an engine would make a volume."""
+        image = self.image(spec.image)
+        mounted = {mount.target for mount in spec.mounts}
+        yield from (path for path in (image.volumes if image else ()) if path not in mounted)
 
     def _bind(self, spec: ContainerSpec) -> tuple[PortBinding, ...]:
         taken = {

@@ -81,6 +81,7 @@ def local_image(inspect: Json) -> LocalImage:
         user=config.get("User") or "",
         env={name: value for name, _, value in variables},
         labels=members(config.get("Labels")),
+        volumes=tuple(members(config.get("Volumes"))),
         digests=tuple(elements(inspect.get("RepoDigests"))),
     )
 
@@ -101,6 +102,7 @@ def engine_info(info: Json, *, url: str) -> EngineInfo:
         oci_runtimes=(runtime,),
         selinux=bool(host["security"]["selinuxEnabled"]),
         cgroup_version=int(str(host["cgroupVersion"]).removeprefix("v")),
+        limits_memory="memory" in elements(host.get("cgroupControllers")),
         cdi=True,  # since podman 4.1, older than any that is supported
     )
 

@@ -9,7 +9,12 @@ from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.dispatch import collect_garbage
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
-from ramalama.cli.options.chat import ChatArguments, add_chat_options, tools_of
+from ramalama.cli.options.chat import (
+    ChatArguments,
+    add_chat_options,
+    ignore_settings_of_openai,
+    tools_of,
+)
 from ramalama.cli.signals import handled_signals
 from ramalama.config.option_table import OPTIONS
 
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from openai import OpenAI
+
+    from ramalama.cli.invocation import Invocation
     from ramalama.cli.signals import Signals
 
 _READ_TIMEOUT = (
@@ -50,6 +58,7 @@ def execute(words: Sequence[str]) -> int:
     arguments = make_parser().parse_intermixed_args(words, UrlArguments())
     if ensure_no_dryrun(arguments, ["chat", "--url", arguments.url, *arguments.args]):
         return 0
+    ignore_settings_of_openai()
     with handled_signals() as signals:
         _chat(arguments, signals)
     return 0
@@ -91,7 +100,6 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
     from ramalama.cli.options.chat import read_attached_files  # noqa: PLC0415 (not for `--help`)
     from ramalama_chat.client.remote import (  # noqa: PLC0415 (see above)
         choose_key,
-        choose_model,
         open_remote,
     )
     from ramalama_chat.input.prompt import read_prompt  # noqa: PLC0415 (see above)
@@ -105,7 +113,7 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
         tools_of(arguments, invocation) as tools,
         open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client,
     ):
-        model = choose_model(client, arguments.model)
+        model = _choose_model(client, arguments, invocation)
         session = ChatSession(client, model=model, system=arguments.system)
         session.parameters.update(_sampling(arguments))
         command = ChatCommand(session, arguments, invocation, attached, tools)
@@ -114,6 +122,18 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
             command.loop(on_interrupt=signals.listen_again)
         else:
             command.answer(prompt, lambda pieces: pieces)
+
+
+def _choose_model(client: OpenAI, arguments: UrlArguments, invocation: Invocation) -> str:
+    from ramalama.cli.chat_session import WaitLine  # noqa: PLC0415 (see `_chat`)
+    from ramalama_chat.client.remote import choose_model  # noqa: PLC0415 (see `_chat`)
+    from ramalama_chat.session.session import LOADING  # noqa: PLC0415 (see `_chat`)
+
+    waiting = WaitLine(quiet=invocation.quiet)
+    try:
+        return choose_model(client, arguments.model, on_loading=lambda: waiting.show(LOADING))
+    finally:
+        waiting.show("")
 
 
 def _sampling(arguments: UrlArguments) -> dict[str, object]:

@@ -15,7 +15,11 @@ from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
     add_chat_options,
+    answer_terminal,
     attaches_files,
+    check_end,
+    explained_context,
+    ignore_settings_of_openai,
     is_plain,
     tools_of,
     wants_color,
@@ -88,6 +92,7 @@ def execute(words: Sequence[str]) -> int:
     command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
         return command.print_plan()
+    ignore_settings_of_openai()
     # The thread that prints the answer must not wait long for the thread that imports modules.
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with handled_signals() as signals:
@@ -227,18 +232,23 @@ class _Run:
     ) -> None:
         # The modules were imported while the engine started the container.
         try:
+            session = server.chat()
+            session.context_option = "--ctx-size"
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
-                session = server.chat()
                 collect_garbage()
-                pieces = watch(session.ask(prompt))
-                write_answer(pieces, sys.stdout, color=wants_color(self.arguments, self.invocation))
+                color = wants_color(self.arguments, self.invocation)
+                terminal = answer_terminal(self.invocation)
+                with explained_context(session):
+                    pieces = watch(session.ask(prompt))
+                    write_answer(pieces, sys.stdout, color=color, terminal=terminal)
+                check_end(session, quiet=self.invocation.quiet)
                 return
             from ramalama.cli.chat_session import ChatCommand  # noqa: PLC0415 (see above)
 
             parts = (self.arguments, self.invocation, self.attached)
-            command = ChatCommand(server.chat(), *parts, tools)
+            command = ChatCommand(session, *parts, tools)
             collect_garbage()
             if prompt is None:
                 command.loop(

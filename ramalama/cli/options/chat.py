@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.arguments import add_group, typed
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.option_spec import Group
-from ramalama_chat.errors import InputRefused
+from ramalama_chat.errors import ContextExceeded, InputRefused, NoAnswer
 from ramalama_chat.output.color import ColorMode, use_color
 from ramalama_values import frozen
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from ramalama.cli.arguments import ArgumentGroup
     from ramalama.cli.invocation import Invocation
+    from ramalama_chat.output.terminal import AnswerTerminal
+    from ramalama_chat.session.session import ChatSession
     from ramalama_chat.session.tool_loop import ToolLoop
     from ramalama_chat.tools.server_address import ToolServerAddress
 
@@ -108,10 +111,61 @@ def _add_tools(group: ArgumentGroup) -> None:
     )
 
 
+def check_end(session: ChatSession, *, quiet: bool) -> None:
+    """Say if the answer is cut off, unless *quiet* is set.
+
+    Raises:
+        NoAnswer: it has no text.
+    """
+    if session.finish_reason == "stop" and not session.is_empty:
+        return
+    from ramalama_chat.session.ending import Remedies, describe_end  # noqa: PLC0415 (rarely needed)
+
+    remedies = Remedies(
+        limit="--max-tokens raises the limit", reasoning="--think off makes it answer at once"
+    )
+    problem = describe_end(session, remedies)
+    if session.is_empty and problem:
+        raise NoAnswer(problem)
+    if problem and not quiet:
+        print_error(f"Notice: {problem}")
+
+
+@contextmanager
+def explained_context(session: ChatSession) -> Generator[None]:
+    """Add to the error of a conversation that does not fit what helps against it."""
+    try:
+        yield
+    except ContextExceeded as exc:
+        hint = session.larger_context(exc.needed)
+        raise ContextExceeded(
+            exc.message, hint=hint, status=exc.status, needed=exc.needed, held=exc.held
+        ) from exc
+
+
+def ignore_settings_of_openai() -> None:
+    """Remove the variables that configure the OpenAI SDK; only OPENAI_API_KEY is documented.
+
+    `OPENAI_LOG`, for example, would write its log to stderr. Call it before the SDK is imported.
+    """
+    for name in [each for each in os.environ if each.startswith("OPENAI_")]:
+        if name != "OPENAI_API_KEY":
+            del os.environ[name]
+
+
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
     mode = ColorMode(arguments.color or invocation.config.color)
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
+
+
+def answer_terminal(invocation: Invocation) -> AnswerTerminal | None:
+    """Return the terminal of stdout; None if there is none, or a dumb one."""
+    if not sys.stdout.isatty():
+        return None
+    from ramalama_chat.output.terminal import AnswerTerminal  # noqa: PLC0415 (only at a terminal)
+
+    return AnswerTerminal.of(sys.stdin, sys.stdout, invocation.user.env)
 
 
 def attaches_files(arguments: ChatArguments) -> bool:

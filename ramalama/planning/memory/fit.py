@@ -8,9 +8,10 @@ memory.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from ramalama.config.defaults import ALL_LAYERS
+from ramalama.config.defaults import ALL_LAYERS, DEFAULT_CONTEXT
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
 from ramalama.runtimes.arguments import context_size
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.memory.estimate import MemoryEstimate, ModelShape
 
-_USUAL_CONTEXT = 4096  # tokens; see `_CLEARLY_FITS` in `capacity`
+USUAL_CONTEXT = 4096  # tokens; see `_CLEARLY_FITS` in `capacity`
 _INSIST = "(`run --force` tries it anyway)"
 
 
@@ -83,13 +84,15 @@ def fit(
         check_weights(name, weights, capacity)
     context = context_size(options, model.parameters)
     vllm = options.runtime is RuntimeName.VLLM
-    usual = 0 < context <= _USUAL_CONTEXT and options.ngl != ALL_LAYERS
+    # What the user chose may exceed what the model was trained with; the default rarely does.
+    largest = USUAL_CONTEXT if options.ctx_size is None else DEFAULT_CONTEXT
+    usual = 0 < context <= largest and options.ngl != ALL_LAYERS
     # To read a GGUF header takes 10 ms, and most starts do not need it.
     if usual and capacity.certainly_fits(weights) and model.directory is None:
         return options
     # On a GPU, vLLM itself finds out how much of the model's own context fits.
     unknown = vllm and context == 0 and not capacity.main
-    shape = None if unknown else _shape(model, weights)
+    shape = None if unknown else read_shape(model, weights)
     if shape is None:
         return options
     return _fit_shape(choose_context(options, shape, capacity), model, shape, capacity, on_event)
@@ -103,7 +106,7 @@ def _fit_shape(
     on_event: EventHook,
 ) -> ServeOptions:
     name = str(model.reference)
-    context = context_size(options, model.parameters) or shape.trained_context or _USUAL_CONTEXT
+    context = context_size(options, model.parameters) or shape.trained_context or USUAL_CONTEXT
     need = shape.need(context)
     if not options.force:
         check_context(name, need, shape, capacity)
@@ -112,6 +115,8 @@ def _fit_shape(
 
         options = with_cache(options, need.kv_cache)
     layers = _describe_layers(name, need, capacity) if options.ngl == ALL_LAYERS else None
+    if lowered := _describe_lowered(name, options, shape):
+        on_event(Notice(lowered))
     if shortage := describe_shortage(name, need, shape, capacity) or layers:
         on_event(Notice(shortage))
     return options
@@ -167,6 +172,20 @@ def describe_shortage(
     )
 
 
+def _describe_lowered(name: str, options: ServeOptions, shape: ModelShape) -> str | None:
+    """Return a sentence that says that llama-server limits a conversation; None if it does not.
+
+    It does so for each slot. Several conversations share the whole context, so that is kept.
+    """
+    asked, trained = options.ctx_size or 0, shape.trained_context
+    if options.runtime is not RuntimeName.LLAMA_CPP or not trained or asked <= trained:
+        return None
+    return (
+        f"a conversation takes at most {trained} tokens, not {asked}: "
+        f"that is what {name} was trained with"
+    )
+
+
 def _describe_layers(name: str, need: MemoryEstimate, capacity: MemoryCapacity) -> str | None:
     """Return a sentence that says that not all layers fit on the GPU; None if they do."""
     if not capacity.gpu or need.total <= capacity.gpu:
@@ -189,7 +208,7 @@ def _remedy(shape: ModelShape, capacity: MemoryCapacity) -> str:
     return f"--ctx-size {largest} fits" if largest else "use a smaller variant of the model"
 
 
-def _shape(model: StoredModel, weights: int) -> ModelShape | None:
+def read_shape(model: StoredModel, weights: int) -> ModelShape | None:
     """Read the shape from the headers of *model*; None if they lack a value."""
     shape = _shape_of(model.directory or model.weights[0], weights)
     if shape is None or model.draft is None:
@@ -199,6 +218,11 @@ def _shape(model: StoredModel, weights: int) -> ModelShape | None:
 
 
 def _shape_of(path: Path, weights: int) -> ModelShape | None:
+    return _read_shape(path, weights, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # a model and its draft: the limit of the memory needs them again
+def _read_shape(path: Path, weights: int, _changed: int) -> ModelShape | None:
     if path.is_dir():
         from ramalama.planning.memory.transformers_config import (  # noqa: PLC0415 (see `fit`)
             read_shape,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama_chat import ChatError, Conversation, Repl, Usage
+from ramalama_chat.client.abilities import Abilities
 from ramalama_chat.repl.history import History
 from ramalama_chat.repl.repl import LineReader
 from ramalama_chat.repl.state import ChatState
@@ -34,6 +36,9 @@ class Parrot:
         self.parameters: dict[str, object] = {}
         self.finish_reason: str | None = finish_reason
         self.usage = usage
+        self.able = Abilities()
+        self.is_empty = False
+        self.has_reasoned = False
         self.counting = False
         self.model = "parrot"
         self._mishaps = list(mishaps)
@@ -62,15 +67,39 @@ class Parrot:
     def context_size(self) -> int | None:
         return self._context
 
+    def abilities(self) -> Abilities:
+        return self.able
+
+    def larger_context(self, needed: int | None = None) -> str:
+        return f"make room for {needed}"
+
 
 class InterruptedKeyboard(io.BytesIO):
-    """A keyboard on which Ctrl-C is pressed once the text is typed."""
+    """A keyboard on which Ctrl-C is pressed a second after the text is typed."""
+
+    pause = 1.1  # seconds
+    pressed = 0
 
     def read1(self, size: int | None = -1, /) -> bytes:
         content = super().read1(size)
         if not content:
+            time.sleep(self.pause)
             raise KeyboardInterrupt
         return content
+
+
+class HastyKeyboard(InterruptedKeyboard):
+    """A keyboard on which Ctrl-C is pressed twice at once, and once more a second later."""
+
+    pause = 0.0
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read1(size)
+        except KeyboardInterrupt:
+            self.pause = InterruptedKeyboard.pause if self.pressed else 0.0
+            self.pressed += 1
+            raise
 
 
 @dataclass

@@ -42,7 +42,7 @@ def stream(*events: object, end: bytes = b"data: [DONE]\n\n", whole: bool = True
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     lines = [e if isinstance(e, bytes) else f"data: {json.dumps(e)}\n\n".encode() for e in events]
-    chunks = [_chunk(line) for line in [*lines, end] if line]
+    chunks = [chunk(line) for line in [*lines, end] if line]
     return [head, *chunks, *([b"0\r\n\r\n"] if whole else [])]
 
 
@@ -52,7 +52,7 @@ def words(*texts: str) -> list[bytes]:
 
 def endless(text: str) -> Iterable[bytes]:
     yield from stream(end=b"", whole=False)
-    yield from repeat(_chunk(f"data: {json.dumps(event(text))}\n\n".encode()))
+    yield from repeat(chunk(f"data: {json.dumps(event(text))}\n\n".encode()))
 
 
 def refusal(status: int, body: str) -> list[bytes]:
@@ -68,7 +68,7 @@ def answer_json(value: object) -> list[bytes]:
     return [f"{head}\r\nConnection: close\r\n\r\n".encode(), content]
 
 
-def _chunk(content: bytes) -> bytes:
+def chunk(content: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(content), content)
 
 

@@ -25,6 +25,7 @@ SHOWN = [
     pytest.param("hi\U000e0049\U000e0050", r"hi\U000e0049\U000e0050", id="tags"),
     pytest.param("x\U000e0101", r"x\U000e0101", id="a-hidden-variation-selector"),
     pytest.param("a\u3164b\u115f\uffa0", r"a\u3164b\u115f\uffa0", id="invisible-letters"),
+    pytest.param("a\u2800b", r"a\u2800b", id="an-empty-braille-pattern"),
     pytest.param("na\udcefve\ud83d", r"na\udcefve\ud83d", id="lone-surrogates"),
     pytest.param("\ue000\U0010ffff", r"\ue000\U0010ffff", id="without-a-meaning"),
 ]

@@ -64,6 +64,8 @@ def save(state: ChatState, words: str) -> Then:
 def load(state: ChatState, words: str) -> Then:
     """Continue the conversation that a file holds."""
     saved = load_transcript(state.path(words))
+    if any(each.images for each in saved.exchanges):
+        state.session.abilities().ensure_sees()
     conversation = state.session.conversation
     conversation.system = saved.system
     conversation.replace(saved.exchanges)

@@ -13,6 +13,7 @@ from ramalama_chat.text import ControlFilter
 def attach_image(state: ChatState, words: str) -> Then:
     """Attach a picture to the next prompt."""
     image = read_image(state.path(words))
+    state.session.abilities().ensure_sees()
     state.attachments = replace(state.attachments, images=(*state.attachments.images, image))
     state.tell("Attached to your next message.")
     return Then.GO_ON

@@ -9,6 +9,7 @@ from tests.unit.chat.scripted_server import Script, refusal, words
 
 ALLOWED = {
     "accept",
+    "accept-encoding",
     "authorization",
     "connection",
     "content-length",
@@ -40,6 +41,18 @@ def test_a_server_learns_nothing_that_is_meant_for_openai(
 
     assert script.requests[0].headers.keys() <= ALLOWED
     assert "secret" not in repr(script.requests[0])
+
+
+@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_CUSTOM_HEADERS"])
+def test_a_variable_that_no_header_carries_does_no_harm(
+    script: Script, endpoint: UnixEndpoint, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "X-Gate: schl\N{LATIN SMALL LETTER U WITH DIAERESIS}ssel")
+    script.add(refusal(404, ""))
+
+    ask_for_models(endpoint)
+
+    assert len(script.requests) == 1
 
 
 def test_no_proxy_stands_between_us_and_our_own_server(

@@ -132,6 +132,18 @@ def test_a_server_without_one_model_says_why(
         choose_model(client, None)
 
 
+def test_the_list_of_a_server_that_loads_its_model_is_waited_for(
+    script: Script, tmp_path: Path
+) -> None:
+    loading = refusal(503, '{"error": {"message": "Loading model", "code": 503}}')
+    script.add(*[loading] * 6, models("tiny"))
+    told: list[bool] = []
+    with open_remote(f"unix://{tmp_path}/s.sock") as client:
+        assert choose_model(client, None, on_loading=lambda: told.append(True)) == "tiny"
+
+    assert len(told) == 5
+
+
 def test_a_model_that_is_named_is_not_asked_for(tmp_path: Path) -> None:
     with open_remote(f"unix://{tmp_path}/missing.sock") as client:
         assert choose_model(client, "mine") == "mine"

@@ -1,7 +1,7 @@
 import pytest
 
 from ramalama_chat import ChatError, ContextExceeded, RequestFailed, ServerGone, Usage
-from tests.unit.chat.parrot import InterruptedKeyboard, Parrot, talk
+from tests.unit.chat.parrot import HastyKeyboard, InterruptedKeyboard, Parrot, talk
 
 
 def test_answers_go_to_stdout_and_prompts_to_stderr() -> None:
@@ -28,6 +28,14 @@ def test_ctrl_c_at_a_plain_prompt_leaves() -> None:
     assert heard.caught == [True]
     assert heard.out == "<Hi>\n"
     assert heard.err.endswith("> \n")
+
+
+def test_ctrl_c_just_after_an_answer_says_how_to_leave_and_does_not() -> None:
+    heard = talk("Hi\n", keyboard=HastyKeyboard)
+
+    assert heard.parrot.asked == ["Hi"]
+    how = "(/bye, Ctrl-D, or Ctrl-C once more leaves)\n"
+    assert heard.err == f"> > \n{how}> \n{how}> \n"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +128,7 @@ def test_ctrl_c_stops_whatever_is_asked_of_the_server_and_the_talk_goes_on() -> 
         (ChatError("no JSON"), "Error: no JSON\n"),
         (
             ContextExceeded("too long", status=400),
-            "Error: too long; your message alone is too long",
+            "Error: too long; your message alone is too long; make room for None\n",
         ),
         (ServerGone("gone"), "Error: gone (/retry asks again)\n"),
     ],
@@ -144,7 +152,11 @@ def test_a_server_that_has_ended_ends_the_talk_with_its_cause() -> None:
 
 @pytest.mark.parametrize(
     ("limit", "note"),
-    [(None, "the context is full"), (7, "after 7 tokens, see /set max_tokens")],
+    [
+        (None, ": the context is full; make room for None"),
+        (8, ": the context is full; make room for None"),
+        (7, " after 7 tokens; /set max_tokens raises the limit"),
+    ],
 )
 def test_an_answer_that_was_cut_off_says_why(limit: int | None, note: str) -> None:
     usage = Usage(prompt_tokens=3, completion_tokens=7)
@@ -152,7 +164,17 @@ def test_an_answer_that_was_cut_off_says_why(limit: int | None, note: str) -> No
     if limit is not None:
         parrot.parameters["max_tokens"] = limit
 
-    assert f"(cut off: {note})\n" in talk("Hi\n", parrot).err
+    assert f"(the answer is cut off{note})\n" in talk("Hi\n", parrot).err
+
+
+def test_an_answer_of_mere_reasoning_says_so() -> None:
+    parrot = Parrot(thought="Hm.")
+    parrot.is_empty = parrot.has_reasoned = True
+
+    assert (
+        "(the model only reasoned, and gave no answer; /think off lets it answer at once)\n"
+        in talk("Hi\n", parrot).err
+    )
 
 
 @pytest.mark.parametrize(("used", "told"), [(79, False), (80, True), (100, True)])

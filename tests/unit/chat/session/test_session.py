@@ -22,6 +22,7 @@ from ramalama_chat import (
 from tests.unit.chat.scripted_server import (
     Script,
     answer_json,
+    chunk,
     endless,
     event,
     refusal,
@@ -145,6 +146,59 @@ def test_events_without_text_are_passed_over(script: Script, session: ChatSessio
     assert session.finish_reason == "length"
 
 
+def test_null_adds_nothing(script: Script, session: ChatSession) -> None:
+    script.add(
+        stream(
+            {"choices": None},
+            {"choices": [{"index": 0, "delta": None}]},
+            event("Yes"),
+            {"choices": [{"index": 0, "finish_reason": "stop"}]},
+            {"choices": None, "usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+        )
+    )
+
+    assert list(session.ask("Hi")) == ["Yes"]
+    assert session.usage == Usage(prompt_tokens=1, completion_tokens=2)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"), [("stop", "stop"), ("length", "length"), (None, "stop")]
+)
+def test_a_whole_answer_is_taken_from_a_server_that_does_not_stream(
+    script: Script, session: ChatSession, reason: str | None, told: str
+) -> None:
+    message = {"role": "assistant", "content": "42", "reasoning_content": "Hm."}
+    usage = {"prompt_tokens": 1, "completion_tokens": 2}
+    choice = {"index": 0, "message": message, "finish_reason": reason}
+    script.add(answer_json({"choices": [choice], "usage": usage}))
+    thoughts: list[str] = []
+
+    assert list(session.ask("6 x 7?", on_reasoning=thoughts.append)) == ["42"]
+    assert (thoughts, session.finish_reason) == (["Hm."], told)
+    assert session.usage == Usage(prompt_tokens=1, completion_tokens=2)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["lf", "crlf", "cr"])
+@pytest.mark.parametrize("size", [1, 2, 7, 10_000])
+def test_events_may_come_in_any_pieces_and_have_any_line_ends(
+    script: Script, session: ChatSession, end: str, size: int
+) -> None:
+    events = [json.dumps(each) for each in (event("a\u2028"), event("b"), event("", finish="stop"))]
+    lines = [
+        "\ufeff: hello",
+        "",
+        *(
+            f"event: message{end}data: {each[:12]}{end}data:{each[12:]}{end}id: 1"
+            for each in events
+        ),
+    ]
+    content = (end * 2).join([*lines, "data: [DONE]"]).encode()
+    pieces = [content[start : start + size] for start in range(0, len(content), size)]
+    script.add([*stream(end=b"", whole=False), *map(chunk, pieces), b"0\r\n\r\n"])
+
+    assert "".join(session.ask("Hi")) == "a\u2028b"
+
+
 BUSY = refusal(503, '{"error": {"message": "Loading model", "code": 503}}')
 FULL = {
     "error": {
@@ -173,6 +227,17 @@ def test_a_server_that_is_still_busy_is_asked_again(
 
     assert list(session.ask("Hi")) == ["Here."]
     assert len(script.requests) == 3
+
+
+def test_a_server_that_loads_its_model_is_waited_for_and_the_user_is_told(
+    script: Script, session: ChatSession
+) -> None:
+    script.add(*[BUSY] * 6, words("Here."))
+    told: list[str] = []
+    session.on_wait = told.append
+
+    assert list(session.ask("Hi")) == ["Here."]
+    assert told == ["Loading the model \N{HORIZONTAL ELLIPSIS}"] * 5 + [""]
 
 
 def test_what_is_set_is_sent_and_what_the_answer_took_is_known(
@@ -255,9 +320,9 @@ def test_a_server_that_knows_no_models_has_a_context_of_unknown_size(
 def test_a_server_that_stays_busy_is_not_asked_for_ever(
     script: Script, session: ChatSession
 ) -> None:
-    script.add(*[BUSY] * 20)
+    script.add(*[refusal(503, '{"error": "no slot"}')] * 20)
 
-    with pytest.raises(RequestFailed, match=r"HTTP 503.*Loading model") as failure:
+    with pytest.raises(RequestFailed, match=r"HTTP 503.*no slot") as failure:
         list(session.ask("Hi"))
 
     assert failure.value.status == 503
@@ -348,6 +413,81 @@ def test_a_closed_port_is_a_server_gone() -> None:
             "failed in the middle of its answer: slot failed",
             id="an-error-in-mid-answer",
         ),
+        pytest.param(
+            answer_json({"error": {"message": "no such model", "code": 404}}),
+            RequestFailed,
+            r"^the server refused the request: no such model$",
+            id="an-error-in-place-of-a-stream",
+        ),
+        pytest.param(
+            answer_json({"error": "no such model"}),
+            RequestFailed,
+            r"^the server refused the request: no such model$",
+            id="a-text-in-place-of-a-stream",
+        ),
+        pytest.param(
+            answer_json(FULL), ContextExceeded, "takes 5031 tokens", id="a-full-context-with-200"
+        ),
+        pytest.param(
+            stream(event("He"), {"error": "slot\x1b failed"}),
+            RequestFailed,
+            r"failed in the middle of its answer: slot\\x1b failed$",
+            id="an-error-as-text-in-mid-answer",
+        ),
+        pytest.param(
+            stream(event("He"), b'event: error\ndata: {"detail": [{"msg": "slot failed"}]}\n\n'),
+            RequestFailed,
+            "failed in the middle of its answer: slot failed$",
+            id="an-error-event",
+        ),
+        pytest.param(
+            stream(b"event: error\r\ndata: slot failed\r\n\r\n"),
+            RequestFailed,
+            "refused the request: slot failed$",
+            id="an-error-event-without-json",
+        ),
+        pytest.param(
+            stream(event("He"), b'error: {"code": 500, "message": "slot failed"}\n\n'),
+            RequestFailed,
+            "failed in the middle of its answer: slot failed$",
+            id="an-error-line-of-old-llama-servers",
+        ),
+        pytest.param(
+            stream(event("He"), {"error": {"code": 7}}),
+            RequestFailed,
+            r"failed in the middle of its answer: \{'code': 7\}$",
+            id="an-error-without-words",
+        ),
+        pytest.param(
+            answer_json(b"<!doctype html><HTML><Title>\nSign in</Title>"),
+            RequestFailed,
+            "a web page instead of an answer: Sign in; is it a model server",
+            id="a-page",
+        ),
+        pytest.param(
+            refusal(502, "<html><head><title>502 Bad Gateway</title>"),
+            RequestFailed,
+            r"\(HTTP 502\): 502 Bad Gateway$",
+            id="a-page-that-refuses",
+        ),
+        pytest.param(
+            refusal(422, '{"detail": [{"loc": ["body"], "msg": "field required"}]}'),
+            RequestFailed,
+            r"\(HTTP 422\): field required$",
+            id="a-refusal-of-fastapi",
+        ),
+        pytest.param(
+            refusal(400, '{"error": "no such model"}'),
+            RequestFailed,
+            r"\(HTTP 400\): no such model$",
+            id="a-refusal-as-text",
+        ),
+        pytest.param(
+            answer_json(b"upstream timed out\n"),
+            ChatError,
+            "not part of a chat answer: upstream timed out$",
+            id="plain-text",
+        ),
         pytest.param(stream(b"data: {oops\n\n"), ChatError, "not JSON", id="garbage"),
         pytest.param(stream(b"data: \xff\xfe\n\n"), ChatError, "not JSON", id="no-utf-8"),
         pytest.param(
@@ -364,7 +504,7 @@ def test_a_closed_port_is_a_server_gone() -> None:
             stream({"choices": "He"}), ChatError, "not part of a chat", id="other-choices"
         ),
         pytest.param(
-            stream({"choices": [{"index": 0}]}), ChatError, "not part of a chat", id="no-delta"
+            stream({"choices": [{"delta": ["He"]}]}), ChatError, "not part of a chat", id="no-delta"
         ),
         pytest.param(stream(event(None, content=7)), ChatError, "int where text", id="a-number"),
     ],

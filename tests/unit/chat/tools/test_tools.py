@@ -364,8 +364,41 @@ def test_the_user_is_asked_each_time(typed: str, allowed: bool) -> None:  # noqa
 
     assert ask() is allowed
     assert ask() is False
-    question = 'Call calc: add {"a": "ä"}? [y]es, [n]o, [a]lways: '
+    question = 'Tool call: calc: add {"a": "ä\\x9b2J"}\nCall calc: add? [y]es, [n]o, [a]lways: '
     assert stderr.getvalue().count(question) == 2
+
+
+def shown(arguments: Mapping[str, object], *, always: bool = False) -> str:
+    """Return what a user sees of a call with *arguments*."""
+    stderr = io.StringIO()
+    Approval(stdin=Terminal("n\n"), stderr=stderr, always=always)(ADD, arguments)
+    return stderr.getvalue()
+
+
+@pytest.mark.parametrize("always", [False, True])
+@pytest.mark.parametrize(
+    ("argument", "seen"),
+    [
+        pytest.param("\u202egnp.exe", r"\u202egnp.exe", id="override"),
+        pytest.param("a\U000e0041\U000e0042", r"a\U000e0041\U000e0042", id="tags"),
+        pytest.param("a\x85Call it?", r"a\x85Call it?", id="next-line"),
+        pytest.param("a\u2028Call it?", r"a\u2028Call it?", id="line-separator"),
+        pytest.param("a\nb\x1b[2J", r"a\nb\u001b[2J", id="what-json-escapes"),
+        pytest.param("a" + " " * 160 + "b", r"a\{160 spaces}b", id="spaces"),
+        pytest.param("a" + "\u00a0" * 2 + "b", r"a\xa0\xa0b", id="other-spaces"),
+        pytest.param("if x:\n    y", r"if x:\n    y", id="an-indentation"),
+        pytest.param(r"\u202e \{160 spaces}", r"\\u202e \\{160 spaces}", id="faked-escapes"),
+        pytest.param("שלום 中文 🦭", "שלום 中文 🦭", id="letters"),
+    ],
+)
+def test_a_call_is_shown_as_it_is_made(argument: str, seen: str, *, always: bool) -> None:
+    assert f'calc: add {{"p": "{seen}"}}' in shown({"p": argument}, always=always)
+
+
+def test_the_question_comes_last_and_on_a_line_of_its_own() -> None:
+    faked = {"p": "x" * 80 + "? [y]es, [n]o, [a]lways: y" + " " * 500}
+
+    assert shown(faked).splitlines()[-1] == "Call calc: add? [y]es, [n]o, [a]lways: "
 
 
 def test_a_tool_that_is_always_allowed_is_told_and_not_asked_for() -> None:
@@ -373,7 +406,7 @@ def test_a_tool_that_is_always_allowed_is_told_and_not_asked_for() -> None:
 
     assert (ask(), ask()) == (True, True)
     assert stderr.getvalue().count("Call ") == 1
-    assert stderr.getvalue().endswith('(tool: calc: add {"a": "ä"})\n')
+    assert stderr.getvalue().endswith('(tool: calc: add {"a": "ä\\x9b2J"})\n')
 
 
 @pytest.mark.parametrize("always", [True, False])
@@ -390,7 +423,7 @@ def test_arguments_too_long_to_show_say_so() -> None:
 
     approval(ADD, {"a": "x" * 5000})
 
-    assert "… and 3009 more characters? [y]es" in stderr.getvalue()
+    assert "… and 3009 more characters\nCall calc: add? [y]es" in stderr.getvalue()
 
 
 def test_tools_are_listed_where_there_are_some() -> None:

@@ -38,6 +38,7 @@ from ramalama_chat.errors import (
     ContextExceeded,
     InputRefused,
     KeepAliveExpired,
+    NoAnswer,
     PromptTooLarge,
     RequestFailed,
     ServerGone,
@@ -88,6 +89,7 @@ CODES: dict[type[ExplainedError], int] = {
     PromptTooLarge: 1,
     InputRefused: 22,
     KeepAliveExpired: 124,
+    NoAnswer: 1,
 }
 CODES_OF_ENGINES: dict[type[EngineError], int] = {
     EngineError: 125,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.errors import StartCancelled
 from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.health import probe, wait_until_ready
 from ramalama_chat import Endpoint, TcpEndpoint, UnixEndpoint
@@ -116,6 +120,62 @@ def test_a_server_that_has_ended_is_not_even_asked(
 def test_a_server_that_takes_too_long_is_given_up(listen: ListenAddress, watch: ExitWatch) -> None:
     with pytest.raises(TimeoutError):
         wait_until_ready(listen(FakeModelServer(LOADING)), "/health", watch, timeout=0.05)
+
+
+# What a server sends again and again, and how many seconds apart.
+DRIPS = {
+    "a byte": (b"a", 0.01),
+    "a header": (b"HTTP/1.1 200 OK\r\nX: y\r\n", 0.01),
+    "100 Continue": (b"HTTP/1.1 100 Continue\r\n\r\n", 0.0),
+    "nothing": (b"", 60.0),
+}
+
+
+@contextmanager
+def dripping(name: str) -> Generator[Endpoint]:
+    piece, pause = DRIPS[name]
+    over = threading.Event()
+
+    def drip(listener: socket.socket) -> None:
+        with suppress(OSError):  # the listener was closed
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):  # the client has left
+                    while not over.wait(pause):
+                        connection.sendall(piece)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        yield TcpEndpoint("127.0.0.1", listener.getsockname()[1])
+        over.set()
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_an_answer_without_end_does_not_outlast_the_time_to_get_ready(
+    watch: ExitWatch, name: str
+) -> None:
+    began = time.monotonic()
+
+    with dripping(name) as endpoint, pytest.raises(TimeoutError):
+        wait_until_ready(endpoint, "/health", watch, timeout=0.3)
+
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("name", DRIPS)
+def test_a_start_is_cancelled_in_an_answer_without_end(watch: ExitWatch, name: str) -> None:
+    cancel = threading.Event()
+    began = time.monotonic()
+
+    with dripping(name) as endpoint:
+        threading.Timer(0.2, cancel.set).start()
+        with pytest.raises(StartCancelled):
+            wait_until_ready(endpoint, "/health", watch, timeout=None, cancel=cancel)
+
+    assert time.monotonic() - began < 2
 
 
 def test_a_server_is_asked_once_even_without_any_patience(

@@ -176,6 +176,8 @@ def told(
         ({"ctx_size": 8192}, MemoryCapacity(main=350 * MIB, gpu=GB), 8192, []),
         ({"ctx_size": 0}, MemoryCapacity(main=350 * MIB), 6656, []),
         ({"ctx_size": 0}, LAPTOP, 0, []),
+        ({"ctx_size": 16384}, LAPTOP, 16384, ["at most 8192 tokens, not 16384: that is what "]),
+        ({"ctx_size": 16384, "runtime": "vllm"}, MemoryCapacity(main=0, gpu=8 * GB), 16384, []),
         (
             {"ngl": 999},
             MemoryCapacity(main=8 * GB, gpu=GB // 10),
@@ -204,6 +206,17 @@ def test_a_model_is_held_against_the_memory_before_it_is_served(
     assert chosen == context
     assert len(said) == len(words)
     assert all(word in notice for word, notice in zip(words, said, strict=True))
+
+
+def test_even_a_small_context_is_held_against_what_the_model_was_trained_with(
+    tmp_path: Path,
+) -> None:
+    weights = file(tmp_path / "tiny.gguf", llama(context=2048), 90 * MIB)
+
+    _, said = told(replace(STORED, weights=(weights,)), LAPTOP, ctx_size=4096)
+
+    assert len(said) == 1
+    assert "at most 2048 tokens, not 4096" in said[0]
 
 
 def test_a_context_of_the_authors_choice_counts_as_one_of_the_users(granite: StoredModel) -> None:
