@@ -34,8 +34,12 @@ def pytest_configure() -> None:
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Name what a plain run leaves out, and does not count as skipped."""
-    left_out = config.getoption("markexpr") == "not heavy"
-    return "left out: the heavy tests, which `pytest -m heavy` runs" if left_out else None
+    if config.getoption("markexpr") != "not heavy and not matrix":
+        return None
+    return (
+        "left out: the heavy tests, which `pytest -m heavy` runs,"
+        " and other engines' versions, `pytest -m matrix`"
+    )
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -121,7 +121,7 @@ class Engine(Protocol):
         ...
 
     def inspect(self, container: str) -> ContainerState:
-        """Return the container's state, with the host ports that the engine chose."""
+        """Return the container's state, with its network and its ports."""
         ...
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:

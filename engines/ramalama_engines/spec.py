@@ -7,7 +7,7 @@ engine is remote.
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Self
 
@@ -105,7 +105,7 @@ class BindMount:
 class TmpfsMount:
     """A file system in memory: *size* in bytes (None: half the memory), *mode* as in chmod(2).
 
-    Programs and libraries in it can be run if it is *executable*; with Podman they always can.
+    Programs and libraries in it can be run only if it is *executable*.
     """
 
     target: str
@@ -152,7 +152,11 @@ class ContainerSpec:
         groups: supplementary group IDs or names inside the container.
         keep_groups: keep the invoking user's supplementary groups (podman with crun only).
         pids_limit: largest number of processes; None is the engine's default.
-        memory_limit: bytes; None is unlimited.
+        memory_limit: bytes of memory, and of swap space as well; None is unlimited.
+        optional_limits: those of "pids_limit" and "memory_limit" without which the container may
+            run if the engine cannot enforce them.
+        log_size: bytes of the container's log, of which the engine then discards the oldest part.
+            The engine keeps the log in a file, whatever its default is. None keeps the default.
         stop_signal: name as in signal(7), "SIGTERM"; None keeps the image's.
         stop_timeout: seconds between the stop signal and SIGKILL; None is the engine's default.
     """
@@ -180,9 +184,16 @@ class ContainerSpec:
     ulimits: tuple[Ulimit, ...] = ()
     pids_limit: int | None = None
     memory_limit: int | None = None
+    optional_limits: tuple[str, ...] = ()
+    log_size: int | None = None
     init: bool = False
     stop_signal: str | None = None
     stop_timeout: int | None = None
+
+    def without_optional_limits(self) -> Self:
+        """Return the same container without the limits in *optional_limits*."""
+        without: dict[str, None] = dict.fromkeys(self.optional_limits)
+        return replace(self, **without)  # type: ignore[arg-type]  # both limits may be None
 
 
 class ContainerStatus(StrEnum):
@@ -201,7 +212,9 @@ class ContainerState:
     """A container as the engine reports it.
 
     *exit_code* is None until the container has exited; it is 128 + n after signal n. *ports* are
-    the published ports, with the host ports that the engine chose.
+    the published ports, with the host ports that the engine chose. *network* is the mode of its
+    network ("none", "host", "bridge" …), which only `Engine.inspect` reports; None in a list.
+    *labels* are those of the container and of its image, and cannot be told apart.
     """
 
     id: str
@@ -213,11 +226,15 @@ class ContainerState:
     created: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     ports: tuple[PortBinding, ...] = ()
+    network: str | None = None
 
 
 @frozen()
 class LocalImage:
-    """An image in the engine's local storage, with the needed parts of its configuration."""
+    """An image in the engine's local storage, with the needed parts of its configuration.
+
+    *volumes* are the directories for which the engine makes a volume in each container.
+    """
 
     id: str
     entrypoint: tuple[str, ...] = ()
@@ -225,6 +242,7 @@ class LocalImage:
     user: str = ""
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    volumes: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
 
 
@@ -254,6 +272,7 @@ class EngineInfo:
         url: the address where it answered.
         oci_runtimes: names that a container may request (podman reports only its default).
         selinux: whether the engine separates containers with SELinux.
+        limits_memory: whether the engine can limit the memory of a container.
         user_namespace: root in a container is not root on the host (rootless, userns-remap).
         cdi: whether the engine resolves CDI names; None if it does not say.
         cdi_devices: the CDI names that it lists; podman lists none.
@@ -269,5 +288,6 @@ class EngineInfo:
     oci_runtimes: tuple[str, ...]
     selinux: bool
     cgroup_version: int
+    limits_memory: bool = True
     cdi: bool | None = None
     cdi_devices: tuple[str, ...] = ()

@@ -47,7 +47,7 @@ class Ramalama:
     """Runs models in containers on one engine; use one object per process, and close it at the end.
 
     The engine is not contacted before it is needed. All methods block, and may be called from any
-    thread.
+    thread. A process that is forked meanwhile may use it, too, but cleans up nothing.
 
     Attributes:
         config: the settings of this host; None reads those that the commands read, from the user's
@@ -206,7 +206,8 @@ class Ramalama:
         """Return the address of a server; None if it does not run or belongs to another user."""
         from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
-        found = locate(state, self.run_dir)
+        with engine_errors():
+            found = locate(self.connect(), state, self.run_dir)
         return None if found is None else str(found.endpoint)
 
     def stop(self, name: str) -> None:
@@ -215,14 +216,14 @@ class Ramalama:
         Raises:
             EngineFailure: no server has this name.
         """
-        from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
+        from ramalama.serving.lookup import directory_of  # noqa: PLC0415 (see above)
 
         state = self.find(name)
-        found = locate(state, self.run_dir)
+        directory = directory_of(state, self.run_dir)
         with engine_errors():
             self.connect().remove(state.id, force=True)
-            if found is not None:
-                remove_shared(self.connect(), found.directory)
+            if directory is not None:
+                remove_shared(self.connect(), directory)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """Yield a model server's log line by line; see `Engine.logs`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -66,10 +67,11 @@ async def aserve(
     try:
         yield server
     finally:
-        try:
-            await server.close_async_client()
-        finally:
-            await in_thread(lambda: served.close(server))
+        if served.is_own():
+            try:
+                await server.close_async_client()
+            finally:
+                await in_thread(lambda: served.close(server))
 
 
 class _ServedInThreads:
@@ -85,6 +87,7 @@ class _ServedInThreads:
         self._ramalama = using or Ramalama()
         self._owns_ramalama = using is None
         self._preload = _Preload()
+        self._opener = os.getpid()
 
     def start(self) -> ModelServer:
         with ExitStack() as undo:
@@ -96,6 +99,10 @@ class _ServedInThreads:
             self._preload.finish()
             undo.pop_all()
         return server
+
+    def is_own(self) -> bool:
+        """Return whether this process has started the server, and was not forked meanwhile."""
+        return os.getpid() == self._opener
 
     def close(self, server: ModelServer) -> None:
         try:

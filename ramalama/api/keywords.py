@@ -52,6 +52,7 @@ class ServerKeywords(TypedDict, total=False):
     name: str | None
     env: Mapping[str, str]
     devices: tuple[Device, ...] | None
+    memory: int | None
     privileged: bool
     keep_groups: bool
     selinux: bool

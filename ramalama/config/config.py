@@ -75,6 +75,7 @@ class Config:
     runtime: RuntimeName = RuntimeName.LLAMA_CPP
     pull: PullPolicy = PullPolicy.MISSING
     network: str = "none"
+    memory: int | None = None
     oci_runtime: str | None = None
     selinux: bool = True
     keep_groups: bool = False

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING
 from ramalama.config import parsers
 from ramalama.config.defaults import ALL_LAYERS, AUTOMATIC_LAYERS, DEFAULT_TEMPERATURE, LOOPBACK
 from ramalama.config.option_spec import Group, OptionSpec
-from ramalama.config.value_types import AnyText, Flag, Parsed, Temperature, Text, Whole, Word, Words
+from ramalama.config.value_types import (
+    AnyText,
+    ByteSize,
+    Flag,
+    Parsed,
+    Temperature,
+    Text,
+    Whole,
+    Word,
+    Words,
+)
 from ramalama.models.reference.reference import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
@@ -174,6 +184,19 @@ _CONTAINER = (
         page_help="variables of the container: a list of `NAME=VALUE`, or of `NAME` for this "
         "host's value; in the environment, separated by commas. **--env** adds to them",
         example='["HF_TOKEN", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1"]',
+    ),
+    OptionSpec(
+        field="memory",
+        type=ByteSize(),
+        help="largest amount of memory that the container may use; `none` sets no limit",
+        default_text="an estimate of what the model needs, with a reserve",
+        groups=(Group.CONTAINER,),
+        flags=("--memory",),
+        metavar="SIZE",
+        key="memory",
+        page_help="largest amount of memory that the container may use, as **--memory** takes it: "
+        "a number of bytes, or a text with a unit; `none` sets no limit",
+        example='"16g"',
     ),
     OptionSpec(
         field="keep_groups",

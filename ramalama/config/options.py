@@ -47,6 +47,8 @@ class ServeOptions:
         name: name of the container; None makes a random one.
         env: environment of the container.
         devices: more host devices; None maps only those of the accelerator, () maps no device.
+        memory: bytes of memory that the container may use; None is an estimate of what the model
+            needs, with a reserve; 0 sets no limit.
         privileged: turn off the isolation of the container, except for its network.
         keep_groups: keep the user's supplementary groups in the container; needs Podman with crun.
         selinux: keep SELinux separation on.
@@ -75,6 +77,7 @@ class ServeOptions:
     name: str | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     devices: tuple[Device, ...] | None = None
+    memory: int | None = None
     privileged: bool = False
     keep_groups: bool = False
     selinux: bool = True

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
 _FALSE = frozenset({"0", "false", "off", "no", "n"})
+_BYTE_UNITS = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}  # powers of 2
+_TOO_LARGE = 2**63
+_MOST_DIGITS = 18
 
 
 @frozen()
@@ -114,6 +117,28 @@ class Temperature:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
         if not 0 <= value < float("inf"):  # also rejects NaN
+            raise ValueError(self.expected)
+        return value
+
+
+class ByteSize:
+    """A number of bytes, at most 2**63 - 1; the units are those of podman-run(1), `--memory`."""
+
+    expected = "a size such as 512m or 8g, or none"
+
+    def read(self, value: object) -> int:
+        """Read a number with the unit b, k, m, g or t, or without one; none is 0."""
+        text = str(value).lower()
+        digits, unit = (text[:-1], text[-1]) if text[-1:] in _BYTE_UNITS else (text, "b")
+        if text == "none":
+            digits = "0"
+        if not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+            raise ValueError(self.expected)
+        return self.check(int(digits) << _BYTE_UNITS[unit])
+
+    def check(self, value: object) -> int:
+        """See `ValueType`."""
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _TOO_LARGE:
             raise ValueError(self.expected)
         return value
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ramalama.planning.volumes import cover_volumes
 from ramalama.serving.container import ServerContainer
 from ramalama_engines.errors import ContainerStartError, EngineError
 from ramalama_engines.spec import TmpfsMount
@@ -27,6 +28,7 @@ _PROGRAMS = {
     "env": (),
 }
 _PROGRAM_TIMEOUT = 30.0  # seconds; each program usually takes less than one
+_MEMORY_LIMIT = 1 << 30  # bytes
 _READ_WRITE = 0o6
 _DAC_OVERRIDE = 1 << 1  # capabilities(7)
 
@@ -102,16 +104,22 @@ def look(
 ) -> ContainerView:
     """Run the programs in containers like *spec*, and return what they found.
 
-    Of the bind mounts of *spec*, only those whose targets are in *mounts* are kept. Every container
-    is removed again, even after an error.
+    Of the bind mounts of *spec*, only those whose targets are in *mounts* are kept, and the memory
+    is limited to what these programs need. Every container is removed again, even after an error.
 
     Raises:
         EngineError: a container cannot be created, or none of the programs started.
+        OptionRefused: the image declares odd volumes.
     """
-    kept = {*mounts}
+    targets = {*mounts}
+    kept = tuple(m for m in spec.mounts if isinstance(m, TmpfsMount) or m.target in targets)
+    image = engine.image(spec.image)  # when *spec* was made, it may not have been local
+    volumes = () if image is None else cover_volumes(image, spec.image, kept)
     bare = replace(
         spec,
-        mounts=tuple(m for m in spec.mounts if isinstance(m, TmpfsMount) or m.target in kept),
+        mounts=(*kept, *volumes),
+        memory_limit=_MEMORY_LIMIT,
+        optional_limits=("pids_limit", "memory_limit"),
     )
     output: dict[str, Sequence[str]] = {}
     failures: list[ContainerStartError] = []
@@ -129,8 +137,8 @@ def look(
 def _run(server_container: ServerContainer, engine: Engine, spec: ContainerSpec) -> tuple[str, ...]:
     try:
         with server_container:
-            container = server_container.create(spec)
-            server_container.start()
+            server_container.create(spec)
+            container = server_container.start()
             engine.wait(container, timeout=_PROGRAM_TIMEOUT)
             return tuple(engine.logs(container))
     except TimeoutError as exc:

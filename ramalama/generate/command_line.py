@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.planning.labels import INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
+from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL, PLAN_LABEL
 from ramalama_engines import EngineKind
 from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
 
@@ -39,6 +39,7 @@ def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     for port in spec.ports:
         yield _port(port)
     yield from _limits(spec)
+    yield from _log(kind, spec)
     entrypoint = spec.entrypoint or ()
     if entrypoint:
         yield f"--entrypoint={entrypoint[0]}"
@@ -51,7 +52,7 @@ def _identity(spec: ContainerSpec) -> Iterator[str]:
     if spec.name:
         yield f"--name={spec.name}"
     for name, value in spec.labels.items():
-        if name not in _PROCESS_LABELS:
+        if name not in _PROCESS_LABELS and (value or name == LABEL):
             yield f"--label={name}={value}"
     for name, value in spec.env.items():
         yield f"--env={name}={value}"
@@ -108,7 +109,7 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
         case TmpfsMount():
             size = "" if mount.size is None else f",size={mount.size}"
-            run = ",exec" if mount.executable else ""
+            run = ",exec" if mount.executable else ",noexec"
             yield f"--tmpfs={mount.target}:mode={mount.mode:o}{size}{run}"
         case _:
             assert_never(mount)
@@ -124,6 +125,17 @@ def _port(port: PortBinding) -> str:
     host_port = port.host_port or ""
     address = f"[{port.host_address}]" if ":" in port.host_address else port.host_address
     return f"--publish={address}:{host_port}:{port.container_port}"
+
+
+def _log(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
+    if spec.log_size is None:
+        return
+    if kind is EngineKind.PODMAN:
+        yield from ("--log-driver=k8s-file", f"--log-opt=max-size={spec.log_size}b")
+        return
+    yield "--log-driver=json-file"
+    yield f"--log-opt=max-size={spec.log_size // 2}b"
+    yield "--log-opt=max-file=2"
 
 
 def _limits(spec: ContainerSpec) -> Iterator[str]:

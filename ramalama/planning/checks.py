@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import OptionRefused
+from ramalama_engines.kinds import EngineKind
 
 if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
@@ -28,6 +29,17 @@ def check_options(options: ServeOptions) -> None:
         raise OptionRefused(msg, hint="add --network bridge, or omit --port")
     if options.host != LOOPBACK or options.api_key is not None:
         _check_reach(options)
+
+
+def check_on_engine(options: ServeOptions, kind: EngineKind, *, rootless: bool) -> None:
+    """Check that an engine of this *kind* can do what *options* ask for.
+
+    Raises:
+        OptionRefused: it cannot, and would not say so.
+    """
+    if options.network == "host" and kind is EngineKind.DOCKER and rootless:
+        msg = "--network host of a rootless Docker is not the network of this host"
+        raise OptionRefused(msg, hint="use --network bridge, or none")
 
 
 def _check_reach(options: ServeOptions) -> None:

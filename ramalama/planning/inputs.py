@@ -38,6 +38,7 @@ class PlanInputs:
     Attributes:
         image: the image as the engine reports it; None before it was looked up, and in a dry run
             if it is not local.
+        model_memory: bytes of main memory that the model may need; None if unknown.
     """
 
     options: ServeOptions
@@ -45,6 +46,7 @@ class PlanInputs:
     accelerator: Accelerator
     image_name: str
     image: LocalImage | None = None
+    model_memory: int | None = None
 
 
 @frozen()

@@ -1,4 +1,8 @@
-"""The labels of a server's container, and the file names in the server's directory."""
+"""The labels of a server's container, and the file names in the server's directory.
+
+An engine adds the labels of an image to those of its containers. So every label that is read must
+be set on every container, to "" if there is nothing to say: otherwise an image could say it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ OWNER_LABEL = f"{LABEL}.owner"
 MODEL_LABEL = f"{LABEL}.model"
 ALIAS_LABEL = f"{LABEL}.alias"
 RUNTIME_LABEL = f"{LABEL}.runtime"
+ENGINE_LABEL = f"{LABEL}.engine"
 INSTANCE_LABEL = f"{LABEL}.instance"
 """The path of the server's directory on the host: see `serving.run_dir`, `serving.usage`."""
 PLAN_LABEL = f"{LABEL}.plan"

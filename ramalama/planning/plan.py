@@ -13,6 +13,7 @@ from ramalama.planning.checks import check_options
 from ramalama.planning.labels import (
     ALIAS_LABEL,
     API_KEY_NAME,
+    ENGINE_LABEL,
     HOST_LABEL,
     INSTANCE_LABEL,
     LABEL,
@@ -24,10 +25,12 @@ from ramalama.planning.labels import (
     SOCKET_NAME,
 )
 from ramalama.planning.mounts import mount_model
+from ramalama.planning.volumes import cover_volumes
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ListenAddress, ServerEnvironment
 from ramalama_accel.values import AcceleratorKind
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.spec import (
     BindMount,
     CdiDevice,
@@ -54,6 +57,14 @@ _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
+
+# Bytes of the file systems in memory; they count as memory of the container. Drivers of GPUs keep
+# their compiled programs in /tmp, and servers that compile keep more there.
+_TMP_SIZE = 1 << 30
+_COMPILER_TMP_SIZE = 8 << 30
+_SHARED_MEMORY_SIZE = 8 << 30
+_LOG_SIZE = 16 << 20  # bytes
+_PIDS_LIMIT = 8192  # threads count; vLLM has thousands on a large host
 
 
 @frozen()
@@ -114,12 +125,15 @@ class _Planner:
             image=self.inputs.image,
         )
         server = find_runtime(self.options.runtime).server(mounted, self.options, environment)
+        mounts = (*files, *self._mounts(server))
+        if image := self.inputs.image:
+            mounts += tuple(cover_volumes(image, self.inputs.image_name, mounts))
         return LaunchPlan(
             model=self.inputs.model,
             alias=mounted.alias,
             server=server,
             container=replace(
-                self._container(server, (*files, *self._mounts(server)), ports),
+                self._container(server, mounts, ports),
                 labels=self._labels(mounted.alias, endpoint),
             ),
             endpoint=endpoint,
@@ -131,6 +145,7 @@ class _Planner:
     ) -> ContainerSpec:
         options, here = self.options, self.here
         locked = not options.privileged
+        memory, optional = self._memory_limit(server)
         devices, device_env = self._devices()
         return ContainerSpec(
             image=self.inputs.image_name,
@@ -150,9 +165,23 @@ class _Planner:
             read_only=locked,
             # So the invoking user can connect to the socket, and the server can read the model.
             user="0:0" if here.rootless else f"{here.uid}:{here.gid}",
+            # With userns-remap, these IDs would not be the user's, who has the directory.
+            userns="host" if here.engine == EngineKind.DOCKER and not here.rootless else None,
             groups=() if here.rootless else tuple(map(str, self.accelerator.groups)),
             keep_groups=options.keep_groups,
+            pids_limit=_PIDS_LIMIT,
+            memory_limit=memory,
+            optional_limits=("pids_limit", *optional),
+            log_size=_LOG_SIZE,
         )
+
+    def _memory_limit(self, server: ServerSpec) -> tuple[int | None, tuple[str, ...]]:
+        """Return the limit, and its name if the server may run without it."""
+        if self.options.memory is not None:
+            return self.options.memory or None, ()
+        if self.inputs.model_memory is None:
+            return None, ()
+        return self.inputs.model_memory + server.working_memory, ("memory_limit",)
 
     @property
     def _relabel(self) -> bool:
@@ -166,9 +195,10 @@ class _Planner:
             != "none",  # it holds the socket, or otherwise the API key
             relabel=self._relabel,
         )
-        yield TmpfsMount(target=_TMP, executable=server.compiles)
+        size = _COMPILER_TMP_SIZE if server.compiles else _TMP_SIZE
+        yield TmpfsMount(target=_TMP, size=size, executable=server.compiles)
         if server.shared_memory:
-            yield TmpfsMount(target=_SHARED_MEMORY)
+            yield TmpfsMount(target=_SHARED_MEMORY, size=_SHARED_MEMORY_SIZE)
         for library in self.accelerator.library_paths:
             yield BindMount(source=library, target=library)
 
@@ -200,20 +230,19 @@ class _Planner:
         return (*found, *(self.options.devices or ())), self.accelerator.env
 
     def _labels(self, alias: str, endpoint: Endpoint) -> dict[str, str]:
-        labels = {
+        port = endpoint.port if isinstance(endpoint, TcpEndpoint) else 0
+        return {
             LABEL: "",
             MODEL_LABEL: str(self.options.model),
             ALIAS_LABEL: alias,
-            f"{LABEL}.engine": self.here.engine,
+            ENGINE_LABEL: self.here.engine,
             RUNTIME_LABEL: self.options.runtime.value,
             OWNER_LABEL: self.here.identity.format(),
             INSTANCE_LABEL: str(self.here.instance.path),
+            PLAN_LABEL: "",  # see `with_digest`
+            HOST_LABEL: self.options.host if port else "",
+            PORT_LABEL: str(port or ""),
         }
-        if isinstance(endpoint, TcpEndpoint) and endpoint.port:
-            labels[PORT_LABEL] = str(endpoint.port)
-            if self.options.host != LOOPBACK:
-                labels[HOST_LABEL] = self.options.host
-        return labels
 
 
 def reachable(address: str) -> str:

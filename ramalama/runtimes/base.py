@@ -89,7 +89,8 @@ class ServerSpec:
     *entrypoint* None keeps the image's. *health_path* answers 200 once the model is loaded.
     *wants_gpu* says whether to warn if the server computes on the CPU only. *compiles* means that
     the server loads code that it has just written. *shared_memory* means that its processes share
-    more memory than an engine's default of 64 MB.
+    more memory than an engine's default of 64 MB. *working_memory* is how many bytes of main memory
+    it may need besides the model and its context.
     """
 
     entrypoint: tuple[str, ...] | None
@@ -99,6 +100,7 @@ class ServerSpec:
     wants_gpu: bool = False
     compiles: bool = False
     shared_memory: bool = False
+    working_memory: int = 4 << 30
 
 
 @frozen()

@@ -26,6 +26,16 @@ _PROGRAM = "llama-server"
 # The entrypoint of llama.cpp's own "full" images; it is in the directory of the programs.
 _UPSTREAM_SCRIPT = "tools.sh"
 
+# MiB for the states of earlier conversations, in main memory; the server's default is 8192, more
+# than a small host has. `ServerSpec.working_memory` includes it. Old builds have no such cache.
+_PROMPT_CACHE = 2048
+_MIB = 1 << 20
+
+# For a server on a port: web pages of other hosts than this one may not read its answers, and idle
+# connections, each of which takes a thread for five seconds, delay no others until there are many.
+# By variables, since old builds do not know the options.
+_PUBLISHED = {"LLAMA_ARG_CORS_ORIGINS": "localhost", "LLAMA_ARG_THREADS_HTTP": "256"}
+
 _TAIL = 40  # lines; earlier lines may be about a request that was refused hours ago
 
 # Parameters by Ollama's names, and the server's options for them.
@@ -105,11 +115,17 @@ class LlamaCpp:
         # To fit layers into device memory, the server reads the model twice, which is useless
         # without a device. It is disabled by a variable, since old builds do not know the option.
         # With a device, the log must show whether it is used: see `llama_cpp_log`.
-        env = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
+        by_device = (
+            {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
+        )
         return ServerSpec(
             entrypoint=_entrypoint(environment.image),
             argv=tuple(argv),
-            env=env,
+            env={
+                "LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)),
+                **by_device,
+                **({} if listen.port is None else _PUBLISHED),
+            },
             health_path="/health",
             wants_gpu=environment.gpu and options.ngl != 0,
         )
@@ -130,6 +146,11 @@ class LlamaCpp:
         )
 
         return read_report(log)
+
+
+def _prompt_cache(options: ServeOptions) -> int:
+    """Return the size of the cache in MiB: at most a quarter of the memory that the user allows."""
+    return min(_PROMPT_CACHE, options.memory // 4 // _MIB) if options.memory else _PROMPT_CACHE
 
 
 def _template(name: str | None) -> tuple[str, ...]:

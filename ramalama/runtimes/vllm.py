@@ -33,6 +33,7 @@ _AHEAD = 5  # tokens that a draft model guesses, as in vLLM's documentation
 _CACHE = 2  # GiB, allocated at start; 16384 tokens of a model like Llama 3.1 8B
 _CACHE_SIZE = "VLLM_CPU_KVCACHE_SPACE"
 _GIB = 1 << 30
+_WORKING_MEMORY = 16 * _GIB  # PyTorch and its compilers in several processes, buffers, the cache
 _AUTO_CONTEXT = "auto"  # the model's own context, or as much of it as the cache holds; since 0.14
 _GPUS = frozenset(VLLM_IMAGES) - {AcceleratorKind.CPU}
 
@@ -112,6 +113,7 @@ class Vllm:
             wants_gpu=gpu,
             compiles=gpu,
             shared_memory=True,
+            working_memory=_WORKING_MEMORY,
         )
 
     def explain(self, log: Sequence[str]) -> str | None:

@@ -110,7 +110,7 @@ def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> 
         OptionRefused: the server does not run, or another user has started it.
     """
     state = find_server(engine, name)
-    found = locate(state, run_dir)
+    found = locate(engine, state, run_dir)
     runtime = next((each for each in RuntimeName if each == state.labels.get(RUNTIME_LABEL)), None)
     if found is None or runtime is None:
         msg = f"the model server {name!r} does not run, or was not started by this user"

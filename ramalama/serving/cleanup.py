@@ -8,19 +8,24 @@ time: each command and each start of the same user checks, and removes the serve
 from __future__ import annotations
 
 import logging
+import os
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
-from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.lookup import is_labelled
+from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
 from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ramalama.serving.usage import UserRecords
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
@@ -32,13 +37,15 @@ _log = logging.getLogger("ramalama.orphans")
 # still runs (the owner is from before the last boot, or in another PID namespace).
 _GRACE = timedelta(minutes=10)
 
+_UNIX = "unix://"
+
 
 def remove_orphaned(engine: Engine, run_dir: Path) -> int:
     """Remove all that no process needs any more, and return the number of removed containers.
 
     An error of the engine is only logged: the next command tries again.
     """
-    removed = _remove_unused_servers(engine, run_dir) + _remove_containers(engine)
+    removed = _remove_unused_servers(engine, run_dir) + _remove_containers(engine, run_dir)
     remove_directories(run_dir)
     _remove_start_locks(run_dir)
     return removed
@@ -47,20 +54,21 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
 def remove_shared(engine: Engine, directory: ServerDir) -> None:
     """Remove the files of a shared server that was stopped, even if it still has users."""
     with suppress(OSError), SharedServer(directory).locked() as users:
-        if not engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)}):
+        if not _containers_of(engine, directory):
             directory.remove()
             users.close()
 
 
-def is_orphaned(state: ContainerState, *, now: datetime) -> bool:
+def is_orphaned(state: ContainerState, run_dir: Path, *, now: datetime) -> bool:
     """Return whether the process that owns a container has ended, so that it must be removed.
 
     False for a container without an owner label, such as upstream's. Also False for a shared
     server, which has its own rules (see `ramalama.serving.usage`), and for a container whose
     directory only another user may read.
     """
-    instance = state.labels.get(INSTANCE_LABEL)
-    if instance and is_shared(Path(instance)) is not False:
+    # The path in the label may lead nowhere for this process, although the records are there.
+    instance = Path(state.labels.get(INSTANCE_LABEL, ""))
+    if any(is_shared(path) is not False for path in (instance, run_dir / instance.name)):
         return False
     identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
     if identity is None:
@@ -81,18 +89,18 @@ def remove_directories(run_dir: Path) -> int:
     The directory of a shared server is kept: see `ramalama.serving.usage`.
     """
     removed = 0
+    until = time.monotonic() + CLEANUP_TIME
     try:
         directories = tuple(run_dir.iterdir())
     except OSError:
         return 0
     for directory in directories:
         identity = process_in(directory.name)
-        if directory.suffix or is_shared(directory):
+        begun = directory.suffix == REMOVING_SUFFIX
+        if not begun and (directory.suffix or is_shared(directory)):
             continue
-        if identity is not None and identity.state() is ProcessState.DEAD:
-            with suppress(OSError):  # an error for one must not stop the removal of the next
-                ServerDir(directory).remove()
-                removed += 1
+        if begun or (identity is not None and identity.state() is ProcessState.DEAD):
+            removed += ServerDir(directory).remove(seconds=max(0.0, until - time.monotonic()))
     return removed
 
 
@@ -113,29 +121,45 @@ def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) ->
     over = users.is_over()
     if users.is_used():
         return 0
-    states = engine.list({LABEL: "", INSTANCE_LABEL: str(directory.path)})
+    states = _containers_of(engine, directory)
     removed = sum(_remove(engine, state) for state in states) if over else 0
     if removed < len(states):
         return removed
     # A container that was not found may be on another engine of the user.
-    if states or users.engine == engine.url or (over and users.keep_alive is None):
+    on_this_engine = is_same_address(users.engine, engine.url)
+    if states or on_this_engine or (over and users.keep_alive is None):
         directory.remove()
         users.close()
     return removed
 
 
-def _remove_containers(engine: Engine) -> int:
+def _containers_of(engine: Engine, directory: ServerDir) -> Sequence[ContainerState]:
+    states = engine.list({LABEL: ""})
+    return [state for state in states if directory.is_at(state.labels.get(INSTANCE_LABEL, ""))]
+
+
+def is_same_address(one: str, other: str) -> bool:
+    """Return whether both are the address of one engine; a socket's path has many spellings."""
+    if one == other:
+        return True
+    paths = [text.removeprefix(_UNIX) for text in (one, other) if text.startswith(_UNIX)]
+    return len(paths) > 1 and os.path.realpath(paths[0]) == os.path.realpath(paths[1])
+
+
+def _remove_containers(engine: Engine, run_dir: Path) -> int:
     try:
         states = engine.list({LABEL: ""})
     except EngineError as exc:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
     now = datetime.now(UTC)
-    return sum(_remove(engine, state) for state in states if is_orphaned(state, now=now))
+    return sum(_remove(engine, state) for state in states if is_orphaned(state, run_dir, now=now))
 
 
 def _remove(engine: Engine, state: ContainerState) -> bool:
     try:
+        if not is_labelled(engine, state):
+            return False
         engine.remove(state.id, force=True)
     except EngineError as exc:
         _log.info("could not remove the unused container %s: %s", state.name, exc)

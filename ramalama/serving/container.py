@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from ramalama.system.uninterrupted import run_uninterrupted
-from ramalama_engines.errors import ContainerNotFound
+from ramalama_engines.errors import ContainerNotFound, ContainerStartError, ProgramNotFound
 
 if TYPE_CHECKING:
     from ramalama.serving.run_dir import ServerDir
@@ -18,7 +19,8 @@ class ServerContainer:
     """The container and the directory of one server; `remove` removes both, at any time.
 
     The caller must call `remove` in the end, even after an error, or use `with`. Signals do not
-    interrupt a step, so no container is created without its ID being known here.
+    interrupt a step, so no container is created without its ID being known here. In a process that
+    was forked meanwhile, `remove` does nothing.
     """
 
     def __init__(
@@ -27,6 +29,8 @@ class ServerContainer:
         self._engine = engine
         self._directory = directory
         self._container = container
+        self._opener = os.getpid()
+        self._spec: ContainerSpec | None = None
 
     @property
     def container(self) -> str | None:
@@ -48,19 +52,31 @@ class ServerContainer:
 
         def create_and_record() -> str:
             self._container = self._engine.create(spec)
+            self._spec = spec
             return self._container
 
         return run_uninterrupted(create_and_record)
 
-    def start(self) -> None:
-        """Start the container.
+    def start(self) -> str:
+        """Start the container and return its ID.
+
+        If the engine cannot limit memory, and says so only now, it is another container without the
+        optional limits.
 
         Raises:
             EngineError: the container did not start; it is not removed.
         """
-        container = self._container
-        if container is not None:
-            run_uninterrupted(lambda: self._engine.start(container))
+        spec = self._spec
+        try:
+            return run_uninterrupted(self._start)
+        except ProgramNotFound:
+            raise
+        except ContainerStartError:
+            if spec is None or not spec.optional_limits or self._engine.info.limits_memory:
+                raise
+        run_uninterrupted(self._remove_container)
+        self.create(spec.without_optional_limits())
+        return run_uninterrupted(self._start)
 
     def remove(self) -> None:
         """Remove the container and the directory; no error if they do not exist any more.
@@ -68,7 +84,8 @@ class ServerContainer:
         Raises:
             EngineError: the engine does not answer, or cannot remove the container.
         """
-        run_uninterrupted(self._remove)
+        if os.getpid() == self._opener:
+            run_uninterrupted(self._remove)
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +93,22 @@ class ServerContainer:
     def __exit__(self, *exc: object) -> None:
         self.remove()
 
+    def _start(self) -> str:
+        container = self._container
+        if container is None:
+            msg = "there is no container to start"
+            raise ContainerNotFound(msg, engine=self._engine.kind)
+        self._engine.start(container)
+        return container
+
     def _remove(self) -> None:
         try:
-            if self._container is not None:
-                with suppress(ContainerNotFound):
-                    self._engine.remove(self._container, force=True)
-                self._container = None
+            self._remove_container()
         finally:
             self._directory.remove()
+
+    def _remove_container(self) -> None:
+        if self._container is not None:
+            with suppress(ContainerNotFound):
+                self._engine.remove(self._container, force=True)
+            self._container = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -44,6 +45,7 @@ class EngineProvider:
         self._reopened: dict[EngineIdentity, Engine] = {}
         self._closing = ExitStack()
         self._closed = False
+        self._opener = os.getpid()
         self.is_given = given is not None
         self.source = "given by the caller"
         """Why this engine was chosen; valid after `connect`."""
@@ -88,7 +90,12 @@ class EngineProvider:
             return self._reopened[identity]
 
     def close(self) -> None:
-        """Close the connections to all engines, including the given one."""
+        """Close the connections to all engines, including the given one.
+
+        In a process that was forked meanwhile, do nothing: the connections are the parent's.
+        """
+        if os.getpid() != self._opener:
+            return
         try:
             if self._engine is not None:
                 self._engine.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import EngineFailure, ServerExited
 from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
 from ramalama_values import frozen
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 LOG_TAIL = 40  # lines of the log that an error shows
 _LOG_TO_SEARCH = 2000  # lines; the stack traces of several processes may follow the cause
+_LONGEST_LINE = 1000  # characters; the rest of a line is not searched either
+_LONGEST_CAUSE = 300
 _KILLED = 137  # exit code after SIGKILL
+_MORE_MEMORY = "allow it more with --memory, or use a smaller --ctx-size or model"
 
 
 @frozen()
@@ -36,13 +40,14 @@ class ExitReporter:
             EngineFailure: the engine does not answer; the server may still run.
         """
         log: tuple[str, ...] = ()
+        hint = None
         exit_code: int | None = None
         oom_killed = False
         try:
             engine = self.connect()
             state = engine.inspect(self.container)
             exit_code, oom_killed = state.exit_code, state.oom_killed
-            log = tuple(engine.logs(self.container, tail=_LOG_TO_SEARCH))
+            log = read_log_end(engine, self.container, _LOG_TO_SEARCH)
         except EngineUnavailable as exc:
             raise EngineFailure(exc) from exc
         except ContainerNotFound:
@@ -50,14 +55,23 @@ class ExitReporter:
         except EngineError as exc:
             cause = f"the engine does not report the reason ({exc})"
         else:
-            killed = oom_killed or exit_code == _KILLED
-            cause = (
-                _describe_kill(oom_killed=oom_killed) if killed else self.runtime.explain(log) or ""
-            )
+            if oom_killed or exit_code == _KILLED:
+                cause, hint = _describe_kill(oom_killed=oom_killed), _MORE_MEMORY
+            else:
+                cause = one_line(self.runtime.explain(log) or "", longest=_LONGEST_CAUSE)
         code = "" if exit_code is None else f" (exit code {exit_code})"
         reason = f": {cause}" if cause else ""
         msg = f"the {self.runtime.name} server of {self.model} ended{code}{reason}"
-        return ServerExited(msg, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
+        return ServerExited(msg, hint=hint, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
+
+
+def read_log_end(engine: Engine, container: str, lines: int) -> tuple[str, ...]:
+    """Return the last lines of a container's log, each of at most 1000 characters.
+
+    Raises:
+        EngineError: the engine does not answer, or there is no such container.
+    """
+    return tuple(line[:_LONGEST_LINE] for line in engine.logs(container, tail=lines))
 
 
 def _describe_kill(*, oom_killed: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ class ServerHandle:
 
     *engine* is the address of the server's engine; *remove* removes the server. While `settled` is
     False, the server is being started, and `leave` removes it even if it has a keep-alive time.
-    Signals do not interrupt a step.
+    Signals do not interrupt a step. In a process that was forked meanwhile, `leave` does nothing:
+    the server belongs to the process that opened it.
     """
 
     def __init__(self, engine: str, directory: ServerDir, remove: Callable[[], None]) -> None:
@@ -34,6 +36,7 @@ class ServerHandle:
         self._remove = remove
         self._use: str | None = None
         self._left = False
+        self._opener = os.getpid()
         self.settled = False
 
     @classmethod
@@ -85,7 +88,8 @@ class ServerHandle:
         Raises:
             EngineError: the engine could not remove the server; the next command tries again.
         """
-        run_uninterrupted(self._leave)
+        if os.getpid() == self._opener:
+            run_uninterrupted(self._leave)
 
     def leave_quietly(self) -> None:
         """Undo a start that failed; only log an error, so that the first error is reported."""

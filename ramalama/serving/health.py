@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ramalama.serving.request import raise_if_set
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
+from ramalama_chat.client.unix_socket import checked_socket
 
 if TYPE_CHECKING:
     import threading
@@ -134,4 +135,5 @@ class _UnixConnection(HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        with checked_socket(self._path) as path:
+            self.sock.connect(path)

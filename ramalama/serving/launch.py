@@ -16,7 +16,7 @@ from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.container import ServerContainer
 from ramalama.serving.environment import draw_environment
-from ramalama.serving.exit_report import LOG_TAIL, ExitReporter
+from ramalama.serving.exit_report import LOG_TAIL, ExitReporter, read_log_end
 from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
@@ -92,7 +92,7 @@ class Launcher:
             handle.share(keep_alive=request.keep_alive or 0.0)
         container = self._create(instance, plan)
         request.tell(ContainerCreated(container, plan.container.name or ""))
-        self._start(instance, plan)
+        container = self._start(instance, plan)
         request.tell(ContainerStarted(container))
         server = self._server(handle, container, plan)
         with self._cleaning_up():
@@ -118,9 +118,9 @@ class Launcher:
                 raise
             return instance.create(plan.container)
 
-    def _start(self, instance: ServerContainer, plan: LaunchPlan) -> None:
+    def _start(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         try:
-            instance.start()
+            return instance.start()
         except ContainerStartError as exc:
             msg = f"{exc} (image {plan.container.image}, runtime {self._runtime.name})"
             raise type(exc)(msg, engine=exc.engine) from exc
@@ -155,7 +155,7 @@ class Launcher:
         try:
             server.wait_until_ready(timeout=timeout, cancel=self._request.cancel)
         except TimeoutError as exc:
-            tail = tuple(self._engine.logs(container, tail=LOG_TAIL))
+            tail = read_log_end(self._engine, container, LOG_TAIL)
             msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
             raise ServerNotReady(msg, log_tail=tail) from exc
 

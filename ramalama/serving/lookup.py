@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.planning.labels import (
     HOST_LABEL,
     INSTANCE_LABEL,
     LABEL,
+    OWNER_LABEL,
     PLAN_LABEL,
     PORT_LABEL,
 )
 from ramalama.planning.plan import reachable
 from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.usage import process_in
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import ContainerNotFound
-from ramalama_engines.spec import ContainerStatus
+from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
+from ramalama_engines.spec import ContainerStatus, PortBinding
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -33,8 +36,27 @@ _HEALTH = "/health"  # of every runtime
 
 def list_servers(engine: Engine) -> Sequence[ContainerState]:
     """Return all model servers on the engine, of any user, newest first."""
-    states = engine.list({LABEL: ""})
+    states = [state for state in engine.list({LABEL: ""}) if is_labelled(engine, state)]
     return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
+
+
+def is_labelled(engine: Engine, state: ContainerState) -> bool:
+    """Return whether the label that makes a container a model server is more than its image's.
+
+    A container of another program has the labels of its image, too.
+
+    Raises:
+        EngineUnavailable: the engine does not answer.
+    """
+    try:
+        image = engine.image(state.image)
+    except EngineUnavailable:
+        raise
+    except EngineError:  # it was made from what is no image
+        return True
+    if image is None or LABEL not in image.labels:
+        return True
+    return state.labels.get(OWNER_LABEL) != image.labels.get(OWNER_LABEL)
 
 
 def find_server(engine: Engine, name: str) -> ContainerState:
@@ -72,37 +94,62 @@ class RunningServer:
 def find_by_digest(engine: Engine, run_dir: Path, digest: str) -> Iterator[RunningServer]:
     """Yield this user's running servers that have the label *digest*, shared or not."""
     for state in engine.list({LABEL: "", PLAN_LABEL: digest}):
-        found = locate(state, run_dir)
+        found = locate(engine, state, run_dir)
         if found is not None:
             yield found
 
 
-def locate(state: ContainerState, run_dir: Path) -> RunningServer | None:
+def locate(engine: Engine, state: ContainerState, run_dir: Path) -> RunningServer | None:
     """Return where a server listens; None if it does not run or is not this user's.
 
-    Any user of the engine can write labels. So a directory in a label counts only if it is directly
-    below *run_dir*, and exists.
+    That depends on the server's network, for which the engine is asked again: a server without a
+    network is reached on its socket, whatever its labels are.
+
+    Raises:
+        EngineError: the engine does not answer.
     """
-    path = Path(state.labels.get(INSTANCE_LABEL, ""))
-    if state.status is not ContainerStatus.RUNNING or path.parent != run_dir.absolute():
+    directory = directory_of(state, run_dir)
+    if state.status is not ContainerStatus.RUNNING or directory is None:
         return None
-    directory = ServerDir(path)
-    endpoint = _endpoint(state, directory)
-    if endpoint is None or not path.is_dir():
+    try:
+        endpoint = _endpoint(engine.inspect(state.id), directory)
+    except ContainerNotFound:  # removed meanwhile
+        return None
+    if endpoint is None:
         return None
     return RunningServer(
         container=state.id, name=state.name, directory=directory, endpoint=endpoint
     )
 
 
+def directory_of(state: ContainerState, run_dir: Path) -> ServerDir | None:
+    """Return the directory of a server of this user; None if it is another user's, or was removed.
+
+    Any user of the engine can write labels. So a directory in a label counts only if it is directly
+    below *run_dir*, however that is spelled, and belongs to this user.
+    """
+    label = state.labels.get(INSTANCE_LABEL, "")
+    directory = ServerDir(run_dir.absolute() / Path(label).name)
+    if process_in(directory.path.name) is None or not directory.is_own():
+        return None
+    return directory if directory.is_at(label) else None
+
+
 def _endpoint(state: ContainerState, directory: ServerDir) -> Endpoint | None:
-    if state.ports:
-        host, port = state.ports[0].host_address, state.ports[0].host_port
-    elif PORT_LABEL in state.labels:
-        host, text = state.labels.get(HOST_LABEL, "127.0.0.1"), state.labels[PORT_LABEL]
-        port = int(text) if text.isdecimal() and len(text) <= len(str(_HIGHEST_PORT)) else 0
-    else:
-        return UnixEndpoint(path=str(directory.socket))
+    match state.network:
+        case "none":
+            return UnixEndpoint(path=str(directory.socket))
+        case "host":  # the engine publishes nothing; `planning.plan` has set these labels
+            host, port = state.labels.get(HOST_LABEL) or LOOPBACK, _read_port(state)
+        case _:
+            published = state.ports[0] if state.ports else PortBinding(container_port=0)
+            host, port = published.host_address, published.host_port
     if not 0 < port <= _HIGHEST_PORT:
         return None
     return TcpEndpoint(host=reachable(host), port=port, api_key=directory.read_api_key())
+
+
+def _read_port(state: ContainerState) -> int:
+    """Return the port in the label; 0 if it is not a number, or too large to be a port."""
+    text = state.labels.get(PORT_LABEL, "")
+    return int(text) if text.isdecimal() and len(text) <= len(str(_HIGHEST_PORT)) else 0

@@ -11,6 +11,7 @@ from ramalama.events import ImageReady
 from ramalama.planning.digest import server_digest
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
 from ramalama.planning.memory.fit import fit
+from ramalama.planning.memory.limit import model_memory
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
 from ramalama_engines.discovery.engine_identity import EngineIdentity
@@ -50,12 +51,16 @@ class NewServer:
         """Start the server and wait until it answers; its clean-up is added to *undo*."""
         asked, tell = self.inputs, self.request.tell
         options = fit(asked.options, asked.model, capacity, on_event=tell)
+        # The variables that `fit` adds are in its estimate; those of the user are not.
+        fitted = replace(asked.options, ctx_size=options.ctx_size)
+        memory = model_memory(fitted, asked.model, capacity)
         image = self.fetch_image()
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
         digest = server_digest(replace(asked, image=image), self.launcher.here)
-        plan = self.launcher.plan(replace(asked, options=options, image=image), digest=digest)
+        inputs = replace(asked, options=options, image=image, model_memory=memory)
+        plan = self.launcher.plan(inputs, digest=digest)
         server = self.launcher.launch(plan, undo)
         if recorded is not None:
             self._record(server, recorded)

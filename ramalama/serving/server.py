@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Self, cast
 
@@ -47,9 +48,8 @@ class ModelServer:
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter
-        self._opening = threading.Lock()
-        self._client: openai.OpenAI | None = None
-        self._async_client: openai.AsyncOpenAI | None = None
+        self._opener = os.getpid()
+        self._clients = _Clients(endpoint)
 
     @property
     def name(self) -> str:
@@ -72,29 +72,15 @@ class ModelServer:
         return not self._watch.ended
 
     def client(self) -> openai.OpenAI:
-        """Return an OpenAI client for this server, the same one at each call."""
-        with self._opening:
-            if self._client is None:
-                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
-                    open_client,
-                )
-
-                self._client = open_client(self.endpoint)
-            return self._client
+        """Return an OpenAI client for this server, the same one at each call in one process."""
+        return self._own_clients().open()
 
     def async_client(self) -> openai.AsyncOpenAI:
         """Return an asynchronous client for the caller's event loop, the same one at each call.
 
         `aserve` closes it with the server. Otherwise the caller must close it, with `close`.
         """
-        with self._opening:
-            if self._async_client is None:
-                from ramalama_chat.client.client import (  # noqa: PLC0415 (see above)
-                    open_async_client,
-                )
-
-                self._async_client = open_async_client(self.endpoint)
-            return self._async_client
+        return self._own_clients().open_async()
 
     def chat(self, *, system: str | None = None) -> ChatSession:
         """Begin a conversation; *system* replaces the system prompt of the model's author."""
@@ -160,26 +146,28 @@ class ModelServer:
             raise OptionRefused(msg)
         self._handle.share(keep_alive=keep_alive)
 
-    def why_ended(self, *, patience: float = 1.0) -> ServerExited | None:
-        """Return why the server ended by itself; None if it still runs after *patience* seconds.
+    def why_ended(self, *, timeout: float = 1.0) -> ServerExited | None:
+        """Return why the server ended by itself; None if it still runs after *timeout* seconds.
 
         It waits because a connection breaks a moment before the engine reports the end.
         """
-        if not self._watch.wait(patience):
+        if not self._watch.wait(timeout):
             return None
         return self._exit_reporter.report()
 
     def close(self) -> None:
         """End the use of the server; further calls do nothing.
 
-        The server is stopped and removed, unless other processes use it or it is kept alive.
+        The server is stopped and removed, unless other processes use it or it is kept alive. In a
+        process that was forked meanwhile, this does nothing.
 
         Raises:
             EngineFailure: the engine does not answer; the next command removes the server.
         """
+        if os.getpid() != self._opener:
+            return
         try:
-            if self._client is not None:
-                self._client.close()
+            self._clients.close()
         finally:
             with engine_errors():
                 if self._handle is not None:
@@ -187,14 +175,59 @@ class ModelServer:
 
     async def close_async_client(self) -> None:
         """Close the client of `async_client`; call this in the event loop that uses it."""
-        if self._async_client is not None:
-            await self._async_client.close()
+        if os.getpid() == self._opener:
+            await self._clients.close_async()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _own_clients(self) -> _Clients:
+        """Return the clients of this process: two processes must not share a connection."""
+        if self._clients.opener != os.getpid():
+            self._clients = _Clients(self.endpoint)
+        return self._clients
+
+
+class _Clients:
+    """The OpenAI clients of one process for one server, each opened when it is first needed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.opener = os.getpid()
+        self._endpoint = endpoint
+        self._opening = threading.Lock()
+        self._client: openai.OpenAI | None = None
+        self._async_client: openai.AsyncOpenAI | None = None
+
+    def open(self) -> openai.OpenAI:
+        with self._opening:
+            if self._client is None:
+                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
+                    open_client,
+                )
+
+                self._client = open_client(self._endpoint)
+            return self._client
+
+    def open_async(self) -> openai.AsyncOpenAI:
+        with self._opening:
+            if self._async_client is None:
+                from ramalama_chat.client.client import (  # noqa: PLC0415 (see above)
+                    open_async_client,
+                )
+
+                self._async_client = open_async_client(self._endpoint)
+            return self._async_client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    async def close_async(self) -> None:
+        if self._async_client is not None:
+            await self._async_client.close()
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ramalama.errors import engine_errors
+from ramalama.errors import ModelError, engine_errors
 from ramalama.events import EngineConnected, Notice
-from ramalama.planning.checks import check_options
+from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
+from ramalama.planning.memory.limit import model_memory
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
     capacity_of,
@@ -90,15 +91,27 @@ class ServerStarter:
         find_runtime(options.runtime).check(model)
         engine = self.engines.connect()
         with engine_errors():
+            check_on_engine(options, engine.kind, rootless=engine.rootless)
             inputs = self._inputs(options, model, detect_on(engine, self.host, options))
             parse_image(inputs.image_name)
-            inputs = replace(inputs, image=engine.image(inputs.image_name))
+            inputs = replace(
+                inputs, image=engine.image(inputs.image_name), model_memory=self._memory(inputs)
+            )
             launcher = Launcher(engine, self.run_dir, StartRequest(options=options))
             return launcher.plan(inputs, digest=server_digest(inputs, launcher.here))
+
+    def _memory(self, inputs: PlanInputs) -> int | None:
+        """Return the estimate for a plan, whose model may be a stand-in without files."""
+        options, model = inputs.options, inputs.model
+        try:
+            return model_memory(options, model, capacity_of(self.host, options, inputs.accelerator))
+        except (OSError, ModelError):
+            return None
 
     def _start_on(
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer:
+        check_on_engine(request.options, engine.kind, rootless=engine.rootless)
         detection = detect_on(engine, self.host, request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)

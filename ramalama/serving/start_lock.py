@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator
     from pathlib import Path
+
+
+def _unlink(path: Path, *, opener: int) -> None:
+    if os.getpid() == opener:  # not in a process that was forked meanwhile
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -35,5 +41,5 @@ def starting(
             stack.enter_context(locked(path, on_wait=on_wait, cancel=cancel, permissions=0o600))
         except LockCancelled as exc:
             raise start_cancelled() from exc
-        stack.callback(path.unlink, missing_ok=True)
+        stack.callback(_unlink, path, opener=os.getpid())
         yield

@@ -15,12 +15,12 @@ the process is killed. The record of a killed user stays, but names a process th
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
+from ramalama.system.removal import remove_tree
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _ENGINE = "engine"
 _KEEP_ALIVE = "keep-alive"
 _IDLE_SINCE = "idle-since"
 _TOKEN_BYTES = 4
+_CLEANUP_TIME = 2.0  # seconds; a few files
 
 # This clock also counts while the machine sleeps, and does not jump when the time is set.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -72,7 +73,7 @@ class SharedServer:
                 # Last: without it, the server is not yet shared.
                 _write(self.path / _KEEP_ALIVE, str(keep_alive))
         except BaseException:
-            shutil.rmtree(self.path, ignore_errors=True)
+            remove_tree(self.path, seconds=_CLEANUP_TIME)
             raise
         return use
 
@@ -154,8 +155,7 @@ class UserRecords:
 
     def close(self) -> None:
         """Remove all records, after the server was removed."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+        remove_tree(self.path, seconds=_CLEANUP_TIME)
 
     def _uses(self) -> Iterator[tuple[str, ProcessIdentity]]:
         for name in os.listdir(self.path):  # noqa: PTH208 (names, not paths)

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ramalama_values.directories import READABLE, make_directories
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_DEFAULT_PERMISSIONS = 0o666  # the umask applies
+_DEFAULT_PERMISSIONS = 0o644  # the umask applies
 _PAUSE = 0.05  # seconds
 _FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -120,7 +122,7 @@ def _holding(
 
 
 def _open_alone(path: Path, permissions: int) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(path.parent, mode=READABLE)
     return os.open(path, os.O_RDWR | os.O_CREAT | _FLAGS, permissions)
 
 

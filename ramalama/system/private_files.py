@@ -6,8 +6,9 @@ import os
 import secrets
 from pathlib import Path
 
+from ramalama_values import directories
+
 _FILE_MODE = 0o600
-_DIRECTORY_MODE = 0o700
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -31,7 +32,4 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def make_directories(directory: Path) -> None:
     """Create *directory* and its missing parents, accessible only by their owner."""
-    for missing in reversed(
-        [path for path in (directory, *directory.parents) if not path.exists()]
-    ):
-        missing.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+    directories.make_directories(directory, mode=directories.PRIVATE)

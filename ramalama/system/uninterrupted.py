@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import sys
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def run_uninterrupted(call: Callable[[], T]) -> T:
     `threading.Thread` and `Event` are not used: if an exception interrupts their code, their locks
     stay locked, and every thread that needs them waits forever.
     """
+    if sys.is_finalizing():  # no other thread runs any more, and no signal handler
+        return call()
     running = _Call(call)
     interrupt: BaseException | None = None
     while not running.finished:

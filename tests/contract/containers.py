@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import uuid
+import warnings
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
@@ -50,6 +53,25 @@ def background(call: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=run, daemon=True).start()
     return future
+
+
+def in_forked_process(call: Callable[[], object]) -> int:
+    """Make *call* in a process that is forked from this one, and return its exit code.
+
+    It is negative after a signal, with which the process ends if *call* hangs.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.12 warns of other threads
+        pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    signal.alarm(int(PATIENCE))
+    code = 1
+    try:
+        call()
+        code = 0
+    finally:
+        os._exit(code)
 
 
 class Containers:
@@ -106,6 +128,11 @@ class Contract:
         containers = Containers(engine)
         yield containers
         containers.clear()
+
+    @pytest.fixture
+    def volumes(self) -> Callable[[], set[str]]:
+        """Return the names of the volumes in its storage."""
+        raise NotImplementedError
 
     @pytest.fixture
     def sleeper(self, image: str) -> ContainerSpec:

@@ -28,6 +28,7 @@ from tests.contract.containers import (
     Contract,
     background,
     close,
+    in_forked_process,
 )
 
 if TYPE_CHECKING:
@@ -441,7 +442,8 @@ class EngineContract(Contract):
         assert inspected.created is not None
         whole_second = inspected.created.replace(microsecond=0)
         assert listed.created.replace(microsecond=0) == whole_second
-        assert replace(listed, created=None) == replace(inspected, created=None)
+        assert (listed.network, inspected.network) == (None, "none")
+        assert replace(listed, created=None) == replace(inspected, created=None, network=None)
 
     # Threads
 
@@ -482,3 +484,19 @@ class EngineContract(Contract):
 
         assert lives == [(0, ["one", "two", "three"], str(number)) for number in range(16)]
         assert containers.all() == {}
+
+    def test_a_forked_process_leaves_the_connections_to_its_parent(
+        self, second: Engine, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        container = containers.start(replace(sleeper, command=READY))
+        lines = second.logs(container, follow=True)
+        assert next(lines) == "ready"
+
+        def use_and_close() -> None:
+            second.inspect(container)
+            close(lines)
+            second.close()
+
+        assert in_forked_process(use_and_close) == 0
+        second.stop(container, timeout=0)
+        assert list(lines) == []

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ramalama_engines.errors import ImageBuildError
-from tests.contract.containers import Contract
+from ramalama_engines.spec import ContainerSpec, TmpfsMount
+from tests.contract.containers import SLEEP, Containers, Contract
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ramalama_engines.engine import Engine
@@ -22,6 +25,7 @@ FROM ${BASE}
 ARG WORD
 LABEL word="${WORD}"
 """
+WITH_VOLUMES = f"{RECIPE}VOLUME /data /var/cache/model\n"
 
 
 def ids(engine: Engine) -> set[str]:
@@ -68,6 +72,56 @@ class ImageContract(Contract):
         assert [summary.id for summary in engine.images() if tag in summary.names] == [built]
         assert any("LABEL" in line for line in lines)
         assert all(line == " ".join(line.split()) for line in lines)
+
+    @pytest.mark.parametrize("status", ["created", "running", "stopped"])
+    def test_the_volumes_of_an_image_are_removed_with_its_container(  # noqa: PLR0913, PLR0917
+        self,
+        engine: Engine,
+        containers: Containers,
+        image: str,
+        tag: str,
+        tmp_path: Path,
+        volumes: Callable[[], set[str]],
+        status: str,
+    ) -> None:
+        before = volumes()
+        container = containers.create(self.with_volumes(engine, tmp_path, tag, image))
+        if status != "created":
+            engine.start(container)
+        if status == "stopped":
+            engine.stop(container, timeout=0)
+        made = len(volumes() - before)
+
+        engine.remove(container, force=status == "running")
+
+        assert (made, volumes()) == (2, before)
+
+    def test_a_mount_at_the_place_of_a_volume_replaces_it(  # noqa: PLR0913, PLR0917
+        self,
+        engine: Engine,
+        containers: Containers,
+        image: str,
+        tag: str,
+        tmp_path: Path,
+        volumes: Callable[[], set[str]],
+    ) -> None:
+        spec = self.with_volumes(engine, tmp_path, tag, image)
+        local = engine.image(tag)
+        assert local is not None
+        before = volumes()
+
+        containers.start(
+            replace(spec, mounts=tuple(TmpfsMount(target=path) for path in local.volumes))
+        )
+
+        assert sorted(local.volumes) == ["/data", "/var/cache/model"]
+        assert volumes() == before
+
+    def with_volumes(self, engine: Engine, context: Path, tag: str, base: str) -> ContainerSpec:
+        """Build an image that declares two volumes, for a container that sleeps."""
+        (context / "Containerfile").write_text(WITH_VOLUMES)
+        self.build(engine, context, tag, base)
+        return ContainerSpec(image=tag, command=SLEEP)
 
     def test_the_recipe_may_have_another_name_and_a_folder(
         self, engine: Engine, image: str, tag: str, tmp_path: Path

@@ -206,6 +206,21 @@ class SandboxContract(Contract):
 
         assert containers.output(spec) == ["it runs"]
 
+    def test_no_program_runs_from_another_tmpfs(
+        self, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        mounts = (TmpfsMount(target="/scratch", size=8 * MIB),)
+        script = "cp /bin/busybox /scratch/busybox && /scratch/busybox echo it runs || grep noexec"
+
+        code, lines = containers.run(
+            replace(sleeper, mounts=mounts, command=shell(f"{script} /proc/mounts"))
+        )
+
+        assert (code, [line.split()[1] for line in lines if "/scratch tmpfs" in line]) == (
+            0,
+            ["/scratch"],
+        )
+
     # The process
 
     @pytest.mark.parametrize("value", ODD_TEXTS)
@@ -259,6 +274,15 @@ class SandboxContract(Contract):
         )
 
         assert containers.output(spec) == ["100", "200", "50", str(64 * MIB)]
+
+    def test_optional_limits_are_kept_where_they_can_be(
+        self, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        spec = replace(sleeper, command=shell(MEMORY_LIMIT), memory_limit=64 * MIB)
+
+        assert containers.output(replace(spec, optional_limits=("memory_limit",))) == [
+            str(64 * MIB)
+        ]
 
     def test_an_init_runs_the_program_as_its_child(
         self, containers: Containers, sleeper: ContainerSpec
@@ -339,6 +363,17 @@ class SandboxContract(Contract):
         lines = containers.output(replace(sleeper, command=shell("echo out; echo err >&2")))
 
         assert sorted(lines) == ["err", "out"]
+
+    @pytest.mark.parametrize("line", ["%0100d\\n", "%0100d"], ids=["lines", "no line end"])
+    def test_a_log_keeps_no_more_than_it_may(
+        self, containers: Containers, sleeper: ContainerSpec, line: str
+    ) -> None:
+        script = f"i=0; while [ $i -lt 20000 ]; do printf '{line}' $i; i=$((i+1)); done; echo last"
+
+        lines = containers.output(replace(sleeper, log_size=MIB // 2, command=shell(script)))
+
+        assert sum(map(len, lines)) <= MIB // 2
+        assert lines[-1].endswith("last")
 
     def test_a_very_long_line_arrives_whole_and_in_pieces(
         self, containers: Containers, sleeper: ContainerSpec

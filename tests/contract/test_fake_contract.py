@@ -14,7 +14,7 @@ from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINE
 from tests.contract.image_contract import FAILING_STEP, ImageContract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ramalama_engines.engine import Engine
 
@@ -33,10 +33,17 @@ def play(spec: ContainerSpec) -> FakeProgram:
 
 
 def build(asked: FakeBuild) -> LocalImage:
-    if f"RUN {FAILING_STEP}" in (asked.context / asked.containerfile).read_text():
+    steps = (asked.context / asked.containerfile).read_text().splitlines()
+    if f"RUN {FAILING_STEP}" in steps:
         msg = f"{FAILING_STEP} has failed"
         raise ImageBuildError(msg)
-    return LocalImage(id=f"sha256:{asked.tag}", labels={"word": asked.build_args["WORD"]})
+    return LocalImage(
+        id=f"sha256:{asked.tag}",
+        labels={"word": asked.build_args["WORD"]},
+        volumes=tuple(
+            path for step in steps if step.startswith("VOLUME ") for path in step.split()[1:]
+        ),
+    )
 
 
 def fake(kind: EngineKind) -> FakeEngine:
@@ -46,9 +53,13 @@ def fake(kind: EngineKind) -> FakeEngine:
 
 class _OnFake:
     @pytest.fixture(params=EngineKind)
-    def engine(self, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    def engine(self, request: pytest.FixtureRequest) -> Iterator[FakeEngine]:
         with fake(request.param) as engine:
             yield engine
+
+    @pytest.fixture
+    def volumes(self, engine: FakeEngine) -> Callable[[], set[str]]:
+        return lambda: set(engine.volumes)
 
     @pytest.fixture
     def image(self) -> str:

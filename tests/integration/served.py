@@ -63,6 +63,13 @@ class Served:
         (found,) = (fields for fields in map(str.split, lines) if fields[4] == target)
         return found[5].split(",")
 
+    def tmpfs_options(self, target: str) -> dict[str, str]:
+        """Return the options of the file system at *target* in the container; likewise."""
+        lines = (self.proc / "mountinfo").read_text().splitlines()
+        (found,) = (line for line in lines if line.split()[4] == target)
+        options = found.partition(" - tmpfs ")[2].split()[1].split(",")
+        return {name: value for name, _, value in (option.partition("=") for option in options)}
+
     def inside(self, script: str) -> str:
         """Run a shell script in the container, and return what it prints."""
         return self.cli.engine("exec", self.id, "sh", "-c", script)

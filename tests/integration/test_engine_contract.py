@@ -12,17 +12,29 @@ from tests.contract.image_contract import ImageContract
 from tests.contract.sandbox_contract import SandboxContract
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ramalama_engines.engine import Engine
+    from tests.lab.service import EngineService
 
 pytestmark = pytest.mark.engines
+
+
+def volumes_of(service: EngineService) -> set[str]:
+    """Return the names of all volumes; podman answers null for none."""
+    with service.client() as client:
+        listed = client.get("/volumes").raise_for_status().json()["Volumes"]
+    return {volume["Name"] for volume in listed or ()}
 
 
 class _OnPodman:
     @pytest.fixture
     def engine(self, podman_engine: Engine) -> Engine:
         return podman_engine
+
+    @pytest.fixture
+    def volumes(self, podman_service: EngineService) -> Callable[[], set[str]]:
+        return lambda: volumes_of(podman_service)
 
     @pytest.fixture
     def image(self, llama_image: str) -> str:
@@ -33,6 +45,10 @@ class _OnDocker:
     @pytest.fixture
     def engine(self, docker_engine: Engine) -> Engine:
         return docker_engine
+
+    @pytest.fixture
+    def volumes(self, docker_service: EngineService) -> Callable[[], set[str]]:
+        return lambda: volumes_of(docker_service)
 
     @pytest.fixture
     def image(self, llama_image: str) -> str:

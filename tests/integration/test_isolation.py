@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -16,9 +17,15 @@ from tests.lab.service import program
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from ramalama_engines import Engine
+
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
 
+MEMORY_LIMIT = (
+    "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; true"
+)
+PAGE = os.sysconf("SC_PAGE_SIZE")
 SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
 
@@ -70,6 +77,21 @@ def test_it_sees_nothing_else_of_the_host(locked: Served, model: Path) -> None:
 
 def test_it_may_write_to_its_own_tmp(locked: Served) -> None:
     assert locked.inside("echo yes >/tmp/x && cat /tmp/x && rm /tmp/x") == "yes"
+
+
+def test_it_may_run_nothing_from_there_and_not_fill_it_without_end(locked: Served) -> None:
+    run = "cp /bin/busybox /tmp/x && /tmp/x true 2>&1; rm /tmp/x"
+
+    assert "denied" in locked.inside(run)
+    assert locked.tmpfs_options("/tmp")["size"] == str(2**20) + "k"  # noqa: S108 (the container's own)
+
+
+def test_its_memory_is_limited_where_the_engine_can_limit_it(locked: Served, model: Path) -> None:
+    if locked.cli.service.account is None:
+        expected = 2 * model.stat().st_size + 2**32
+        assert locked.inside(MEMORY_LIMIT) == str(expected - expected % PAGE)
+    else:
+        assert locked.container["HostConfig"]["Memory"] == 0
 
 
 def test_its_only_network_is_its_own_loopback(locked: Served) -> None:
@@ -125,13 +147,15 @@ def test_privileged_is_not_a_way_to_the_network(privileged: Served) -> None:
 
 @pytest.mark.parametrize("cli", ["docker"], indirect=True)
 def test_docker_gives_privileges_unless_it_has_not_all_of_them_itself(
-    cli: Cli, model: Path
+    cli: Cli, docker_engine: Engine, model: Path
 ) -> None:
     done = cli.run("run", "--privileged", *SMALL, *saying("Yes."), str(model), "Are you?")
 
-    # Docker insists on every capability that the kernel knows, and a virtual machine may lack one.
+    # Docker 20.10 insists on every capability that the kernel knows, and a virtual machine may lack
+    # one.
     last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    if _all_capabilities() == 2 ** (last + 1) - 1:
+    is_new = int(docker_engine.info.version.partition(".")[0]) >= 26
+    if is_new or _all_capabilities() == 2 ** (last + 1) - 1:
         assert done == Done(code=0, out="Yes.\n")
     else:
         assert (done.code, "operation not permitted" in done.complaint) == (125, True)

@@ -36,6 +36,7 @@ IDLE: Final = 4
 AT_ONCE: Final = 6
 BATCHES: Final = 2
 CANCELS: Final = 15
+FORKS: Final = 10
 
 _KEEPS: Final = """
 import sys
@@ -45,6 +46,46 @@ with Ramalama(Config(image=sys.argv[2], ngl=0)) as handle:
     with ramalama.serve(sys.argv[1], using=handle, ctx_size=256, reuse=True) as server:
         print(server.name, flush=True)
         sys.stdin.read()
+"""
+
+# Each child ends in another way; the parent asks the server in between, on connections that the
+# children have, too.
+_FORKS: Final = """
+import os, signal, sys
+import ramalama
+from ramalama import Config, Ramalama
+
+def ask(server):
+    answer = server.client().chat.completions.create(
+        model=server.model, messages=[{"role": "user", "content": "Hello!"}], max_tokens=2
+    )
+    return answer.choices[0].finish_reason
+
+def end(way):
+    signal.alarm(60)
+    if way == 0:
+        server.close()
+        handle.close()
+    elif way == 1:
+        assert ask(server)
+    elif way == 2:
+        assert [each.name for each in handle.servers()] == [server.name]
+    elif way == 3:
+        raise SystemExit(0)
+
+parent = os.getpid()
+with Ramalama(Config(image=sys.argv[2], ngl=0)) as handle:
+    with ramalama.serve(sys.argv[1], using=handle, ctx_size=256) as server:
+        for number in range(int(sys.argv[3])):
+            pid = os.fork()
+            if pid == 0:
+                end(number % 5)
+                break
+            assert os.waitpid(pid, 0)[1] == 0, number
+            assert ask(server), number
+            assert handle.servers(), number
+if os.getpid() == parent:
+    print(server.name)
 """
 
 
@@ -281,3 +322,12 @@ def test_a_rootless_engine_serves_detached_models_too(
 
         assert (started.code, again.out, stopped.code) == (0, started.out, 0)
         assert is_clean(cli)
+
+
+def test_forked_processes_leave_the_server_to_their_parent(cli: Cli, model: Path) -> None:
+    words = [sys.executable, "-W", "ignore", "-c", _FORKS, str(model), IMAGE, str(FORKS)]
+    done = subprocess.run(words, env=cli.env, capture_output=True, check=False, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert (cli.containers(), cli.leftovers()) == ([], [])

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines import ContainerSpec, EngineKind, HostDevice, UnsupportedOption
+from ramalama_engines import (
+    ContainerSpec,
+    EngineKind,
+    HostDevice,
+    UnknownRuntime,
+    UnsupportedOption,
+)
 from ramalama_engines.discovery.connection import open_engine
 from tests.contract.containers import SLEEP, Containers
 
@@ -47,11 +53,18 @@ def containers(podman_service: EngineService) -> Generator[Containers]:
 
 
 def test_an_oci_runtime_that_podman_would_ignore_is_refused_with_the_remedy(
-    containers: Containers, sleeper: ContainerSpec
+    podman_engine: Engine, containers: Containers, sleeper: ContainerSpec
 ) -> None:
-    with pytest.raises(UnsupportedOption, match=r"'crun'.*runc'.*containers\.conf"):
-        containers.create(replace(sleeper, oci_runtime="crun"))
+    """Podman 6 ignores none; it says that it has no such runtime."""
+    takes_any = int(podman_engine.info.version.partition(".")[0]) >= 6
+    runtime, message = ("crun", r"'crun'.*runc'.*containers\.conf")
+    if takes_any:
+        runtime, message = "no-such-runtime", "no OCI runtime no-such-runtime"
 
+    with pytest.raises(UnsupportedOption, match=message) as caught:
+        containers.create(replace(sleeper, oci_runtime=runtime))
+
+    assert isinstance(caught.value, UnknownRuntime) == takes_any
     assert containers.all() == {}
 
 

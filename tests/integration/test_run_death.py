@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
 
-KILLED = " ended (exit code 137): it was killed by SIGKILL, perhaps because memory ran out"
+KILLED = (
+    " ended (exit code 137): it was killed by SIGKILL, perhaps because memory ran out; allow it"
+    " more with --memory, or use a smaller --ctx-size or model"
+)
 
 
 def server_process(cli: Cli, pid: int | None) -> int:

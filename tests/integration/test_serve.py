@@ -38,6 +38,12 @@ def status(port: int, key: str | None = None) -> int:
     return httpx2.get(f"http://127.0.0.1:{port}/v1/models", headers=headers).status_code
 
 
+def readers_of(port: int, origin: str) -> str | None:
+    """Return which web pages a browser lets read the answers, if one of *origin* asks."""
+    answer = httpx2.get(f"http://127.0.0.1:{port}/health", headers={"Origin": origin})
+    return answer.headers.get("access-control-allow-origin")
+
+
 def until_served(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     return process.stderr.readline()
@@ -123,6 +129,7 @@ def test_a_port_is_published_and_asks_for_the_key_that_the_environment_names(
     port, env = free_port(), {"RAMALAMA_API_KEY": KEY}
     started = cli.run("serve", "-d", *SMALL, f"--port={port}", str(model), env=env)
     answers = [status(port), status(port, "wrong"), status(port, KEY)]
+    pages = [readers_of(port, origin) for origin in ("https://evil.example", "http://localhost")]
     (container,) = cli.containers()
     log = cli.run("logs", started.out.strip())
     cli.run("stop", "--all")
@@ -130,6 +137,7 @@ def test_a_port_is_published_and_asks_for_the_key_that_the_environment_names(
     assert started.code == 0
     assert f"http://127.0.0.1:{port}/v1" in started.err
     assert answers == [401, 401, 200]
+    assert pages == [None, "http://localhost"]
     assert KEY not in json.dumps(container) + started.out + started.err + log.out
 
 

@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.lab.network import make_bridge
+from tests.lab.newer_engines import entering
 from tests.lab.service import EngineService, program, running
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
     from tests.lab.network import Network
 
 
 @contextmanager
-def docker_daemon(directory: Path, *, network: Network, ca_file: Path) -> Generator[EngineService]:
-    """Run a daemon with everything of its own below *directory*.
+def docker_daemon(
+    directory: Path,
+    *,
+    network: Network,
+    ca_file: Path,
+    settings: Mapping[str, object] | None = None,
+) -> Generator[EngineService]:
+    """Run a daemon with *settings* and everything of its own below *directory*.
 
     It leaves the host's firewall alone: a second daemon would empty the first one's chains.
     Published ports on 127.0.0.1 go through docker-proxy, which needs no rule.
     """
     directory.mkdir()
-    (directory / "daemon.json").write_text("{}")
+    (directory / "daemon.json").write_text(json.dumps(settings or {}))
     make_bridge(directory.parent, network)
     service = EngineService(
         kind="docker", url=f"unix://{directory}/docker.sock", log=directory / "log"
     )
     command = (
+        *entering(),
         program("dockerd"),
         *("--config-file", f"{directory}/daemon.json"),
         *("--data-root", f"{directory}/data"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.lab import firewall
+from tests.lab.newer_engines import entering
 from tests.lab.scratch import undo_at_the_end
 from tests.lab.service import EngineService, program, running
 
@@ -59,7 +60,8 @@ def rootful_podman(directory: Path, *, network: Network, ca_file: Path) -> Gener
         kind="podman", url=f"unix://{directory}/podman.sock", log=directory / "log"
     )
     env = _environment(directory, home=directory, ca_file=ca_file)
-    with running(_command(directory, service), log=service.log, ready=service.answers, env=env):
+    command = (*entering(), *_command(directory, service))
+    with running(command, log=service.log, ready=service.answers, env=env):
         yield service
 
 
@@ -100,7 +102,7 @@ def _in_namespace(
     script = " && ".join([*steps, "mount --make-rshared /", 'exec "$@"'])
     become = (program("setpriv"), f"--reuid={account.uid}", f"--regid={account.gid}")
     prepare = (program("unshare"), "--mount", program("sh"), "-c", script, "sh")
-    return (*prepare, *become, "--init-groups", *command)
+    return (*prepare, *entering(), *become, "--init-groups", *command)
 
 
 def _command(directory: Path, service: EngineService) -> tuple[str, ...]:

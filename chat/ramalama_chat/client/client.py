@@ -7,6 +7,7 @@ import httpx2
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import bound, bound_async
 from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
+from ramalama_chat.client.socket_transport import AsyncSocketTransport, SocketTransport
 
 _CONNECT_TIMEOUT = 5.0
 
@@ -51,7 +52,7 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
         timeout=_timeout(timeout),
         max_retries=0,  # the session retries when that is safe
         http_client=httpx2.Client(
-            transport=httpx2.HTTPTransport(uds=_socket(endpoint), verify=no_tls()),
+            transport=_transport(endpoint),
             trust_env=False,  # neither a proxy nor .netrc is for a local server
             follow_redirects=False,
             event_hooks={"request": [reveal_nothing.apply], "response": [bound]},
@@ -68,7 +69,7 @@ def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> op
         timeout=_timeout(timeout),
         max_retries=0,
         http_client=httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(uds=_socket(endpoint), verify=no_tls()),
+            transport=_async_transport(endpoint),
             trust_env=False,
             follow_redirects=False,
             event_hooks={"request": [reveal_nothing.apply_async], "response": [bound_async]},
@@ -102,8 +103,16 @@ def _key(endpoint: Endpoint) -> str | None:
     return endpoint.api_key if isinstance(endpoint, TcpEndpoint) else None
 
 
-def _socket(endpoint: Endpoint) -> str | None:
-    return endpoint.path if isinstance(endpoint, UnixEndpoint) else None
+def _transport(endpoint: Endpoint) -> httpx2.HTTPTransport:
+    if isinstance(endpoint, UnixEndpoint):
+        return SocketTransport(endpoint.path)
+    return httpx2.HTTPTransport(verify=no_tls())
+
+
+def _async_transport(endpoint: Endpoint) -> httpx2.AsyncHTTPTransport:
+    if isinstance(endpoint, UnixEndpoint):
+        return AsyncSocketTransport(endpoint.path)
+    return httpx2.AsyncHTTPTransport(verify=no_tls())
 
 
 def _timeout(silence: float | None) -> httpx2.Timeout:

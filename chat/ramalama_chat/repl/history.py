@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ramalama_chat.input.regular_file import open_regular
+from ramalama_values.directories import PRIVATE, make_directories
 from ramalama_values.json import parse_json
 
 _MOST_BYTES = 1024 * 1024  # read from the end of the file; older lines are ignored
@@ -70,7 +71,7 @@ def _read_end(path: Path) -> bytes:
 
 
 def _append(path: Path, line: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directories(path.parent, mode=PRIVATE)
     with open_regular(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as file:
         if os.fstat(file.fileno()).st_mode & _GROUP_AND_OTHERS:
             os.fchmod(file.fileno(), 0o600)

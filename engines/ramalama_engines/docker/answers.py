@@ -38,6 +38,7 @@ _EXITED = r"Exited \((\d+)\)"
 def inspected_container(answer: Json) -> ContainerState:
     """Read ``GET /containers/{id}/json``."""
     state, config = answer["State"], answer["Config"]
+    host: Json = answer.get("HostConfig") or {}
     status = _STATUS.get(state["Status"], ContainerStatus.UNKNOWN)
     return ContainerState(
         id=answer["Id"],
@@ -50,6 +51,7 @@ def inspected_container(answer: Json) -> ContainerState:
         created=datetime.fromisoformat(answer["Created"]),
         labels=config.get("Labels") or {},
         ports=_bound_ports(answer["NetworkSettings"].get("Ports") or {}),
+        network=host.get("NetworkMode"),
     )
 
 
@@ -89,6 +91,7 @@ def local_image(answer: Json) -> LocalImage:
         user=config.get("User") or "",
         env={name: value for name, _, value in pairs},
         labels=config.get("Labels") or {},
+        volumes=tuple(config.get("Volumes") or ()),
         digests=tuple(answer.get("RepoDigests") or ()),
     )
 
@@ -107,6 +110,7 @@ def engine_info(answer: Json, *, url: str, api_version: str, rootless: bool) -> 
         oci_runtimes=tuple(sorted(answer.get("Runtimes") or ())),
         selinux="selinux" in options,
         cgroup_version=int(answer.get("CgroupVersion") or 1),
+        limits_memory=bool(answer.get("MemoryLimit")),
         # Reported since Docker 25; empty if daemon.json does not enable CDI. Older ones have no
         # CDI.
         cdi=bool(answer.get("CDISpecDirs")),

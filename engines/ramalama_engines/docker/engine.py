@@ -37,6 +37,7 @@ from ramalama_engines.docker.spec import (
     has_cdi,
     named_network,
     refusals,
+    renamed_devices,
     unrelabelable,
     wants_relabel,
 )
@@ -200,7 +201,7 @@ class DockerEngine:
         body = create_body(spec, relabel=relabel)
         container, warnings = self._create(body, spec.name)
         try:
-            self._compare(container, body, warnings)
+            self._compare(container, spec, body, warnings)
         except BaseException:
             with suppress(EngineError):  # report the first failure
                 self.remove(container, force=True)
@@ -287,6 +288,13 @@ class DockerEngine:
             raise UnknownRuntime(msg, engine=ENGINE)
         if has_cdi(spec) and not self.info.cdi:
             raise unsupported(NO_CDI)
+        for device in renamed_devices(spec):
+            if self.rootless or (spec.userns != "host" and self.info.user_namespace):
+                what = (
+                    f"give the device {device.source} another name, {device.target}, because its "
+                    f"containers have a user namespace; use --device {device.source}"
+                )
+                raise unsupported(what)
         if network := named_network(spec):
             networks = self._api.ask("/networks")
             names = sorted(str(known["Name"]) for known in networks)
@@ -324,9 +332,15 @@ class DockerEngine:
         answer = read_answer(response.content)
         return answer["Id"], tuple(map(one_line, answer.get("Warnings") or ()))
 
-    def _compare(self, container: str, body: dict[str, Any], warnings: Sequence[str]) -> None:
+    def _compare(
+        self,
+        container: str,
+        spec: ContainerSpec,
+        body: dict[str, Any],
+        warnings: Sequence[str],
+    ) -> None:
         made = self._api.ask_about(container)
-        if lost := dropped(body, made):
+        if lost := dropped(body, made, optional=spec.optional_limits):
             said = "; ".join(warnings) or "it gives no warning"
             what = f"apply {', '.join(lost)}, and would ignore them: {said}"
             raise unsupported(what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Self
@@ -29,6 +30,7 @@ class LogStream:
         self._at_end = at_end
         self._reading = Lock()
         self._closed = False
+        self._opener = os.getpid()
 
     def __iter__(self) -> Self:
         return self
@@ -52,6 +54,8 @@ class LogStream:
     def close(self) -> None:
         """End the stream; closing it twice is allowed."""
         self._closed = True
+        if os.getpid() != self._opener:  # a forked process, whose parent still reads
+            return
         with suppress(ValueError, RuntimeError):  # it has ended already
             self._response.raw.shutdown()  # wakes up a reader, which holds the lock
         with self._reading:

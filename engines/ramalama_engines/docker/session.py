@@ -6,6 +6,7 @@ another thread. Here all calls share one pool, which can.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from contextlib import contextmanager, suppress
@@ -46,6 +47,7 @@ class DockerSession:
 
     A `requests.Session` is not documented as safe for threads. Only two parts of it are shared
     here: the connection pool, which is safe, and the cookie jar, which has a lock and stays empty.
+    A forked process leaves the pool that it inherits to its parent, and opens its own.
     """
 
     def __init__(self, url: str, *, timeout: float) -> None:
@@ -57,7 +59,12 @@ class DockerSession:
         self._timeout = timeout
         self._api_version = _OLDEST_API
         self._closed = False
-        self._pool = _Pool(path)
+        self._path = path
+        self._begin()
+
+    def _begin(self) -> None:
+        self._opener = os.getpid()
+        self._pool = _Pool(self._path)
         self._client = _client()
         self._client.trust_env = False  # neither .netrc nor proxies
         self._client.mount(_BASE_URL, _Adapter(self._pool))
@@ -124,6 +131,8 @@ class DockerSession:
     def _request(self, method: str, path: str, options: Mapping[str, Any]) -> Response:
         if self._closed:
             raise self.failure(None)
+        if os.getpid() != self._opener:
+            self._begin()
         if upload := options["data"]:
             upload.seek(0)  # it may have been read already
         with self._failures():
@@ -146,8 +155,9 @@ class DockerSession:
     def close(self) -> None:
         """Close all connections; a thread that waits for an answer gets EngineUnavailable."""
         self._closed = True
-        self._pool.end()
-        self._client.close()
+        if os.getpid() == self._opener:
+            self._pool.end()
+            self._client.close()
 
     def failure(self, exc: Exception | None) -> EngineUnavailable:
         """Return an error that says why there is no answer."""

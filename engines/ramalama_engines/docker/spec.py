@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never, cast
 from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from ramalama_engines.spec import ContainerSpec, Mount, PortBinding
 
@@ -48,7 +48,9 @@ _OPTIONS = {
     "PidsLimit": "pids_limit",
     "Memory": "memory_limit",
     "Init": "init",
+    "LogConfig": "log_size",
 }
+_LOG_FILES = 2  # Docker discards the older one
 
 
 def refusals(spec: ContainerSpec) -> Iterator[str]:
@@ -88,6 +90,13 @@ def named_network(spec: ContainerSpec) -> str | None:
 def has_cdi(spec: ContainerSpec) -> bool:
     """Return whether a device is requested by its CDI name."""
     return any(isinstance(device, CdiDevice) for device in spec.devices)
+
+
+def renamed_devices(spec: ContainerSpec) -> Iterator[HostDevice]:
+    """Yield the devices that have another path in the container than on the host."""
+    for device in spec.devices:
+        if isinstance(device, HostDevice) and device.source != device.target:
+            yield device
 
 
 def wants_relabel(spec: ContainerSpec) -> bool:
@@ -134,11 +143,14 @@ def create_body(spec: ContainerSpec, *, relabel: bool) -> Json:
     return body | _given(optional)
 
 
-def dropped(body: Json, inspected: Mapping[str, Any]) -> tuple[str, ...]:
+def dropped(
+    body: Json, inspected: Mapping[str, Any], *, optional: Collection[str] = ()
+) -> tuple[str, ...]:
     """Compare *body* with ``GET /containers/{id}/json``; return the options that differ.
 
     A daemon that does not know a field, or whose kernel does not support it, shows that only here.
-    It may add values (the image's environment, its own limits).
+    It may add values (the image's environment, its own limits). An option in *optional* may be
+    missing.
     """
     sent = body | body["HostConfig"]
     made: Json = inspected["Config"] | inspected["HostConfig"]
@@ -146,7 +158,9 @@ def dropped(body: Json, inspected: Mapping[str, Any]) -> tuple[str, ...]:
         dict.fromkeys(
             option
             for name, option in _OPTIONS.items()
-            if name in sent and not _same(name, sent[name], made.get(name))
+            if name in sent
+            and option not in optional
+            and not _same(name, sent[name], made.get(name))
         )
     )
 
@@ -172,12 +186,19 @@ def _host_config(spec: ContainerSpec) -> Json:
         "UsernsMode": spec.userns,
         "PidsLimit": spec.pids_limit,
         "Memory": spec.memory_limit,
+        "LogConfig": None if spec.log_size is None else _log_config(spec.log_size),
     }
     return config | _given(optional)
 
 
 def _given(options: Mapping[str, Any]) -> Json:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _log_config(size: int) -> Json:
+    """Limit the log; another driver of the daemon's choice may not know these options."""
+    options = {"max-size": str(max(1, size // _LOG_FILES)), "max-file": str(_LOG_FILES)}
+    return {"Type": "json-file", "Config": options}
 
 
 def _port_key(port: PortBinding) -> str:

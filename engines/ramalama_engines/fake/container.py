@@ -42,11 +42,15 @@ class FakeProgram:
 
 @dataclass(slots=True, kw_only=True)
 class FakeContainer:
-    """A container of a FakeEngine; the engine's lock guards it."""
+    """A container of a FakeEngine; the engine's lock guards it.
+
+    *volumes* are the names of its anonymous volumes.
+    """
 
     spec: ContainerSpec
     program: FakeProgram
     state: ContainerState
+    volumes: tuple[str, ...] = ()
     lines: list[str] = field(default_factory=list[str])
     removed: bool = False
 

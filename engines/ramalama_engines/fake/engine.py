@@ -121,6 +121,12 @@ class FakeEngine:
         """The builds that were requested, including those that failed, in order."""
         return tuple(self._builds)
 
+    @property
+    def volumes(self) -> Sequence[str]:
+        """The anonymous volumes of the containers, by name; an image says which it needs."""
+        with self._open():
+            return tuple(volume for found in self._containers for volume in found.volumes)
+
     def spec(self, container: str) -> ContainerSpec:
         """Return the spec of *container*."""
         with self._open():
@@ -200,7 +206,7 @@ class FakeEngine:
     def create(self, spec: ContainerSpec) -> str:
         """Create the container; reject a spec that no engine would accept."""
         with self._open():
-            self._refuse(spec)
+            image = self._refuse(spec)
             program = self._script(spec)
             if program.create_error is not None:
                 raise program.create_error
@@ -211,9 +217,12 @@ class FakeEngine:
                 image=spec.image,
                 status=ContainerStatus.CREATED,
                 created=datetime.now(tz=UTC),
-                labels=dict(spec.labels),
+                labels={**image.labels, **spec.labels},
             )
-            self._containers.append(FakeContainer(spec=spec, program=program, state=state))
+            volumes = tuple(f"{state.id}{path}" for path in self._unmounted_volumes(spec))
+            self._containers.append(
+                FakeContainer(spec=spec, program=program, state=state, volumes=volumes)
+            )
             return state.id
 
     def start(self, container: str) -> None:
@@ -237,7 +246,8 @@ class FakeEngine:
     def inspect(self, container: str) -> ContainerState:
         """Return the container's state."""
         with self._open():
-            return self._find(container).state
+            found = self._find(container)
+            return replace(found.state, network=found.spec.network)
 
     def list(self, labels: Mapping[str, str]) -> Sequence[ContainerState]:
         """Return the containers that match, the oldest first."""
@@ -336,8 +346,10 @@ class FakeEngine:
     def _no_such_container(self, container: str) -> ContainerNotFound:
         return ContainerNotFound(f"there is no container {container!r}", engine=self.kind)
 
-    def _refuse(self, spec: ContainerSpec) -> None:
-        if self.image(spec.image) is None:
+    def _refuse(self, spec: ContainerSpec) -> LocalImage:
+        """Return the image of *spec*, unless no engine would accept *spec*."""
+        image = self.image(spec.image)
+        if image is None:
             msg = f"there is no local image {spec.image}"
             raise ImageNotFound(msg, engine=self.kind)
         if spec.name is not None and not _NAME.fullmatch(spec.name):
@@ -349,6 +361,13 @@ class FakeEngine:
         if spec.ports and spec.network in ("none", "host"):
             msg = f"cannot publish ports with network {spec.network!r}"
             raise UnsupportedOption(msg, engine=self.kind)
+        return image
+
+    def _unmounted_volumes(self, spec: ContainerSpec) -> Iterator[str]:
+        """Yield the directories for which an engine would make a volume."""
+        image = self.image(spec.image)
+        mounted = {mount.target for mount in spec.mounts}
+        yield from (path for path in (image.volumes if image else ()) if path not in mounted)
 
     def _bind(self, spec: ContainerSpec) -> tuple[PortBinding, ...]:
         taken = {

@@ -51,6 +51,7 @@ def container_state(inspect: Json) -> ContainerState:
         ports=tuple(
             port for key, bound in ports.items() for port in _inspected(key, elements(bound))
         ),
+        network=members(inspect.get("HostConfig")).get("NetworkMode"),
     )
 
 
@@ -80,6 +81,7 @@ def local_image(inspect: Json) -> LocalImage:
         user=config.get("User") or "",
         env={name: value for name, _, value in variables},
         labels=members(config.get("Labels")),
+        volumes=tuple(members(config.get("Volumes"))),
         digests=tuple(elements(inspect.get("RepoDigests"))),
     )
 
@@ -100,6 +102,7 @@ def engine_info(info: Json, *, url: str) -> EngineInfo:
         oci_runtimes=(runtime,),
         selinux=bool(host["security"]["selinuxEnabled"]),
         cgroup_version=int(str(host["cgroupVersion"]).removeprefix("v")),
+        limits_memory="memory" in elements(host.get("cgroupControllers")),
         cdi=True,  # since podman 4.1, older than any that is supported
     )
 

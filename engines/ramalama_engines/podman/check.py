@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.podman.spec import (
     KEEP_GROUPS,
+    LOG_DRIVER,
     SELINUX_LABEL,
     network_fields,
     signal_number,
@@ -81,7 +82,8 @@ def _mounts(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _is_tmpfs(mount: TmpfsMount, options: str) -> bool:
-    return frozenset(tmpfs_options(mount)) <= frozenset(options.split(","))
+    # "exec" is the default of a mount, and not shown.
+    return frozenset(tmpfs_options(mount)) - {"exec"} <= frozenset(options.split(","))
 
 
 def _ports(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
@@ -182,15 +184,21 @@ def ignored_runtime(spec: ContainerSpec, *, default: str) -> Iterator[str]:
 
 
 def _limits(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
-    host = made["HostConfig"]
-    if not _same_limit(spec.pids_limit, host.get("PidsLimit")):
+    host, optional = made["HostConfig"], spec.optional_limits
+    if not (_same_limit(spec.pids_limit, host.get("PidsLimit")) or "pids_limit" in optional):
         yield f"pids limit {spec.pids_limit}"
-    if not _same_limit(spec.memory_limit, host.get("Memory")):
+    if not (_same_limit(spec.memory_limit, host.get("Memory")) or "memory_limit" in optional):
         yield f"memory limit {spec.memory_limit}"
     kept = {(u["Name"], u["Soft"], u["Hard"]) for u in elements(host.get("Ulimits"))}
     for limit in spec.ulimits:
         if (f"RLIMIT_{limit.name.upper()}", limit.soft, limit.hard) not in kept:
             yield f"ulimit {limit.name}={limit.soft}:{limit.hard}"
+
+
+def _log(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
+    driver = members(made["HostConfig"].get("LogConfig")).get("Type")
+    if spec.log_size is not None and driver != LOG_DRIVER:
+        yield f"log size {spec.log_size} (it keeps the log with {driver})"
 
 
 def _same_limit(asked: int | None, kept: int | None) -> bool:
@@ -236,5 +244,6 @@ _CHECKS = (
     _user_namespace,
     _runtime,
     _limits,
+    _log,
     _ending,
 )

@@ -32,7 +32,7 @@ from ramalama_engines.podman.failures import (
 )
 from ramalama_engines.podman.logs import LogStream, last_lines
 from ramalama_engines.podman.pull import pull_request
-from ramalama_engines.podman.rootless import has_limits, rootless_drops
+from ramalama_engines.podman.rootless import requires_limits, rootless_drops
 from ramalama_engines.podman.session import Request
 from ramalama_engines.podman.session_pool import Sessions
 from ramalama_engines.podman.spec import libpod_spec
@@ -201,7 +201,7 @@ class PodmanEngine:
     def _known_drops(self, spec: ContainerSpec) -> Iterator[str]:
         """Yield options that podman will ignore; ask for its information only if it matters."""
         if self.rootless:
-            controllers = self._controllers if has_limits(spec) else ()
+            controllers = self._controllers if requires_limits(spec) else ()
             yield from rootless_drops(spec, controllers=controllers)
         if spec.oci_runtime is not None and _major(self.info.version) < _TAKES_RUNTIME:
             yield from ignored_runtime(spec, default=self.info.oci_runtime)
@@ -298,7 +298,8 @@ class PodmanEngine:
 
         Podman 4.3 removes a running llama-server in 75 ms by two requests, in 125 ms by one.
         """
-        query = {"v": "true"}
+        # "volumes" is the name in the libpod API since 4.0, "v" that of older and of Docker's API.
+        query = {"v": "true", "volumes": "true"}
         with contextlib.suppress(ContainerNotFound):  # it may be removed already
             if force:
                 self._call("post", _path(container, "kill"), {"signal": "KILL"})  # if it runs

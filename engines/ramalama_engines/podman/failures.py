@@ -1,6 +1,6 @@
 """Turn podman's error messages into exceptions; its status is almost always 500, so text decides.
 
-The messages are those of podman 4.3 to 5.8.
+The messages are those of podman 4.3 to 6.1.
 """
 
 from __future__ import annotations
@@ -119,6 +119,11 @@ CREATE_FAILURES = (
         "the engine's host has no init for containers; install catatonit there, or use no init",
     ),
     _meaning(
+        r"requested OCI runtime (?P<name>.*?) is not available",
+        UnknownRuntime,
+        "this podman has no OCI runtime {name}",
+    ),
+    _meaning(
         r"OCI runtime.*(?:not found|no such file)|(?:not found|no such file).*OCI runtime",
         UnknownRuntime,
         "the engine has no such OCI runtime",
@@ -173,6 +178,13 @@ START_FAILURES = (
         ContainerStartError,
         "a rootless container's network needs /dev/net/tun, which the engine cannot open;"
         " correct its permissions, or use --network none or host",
+    ),
+    _meaning(
+        r"(?P<file>memory|pids)\.(?:max|limit)"
+        r"|cgroup controller `(?P<controller>\w+)` is not available",
+        ContainerStartError,
+        "the engine's cgroup has no controller {file}{controller}, so that it cannot limit a"
+        " container; use no limit",
     ),
     _meaning(
         r"setting rlimit",

@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 _REMEDY = "(its user needs cgroup v2 with this controller delegated, or leave the limit out)"
 
 
-def has_limits(spec: ContainerSpec) -> bool:
-    """Return whether *spec* sets a limit that needs a cgroup controller."""
-    return _is_limit(spec.pids_limit) or _is_limit(spec.memory_limit)
+def requires_limits(spec: ContainerSpec) -> bool:
+    """Return whether *spec* insists on a limit that needs a cgroup controller."""
+    return any(_required(spec))
 
 
 def rootless_drops(spec: ContainerSpec, *, controllers: Collection[str]) -> tuple[str, ...]:
     """Return the options of *spec* without effect; *controllers* are those of podman's cgroup."""
-    return (*_limits(spec, controllers), *_permissions(spec))
+    limits = (limit for controller, limit in _required(spec) if controller not in controllers)
+    return (*(f"{limit} {_REMEDY}" for limit in limits), *_permissions(spec))
 
 
-def _limits(spec: ContainerSpec, controllers: Collection[str]) -> Iterator[str]:
-    if _is_limit(spec.pids_limit) and "pids" not in controllers:
-        yield f"pids limit {spec.pids_limit} {_REMEDY}"
-    if _is_limit(spec.memory_limit) and "memory" not in controllers:
-        yield f"memory limit {spec.memory_limit} {_REMEDY}"
+def _required(spec: ContainerSpec) -> Iterator[tuple[str, str]]:
+    """Yield the controller and the description of each limit on which *spec* insists."""
+    if _is_limit(spec.pids_limit) and "pids_limit" not in spec.optional_limits:
+        yield "pids", f"pids limit {spec.pids_limit}"
+    if _is_limit(spec.memory_limit) and "memory_limit" not in spec.optional_limits:
+        yield "memory", f"memory limit {spec.memory_limit}"
 
 
 def _is_limit(value: int | None) -> bool:

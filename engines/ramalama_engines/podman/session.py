@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 from dataclasses import field
@@ -93,6 +94,7 @@ class PodmanSession:
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._opener = os.getpid()
         self._is_cut = threading.Event()
         self._connection: _Connection | None = None
         self._response: Any = None
@@ -128,9 +130,12 @@ class PodmanSession:
     def cut(self) -> None:
         """End the current request; the thread that waits for it gets EngineUnavailable.
 
-        Shutting the socket down wakes up that thread; closing it would wait for the thread.
+        Shutting the socket down wakes up that thread; closing it would wait for the thread. In a
+        process that was forked meanwhile, it is not shut down, since the parent still uses it.
         """
         self._is_cut.set()
+        if os.getpid() != self._opener:
+            return
         if self._connection is not None and self._connection.wire is not None:
             with contextlib.suppress(OSError):  # it has ended already
                 self._connection.wire.shutdown(socket.SHUT_RDWR)

@@ -7,6 +7,7 @@ live as long as the thread. So a request borrows a session, and a few are kept f
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -23,14 +24,25 @@ _MOST_IDLE: Final = 4
 
 
 class Sessions:
-    """The sessions of one engine, which are lent, returned, and closed all together."""
+    """The sessions of one engine, which are lent, returned, and closed all together.
+
+    A forked process leaves those that it inherits to its parent, and opens its own.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._opener = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[PodmanSession] = []
         self._lent: set[PodmanSession] = set()
-        self._closed = False
+
+    def _begin_anew_if_forked(self) -> None:
+        if os.getpid() != self._opener:
+            self._begin()
 
     @contextlib.contextmanager
     def borrow(self) -> Generator[PodmanSession]:
@@ -54,6 +66,7 @@ class Sessions:
 
     def close(self) -> None:
         """Cut all requests in progress, close the idle sessions, and lend no more."""
+        self._begin_anew_if_forked()
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -68,6 +81,7 @@ class Sessions:
         if path is None:
             msg = f"podman at {self._url}: only unix:// is supported"
             raise EngineUnavailable(msg, engine="podman")
+        self._begin_anew_if_forked()
         with self._lock:
             if self._closed:
                 msg = f"podman at {self._url}: the connection was closed"
@@ -77,14 +91,17 @@ class Sessions:
         return session
 
     def _return(self, session: PodmanSession) -> None:
+        self._begin_anew_if_forked()
         with self._lock:
+            is_own = session in self._lent
             self._lent.discard(session)
-            if not self._closed and len(self._idle) < _MOST_IDLE:
+            if is_own and not self._closed and len(self._idle) < _MOST_IDLE:
                 self._idle.append(session)
                 return
         session.close()
 
     def _discard(self, session: PodmanSession) -> None:
+        self._begin_anew_if_forked()
         with self._lock:
             self._lent.discard(session)
         session.cut()  # so that closing does not wait for the rest of the answer

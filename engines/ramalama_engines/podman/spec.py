@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import ContainerSpec, Device, Mount, PortBinding, Ulimit
 
 KEEP_GROUPS = "run.oci.keep_original_groups"  # crun's annotation; the API has no field for it
+LOG_DRIVER = "k8s-file"
 SELINUX_LABEL = "io.podman.annotations.label"  # set as by podman's command line; shown by inspect
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 (podman's meaning of an empty address)
@@ -77,6 +78,7 @@ def _optional_fields(spec: ContainerSpec) -> dict[str, Any]:
         "userns": None if spec.userns is None else _namespace(spec.userns),
         "stop_signal": None if spec.stop_signal is None else signal_number(spec.stop_signal),
         "stop_timeout": spec.stop_timeout,
+        "log_configuration": None if spec.log_size is None else _log(spec.log_size),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -135,7 +137,7 @@ def _mount(mount: Mount) -> dict[str, Any]:
 def tmpfs_options(mount: TmpfsMount) -> list[str]:
     """Return the mount options of *mount*, tmpfs(5)."""
     size = [] if mount.size is None else [f"size={mount.size}"]
-    return [*size, f"mode={mount.mode:o}"]
+    return [*size, f"mode={mount.mode:o}", "exec" if mount.executable else "noexec"]
 
 
 def _port(port: PortBinding) -> dict[str, Any]:
@@ -171,5 +173,15 @@ def _resource_limits(spec: ContainerSpec) -> dict[str, Any]:
     if spec.pids_limit is not None:
         limits["pids"] = {"limit": spec.pids_limit}
     if spec.memory_limit is not None:
-        limits["memory"] = {"limit": spec.memory_limit}
+        limits["memory"] = _memory_limit(spec.memory_limit)
     return limits
+
+
+def _log(size: int) -> dict[str, Any]:
+    """Limit the log; journald, the default on many systems, has no limit for one container."""
+    return {"driver": LOG_DRIVER, "size": size}
+
+
+def _memory_limit(limit: int) -> dict[str, int]:
+    """Limit memory and swap space together to twice *limit*, as both command lines do."""
+    return {"limit": limit, "swap": 2 * limit} if limit > 0 else {"limit": limit}

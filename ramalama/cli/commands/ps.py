@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.commands_table import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.table import age, short_id, table
-from ramalama.planning.labels import LABEL, MODEL_LABEL
+from ramalama.planning.labels import ENGINE_LABEL, MODEL_LABEL, RUNTIME_LABEL
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ def _record(state: ContainerState) -> dict[str, object]:
         "id": state.id,
         "name": state.name,
         "model": state.labels.get(MODEL_LABEL, ""),
-        "runtime": state.labels.get(f"{LABEL}.runtime", ""),
-        "engine": state.labels.get(f"{LABEL}.engine", ""),
+        "runtime": state.labels.get(RUNTIME_LABEL, ""),
+        "engine": state.labels.get(ENGINE_LABEL, ""),
         "image": state.image,
         "status": str(state.status),
         "created": state.created.isoformat() if state.created else None,
@@ -87,7 +87,7 @@ def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
     return (
         state.id if whole else short_id(state.id),
         printable(state.labels.get(MODEL_LABEL, "")),
-        printable(state.labels.get(f"{LABEL}.runtime", "")),
+        printable(state.labels.get(RUNTIME_LABEL, "")),
         age(state.created),
         str(state.status),
         ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),

@@ -172,7 +172,7 @@ class _Serve:
             pass  # the log broke off; the code below checks whether the server has ended, too
         ended = server.why_ended()
         while ended is None:
-            ended = server.why_ended(patience=_CHECK_INTERVAL)
+            ended = server.why_ended(timeout=_CHECK_INTERVAL)
         raise ended
 
     def _options(self, ramalama: Ramalama) -> ServeOptions:

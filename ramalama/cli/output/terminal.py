@@ -11,6 +11,8 @@ from ramalama_values.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LONGEST_QUOTE = 500  # characters of a line
+
 
 def print_error(text: str) -> None:
     """Print *text* to stderr, with the control characters in it (of file names, logs) escaped."""
@@ -20,9 +22,10 @@ def print_error(text: str) -> None:
 
 
 def quote_log(lines: Sequence[str]) -> None:
-    """Print the last lines of a server's log, marked as a quotation."""
+    """Print the last lines of a server's log, marked as a quotation; long lines are cut off."""
     for line in lines:
-        print_error(f"  | {line}")
+        shown = printable(line[: _LONGEST_QUOTE + 1])
+        print_error(f"  | {shown[:_LONGEST_QUOTE]}{'…' if len(shown) > _LONGEST_QUOTE else ''}")
 
 
 class Status:

@@ -22,6 +22,7 @@ from ramalama.models.download.transfer import Transfer
 from ramalama.models.download.values import FetchedBlob
 from ramalama.models.formats.model_files import Digest
 from ramalama.system.locks import locked
+from ramalama_values.directories import READABLE, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -61,7 +62,7 @@ class Downloader:
         """Download several blobs, in order, if there is space for all of them; see `fetch`."""
         wanted = {_key(blob): blob for blob in blobs if _find(blob.digest, blob_store) is None}
         with disk_errors("these files", self._partials):
-            self._partials.mkdir(parents=True, exist_ok=True)
+            make_directories(self._partials, mode=READABLE)
             there = sum(allocated(self._partials, key) for key in wanted)
             require_space(
                 self._partials, sum(blob.size or 0 for blob in wanted.values()), there=there
@@ -91,7 +92,7 @@ class Downloader:
     def _held(self, lock: Path, name: str) -> Generator[bool]:
         with ExitStack() as held:
             with disk_errors(name, self._partials):
-                self._partials.mkdir(parents=True, exist_ok=True)
+                make_directories(self._partials, mode=READABLE)
                 waiting = DownloadWaiting(file=name)
                 waited = held.enter_context(locked(lock, on_wait=lambda: self._on_event(waiting)))
             yield waited

@@ -16,13 +16,14 @@ from ramalama.errors import StoreError
 from ramalama.models.download import journal
 from ramalama.models.download.journal import Journal
 from ramalama.units import human_size
+from ramalama_values.directories import create_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
 
-_MODE = 0o666  # less the umask
+_MODE = 0o644  # less the umask
 
 
 class Partial:
@@ -88,7 +89,7 @@ class Partial:
     def write_journal(self, found: Journal) -> None:
         """Write the journal durably; it may only list bytes that are on the disk already."""
         new = self._journal.with_suffix(".json.new")
-        with new.open("wb") as file:
+        with create_file(new, replace=True) as file:
             file.write(found.format())
             file.flush()
             os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
+from ramalama_values.directories import READABLE, create_file, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -27,7 +28,7 @@ NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, e
 @contextmanager
 def scratch_path(scratch: Path) -> Generator[Path]:
     """Yield a new path in *scratch*; if it still exists in the end, it is removed."""
-    scratch.mkdir(parents=True, exist_ok=True)
+    make_directories(scratch, mode=READABLE)
     path = scratch / f"{os.getpid()}-{os.urandom(6).hex()}"
     try:
         yield path
@@ -38,9 +39,9 @@ def scratch_path(scratch: Path) -> Generator[Path]:
 
 def write_whole(path: Path, content: bytes, *, scratch: Path) -> None:
     """Write *content* to *path* durably and atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(path.parent, mode=READABLE)
     with scratch_path(scratch) as new:
-        with new.open("xb") as file:
+        with create_file(new) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

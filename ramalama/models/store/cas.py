@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ramalama.models.formats.model_files import Digest
 from ramalama.models.store.atomic import NO_LINK, sync_directory, unlink
 from ramalama.system.locks import InUse, locked, refuse_to_wait
+from ramalama_values.directories import READABLE, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -91,7 +92,7 @@ class ContentStore:
         If another process puts the same content at the same time, both succeed.
         """
         target = self.path(fetched.digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_directories(target.parent, mode=READABLE)
         try:
             _make_durable(fetched.path)
             self._move(fetched.path, target, fetched.digest)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.store.atomic import link, scratch_path
 from ramalama.models.store.cas import held, unless_held
+from ramalama_values.directories import READABLE, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -47,7 +48,7 @@ class Snapshots:
         if path.is_dir():
             self._fill(path, record)
             return path
-        self._directory.mkdir(parents=True, exist_ok=True)
+        make_directories(self._directory, mode=READABLE)
         with scratch_path(self._contents.scratch) as new:
             self._fill(new, record)
             try:
@@ -87,5 +88,5 @@ class Snapshots:
     def _fill(self, directory: Path, record: ModelRecord) -> None:
         for file in record.files:
             name = directory / file.name
-            name.parent.mkdir(parents=True, exist_ok=True)
+            make_directories(name.parent, mode=READABLE)
             link(self._contents.path(file.digest), name, scratch=self._contents.scratch)

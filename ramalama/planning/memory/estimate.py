@@ -25,6 +25,8 @@ _BATCH = 512  # tokens that llama.cpp computes at a time: its default of --ubatc
 _STEP = 256  # tokens; llama.cpp rounds the context up to a multiple of it
 _F16 = 2  # bytes of a number in the cache, by default
 _F32 = 4  # bytes
+_COPIES = 4  # of the layers with a window, for a short context
+_COPY_INTERVAL = 8192  # tokens; the default of --checkpoint-min-step
 _ACTIVATIONS = 7  # vectors of the embedding's width that each token of a batch needs at once
 
 # Architectures with a sliding window: in each group of this many layers, the last layer sees the
@@ -123,6 +125,14 @@ class ModelShape:
             kv_cache=sum(layer.cache(context) for layer in self.layers),
             computing=numbers * _F32 + self.models * _BATCH * context * _F16,
         )
+
+    def checkpoints(self, context: int) -> int:
+        """Return the bytes of the copies that llama.cpp keeps of layers with a window.
+
+        It makes a copy every 8192 tokens, and some at the beginnings of messages.
+        """
+        windows = sum(layer.cache(context) for layer in self.layers if layer.window is not None)
+        return windows * (_COPIES + context // _COPY_INTERVAL)
 
     def largest_context(self, memory: int) -> int:
         """Return the largest context, in tokens, that fits into *memory* bytes.

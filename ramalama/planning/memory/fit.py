@@ -8,6 +8,7 @@ memory.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import ALL_LAYERS, DEFAULT_CONTEXT
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.memory.estimate import MemoryEstimate, ModelShape
 
-_USUAL_CONTEXT = 4096  # tokens; see `_CLEARLY_FITS` in `capacity`
+USUAL_CONTEXT = 4096  # tokens; see `_CLEARLY_FITS` in `capacity`
 _INSIST = "(`run --force` tries it anyway)"
 
 
@@ -84,14 +85,14 @@ def fit(
     context = context_size(options, model.parameters)
     vllm = options.runtime is RuntimeName.VLLM
     # What the user chose may exceed what the model was trained with; the default rarely does.
-    largest = _USUAL_CONTEXT if options.ctx_size is None else DEFAULT_CONTEXT
+    largest = USUAL_CONTEXT if options.ctx_size is None else DEFAULT_CONTEXT
     usual = 0 < context <= largest and options.ngl != ALL_LAYERS
     # To read a GGUF header takes 10 ms, and most starts do not need it.
     if usual and capacity.certainly_fits(weights) and model.directory is None:
         return options
     # On a GPU, vLLM itself finds out how much of the model's own context fits.
     unknown = vllm and context == 0 and not capacity.main
-    shape = None if unknown else _shape(model, weights)
+    shape = None if unknown else read_shape(model, weights)
     if shape is None:
         return options
     return _fit_shape(choose_context(options, shape, capacity), model, shape, capacity, on_event)
@@ -105,7 +106,7 @@ def _fit_shape(
     on_event: EventHook,
 ) -> ServeOptions:
     name = str(model.reference)
-    context = context_size(options, model.parameters) or shape.trained_context or _USUAL_CONTEXT
+    context = context_size(options, model.parameters) or shape.trained_context or USUAL_CONTEXT
     need = shape.need(context)
     if not options.force:
         check_context(name, need, shape, capacity)
@@ -207,7 +208,7 @@ def _remedy(shape: ModelShape, capacity: MemoryCapacity) -> str:
     return f"--ctx-size {largest} fits" if largest else "use a smaller variant of the model"
 
 
-def _shape(model: StoredModel, weights: int) -> ModelShape | None:
+def read_shape(model: StoredModel, weights: int) -> ModelShape | None:
     """Read the shape from the headers of *model*; None if they lack a value."""
     shape = _shape_of(model.directory or model.weights[0], weights)
     if shape is None or model.draft is None:
@@ -217,6 +218,11 @@ def _shape(model: StoredModel, weights: int) -> ModelShape | None:
 
 
 def _shape_of(path: Path, weights: int) -> ModelShape | None:
+    return _read_shape(path, weights, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # a model and its draft: the limit of the memory needs them again
+def _read_shape(path: Path, weights: int, _changed: int) -> ModelShape | None:
     if path.is_dir():
         from ramalama.planning.memory.transformers_config import (  # noqa: PLC0415 (see `fit`)
             read_shape,

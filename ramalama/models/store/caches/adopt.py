@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from ramalama.models.store.atomic import NO_LINK, scratch_path
 from ramalama.models.store.cas import READ_ONLY, digest_of
 from ramalama.models.store.digest_index import Identity
+from ramalama_values.directories import READABLE, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -90,7 +91,7 @@ def _read(contents: ContentStore, file: FileIO) -> Digest | None:
 def _bring_in(contents: ContentStore, path: Path, file: FileIO, digest: Digest) -> bool:
     """Take *path* into the store; return False if it has been removed meanwhile."""
     target = contents.path(digest)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_directories(target.parent, mode=READABLE)
     with scratch_path(contents.scratch) as new:
         if not _link(path, new, file) and not _clone(file, new):
             if not path.exists():

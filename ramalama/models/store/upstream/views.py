@@ -22,6 +22,7 @@ from ramalama.models.store.atomic import (
 from ramalama.models.store.upstream.layout import BLOBS, INSIDE, REFS, SNAPSHOTS, place_of
 from ramalama.models.store.upstream.refs import format_ref, read_ref, upstream_ref
 from ramalama_values import frozen
+from ramalama_values.directories import READABLE, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,12 +53,12 @@ class UpstreamTree:
         directory, ref, scratch = place.directory(self.store), upstream_ref(record), self._scratch
         snapshot = directory / SNAPSHOTS / ref.snapshot
         for path in (directory / BLOBS, directory / REFS, snapshot):
-            path.mkdir(parents=True, exist_ok=True)
+            make_directories(path, mode=READABLE)
         for file in record.files:
             content = self.contents.path(file.digest)
             link(content, directory / BLOBS / file.digest.file_name, scratch=scratch)
             name = snapshot / file.name
-            name.parent.mkdir(parents=True, exist_ok=True)
+            make_directories(name.parent, mode=READABLE)
             link(content, name, scratch=scratch)
         path = place.ref(self.store)
         write_whole(path, format_ref(ref, path), scratch=scratch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ INSPECTED: dict[str, Any] = {
     "Name": "/ramalama_x",
     "State": {"Status": "running", "ExitCode": 0, "OOMKilled": False},
     "Config": {"Image": "quay.io/ramalama/ramalama:0.25", "Labels": {"ai.ramalama": ""}},
+    "HostConfig": {"NetworkMode": "bridge"},
     "NetworkSettings": {
         "Ports": {
             "8080/tcp": [
@@ -84,7 +86,7 @@ INFO: dict[str, Any] = {
 def test_an_inspected_and_a_listed_container_are_the_same_state() -> None:
     inspected = {**INSPECTED, "Created": "2026-11-22T16:49:10.000000000Z"}
 
-    assert inspected_container(inspected) == STATE
+    assert inspected_container(inspected) == replace(STATE, network="bridge")
     assert listed_container(LISTED) == STATE
 
 
@@ -146,7 +148,7 @@ def test_a_container_without_labels_and_ports_has_none() -> None:
 
 
 def test_an_image_tells_its_program_and_its_digests() -> None:
-    answer = {
+    answer: dict[str, Any] = {
         "Id": "sha256:3aa5",
         "RepoDigests": ["quay.io/x@sha256:1"],
         "Config": {
@@ -155,6 +157,7 @@ def test_an_image_tells_its_program_and_its_digests() -> None:
             "User": "1000",
             "Env": ["PATH=/bin", "ODD=a=b"],
             "Labels": {"a": "b"},
+            "Volumes": {"/data": {}, "/cache": {}},
         },
     }
 
@@ -165,11 +168,14 @@ def test_an_image_tells_its_program_and_its_digests() -> None:
         user="1000",
         env={"PATH": "/bin", "ODD": "a=b"},
         labels={"a": "b"},
+        volumes=("/data", "/cache"),
         digests=("quay.io/x@sha256:1",),
     )
 
 
-@pytest.mark.parametrize("config", [None, {}, {"Entrypoint": None, "Cmd": None, "Env": None}])
+@pytest.mark.parametrize(
+    "config", [None, {}, {"Entrypoint": None, "Cmd": None, "Env": None, "Volumes": None}]
+)
 def test_an_image_without_a_configuration_is_plain(config: dict[str, Any] | None) -> None:
     assert local_image({"Id": "sha256:1", "Config": config}) == LocalImage(id="sha256:1")
 
@@ -197,6 +203,16 @@ def test_security_options_tell_how_containers_are_separated(
     assert (info.rootless, info.user_namespace, info.selinux) == (rootless, user_namespace, selinux)
     assert info.oci_runtimes == ("nvidia", "runc")
     assert (info.version, info.api_version, info.cgroup_version) == ("28.5.2", "1.51", 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "limits"),
+    [({"MemoryLimit": True}, True), ({"MemoryLimit": False}, False), ({}, False)],
+)
+def test_a_daemon_says_whether_it_can_limit_memory(said: dict[str, Any], limits: bool) -> None:  # noqa: FBT001
+    info = engine_info({**INFO, **said}, url="unix:///s", api_version="1.51", rootless=False)
+
+    assert info.limits_memory == limits
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,14 @@ from ramalama_engines.errors import (
     UnknownRuntime,
     UnsupportedOption,
 )
-from ramalama_engines.spec import BindMount, CdiDevice, ContainerSpec, PullProgress, RegistryAuth
+from ramalama_engines.spec import (
+    BindMount,
+    CdiDevice,
+    ContainerSpec,
+    HostDevice,
+    PullProgress,
+    RegistryAuth,
+)
 from tests.unit.engines.dockerd import Dockerd, Reply, serving
 
 if TYPE_CHECKING:
@@ -342,6 +349,18 @@ def test_an_unknown_oci_runtime_is_refused_and_the_known_ones_are_named(
         engine.create(replace(SPEC, oci_runtime="crun"))
 
     assert dockerd.routes() == ["GET /info"]
+
+
+def test_a_device_is_not_renamed_where_users_are_mapped(
+    dockerd: Dockerd, engine: DockerEngine
+) -> None:
+    dockerd.answer("GET /info", Reply(body={**INFO, "SecurityOptions": ["name=userns"]}))
+    device = HostDevice(source="/dev/dri/renderD128", target="/dev/dri/card0")
+
+    with pytest.raises(UnsupportedOption, match=r"another name, /dev/dri/card0, .*; use --device"):
+        engine.create(ContainerSpec(image="img", devices=(device,)))
+
+    assert "POST /containers/create" not in dockerd.routes()
 
 
 def test_an_unknown_network_is_refused_and_the_known_ones_are_named(

@@ -61,6 +61,7 @@ EVERYTHING = ContainerSpec(
     ulimits=(Ulimit(name="memlock", soft=-1, hard=-1),),
     pids_limit=100,
     memory_limit=536870912,
+    log_size=1000,
     init=True,
     stop_signal="SIGINT",
     stop_timeout=0,
@@ -106,6 +107,7 @@ EVERYTHING_BODY: dict[str, Any] = {
         "UsernsMode": "host",
         "PidsLimit": 100,
         "Memory": 536870912,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "500", "max-file": "2"}},
         "Mounts": [
             {"Type": "bind", "Source": "/run/user/1", "Target": "/run/s", "ReadOnly": False},
             {
@@ -331,10 +333,18 @@ def test_nothing_false_and_zero_are_the_same() -> None:
         ("HostConfig.PidsLimit", 0, "pids_limit"),
         ("HostConfig.Memory", 0, "memory_limit"),
         ("HostConfig.Init", False, "init"),
+        ("HostConfig.LogConfig.Config", {}, "log_size"),
     ],
 )
 def test_an_option_that_the_daemon_loses_is_named(path: str, value: object, option: str) -> None:
     assert dropped(EVERYTHING_BODY, without(path, value)) == (option,)
+
+
+@pytest.mark.parametrize("limit", ["PidsLimit", "Memory"])
+def test_an_optional_limit_may_be_lost(limit: str) -> None:
+    made = without(f"HostConfig.{limit}", 0)
+
+    assert dropped(EVERYTHING_BODY, made, optional=("pids_limit", "memory_limit")) == ()
 
 
 def test_a_lost_short_form_is_noticed_too() -> None:

@@ -38,7 +38,7 @@ EVERYTHING = ContainerSpec(
     mounts=(
         BindMount(source="/srv/models/model.gguf", target="/mnt/model.gguf", relabel=True),
         BindMount(source="/srv/run", target="/run/server/", read_only=False),
-        TmpfsMount(target="/tmp", size=16 << 20),  # noqa: S108 (in the container)
+        TmpfsMount(target="/tmp", size=16 << 20, executable=True),  # noqa: S108 (in the container)
     ),
     ports=(PortBinding(container_port=8080),),
     network="bridge",
@@ -56,6 +56,7 @@ EVERYTHING = ContainerSpec(
     stop_signal="SIGINT",
     stop_timeout=3,
 )
+OPTIONAL = ("pids_limit", "memory_limit")
 ROOTLESS = ContainerSpec(
     image="quay.io/ramalama/ramalama:0.25",
     entrypoint=("sleep",),
@@ -237,11 +238,23 @@ def test_what_the_container_has_not_is_dropped_and_no_secret_is_told(
         {"devices": (HostDevice.parse("/dev/x:/dev/accel0/"),)},
         {"userns": "host"},
         {"pids_limit": None, "memory_limit": None},
+        {"pids_limit": 7, "memory_limit": 7, "optional_limits": OPTIONAL},
     ],
     ids=str,
 )
 def test_what_was_not_asked_for_or_cannot_be_seen_is_no_matter(asked: dict[str, Any]) -> None:
     assert dropped(replace(EVERYTHING, **asked), inspect("4.3.1")) == ""
+
+
+@pytest.mark.parametrize(
+    ("driver", "message"),
+    [("k8s-file", ""), ("journald", "log size 4096 (it keeps the log with journald)")],
+)
+def test_only_a_log_in_a_file_has_the_size_that_was_asked_for(driver: str, message: str) -> None:
+    made = inspect("5.8.6")
+    put(made, "HostConfig.LogConfig", {"Type": driver})
+
+    assert dropped(replace(EVERYTHING, log_size=4096), made) == message
 
 
 def test_no_limit_may_be_written_in_two_ways() -> None:

@@ -12,6 +12,7 @@ from ramalama_engines.errors import (
     EngineError,
     ImageNotFound,
     ProgramNotFound,
+    UnknownRuntime,
     UnsupportedOption,
 )
 from ramalama_engines.podman.failures import (
@@ -57,6 +58,11 @@ RLIMIT = (
         ("names must match [a-zA-Z0-9]: invalid argument", UnsupportedOption, "a container's name"),
         ("unresolvable CDI devices nvidia.com/gpu=7", DeviceNotFound, "nvidia.com/gpu=7;"),
         ("stat /dev/nope: no such file or directory", DeviceNotFound, "no device /dev/nope ("),
+        (
+            "requested OCI runtime nosuch is not available: invalid argument",
+            UnknownRuntime,
+            "this podman has no OCI runtime nosuch (",
+        ),
         ("/etc/passwd is not a valid device: not a device node", DeviceNotFound, "/etc/passwd"),
         ("no devices found in /dev/fd:/dev/y:rwm: invalid", DeviceNotFound, "/dev/fd is not"),
         (
@@ -125,6 +131,21 @@ def test_a_container_that_cannot_be_created(
         ),
         (NO_CARD, DeviceNotFound, "names /dev/nope, which is not a device there"),
         (RLIMIT, ContainerStartError, "does not allow a higher resource limit"),
+        (
+            "crun: open `memory.max` for writing: No such file or directory",
+            ContainerStartError,
+            "the engine's cgroup has no controller memory,",
+        ),
+        (
+            "crun: the requested cgroup controller `pids` is not available: OCI runtime error",
+            ContainerStartError,
+            "the engine's cgroup has no controller pids,",
+        ),
+        (
+            "runc: open /sys/fs/cgroup/memory/x/memory.limit_in_bytes: permission denied",
+            ContainerStartError,
+            "the engine's cgroup has no controller memory,",
+        ),
         ('open("/dev/net/tun"): Permission denied', ContainerStartError, "needs /dev/net/tun"),
         ("unable to find user x", ContainerStartError, "unable to find user x"),
         ('no container with name or ID "x" found: no such container', ContainerNotFound, '"x"'),

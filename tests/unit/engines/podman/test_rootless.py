@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from ramalama_engines.podman.rootless import has_limits, rootless_drops
+from ramalama_engines.podman.rootless import requires_limits, rootless_drops
 from ramalama_engines.spec import CdiDevice, ContainerSpec, HostDevice
 
 PLAIN = ContainerSpec(image="x")
+OPTIONAL = ("pids_limit", "memory_limit")
 ALL = ("cpu", "memory", "pids")
 
 
@@ -22,6 +23,12 @@ ALL = ("cpu", "memory", "pids")
         ({"pids_limit": 9, "memory_limit": 8}, (), ["pids limit 9 ", "memory limit 8 "]),
         ({"pids_limit": 9, "memory_limit": 8}, ("pids",), ["memory limit 8 "]),
         ({"pids_limit": -1, "memory_limit": 0}, (), []),
+        ({"pids_limit": 9, "memory_limit": 8, "optional_limits": OPTIONAL}, (), []),
+        (
+            {"pids_limit": 9, "memory_limit": 8, "optional_limits": ("pids_limit",)},
+            (),
+            ["memory limit 8 "],
+        ),
         ({"devices": (HostDevice.parse("/dev/a"),)}, ALL, []),
         ({"devices": (HostDevice.parse("/dev/a::rw"),)}, ALL, []),
         ({"devices": (CdiDevice(name="a.b/c=d"),)}, ALL, []),
@@ -41,16 +48,17 @@ def test_options_without_effect_are_named_with_their_remedy(
 
 
 @pytest.mark.parametrize(
-    ("asked", "has"),
+    ("asked", "required"),
     [
         ({}, False),
         ({"pids_limit": -1}, False),
         ({"pids_limit": 1}, True),
         ({"memory_limit": 1}, True),
+        ({"memory_limit": 1, "optional_limits": OPTIONAL}, False),
     ],
 )
-def test_only_limits_of_cgroups_make_it_worth_asking_for_controllers(
-    asked: dict[str, int],
-    has: bool,  # noqa: FBT001 (a row of the table)
+def test_only_required_limits_of_cgroups_make_it_worth_asking_for_controllers(
+    asked: dict[str, Any],
+    required: bool,  # noqa: FBT001 (a row of the table)
 ) -> None:
-    assert has_limits(replace(PLAIN, **asked)) == has  # type: ignore[arg-type]  # both are int
+    assert requires_limits(replace(PLAIN, **asked)) == required

@@ -122,6 +122,8 @@ def test_a_plain_container_is_locked_down_and_the_rest_is_left_to_the_image_and_
         ),
         ({"pids_limit": 100}, {"resource_limits": {"pids": {"limit": 100}}}),
         ({"memory_limit": 0}, {"resource_limits": {"memory": {"limit": 0}}}),
+        ({"memory_limit": 9}, {"resource_limits": {"memory": {"limit": 9, "swap": 18}}}),
+        ({"log_size": 4096}, {"log_configuration": {"driver": "k8s-file", "size": 4096}}),
         ({"init": True}, {"init": True}),
         ({"stop_signal": "SIGINT"}, {"stop_signal": 2}),
         ({"stop_timeout": 0}, {"stop_timeout": 0}),
@@ -157,10 +159,10 @@ def test_a_network_is_a_mode_or_else_a_name(network: str, sent: dict[str, Any]) 
         (BindMount(source="/a b:c", target="/m"), ("bind", "/a b:c", "/m", ["ro"])),
         (BindMount(source="/a", target="/m", relabel=True), ("bind", "/a", "/m", ["ro", "z"])),
         (BindMount(source="/a", target="/m", read_only=False), ("bind", "/a", "/m", ["rw"])),
-        (TmpfsMount(target="/t"), ("tmpfs", "tmpfs", "/t", ["mode=1777"])),
+        (TmpfsMount(target="/t"), ("tmpfs", "tmpfs", "/t", ["mode=1777", "noexec"])),
         (
-            TmpfsMount(target="/t", size=4096, mode=0o700),
-            ("tmpfs", "tmpfs", "/t", ["size=4096", "mode=700"]),
+            TmpfsMount(target="/t", size=4096, mode=0o700, executable=True),
+            ("tmpfs", "tmpfs", "/t", ["size=4096", "mode=700", "exec"]),
         ),
     ],
 )

@@ -41,6 +41,20 @@ def test_complaints_go_to_stderr_a_line_each(capsys: Capture) -> None:
     )
 
 
+@pytest.mark.parametrize("char", ["x", "\x1b", "\U000e0041"])
+def test_a_long_line_of_a_log_is_cut_off(capsys: Capture, char: str) -> None:
+    quote_log([char * 65536])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert (len(line), line[-1]) == (505, "…")
+
+
+def test_a_line_that_just_fits_is_whole(capsys: Capture) -> None:
+    quote_log(["x" * 500])
+
+    assert capsys.readouterr().err == f"  | {'x' * 500}\n"
+
+
 def test_a_terminal_that_is_gone_is_nobody_to_complain_to(monkeypatch: pytest.MonkeyPatch) -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)

@@ -69,6 +69,7 @@ images = { CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }
 runtime = "vllm"
 pull = "never"
 network = "bridge"
+memory = "16g"
 oci_runtime = "crun"
 selinux = false
 keep_groups = true
@@ -92,6 +93,7 @@ ALL_VARIABLES = {
     "RAMALAMA_RUNTIME": "vllm",
     "RAMALAMA_PULL": "never",
     "RAMALAMA_NETWORK": "bridge",
+    "RAMALAMA_MEMORY": "16384M",
     "RAMALAMA_OCI_RUNTIME": "crun",
     "RAMALAMA_SELINUX": "false",
     "RAMALAMA_KEEP_GROUPS": "1",
@@ -123,6 +125,7 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         runtime=RuntimeName.VLLM,
         pull=PullPolicy.NEVER,
         network="bridge",
+        memory=16 << 30,
         oci_runtime="crun",
         selinux=False,
         keep_groups=True,

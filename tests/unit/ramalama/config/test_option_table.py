@@ -13,7 +13,16 @@ from ramalama.api.keywords import ServerKeywords
 from ramalama.config.config import Config
 from ramalama.config.option_table import OPTIONS, SERVER_OPTIONS, SETTINGS
 from ramalama.config.options import ServeOptions
-from ramalama.config.value_types import Flag, Parsed, Temperature, Text, Whole, Word, Words
+from ramalama.config.value_types import (
+    ByteSize,
+    Flag,
+    Parsed,
+    Temperature,
+    Text,
+    Whole,
+    Word,
+    Words,
+)
 from ramalama_chat.output.color import ColorMode
 
 if TYPE_CHECKING:
@@ -37,7 +46,7 @@ def default_of(field: Field[object]) -> object:
 def annotation_of(spec: OptionSpec) -> str | None:
     """Return the type of a field as it is written there; None for a grammar of its own."""
     match spec.type:
-        case Whole():
+        case Whole() | ByteSize():
             name = "int"
         case Temperature():
             name = "float"

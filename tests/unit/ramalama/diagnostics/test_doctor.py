@@ -270,7 +270,11 @@ class Surgery:
             self.specs.append(spec)
             return script(spec)
 
-        registry: dict[str, LocalImage] = {"quay.io/ramalama/rocm:0.25": IMAGE}
+        volatile = replace(IMAGE, id="sha256:2", volumes=("/data",))
+        registry: dict[str, LocalImage] = {
+            "quay.io/ramalama/rocm:0.25": IMAGE,
+            "quay.io/me/volatile:1": volatile,
+        }
         self.engine = FakeEngine(
             images=dict.fromkeys(images, IMAGE),
             registry=registry,
@@ -326,7 +330,7 @@ def test_a_healthy_host_has_no_problem(run_dir: Path, radeon: Host) -> None:
     assert [node.path for node in diagnosis.view.nodes or ()] == [RENDER]
 
 
-def test_the_container_differs_from_a_servers_in_its_program_and_mounts_alone(
+def test_the_container_differs_from_a_servers_in_its_program_mounts_and_memory_alone(
     run_dir: Path, radeon: Host
 ) -> None:
     surgery = Surgery(run_dir, host=radeon, script=healthy)
@@ -344,10 +348,23 @@ def test_the_container_differs_from_a_servers_in_its_program_and_mounts_alone(
             "entrypoint": server.entrypoint,
             "command": server.command,
             "mounts": server.mounts,
+            "memory_limit": server.memory_limit,
         }
+        assert 0 < (spec.memory_limit or 0) < (server.memory_limit or 0)
         assert replace(spec, **varying) == server  # type: ignore[arg-type]  # all are the server's
         assert spec.labels.keys() == server.labels.keys()
         assert [mount.target for mount in spec.mounts] == ["/tmp"]  # noqa: S108 (in a container)
+
+
+def test_the_volumes_of_an_image_that_is_pulled_first_are_covered_as_well(
+    run_dir: Path, radeon: Host
+) -> None:
+    surgery = Surgery(run_dir, host=radeon, script=healthy)
+
+    surgery.examine(image="quay.io/me/volatile:1", pull_policy=PullPolicy.MISSING)
+
+    assert {mount.target for spec in surgery.specs for mount in spec.mounts} == {"/tmp", "/data"}  # noqa: S108 (in a container)
+    assert surgery.engine.volumes == ()
 
 
 def test_without_the_accelerators_image_that_of_the_cpu_is_inspected(

@@ -45,7 +45,8 @@ def test_a_locked_down_container_as_a_line_for_podman() -> None:
         " --env=HOME=/home '--env=PROMPT=it'\"'\"'s $HOME' --network=none --cap-drop=all"
         " --security-opt=no-new-privileges --read-only --read-only-tmpfs=false --user=1000:1000"
         " '--volume=/models/two words.gguf:/mnt/models/model.gguf:ro,z'"
-        " --volume=/run/x:/run/ramalama:z --tmpfs=/scratch:mode=1777 --entrypoint=llama-server"
+        " --volume=/run/x:/run/ramalama:z --tmpfs=/scratch:mode=1777,noexec"
+        " --entrypoint=llama-server"
         " quay.io/ramalama/ramalama:0.25"
         " --host /run/ramalama/api.sock --model '/mnt/models/two words.gguf'"
     )
@@ -98,7 +99,7 @@ def test_the_same_container_as_a_line_for_docker_names_the_runtime_elsewhere() -
         ),
         (
             {"mounts": (TmpfsMount(target="/t", size=64, mode=0o700),)},
-            ["--tmpfs=/t:mode=700,size=64"],
+            ["--tmpfs=/t:mode=700,size=64,noexec"],
         ),
         (
             {"mounts": (TmpfsMount(target="/t", executable=True),)},
@@ -166,6 +167,24 @@ def test_a_name_with_a_colon_is_relabelled_as_far_as_the_engine_can_be_told(
     assert words in shlex.split(engine_line(kind, spec))
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (PODMAN, ["--log-driver=k8s-file", "--log-opt=max-size=1000b"]),
+        (
+            DOCKER,
+            ["--log-driver=json-file", "--log-opt=max-size=500b", "--log-opt=max-file=2"],
+        ),
+    ],
+)
+def test_the_size_of_the_log_is_limited_as_each_engine_wants_it(
+    kind: EngineKind, words: list[str]
+) -> None:
+    line = shlex.split(engine_line(kind, replace(BARE, log_size=1000)))
+
+    assert [word for word in line if word.startswith("--log")] == words
+
+
 EVERYTHING = ContainerSpec(
     image="other",
     entrypoint=("e",),
@@ -190,13 +209,20 @@ EVERYTHING = ContainerSpec(
     ulimits=(Ulimit(name="core", soft=0, hard=0),),
     pids_limit=1,
     memory_limit=1,
+    log_size=2,
     init=True,
     stop_signal="SIGINT",
     stop_timeout=1,
 )
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(ContainerSpec)])
+# How a drop of an option is judged; a command line has no words for it.
+JUDGEMENTS = ("optional_limits",)
+
+
+@pytest.mark.parametrize(
+    "field", [field.name for field in fields(ContainerSpec) if field.name not in JUDGEMENTS]
+)
 @pytest.mark.parametrize("kind", EngineKind)
 def test_no_part_of_a_container_is_left_out(kind: EngineKind, field: str) -> None:
     spec = replace(BARE, **{field: getattr(EVERYTHING, field)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,6 +87,22 @@ def test_a_model_is_pulled_and_is_what_its_server_has(place: Place) -> None:
 
     assert weights.read_bytes() == MODEL
     assert weights.name == "granite.gguf"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002])
+def test_no_other_user_may_write_to_a_store_whatever_the_umask(place: Place, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        place.pull(place.reference())
+        place.server.routes["/granite.gguf"] = serve_bytes(MODEL + b"more", etag='"2"')
+        place.pull(place.reference())
+    finally:
+        os.umask(before)
+
+    made = [path for path in place.root.rglob("*") if not path.is_symlink()]
+    others = stat.S_IWGRP | stat.S_IWOTH
+    assert [str(path) for path in made if path.stat().st_mode & others] == []
+    assert any(path.is_file() for path in made)
 
 
 def test_a_pull_tells_what_comes_and_what_came(place: Place) -> None:

@@ -56,6 +56,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "keep_groups": True,
     "selinux": False,
     "oci_runtime": "crun",
+    "memory": 1 << 30,
     "authfile": Path("/x"),
     "tls_verify": False,
     "force": True,
@@ -246,4 +247,5 @@ def test_the_image_counts_by_its_id_and_by_its_name_before_it_is_looked_up() -> 
 def test_every_input_is_known_to_these_tests() -> None:
     names = {field.name for field in fields(PlanInputs)}
 
-    assert names == {"options", "model", "accelerator", "image_name", "image"}
+    # The estimate of the memory follows from options and model.
+    assert names == {"options", "model", "accelerator", "image_name", "image", "model_memory"}

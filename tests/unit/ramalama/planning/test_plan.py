@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +13,7 @@ from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused
 from ramalama.models.reference.reference import ModelRef, Scheme
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.checks import check_options
+from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.plan import LaunchPlan, make_plan
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu
 from ramalama_accel.runtime_name import RuntimeName
@@ -20,11 +22,15 @@ from ramalama_engines import (
     BindMount,
     CdiDevice,
     ContainerSpec,
+    EngineKind,
     HostDevice,
     PortBinding,
     TmpfsMount,
 )
-from tests.unit.ramalama.made_up import CPU, HERE, INPUTS, OPTIONS, STORED
+from tests.unit.ramalama.made_up import CPU, HERE, IMAGE, INPUTS, OPTIONS, STORED
+
+if TYPE_CHECKING:
+    from ramalama.planning.inputs import PlanInputs
 
 CUDA = Accelerator(
     kind=AcceleratorKind.CUDA,
@@ -43,6 +49,7 @@ ASCEND = Accelerator(
     groups=(44, 109),
     env={"ASCEND_VISIBLE_DEVICES": "0"},
 )
+GIB, MIB = 1 << 30, 1 << 20
 TMP = "/tmp"  # noqa: S108 (the container's own)
 BRIDGE = replace(OPTIONS, network="bridge")
 HOST = replace(OPTIONS, network="host")
@@ -94,8 +101,11 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
             "ai.ramalama.runtime": "llama.cpp",
             "ai.ramalama.owner": "0123abcd-42-4711",
             "ai.ramalama.instance": "/run/user/1000/ramalama/0123abcd-42-4711-00ff",
+            "ai.ramalama.plan": "",
+            "ai.ramalama.host": "",
+            "ai.ramalama.port": "",
         },
-        env={"HOME": TMP, "LLAMA_ARG_FIT": "off"},
+        env={"HOME": TMP, "LLAMA_ARG_CACHE_RAM": "2048", "LLAMA_ARG_FIT": "off"},
         devices=(),
         mounts=(
             BindMount(
@@ -107,7 +117,7 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
                 read_only=False,
                 relabel=True,
             ),
-            TmpfsMount(target=TMP),
+            TmpfsMount(target=TMP, size=GIB),
         ),
         ports=(),
         network="none",
@@ -120,18 +130,88 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
         user="1000:1001",
         groups=(),
         keep_groups=False,
+        pids_limit=8192,
+        optional_limits=("pids_limit",),
+        log_size=16 * MIB,
     )
 
 
-@pytest.mark.parametrize(("accelerator", "compiles"), [(CPU, False), (NVIDIA_RUNTIME, True)])
+@pytest.mark.parametrize(
+    ("accelerator", "size", "compiles"), [(CPU, GIB, False), (NVIDIA_RUNTIME, 8 * GIB, True)]
+)
 def test_vllm_is_given_shared_memory_and_a_place_for_what_it_compiles(
     accelerator: Accelerator,
+    size: int,
     compiles: bool,  # noqa: FBT001 (a row of the table)
 ) -> None:
     made = container(VLLM, accelerator)
 
-    memory = [mount for mount in made.mounts if isinstance(mount, TmpfsMount)]
-    assert memory == [TmpfsMount(target=TMP, executable=compiles), TmpfsMount(target="/dev/shm")]  # noqa: S108 (the container's own)
+    assert tmpfs(made) == [
+        TmpfsMount(target=TMP, size=size, executable=compiles),
+        TmpfsMount(target="/dev/shm", size=8 * GIB),  # noqa: S108 (the container's own)
+    ]
+
+
+def tmpfs(made: ContainerSpec) -> list[TmpfsMount]:
+    return [mount for mount in made.mounts if isinstance(mount, TmpfsMount)]
+
+
+@pytest.mark.parametrize(
+    ("options", "limit", "optional"),
+    [
+        (OPTIONS, 7 * GIB, ("pids_limit", "memory_limit")),
+        (VLLM, 19 * GIB, ("pids_limit", "memory_limit")),
+        (replace(OPTIONS, memory=GIB), GIB, ("pids_limit",)),
+        (replace(VLLM, memory=GIB), GIB, ("pids_limit",)),
+        (replace(OPTIONS, memory=0), None, ("pids_limit",)),
+    ],
+)
+def test_memory_is_limited_to_what_the_model_and_the_server_need_or_the_user_says(
+    options: ServeOptions, limit: int | None, optional: tuple[str, ...]
+) -> None:
+    made = make_plan(replace(INPUTS, options=options, model_memory=3 * GIB), HERE).container
+
+    assert (made.memory_limit, made.optional_limits) == (limit, optional)
+
+
+def test_the_volumes_of_an_image_are_covered_by_small_file_systems_in_memory() -> None:
+    volumes = ("/data", "/var//cache/", "/tmp", "/mnt/models", "/run", "/data/./")  # noqa: S108
+
+    made = make_plan(with_volumes(*volumes), HERE).container
+
+    assert tmpfs(made)[1:] == [
+        TmpfsMount(target=path, size=64 * MIB)
+        for path in ("/data", "/var/cache", "/mnt/models", "/run")
+    ]
+    assert tmpfs(made)[0] == TmpfsMount(target=TMP, size=GIB)
+
+
+@pytest.mark.parametrize(
+    "volumes",
+    [
+        tuple(f"/v{number}" for number in range(17)),
+        ("/run/ramalama/x",),
+        ("/run/../run//ramalama/x/y",),
+        ("/mnt/models/granite.gguf/x",),
+        ("/",),
+        ("//",),
+        ("relative",),
+        ("",),
+        ("/a\nb",),
+        ("/a\u202eb",),
+        ("/" + "x" * 255,),
+    ],
+    ids=str,
+)
+def test_an_image_with_odd_volumes_is_refused(volumes: tuple[str, ...]) -> None:
+    with pytest.raises(OptionRefused, match="declares") as caught:
+        make_plan(with_volumes(*volumes), HERE)
+
+    assert str(caught.value).isprintable()
+
+
+def with_volumes(*paths: str) -> PlanInputs:
+    return replace(INPUTS, image=replace(IMAGE, volumes=paths))
 
 
 @pytest.mark.parametrize(("devices", "words"), [(None, "--tensor-parallel-size 2"), ((), "")])
@@ -166,7 +246,7 @@ def test_any_network_publishes_a_port_on_loopback_that_the_engine_picks(network:
     assert made.endpoint == TcpEndpoint(host="127.0.0.1", port=0, api_key="the-secret-key")
     assert made.published_port == 8080
     assert made.server.argv[:4] == ("--host", "0.0.0.0", "--port", "8080")  # noqa: S104 (in a container)
-    assert "ai.ramalama.port" not in made.container.labels
+    assert made.container.labels["ai.ramalama.port"] == ""
 
 
 def test_a_port_that_the_user_asks_for_is_published_and_told_by_label() -> None:
@@ -220,6 +300,42 @@ def test_a_network_of_somebody_else_is_refused(network: str) -> None:
         check_options(replace(OPTIONS, network=network))
 
 
+@pytest.mark.parametrize(
+    ("network", "kind", "rootless", "refused"),
+    [
+        ("host", EngineKind.DOCKER, True, True),
+        ("host", EngineKind.DOCKER, False, False),
+        ("host", EngineKind.PODMAN, True, False),
+        ("bridge", EngineKind.DOCKER, True, False),
+        ("none", EngineKind.DOCKER, True, False),
+    ],
+)
+def test_the_network_of_a_host_that_is_not_this_one_is_refused(
+    network: str,
+    kind: EngineKind,
+    rootless: bool,  # noqa: FBT001 (a row of the table)
+    refused: bool,  # noqa: FBT001 (likewise)
+) -> None:
+    asked = replace(OPTIONS, network=network)
+
+    with pytest.raises(OptionRefused, match="use --network bridge") if refused else nullcontext():
+        check_on_engine(asked, kind, rootless=rootless)
+
+
+@pytest.mark.parametrize(
+    ("engine", "rootless", "userns"),
+    [("docker", False, "host"), ("docker", True, None), ("podman", False, None)],
+)
+def test_a_server_on_docker_runs_as_the_user_even_where_users_are_mapped(
+    engine: str,
+    rootless: bool,  # noqa: FBT001 (a row of the table)
+    userns: str | None,
+) -> None:
+    made = make_plan(INPUTS, replace(HERE, engine=engine, rootless=rootless)).container
+
+    assert made.userns == userns
+
+
 def test_a_port_without_a_network_is_refused() -> None:
     with pytest.raises(OptionRefused, match="--port requires a network"):
         plan(replace(OPTIONS, port=9000))
@@ -241,10 +357,18 @@ def test_a_port_without_a_network_is_refused() -> None:
         ),
         (
             {"env": {"A": "1", "HOME": "/home"}},
-            {"env": {"HOME": "/home", "LLAMA_ARG_FIT": "off", "A": "1"}},
+            {
+                "env": {
+                    "HOME": "/home",
+                    "LLAMA_ARG_CACHE_RAM": "2048",
+                    "LLAMA_ARG_FIT": "off",
+                    "A": "1",
+                }
+            },
         ),
+        ({"memory": 16 * GIB}, {"memory_limit": 16 * GIB}),
     ],
-    ids=["name", "oci-runtime", "keep-groups", "device", "cdi-device", "env"],
+    ids=["name", "oci-runtime", "keep-groups", "device", "cdi-device", "env", "memory"],
 )
 def test_an_option_changes_what_it_says_and_nothing_else(
     options: dict[str, object], changes: dict[str, object]
@@ -281,7 +405,7 @@ def test_every_option_is_known_to_these_tests() -> None:
         *("image", "pull_policy", "authfile", "tls_verify", "force"),
         *("network", "port", "host", "api_key"),
         *("name", "env", "devices", "privileged", "keep_groups", "selinux"),
-        "oci_runtime",
+        *("oci_runtime", "memory"),
     }
 
 
@@ -323,7 +447,12 @@ def test_cards_come_by_cdi_name_with_their_environment() -> None:
     made = container(accelerator=CUDA)
 
     assert made.devices == (CdiDevice(name="nvidia.com/gpu=all"),)
-    assert made.env == {"HOME": TMP, "LLAMA_ARG_LOG_VERBOSITY": "4", "CUDA_VISIBLE_DEVICES": "0"}
+    assert made.env == {
+        "HOME": TMP,
+        "LLAMA_ARG_CACHE_RAM": "2048",
+        "LLAMA_ARG_LOG_VERBOSITY": "4",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
 
 
 def test_cards_come_by_device_node_with_groups_and_the_vendors_libraries() -> None:

@@ -86,6 +86,16 @@ def test_a_server_on_a_port_is_given_the_file_of_its_key() -> None:
     assert words.startswith("--host 0.0.0.0 --port 8080 --api-key-file /run/ramalama/api-key ")
 
 
+@pytest.mark.parametrize(("port", "origins"), [(None, None), (8080, "localhost")])
+def test_only_on_a_port_pages_of_other_hosts_need_to_be_kept_out(
+    port: int | None, origins: str | None
+) -> None:
+    listen = ListenAddress(host="127.0.0.1", port=port)
+    env = LlamaCpp().server(MODEL, OPTIONS, replace(HERE, listen=listen)).env
+
+    assert env.get("LLAMA_ARG_CORS_ORIGINS") == origins
+
+
 @pytest.mark.parametrize(
     ("gpu", "env"),
     [(False, {"LLAMA_ARG_FIT": "off"}), (True, {"LLAMA_ARG_LOG_VERBOSITY": "4"})],
@@ -94,12 +104,21 @@ def test_only_where_there_is_a_device_are_layers_fitted_into_its_memory_and_repo
     gpu: bool,  # noqa: FBT001 (a row of the table)
     env: dict[str, str],
 ) -> None:
-    assert (
-        LlamaCpp()
-        .server(MODEL, OPTIONS, replace(HERE, kind=AcceleratorKind.CUDA if gpu else CPU))
-        .env
-        == env
-    )
+    assert LlamaCpp().server(
+        MODEL, OPTIONS, replace(HERE, kind=AcceleratorKind.CUDA if gpu else CPU)
+    ).env == {"LLAMA_ARG_CACHE_RAM": "2048", **env}
+
+
+@pytest.mark.parametrize(
+    ("memory", "cache"),
+    [(None, "2048"), (0, "2048"), (64 << 30, "2048"), (2 << 30, "512"), (1 << 20, "0")],
+)
+def test_earlier_prompts_take_a_part_of_the_memory_that_the_user_allows(
+    memory: int | None, cache: str
+) -> None:
+    env = LlamaCpp().server(MODEL, replace(OPTIONS, memory=memory), HERE).env
+
+    assert env["LLAMA_ARG_CACHE_RAM"] == cache
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +14,6 @@ from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines import ContainerSpec, ContainerState, ContainerStatus, EngineError
 from ramalama_engines.fake import FakeEngine
 from tests.unit.ramalama.made_up import IMAGE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALIVE = ProcessIdentity.of_this_process()
 DEAD = replace(ALIVE, start=ALIVE.start + 1)
@@ -72,7 +69,7 @@ def test_a_container_is_an_orphan_if_nobody_can_look_after_it_any_more(
         labels=labels(owner),
     )
 
-    assert is_orphaned(state, now=NOW) is orphaned
+    assert is_orphaned(state, Path("/nowhere"), now=NOW) is orphaned
 
 
 class Stubborn(FakeEngine):

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,7 @@ from ramalama.events import (
     ServerReady,
 )
 from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.images import name_of_image
 from ramalama.serving.launch import Launcher
 from ramalama.serving.request import StartRequest
@@ -44,6 +46,7 @@ from ramalama_engines import (
     ContainerSpec,
     ContainerStartError,
     ContainerState,
+    EngineKind,
     EngineUnavailable,
     ImageNotFound,
     ImagePullError,
@@ -56,10 +59,12 @@ from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import IMAGE, INPUTS, WITHOUT_TEMPLATE
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
+from tests.unit.ramalama.system.test_removal import deep
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+    from ramalama.api.keywords import StartKeywords
 
 DEAD = replace(ProcessIdentity.of_this_process(), start=1)
 
@@ -91,6 +96,18 @@ def test_closing_it_twice_is_no_error(servers: ServerFixture) -> None:
     server.close()
 
     assert servers.is_clean()
+
+
+@pytest.mark.parametrize("how", [{}, {"reuse": True}])
+def test_a_server_that_fills_its_directory_spoils_neither_the_block_nor_the_clean_up(
+    servers: ServerFixture, how: StartKeywords
+) -> None:
+    with servers.ramalama().serve(servers.options, **how) as server:
+        assert isinstance(server.endpoint, UnixEndpoint)
+        deep(Path(server.endpoint.path).parent, levels=1200)
+
+    while not servers.is_clean():  # on a slow machine, one clean-up may be too short
+        remove_orphaned(servers.engine, servers.run_dir)
 
 
 def test_whoever_watches_hears_of_each_step_in_its_order(servers: ServerFixture) -> None:
@@ -250,11 +267,53 @@ def test_only_the_end_of_a_long_log_is_quoted(servers: ServerFixture) -> None:
     assert caught.value.log_tail == tuple(f"line {n}" for n in range(960, 1000))
 
 
+def test_neither_the_cause_nor_a_line_of_the_log_is_longer_than_a_person_reads(
+    servers: ServerFixture,
+) -> None:
+    log = ("x" * 65536, "error: " + "y\x1b" * 30000, "z" * 65536)
+    servers.program = FakeProgram(logs=log, exit_code=1)
+
+    with pytest.raises(ServerExited) as caught:
+        servers.ramalama().start(servers.options)
+
+    assert len(str(caught.value)) < 500
+    assert str(caught.value).endswith("…")
+    assert str(caught.value).isprintable()
+    assert [len(line) for line in caught.value.log_tail] == [1000, 1000, 1000]
+
+
+@pytest.mark.parametrize("runtime", RuntimeName)
+def test_a_log_that_is_hard_to_search_is_searched_in_a_moment(
+    servers: ServerFixture, runtime: RuntimeName
+) -> None:
+    servers.program = FakeProgram(logs=("ERROR ] " * 8192,) * 40, exit_code=1)
+    options = replace(servers.options, runtime=runtime, image=IMAGE_NAME)
+    began = time.monotonic()
+
+    with pytest.raises(ServerExited):
+        servers.ramalama().start(options)
+
+    assert time.monotonic() - began < 5
+
+
+def test_the_log_of_a_server_that_is_not_ready_is_cut_as_well(servers: ServerFixture) -> None:
+    servers.answers = [LOADING]
+
+    def write(event: Event) -> None:
+        if isinstance(event, ContainerStarted):
+            servers.engine.write(event.container, "x" * 65536)
+
+    with pytest.raises(ServerNotReady) as caught:
+        servers.ramalama().start(servers.options, on_event=write, ready_timeout=0.05)
+
+    assert max(map(len, caught.value.log_tail)) == 1000
+
+
 @pytest.mark.parametrize(
     ("oom_killed", "reason"),
     [
-        (True, "the kernel killed it because memory ran out"),
-        (False, "it was killed by SIGKILL"),
+        (True, "the kernel killed it because memory ran out; allow it more with --memory"),
+        (False, "it was killed by SIGKILL, perhaps because memory ran out; allow it more"),
     ],
 )
 def test_a_server_that_was_killed_says_by_whom(
@@ -272,6 +331,41 @@ def test_a_server_that_was_killed_says_by_whom(
         servers.ramalama().start(servers.options, on_event=kill)
 
     assert caught.value.exit_code == 137
+    assert servers.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("memory", "limits_memory", "limited"),
+    [
+        (None, False, [True, False]),
+        (None, True, [True]),
+        (1 << 30, False, [True, True]),
+    ],
+    ids=["no limits", "another cause", "the user's limit"],
+)
+def test_an_engine_that_cannot_limit_memory_starts_without_the_automatic_limits(
+    servers: ServerFixture,
+    memory: int | None,
+    limits_memory: bool,  # noqa: FBT001 (a row of the table)
+    limited: list[bool],
+) -> None:
+    specs: list[ContainerSpec] = []
+
+    def script(spec: ContainerSpec) -> FakeProgram:
+        specs.append(spec)
+        if spec.memory_limit is None:
+            return FakeProgram(exit_code=3)
+        msg = "the requested cgroup controller `memory` is not available"
+        return FakeProgram(start_error=ContainerStartError(msg))
+
+    info = replace(FakeEngine().info, limits_memory=limits_memory)
+    servers.engine = FakeEngine(images=servers.images, script=script, info=info)
+
+    with pytest.raises((ServerExited, EngineFailure)) as caught:
+        servers.ramalama().start(replace(servers.options, memory=memory))
+
+    assert [spec.memory_limit is not None for spec in specs] == limited
+    assert isinstance(caught.value, ServerExited) == (not limited[-1])
     assert servers.is_clean()
 
 
@@ -386,6 +480,20 @@ def test_a_server_with_a_network_is_found_at_the_port_that_the_engine_picked(
     assert servers.is_clean()
 
 
+def test_the_network_of_a_rootless_dockers_own_host_is_refused_at_once(
+    servers: ServerFixture,
+) -> None:
+    info = replace(FakeEngine(kind=EngineKind.DOCKER).info, rootless=True)
+    servers.engine = FakeEngine(images=servers.images, info=info)
+    options = replace(servers.options, network="host")
+
+    for attempt in (servers.ramalama().start, servers.ramalama().plan):
+        with pytest.raises(OptionRefused, match="of a rootless Docker is not the network of"):
+            attempt(options)
+
+    assert servers.is_clean()
+
+
 def test_on_the_hosts_network_the_server_gets_a_free_port_and_a_fresh_key(
     servers: ServerFixture,
 ) -> None:
@@ -397,6 +505,20 @@ def test_on_the_hosts_network_the_server_gets_a_free_port_and_a_fresh_key(
     assert isinstance(second, TcpEndpoint)
     assert first.port > 1023
     assert first.api_key != second.api_key
+
+
+def test_a_plan_limits_the_memory_as_the_start_does(servers: ServerFixture) -> None:
+    planned = servers.ramalama().plan(servers.options).container
+    with servers.ramalama().serve(servers.options) as server:
+        started = servers.engine.spec(server.container)
+
+    assert planned.memory_limit == started.memory_limit == 2 * servers.model.stat().st_size + 2**32
+
+
+def test_a_plan_of_a_model_that_is_not_here_limits_no_memory(servers: ServerFixture) -> None:
+    absent = replace(servers.options, model=ModelRef.parse("ollama://granite"))
+
+    assert servers.ramalama().plan(absent).container.memory_limit is None
 
 
 def test_planning_touches_nothing(servers: ServerFixture) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ramalama.errors import ConfigError
 from ramalama.serving.cleanup import remove_directories
-from ramalama.serving.run_dir import ServerDir, default_run_dir, new_server_dir
+from ramalama.serving.run_dir import ServerDir, default_run_dir, ensure_private, new_server_dir
 from ramalama.system.process_identity import ProcessIdentity
 from tests.unit.ramalama.made_up import LEASE
 
@@ -173,6 +173,35 @@ def test_servers_live_where_nothing_outlives_the_boot(
     assert str(default_run_dir(env, uid=uid)) == expected
 
 
+def test_a_name_that_another_user_has_taken_is_not_used(run_dir: Path) -> None:
+    uid = os.getuid() + 1
+    names = [f"ramalama-{uid}", f"ramalama-{uid}-1"]
+    for name in names:
+        (run_dir / name).mkdir()
+
+    assert default_run_dir({}, uid=uid, temporary=run_dir) == run_dir / f"ramalama-{uid}-2"
+
+
+def test_all_processes_of_a_user_agree_on_a_directory_whoever_takes_which_name(
+    run_dir: Path,
+) -> None:
+    uid = os.getuid() or 65534
+    own = run_dir / f"ramalama-{uid}-1"
+    own.mkdir()
+    os.chown(own, uid, -1)
+
+    assert default_run_dir({}, uid=uid, temporary=run_dir) == own
+
+
+def test_where_other_users_have_taken_all_names_the_variable_is_named(run_dir: Path) -> None:
+    path = run_dir / "taken"
+    path.mkdir(mode=0o777)
+    path.chmod(0o777)
+
+    with pytest.raises(ConfigError, match="set XDG_RUNTIME_DIR to a directory of yours"):
+        ensure_private(path)
+
+
 def test_directories_of_dead_owners_are_removed_and_all_others_stay(run_dir: Path) -> None:
     mine = ProcessIdentity.of_this_process()
     dead = replace(mine, start=mine.start + 1)
@@ -202,6 +231,33 @@ def test_a_link_with_a_dead_owners_name_leads_nowhere(run_dir: Path) -> None:
 
     assert (run_dir / "precious" / "file").exists()
     assert not (run_dir / f"{dead.format()}-00fe").exists()
+
+
+def test_a_removal_whose_time_was_over_is_continued_whoever_lives(run_dir: Path) -> None:
+    instance = new_server_dir(run_dir, ProcessIdentity.of_this_process())
+    instance.make()
+    (instance.path / "a/b").mkdir(parents=True)
+    (instance.path / "c/d").mkdir(parents=True)
+
+    assert instance.remove(seconds=0) is False
+    assert not instance.path.exists()
+
+    assert remove_directories(run_dir) == 1
+    assert list(run_dir.iterdir()) == []
+
+
+def test_what_cannot_be_removed_is_told_once_with_its_path(
+    run_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = ProcessIdentity.of_this_process()
+    name = f"{replace(mine, start=mine.start + 1).format()}-00ff"
+    (run_dir / name).symlink_to("nowhere")
+
+    assert [remove_directories(run_dir) for _ in range(2)] == [0, 0]
+    (told,) = caplog.messages
+    assert str(run_dir / f"{name}.left") in told
+    assert "remove it yourself" in told
+    assert [path.name for path in run_dir.iterdir()] == [f"{name}.left"]
 
 
 def test_where_nothing_was_ever_started_there_is_nothing_to_remove(run_dir: Path) -> None:

@@ -587,7 +587,9 @@ def test_an_engine_that_is_gone_when_the_last_user_leaves_is_told(
 
 
 @pytest.mark.parametrize("label", ["/", "", "\0", "relative"])
-def test_a_label_that_names_no_directory_leaves_the_owner_to_decide(label: str) -> None:
+def test_a_label_that_names_no_directory_leaves_the_owner_to_decide(
+    run_dir: Path, label: str
+) -> None:
     state = ContainerState(
         id="1",
         name="c",
@@ -600,4 +602,4 @@ def test_a_label_that_names_no_directory_leaves_the_owner_to_decide(label: str) 
         },
     )
 
-    assert is_orphaned(state, now=datetime.now(UTC)) is True
+    assert is_orphaned(state, run_dir, now=datetime.now(UTC)) is True

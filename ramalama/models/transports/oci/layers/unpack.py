@@ -21,6 +21,7 @@ from ramalama.models.transports.oci.layers.overlay import Link, Overlay, clean_p
 from ramalama.models.transports.oci.layers.tar import Member, MemberType, TarError, read_members
 from ramalama.models.transports.oci.manifests.names import kind_of_content, kind_of_name
 from ramalama.models.transports.selection import gguf_names
+from ramalama_values.directories import READABLE, create_file, make_directories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +59,7 @@ def unpack(
     """
     unpacker = _Unpacker(directory, prefix)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directories(directory, mode=READABLE)
         for layer in layers:
             unpacker.read(layer)
         files = unpacker.overlay.files()
@@ -137,7 +138,7 @@ class _Unpacker:
         digest, head = hashlib.sha256(), b""
         path = self._directory / f"unpacked-{secrets.token_hex(8)}"
         self._made.append(path)
-        with path.open("xb") as file:
+        with create_file(path) as file:
             for block in member.blocks():
                 head = head or block[:_HEAD]
                 digest.update(block)
