@@ -172,7 +172,7 @@ class ChatCommand:
 
         color = wants_color(self.arguments, self.invocation)
         terminal = answer_terminal(self.invocation)
-        self.session.counting = self.arguments.stats
+        self.session.counting = self.session.counting or self.arguments.stats
         show_reasoning = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
         reasoning = ReasoningWriter(sys.stderr, color=color, terminal=terminal)
         pieces = self.session.ask(

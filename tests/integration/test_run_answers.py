@@ -97,6 +97,10 @@ def test_a_full_context_names_the_option_and_its_value(cli: Cli, model: Path) ->
     cut_off = cli.run("run", *endless, str(model), "Count.")
     done = cli.run("run", *endless, str(model), "Is it? " * 3000)
 
+    limited = cli.run("run", *SMALL, "--runtime-args=--ignore-eos -n 9", str(model), "Count.")
+
+    own = "the answer is cut off after 9 tokens, by a limit of the server's own"
+    assert limited.err == f"Notice: {own}\n"
     assert cut_off.code == 0
     remedy = "use --ctx-size 512, or send less"
     assert cut_off.err.endswith(f"Notice: the answer is cut off: the context is full; {remedy}\n")

@@ -141,7 +141,7 @@ def test_an_engine_that_is_gone_when_the_answer_ends(cli: Cli, model: Path) -> N
     words = (*SMALL, "--runtime-args=--ignore-eos -n 100")
     with (
         proxied(cli.home / "engine.sock", cli.service.socket) as engine,
-        cli.at(engine.url).start("run", *words, str(model), "Count.") as process,
+        cli.at(engine.url).start("run", "-q", *words, str(model), "Count.") as process,
     ):
         assert process.stdout is not None
         process.stdout.read(1)

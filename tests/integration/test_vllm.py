@@ -64,9 +64,10 @@ def directory(lab: Path, model: Path) -> Path:
 
 
 def test_a_directory_of_safetensors_answers_without_a_network(cli: Cli, directory: Path) -> None:
-    done = cli.run("run", *VLLM, str(directory), "What is the capital of France?")
+    done = cli.run("run", *VLLM, "--max-tokens=8", str(directory), "What is the capital of France?")
 
-    assert (done.code, done.err) == (0, "")
+    limit = "the answer is cut off after 8 tokens; --max-tokens raises the limit"
+    assert (done.code, done.err) in [(0, ""), (0, f"Notice: {limit}\n")]
     assert done.out.strip()
 
 

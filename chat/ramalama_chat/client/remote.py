@@ -131,9 +131,12 @@ def _open_http(parts: SplitResult, header_filter: HeaderFilter) -> httpx2.Client
             follow_redirects=False,
             event_hooks={"request": [header_filter.apply], "response": [bound]},
         )
-    except (httpx2.InvalidURL, ImportError, ValueError) as exc:
+    except ImportError as exc:
+        msg = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is a SOCKS proxy, which needs another package"
+        raise InputRefused(msg, hint='install "ramalama[socks]", or the package socksio') from exc
+    except (httpx2.InvalidURL, ValueError) as exc:
         # The exception's message may contain a password.
-        msg = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not an http:// or https:// proxy"
+        msg = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is not an http://, https:// or socks5:// proxy"
         raise InputRefused(msg) from exc
 
 

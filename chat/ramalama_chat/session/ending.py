@@ -7,6 +7,7 @@ from typing import Protocol
 from ramalama_chat.session.usage import Usage
 from ramalama_values.text import one_line
 
+_FULL = 0.9  # of the context, since some servers keep a little of it
 _TOOLS = frozenset({"tool_calls", "function_call"})
 
 
@@ -36,6 +37,10 @@ class Ended(Protocol):
     @property
     def has_reasoned(self) -> bool:
         """Whether reasoning came."""
+        ...
+
+    def context_size(self) -> int | None:
+        """Return how many tokens the context holds; None if that is unknown."""
         ...
 
     def larger_context(self) -> str:
@@ -68,7 +73,7 @@ def _describe_cause(session: Ended, remedies: Remedies) -> str:
         case "length":
             limit, usage = session.parameters.get("max_tokens"), session.usage
             if limit is None or (usage is not None and usage.completion_tokens != limit):
-                return f": the context is full; {session.larger_context()}"
+                return _describe_full(session)
             return f" after {limit} tokens; {remedies.limit}"
         case "content_filter":
             return ": the server's filter has stopped it"
@@ -76,3 +81,11 @@ def _describe_cause(session: Ended, remedies: Remedies) -> str:
             return ": it only called tools"
         case reason:
             return f": the server says {one_line(reason)}"
+
+
+def _describe_full(session: Ended) -> str:
+    """Describe the end of an answer without a limit of ours: the server may have one."""
+    usage, size = session.usage, session.context_size()
+    if usage is not None and size is not None and usage.total_tokens < _FULL * size:
+        return f" after {usage.completion_tokens} tokens, by a limit of the server's own"
+    return f": the context is full; {session.larger_context()}"

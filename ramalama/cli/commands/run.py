@@ -234,6 +234,7 @@ class _Run:
         try:
             session = server.chat()
             session.context_option = "--ctx-size"
+            session.counting = True  # to tell a full context from a limit of the server
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 

@@ -66,7 +66,7 @@ def test_a_key_that_no_header_carries_is_refused_and_not_repeated(key: str) -> N
 
 
 @pytest.mark.parametrize(
-    "proxy", ["socks5://u:swordfish@x:1", "nonsense://u:swordfish@x", "http://u:swordfish@[::"]
+    "proxy", ["socks4://u:swordfish@x:1", "nonsense://u:swordfish@x", "http://u:swordfish@[::"]
 )
 def test_a_proxy_that_makes_no_sense_is_one_line_without_secrets(
     monkeypatch: pytest.MonkeyPatch, proxy: str

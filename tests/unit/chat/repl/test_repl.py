@@ -167,6 +167,14 @@ def test_an_answer_that_was_cut_off_says_why(limit: int | None, note: str) -> No
     assert f"(the answer is cut off{note})\n" in talk("Hi\n", parrot).err
 
 
+def test_a_limit_of_the_server_is_told_apart_from_a_full_context() -> None:
+    usage = Usage(prompt_tokens=3, completion_tokens=7)
+
+    heard = talk("Hi\n", Parrot(finish_reason="length", usage=usage, context=2048))
+
+    assert "(the answer is cut off after 7 tokens, by a limit of the server's own)\n" in heard.err
+
+
 def test_an_answer_of_mere_reasoning_says_so() -> None:
     parrot = Parrot(thought="Hm.")
     parrot.is_empty = parrot.has_reasoned = True
