@@ -164,6 +164,10 @@ class Runtime(Protocol):
         """Return briefly why a server has died, from its log; None if the log does not say."""
         ...
 
+    def listens(self, log: Sequence[str]) -> bool:
+        """Return whether the log says that the server answers requests."""
+        ...
+
     def report(self, log: Sequence[str]) -> ServerReport:
         """Return what the log of a server that is ready says about its devices."""
         ...

@@ -33,8 +33,10 @@ _MIB = 1 << 20
 
 # For a server on a port: web pages of other hosts than this one may not read its answers, and idle
 # connections, each of which takes a thread for five seconds, delay no others until there are many.
-# By variables, since old builds do not know the options.
 _PUBLISHED = {"LLAMA_ARG_CORS_ORIGINS": "localhost", "LLAMA_ARG_THREADS_HTTP": "256"}
+
+# The words of old and new builds: "HTTP server is listening", "listening on http://…".
+_LISTENS = r"(?:main|srv|llama_server): .*\b(?:HTTP server (?:is )?listening|listening on)\b"
 
 _TAIL = 40  # lines; earlier lines may be about a request that was refused hours ago
 
@@ -112,20 +114,10 @@ class LlamaCpp:
             "--no-warmup",
             *options.runtime_args,
         ]
-        # To fit layers into device memory, the server reads the model twice, which is useless
-        # without a device. It is disabled by a variable, since old builds do not know the option.
-        # With a device, the log must show whether it is used: see `llama_cpp_log`.
-        by_device = (
-            {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
-        )
         return ServerSpec(
             entrypoint=_entrypoint(environment.image),
             argv=tuple(argv),
-            env={
-                "LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)),
-                **by_device,
-                **({} if listen.port is None else _PUBLISHED),
-            },
+            env=_variables(options, environment),
             health_path="/health",
             wants_gpu=environment.gpu and options.ngl != 0,
         )
@@ -139,6 +131,10 @@ class LlamaCpp:
                     return meaning.format(**match.groupdict())
         return None
 
+    def listens(self, log: Sequence[str]) -> bool:
+        """Find the line of a server that listens; see `Runtime.listens`."""
+        return any(re.search(_LISTENS, line) for line in log)
+
     def report(self, log: Sequence[str]) -> ServerReport:
         """Find the device, its layers and the context; see `Runtime.report`."""
         from ramalama.runtimes.llama_cpp_log import (  # noqa: PLC0415 (few starts need it)
@@ -146,6 +142,15 @@ class LlamaCpp:
         )
 
         return read_report(log)
+
+
+def _variables(options: ServeOptions, environment: ServerEnvironment) -> Mapping[str, str]:
+    """Return the settings that old builds do not know as options."""
+    # To fit layers into device memory, the server reads the model twice, which is useless without a
+    # device. With a device, the log must show whether it is used: see `llama_cpp_log`.
+    by_device = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
+    by_port = {} if environment.listen.port is None else _PUBLISHED
+    return {"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)), **by_device, **by_port}
 
 
 def _prompt_cache(options: ServeOptions) -> int:

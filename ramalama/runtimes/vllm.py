@@ -122,6 +122,10 @@ class Vllm:
 
         return find_cause(log)
 
+    def listens(self, log: Sequence[str]) -> bool:
+        """Find the line of a server that listens; see `Runtime.listens`."""
+        return any("Application startup complete" in line for line in log)
+
     def report(self, log: Sequence[str]) -> ServerReport:
         """Find the device and the context; see `Runtime.report`."""
         from ramalama.runtimes.vllm_log import read_report  # noqa: PLC0415 (few starts need it)

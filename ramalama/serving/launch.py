@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -47,6 +49,8 @@ _FALLBACK = (
     "run `ramalama doctor` to find out why"
 )
 
+
+_REACHED_WITHIN = 5.0  # seconds, after which a server that listens must answer
 
 _NO_TEMPLATE = (
     "the model has no chat template, so the server uses a general one; the model may answer oddly"
@@ -151,13 +155,37 @@ class Launcher:
         return endpoint
 
     def _wait(self, server: ModelServer, container: str) -> None:
-        timeout = self._request.ready_timeout
-        try:
-            server.wait_until_ready(timeout=timeout, cancel=self._request.cancel)
-        except TimeoutError as exc:
-            tail = read_log_end(self._engine, container, LOG_TAIL)
-            msg = f"the {self._runtime.name} server did not become ready within {timeout:g} s"
-            raise ServerNotReady(msg, log_tail=tail) from exc
+        timeout, cancel = self._request.ready_timeout, self._request.cancel
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        pause = _REACHED_WITHIN if isinstance(server.endpoint, TcpEndpoint) else math.inf
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                return server.wait_until_ready(timeout=min(left, pause), cancel=cancel)
+            except TimeoutError as exc:
+                if left <= pause:
+                    raise self._not_ready(container, f"{timeout:g} s") from exc
+            self._check_reachable(server, container)
+            pause *= 2
+
+    def _not_ready(self, container: str, time_limit: str) -> ServerNotReady:
+        tail = read_log_end(self._engine, container, LOG_TAIL)
+        msg = f"the {self._runtime.name} server did not become ready within {time_limit}"
+        return ServerNotReady(msg, log_tail=tail)
+
+    def _check_reachable(self, server: ModelServer, container: str) -> None:
+        """Give up a server that listens in its container, but whose port never answers here.
+
+        Raises:
+            ServerNotReady: the engine does not connect the port with the server.
+        """
+        endpoint, path = server.endpoint, server.plan.server.health_path
+        listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
+        if listens and probe(endpoint, path, cancel=self._request.cancel) is None:
+            msg = f"the server listens in its container, but nothing answers at {endpoint}"
+            is_ipv6 = isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host
+            hint = "does the container's network have IPv6?" if is_ipv6 else "check --network"
+            raise ServerNotReady(msg, hint=hint)
 
     def _warn_of_template(self, model: StoredModel) -> None:
         """Warn of a GGUF model without a chat template, while the server loads it."""

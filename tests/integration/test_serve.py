@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_every_address_of_the_machine_can_be_asked_for(cli: Cli, model: Path) ->
     assert row["ports"] == [f"0.0.0.0:{port}"]
     assert row["address"] == f"127.0.0.1:{port}"
     assert answered == 401
+
+
+@on_podman
+def test_a_port_that_the_engine_does_not_connect_with_the_server_is_an_error(
+    cli: Cli, model: Path
+) -> None:
+    """The network of rootful Podman has no IPv6; its port is taken, but nothing answers there."""
+    done = cli.run("serve", "-d", *SMALL, "--host=::1", f"--port={free_port()}", str(model))
+
+    assert (done.code, cli.containers()) == (110, [])
+    assert re.search(
+        r"the server listens in its container, but nothing answers at \[::1\]:\d+; "
+        r"does the container's network have IPv6\?",
+        done.err,
+    )
 
 
 def test_what_runs_with_the_same_options_is_used_again(cli: Cli, model: Path) -> None:

@@ -155,7 +155,7 @@ def test_an_address_whose_content_has_not_changed_is_not_fetched_again(place: Pl
 
 
 def test_a_model_that_no_server_can_load_leaves_nothing_behind(place: Place) -> None:
-    place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1])
+    place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:23])
 
     with pytest.raises(ModelUnsupported):
         place.pull(place.reference())
@@ -166,7 +166,7 @@ def test_a_model_that_no_server_can_load_leaves_nothing_behind(place: Place) -> 
 
 def test_a_newer_version_that_no_server_can_load_does_not_replace_the_older(place: Place) -> None:
     place.pull(place.reference())
-    place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:-1], etag='"2"')
+    place.server.routes["/granite.gguf"] = serve_bytes(GGUF[:23], etag='"2"')
 
     with pytest.raises(ModelUnsupported):
         place.pull(place.reference())
@@ -195,7 +195,7 @@ def test_content_that_is_not_what_was_announced_is_no_model(place: Place) -> Non
     [
         (b"PK\x03\x04" + bytes(1000), "is a zip archive"),
         (b"<html>sign in</html>", "is a web page"),
-        (GGUF[:-1], "cut off"),
+        (GGUF[:23], "cut off"),
     ],
 )
 def test_what_no_server_could_load_is_refused(place: Place, content: bytes, complaint: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from ramalama.errors import ModelUnsupported, WrongEndianness
 from ramalama.models.formats.gguf import GGUFHeader, check_header
-from tests.unit.ramalama.made_up import GGUF
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+GGUF = struct.pack("<4sIQQ", b"GGUF", 3, 272, 30)
 BIG = struct.pack(">4sIQQ", b"GGUF", 3, 272, 30)
 
 
