@@ -101,8 +101,11 @@ def test_several_may_remove_the_same_directory_at_once(place: Path) -> None:
     deep(top, levels=300)
     wide(top)
 
+    def remove() -> Leftover | None:
+        return remove_tree(top, seconds=MINUTE)
+
     with ThreadPoolExecutor(4) as pool:
-        left = set(pool.map(lambda _: remove_tree(top, seconds=MINUTE), range(4)))
+        left = {each.result() for each in [pool.submit(remove) for _ in range(4)]}
 
     assert left <= {None, Leftover(reason=None)}
     assert remove_tree(top, seconds=MINUTE) is None
