@@ -112,20 +112,10 @@ class LlamaCpp:
             "--no-warmup",
             *options.runtime_args,
         ]
-        # To fit layers into device memory, the server reads the model twice, which is useless
-        # without a device. It is disabled by a variable, since old builds do not know the option.
-        # With a device, the log must show whether it is used: see `llama_cpp_log`.
-        by_device = (
-            {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
-        )
         return ServerSpec(
             entrypoint=_entrypoint(environment.image),
             argv=tuple(argv),
-            env={
-                "LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)),
-                **by_device,
-                **({} if listen.port is None else _PUBLISHED),
-            },
+            env=_variables(options, environment),
             health_path="/health",
             wants_gpu=environment.gpu and options.ngl != 0,
         )
@@ -146,6 +136,15 @@ class LlamaCpp:
         )
 
         return read_report(log)
+
+
+def _variables(options: ServeOptions, environment: ServerEnvironment) -> dict[str, str]:
+    """Return options as variables, since old builds end at arguments that they do not know."""
+    # To fit layers into device memory, the server reads the model twice, which is useless without a
+    # device. With one, the log must show whether it is used: see `llama_cpp_log`.
+    by_device = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
+    published = {} if environment.listen.port is None else _PUBLISHED
+    return {"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)), **by_device, **published}
 
 
 def _prompt_cache(options: ServeOptions) -> int:
