@@ -26,8 +26,8 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
 from ramalama_chat.client.endpoint import TcpEndpoint
-from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
 from ramalama_engines.discovery.engine_identity import EngineIdentity
+from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
