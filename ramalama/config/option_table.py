@@ -105,7 +105,7 @@ _MODEL = (
     OptionSpec(
         field="force",
         type=Flag(),
-        help="start a model even if its weights exceed the memory of this host",
+        help="start a model even if its weights or its context exceed the memory of this host",
         default=False,
         groups=(Group.MODEL,),
         flags=("--force",),

@@ -55,7 +55,7 @@ class ServeOptions:
         oci_runtime: OCI runtime of the container; None is the engine's default.
         authfile: file with credentials for the registries of the image and the model.
         tls_verify: require HTTPS with a valid certificate from these registries.
-        force: start a model even if its weights exceed the memory of this host.
+        force: start a model even if its weights or its context exceed the memory of this host.
     """
 
     model: ModelRef

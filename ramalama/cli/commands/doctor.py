@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _PROBLEM_FOUND = 1  # exit code
 _EPILOG = """\
 The options are those of `ramalama run`, so that you can try a remedy: the container gets exactly
-what `run` would give it. The image is pulled only if --pull is given.
+what `run` would give it. Here --pull defaults to never, whatever the settings say.
 
 exit codes:
   0 no problem, 1 a problem was found, 22 and 125 as in ramalama-run(1)
