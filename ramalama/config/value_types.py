@@ -137,7 +137,9 @@ class ByteSize:
         return self.check(int(digits) << _BYTE_UNITS[unit])
 
     def check(self, value: object) -> int:
-        """See `ValueType`."""
+        """Take a number of bytes, or a text as `read` does."""
+        if isinstance(value, str):
+            return self.read(value)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _TOO_LARGE:
             raise ValueError(self.expected)
         return value

@@ -49,6 +49,7 @@ class StartProgress:
             case ServerReady():
                 self._status.clear()
             case Notice():
+                self._announced = False  # a pull that failed is no pull, if that is the notice
                 self._print(f"Notice: {event.message}")
             case _:
                 self._show_download(event)
