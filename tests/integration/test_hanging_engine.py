@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.integration.cli import ENDLESS, LOOP, PROMPT, SMALL, Cli, Done, exit_code, finish
+from tests.integration.cli import (
+    ENDLESS,
+    LOOP,
+    PROMPT,
+    SMALL,
+    Cli,
+    Done,
+    eventually,
+    exit_code,
+    finish,
+)
 
 if TYPE_CHECKING:
     import subprocess
@@ -59,6 +69,21 @@ def test_the_second_signal_leaves_the_clean_up_to_the_next_command(
 
     assert (line, done.code, done.err) == (waiting(cli, again=True), code, "")
     assert took < SOON
+    assert_the_next_command_cleans_up(cli)
+
+
+@on_podman
+@pytest.mark.parametrize("verb", ["run", "serve"])
+def test_it_does_so_while_the_server_starts(cli: Cli, model: Path, verb: str) -> None:
+    with cli.start(verb, *ENDLESS, str(model)) as process:
+        eventually(lambda: cli.container_of(process.pid))
+        with cli.service.hanging():
+            process.send_signal(signal.SIGINT)
+            line = told(process)
+            process.send_signal(signal.SIGINT)
+            done = finish(process)
+
+    assert (line, done.code) == (waiting(cli, again=True), 130)
     assert_the_next_command_cleans_up(cli)
 
 

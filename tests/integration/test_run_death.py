@@ -137,7 +137,9 @@ def test_a_prompt_that_is_longer_than_the_context(cli: Cli, model: Path) -> None
     assert "the model's context holds 256" in done.complaint
 
 
-def test_an_answer_is_complete_although_the_engine_is_gone_when_it_ends(cli: Cli, model: Path) -> None:
+def test_an_answer_is_complete_although_the_engine_is_gone_when_it_ends(
+    cli: Cli, model: Path
+) -> None:
     words = (*SMALL, "--runtime-args=--ignore-eos -n 100")
     with (
         proxied(cli.home / "engine.sock", cli.service.socket) as engine,
