@@ -1,8 +1,8 @@
 """kill -9 at any moment: the next command removes what it could not.
 
 These tests kill the command, never the engine. A Podman service that is killed while it starts a
-container leaves a pair of processes, `conmon` and `runc init`, now and then (3 of 33 times): that is
-Podman's own fault.
+container leaves a pair of processes, `conmon` and `runc init`, now and then (3 of 33 times). That
+is Podman's own fault.
 """
 
 from __future__ import annotations
