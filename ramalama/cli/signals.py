@@ -13,6 +13,11 @@ frame runs is known before its first instruction, and `__enter__`, `__exit__`, `
 and `release` are names that the language and its locks prescribe. `test_signal_moments.py`
 tries every moment.
 
+**A clean-up that waits.** An engine that hangs would make the clean-up wait for a minute. After a
+second the command says what it waits for, and from then on a signal ends the process at once, as
+`kill -9` does. That is safe: the kernel releases the locks of files, and the next command removes
+the container.
+
 **Why not a worker thread**, with a main thread that waits for signals and sets an Event. It was
 built and measured. Answers, prompts, the editor, logs and downloads ended as soon as they do here
 (equal within the noise), with the same exit codes, and 200 random kills left nothing. But each wait
@@ -26,12 +31,13 @@ stay.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama_chat.errors import KeepAliveExpired
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
 _TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128
 _RETRY_DELAY = 0.005  # seconds until the next attempt to raise
+_CLEANUP_TIME = 1.0  # seconds, after which the user is told what the command waits for
+_CLEAR_LINE = "\r\x1b[K"
 
 # These functions, and what they call, clean up: an exception would leave the rest undone.
 _CLEANS_UP = frozenset({"__exit__", "__del__"})
@@ -77,22 +85,36 @@ class Expired(BaseException):
 class Signals:
     """Raises the exception of a signal in the main thread, and again if Python has dropped it.
 
-    After that, further signals are only recorded, so that the clean-up is not interrupted. Code
-    that catches KeyboardInterrupt and continues must call `listen_again`.
+    After that, further signals are only recorded, so that the clean-up is not interrupted; once the
+    user was told that it takes long, the next signal ends the process. Code that catches
+    KeyboardInterrupt and continues must call `listen_again`.
+
+    Attributes:
+        waits_for: what a clean-up that takes long waits for, for the user.
     """
 
     def __init__(self) -> None:
+        self.waits_for = "the clean-up to end"
         self._muted = True  # no exception is raised
         self._due: int | None = None  # the signal whose exception must still be raised
         self._raised: int | None = None  # the signal whose exception was raised and not yet caught
         self._exception: weakref.ref[BaseException] | None = None
         self._expiry: float | None = None
+        self._tell_at: float | None = None  # when the user is told that the clean-up takes long
+        self._may_exit = False  # the user has been told
 
     def listen_again(self) -> None:
         """Raise exceptions again; drop a second Ctrl-C that came since the first one."""
         if self._raised is not None and self._due == signal.SIGINT:
             self._due = None
+        self._tell_at, self._may_exit = None, False
         self._listen()
+
+    def expect_end(self) -> None:
+        """Expect the command to end soon; otherwise tell the user what it waits for."""
+        if self._tell_at is None and not self._may_exit:
+            self._tell_at = time.monotonic() + _CLEANUP_TIME
+            self._set_alarm()
 
     def start_keepalive(self, seconds: float | None) -> None:
         """Raise Expired after *seconds*; None sets no limit."""
@@ -113,11 +135,15 @@ class Signals:
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Raise the exception of a signal, now or as soon as it is safe; for `signal.signal`."""
+        if number != signal.SIGALRM and self._may_exit:
+            os._exit(_SIGNAL_BASE + number)
         if number != signal.SIGALRM or self._has_expired():
             self._remember(number)
+        self._tell_if_due()
         if self._due is None or self._muted:
-            return
-        if _is_bad_moment(frame):
+            self._set_alarm()
+        elif _is_bad_moment(frame):
+            self.expect_end()
             self._set_alarm()
         else:
             raise self._make_exception(self._due)
@@ -136,6 +162,7 @@ class Signals:
         # The code that catches it has the only reference; when that is gone, `_lost` is called.
         self._exception = weakref.ref(exception, self._lost)
         self._raised, self._due, self._muted = number, None, True
+        self.expect_end()
         return exception
 
     def _lost(self, _: weakref.ref[BaseException]) -> None:
@@ -152,13 +179,26 @@ class Signals:
     def _has_expired(self) -> bool:
         return self._expiry is not None and time.monotonic() >= self._expiry
 
+    def _tell_if_due(self) -> None:
+        """Tell the user what the clean-up waits for, if it takes long."""
+        if self._tell_at is None or time.monotonic() < self._tell_at:
+            return
+        self._tell_at, self._may_exit = None, True
+        again = " again" if self._raised is not None else ""
+        text = f"Waiting for {self.waits_for}; press Ctrl-C{again} to leave it to the next command"
+        with suppress(OSError):  # there is no reader
+            # Not sys.stderr: a handler may run in the middle of another write to it.
+            os.write(2, f"{_CLEAR_LINE if os.isatty(2) else ''}{text}\n".encode())
+
     def _set_alarm(self) -> None:
-        """Set the alarm for the next attempt, or else for the end of `--keepalive`."""
-        delay = 0.0  # none
-        if self._due is not None:
-            delay = _RETRY_DELAY
-        elif self._expiry is not None:
-            delay = max(_RETRY_DELAY, self._expiry - time.monotonic())
+        """Set the alarm for what comes first: the next attempt, `--keepalive`, or the notice."""
+        times = [] if self._tell_at is None else [self._tell_at]
+        if not self._muted:
+            if self._due is not None:
+                times.append(0.0)  # as soon as possible
+            elif self._expiry is not None:
+                times.append(self._expiry)
+        delay = max(_RETRY_DELAY, min(times) - time.monotonic()) if times else 0.0  # 0: none
         signal.setitimer(signal.ITIMER_REAL, delay)
 
 

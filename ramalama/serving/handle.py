@@ -36,6 +36,7 @@ class ServerHandle:
         self._remove = remove
         self._use: str | None = None
         self._left = False
+        self._tried = False  # to leave
         self._opener = os.getpid()
         self.settled = False
 
@@ -92,13 +93,19 @@ class ServerHandle:
             run_uninterrupted(self._leave)
 
     def leave_quietly(self) -> None:
-        """Undo a start that failed; only log an error, so that the first error is reported."""
+        """Undo a start that failed; only log an error, so that the first error is reported.
+
+        After `leave` this does nothing, even if that failed: an engine that hangs takes a minute.
+        """
+        if self._tried:
+            return
         try:
             self.leave()
         except EngineError as exc:
             _log.info("could not remove the container, the next command tries again: %s", exc)
 
     def _leave(self) -> None:
+        self._tried = True
         if self._use is None:
             self._remove()
             return

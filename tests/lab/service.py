@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import time
 from contextlib import contextmanager
@@ -60,6 +63,20 @@ class EngineService:
                 return False
         with self.client() as client:
             return client.get("/_ping").is_success
+
+    @contextmanager
+    def hanging(self) -> Generator[None]:
+        """Stop the process that listens at its socket for the length of a block."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(str(self.socket))
+            size = struct.calcsize("3i")
+            peer = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        pid, _, _ = struct.unpack("3i", peer)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 def program(name: str) -> str:

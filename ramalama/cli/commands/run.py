@@ -33,6 +33,7 @@ from ramalama.cli.options.serve import (
 )
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
+from ramalama.cli.serving import Serving, note_engine
 from ramalama.cli.signals import handled_signals
 from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
@@ -170,6 +171,7 @@ class _Run:
 
         def follow(event: Event) -> None:
             progress.follow(event)
+            note_engine(event, signals)
             if timings is not None:
                 timings.note(event)
             # Not earlier: the imports would slow down the creation of the container. If a server
@@ -182,12 +184,14 @@ class _Run:
             options = self._options(ramalama.models)
             prompt = _PromptReader(self.arguments.args, quiet=self.invocation.quiet)
             try:
-                with ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse) as server:
+                serving = ramalama.serve(options, on_event=follow, reuse=ramalama.may_reuse)
+                with Serving(serving, signals) as server:
                     signals.start_keepalive(self.arguments.keepalive)
                     if prompt.is_reading:
                         self._start_preload()
                     watch = _pass_on if timings is None else timings.watch_first
                     self._chat(server, prompt.read(), signals, watch, tools)
+                    sys.stdout.flush()  # before the clean-up, which may take long
                     if timings is not None:
                         timings.mark("answered")
             finally:

@@ -15,6 +15,7 @@ from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
+from ramalama.cli.serving import Serving, note_engine
 from ramalama.cli.signals import handled_signals
 from ramalama.config.config import DEFAULT
 from ramalama.config.option_table import OPTIONS
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
 
     from ramalama.api.client import Ramalama
     from ramalama.cli.invocation import Invocation
+    from ramalama.cli.signals import Signals
     from ramalama.config.options import ServeOptions
+    from ramalama.events import Event
     from ramalama.serving.server import ModelServer
 
 _LONGEST_KEY = 4096  # characters; a large file that is named by mistake must not be read whole
@@ -62,8 +65,8 @@ def execute(words: Sequence[str]) -> int:
     command = _Serve(arguments, invoke(arguments))
     if arguments.dryrun:
         return command.print_plan()
-    with handled_signals():
-        command.serve()
+    with handled_signals() as signals:
+        command.serve(signals)
     return 0
 
 
@@ -117,7 +120,7 @@ class _Serve:
             sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
         return 0
 
-    def serve(self) -> None:
+    def serve(self, signals: Signals) -> None:
         """Start the server; without --detach, wait until it ends.
 
         With --detach, the server is kept only after its name was printed: without the name, the
@@ -128,15 +131,20 @@ class _Serve:
         keep_alive = FOR_EVER if arguments.detach else 0.0
         if arguments.keep_alive is not None:
             keep_alive = arguments.keep_alive
+
+        def follow(event: Event) -> None:
+            progress.follow(event)
+            note_engine(event, signals)
+
         with self.invocation.ramalama() as ramalama:
             try:
                 server = ramalama.serve(
                     self._options(ramalama),
                     reuse=arguments.reuse,
                     keep_alive=0.0 if arguments.detach else keep_alive,
-                    on_event=progress.follow,
+                    on_event=follow,
                 )
-                with server as running:
+                with Serving(server, signals) as running:
                     progress.clear()
                     self._announce(running)
                     if arguments.detach:

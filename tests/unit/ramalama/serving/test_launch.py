@@ -174,6 +174,22 @@ def test_ctrl_c_while_the_model_loads_undoes_the_start(servers: ServerFixture) -
     assert servers.is_clean()
 
 
+def test_an_engine_that_does_not_answer_is_asked_to_remove_a_server_once(
+    servers: ServerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def remove(container: str, *, force: bool = False) -> None:
+        asked.append(container)
+        msg = f"no answer, {force}"
+        raise EngineUnavailable(msg)
+
+    with pytest.raises(EngineFailure), servers.ramalama().serve(servers.options) as server:
+        monkeypatch.setattr(servers.engine, "remove", remove)
+
+    assert asked == [server.container]
+
+
 def test_a_block_that_fails_leaves_nothing(servers: ServerFixture) -> None:
     with pytest.raises(ZeroDivisionError), servers.ramalama().serve(servers.options):
         raise ZeroDivisionError
