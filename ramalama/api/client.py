@@ -21,7 +21,7 @@ from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
-from ramalama_engines import InvokingUser
+from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

@@ -34,7 +34,7 @@ def preload_rest(user: InvokingUser, *, one_shot: bool) -> None:
     """Import what a chat needs beyond `ramalama_chat.preload`; meant to run in a thread."""
     from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
-    import_module("ramalama_chat.output.reasoning")
+    import_module("ramalama_chat.output.answer")
     if sys.stdout.isatty():
         import_module("ramalama_chat.output.terminal")
     if not one_shot and has_editor(user):
@@ -167,8 +167,10 @@ class ChatCommand:
         sys.stdout.write(report.to_json() + "\n")
 
     def _answer_as_text(self, text: str, watch: Watch) -> None:
-        from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (preloaded)
-        from ramalama_chat.output.reasoning import ReasoningWriter  # noqa: PLC0415 (see above)
+        from ramalama_chat.output.answer import (  # noqa: PLC0415 (preloaded)
+            ReasoningWriter,
+            write_answer,
+        )
 
         color = wants_color(self.arguments, self.invocation)
         terminal = answer_terminal(self.invocation)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ramalama.planning.volumes import cover_volumes
+from ramalama.planning.mounts import cover_volumes
 from ramalama.serving.container import ServerContainer
 from ramalama_engines.errors import ContainerStartError, EngineError
 from ramalama_engines.spec import TmpfsMount

@@ -1,23 +1,29 @@
-"""Choose where a model's files are mounted in the container; pure functions.
+"""Choose where a model's files are mounted, and what covers the volumes of the image.
 
 Weights keep their names if these have only plain characters, because a server finds the other
-parts of a split model by the name. All other files are named after their purpose.
+parts of a split model by the name. All other files are named after their purpose. A volume that the
+image declares would be a writable directory on the disk, so memory covers it. Pure functions.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from ramalama.errors import OptionRefused
 from ramalama.models.reference.reference import Scheme
 from ramalama.runtimes.base import MountedModel
-from ramalama_engines.spec import BindMount
+from ramalama_engines.spec import BindMount, TmpfsMount
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from ramalama.models.store.stored_model import StoredModel
+    from ramalama_engines.spec import LocalImage, Mount
+
 
 _MODELS = "/mnt/models"
 _EXTRAS = "/mnt/extras"
@@ -91,3 +97,38 @@ def _alias(model: StoredModel) -> str:
             plain = not reference.tag or reference.tag == "latest"
             tag = "" if plain or reference.tag.startswith(_DIGEST) else f":{reference.tag}"
             return reference.location.removeprefix("library/") + tag
+
+
+_MOST_VOLUMES = 16
+_VOLUME_SIZE = 64 << 20  # bytes
+_LONGEST_PATH = 255
+
+
+def cover_volumes(image: LocalImage, name: str, mounts: Sequence[Mount]) -> Iterator[TmpfsMount]:
+    """Yield a small file system in memory for each volume of *image* that *mounts* do not cover.
+
+    Raises:
+        OptionRefused: the image has too many volumes, or one has an invalid path or is inside a
+            directory of the host, where the engine would create it.
+    """
+    if len(image.volumes) > _MOST_VOLUMES:
+        msg = f"the image {name} declares {len(image.volumes)} volumes; {_MOST_VOLUMES} are allowed"
+        raise OptionRefused(msg, hint="use another image")
+    covered = {mount.target for mount in mounts}
+    shared = [mount.target for mount in mounts if isinstance(mount, BindMount)]
+    for volume in image.volumes:
+        path = _clean(volume)
+        if path is None or any(path.startswith(f"{target}/") for target in shared):
+            shown = printable(volume)[:_LONGEST_PATH]
+            msg = f"the image {name} declares the volume '{shown}', which is not allowed"
+            raise OptionRefused(msg, hint="use another image")
+        if path not in covered:
+            covered.add(path)
+            yield TmpfsMount(target=path, size=_VOLUME_SIZE)
+
+
+def _clean(path: str) -> str | None:
+    """Return *path* without needless slashes and dots, as engines do; None if it is invalid."""
+    clean = "/" + posixpath.normpath(path).lstrip("/")
+    invalid = not path.startswith("/") or clean == "/" or not path.isprintable()
+    return None if invalid or len(path) > _LONGEST_PATH else clean

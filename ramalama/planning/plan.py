@@ -24,8 +24,7 @@ from ramalama.planning.labels import (
     RUNTIME_LABEL,
     SOCKET_NAME,
 )
-from ramalama.planning.mounts import mount_model
-from ramalama.planning.volumes import cover_volumes
+from ramalama.planning.mounts import cover_volumes, mount_model
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ListenAddress, ServerEnvironment
 from ramalama_accel.values import AcceleratorKind

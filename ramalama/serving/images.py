@@ -10,7 +10,9 @@ from ramalama.events import ImagePulling, Notice, ignore
 from ramalama_accel.images import VLLM_IMAGES, default_image
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import AcceleratorKind
-from ramalama_engines import EngineError, ImageReference, PullPolicy, is_image_id
+from ramalama_engines.errors import EngineError
+from ramalama_engines.image_reference import ImageReference, is_image_id
+from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

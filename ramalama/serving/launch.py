@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
 from ramalama_chat.client.endpoint import TcpEndpoint
-from ramalama_engines import ContainerConflict, ContainerStartError, EngineError
 from ramalama_engines.discovery.engine_identity import EngineIdentity
+from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -100,9 +100,11 @@ class Launcher:
         request.tell(ContainerStarted(container))
         server = self._server(handle, container, plan)
         with self._cleaning_up():
-            self._warn_of_template(plan.model)
+            has_template = _has_template(plan.model)
             self._wait(server, container)
         request.tell(ServerReady(container))
+        if not has_template:
+            request.tell(Notice(_NO_TEMPLATE))
         self._warn_of_cpu(container, plan.server)
         # Last: until here, a start that is cancelled leaves no server, not even one with a
         # keep-alive time.
@@ -187,14 +189,6 @@ class Launcher:
             hint = "does the container's network have IPv6?" if is_ipv6 else "check --network"
             raise ServerNotReady(msg, hint=hint)
 
-    def _warn_of_template(self, model: StoredModel) -> None:
-        """Warn of a GGUF model without a chat template, while the server loads it."""
-        if model.directory or model.chat_template or model.template_name:
-            return
-        with suppress(OSError):  # the server will report it
-            if not has_chat_template(model.weights[0]):
-                self._request.tell(Notice(_NO_TEMPLATE))
-
     def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
         """Warn if the server should use a GPU but computes on the CPU."""
         if not (server.wants_gpu or _log.isEnabledFor(logging.DEBUG)):
@@ -219,3 +213,13 @@ class Launcher:
             yield
         finally:
             cleanup.join()
+
+
+def _has_template(model: StoredModel) -> bool:
+    """Return whether a model has a chat template; only a GGUF file is looked into."""
+    if model.directory or model.chat_template or model.template_name:
+        return True
+    try:
+        return has_chat_template(model.weights[0])
+    except OSError:  # the server will report it
+        return True

@@ -13,8 +13,7 @@ from ramalama_chat.client.client import Client, HeaderFilter, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK
 from ramalama_chat.client.failures import chat_errors, opening_errors
-from ramalama_chat.client.patience import send_patiently
-from ramalama_chat.client.requests import get_json
+from ramalama_chat.client.requests import get_json, send_patiently
 from ramalama_chat.errors import ChatError, InputRefused
 from ramalama_values.text import one_line
 

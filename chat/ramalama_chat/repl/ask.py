@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from ramalama_chat.errors import ChatError, ContextExceeded, ServerGone
-from ramalama_chat.output.answer import write_answer
-from ramalama_chat.output.reasoning import ReasoningWriter
+from ramalama_chat.output.answer import ReasoningWriter, write_answer
 from ramalama_chat.output.terminal import AnswerTerminal
 from ramalama_chat.repl.context_window import ask_within_context
 from ramalama_chat.repl.state import ChatState, Question

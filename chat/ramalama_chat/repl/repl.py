@@ -79,14 +79,7 @@ class Repl:
                 request is reported in a line, and the loop continues.
 
         """
-        asker = Asker(
-            state=self.state,
-            stdout=self.stdout,
-            color=self.color,
-            why_gone=self.why_gone,
-            terminal=self.terminal,
-        )
-        reading, interrupted = False, None
+        asker, reading, interrupted = self._asker(), False, None
         # One block around all of it: a second Ctrl-C must not find a gap. Between the first one and
         # `on_interrupt` it is ignored; until then the exception is kept, so that it counts as
         # caught.
@@ -112,6 +105,15 @@ class Repl:
                 self.state.tell(HOW_TO_LEAVE if reading else "(stopped)")
             if not reading:
                 self.state.answered_at = time.monotonic()
+
+    def _asker(self) -> Asker:
+        return Asker(
+            state=self.state,
+            stdout=self.stdout,
+            color=self.color,
+            why_gone=self.why_gone,
+            terminal=self.terminal,
+        )
 
     def _take(self, message: Message, asker: Asker) -> Then:
         """Run the command in *message*, or answer it."""

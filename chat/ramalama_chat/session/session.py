@@ -105,12 +105,9 @@ class ChatSession:
         try:
             with closing(self._deltas(prompt, images)) as deltas:
                 for delta in deltas:
-                    if delta.reasoning:
-                        self.has_reasoned = True
-                        if on_reasoning is not None:
-                            on_reasoning(delta.reasoning)
+                    if delta.reasoning and on_reasoning is not None:
+                        on_reasoning(delta.reasoning)
                     if delta.text:
-                        self.is_empty = self.is_empty and delta.text.isspace()
                         heard.write(delta.text)
                         yield delta.text
         except ChatError:
@@ -190,6 +187,8 @@ class ChatSession:
     def _note(self, delta: Delta) -> None:
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
+        self.has_reasoned = self.has_reasoned or bool(delta.reasoning)
+        self.is_empty = self.is_empty and not delta.text.strip()
         if delta.progress is not None:
             self._wait_for(f"Processing the prompt: {delta.progress:.0%}")
         elif delta.text or delta.reasoning or delta.tool_calls:

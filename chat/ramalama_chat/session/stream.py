@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.events import read_events
 from ramalama_chat.client.failures import opening_errors
-from ramalama_chat.client.patience import send_patiently
-from ramalama_chat.client.requests import post
+from ramalama_chat.client.requests import post, send_patiently
 from ramalama_chat.errors import ChatError
 from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line

@@ -3,7 +3,7 @@ from collections.abc import Generator
 
 import pytest
 
-from ramalama_chat.output.reasoning import ReasoningWriter
+from ramalama_chat.output.answer import ReasoningWriter
 
 DIM, RESET = "\x1b[2m", "\x1b[0m"
 
