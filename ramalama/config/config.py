@@ -155,7 +155,9 @@ def config_files(env: Mapping[str, str], home: Path) -> tuple[Path, ...]:
     """Return the files to read, the most general first."""
     if named := env.get(_FILE_VARIABLE):
         return (Path(named),)
-    user = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+    named_dir = Path(env.get("XDG_CONFIG_HOME", ""))
+    # A relative one counts as unset (XDG base directories): it would be in the current directory.
+    user = named_dir if named_dir.is_absolute() else home / ".config"
     directories = (Path("/usr/share"), Path("/usr/local/share"), Path("/etc"), user)
     return tuple(_with_drop_ins(directories))
 

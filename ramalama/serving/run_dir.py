@@ -132,11 +132,12 @@ def _set_aside(directory: Path, reason: str) -> None:
 def default_run_dir(env: Mapping[str, str], *, uid: int, temporary: Path = _TEMPORARY) -> Path:
     """Return the parent of the servers' directories: private to the user, and emptied at boot.
 
-    `XDG_RUNTIME_DIR` is ignored if it belongs to another user, as it may with sudo.
+    `XDG_RUNTIME_DIR` is ignored if it belongs to another user, as it may with sudo, or is relative
+    (XDG base directories): a command in another directory would not find the servers.
     """
-    named = env.get("XDG_RUNTIME_DIR")
-    if named and _may_be_own(Path(named), uid):
-        run_dir = Path(named) / "ramalama"
+    named = Path(env.get("XDG_RUNTIME_DIR", ""))
+    if named.is_absolute() and _may_be_own(named, uid):
+        run_dir = named / "ramalama"
     elif uid == 0:
         run_dir = Path("/run/ramalama")
     elif (user_dir := Path(f"/run/user/{uid}")).is_dir():

@@ -50,15 +50,15 @@ def read_events(response: httpx2.Response) -> Generator[object, None, None]:
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the lines of *pieces*, and an empty one at the end, which ends the last event."""
-    begun = bytearray()
+    begun, held = bytearray(), False
     for piece in pieces:
         begun += piece
-        # A CR at the end may be the first half of a line's end. And a long line in small pieces
-        # must not be searched at each of them.
-        if begun.endswith(b"\r") or not (b"\n" in piece or b"\r" in piece):
+        # A long line in small pieces must not be searched at each of them.
+        if not (held or b"\n" in piece or b"\r" in piece):
             continue
-        *lines, rest = re.split(_LINE_END, bytes(begun))
-        begun = bytearray(rest)
+        held = begun.endswith(b"\r")  # it may be the first half of a line's end
+        *lines, rest = re.split(_LINE_END, bytes(begun[:-1] if held else begun))
+        begun = bytearray(rest + b"\r" * held)
         yield from lines
     yield from re.split(_LINE_END, bytes(begun))
     yield b""

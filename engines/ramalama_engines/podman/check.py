@@ -13,12 +13,14 @@ from ramalama_engines.podman.spec import (
     KEEP_GROUPS,
     LOG_DRIVER,
     SELINUX_LABEL,
+    asked_annotations,
     network_fields,
     signal_number,
     tmpfs_options,
 )
 from ramalama_engines.rest.http import elements, members
 from ramalama_engines.spec import BindMount, HostDevice, TmpfsMount
+from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +28,18 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import ContainerSpec, PortBinding
 
     Inspect = Mapping[str, Any]
+
+# Annotations that direct an OCI runtime (crun, runc, nvidia-container-runtime, kata), such as
+# to keep the groups of the service's user, to lift the memory limit, or to add a device.
+_DIRECTIONS = (
+    "run.oci.",
+    "org.systemd.property.",
+    "org.criu.",
+    "module.wasm.",
+    "io.katacontainers.",
+    "cdi.k8s.io/",
+    "nvidia.cdi.k8s.io/",
+)
 
 _ANY_ADDRESS = frozenset({"", "0.0.0.0"})  # noqa: S104 (compared with, never bound)
 
@@ -131,6 +145,17 @@ def _capabilities_left(spec: ContainerSpec, made: Inspect) -> frozenset[str]:
     if "ALL" in dropped:
         return kept
     return kept & (dropped | {f"CAP_{cap}" for cap in dropped})
+
+
+def _directions(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
+    # Podman adds the annotations of an image to those of its containers.
+    asked = asked_annotations(spec)
+    left = [name for name in _annotations(made) if name.startswith(_DIRECTIONS)]
+    if names := sorted(name for name in left if name not in asked):
+        yield (
+            "the absence of annotations for the OCI runtime"
+            f" (the image has {printable(', '.join(names))})"
+        )
 
 
 def _selinux(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
@@ -239,6 +264,7 @@ _CHECKS = (
     _ports,
     _network,
     _privileges,
+    _directions,
     _selinux,
     _groups,
     _user_namespace,

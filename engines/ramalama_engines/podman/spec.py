@@ -51,7 +51,7 @@ def libpod_spec(spec: ContainerSpec) -> dict[str, Any]:
         "mounts": [_mount(mount) for mount in spec.mounts],
         "portmappings": [_port(port) for port in spec.ports],
         **network_fields(spec.network),
-        "annotations": _annotations(spec),
+        "annotations": asked_annotations(spec),
         "selinux_opts": list(spec.selinux_options),
         "privileged": spec.privileged,
         "cap_drop": list(spec.cap_drop),
@@ -151,13 +151,14 @@ def _port(port: PortBinding) -> dict[str, Any]:
     }
 
 
-def _annotations(spec: ContainerSpec) -> dict[str, str]:
-    annotations: dict[str, str] = {}
+def asked_annotations(spec: ContainerSpec) -> dict[str, str]:
+    """Return the annotations that *spec* asks for; podman adds its own, and those of the image."""
+    asked: dict[str, str] = {}
     if spec.selinux_options:
-        annotations[SELINUX_LABEL] = ",label=".join(spec.selinux_options)
+        asked[SELINUX_LABEL] = ",label=".join(spec.selinux_options)
     if spec.keep_groups:
-        annotations[KEEP_GROUPS] = "1"
-    return annotations
+        asked[KEEP_GROUPS] = "1"
+    return asked
 
 
 def _rlimit(limit: Ulimit) -> dict[str, Any]:

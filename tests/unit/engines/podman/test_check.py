@@ -89,6 +89,20 @@ def test_a_rootless_container_that_has_everything_misses_nothing() -> None:
     assert dropped(ROOTLESS, inspect("5.8.6-rootless"), rootless=True) == ""
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["run.oci.keep_original_groups", "org.systemd.property.MemoryMax", "cdi.k8s.io/x"],
+)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_annotation_of_the_image_that_directs_the_oci_runtime_is_named(
+    version: str, name: str
+) -> None:
+    made = inspect(version)
+    made["Config"]["Annotations"] |= {name: "1", "org.opencontainers.image.version": "1"}
+
+    assert dropped(EVERYTHING, made).endswith(f"(the image has {name})")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
     ("path", "value", "message"),

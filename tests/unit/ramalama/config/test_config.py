@@ -308,7 +308,9 @@ def test_ramalama_config_names_the_only_file(tmp_path: Path) -> None:
     assert config_files(env, tmp_path) == (tmp_path / "mine.conf",)
 
 
-@pytest.mark.parametrize("env", [{}, {"XDG_CONFIG_HOME": ""}, {"RAMALAMA_CONFIG": ""}])
+@pytest.mark.parametrize(
+    "env", [{}, {"XDG_CONFIG_HOME": ""}, {"XDG_CONFIG_HOME": "."}, {"RAMALAMA_CONFIG": ""}]
+)
 def test_the_users_file_comes_after_the_systems(tmp_path: Path, env: dict[str, str]) -> None:
     files = [str(file) for file in config_files(env, tmp_path)]
 

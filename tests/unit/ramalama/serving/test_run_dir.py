@@ -164,6 +164,7 @@ def test_the_length_of_a_path_is_counted_in_bytes(run_dir: Path) -> None:
         ({"XDG_RUNTIME_DIR": "/run/user/7"}, 7, "/run/user/7/ramalama"),
         ({}, 0, "/run/ramalama"),
         ({"XDG_RUNTIME_DIR": ""}, 0, "/run/ramalama"),
+        ({"XDG_RUNTIME_DIR": "."}, 0, "/run/ramalama"),
         ({}, 4_000_000_001, "/tmp/ramalama-4000000001"),  # noqa: S108 (see _ensure_private)
     ],
 )
