@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +74,9 @@ def test_no_input_of_a_short_run_breaks_what_reads_it(name: str, tmp_path: Path)
     run = fuzz(words, tmp_path)
 
     assert run.returncode == 0, run.stderr
-    assert f"Done {target.short} runs" in run.stderr
+    done = re.search(r"Done (\d+) runs", run.stderr)
+    assert done is not None
+    assert int(done[1]) >= target.short  # libFuzzer ends the round that it has begun
     # What it keeps are inputs that reach what no other did.
     assert len(list((tmp_path / "corpus").iterdir())) > len(target.seeds())
 
