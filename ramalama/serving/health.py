@@ -28,6 +28,11 @@ _CANCEL_INTERVAL = 0.1  # seconds until a probe looks again whether it is cancel
 _LONGEST_HEAD = 64 * 1024  # bytes
 _STATUS = rb"HTTP/1\.[0-9] ([2-5][0-9][0-9])[ \r]"
 
+
+class NotReadyInTime(TimeoutError):
+    """The time to wait is over; unlike a TimeoutError of a caller's signal handler."""
+
+
 READY = 200
 """The HTTP status of a server that has loaded its model."""
 
@@ -60,7 +65,7 @@ def wait_until_ready(
             return True
         waited = time.monotonic() - began
         if timeout is not None and waited >= timeout:
-            raise TimeoutError
+            raise NotReadyInTime
         watch.wait(next(pause for until, pause in _PAUSES if waited < until))
     return False
 

@@ -21,7 +21,7 @@ from ramalama.serving.environment import draw_environment
 from ramalama.serving.exit_report import LOG_TAIL, ExitReporter, read_log_end
 from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
-from ramalama.serving.health import probe
+from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
@@ -164,7 +164,7 @@ class Launcher:
             left = max(0.0, deadline - time.monotonic())
             try:
                 return server.wait_until_ready(timeout=min(left, pause), cancel=cancel)
-            except TimeoutError as exc:
+            except NotReadyInTime as exc:
                 if left <= pause:
                     raise self._not_ready(container, f"{timeout:g} s") from exc
             self._check_reachable(server, container)
