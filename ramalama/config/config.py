@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 _TABLE = "ramalama"
+_PREFIX = "RAMALAMA_"
+_NEARNESS = 0.8  # of 1, without the prefix
 _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the time of the TOML parser grows with their square
 _ENVIRONMENT = "the environment"
@@ -118,7 +120,8 @@ class Config:
             config = _with_settings(config, settings, str(file))
         # An empty variable counts as unset.
         variables = {key: value for key in SETTINGS if (value := _value(env, key))}
-        return _with_settings(config, variables, _ENVIRONMENT)
+        config = _with_settings(config, variables, _ENVIRONMENT)
+        return replace(config, warnings=(*config.warnings, *_mistyped(env)))
 
     def server_settings(self, environ: Mapping[str, str]) -> dict[str, object]:
         """Return the settings that are options of a server, by their fields in `ServeOptions`.
@@ -240,6 +243,18 @@ def _where(source: str, key: str) -> str:
 
 def _value(env: Mapping[str, str], key: str) -> str | None:
     return next((env[name] for name in SETTINGS[key].environment if env.get(name)), None)
+
+
+def _mistyped(env: Mapping[str, str]) -> Iterator[str]:
+    """Yield a warning for each variable that is nearly the name of a setting."""
+    known = {name for spec in SETTINGS.values() for name in spec.environment}
+    for name in env:
+        if name.startswith(_PREFIX) and name not in known:
+            import difflib  # noqa: PLC0415 (few users have such variables)
+
+            keys = [each.removeprefix(_PREFIX) for each in known]
+            if similar := difflib.get_close_matches(name.removeprefix(_PREFIX), keys, 1, _NEARNESS):
+                yield f"{name} is not a setting; did you mean {_PREFIX}{similar[0]}?"
 
 
 def _unknown(key: str, source: str) -> str:

@@ -414,3 +414,24 @@ def test_what_stands_outside_of_the_table_is_ignored_with_a_warning(
     assert config.warnings == (
         f"{file}:{line}: {name!r} is outside of the table [ramalama] and was ignored",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("RAMALAMA_CTXSIZE", "RAMALAMA_CTX_SIZE"),
+        ("RAMALAMA_TEMPS", "RAMALAMA_TEMP"),
+        ("RAMALAMA_OCIRUNTIME", "RAMALAMA_OCI_RUNTIME"),
+    ],
+)
+def test_a_mistyped_variable_is_a_warning_with_the_nearest_one(name: str, setting: str) -> None:
+    assert Config.load({name: "5"}, []).warnings == (
+        f"{name} is not a setting; did you mean {setting}?",
+    )
+
+
+def test_variables_that_are_no_settings_cause_no_warning() -> None:
+    names = ("CONFIG", "API_KEY", "NOHISTORY", "IN_CONTAINER", "TESTS", "HOST_PORTS")
+    env = {f"RAMALAMA_{name}": "" for name in names}
+
+    assert Config.load(env, []).warnings == ()
