@@ -102,6 +102,7 @@ def _alias(model: StoredModel) -> str:
 _MOST_VOLUMES = 16
 _VOLUME_SIZE = 64 << 20  # bytes
 _LONGEST_PATH = 255
+_KERNELS = ("/proc", "/sys", "/dev")  # the engine mounts them
 
 
 def cover_volumes(image: LocalImage, name: str, mounts: Sequence[Mount]) -> Iterator[TmpfsMount]:
@@ -109,16 +110,16 @@ def cover_volumes(image: LocalImage, name: str, mounts: Sequence[Mount]) -> Iter
 
     Raises:
         OptionRefused: the image has too many volumes, or one has an invalid path or is inside a
-            directory of the host, where the engine would create it.
+            directory of the host or the kernel, where the engine would create it.
     """
     if len(image.volumes) > _MOST_VOLUMES:
         msg = f"the image {name} declares {len(image.volumes)} volumes; {_MOST_VOLUMES} are allowed"
         raise OptionRefused(msg, hint="use another image")
     covered = {mount.target for mount in mounts}
-    shared = [mount.target for mount in mounts if isinstance(mount, BindMount)]
+    closed = [mount.target for mount in mounts if isinstance(mount, BindMount)]
     for volume in image.volumes:
         path = _clean(volume)
-        if path is None or any(path.startswith(f"{target}/") for target in shared):
+        if path is None or any(path.startswith(f"{target}/") for target in closed):
             shown = printable(volume)[:_LONGEST_PATH]
             msg = f"the image {name} declares the volume '{shown}', which is not allowed"
             raise OptionRefused(msg, hint="use another image")
@@ -130,5 +131,6 @@ def cover_volumes(image: LocalImage, name: str, mounts: Sequence[Mount]) -> Iter
 def _clean(path: str) -> str | None:
     """Return *path* without needless slashes and dots, as engines do; None if it is invalid."""
     clean = "/" + posixpath.normpath(path).lstrip("/")
-    invalid = not path.startswith("/") or clean == "/" or not path.isprintable()
+    is_kernels = any(f"{clean}/".startswith(f"{each}/") for each in _KERNELS)
+    invalid = not path.startswith("/") or clean == "/" or is_kernels or not path.isprintable()
     return None if invalid or len(path) > _LONGEST_PATH else clean
