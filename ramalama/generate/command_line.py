@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL, PLAN_LABEL
+from ramalama.planning.labels import INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
 from ramalama_engines import EngineKind
 from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
 
@@ -52,7 +52,7 @@ def _identity(spec: ContainerSpec) -> Iterator[str]:
     if spec.name:
         yield f"--name={spec.name}"
     for name, value in spec.labels.items():
-        if name not in _PROCESS_LABELS and (value or name == LABEL):
+        if name not in _PROCESS_LABELS:
             yield f"--label={name}={value}"
     for name, value in spec.env.items():
         yield f"--env={name}={value}"
