@@ -137,10 +137,11 @@ class ByteSize:
         return self.check(int(digits) << _BYTE_UNITS[unit])
 
     def check(self, value: object) -> int:
-        """Take a number of bytes, or a text as `read` does."""
-        if isinstance(value, str):
-            return self.read(value)
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _TOO_LARGE:
+        """See `ValueType`; the message says that a caller of the library gives bytes."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            msg = "a number of bytes, 0 for none"
+            raise ValueError(msg)  # noqa: TRY004 (the one error of all types)
+        if not 0 <= value < _TOO_LARGE:
             raise ValueError(self.expected)
         return value
 

@@ -1,4 +1,4 @@
-"""Docker with userns-remap: a server runs as its user all the same, or nobody would reach it."""
+"""Docker with userns-remap: a server runs as its user all the same, so that it can be reached."""
 
 from __future__ import annotations
 

@@ -64,19 +64,20 @@ def test_a_command_without_an_engine_works_on_macos(tmp_path: Path, words: list[
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "code", "message"),
     [
-        (["ps"], "Start one with: podman machine start"),
-        (["doctor"], "Start one with: podman machine start"),
-        (["chat", "--url", "http://127.0.0.1:9", "Hello"], "cannot be reached"),
-        (["login", "quay.io"], ""),
+        (["ps"], 125, "Start one with: podman machine start"),
+        (["doctor"], 125, "Start one with: podman machine start"),
+        (["chat", "--url", "http://127.0.0.1:9", "Hello"], 1, "cannot be reached"),
+        (["login", "quay.io"], 22, "there is no terminal to ask at"),
+        (["push", "./none.gguf", "oci://127.0.0.1:9/a/b"], 2, "no such model file"),
     ],
 )
 def test_what_fails_on_macos_fails_with_a_message(
-    tmp_path: Path, words: list[str], message: str
+    tmp_path: Path, words: list[str], code: int, message: str
 ) -> None:
     done = on_macos(tmp_path, *words)
 
-    assert done.returncode not in (0, 1) or message == "cannot be reached"
+    assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
