@@ -91,6 +91,7 @@ class Cli:
             # Whatever GPU this machine has, the lab has this image alone.
             "RAMALAMA_IMAGE": IMAGE,
             "RAMALAMA_NGL": "0",
+            "RAMALAMA_STORE": str(self.home / "store"),  # root's own is the machine's
             "TERM": "dumb",  # without the line editor, which redraws what tests look for
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "XDG_RUNTIME_DIR": str(self.home / "run"),

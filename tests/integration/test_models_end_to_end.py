@@ -39,20 +39,16 @@ def weights(model: Path) -> bytes:
     return model.read_bytes()
 
 
-def env_of(cli: Cli, hosted: Hosted) -> dict[str, str]:
-    return {**hosted.env, "RAMALAMA_STORE": str(cli.home / "store")}
-
-
 def ask(cli: Cli, hosted: Hosted, *options: str) -> Done:
     words = (*SMALL, *hosted.options, *options, *saying("The sea is blue."), hosted.reference)
-    return cli.run("run", "-q", *words, "Which colour?", env=env_of(cli, hosted))
+    return cli.run("run", "-q", *words, "Which colour?", env=dict(hosted.env))
 
 
 @contextmanager
 def talking(cli: Cli, hosted: Hosted, *options: str) -> Generator[dict[str, Any]]:
     """Ask, and while the answer comes, lend what the server says of itself."""
     words = (*options, "--env=LLAMA_SERVER_SLOTS_DEBUG=1", hosted.reference, "What is it?")
-    with cli.start("run", "-q", *words, env=env_of(cli, hosted)) as process:
+    with cli.start("run", "-q", *words, env=dict(hosted.env)) as process:
         assert process.stdout is not None
         process.stdout.read(1)
         with cli.server() as client:
