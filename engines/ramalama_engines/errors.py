@@ -10,6 +10,7 @@
   x ContainerStartError    the container was created, but the engine could not start it
     + ProgramNotFound      the image does not have the program
   x DeviceNotFound         the requested device does not exist on the engine's host
+  x RemoteFileError        the host of the engine refuses access to one of its files
   x UnsupportedOption      the engine does not support an option, or would ignore it silently
     + UnknownRuntime       the engine has no OCI runtime of that name
 """
@@ -32,6 +33,20 @@ class EngineError(ExplainedError):
 
 class EngineUnavailable(EngineError):
     """No engine answers at the address, access to it is denied, or the connection broke."""
+
+
+class RemoteFileError(EngineError):
+    """The host of the engine refuses access to a file of its own.
+
+    *missing*, *denied* and *full* say whether there is no such file, the user may not, or the disk
+    is full; otherwise the host only reports a failure.
+    """
+
+    def __init__(
+        self, message: str, *, missing: bool = False, denied: bool = False, full: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.missing, self.denied, self.full = missing, denied, full
 
 
 class ImageNotFound(EngineError):
