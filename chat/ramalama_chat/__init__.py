@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ramalama_chat.output.color import ColorMode, default_prefix, use_color
     from ramalama_chat.repl.repl import Repl
     from ramalama_chat.session.conversation import Conversation, Exchange
+    from ramalama_chat.session.ending import Usage
     from ramalama_chat.session.session import ChatSession
-    from ramalama_chat.session.usage import Usage
     from ramalama_chat.text import ControlFilter
 
 __all__ = [

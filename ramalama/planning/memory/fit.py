@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ramalama.config.defaults import ALL_LAYERS, DEFAULT_CONTEXT
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
-from ramalama.runtimes.arguments import context_size
+from ramalama.runtimes.base import context_size
 from ramalama.units import human_size
 from ramalama_accel.runtime_name import RuntimeName
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.planning.memory.fit import USUAL_CONTEXT, read_shape, weights_size
-from ramalama.runtimes.arguments import context_size
+from ramalama.runtimes.base import context_size
 
 if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
