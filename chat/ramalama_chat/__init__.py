@@ -75,7 +75,7 @@ _HOMES = {
     "Repl": "repl.repl",
     "TcpEndpoint": "client.endpoint",
     "UnixEndpoint": "client.endpoint",
-    "Usage": "session.usage",
+    "Usage": "session.ending",
     "default_prefix": "output.color",
     "open_async_client": "client.client",
     "open_client": "client.client",
