@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
 from ramalama.planning.mounts import mount_model
-from ramalama.runtimes.arguments import context_size, temperature
+from ramalama.runtimes.base import context_size, temperature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from ramalama.events import ImageReady
 from ramalama.planning.digest import server_digest
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
-from ramalama.planning.memory.fit import fit
-from ramalama.planning.memory.limit import model_memory
+from ramalama.planning.memory.fit import fit, model_memory
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
 from ramalama_engines.discovery.engine_identity import EngineIdentity

@@ -12,7 +12,7 @@ from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
-from ramalama.planning.memory.limit import model_memory
+from ramalama.planning.memory.fit import model_memory
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
     capacity_of,

@@ -19,7 +19,7 @@ from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from ramalama_chat.session.usage import Usage
+    from ramalama_chat.session.ending import Usage
 
 LONGEST_TEXT = 4 * 1024 * 1024
 """Characters of an answer with its reasoning: about a million tokens, as much as any context."""
@@ -135,7 +135,7 @@ def _usage(event: object) -> "Usage | None":
     """Read the token counts of the answer; None if the request did not ask for them."""
     if not is_object(event) or event.get("usage") is None:
         return None
-    from ramalama_chat.session.usage import read_usage  # noqa: PLC0415 - most answers come without
+    from ramalama_chat.session.ending import read_usage  # noqa: PLC0415 - most answers come without
 
     return read_usage(event)
 

@@ -8,8 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ramalama.cli.arguments import typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
+from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,

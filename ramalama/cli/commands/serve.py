@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.cli.arguments import add_option, typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
+from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
