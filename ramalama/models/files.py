@@ -12,7 +12,7 @@ from ramalama.models.store.cas import digest_of
 from ramalama.models.store.local import open_local
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.pack import LocalFile
-from ramalama.models.transports.selection.gguf_names import part_of
+from ramalama.models.transports.selection.gguf import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from ramalama.models.http.failures import (
     translated,
 )
 from ramalama.models.transports.base import RemoteFile, RemoteModel
-from ramalama.models.transports.selection.gguf_names import part_of
+from ramalama.models.transports.selection.gguf import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
