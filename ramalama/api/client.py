@@ -17,6 +17,8 @@ from ramalama.serving.cleanup import remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
+from ramalama.serving.sides.find import side_of
+from ramalama.serving.sides.side import HERE
 from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
@@ -101,7 +103,7 @@ class Ramalama:
 
     def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
         """Return how much memory a model can use on this host, if it is served with *options*."""
-        return capacity_of(self._host, options)
+        return capacity_of(HERE, self._host, options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; the caller must close it.
@@ -208,7 +210,10 @@ class Ramalama:
 
         with engine_errors():
             found = locate(self.connect(), state, self.run_dir)
-        return None if found is None else str(found.endpoint)
+            if found is None:
+                return None
+            side = side_of(self.connect(), self.run_dir)
+        return side.describe(found.endpoint, found.directory)
 
     def stop(self, name: str) -> None:
         """Stop a model server and remove its container, even if other processes use it.
@@ -256,7 +261,8 @@ class Ramalama:
     def detect_for(self, options: ServeOptions) -> Detection:
         """Detect the accelerators for a server with *options* on this engine."""
         with engine_errors():
-            return detect_on(self.connect(), self._host, options)
+            side = side_of(self.connect(), self.run_dir)
+            return detect_on(self.connect(), side.accelerated(self._host), options)
 
 
 def _settings_of(user: InvokingUser) -> Config:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.serving.lookup import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
+from ramalama.serving.sides.find import side_of
 from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
@@ -47,6 +48,10 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
     """
     removed = _remove_unused_servers(engine, run_dir) + _remove_containers(engine, run_dir)
     remove_directories(run_dir)
+    try:
+        side_of(engine, run_dir).sweep()
+    except EngineError as exc:
+        _log.info("could not remove what was left on the engine's host: %s", exc)
     _remove_start_locks(run_dir)
     return removed
 
@@ -55,7 +60,7 @@ def remove_shared(engine: Engine, directory: ServerDir) -> None:
     """Remove the files of a shared server that was stopped, even if it still has users."""
     with suppress(OSError), SharedServer(directory).locked() as users:
         if not _containers_of(engine, directory):
-            directory.remove()
+            side_of(engine, directory.path.parent).remove_directory(directory)
             users.close()
 
 
@@ -128,7 +133,7 @@ def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) ->
     # A container that was not found may be on another engine of the user.
     on_this_engine = is_same_address(users.engine, engine.url)
     if states or on_this_engine or (over and users.keep_alive is None):
-        directory.remove()
+        side_of(engine, directory.path.parent).remove_directory(directory)
         users.close()
     return removed
 

@@ -36,9 +36,11 @@ if TYPE_CHECKING:
 
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import PlanInputs
+    from ramalama.planning.placement import Placement
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import ServerSpec
     from ramalama.serving.request import StartRequest
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
 
@@ -60,13 +62,20 @@ _NO_TEMPLATE = (
 class Launcher:
     """Starts one server for one request on one engine."""
 
-    def __init__(self, engine: Engine, run_dir: Path, request: StartRequest) -> None:
+    def __init__(
+        self, engine: Engine, run_dir: Path, request: StartRequest, side: EngineSide
+    ) -> None:
         self._engine = engine
         self._run_dir = run_dir
+        self._side = side
         self._request = request
         self._runtime = find_runtime(request.options.runtime)
         # Chosen once, so that all plans of one launcher are for the same server.
-        self.here = draw_environment(EngineIdentity.of(engine), run_dir)
+        self.here = draw_environment(EngineIdentity.of(engine), run_dir, side)
+
+    def placed(self, placement: Placement) -> None:
+        """Plan from now on with the files of the model at *placement*."""
+        self.here = replace(self.here, placement=placement)
 
     def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
         """Return the plan of the server, labelled with *digest*; write nothing."""
@@ -88,7 +97,7 @@ class Launcher:
             ServerError: the server ends or does not become ready.
         """
         request, directory = self._request, ServerDir(self.here.instance.path)
-        instance = ServerContainer(self._engine, directory)
+        instance = ServerContainer(self._engine, directory, self._side)
         handle = ServerHandle(self._engine.url, directory, instance.remove)
         undo.callback(handle.leave_quietly)
         self._prepare(instance, plan)
@@ -153,8 +162,9 @@ class Launcher:
         if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
             for port in self._engine.inspect(container).ports:
                 if port.container_port == plan.published_port:
-                    return replace(endpoint, port=port.host_port)
-        return endpoint
+                    endpoint = replace(endpoint, port=port.host_port)
+                    break
+        return self._side.endpoint(endpoint, ServerDir(self.here.instance.path))
 
     def _wait(self, server: ModelServer, container: str) -> None:
         timeout, cancel = self._request.ready_timeout, self._request.cancel
