@@ -11,7 +11,9 @@ import os
 import sys
 from pathlib import Path
 
+from ramalama_engines.address import EngineAddress
 from ramalama_engines.discovery.candidates import candidates
+from ramalama_engines.discovery.connection import open_route
 from ramalama_engines.discovery.identify import identify
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
@@ -26,7 +28,7 @@ except (EngineUnavailable, ValueError) as error:
     sys.exit(2)
 for candidate in tried:
     try:
-        identify(candidate.url)
+        identify(open_route(EngineAddress(url=candidate.url)))
     except EngineUnavailable as error:
         sys.stderr.write(f"{candidate.url}: {error}\n")
     else:

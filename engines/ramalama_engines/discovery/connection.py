@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, assert_never
 
+from ramalama_engines.address import EngineAddress
 from ramalama_engines.discovery.candidates import Candidate, candidates
 from ramalama_engines.discovery.identify import identify, without_password
 from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
+from ramalama_engines.rest.unix_route import UnixRoute
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ramalama_engines.engine import Engine
+    from ramalama_engines.route import Route
     from ramalama_engines.user import InvokingUser
 
 
@@ -70,26 +73,46 @@ def connect(user: InvokingUser, *, choice: EngineChoice | None = None) -> Connec
     raise EngineUnavailable(_none_found(user, choice, failures))
 
 
-def open_engine(kind: EngineKind, url: str) -> Engine:
-    """Return the adapter for the API of *kind*, without sending a request."""
+def open_route(address: EngineAddress) -> Route:
+    """Return the way to the engine at *address*, without sending a request.
+
+    Raises:
+        EngineUnavailable: the address has an unsupported scheme. The message is only the reason.
+    """
+    scheme, _, rest = address.url.partition("://")
+    match scheme:
+        case "unix":
+            return UnixRoute(rest)
+        case "ssh" | "tcp" | "http" | "https" | "npipe" | "fd":
+            msg = f"{scheme}:// is not supported, this version supports only unix://"
+        case _:
+            msg = "this is not an engine's address, such as unix:///run/podman/podman.sock"
+    raise EngineUnavailable(msg)
+
+
+def open_engine(kind: EngineKind, url: str, *, route: Route | None = None) -> Engine:
+    """Return the adapter for the API of *kind*, without sending a request.
+
+    *route* is the way to it, which the engine closes; *url* must be ``unix://`` without one.
+    """
     # Importing an SDK takes a tenth of a second, so only the one that is needed is imported.
     with lazy_imports():
         match kind:
             case EngineKind.PODMAN:
                 from ramalama_engines.podman.engine import PodmanEngine  # noqa: PLC0415
 
-                return PodmanEngine(url)
+                return PodmanEngine(url, route=route)
             case EngineKind.DOCKER:
                 from ramalama_engines.docker.engine import DockerEngine  # noqa: PLC0415
 
-                return DockerEngine(url)
+                return DockerEngine(url, route=route)
             case _:
                 assert_never(kind)
 
 
 def _identify_chosen(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
     """Return the kind of engine that answers at the address; reject one that was not chosen."""
-    kind = identify(candidate.url)
+    kind = identify(open_route(EngineAddress(url=candidate.url)))
     if choice and kind is not choice.kind:
         msg = f"{kind} answers there, but {choice.source} requests {choice.kind}"
         raise EngineUnavailable(msg)
