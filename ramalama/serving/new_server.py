@@ -20,8 +20,10 @@ from ramalama_engines.errors import EngineError
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
+    from ramalama.models.formats.model_files import Digest
     from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.serving.launch import Launcher
@@ -39,6 +41,7 @@ class NewServer:
 
     Attributes:
         side: the host of the engine.
+        digest_of: returns the digest of a file of the model; needed if that is another host.
         user: the user whose credentials are used for the image's registry.
         oci_runtimes: the OCI runtimes of the engine; None if they do not matter.
     """
@@ -48,6 +51,7 @@ class NewServer:
     launcher: Launcher
     engine: Engine
     side: EngineSide
+    digest_of: Callable[[Path], Digest]
     user: InvokingUser
     oci_runtimes: tuple[str, ...] | None
 
@@ -64,9 +68,9 @@ class NewServer:
             self.side.bring(
                 asked.model,
                 files,
+                digest_of=self.digest_of,
                 image=asked.image_name,
-                on_event=tell,
-                cancel=self.request.cancel,
+                tell=tell,
             )
         )
         # Computed before the start, while the files are those that will be served. Only a shared

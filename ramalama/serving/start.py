@@ -142,13 +142,14 @@ class ServerStarter:
         if not side.is_here:
             wanted = ImageRequest.of(inputs.image_name, request.options)
             fetch_image(engine, self.user, wanted, on_event=request.tell)
-            side.settle(inputs.image_name)
+            side = side.settle(inputs.image_name)
         new = NewServer(
             request=request,
             inputs=inputs,
             launcher=Launcher(engine, self.run_dir, request, side),
             engine=engine,
             side=side,
+            digest_of=self.models.digest_of,
             user=self.user,
             oci_runtimes=engine.info.oci_runtimes if asks else None,
         )

@@ -10,11 +10,11 @@ from ramalama.system.resources import available_memory, default_threads
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ramalama.events import EventHook
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
@@ -58,18 +58,19 @@ class EngineSide(Protocol):
         model: StoredModel,
         files: Mapping[Path, str],
         *,
+        digest_of: Callable[[Path], Digest],
         image: str,
-        on_event: EventHook,
-        cancel: threading.Event | None,
+        tell: EventHook,
     ) -> Placement:
         """Bring the *files* of *model* to the engine's side unless it has them.
 
         *files* have the paths in the container; *image* is local to the engine, and its programs
-        verify what has arrived.
+        verify what has arrived. An exception raised by *tell* ends the upload; what has arrived
+        stays, and the next call goes on with it.
 
         Raises:
             EngineError: the host does not answer, is full, or refuses.
-            StartCancelled: another thread set *cancel*.
+            StoreError: a file cannot be read.
         """
         ...
 
@@ -89,16 +90,30 @@ class EngineSide(Protocol):
         """Return the address of such a server for people; nothing is connected."""
         ...
 
-    def settle(self, image: str) -> None:
-        """Find out how the engine's host is reached, with a container of the local *image*."""
+    def settle(self, image: str) -> EngineSide:
+        """Find out how the engine's host is reached, with a container of the local *image*.
+
+        Return the side to use from then on.
+        """
         ...
 
     def accelerated(self, host: Host) -> Host:
         """Return the host whose accelerators a server can use, instead of *host*, which is here."""
         ...
 
+    def share(self, instance: ServerDir) -> None:
+        """Keep the server when this process has ended: no lease says that it still lives."""
+        ...
+
+    def is_over(self, name: str) -> bool:
+        """Return whether the lease is over of a server whose owner was on another host.
+
+        *name* is that of the server's directory.
+        """
+        ...
+
     def sweep(self) -> None:
-        """Remove from the engine's host the directories of processes of this host that ended."""
+        """Remove from the engine's host what is left of processes of this host that ended."""
         ...
 
 
@@ -128,9 +143,9 @@ class LocalSide:
         model: StoredModel,  # noqa: ARG002 (for all of these, see `EngineSide`)
         files: Mapping[Path, str],  # noqa: ARG002
         *,
+        digest_of: Callable[[Path], Digest],  # noqa: ARG002
         image: str,  # noqa: ARG002
-        on_event: EventHook,  # noqa: ARG002
-        cancel: threading.Event | None,  # noqa: ARG002
+        tell: EventHook,  # noqa: ARG002
     ) -> Placement:
         """Return that the files are where they are."""
         return self.placement
@@ -153,12 +168,20 @@ class LocalSide:
         """Return the endpoint as it is."""
         return str(planned)
 
-    def settle(self, image: str) -> None:
-        """Do nothing: all is known."""
+    def settle(self, image: str) -> EngineSide:  # noqa: ARG002
+        """Return this: all is known."""
+        return self
 
     def accelerated(self, host: Host) -> Host:
         """Return *host*."""
         return host
+
+    def share(self, instance: ServerDir) -> None:
+        """Do nothing: there are no leases."""
+
+    def is_over(self, name: str) -> bool:  # noqa: ARG002
+        """Return False: there are no leases."""
+        return False
 
     def sweep(self) -> None:
         """Do nothing: the directories here are all there are."""
