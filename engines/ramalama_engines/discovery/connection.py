@@ -62,14 +62,16 @@ def connect(user: InvokingUser, *, choice: EngineChoice | None = None) -> Connec
     for candidate in candidates(user, kind=choice.kind if choice else None):
         url = without_password(candidate.url)
         try:
-            kind = _identify_chosen(candidate, choice)
+            route = open_route(EngineAddress(url=candidate.url))
+            kind = _identify_chosen(route, choice)
         except EngineUnavailable as exc:
             if candidate.explicit:
                 msg = f"{candidate.source} says {url}: {exc}"
                 raise EngineUnavailable(msg) from exc
             failures.append(f"\n  {url}: {exc}")
         else:
-            return Connection(engine=open_engine(kind, candidate.url), candidate=candidate)
+            engine = open_engine(kind, candidate.url, route=route)
+            return Connection(engine=engine, candidate=candidate)
     raise EngineUnavailable(_none_found(user, choice, failures))
 
 
@@ -83,8 +85,12 @@ def open_route(address: EngineAddress) -> Route:
     match scheme:
         case "unix":
             return UnixRoute(rest)
-        case "ssh" | "tcp" | "http" | "https" | "npipe" | "fd":
-            msg = f"{scheme}:// is not supported, this version supports only unix://"
+        case "tcp":
+            from ramalama_engines.rest.tls import TlsRoute  # noqa: PLC0415 (loads OpenSSL)
+
+            return TlsRoute(address)
+        case "ssh" | "http" | "https" | "npipe" | "fd":
+            msg = f"{scheme}:// is not supported, this version supports only unix:// and tcp://"
         case _:
             msg = "this is not an engine's address, such as unix:///run/podman/podman.sock"
     raise EngineUnavailable(msg)
@@ -110,10 +116,15 @@ def open_engine(kind: EngineKind, url: str, *, route: Route | None = None) -> En
                 assert_never(kind)
 
 
-def _identify_chosen(candidate: Candidate, choice: EngineChoice | None) -> EngineKind:
-    """Return the kind of engine that answers at the address; reject one that was not chosen."""
-    kind = identify(open_route(EngineAddress(url=candidate.url)))
+def _identify_chosen(route: Route, choice: EngineChoice | None) -> EngineKind:
+    """Return the kind of engine at the end of *route*; close it if that one was not chosen."""
+    try:
+        kind = identify(route)
+    except BaseException:
+        route.close()
+        raise
     if choice and kind is not choice.kind:
+        route.close()
         msg = f"{kind} answers there, but {choice.source} requests {choice.kind}"
         raise EngineUnavailable(msg)
     return kind

@@ -137,8 +137,11 @@ def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("ssh://me@gpu/run/podman/podman.sock", "ssh:// is not supported.*supports only unix://"),
-        ("tcp://gpu:2376", "tcp:// is not supported"),
+        (
+            "ssh://me@gpu/run/podman/podman.sock",
+            "ssh:// is not supported.*supports only unix:// and tcp://",
+        ),
+        ("tcp://me:secret@gpu:2376", "has a user or a password"),
         ("npipe:////./pipe/docker_engine", "npipe:// is not supported"),
         ("/run/podman/podman.sock", "not an engine's address"),
         ("unix:/run/podman/podman.sock", "not an engine's address"),
