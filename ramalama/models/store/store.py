@@ -1,7 +1,7 @@
 """Store all models of this machine in one directory, which upstream RamaLama may share.
 
     BASE/cas/            contents, each once                         `cas`
-    BASE/refs2/          the record of each model                    `records_file`
+    BASE/refs2/          the record of each model                    `records`
     BASE/snapshots/      its files together, for a server            `snapshots`
     BASE/pulls/          unfinished pulls                            `pulls`
     BASE/store/          the models in upstream's layout             `upstream`
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import StoreError
 from ramalama.models.store.atomic import require_links
 from ramalama.models.store.cas import ContentStore
-from ramalama.models.store.records_file import Records, note_name
+from ramalama.models.store.records import Records, note_name
 from ramalama.models.store.snapshots import Snapshots
 from ramalama.system.locks import locked
 
