@@ -27,6 +27,7 @@ from ramalama_engines.spec import ContainerStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ramalama.serving.sides.side import EngineSide
     from ramalama.serving.usage import UserRecords
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
@@ -158,7 +159,20 @@ def _remove_containers(engine: Engine, run_dir: Path) -> int:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
     now = datetime.now(UTC)
-    return sum(_remove(engine, state) for state in states if is_orphaned(state, run_dir, now=now))
+    side = side_of(engine, run_dir)
+    return sum(
+        _remove(engine, state)
+        for state in states
+        if is_orphaned(state, run_dir, now=now) or _is_deserted(state, side)
+    )
+
+
+def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
+    """Return whether a server of another host, or of an earlier boot, has lost its owner."""
+    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    if side.is_here or identity is None or identity.state() is not ProcessState.UNKNOWN:
+        return False
+    return side.is_over(Path(state.labels.get(INSTANCE_LABEL, "")).name)
 
 
 def _remove(engine: Engine, state: ContainerState) -> bool:

@@ -98,7 +98,12 @@ class Launcher:
         """
         request, directory = self._request, ServerDir(self.here.instance.path)
         instance = ServerContainer(self._engine, directory, self._side)
-        handle = ServerHandle(self._engine.url, directory, instance.remove)
+        handle = ServerHandle(
+            self._engine.url,
+            directory,
+            instance.remove,
+            on_share=lambda: self._side.share(directory),
+        )
         undo.callback(handle.leave_quietly)
         self._prepare(instance, plan)
         if request.shares:

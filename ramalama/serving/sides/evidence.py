@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.serving.sides.facts import HostFacts
 from ramalama.serving.sides.worker import created
-from ramalama.system.removal import remove_tree
 from ramalama.system.process_identity import ProcessIdentity
+from ramalama.system.removal import remove_tree
 from ramalama_engines.errors import EngineError, EngineUnavailable, RemoteFileError
 from ramalama_engines.spec import BindMount
 
@@ -60,9 +60,7 @@ def gather(engine: Engine, run_dir: Path, image: str | None) -> HostFacts:
     return facts
 
 
-def _over_ssh(
-    engine: Engine, files: RemoteFiles, facts: HostFacts, image: str | None
-) -> HostFacts:
+def _over_ssh(engine: Engine, files: RemoteFiles, facts: HostFacts, image: str | None) -> HostFacts:
     home = files.home()
     user = files.find(home)
     uid, gid = (user.uid, user.gid) if user else (_NOBODY, _NOBODY)
