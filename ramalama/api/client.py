@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
 
@@ -239,6 +240,31 @@ class Ramalama:
     def remove_orphans(self) -> int:
         """Remove containers left behind by processes that have ended, and return their number."""
         return remove_orphaned(self.connect(), self.run_dir)
+
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the copies of models on the engine's host; none if that is this one.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        with engine_errors():
+            return side_of(self.connect(), self.run_dir).copies()
+
+    def remove_copies(self, *, dry_run: bool = False) -> Sequence[ModelCopy]:
+        """Remove the `copies` that no server uses, and return them; with *dry_run*, remove none.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        from ramalama.serving.sides.copies import unused_copies  # noqa: PLC0415 (rarely used)
+
+        engine = self.connect()
+        with engine_errors():
+            side = side_of(engine, self.run_dir)
+            unused = unused_copies(engine, side.copies())
+            for copy in () if dry_run else unused:
+                side.remove_copy(copy)
+            return unused
 
     def close(self) -> None:
         """Close the connections to engines."""

@@ -54,6 +54,11 @@ _FALLBACK = (
 
 _REACHED_WITHIN = 5.0  # seconds, after which a server that listens must answer
 
+_NO_SOCKET = (
+    "the server's socket cannot be reached on the engine's host, so the server has a network, and "
+    "a port is published on {host} there; it requires a key"
+)
+
 _NO_TEMPLATE = (
     "the model has no chat template, so the server uses a general one; the model may answer oddly"
 )
@@ -105,6 +110,7 @@ class Launcher:
             on_share=lambda: self._side.share(directory),
         )
         undo.callback(handle.leave_quietly)
+        self._warn_of_port(plan)
         self._prepare(instance, plan)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
@@ -124,6 +130,11 @@ class Launcher:
         # keep-alive time.
         handle.settled = True
         return undo.enter_context(server)
+
+    def _warn_of_port(self, plan: LaunchPlan) -> None:
+        """Say that the server has a network although none was asked for."""
+        if self._request.options.network == "none" and isinstance(plan.endpoint, TcpEndpoint):
+            self._request.tell(Notice(_NO_SOCKET.format(host=plan.endpoint.host)))
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None

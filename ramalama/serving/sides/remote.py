@@ -32,7 +32,7 @@ from ramalama.serving.sides.volumes import (
     server_volume,
     tar_of,
 )
-from ramalama.serving.sides.worker import created
+from ramalama.serving.sides.worker import Workers
 from ramalama.serving.usage import process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
@@ -40,7 +40,7 @@ from ramalama_engines.errors import EngineError, RemoteFileError
 from ramalama_engines.spec import VolumeMount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.events import EventHook
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama.serving.sides.side import EngineSide
     from ramalama_accel.host import Host
     from ramalama_chat.client.endpoint import Endpoint
@@ -127,20 +128,12 @@ class RemoteSide:
         tell: EventHook,
     ) -> Placement:
         """Send the files; see `SshStore` and `VolumeStore`."""
-        facts, over_ssh = self._facts, self._files
+        facts, store = self._facts, self._ssh_store
         if not facts.sees_files:
-            volumes = VolumeStore(engine=self._engine, name=self.name, locks=self._run_dir)
-            volume = volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
+            volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
             return VolumePlacement(volume=volume, published_on=self._address())
-        if over_ssh is None:
+        if store is None:
             return LocalFiles(has_sockets=facts.has_sockets)
-        store = SshStore(
-            engine=self._engine,
-            files=over_ssh,
-            store=facts.store,
-            name=self.name,
-            locks=self._run_dir,
-        )
         paths = [path for path, _ in each_file(files)]
         places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
         return SshPlacement(run_dir=facts.run_dir, places=places, has_sockets=facts.has_sockets)
@@ -208,6 +201,19 @@ class RemoteSide:
             return clock is not None and clock.modified - lease.modified > _LEASE_TIME
         return False
 
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the models that were sent into volumes, and by ssh."""
+        store = self._ssh_store
+        return [*self._volumes.copies(), *(store.copies() if store else ())]
+
+    def remove_copy(self, copy: ModelCopy) -> None:
+        """Remove a volume, or a file and its note."""
+        store = self._ssh_store
+        if not copy.place.startswith("/"):
+            self._volumes.remove(copy.place)
+        elif store is not None:
+            store.remove(copy.place)
+
     def sweep(self) -> None:
         """Remove directories, volumes and helper containers of processes that ended."""
         for state in self._engine.list({UPLOAD_LABEL: ""}):
@@ -232,6 +238,23 @@ class RemoteSide:
         ssh: SshHost | None = self._engine.ssh
         return ssh.files if ssh else None
 
+    @property
+    def _ssh_store(self) -> SshStore | None:
+        files = self._files
+        if files is None:
+            return None
+        return SshStore(
+            engine=self._engine,
+            files=files,
+            store=self._facts.store,
+            name=self.name,
+            locks=self._run_dir,
+        )
+
+    @property
+    def _volumes(self) -> VolumeStore:
+        return VolumeStore(engine=self._engine, name=self.name, locks=self._run_dir)
+
     def _address(self) -> str:
         """Return the address at which a port of the engine's host can be reached from here."""
         url = urlsplit(self._engine.url)
@@ -251,7 +274,7 @@ class RemoteSide:
         content = f"{api_key}\n".encode()
         uid = 0 if self._engine.rootless else self._facts.uid
         archive = tar_of(API_KEY_NAME, iter([content]), size=len(content), uid=uid, mode=0o400)
-        with created(self._engine, self._image, [mount], label=volume) as container:
+        with Workers(self._engine, self._image, (mount,), volume).created() as container:
             self._engine.copy_into(container, INSIDE, archive)
 
     def _remove_there(self, name: str) -> None:

@@ -10,7 +10,7 @@ from ramalama.system.resources import available_memory, default_threads
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.events import EventHook
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.host import Host
     from ramalama_chat.client.endpoint import Endpoint
 
@@ -112,6 +113,14 @@ class EngineSide(Protocol):
         """
         ...
 
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the models that were sent to the engine's host, by any host and user."""
+        ...
+
+    def remove_copy(self, copy: ModelCopy) -> None:
+        """Remove one of `copies`."""
+        ...
+
     def sweep(self) -> None:
         """Remove from the engine's host what is left of processes of this host that ended."""
         ...
@@ -182,6 +191,13 @@ class LocalSide:
     def is_over(self, name: str) -> bool:  # noqa: ARG002
         """Return False: there are no leases."""
         return False
+
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return nothing: models are served where they are stored."""
+        return ()
+
+    def remove_copy(self, copy: ModelCopy) -> None:
+        """Do nothing: there are no copies."""
 
     def sweep(self) -> None:
         """Do nothing: the directories here are all there are."""
