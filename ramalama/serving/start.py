@@ -38,6 +38,7 @@ from ramalama.serving.sides.find import side_of
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.usage import any_shared
 from ramalama.serving.wanted_model import get_model, model_to_plan
+from ramalama_accel.values import AcceleratorKind
 from ramalama_engines.errors import EngineError
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
@@ -134,15 +135,11 @@ class ServerStarter:
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer:
         check_on_engine(request.options, engine.kind, rootless=engine.rootless)
-        side = side_of(engine, self.run_dir)
+        side = side_of(engine, self.run_dir).settle(lambda: self._fetch_any(engine, request))
         detection = detect_on(engine, side.accelerated(self.host), request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)
         self._report_unused_gpus(request, inputs, detection)
-        if not side.is_here:
-            wanted = ImageRequest.of(inputs.image_name, request.options)
-            fetch_image(engine, self.user, wanted, on_event=request.tell)
-            side = side.settle(inputs.image_name)
         new = NewServer(
             request=request,
             inputs=inputs,
@@ -165,6 +162,14 @@ class ServerStarter:
             cancel=request.cancel,
         ):
             return self._reuse_running(new, undo) or new.start(capacity, undo)
+
+    def _fetch_any(self, engine: Engine, request: StartRequest) -> str:
+        """Fetch an image to look around on the engine's host, before its accelerator is known."""
+        options = request.options
+        name = name_of_image(self.config, options.image, AcceleratorKind.CPU, options.runtime)
+        wanted = ImageRequest.of(name, options)
+        fetch_image(engine, self.user, wanted, on_event=request.tell)
+        return name
 
     def _reuse_running(self, new: NewServer, undo: ExitStack) -> ModelServer | None:
         """Attach to a running server that is the same as *new*; None if there is none."""

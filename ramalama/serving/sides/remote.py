@@ -109,11 +109,11 @@ class RemoteSide:
             return LocalFiles(has_sockets=facts.has_sockets)
         return SshPlacement(run_dir=facts.run_dir, places={}, has_sockets=facts.has_sockets)
 
-    def settle(self, image: str) -> EngineSide:
+    def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""
-        self._image = image
         if self._known is None:
-            self._known = gather(self._engine, self._run_dir, image)
+            self._image = fetch_image()
+            self._known = gather(self._engine, self._run_dir, self._image)
             self._known.write(self._run_dir, self._engine.url)
         facts = self._known
         return HERE if facts.sees_files and facts.has_sockets and not self._engine.ssh else self
@@ -128,6 +128,7 @@ class RemoteSide:
         tell: EventHook,
     ) -> Placement:
         """Send the files; see `SshStore` and `VolumeStore`."""
+        self._image = image
         facts, store = self._facts, self._ssh_store
         if not facts.sees_files:
             volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
@@ -230,7 +231,7 @@ class RemoteSide:
     @property
     def _facts(self) -> HostFacts:
         if self._known is None:
-            self._known = gather(self._engine, self._run_dir, self._image or None)
+            self._known = gather(self._engine, self._run_dir, None)
         return self._known
 
     @property
