@@ -30,13 +30,18 @@ class Workers:
     """Containers of *image* on *engine* that are no servers.
 
     They have nothing but *mounts*: no network, no capabilities. *label* says what they are for; the
-    next command removes them if this process is killed.
+    next command removes them if this process is killed. The rest is as in `ContainerSpec`.
     """
 
     engine: Engine
     image: str
     mounts: tuple[Mount, ...]
     label: str
+    user: str = "0:0"
+    userns: str | None = None
+    keep_groups: bool = False
+    selinux_options: tuple[str, ...] = ()
+    log_size: int | None = None
 
     @contextmanager
     def created(self, command: Sequence[str] = ("true",)) -> Generator[str]:
@@ -50,7 +55,11 @@ class Workers:
                 OWNER_LABEL: ProcessIdentity.of_this_process().format(),
             },
             mounts=self.mounts,
-            user="0:0",
+            user=self.user,
+            userns=self.userns,
+            keep_groups=self.keep_groups,
+            selinux_options=self.selinux_options,
+            log_size=self.log_size,
             pids_limit=_PIDS,
             optional_limits=("pids_limit",),
         )
