@@ -135,7 +135,7 @@ async def _first_session(connection: asyncssh.SSHClientConnection) -> asyncssh.S
     """
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await connection.start_sftp_client()
+            return await connection.start_sftp_client(path_errors="surrogateescape")
     except (OSError, asyncssh.Error, ValueError) as exc:
         _log.debug("ssh: no SFTP: %s", one_line(str(exc)))
     try:
