@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, assert_never
 
-from ramalama_engines.discovery.candidates import Candidate, candidates
+from ramalama_engines.discovery.candidates import candidates
 from ramalama_engines.discovery.identify import identify, without_password
 from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.errors import EngineUnavailable
@@ -14,6 +14,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ramalama_engines.discovery.locate import Candidate
     from ramalama_engines.engine import Engine
     from ramalama_engines.user import InvokingUser
 
