@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self, assert_never
 
 from ramalama_engines.address import EngineAddress
-from ramalama_engines.discovery.candidates import Candidate, candidates
+from ramalama_engines.discovery.candidates import candidates
 from ramalama_engines.discovery.identify import identify, without_password
 from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.errors import EngineUnavailable
@@ -16,6 +16,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ramalama_engines.discovery.locate import Candidate
     from ramalama_engines.engine import Engine
     from ramalama_engines.route import Route
     from ramalama_engines.user import InvokingUser
@@ -62,7 +63,7 @@ def connect(user: InvokingUser, *, choice: EngineChoice | None = None) -> Connec
     for candidate in candidates(user, kind=choice.kind if choice else None):
         url = without_password(candidate.url)
         try:
-            route = open_route(EngineAddress(url=candidate.url))
+            route = open_route(candidate.address)
             kind = _identify_chosen(route, choice)
         except EngineUnavailable as exc:
             if candidate.explicit:
