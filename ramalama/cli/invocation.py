@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ramalama.cli.arguments import add_group
 from ramalama.cli.output.terminal import print_error
-from ramalama.config.config import Config, config_files
 from ramalama.config.option_spec import Group
-from ramalama.events import Notice, ignore
-from ramalama_engines.user import InvokingUser
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -24,9 +21,11 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
     from ramalama.api.client import Ramalama
+    from ramalama.config.config import Config
     from ramalama.models.library import Models
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines import EngineKind
+    from ramalama_engines.user import InvokingUser
 
 _USAGE = 2
 _COLUMNS = 80
@@ -70,10 +69,14 @@ class Invocation:
         Raises:
             InvalidReference: *text* is not valid.
         """
+        from ramalama.events import ignore  # noqa: PLC0415 (not for the help)
+
         return models.resolve(text, on_event=ignore if self.quiet else _warn)
 
 
 def _warn(event: object) -> None:
+    from ramalama.events import Notice  # noqa: PLC0415 (see above)
+
     if isinstance(event, Notice):
         print_error(f"Warning: {event.message}")
 
@@ -138,6 +141,9 @@ def invoke(arguments: GlobalArguments) -> Invocation:
     Raises:
         ConfigError: a configuration file or an environment variable is invalid.
     """
+    from ramalama.config.config import Config, config_files  # noqa: PLC0415 (not for the help)
+    from ramalama_engines.user import InvokingUser  # noqa: PLC0415 (see above)
+
     user = InvokingUser(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
     if arguments.engine is not None:

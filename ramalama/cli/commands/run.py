@@ -31,13 +31,8 @@ from ramalama.cli.options.serve import (
     serve_options,
     split_at_dashes,
 )
-from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.signals import handled_signals
-from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
-from ramalama_chat.input.prompt import read_prompt
-from ramalama_chat.preload import preload
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -88,6 +83,8 @@ def execute(words: Sequence[str]) -> int:
     arguments.model, *arguments.args = positionals
     if arguments.json and not arguments.args and sys.stdin.isatty():
         raise InputRefused(JSON_NEEDS_PROMPT)
+    from ramalama.cli.signals import handled_signals  # noqa: PLC0415 (not for the help)
+
     invocation = invoke(arguments)
     command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
@@ -165,6 +162,9 @@ class _Run:
 
     def chat(self, signals: Signals) -> None:
         """Start the server, run the chat, and clean up."""
+        from ramalama.cli.output.start_progress import StartProgress  # noqa: PLC0415 (see above)
+        from ramalama.events import ContainerCreated  # noqa: PLC0415 (see above)
+
         timings = self._timings()
         progress = StartProgress(quiet=self.invocation.quiet)
 
@@ -219,6 +219,8 @@ class _Run:
         threading.Thread(target=self._preload, name="ramalama-preload", daemon=True).start()
 
     def _preload(self) -> None:
+        from ramalama_chat.preload import preload  # noqa: PLC0415 (see above)
+
         preload()
         if not is_plain(self.arguments):
             from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as what it imports)
@@ -298,6 +300,8 @@ class _PromptReader:
         return self._prompt
 
     def _read(self) -> None:
+        from ramalama_chat.input.prompt import read_prompt  # noqa: PLC0415 (not for the help)
+
         try:
             self._prompt = read_prompt(self._words, sys.stdin)
         except (ChatError, OSError) as exc:

@@ -13,7 +13,6 @@ from ramalama.cli.arguments import add_group, typed
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.option_spec import Group
 from ramalama_chat.errors import ContextExceeded, InputRefused, NoAnswer
-from ramalama_chat.output.color import ColorMode, use_color
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -155,6 +154,8 @@ def ignore_settings_of_openai() -> None:
 
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
+    from ramalama_chat.output.color import ColorMode, use_color  # noqa: PLC0415 (not for the help)
+
     mode = ColorMode(arguments.color or invocation.config.color)
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
 
