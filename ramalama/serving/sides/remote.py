@@ -190,9 +190,9 @@ class RemoteSide:
     def is_over(self, name: str) -> bool:
         """Return whether no process has renewed the lease for ten minutes, by the clock there."""
         files = self._files
-        if files is None or self._known is None or process_in(name) is None:
+        if files is None or process_in(name) is None:
             return False
-        directory = self._known.run_dir
+        directory = self._facts.run_dir
         with suppress(RemoteFileError):
             lease = files.find(f"{directory}/{name}/{_LEASE}")
             if lease is None:
@@ -273,15 +273,16 @@ class RemoteSide:
         self._engine.create_volume(volume, {UPLOAD_LABEL: "", OWNER_LABEL: owner})
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
         content = f"{api_key}\n".encode()
-        uid = 0 if self._engine.rootless else self._facts.uid
+        uid = 0 if self._engine.rootless else self._facts.uid  # see `planning.plan`
         archive = tar_of(API_KEY_NAME, iter([content]), size=len(content), uid=uid, mode=0o400)
-        with Workers(self._engine, self._image, (mount,), volume).created() as container:
+        workers = Workers(self._engine, self._image, (mount,), volume, user=f"{uid}:{uid}")
+        with workers.created() as container:
             self._engine.copy_into(container, INSIDE, archive)
 
     def _remove_there(self, name: str) -> None:
-        facts, files = self._known, self._files
-        if facts is None:
+        if process_in(name) is None:
             return
+        facts, files = self._facts, self._files
         if not facts.sees_files:
             self._engine.remove_volume(server_volume(name))
         elif files is not None:
