@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ramalama_engines.image_summary import ImageSummary
     from ramalama_engines.kinds import EngineKind
+    from ramalama_engines.route import SshHost
     from ramalama_engines.spec import (
         ContainerSpec,
         ContainerState,
@@ -37,6 +38,11 @@ class Engine(Protocol):
     @property
     def url(self) -> str:
         """The engine's address, such as ``unix:///run/podman/podman.sock``; needs no request."""
+        ...
+
+    @property
+    def ssh(self) -> SshHost | None:
+        """The engine's host, if it is reached over ssh; needs no request."""
         ...
 
     @property

@@ -17,6 +17,8 @@ from ramalama.serving.cleanup import remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
+from ramalama.serving.sides.find import side_of
+from ramalama.serving.sides.side import HERE
 from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
 
@@ -101,7 +104,7 @@ class Ramalama:
 
     def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
         """Return how much memory a model can use on this host, if it is served with *options*."""
-        return capacity_of(self._host, options)
+        return capacity_of(HERE, self._host, options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; the caller must close it.
@@ -208,7 +211,10 @@ class Ramalama:
 
         with engine_errors():
             found = locate(self.connect(), state, self.run_dir)
-        return None if found is None else str(found.endpoint)
+            if found is None:
+                return None
+            side = side_of(self.connect(), self.run_dir)
+        return side.describe(found.endpoint, found.directory)
 
     def stop(self, name: str) -> None:
         """Stop a model server and remove its container, even if other processes use it.
@@ -235,6 +241,31 @@ class Ramalama:
         """Remove containers left behind by processes that have ended, and return their number."""
         return remove_orphaned(self.connect(), self.run_dir)
 
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the copies of models on the engine's host; none if that is this one.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        with engine_errors():
+            return side_of(self.connect(), self.run_dir).copies()
+
+    def remove_copies(self, *, dry_run: bool = False) -> Sequence[ModelCopy]:
+        """Remove the `copies` that no server uses, and return them; with *dry_run*, remove none.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        from ramalama.serving.sides.copies import unused_copies  # noqa: PLC0415 (rarely used)
+
+        engine = self.connect()
+        with engine_errors():
+            side = side_of(engine, self.run_dir)
+            unused = unused_copies(engine, side.copies())
+            for copy in () if dry_run else unused:
+                side.remove_copy(copy)
+            return unused
+
     def close(self) -> None:
         """Close the connections to engines."""
         self._engines.close()
@@ -256,7 +287,8 @@ class Ramalama:
     def detect_for(self, options: ServeOptions) -> Detection:
         """Detect the accelerators for a server with *options* on this engine."""
         with engine_errors():
-            return detect_on(self.connect(), self._host, options)
+            side = side_of(self.connect(), self.run_dir)
+            return detect_on(self.connect(), side.accelerated(self._host), options)
 
 
 def _settings_of(user: InvokingUser) -> Config:

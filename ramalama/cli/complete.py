@@ -17,8 +17,7 @@ import argcomplete
 from argcomplete.completers import BaseCompleter
 from argcomplete.lexers import split_line
 
-from ramalama.cli.commands_table import VERBS, find_verb
-from ramalama.cli.dispatch import load_command, split_words
+from ramalama.cli.dispatch import VERBS, find_verb, load_command, split_words
 from ramalama.cli.invocation import GlobalArguments, invoke, parser
 from ramalama.errors import RamalamaError
 from ramalama_chat.repl.path_completion import continue_path

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ramalama.events import EventHook, UploadHook
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.options import ModelSettings, PullOptions, PushOptions
     from ramalama.models.pull import Admit
     from ramalama.models.store.gc import GarbageReport
@@ -178,6 +179,14 @@ class Models:
             StoreError: on entry, if the model has been removed already.
         """
         return nullcontext() if model.reference.scheme is Scheme.FILE else self.store.serving(model)
+
+    def digest_of(self, path: Path) -> Digest:
+        """Return the SHA-256 digest of a model's file; it is computed once, and then remembered.
+
+        Raises:
+            StoreError: the file cannot be read, or the store cannot be written.
+        """
+        return self.store.digest_of(path)
 
     def list(self) -> Sequence[ListedModel]:
         """Return the models of this machine, including those that are only partly pulled."""

@@ -11,6 +11,7 @@ from ramalama_engines.errors import ContainerNotFound, ContainerStartError, Prog
 
 if TYPE_CHECKING:
     from ramalama.serving.run_dir import ServerDir
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerSpec
 
@@ -18,15 +19,23 @@ if TYPE_CHECKING:
 class ServerContainer:
     """The container and the directory of one server; `remove` removes both, at any time.
 
+    *side* is the host of *engine*.
+
     The caller must call `remove` in the end, even after an error, or use `with`. Signals do not
     interrupt a step, so no container is created without its ID being known here. In a process that
     was forked meanwhile, `remove` does nothing.
     """
 
     def __init__(
-        self, engine: Engine, directory: ServerDir, *, container: str | None = None
+        self,
+        engine: Engine,
+        directory: ServerDir,
+        side: EngineSide,
+        *,
+        container: str | None = None,
     ) -> None:
         self._engine = engine
+        self._side = side
         self._directory = directory
         self._container = container
         self._opener = os.getpid()
@@ -39,9 +48,7 @@ class ServerContainer:
 
     def prepare(self, *, api_key: str | None) -> None:
         """Create the directory, and write the API key that the server will require."""
-        self._directory.make()
-        if api_key is not None:
-            self._directory.write_api_key(api_key)
+        self._side.make_directory(self._directory, api_key=api_key)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create the container and return its ID.
@@ -105,7 +112,7 @@ class ServerContainer:
         try:
             self._remove_container()
         finally:
-            self._directory.remove()
+            self._side.remove_directory(self._directory)
 
     def _remove_container(self) -> None:
         if self._container is not None:

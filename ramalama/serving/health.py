@@ -10,8 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, assert_never
 
 from ramalama.serving.request import raise_if_set
-from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_chat.client.unix_socket import checked_socket
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint, checked_socket
 
 if TYPE_CHECKING:
     import threading

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama_engines.image_summary import ImageSummary
+    from ramalama_engines.route import SshHost
     from ramalama_engines.spec import ContainerSpec, LocalImage, PortBinding, RegistryAuth
 
 __all__ = ["FakeBuild", "FakeEngine", "FakeProgram", "FakePull"]
@@ -65,7 +66,8 @@ class FakeEngine:
 
     *registry* maps an image to the result of its pull: the image, or the error. *builder* returns
     the image of a build, or raises an error; without one, every build succeeds. *script* says what
-    the program of a container does; without one, every program runs until it is stopped.
+    the program of a container does; without one, every program runs until it is stopped. *ssh* is
+    the host of an engine that is reached over ssh.
     """
 
     def __init__(  # noqa: PLR0913 (what a test may want to set)
@@ -77,7 +79,9 @@ class FakeEngine:
         builder: Callable[[FakeBuild], LocalImage] = build_anything,
         script: Callable[[ContainerSpec], FakeProgram] = _runs_until_stopped,
         info: EngineInfo | None = None,
+        ssh: SshHost | None = None,
     ) -> None:
+        self._ssh = ssh
         self._info = info or _plain_info(kind)
         self._images = dict(images or {})
         self._registry = dict(registry or {})
@@ -100,6 +104,11 @@ class FakeEngine:
     def url(self) -> str:
         """An address that cannot be reached."""
         return self._info.url
+
+    @property
+    def ssh(self) -> SshHost | None:
+        """The host, as it was given."""
+        return self._ssh
 
     @property
     def rootless(self) -> bool:

@@ -36,9 +36,10 @@ from ramalama_engines.podman.rootless import requires_limits, rootless_drops
 from ramalama_engines.podman.session import Request
 from ramalama_engines.podman.session_pool import Sessions
 from ramalama_engines.podman.spec import libpod_spec
-from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
+from ramalama_engines.rest.unix_route import unix_route
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from ramalama_engines.image_summary import ImageSummary
     from ramalama_engines.podman.session import PodmanAnswer
+    from ramalama_engines.route import Route, SshHost
     from ramalama_engines.spec import (
         ContainerSpec,
         ContainerState,
@@ -70,17 +72,19 @@ _SHORTEST_WAIT = 0.05  # seconds; enough for an answer that has arrived already
 
 
 class PodmanEngine:
-    """A Podman service, 4.3 or later, at a UNIX socket; see `Engine` for the methods.
+    """A Podman service, 4.3 or later; see `Engine` for the methods.
 
-    *timeout* is how many seconds the service may send nothing in a call that does not wait.
+    *route* is the way to it, which this object closes; without it, *url* must be that of a UNIX
+    socket. *timeout* is how many seconds the service may send nothing in a call that does not wait.
     Creating this object sends no request: a service that does not run causes an error at the first
     call.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 60.0, route: Route | None = None) -> None:
         self._url = url
         self._timeout = timeout
-        self._sessions = Sessions(url)
+        self._route = route or unix_route(url, engine="podman")
+        self._sessions = Sessions(self._route)
 
     @property
     def kind(self) -> EngineKind:
@@ -93,13 +97,18 @@ class PodmanEngine:
         return self._url
 
     @property
+    def ssh(self) -> SshHost | None:
+        """The host of the service, if the way leads over ssh."""
+        return self._route.ssh
+
+    @property
     def rootless(self) -> bool:
         """Whether the socket's owner is not root; the kernel knows it without a request."""
         return self._rootless
 
     @cached_property
     def _rootless(self) -> bool:
-        path = socket_path(self._url)
+        path = self._route.socket_path
         try:
             uid = peer_uid(path) if path is not None else None
         except OSError as exc:
@@ -311,6 +320,7 @@ class PodmanEngine:
     def close(self) -> None:
         """Close every connection, including those of other threads."""
         self._sessions.close()
+        self._route.close()
 
     def __enter__(self) -> Self:
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import threading
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,13 +14,16 @@ from podman.api.client import APIClient
 from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.rest.http import unavailable
+from ramalama_engines.rest.http import host_header, interrupt, unavailable
 from ramalama_values import frozen
 from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Generator, Iterator, Mapping
     from typing import BinaryIO
+
+    from ramalama_engines.route import Route
 
 _API = "4.0.0"  # the version of the libpod API; podman 4 and 5 answer it alike
 _CHUNK = 65536
@@ -67,38 +69,31 @@ class PodmanAnswer:
 
 
 class _Connection(UDSConnection):
-    """A connection that remembers its socket, which http.client forgets before the last byte.
+    """A connection that remembers its socket, which http.client forgets before the last byte."""
 
-    podman-py's own connection does not close the socket if no engine answers.
-    """
-
-    path: str
+    route: Route
     session_is_cut: threading.Event
     wire: socket.socket | None = None
 
     def connect(self) -> None:
-        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.wire.settimeout(self.timeout)
-            self.wire.connect(self.path)
-            if self.session_is_cut.is_set():  # cut() was called before it could find the socket
-                raise ConnectionAbortedError  # noqa: TRY301 (as if the service had closed it)
-        except BaseException:
+        self.wire = self.route.dial(self.timeout)
+        if self.session_is_cut.is_set():  # cut() was called before it could find the socket
             self.wire.close()
-            raise
+            raise ConnectionAbortedError  # as if the service had closed it
         self.sock = self.wire
 
 
 class PodmanSession:
     """podman-py's session for one request at a time, which another thread can interrupt."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, route: Route) -> None:
+        self._route = route
         self._opener = os.getpid()
         self._is_cut = threading.Event()
         self._connection: _Connection | None = None
         self._response: Any = None
-        self._client: Any = APIClient(base_url=f"unix://{path}", version=_API)
+        self._client: Any = APIClient(base_url="unix:///engine", version=_API)
+        self._client.headers["Host"] = host_header(route.url)
         adapter: Any = UDSAdapter(self._client.base_url.geturl())
         adapter.poolmanager.pool_classes_by_scheme = {"http": self._pool}
         self._client.mount("http://", adapter)
@@ -137,8 +132,7 @@ class PodmanSession:
         if os.getpid() != self._opener:
             return
         if self._connection is not None and self._connection.wire is not None:
-            with contextlib.suppress(OSError):  # it has ended already
-                self._connection.wire.shutdown(socket.SHUT_RDWR)
+            interrupt(self._connection.wire)
 
     def close(self) -> None:
         """Close the connection, even if its answer has not been read to the end."""
@@ -166,11 +160,12 @@ class PodmanSession:
     def _translated(self) -> Generator[None]:
         try:
             yield
-        except (OSError, urllib3.exceptions.HTTPError) as exc:  # requests' errors are OSErrors
+        except (OSError, urllib3.exceptions.HTTPError, EngineUnavailable) as exc:
+            # requests' errors are OSErrors
             if self._is_cut.is_set():
-                msg = f"podman at unix://{self._path}: the connection was closed"
+                msg = f"podman at {self._route.url}: the connection was closed"
                 raise EngineUnavailable(msg, engine="podman") from exc
-            raise unavailable(exc, engine="podman", url=f"unix://{self._path}") from exc
+            raise unavailable(exc, engine="podman", url=self._route.url) from exc
 
     def _pool(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 (urllib3's)
         pool: Any = UDSConnectionPool(*args, **options)
@@ -179,7 +174,7 @@ class PodmanSession:
 
     def _connect(self, *args: Any, **options: Any) -> _Connection:  # noqa: ANN401 (urllib3's)
         self._connection = _Connection(*args, **options)
-        self._connection.path = self._path
+        self._connection.route = self._route
         self._connection.session_is_cut = self._is_cut
         return self._connection
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.podman.session import PodmanSession
-from ramalama_engines.rest.http import socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from ramalama_engines.route import Route
 
 # Each takes a file descriptor here and in podman. A program that starts twenty servers at once has
 # forty requests in progress, and would otherwise keep as many connections.
@@ -29,8 +30,8 @@ class Sessions:
     A forked process leaves those that it inherits to its parent, and opens its own.
     """
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, route: Route) -> None:
+        self._route = route
         self._closed = False
         self._begin()
 
@@ -77,16 +78,12 @@ class Sessions:
             session.close()
 
     def _take(self) -> PodmanSession:
-        path = socket_path(self._url)
-        if path is None:
-            msg = f"podman at {self._url}: only unix:// is supported"
-            raise EngineUnavailable(msg, engine="podman")
         self._begin_anew_if_forked()
         with self._lock:
             if self._closed:
-                msg = f"podman at {self._url}: the connection was closed"
+                msg = f"podman at {self._route.url}: the connection was closed"
                 raise EngineUnavailable(msg, engine="podman")
-            session = self._idle.pop() if self._idle else PodmanSession(path)
+            session = self._idle.pop() if self._idle else PodmanSession(self._route)
             self._lent.add(session)
         return session
 

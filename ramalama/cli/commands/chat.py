@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama.cli.arguments import add_option, typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
+from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.chat import (
     ChatArguments,

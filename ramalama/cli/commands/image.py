@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
 from ramalama.cli.arguments import add_group, add_option, typed
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.cli.exit_codes import USAGE
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.registry import RegistryArguments

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ramalama.cli.arguments import typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
+from ramalama.cli.dispatch import VERBS, collect_garbage
+from ramalama.cli.error_boundary import Serving
 from ramalama.cli.invocation import invoke, parser
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
@@ -33,7 +33,6 @@ from ramalama.cli.options.serve import (
 )
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.serving import Serving, note_engine
 from ramalama.cli.signals import handled_signals
 from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
@@ -171,7 +170,7 @@ class _Run:
 
         def follow(event: Event) -> None:
             progress.follow(event)
-            note_engine(event, signals)
+            signals.note_engine(event)
             if timings is not None:
                 timings.note(event)
             # Not earlier: the imports would slow down the creation of the container. If a server

@@ -20,6 +20,7 @@ from ramalama.planning.digest import (
     server_digest,
 )
 from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
+from ramalama.planning.placement import LocalFiles
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import Memory, MemorySource
@@ -91,6 +92,7 @@ OF_ONE_START: Mapping[str, object] = {
     "container_name": "ramalama-1",
     "api_key": "another",
     "host_port": 40000,
+    "placement": LocalFiles(has_sockets=False),
 }
 
 

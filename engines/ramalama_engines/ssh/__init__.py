@@ -1,0 +1,9 @@
+"""The way to an engine over ssh, by asyncssh; needs the extra ``ramalama[ssh]``."""
+
+from importlib.util import find_spec
+
+from ramalama_engines.errors import EngineUnavailable
+
+if find_spec("asyncssh") is None:
+    _MESSAGE = "ssh:// needs the Python package asyncssh"
+    raise EngineUnavailable(_MESSAGE, hint="pip install 'ramalama[ssh]'")

@@ -1,0 +1,157 @@
+"""One connection to a host, which is opened when it is needed, and again when it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import asyncssh
+
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.ssh.connect import close_all, connect
+from ramalama_values.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ramalama_engines.ssh.asking import AskLater
+    from ramalama_engines.ssh.forward import LocalEnd
+    from ramalama_engines.ssh.target import SshTarget
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE: Final = 15  # seconds for what the host does at once unless it hangs
+_FAREWELL: Final = 1  # seconds to close the connection
+
+
+_CLOSED: Final = "SSH connection closed"  # asyncssh's reason for a channel of a dead connection
+
+# A UNIX socket of the host, or a port of a host that it reaches.
+Goal: TypeAlias = str | tuple[str, int]
+
+
+class Link:
+    """The connection to *target*; everything but its making belongs to the loop's thread."""
+
+    def __init__(
+        self, target: SshTarget, *, identity_file: Path | None = None, is_machine: bool = False
+    ) -> None:
+        self.target = target
+        self._identity_file = identity_file
+        self._is_machine = is_machine
+        self._path: Sequence[asyncssh.SSHClientConnection] = ()
+        self._sftp: asyncssh.SFTPClient | None = None
+        self._ends: set[LocalEnd] = set()
+        self._opening = asyncio.Lock()
+
+    async def open(self, ask: AskLater) -> asyncssh.SSHClientConnection:
+        """Return the connection; open it if there is none, or it was lost.
+
+        Raises:
+            EngineUnavailable: it is not possible.
+        """
+        async with self._opening:
+            if not self._path or self._path[0].is_closed():
+                close_all(self._path)
+                self._path, self._sftp = (), None
+                self._path = await connect(
+                    self.target,
+                    ask,
+                    identity_file=self._identity_file,
+                    is_machine=self._is_machine,
+                )
+                self._sftp = await _first_session(self._path[0])
+            return self._path[0]
+
+    async def sftp(self, ask: AskLater) -> asyncssh.SFTPClient | None:
+        """Return a client of the host's SFTP service; None if it has none."""
+        await self.open(ask)
+        return self._sftp
+
+    async def run(self, command: str, ask: AskLater) -> str:
+        """Return the first line that a command writes; "" if it may not be run."""
+        connection = await self.open(ask)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                result = await connection.run(command, check=False, errors="replace")
+        except (OSError, asyncssh.Error):
+            return ""
+        return one_line(str(result.stdout or "").partition("\n")[0])
+
+    async def attach(self, end: LocalEnd, goal: Goal, ask: AskLater) -> None:
+        """Lead *end* to *goal* by a new channel; open the connection again if it is dead.
+
+        Raises:
+            EngineUnavailable: there is no connection.
+            ChannelOpenError: the host refuses the channel.
+        """
+        for is_last in (False, True):
+            connection = await self.open(ask)
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await _open_channel(connection, end, goal)
+            except TimeoutError as exc:
+                connection.abort()
+                if is_last:
+                    raise self._hangs() from exc
+            except asyncssh.ConnectionLost as exc:
+                if is_last:
+                    raise self._hangs() from exc
+            except asyncssh.ChannelOpenError as exc:
+                if is_last or not (connection.is_closed() or exc.reason == _CLOSED):
+                    raise
+                await connection.wait_closed()
+            else:
+                self._ends.add(end)
+                end.on_end = self._ends.discard
+                return
+
+    def _hangs(self) -> EngineUnavailable:
+        msg = f"ssh to {self.target.name}: the connection was lost"
+        return EngineUnavailable(msg, hint="is the host still up?")
+
+    async def close(self) -> None:
+        """Close the connection; do not wait for a host that does not answer."""
+        for end in tuple(self._ends):
+            end.abort()
+        path, self._path = self._path, ()
+        close_all(path)
+        try:
+            async with asyncio.timeout(_FAREWELL):
+                for connection in path:
+                    await connection.wait_closed()
+        except TimeoutError:
+            for connection in path:
+                connection.abort()
+
+
+async def _first_session(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient | None:
+    """Start a session, so that sshd sends small packets at once; return its files if it has any.
+
+    Without a session sshd leaves Nagle's algorithm on, and a stream of tokens stalls for 40 ms
+    every few tokens: sshd sets TCP_NODELAY when a session starts a command or a subsystem.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await connection.start_sftp_client()
+    except (OSError, asyncssh.Error, ValueError) as exc:
+        _log.debug("ssh: no SFTP: %s", one_line(str(exc)))
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await connection.run("true", check=False)
+    except (OSError, asyncssh.Error) as exc:
+        _log.debug("ssh: no session: %s", one_line(str(exc)))
+    return None
+
+
+async def _open_channel(
+    connection: asyncssh.SSHClientConnection, end: LocalEnd, goal: Goal
+) -> None:
+    # asyncssh's forwarder is no subclass of its sessions, though it is made to be one.
+    session: Any = end.far_side
+    if isinstance(goal, str):
+        await connection.create_unix_connection(session, goal)
+    else:
+        await connection.create_connection(session, *goal)

@@ -1,0 +1,124 @@
+"""Sockets and ports of this host that lead to those of another one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+import asyncssh
+
+from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.ssh.asking import do_not_ask
+from ramalama_engines.ssh.forward import LocalEnd
+from ramalama_values.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ramalama_engines.ssh.link import Goal, Link
+
+_log = logging.getLogger(__name__)
+
+# Bytes of the path of a UNIX socket; unix(7), and sys/un.h on macOS.
+_LONGEST_PATH: Final = 103 if sys.platform == "darwin" else 107
+
+
+class Listeners:
+    """Listens; each connection gets a channel of its own. Used in the loop's thread only."""
+
+    def __init__(self, link: Link, directory: Callable[[], Path]) -> None:
+        self._link = link
+        self._make_directory = directory
+        self._directory: Path | None = None
+        self._count = 0
+        self._servers: dict[Path | int, asyncio.Server] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def listen_at_socket(self, goal: Goal) -> Path:
+        """Return the path of a new socket that leads to *goal*.
+
+        Raises:
+            EngineUnavailable: there can be no socket in the directory.
+        """
+        try:
+            if self._directory is None:
+                directory = self._make_directory()
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                directory.chmod(0o700)
+                self._directory = directory
+            path = self._directory / f"{self._count}"
+            self._count += 1
+            _check_length(path)
+            loop = asyncio.get_running_loop()
+            server = await loop.create_unix_server(lambda: self._end(goal), str(path))
+        except OSError as exc:
+            msg = f"ssh: no socket can be made: {one_line(str(exc))}"
+            raise EngineUnavailable(msg) from exc
+        self._servers[path] = server
+        return path
+
+    async def listen_at_port(self, goal: Goal) -> int:
+        """Return a new port of 127.0.0.1 that leads to *goal*.
+
+        Raises:
+            EngineUnavailable: no port is free.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(lambda: self._end(goal), "127.0.0.1", 0)
+        except OSError as exc:
+            msg = f"ssh: this host gives no port: {one_line(str(exc))}"
+            raise EngineUnavailable(msg) from exc
+        port: int = server.sockets[0].getsockname()[1]
+        self._servers[port] = server
+        return port
+
+    async def release(self, listener: Path | int) -> None:
+        """Stop listening; connections that are there go on."""
+        if (server := self._servers.pop(listener, None)) is None:
+            return
+        server.close()
+        if not isinstance(listener, int):
+            with contextlib.suppress(OSError):  # Python 3.13 has removed it
+                os.unlink(listener)  # noqa: PTH108 (it takes no time)
+
+    async def close(self) -> None:
+        """Stop listening everywhere, and remove the directory."""
+        for listener in tuple(self._servers):
+            await self.release(listener)
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def _end(self, goal: Goal) -> LocalEnd:
+        def begin(end: LocalEnd) -> None:
+            task = asyncio.ensure_future(self._lead(end, goal))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        return LocalEnd(on_start=begin)
+
+    async def _lead(self, end: LocalEnd, goal: Goal) -> None:
+        try:
+            await self._link.attach(end, goal, do_not_ask)
+        except (EngineUnavailable, asyncssh.Error) as exc:
+            _log.debug("ssh to %s: %s: %s", self._link.target.name, goal, one_line(str(exc)))
+            end.abort()
+        except BaseException:
+            end.abort()
+            raise
+        else:
+            end.start()
+
+
+def _check_length(path: Path) -> None:
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        msg = f"the path of a socket would be too long: {path}"
+        hint = "set XDG_RUNTIME_DIR to a directory with a shorter path"
+        raise EngineUnavailable(msg, hint=hint)
