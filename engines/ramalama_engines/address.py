@@ -18,7 +18,7 @@ _LONGEST_PORT = 5
 # A name that begins with "-" is an option for a ProxyCommand, and other programs run these
 # characters; ssh(1) refuses the same users.
 _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9._-]*"
-_USER = r"""(?!-)[^\s'"`;&<>|(){}$*?!/@:]+"""
+_USER = r"""(?!-)[^\s'"`;&<>|(){}$\\*?!/@:]+"""
 
 
 @frozen()

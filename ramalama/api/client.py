@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
+    from ramalama_engines.discovery.connection import Attempt
 
 _log = logging.getLogger("ramalama")
 
@@ -75,7 +76,7 @@ class Ramalama:
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
-        self._engines = EngineProvider(self.config, self.user, engine)
+        self._engines = EngineProvider(self.config, self.user, engine, run_dir=self.run_dir)
         self._starter = ServerStarter(
             config=self.config,
             user=self.user,
@@ -97,6 +98,11 @@ class Ramalama:
     def engine_source(self) -> str:
         """Why this engine was chosen; valid after `connect`."""
         return self._engines.source
+
+    @property
+    def engine_attempts(self) -> Sequence[Attempt]:
+        """What `connect` has tried, in this order, up to the engine that it has found."""
+        return self._engines.attempts
 
     def detect(self) -> Detection:
         """Detect the accelerators of this host."""

@@ -45,15 +45,15 @@ def add_option(
             help=words,
         )
     else:
-        target.add_argument(
-            *spec.flags, type=typed(spec.type.read), metavar=spec.shown_value, help=words
-        )
+        read = typed(spec.type.read, is_secret=spec.is_secret)
+        target.add_argument(*spec.flags, type=read, metavar=spec.shown_value, help=words)
 
 
-def typed(read: Callable[[str], T]) -> Callable[[str], T]:
+def typed(read: Callable[[str], T], *, is_secret: bool = False) -> Callable[[str], T]:
     """Make a reader's ValueError argparse's own, so that its words reach the user.
 
-    A reader that names the text makes a whole sentence; others only say what they expected.
+    A reader that names the text makes a whole sentence; others only say what they expected. With
+    *is_secret*, the message does not show the text.
     """
 
     def convert(text: str) -> T:
@@ -61,7 +61,8 @@ def typed(read: Callable[[str], T]) -> Callable[[str], T]:
             return read(text)
         except ValueError as exc:
             words = str(exc)
-            msg = words if repr(text) in words else f"{text!r} is not {words}"
-            raise argparse.ArgumentTypeError(msg) from exc
+            shown = "this" if is_secret else repr(text)
+            msg = words if repr(text) in words else f"{shown} is not {words}"
+            raise argparse.ArgumentTypeError(msg) from (None if is_secret else exc)
 
     return convert

@@ -6,13 +6,17 @@ import argparse
 import os
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ramalama.cli.arguments import add_group
 from ramalama.cli.output.terminal import print_error
+from ramalama.config.config import Config, config_files, with_changes
 from ramalama.config.option_spec import Group
+from ramalama.config.option_table import OPTIONS
+from ramalama.errors import OptionRefused
+from ramalama.events import Notice, ignore
+from ramalama_engines.user import InvokingUser
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
     from ramalama.api.client import Ramalama
-    from ramalama.config.config import Config
     from ramalama.models.library import Models
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines import EngineKind
@@ -38,6 +41,8 @@ class GlobalArguments(argparse.Namespace):
     quiet: bool
     dryrun: bool
     engine: EngineKind | None
+    engine_url: str | None
+    connection: str | None
     store: str | None
 
 
@@ -69,13 +74,10 @@ class Invocation:
         Raises:
             InvalidReference: *text* is not valid.
         """
-        from ramalama.events import ignore  # noqa: PLC0415 (not for the help)
-
         return models.resolve(text, on_event=ignore if self.quiet else _warn)
 
 
 def _warn(event: object) -> None:
-    from ramalama.events import Notice  # noqa: PLC0415 (see above)
 
     if isinstance(event, Notice):
         print_error(f"Warning: {event.message}")
@@ -140,22 +142,37 @@ def invoke(arguments: GlobalArguments) -> Invocation:
 
     Raises:
         ConfigError: a configuration file or an environment variable is invalid.
+        OptionRefused: two options contradict each other.
     """
-    from ramalama.config.config import Config, config_files  # noqa: PLC0415 (not for the help)
+    from ramalama.config.config import Config  # noqa: PLC0415 (not for the help)
     from ramalama_engines.user import InvokingUser  # noqa: PLC0415 (see above)
 
     user = InvokingUser(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
-    if arguments.engine is not None:
-        sources = {**config.sources, "engine": "--engine"}
-        config = replace(config, engine=arguments.engine, sources=sources)
-    if arguments.store is not None:
-        sources = {**config.sources, "store": "--store"}
-        config = replace(config, store=_absolute(arguments.store), sources=sources)
+    config = _with_options(config, arguments)
     if not arguments.quiet:
         for warning in config.warnings:
             print_error(f"Warning: {warning}")
     return Invocation(config=config, user=user, quiet=arguments.quiet)
+
+
+def _with_options(config: Config, arguments: GlobalArguments) -> Config:
+    """Return *config* with what the command line says instead.
+
+    Raises:
+        OptionRefused: two options contradict each other.
+    """
+    if arguments.engine_url is not None and arguments.connection is not None:
+        msg = "--engine-url and --connection both say where the engine is"
+        raise OptionRefused(msg, hint="use one of them")
+    given: dict[str, object] = {
+        "engine": arguments.engine,
+        "engine_url": arguments.engine_url,
+        "connection": arguments.connection,
+        "store": None if arguments.store is None else _absolute(arguments.store),
+    }
+    changes = {key: value for key, value in given.items() if value is not None}
+    return with_changes(config, changes, {key: OPTIONS[key].flags[-1] for key in changes})
 
 
 def _absolute(store: str) -> str:

@@ -76,6 +76,19 @@ def parse_path(value: object) -> Path:
     return Path(str(value))
 
 
+def parse_engine_url(value: object) -> str:
+    """Check the URL of a container engine; the message does not contain it."""
+    from ramalama_engines.address import parse_url  # noqa: PLC0415 (few set it)
+
+    text = _TEXT.read(value)
+    try:
+        parse_url(text)
+    except ValueError as exc:
+        msg = f"the address of an engine: {exc}"
+        raise ValueError(msg) from None
+    return text
+
+
 def parse_device(value: object) -> Device | None:
     """Parse a device for the container; the text "none" gives None, for no device."""
     from ramalama_engines.spec import (  # noqa: PLC0415 (few name any)

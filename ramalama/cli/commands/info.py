@@ -112,9 +112,22 @@ def _engine(ramalama: Ramalama) -> dict[str, object]:
             info = ramalama.connect().info
             ramalama.remove_orphans()
     except EngineFailure as exc:
-        return {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
+        failure = {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
+        return {**failure, "Tried": _tried(ramalama)}
     facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
-    return {"Why": ramalama.engine_source, **facts}
+    return {"Why": ramalama.engine_source, "Tried": _tried(ramalama), **facts}
+
+
+def _tried(ramalama: Ramalama) -> list[dict[str, object]]:
+    """Return the addresses that were tried, in this order; the last one may be the engine's."""
+    return [
+        {
+            "Url": attempt.candidate.url,
+            "Why": attempt.candidate.source,
+            "Failure": attempt.failure or None,
+        }
+        for attempt in ramalama.engine_attempts
+    ]
 
 
 def _accelerator(detection: Detection) -> dict[str, object]:

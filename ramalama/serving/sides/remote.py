@@ -12,6 +12,7 @@ What is possible is found out by evidence (`facts`), never by the address or the
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ramalama.remote")
 
+_SERVER = r"[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,20}-[0-9a-f]{8}"  # of a directory; see `run_dir`
 _LEASE = "lease"
 _RENEWED_EVERY = 30.0  # seconds
 _LEASE_TIME = 600.0  # seconds, by the clock of the engine's host
@@ -158,7 +160,8 @@ class RemoteSide:
         name = instance.path.name
         self._end_lease(name)
         self._remove_there(name)
-        HERE.remove_directory(instance)
+        if re.fullmatch(_SERVER, name):
+            HERE.remove_directory(instance)
 
     def endpoint(self, planned: Endpoint, instance: ServerDir) -> Endpoint:
         """Return a socket or port here that ssh forwards; without ssh, the port there."""
@@ -190,7 +193,7 @@ class RemoteSide:
     def is_over(self, name: str) -> bool:
         """Return whether no process has renewed the lease for ten minutes, by the clock there."""
         files = self._files
-        if files is None or process_in(name) is None:
+        if files is None or not re.fullmatch(_SERVER, name):
             return False
         directory = self._facts.run_dir
         with suppress(RemoteFileError):
@@ -280,7 +283,7 @@ class RemoteSide:
             self._engine.copy_into(container, INSIDE, archive)
 
     def _remove_there(self, name: str) -> None:
-        if process_in(name) is None:
+        if not re.fullmatch(_SERVER, name):
             return
         facts, files = self._facts, self._files
         if not facts.sees_files:

@@ -31,8 +31,8 @@ from ramalama_engines.address import EngineUrl, parse_url, without_password
             ),
         ),
         (
-            "ssh://DOMAIN%5Cme@[fe80::1]/a%20b.sock",
-            EngineUrl(scheme="ssh", user=r"DOMAIN\me", host="fe80::1", path="/a b.sock"),
+            "ssh://m%C3%A9@[fe80::1]/a%20b.sock",
+            EngineUrl(scheme="ssh", user="mé", host="fe80::1", path="/a b.sock"),
         ),
         ("tcp://10.0.0.7:2376", EngineUrl(scheme="tcp", host="10.0.0.7", port=2376)),
         ("tcp://gpu/", EngineUrl(scheme="tcp", host="gpu")),

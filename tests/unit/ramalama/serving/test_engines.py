@@ -9,7 +9,7 @@ import pytest
 
 from ramalama.config.config import Config
 from ramalama.serving.engines import EngineProvider
-from ramalama_engines import Engine, EngineKind, EngineUnavailable, InvokingUser
+from ramalama_engines import Engine, EngineAddress, EngineKind, EngineUnavailable, InvokingUser
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.fake import FakeEngine
 
@@ -27,8 +27,8 @@ class Opener:
         self.opened: list[FakeEngine] = []
         self._refusals = refusals
 
-    def __call__(self, kind: EngineKind, url: str) -> Engine:
-        assert url == IDENTITY.url
+    def __call__(self, kind: EngineKind, address: EngineAddress) -> Engine:
+        assert address.url == IDENTITY.url
         if self._refusals:
             self._refusals -= 1
             msg = "not now"
@@ -50,7 +50,8 @@ def provider(
     env: Mapping[str, str] | None = None,
 ) -> EngineProvider:
     user = InvokingUser(env=env or {}, home=tmp_path, uid=1000, root=tmp_path)
-    return EngineProvider(config or Config(), user, open_engine=opener)
+    run_dir = tmp_path / "run"
+    return EngineProvider(config or Config(), user, run_dir=run_dir, open_engine=opener)
 
 
 def test_an_engine_is_opened_once_however_many_ask(tmp_path: Path, opener: Opener) -> None:
