@@ -95,6 +95,18 @@ class Ramalama:
         return self._engines.connect()
 
     @property
+    def remote_engine(self) -> str | None:
+        """The address of the engine if the settings name one on another host; nothing is asked.
+
+        None after `connect`.
+
+        Raises:
+            EngineFailure: the settings of the engines cannot be read.
+        """
+        remote = self._engines.remote()
+        return None if remote is None else remote.url
+
+    @property
     def engine_source(self) -> str:
         """Why this engine was chosen; valid after `connect`."""
         return self._engines.source

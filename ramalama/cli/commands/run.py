@@ -152,12 +152,12 @@ class _Run:
     def print_plan(self) -> int:
         """Print the equivalent engine command line; start nothing."""
         from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
-            engine_line,
+            plan_line,
         )
 
         with self.invocation.ramalama() as ramalama:
             plan = ramalama.plan(self._options(ramalama.models))
-            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+            sys.stdout.write(plan_line(plan, engine=ramalama.remote_engine) + "\n")
         return 0
 
     def chat(self, signals: Signals) -> None:

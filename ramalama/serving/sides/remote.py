@@ -109,7 +109,7 @@ class RemoteSide:
             return VolumePlacement(volume="ramalama-model", published_on=self._address())
         if self._files is None:
             return LocalFiles(has_sockets=facts.has_sockets)
-        return SshPlacement(run_dir=facts.run_dir, places={}, has_sockets=facts.has_sockets)
+        return self._over_ssh({})
 
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""
@@ -139,7 +139,7 @@ class RemoteSide:
             return LocalFiles(has_sockets=facts.has_sockets)
         paths = [path for path, _ in each_file(files)]
         places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
-        return SshPlacement(run_dir=facts.run_dir, places=places, has_sockets=facts.has_sockets)
+        return self._over_ssh(places)
 
     def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
         """Create the directory on both hosts, and begin its lease."""
@@ -241,6 +241,15 @@ class RemoteSide:
     def _files(self) -> RemoteFiles | None:
         ssh: SshHost | None = self._engine.ssh
         return ssh.files if ssh else None
+
+    def _over_ssh(self, places: Mapping[Path, str]) -> SshPlacement:
+        facts = self._facts
+        return SshPlacement(
+            run_dir=facts.run_dir,
+            places=places,
+            unsent=facts.store,
+            has_sockets=facts.has_sockets,
+        )
 
     @property
     def _ssh_store(self) -> SshStore | None:
