@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import (
         BindMount,
         CdiDevice,
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         ContainerStatus,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
         RegistryAuth,
         TmpfsMount,
         Ulimit,
+        Volume,
+        VolumeMount,
         parse_device,
     )
     from ramalama_engines.user import InvokingUser
@@ -61,6 +64,7 @@ __all__ = [
     "CdiDevice",
     "Connection",
     "ContainerConflict",
+    "ContainerFile",
     "ContainerNotFound",
     "ContainerSpec",
     "ContainerStartError",
@@ -93,6 +97,8 @@ __all__ = [
     "Ulimit",
     "UnknownRuntime",
     "UnsupportedOption",
+    "Volume",
+    "VolumeMount",
     "candidates",
     "connect",
     "ensure_image",

@@ -60,9 +60,7 @@ def gather(engine: Engine, run_dir: Path, image: str | None) -> HostFacts:
     return facts
 
 
-def _over_ssh(
-    engine: Engine, files: RemoteFiles, facts: HostFacts, image: str | None
-) -> HostFacts:
+def _over_ssh(engine: Engine, files: RemoteFiles, facts: HostFacts, image: str | None) -> HostFacts:
     home = files.home()
     user = files.find(home)
     uid, gid = (user.uid, user.gid) if user else (_NOBODY, _NOBODY)

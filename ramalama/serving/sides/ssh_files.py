@@ -1,9 +1,9 @@
 """Keep models and servers' directories on an engine's host, through its ssh service.
 
-    STORE/sha256-HEX             a file of a model, verified and complete
-    STORE/sha256-HEX.json        the model that it was sent for
-    STORE/sha256-HEX.HOST.part   a file that is being sent by one of HOST's processes
-    RUN_DIR/IDENTITY-TOKEN/      the directory of a server: its socket or key, and its lease
+STORE/sha256-HEX             a file of a model, verified and complete
+STORE/sha256-HEX.json        the model that it was sent for
+STORE/sha256-HEX.HOST.part   a file that is being sent by one of HOST's processes
+RUN_DIR/IDENTITY-TOKEN/      the directory of a server: its socket or key, and its lease
 """
 
 from __future__ import annotations
@@ -137,9 +137,7 @@ class SshStore:
             )
             raise EngineError(msg, hint=_FULL, engine=self.engine.kind)
 
-    def _send(
-        self, digest: Digest, path: Path, *, model: str, image: str, tell: EventHook
-    ) -> None:
+    def _send(self, digest: Digest, path: Path, *, model: str, image: str, tell: EventHook) -> None:
         waiting = Notice(f"waiting for another process that sends the model to {self.name}")
         lock = self.locks / f"{digest.hex[:32]}.sending"
         with locked(lock, on_wait=lambda: tell(waiting), permissions=0o600) as waited:

@@ -108,7 +108,9 @@ def server_volume(name: str) -> str:
     return f"ramalama-server-{name}"
 
 
-def tar_of(name: str, content: Iterator[bytes], *, size: int, uid: int, mode: int) -> Iterator[bytes]:
+def tar_of(
+    name: str, content: Iterator[bytes], *, size: int, uid: int, mode: int
+) -> Iterator[bytes]:
     """Yield a tar archive of one file, whose *content* has *size* bytes."""
     member = tarfile.TarInfo(name)
     member.size, member.uid, member.gid, member.mode = size, uid, uid, mode
