@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from ramalama.planning.labels import ENGINE_LABEL, INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
 from ramalama_engines import EngineKind
-from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
+from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount, VolumeMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +126,10 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
             if mount.relabel and kind is EngineKind.PODMAN:  # docker accepts it only for --volume
                 mode += ",relabel=shared"
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
+        case VolumeMount():
+            mode = ",readonly" if mount.read_only else ""
+            copy = "volume-nocopy" if kind is EngineKind.DOCKER else "nocopy"
+            yield f"--mount=type=volume,source={mount.name},target={mount.target},{copy}{mode}"
         case TmpfsMount():
             size = "" if mount.size is None else f",size={mount.size}"
             run = ",exec" if mount.executable else ",noexec"

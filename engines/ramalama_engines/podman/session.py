@@ -14,13 +14,13 @@ from podman.api.client import APIClient
 from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.rest.http import host_header, interrupt, unavailable
+from ramalama_engines.rest.http import PATH_STAT, host_header, interrupt, unavailable
 from ramalama_values import frozen
 from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from ramalama_engines.route import Route
@@ -33,13 +33,13 @@ _CHUNK = 65536
 class Request:
     """A request to libpod; *timeout* is in seconds without data, None means no limit."""
 
-    method: Literal["get", "post", "delete"]
+    method: Literal["get", "post", "put", "delete", "head"]
     path: str
     query: Mapping[str, str | int]
     timeout: float | None
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password
-    upload: BinaryIO | None = None  # a tar archive, instead of a body
+    upload: BinaryIO | Iterable[bytes] | None = None  # a tar archive, instead of a body
 
 
 @frozen(kw_only=False)
@@ -49,6 +49,7 @@ class PodmanAnswer:
     status: int
     body: bytes
     server: str  # "Libpod/4.3.1 (linux)"
+    path_stat: str = ""  # the description of a path in a container
 
     @property
     def json(self) -> Any:  # noqa: ANN401 (JSON)
@@ -106,7 +107,8 @@ class PodmanSession:
         """
         with self._translated():
             response = self._send(request, stream=False)
-            return PodmanAnswer(response.status_code, response.content, _server(response))
+            stat = str(response.headers.get(PATH_STAT, ""))
+            return PodmanAnswer(response.status_code, response.content, _server(response), stat)
 
     def open_stream(self, request: Request) -> tuple[PodmanAnswer, Iterator[bytes]]:
         """Send *request*; return the answer without its body, and the body in pieces as it arrives.
