@@ -105,7 +105,7 @@ class ForwardingHost:
         ours, theirs = socket.socketpair()
 
         async def dial(link: Link, caller: Caller) -> None:
-            end = LocalEnd()
+            end = LocalEnd(link.ends)
             await asyncio.get_running_loop().create_unix_connection(lambda: end, sock=theirs)
             try:
                 await self._lead_to_engine(link, end, caller.ask)

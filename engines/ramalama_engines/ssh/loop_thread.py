@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ROUNDS: Final = 5  # of the loop, in which what was aborted closes its file descriptors
 _PATIENCE: Final = 3.0  # seconds for the thread to end; it is a daemon
 
 
@@ -57,6 +58,8 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._workers = ThreadPoolExecutor(thread_name_prefix=name)
+        self._loop.set_default_executor(self._workers)
         self._lock = threading.Lock()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -93,6 +96,8 @@ class LoopThread:
                 task.cancel()
             if others:
                 await asyncio.wait(others, timeout=1)
+            for _ in range(_ROUNDS):
+                await asyncio.sleep(0)
             self._loop.stop()
 
         with self._lock:
@@ -105,4 +110,5 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._workers.shutdown(wait=False, cancel_futures=True)
         self._loop.close()
