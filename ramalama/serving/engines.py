@@ -165,12 +165,11 @@ class EngineProvider:
     def _location(self) -> EngineLocation | None:
         """Return where the settings say that the engine is."""
         config = self._config
-        if config.engine_url is not None:
-            return EngineLocation(source=config.source("engine_url"), url=config.engine_url)
-        if config.connection is not None:
-            source = config.source("connection")
-            return EngineLocation(source=source, connection=config.connection)
-        return None
+        if config.engine_url is None and config.connection is None:
+            return None
+        key = "connection" if config.engine_url is None else "engine_url"
+        source = config.sources.get(key, f"{key} of the Config")
+        return EngineLocation(source=source, url=config.engine_url, connection=config.connection)
 
     def _open(self, kind: EngineKind, address: EngineAddress) -> Engine:
         return ramalama_engines.open_engine(kind, address, sockets=self._sockets)
