@@ -7,10 +7,9 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import typed
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
-from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_option, typed
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
-from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.invocation import add_option, invoke, parser, typed
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_group, typed
+from ramalama.cli.invocation import add_group, typed
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.option_spec import Group
 from ramalama_chat.errors import ContextExceeded, InputRefused, NoAnswer
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from ramalama.cli.arguments import ArgumentGroup
-    from ramalama.cli.invocation import Invocation
+    from ramalama.cli.invocation import ArgumentGroup, Invocation
     from ramalama_chat.output.terminal import AnswerTerminal
     from ramalama_chat.session.session import ChatSession
     from ramalama_chat.session.tool_loop import ToolLoop

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ramalama.cli.arguments import add_group
-from ramalama.cli.invocation import GlobalArguments
+from ramalama.cli.invocation import GlobalArguments, add_group
 from ramalama.config.option_spec import Group
 from ramalama.config.option_table import SERVER_OPTIONS
 
