@@ -19,8 +19,8 @@ from ramalama_engines.discovery.candidates import (
     find_address,
 )
 from ramalama_engines.discovery.connection import EngineChoice, connect
-from ramalama_engines.discovery.locate import EngineLocation
 from ramalama_engines.discovery.engine_identity import EngineIdentity
+from ramalama_engines.discovery.locate import EngineLocation
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
 
