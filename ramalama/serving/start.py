@@ -13,6 +13,7 @@ from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
 from ramalama.planning.memory.fit import model_memory
+from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
     capacity_of,
@@ -101,6 +102,8 @@ class ServerStarter:
         check_options(options)
         model = model or model_to_plan(options, self.models)
         find_runtime(options.runtime).check(model)
+        if remote := self.engines.remote():
+            return self._plan_unseen(remote, options, model)
         engine = self.engines.connect()
         with engine_errors():
             check_on_engine(options, engine.kind, rootless=engine.rootless)
@@ -115,6 +118,23 @@ class ServerStarter:
             )
             launcher = Launcher(engine, self.run_dir, StartRequest(options=options), side)
             return launcher.plan(inputs, digest=server_digest(inputs, launcher.here))
+
+    def _plan_unseen(
+        self, engine: EngineIdentity, options: ServeOptions, model: StoredModel
+    ) -> LaunchPlan:
+        """Return the plan for a remote engine without a connection to it, as far as it is known."""
+        from ramalama.serving.sides.planned import planned_side  # noqa: PLC0415 (rarely needed)
+
+        check_on_engine(options, engine.kind, rootless=engine.rootless)
+        side = planned_side(self.run_dir, engine.url)
+        detection = detect_for(
+            side.accelerated(self.host), options, rootless=engine.rootless, oci_runtimes=tuple
+        )
+        inputs = self._inputs(options, model, detection)
+        parse_image(inputs.image_name)
+        inputs = replace(inputs, model_memory=self._memory(inputs, side))
+        here = draw_environment(engine, self.run_dir, side)
+        return with_digest(make_plan(inputs, here), server_digest(inputs, here))
 
     def _memory(self, inputs: PlanInputs, side: EngineSide) -> int | None:
         """Return the estimate for a plan, whose model may be a stand-in without files."""

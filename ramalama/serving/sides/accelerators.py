@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from ramalama.serving.sides.host_listing import (
@@ -263,8 +264,12 @@ def _workers(engine: Engine, image: str, places: Mapping[str, str]) -> Workers:
         # As in the plan of a server: IDs are then the host's.
         userns="host" if docker and not engine.rootless else None,
         # So a node that one of the user's groups may open counts, as on this host.
-        keep_groups=engine.rootless and not docker and engine.info.oci_runtime == "crun",
+        keep_groups=engine.rootless and not docker and _runs_crun(engine),
         # It only reads files of the system, which must not get the label of containers.
         selinux_options=("disable",),
         log_size=LARGEST_OUTPUT,
     )
+
+
+def _runs_crun(engine: Engine) -> bool:
+    return PurePosixPath(engine.info.oci_runtime).name == "crun"

@@ -30,7 +30,8 @@ class Workers:
     """Containers of *image* on *engine* that are no servers.
 
     They have nothing but *mounts*: no network, no capabilities. *label* says what they are for; the
-    next command removes them if this process is killed. The rest is as in `ContainerSpec`.
+    next command removes them if this process is killed. *user* gets the files that are copied into
+    them with Podman; Docker keeps the IDs in the archive. The rest is as in `ContainerSpec`.
     """
 
     engine: Engine
