@@ -54,6 +54,8 @@ _FOUND_AT = {
     "/run": "/host/run",
     "/sys/firmware": "/host/firmware",
 }
+# Directories that are links to these on nearly every Linux.
+_LINKS = {"/var/run": "/run", "/lib": "/usr/lib", "/lib64": "/usr/lib64"}
 # What the lister has of them if it exists, and where.
 _LISTED_AT = {
     "/etc/cdi": "/probe/etc-cdi",
@@ -212,7 +214,9 @@ class _Finder:
         return self.engine.read_from(self.container, inside, most=_LARGEST_VERSION)
 
     def _inside(self, path: str) -> str | None:
-        path = path.replace("/var/run/", "/run/", 1) if path.startswith("/var/run/") else path
+        for link, target in _LINKS.items():
+            if path.startswith(f"{link}/"):
+                path = f"{target}{path.removeprefix(link)}"
         for directory, place in _FOUND_AT.items():
             if self.container and path.startswith(f"{directory}/"):
                 return f"{place}{path.removeprefix(directory)}"
