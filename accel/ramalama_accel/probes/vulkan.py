@@ -41,9 +41,9 @@ _REMEDIES: Mapping[str, str] = {
     "radeon": f"{_RADEON_REMEDY} amdgpu.si_support=1 amdgpu.cik_support=1",
 }
 _NOTHING = "nothing to do: the CPU is used"
-# A virtual machine's GPU computes through Venus (Mesa, "Virtio-GPU Venus"), which needs two features
-# of the virtual device: VIRTIO_GPU_F_RESOURCE_BLOB and _CONTEXT_INIT (include/uapi/linux/
-# virtio_gpu.h). libkrun, which is podman machine's on macOS, has them; a display alone does not.
+# A virtual machine's GPU computes through Venus (Mesa, "Virtio-GPU Venus"), which needs features of
+# the virtual device: VIRTIO_GPU_F_RESOURCE_BLOB and _CONTEXT_INIT (uapi/linux/virtio_gpu.h).
+# libkrun, which is podman machine's on macOS, has them; a display alone does not.
 _VIRTIO = "virtio_gpu"
 _VENUS = (3, 4)
 

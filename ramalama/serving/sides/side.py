@@ -36,6 +36,11 @@ class EngineSide(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """The host for messages."""
+        ...
+
+    @property
     def user(self) -> tuple[int, int]:
         """The user and group IDs that own the server's files, for a rootful engine."""
         ...
@@ -103,6 +108,11 @@ class EngineSide(Protocol):
         """Return the host whose accelerators a server can use, instead of *host*, which is here."""
         ...
 
+    @property
+    def unknown(self) -> str:
+        """Why the accelerators there are not known; "" if they are."""
+        ...
+
     def share(self, instance: ServerDir) -> None:
         """Keep the server when this process has ended: no lease says that it still lives."""
         ...
@@ -132,6 +142,8 @@ class LocalSide:
     """The engine runs on this host."""
 
     is_here: bool = True
+    name: str = "this host"
+    unknown: str = ""
     placement: Placement = LocalFiles()
 
     @property
