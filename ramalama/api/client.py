@@ -13,7 +13,7 @@ from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
 from ramalama.serving.accelerator import capacity_of, detect_on, required
-from ramalama.serving.cleanup import remove_orphaned, remove_shared
+from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
+    from ramalama_engines.discovery.connection import Attempt
 
 _log = logging.getLogger("ramalama")
 
@@ -74,7 +76,7 @@ class Ramalama:
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
-        self._engines = EngineProvider(self.config, self.user, engine)
+        self._engines = EngineProvider(self.config, self.user, engine, run_dir=self.run_dir)
         self._starter = ServerStarter(
             config=self.config,
             user=self.user,
@@ -93,9 +95,26 @@ class Ramalama:
         return self._engines.connect()
 
     @property
+    def remote_engine(self) -> str | None:
+        """The address of the engine if the settings name one on another host; nothing is asked.
+
+        None after `connect`.
+
+        Raises:
+            EngineFailure: the settings of the engines cannot be read.
+        """
+        remote = self._engines.remote()
+        return None if remote is None else remote.url
+
+    @property
     def engine_source(self) -> str:
         """Why this engine was chosen; valid after `connect`."""
         return self._engines.source
+
+    @property
+    def engine_attempts(self) -> Sequence[Attempt]:
+        """What `connect` has tried, in this order, up to the engine that it has found."""
+        return self._engines.attempts
 
     def detect(self) -> Detection:
         """Detect the accelerators of this host."""
@@ -229,6 +248,8 @@ class Ramalama:
             self.connect().remove(state.id, force=True)
             if directory is not None:
                 remove_shared(self.connect(), directory)
+            else:
+                remove_files(self.connect(), state, self.run_dir)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """Yield a model server's log line by line; see `Engine.logs`."""
@@ -239,6 +260,31 @@ class Ramalama:
     def remove_orphans(self) -> int:
         """Remove containers left behind by processes that have ended, and return their number."""
         return remove_orphaned(self.connect(), self.run_dir)
+
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the copies of models on the engine's host; none if that is this one.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        with engine_errors():
+            return side_of(self.connect(), self.run_dir).copies()
+
+    def remove_copies(self, *, dry_run: bool = False) -> Sequence[ModelCopy]:
+        """Remove the `copies` that no server uses, and return them; with *dry_run*, remove none.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        from ramalama.serving.sides.copies import unused_copies  # noqa: PLC0415 (rarely used)
+
+        engine = self.connect()
+        with engine_errors():
+            side = side_of(engine, self.run_dir)
+            unused = unused_copies(engine, side.copies())
+            for copy in () if dry_run else unused:
+                side.remove_copy(copy)
+            return unused
 
     def close(self) -> None:
         """Close the connections to engines."""

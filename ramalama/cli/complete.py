@@ -69,6 +69,8 @@ class _Candidates(BaseCompleter):
         match action.metavar:
             case "NAME" if parser.prog in _OF_SERVERS:
                 return _servers(parsed_args)
+            case "CONNECTION":
+                return _connections()
             case "COMMAND":
                 return {name: verb.summary for name, verb in VERBS.items()}
             case "MODEL" | "SOURCE" if not re.match(_PATH, prefix):
@@ -85,6 +87,19 @@ def _servers(arguments: argparse.Namespace) -> Iterator[str]:
     # Completion shows no errors; the command will show them.
     with suppress(RamalamaError), invoke(words).ramalama() as ramalama:
         yield from [state.name for state in ramalama.servers()]
+
+
+def _connections() -> Iterable[str]:
+    from ramalama_engines.discovery.podman_connections import (  # noqa: PLC0415 (only here)
+        read_connections,
+    )
+    from ramalama_engines.errors import EngineUnavailable  # noqa: PLC0415 (likewise)
+    from ramalama_engines.user import InvokingUser  # noqa: PLC0415 (likewise)
+
+    with suppress(EngineUnavailable, RuntimeError):  # see above
+        user = InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
+        return sorted(read_connections(user).connections)
+    return ()
 
 
 def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:

@@ -52,7 +52,7 @@ VERBS = {
 }
 
 _USAGE_ERROR = 2
-_TAKES_VALUE = frozenset({"--engine", "--store"})
+_TAKES_VALUE = frozenset({"--engine", "--engine-url", "--connection", "--store"})
 _VERSION = frozenset({"-v", "--version"})
 
 # Modules that other modules import for rare cases. Without them, a container starts 10 ms earlier,
@@ -63,7 +63,7 @@ _LATE = frozenset(
         *("bz2", "lzma", "tarfile", "zipfile"),
         *("email.base64mime", "email.header", "email.quoprimime", "encodings.idna", "mimetypes"),
         *("asyncio", "anyio.abc", "anyio.streams.tls"),
-        *("anyio.to_thread", "csv", "idna", "openai.providers", "sniffio", "truststore"),
+        *("anyio.to_thread", "csv", "idna", "openai.providers", "sniffio", "socksio", "truststore"),
     }
 )
 
@@ -135,8 +135,8 @@ def usage() -> str:
     rows = [(", ".join((name, *verb.aliases)), verb.summary) for name, verb in VERBS.items()]
     commands = "\n".join(f"  {names:18} {summary}" for names, summary in rows)
     return f"""\
-usage: ramalama [-h] [-v] [--debug | --quiet] [--dryrun] [--engine {{podman,docker}}] [--store DIR]
-                command ...
+usage: ramalama [-h] [-v] [--debug | --quiet] [--dryrun] [--engine {{podman,docker}}]
+                [--engine-url URL | --connection CONNECTION] [--store DIR] command ...
 
 Run AI models in locked-down containers, with the accelerator that the host has.
 
@@ -150,6 +150,9 @@ options:
   -q, --quiet        say nothing but answers and errors
   --dryrun           show the equivalent podman or docker command, and do nothing
   --engine NAME      podman or docker (default: the first that answers)
+  --engine-url URL   address of the engine: unix://, ssh:// or tcp://
+  --connection CONNECTION
+                     connection of podman that leads to the engine
   --store DIR        directory of the models
   These are understood before and after the command.
 

@@ -16,10 +16,9 @@ from ramalama.models.formats.gguf import has_chat_template
 from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
-from ramalama.serving.container import ServerContainer
+from ramalama.serving.container import ExitPoll, ExitWatch, ServerContainer
 from ramalama.serving.environment import draw_environment
 from ramalama.serving.exit_report import LOG_TAIL, ExitReporter, read_log_end
-from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir
@@ -53,6 +52,11 @@ _FALLBACK = (
 
 
 _REACHED_WITHIN = 5.0  # seconds, after which a server that listens must answer
+
+_NO_SOCKET = (
+    "the server's socket cannot be reached on the engine's host, so the server has a network, and "
+    "a port is published on {host} there; it requires a key"
+)
 
 _NO_TEMPLATE = (
     "the model has no chat template, so the server uses a general one; the model may answer oddly"
@@ -98,8 +102,14 @@ class Launcher:
         """
         request, directory = self._request, ServerDir(self.here.instance.path)
         instance = ServerContainer(self._engine, directory, self._side)
-        handle = ServerHandle(self._engine.url, directory, instance.remove)
+        handle = ServerHandle(
+            self._engine.url,
+            directory,
+            instance.remove,
+            on_share=lambda: self._side.share(directory),
+        )
         undo.callback(handle.leave_quietly)
+        self._warn_of_port(plan)
         self._prepare(instance, plan)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
@@ -119,6 +129,11 @@ class Launcher:
         # keep-alive time.
         handle.settled = True
         return undo.enter_context(server)
+
+    def _warn_of_port(self, plan: LaunchPlan) -> None:
+        """Say that the server has a network although none was asked for."""
+        if self._request.options.network == "none" and isinstance(plan.endpoint, TcpEndpoint):
+            self._request.tell(Notice(_NO_SOCKET.format(host=plan.endpoint.host)))
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None

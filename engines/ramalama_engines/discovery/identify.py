@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from typing import TYPE_CHECKING
 
 from ramalama_engines.discovery.lazy_imports import lazy_imports
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 _GROUP_WRITES = 0o020
 _NO_ENGINE = "the service that answers there is not a container engine"
+
+
+class NotListening(EngineUnavailable):
+    """Nothing listens at the address: the engine is not started, or its socket is elsewhere."""
 
 
 def identify(route: Route, *, timeout: float = TIMEOUT) -> EngineKind:
@@ -44,11 +47,6 @@ def identify(route: Route, *, timeout: float = TIMEOUT) -> EngineKind:
     raise EngineUnavailable(_NO_ENGINE)
 
 
-def without_password(url: str) -> str:
-    """Return *url* for messages, with everything before the @ of a network address hidden."""
-    return url if url.startswith("unix:") else re.sub(r"//.*@", "//***@", url)
-
-
 def _ask(route: Route, timeout: float) -> frozenset[str]:
     """Ask an engine that has no socket on this host, without its SDK."""
     from ramalama_engines.rest.ping import ping  # noqa: PLC0415 (a local engine is asked otherwise)
@@ -56,7 +54,7 @@ def _ask(route: Route, timeout: float) -> frozenset[str]:
     try:
         return ping(route, timeout=timeout)
     except OSError as exc:
-        raise EngineUnavailable(_reason(exc, None)) from exc
+        raise _failure(exc, None) from exc
 
 
 def _ask_socket(route: Route, path: str, timeout: float) -> frozenset[str]:
@@ -73,7 +71,7 @@ def _ask_socket(route: Route, path: str, timeout: float) -> frozenset[str]:
         route.dial(timeout).close()
         return _ping(path, timeout)
     except OSError as exc:  # requests' own errors are OSErrors too
-        raise EngineUnavailable(_reason(exc, path)) from exc
+        raise _failure(exc, path) from exc
 
 
 def _ping(path: str, timeout: float) -> frozenset[str]:
@@ -96,16 +94,17 @@ def _ping(path: str, timeout: float) -> frozenset[str]:
             raise TimeoutError(msg) from exc
 
 
-def _reason(exc: OSError, path: str | None) -> str:
+def _failure(exc: OSError, path: str | None) -> EngineUnavailable:
     match exc.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return "it does not exist"
+            return NotListening("it does not exist")
         case errno.ECONNREFUSED:
-            return "no process listens there"
+            return NotListening("no process listens there")
         case errno.EACCES | errno.EPERM:
-            return f"permission denied{_permission_remedy(path) if path else ''}"
+            remedy = _permission_remedy(path) if path else ""
+            return EngineUnavailable(f"permission denied{remedy}")
         case _:
-            return one_line(exc.strerror or str(exc))
+            return EngineUnavailable(one_line(exc.strerror or str(exc)))
 
 
 def _permission_remedy(path: str) -> str:

@@ -33,8 +33,7 @@ from ramalama_engines.podman.failures import (
 from ramalama_engines.podman.logs import LogStream, last_lines
 from ramalama_engines.podman.pull import pull_request
 from ramalama_engines.podman.rootless import requires_limits, rootless_drops
-from ramalama_engines.podman.session import Request
-from ramalama_engines.podman.session_pool import Sessions
+from ramalama_engines.podman.session import Request, Sessions
 from ramalama_engines.podman.spec import libpod_spec
 from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress

@@ -1,4 +1,4 @@
-"""Gather the evidence about an engine's host: does it see files, and do sockets work there?
+"""Gather the evidence about an engine's host: the files that it sees, and whether sockets work.
 
 See `facts` for what counts. Nothing is started: a container that was only created shows its mounts
 through the engine's archive API.
@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.serving.sides.facts import HostFacts
-from ramalama.serving.sides.worker import created
-from ramalama.system.removal import remove_tree
+from ramalama.serving.sides.worker import Workers
 from ramalama.system.process_identity import ProcessIdentity
+from ramalama.system.removal import remove_tree
 from ramalama_engines.errors import EngineError, EngineUnavailable, RemoteFileError
 from ramalama_engines.spec import BindMount
 
@@ -143,7 +143,7 @@ def _sees(engine: Engine, directory: str, image: str) -> bool:
     """Return whether a container on *engine* gets our file in *directory*."""
     mount = BindMount(source=directory, target=_INSIDE)
     try:
-        with created(engine, image, [mount], label="") as container:
+        with Workers(engine, image, (mount,), "").created() as container:
             found = engine.find_in(container, f"{_INSIDE}/{_NAME}")
     except EngineUnavailable:
         raise

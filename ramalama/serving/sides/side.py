@@ -10,7 +10,7 @@ from ramalama.system.resources import available_memory, default_threads
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.events import EventHook
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.host import Host
     from ramalama_chat.client.endpoint import Endpoint
 
@@ -90,10 +91,11 @@ class EngineSide(Protocol):
         """Return the address of such a server for people; nothing is connected."""
         ...
 
-    def settle(self, image: str) -> EngineSide:
-        """Find out how the engine's host is reached, with a container of the local *image*.
+    def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
+        """Find out how the engine's host is reached, and return the side to use from then on.
 
-        Return the side to use from then on.
+        *fetch_image* returns the name of an image that is local to the engine; it is called only if
+        a container is needed to find out.
         """
         ...
 
@@ -110,6 +112,14 @@ class EngineSide(Protocol):
 
         *name* is that of the server's directory.
         """
+        ...
+
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the models that were sent to the engine's host, by any host and user."""
+        ...
+
+    def remove_copy(self, copy: ModelCopy) -> None:
+        """Remove one of `copies`."""
         ...
 
     def sweep(self) -> None:
@@ -168,7 +178,7 @@ class LocalSide:
         """Return the endpoint as it is."""
         return str(planned)
 
-    def settle(self, image: str) -> EngineSide:  # noqa: ARG002
+    def settle(self, fetch_image: Callable[[], str]) -> EngineSide:  # noqa: ARG002
         """Return this: all is known."""
         return self
 
@@ -182,6 +192,13 @@ class LocalSide:
     def is_over(self, name: str) -> bool:  # noqa: ARG002
         """Return False: there are no leases."""
         return False
+
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return nothing: models are served where they are stored."""
+        return ()
+
+    def remove_copy(self, copy: ModelCopy) -> None:
+        """Do nothing: there are no copies."""
 
     def sweep(self) -> None:
         """Do nothing: the directories here are all there are."""

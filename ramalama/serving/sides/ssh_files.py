@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.events import Notice, UploadPlanned, UploadProgress
-from ramalama.serving.sides.worker import run_program
+from ramalama.serving.sides.copies import ModelCopy
+from ramalama.serving.sides.worker import Workers
 from ramalama.system.locks import locked
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama.units import human_size
 from ramalama_engines.errors import EngineError, RemoteFileError
 from ramalama_engines.spec import BindMount
 from ramalama_values import frozen
+from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.events import EventHook
@@ -39,24 +42,34 @@ _log = logging.getLogger("ramalama.remote")
 _PROGRAM = "sha256sum"
 _INSIDE = "/check/model"
 _DIGITS = 64
+_PART = ".part"
+_NOTE = ".json"
+_LONGEST_NOTE = 16 * 1024
 _FULL = "`ramalama gc --engine-side` frees the models that no server uses"
 
 
 @frozen()
 class SshPlacement:
-    """The files of a model and of a server on the engine's host; meets `Placement`."""
+    """The files of a model and of a server on the engine's host; meets `Placement`.
+
+    *places* are the paths there of files here; others are shown with their name in *unsent*.
+    """
 
     run_dir: str
     places: Mapping[Path, str]
+    unsent: str
     has_sockets: bool
     published_on: str = LOOPBACK
 
     def model(self, files: Mapping[Path, str], *, relabel: bool) -> tuple[Mount, ...]:
         """Mount the copies, each file by itself."""
         return tuple(
-            BindMount(source=self.places.get(path, str(path)), target=place, relabel=relabel)
+            BindMount(source=self._source(path), target=place, relabel=relabel)
             for path, place in each_file(files)
         )
+
+    def _source(self, path: Path) -> str:
+        return self.places.get(path) or f"{self.unsent}/{path.name}"
 
     def server(
         self, instance: ServerPaths, *, target: str, read_only: bool, relabel: bool
@@ -114,6 +127,29 @@ class SshStore:
                 self._send(digest, path, model=str(model.reference), image=image, tell=tell)
         return {path: self._path(digest) for path, digest in digests.items()}
 
+    def copies(self) -> Iterator[ModelCopy]:
+        """Yield the files of models, complete or not."""
+        for name in self.files.names(self.store) if self.files.find(self.store) else ():
+            path = f"{self.store}/{name}"
+            found = self.files.find(path)
+            if found is not None and not name.endswith(_NOTE):
+                model = self._model_of(f"{path.removesuffix(_PART)}{_NOTE}")
+                complete = not name.endswith(_PART)
+                yield ModelCopy(model=model, place=path, size=found.size, complete=complete)
+
+    def _model_of(self, note: str) -> str:
+        """Return the reference in a note, which other hosts may have written."""
+        with suppress(RemoteFileError, ValueError):
+            value = parse_json(self.files.read(note, most=_LONGEST_NOTE))
+            model = value.get("model") if is_object(value) else None
+            return model if isinstance(model, str) else ""
+        return ""
+
+    def remove(self, place: str) -> None:
+        """Remove the file of a model, and its note."""
+        self.files.remove(place)
+        self.files.remove(f"{place}{_NOTE}")
+
     def _has(self, digest: Digest, path: Path) -> bool:
         found = self.files.find(self._path(digest))
         return found is not None and found.size == path.stat().st_size
@@ -122,7 +158,7 @@ class SshStore:
         return f"{self.store}/{digest.file_name}"
 
     def _part(self, digest: Digest) -> str:
-        return f"{self._path(digest)}.{ProcessIdentity.of_this_process().host}.part"
+        return f"{self._path(digest)}.{ProcessIdentity.of_this_process().host}{_PART}"
 
     def _require_space(self, missing: Mapping[Digest, Path]) -> None:
         free = self.files.free_space(self.store)
@@ -147,8 +183,8 @@ class SshStore:
             self._upload(path, part, lambda done: tell(UploadProgress(path.name, done, size)))
             self._verify(part, digest, image=image, size=size)
             note = json.dumps({"model": model, "file": path.name, "size": size})
-            self.files.remove(f"{self._path(digest)}.json")
-            self.files.write(f"{self._path(digest)}.json", note.encode())
+            self.files.remove(f"{self._path(digest)}{_NOTE}")
+            self.files.write(f"{self._path(digest)}{_NOTE}", note.encode())
             self.files.rename(part, self._path(digest))
             lock.unlink(missing_ok=True)
 
@@ -163,14 +199,9 @@ class SshStore:
 
     def _verify(self, part: str, digest: Digest, *, image: str, size: int) -> None:
         """Compute the digest of what has arrived, on the engine's host; remove it if it differs."""
-        output = run_program(
-            self.engine,
-            image,
-            [BindMount(source=part, target=_INSIDE, relabel=True)],
-            command=(_PROGRAM, _INSIDE),
-            label=digest.hex,
-            size=size,
-        )
+        mount = BindMount(source=part, target=_INSIDE, relabel=True)
+        workers = Workers(self.engine, image, (mount,), digest.hex)
+        output = workers.run((_PROGRAM, _INSIDE), size=size)
         if output[:_DIGITS] != digest.hex:
             self.files.remove(part)
             msg = f"{self.name}: the model that has arrived there is not the one that was sent"

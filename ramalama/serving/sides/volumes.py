@@ -21,8 +21,9 @@ from ramalama.config.defaults import LOOPBACK
 from ramalama.events import Notice, UploadPlanned, UploadProgress
 from ramalama.planning.labels import MODEL_LABEL, UPLOAD_LABEL
 from ramalama.planning.mounts import MODELS
+from ramalama.serving.sides.copies import ModelCopy
 from ramalama.serving.sides.ssh_files import each_file
-from ramalama.serving.sides.worker import created, run_program
+from ramalama.serving.sides.worker import Workers
 from ramalama.system.locks import locked
 from ramalama_engines.errors import ContainerConflict, ContainerNotFound, EngineError
 from ramalama_engines.spec import ContainerSpec, VolumeMount
@@ -48,6 +49,8 @@ INSIDE = "/upload"
 _CHUNK = 1 << 20
 _MODEL_VOLUME = "ramalama-model-"
 _DIGITS = 32
+_SIZE_LABEL = f"{UPLOAD_LABEL}.size"
+_LONGEST_SIZE = 18  # digits
 _TAR_BLOCK = 512
 
 # $1: the file, $2: the directory of its parts, $3: the size of a part, $4: their number, $5: the
@@ -154,6 +157,25 @@ class VolumeStore:
             lock.unlink(missing_ok=True)
         return volume
 
+    def copies(self) -> Iterator[ModelCopy]:
+        """Yield the volumes of models, complete or not."""
+        for volume in self.engine.volumes({UPLOAD_LABEL: ""}):
+            if volume.name.startswith(_MODEL_VOLUME):
+                size = volume.labels.get(_SIZE_LABEL, "")
+                yield ModelCopy(
+                    model=volume.labels.get(MODEL_LABEL, ""),
+                    place=volume.name,
+                    size=int(size) if size.isdecimal() and len(size) <= _LONGEST_SIZE else None,
+                    complete=self._mark(volume.name) is None,
+                )
+
+    def remove(self, volume: str) -> None:
+        """Remove the volume of a model; its mark goes last, or it would count as complete."""
+        mark = self._mark(volume)
+        self.engine.remove_volume(volume)
+        if mark:
+            self.engine.remove(mark, force=True)
+
     def _is_complete(self, volume: str) -> bool:
         exists = any(each.name == volume for each in self.engine.volumes({UPLOAD_LABEL: volume}))
         return exists and not self._mark(volume)
@@ -167,18 +189,21 @@ class VolumeStore:
     ) -> None:
         with suppress(ContainerConflict):  # an upload that was cut left it there
             self.engine.create(_mark_of(volume, image, model))
-        labels = {UPLOAD_LABEL: volume, MODEL_LABEL: model}
+        total = sum(each.size for each in files)
+        labels = {UPLOAD_LABEL: volume, MODEL_LABEL: model, _SIZE_LABEL: str(total)}
         if not any(each.name == volume for each in self.engine.volumes({UPLOAD_LABEL: volume})):
             self.engine.create_volume(volume, labels)
-        total = sum(each.size for each in files)
         tell(UploadPlanned(self.name, len(files), total, total))
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
+        workers = Workers(self.engine, image, (mount,), volume)
         for number, file in enumerate(files):
-            with created(self.engine, image, [mount], label=volume) as container:
+            parts = f".parts/{number}"
+            with workers.created() as container:
                 if self._has(container, file.inside):
                     continue
-                self._send_parts(container, file, f".parts/{number}", tell)
-            self._join(file, f".parts/{number}", mount, image=image, label=volume)
+                self._send_parts(container, file, parts, tell)
+            arguments = (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
+            workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=3 * file.size)
         if mark := self._mark(volume):
             with suppress(ContainerNotFound):
                 self.engine.remove(mark, force=True)
@@ -201,19 +226,6 @@ class VolumeStore:
                     msg = f"{self.name}: a part of the model did not arrive; is the disk full?"
                     raise EngineError(msg, engine=self.engine.kind)
             tell(UploadProgress(file.path.name, number * PART + size, file.size))
-
-    def _join(
-        self, file: _File, directory: str, mount: VolumeMount, *, image: str, label: str
-    ) -> None:
-        arguments = (file.inside, directory, str(PART), str(file.parts), file.digest.hex)
-        run_program(
-            self.engine,
-            image,
-            [mount],
-            command=("sh", "-c", _JOIN, "sh", *arguments),
-            label=label,
-            size=3 * file.size,
-        )
 
 
 @frozen(kw_only=False)
