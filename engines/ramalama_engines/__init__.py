@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import (
         BindMount,
         CdiDevice,
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         ContainerStatus,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
         RegistryAuth,
         TmpfsMount,
         Ulimit,
+        Volume,
+        VolumeMount,
         parse_device,
     )
     from ramalama_engines.user import InvokingUser
@@ -63,6 +66,7 @@ __all__ = [
     "CdiDevice",
     "Connection",
     "ContainerConflict",
+    "ContainerFile",
     "ContainerNotFound",
     "ContainerSpec",
     "ContainerStartError",
@@ -98,6 +102,8 @@ __all__ = [
     "Ulimit",
     "UnknownRuntime",
     "UnsupportedOption",
+    "Volume",
+    "VolumeMount",
     "candidates",
     "connect",
     "ensure_image",

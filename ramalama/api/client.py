@@ -13,7 +13,7 @@ from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
 from ramalama.serving.accelerator import capacity_of, detect_on, required
-from ramalama.serving.cleanup import remove_orphaned, remove_shared
+from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
@@ -93,6 +93,18 @@ class Ramalama:
             EngineFailure: no engine answers; the message lists the addresses that were tried.
         """
         return self._engines.connect()
+
+    @property
+    def remote_engine(self) -> str | None:
+        """The address of the engine if the settings name one on another host; nothing is asked.
+
+        None after `connect`.
+
+        Raises:
+            EngineFailure: the settings of the engines cannot be read.
+        """
+        remote = self._engines.remote()
+        return None if remote is None else remote.url
 
     @property
     def engine_source(self) -> str:
@@ -236,6 +248,8 @@ class Ramalama:
             self.connect().remove(state.id, force=True)
             if directory is not None:
                 remove_shared(self.connect(), directory)
+            else:
+                remove_files(self.connect(), state, self.run_dir)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """Yield a model server's log line by line; see `Engine.logs`."""

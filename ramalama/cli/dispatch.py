@@ -63,7 +63,7 @@ _LATE = frozenset(
         *("bz2", "lzma", "tarfile", "zipfile"),
         *("email.base64mime", "email.header", "email.quoprimime", "encodings.idna", "mimetypes"),
         *("asyncio", "anyio.abc", "anyio.streams.tls"),
-        *("anyio.to_thread", "csv", "idna", "openai.providers", "sniffio", "truststore"),
+        *("anyio.to_thread", "csv", "idna", "openai.providers", "sniffio", "socksio", "truststore"),
     }
 )
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen

@@ -24,7 +24,7 @@ from ramalama.config.value_types import (
     Word,
     Words,
 )
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 

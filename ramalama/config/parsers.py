@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.config.value_types import Text
-from ramalama.models.reference.reference import Scheme, parse_transport
+from ramalama.models.reference.scheme import Scheme, parse_transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

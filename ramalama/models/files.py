@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
 from ramalama.models.formats.model_files import FileKind, part_of
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.cas import digest_of
 from ramalama.models.store.local import open_local
 from ramalama.models.store.records import StoredFile

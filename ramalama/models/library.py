@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError, UnknownModel
 from ramalama.events import Notice, ignore
-from ramalama.models.reference.reference import ModelRef, Scheme, is_reference
+from ramalama.models.reference.reference import ModelRef, is_reference
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.reference.shortnames import Shortnames, suggest
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama.runtimes.base import MountedModel
 from ramalama_engines.spec import BindMount, TmpfsMount
 from ramalama_values.text import printable

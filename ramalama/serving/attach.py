@@ -13,9 +13,8 @@ from ramalama.planning.labels import ALIAS_LABEL, MODEL_LABEL, RUNTIME_LABEL
 from ramalama.planning.plan import LaunchPlan
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ServerSpec
-from ramalama.serving.container import ServerContainer
+from ramalama.serving.container import ExitPoll, ServerContainer
 from ramalama.serving.exit_report import ExitReporter
-from ramalama.serving.exit_watch import ExitPoll
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
 from ramalama.serving.lookup import find_server, locate

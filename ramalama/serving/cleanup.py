@@ -65,6 +65,13 @@ def remove_shared(engine: Engine, directory: ServerDir) -> None:
             users.close()
 
 
+def remove_files(engine: Engine, state: ContainerState, run_dir: Path) -> None:
+    """Remove the directory of a server that was stopped and that this user has not started here."""
+    side = side_of(engine, run_dir)
+    if not side.is_here:
+        side.remove_directory(_instance_of(state, run_dir))
+
+
 def is_orphaned(state: ContainerState, run_dir: Path, *, now: datetime) -> bool:
     """Return whether the process that owns a container has ended, so that it must be removed.
 
@@ -159,12 +166,20 @@ def _remove_containers(engine: Engine, run_dir: Path) -> int:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
     now = datetime.now(UTC)
+    removed = [state for state in states if is_orphaned(state, run_dir, now=now)]
+    removed = [state for state in removed if _remove(engine, state)]
     side = side_of(engine, run_dir)
-    return sum(
-        _remove(engine, state)
-        for state in states
-        if is_orphaned(state, run_dir, now=now) or _is_deserted(state, side)
-    )
+    deserted = [state for state in states if state not in removed and _is_deserted(state, side)]
+    for state in deserted:
+        if _remove(engine, state):
+            side.remove_directory(_instance_of(state, run_dir))
+            removed.append(state)
+    return len(removed)
+
+
+def _instance_of(state: ContainerState, run_dir: Path) -> ServerDir:
+    """Return the directory that a server of another host would have here."""
+    return ServerDir(run_dir / Path(state.labels.get(INSTANCE_LABEL, "")).name)
 
 
 def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
@@ -172,7 +187,11 @@ def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
     identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
     if side.is_here or identity is None or identity.state() is not ProcessState.UNKNOWN:
         return False
-    return side.is_over(Path(state.labels.get(INSTANCE_LABEL, "")).name)
+    try:
+        return side.is_over(Path(state.labels.get(INSTANCE_LABEL, "")).name)
+    except EngineError as exc:
+        _log.info("could not ask for the lease of %s: %s", state.name, exc)
+        return False
 
 
 def _remove(engine: Engine, state: ContainerState) -> bool:

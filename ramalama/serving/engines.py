@@ -7,27 +7,34 @@ import os
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import ramalama_engines
 from ramalama.errors import engine_errors
 from ramalama.serving.run_dir import new_server_dir
 from ramalama.system.process_identity import ProcessIdentity
-from ramalama_engines.discovery.candidates import expected_candidates, find_address
+from ramalama_engines.discovery.candidates import (
+    candidates,
+    expected_candidates,
+    find_address,
+)
 from ramalama_engines.discovery.connection import EngineChoice, connect
 from ramalama_engines.discovery.locate import EngineLocation
+from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from ramalama.config.config import Config
-    from ramalama_engines import Connection, Engine, EngineAddress, EngineKind, InvokingUser
+    from ramalama_engines import Connection, Engine, EngineAddress, InvokingUser
     from ramalama_engines.discovery.connection import Attempt
-    from ramalama_engines.discovery.engine_identity import EngineIdentity
 
 
 _log = logging.getLogger("ramalama.engines")
+_REMOTE = ("ssh://", "tcp://")
 
 
 class EngineProvider:
@@ -87,6 +94,28 @@ class EngineProvider:
             for each in dict.fromkeys(identities)
             if each.url in urls and kind in (None, each.kind)
         ]
+
+    def remote(self) -> EngineIdentity | None:
+        """Return the remote engine that `connect` would open first, if it has opened none.
+
+        Nothing is connected. Without a word about the kind in the settings, a guess is made from
+        the address, which only a dry run shows.
+
+        Raises:
+            EngineFailure: the settings cannot be read.
+        """
+        if self._engine is not None:
+            return None
+        kind = self._config.engine
+        with engine_errors():
+            listed = candidates(self._user, kind=kind, location=self._location())
+            first = next(iter(listed), None)
+        if first is None or not first.url.startswith(_REMOTE):
+            return None
+        path = urlsplit(first.url).path
+        guess = EngineKind.DOCKER if "docker" in path else EngineKind.PODMAN
+        rootless = path.startswith("/run/user/")
+        return EngineIdentity(kind=first.kind or guess, url=first.url, rootless=rootless)
 
     def reopen(self, identity: EngineIdentity) -> Engine:
         """Return the engine with a recorded *identity*; the first call opens it.

@@ -15,7 +15,7 @@ from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint, checked_soc
 if TYPE_CHECKING:
     import threading
 
-    from ramalama.serving.exit_watch import ExitPoll, ExitWatch
+    from ramalama.serving.container import ExitPoll, ExitWatch
     from ramalama_chat.client.endpoint import Endpoint
 
 # Until which second of waiting to pause for how many seconds. Short pauses at first, because the

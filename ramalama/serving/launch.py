@@ -16,10 +16,9 @@ from ramalama.models.formats.gguf import has_chat_template
 from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
-from ramalama.serving.container import ServerContainer
+from ramalama.serving.container import ExitPoll, ExitWatch, ServerContainer
 from ramalama.serving.environment import draw_environment
 from ramalama.serving.exit_report import LOG_TAIL, ExitReporter, read_log_end
-from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir

@@ -12,6 +12,7 @@ from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
+from ramalama.planning.plan import make_plan, with_digest
 from ramalama.planning.memory.fit import model_memory
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
@@ -38,6 +39,7 @@ from ramalama.serving.sides.find import side_of
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.usage import any_shared
 from ramalama.serving.wanted_model import get_model, model_to_plan
+from ramalama_accel.values import AcceleratorKind
 from ramalama_engines.errors import EngineError
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
@@ -100,6 +102,8 @@ class ServerStarter:
         check_options(options)
         model = model or model_to_plan(options, self.models)
         find_runtime(options.runtime).check(model)
+        if remote := self.engines.remote():
+            return self._plan_unseen(remote, options, model)
         engine = self.engines.connect()
         with engine_errors():
             check_on_engine(options, engine.kind, rootless=engine.rootless)
@@ -114,6 +118,23 @@ class ServerStarter:
             )
             launcher = Launcher(engine, self.run_dir, StartRequest(options=options), side)
             return launcher.plan(inputs, digest=server_digest(inputs, launcher.here))
+
+    def _plan_unseen(
+        self, engine: EngineIdentity, options: ServeOptions, model: StoredModel
+    ) -> LaunchPlan:
+        """Return the plan for a remote engine without a connection to it, as far as it is known."""
+        from ramalama.serving.sides.planned import planned_side  # noqa: PLC0415 (rarely needed)
+
+        check_on_engine(options, engine.kind, rootless=engine.rootless)
+        side = planned_side(self.run_dir, engine.url)
+        detection = detect_for(
+            side.accelerated(self.host), options, rootless=engine.rootless, oci_runtimes=tuple
+        )
+        inputs = self._inputs(options, model, detection)
+        parse_image(inputs.image_name)
+        inputs = replace(inputs, model_memory=self._memory(inputs, side))
+        here = draw_environment(engine, self.run_dir, side)
+        return with_digest(make_plan(inputs, here), server_digest(inputs, here))
 
     def _memory(self, inputs: PlanInputs, side: EngineSide) -> int | None:
         """Return the estimate for a plan, whose model may be a stand-in without files."""
@@ -134,15 +155,11 @@ class ServerStarter:
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer:
         check_on_engine(request.options, engine.kind, rootless=engine.rootless)
-        side = side_of(engine, self.run_dir)
+        side = side_of(engine, self.run_dir).settle(lambda: self._fetch_any(engine, request))
         detection = detect_on(engine, side.accelerated(self.host), request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)
         self._report_unused_gpus(request, inputs, detection)
-        if not side.is_here:
-            wanted = ImageRequest.of(inputs.image_name, request.options)
-            fetch_image(engine, self.user, wanted, on_event=request.tell)
-            side = side.settle(inputs.image_name)
         new = NewServer(
             request=request,
             inputs=inputs,
@@ -165,6 +182,14 @@ class ServerStarter:
             cancel=request.cancel,
         ):
             return self._reuse_running(new, undo) or new.start(capacity, undo)
+
+    def _fetch_any(self, engine: Engine, request: StartRequest) -> str:
+        """Fetch an image to look around on the engine's host, before its accelerator is known."""
+        options = request.options
+        name = name_of_image(self.config, options.image, AcceleratorKind.CPU, options.runtime)
+        wanted = ImageRequest.of(name, options)
+        fetch_image(engine, self.user, wanted, on_event=request.tell)
+        return name
 
     def _reuse_running(self, new: NewServer, undo: ExitStack) -> ModelServer | None:
         """Attach to a running server that is the same as *new*; None if there is none."""

@@ -6,9 +6,10 @@ measures the times.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
 
+from ramalama_values import frozen
 from ramalama_values.json import is_count, is_measure, is_object
 from ramalama_values.text import one_line
 
@@ -56,7 +57,7 @@ class Ended(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Remedies:
     """What helps against the limit of tokens, and against too much reasoning."""
 
@@ -102,7 +103,7 @@ def _describe_full(session: Ended) -> str:
 _SECOND = 1000.0  # milliseconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen()
 class Usage:
     """Tokens of one request; *timings* are llama-server's, in milliseconds, if it sent any."""
 

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -57,17 +58,20 @@ from ramalama_engines.spec import ContainerStatus
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ramalama_engines.docker.storage import DockerStorage
     from ramalama_engines.image_summary import ImageSummary
     from ramalama_engines.route import Route, SshHost
     from ramalama_engines.spec import (
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         EngineInfo,
         LocalImage,
         PullProgress,
         RegistryAuth,
+        Volume,
     )
 
 _log = logging.getLogger(__name__)
@@ -279,6 +283,30 @@ class DockerEngine:
                 response = self._api.tell(container, "POST", "/wait", params=until)
             checked(response)
 
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create the volume, unless it exists."""
+        self._storage.create_volume(name, labels)
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[Volume]:
+        """Return the volumes that have *labels*."""
+        return self._storage.volumes(labels)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove the volume, unless a container uses it."""
+        self._storage.remove_volume(name)
+
+    def copy_into(self, container: str, directory: str, archive: Iterable[bytes]) -> None:
+        """Look for *directory*, then send *archive*."""
+        self._storage.copy_into(container, directory, archive)
+
+    def find_in(self, container: str, path: str) -> ContainerFile | None:
+        """Look for *path*; if nothing is found, also for the container."""
+        return self._storage.find_in(container, path)
+
+    def read_from(self, container: str, path: str, *, most: int) -> bytes:
+        """Return the content of a regular file."""
+        return self._storage.read_from(container, path, most=most)
+
     def close(self) -> None:
         """Close every connection, including those of other threads."""
         self._api.close()
@@ -289,6 +317,14 @@ class DockerEngine:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @cached_property
+    def _storage(self) -> DockerStorage:
+        from ramalama_engines.docker.storage import (  # noqa: PLC0415 (a local run needs none)
+            DockerStorage,
+        )
+
+        return DockerStorage(self._api)
 
     def _refuse(self, spec: ContainerSpec) -> None:
         """Reject options that Docker would ignore, or would reject only at the start."""

@@ -25,7 +25,7 @@ from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from requests import PreparedRequest, Response
@@ -75,9 +75,10 @@ class DockerSession:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        upload: Iterable[bytes] | None = None,
         extra_time: float = 0.0,
     ) -> Response:
-        """Send a request and return the whole answer, of any status.
+        """Send a request, as `open` does, and return the whole answer, of any status.
 
         *extra_time* is added to the ordinary timeout, in seconds.
         """
@@ -87,6 +88,7 @@ class DockerSession:
             params=params,
             body=body,
             headers=headers,
+            upload=upload,
             read_timeout=self._timeout + extra_time,
         )
         with response, self._failures():
@@ -101,15 +103,16 @@ class DockerSession:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        upload: BinaryIO | None = None,
+        upload: BinaryIO | Iterable[bytes] | None = None,
         read_timeout: float | None = None,
     ) -> Response:
         """Send a request, and read only the head of the answer, unless it is an error.
 
         The caller must close the answer.
 
-        *upload* is a tar archive that is sent instead of a body. *read_timeout* is how long the
-        daemon may send nothing, in seconds; None means no limit.
+        *upload* is a tar archive that is sent instead of a body; if it is not a file, the daemon
+        must have been asked something before. *read_timeout* is how long the daemon may send
+        nothing, in seconds; None means no limit.
         """
         options: dict[str, Any] = {
             "params": params,
@@ -131,7 +134,7 @@ class DockerSession:
             raise self.failure(None)
         if os.getpid() != self._opener:
             self._begin()
-        if upload := options["data"]:
+        if hasattr(upload := options["data"], "seek"):
             upload.seek(0)  # it may have been read already
         with self._failures():
             url = f"{_BASE_URL}/v{self._api_version}{path}"

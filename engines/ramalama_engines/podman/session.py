@@ -1,4 +1,9 @@
-"""Send requests to podman with podman-py's session, so that another thread can interrupt them."""
+"""Send requests to podman with podman-py's sessions, so that another thread can interrupt them.
+
+A `requests.Session` is not documented as safe for threads, and one session for each thread would
+live as long as the thread. So a request borrows a session, and a few are kept for later requests.
+All of them are closed together.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +12,24 @@ import json
 import os
 import threading
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import urllib3
 from podman.api.client import APIClient
 from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.rest.http import host_header, interrupt, unavailable
+from ramalama_engines.rest.http import PATH_STAT, host_header, interrupt, unavailable
 from ramalama_values import frozen
 from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from ramalama_engines.route import Route
+
 
 _API = "4.0.0"  # the version of the libpod API; podman 4 and 5 answer it alike
 _CHUNK = 65536
@@ -33,13 +39,13 @@ _CHUNK = 65536
 class Request:
     """A request to libpod; *timeout* is in seconds without data, None means no limit."""
 
-    method: Literal["get", "post", "delete"]
+    method: Literal["get", "post", "put", "delete", "head"]
     path: str
     query: Mapping[str, str | int]
     timeout: float | None
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password
-    upload: BinaryIO | None = None  # a tar archive, instead of a body
+    upload: BinaryIO | Iterable[bytes] | None = None  # a tar archive, instead of a body
 
 
 @frozen(kw_only=False)
@@ -49,6 +55,7 @@ class PodmanAnswer:
     status: int
     body: bytes
     server: str  # "Libpod/4.3.1 (linux)"
+    path_stat: str = ""  # the description of a path in a container
 
     @property
     def json(self) -> Any:  # noqa: ANN401 (JSON)
@@ -106,7 +113,8 @@ class PodmanSession:
         """
         with self._translated():
             response = self._send(request, stream=False)
-            return PodmanAnswer(response.status_code, response.content, _server(response))
+            stat = str(response.headers.get(PATH_STAT, ""))
+            return PodmanAnswer(response.status_code, response.content, _server(response), stat)
 
     def open_stream(self, request: Request) -> tuple[PodmanAnswer, Iterator[bytes]]:
         """Send *request*; return the answer without its body, and the body in pieces as it arrives.
@@ -181,3 +189,89 @@ class PodmanSession:
 
 def _server(response: Any) -> str:  # noqa: ANN401 (podman-py's)
     return str(response.headers.get("Server", ""))
+
+
+# Each takes a file descriptor here and in podman. A program that starts twenty servers at once has
+# forty requests in progress, and would otherwise keep as many connections.
+_MOST_IDLE: Final = 4
+
+
+class Sessions:
+    """The sessions of one engine, which are lent, returned, and closed all together.
+
+    A forked process leaves those that it inherits to its parent, and opens its own.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._opener = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[PodmanSession] = []
+        self._lent: set[PodmanSession] = set()
+
+    def _begin_anew_if_forked(self) -> None:
+        if os.getpid() != self._opener:
+            self._begin()
+
+    @contextlib.contextmanager
+    def borrow(self) -> Generator[PodmanSession]:
+        """Lend a session, and keep it for another request unless the block raises an exception."""
+        session = self._take()
+        try:
+            yield session
+        except BaseException:
+            self._discard(session)  # its answer may be half read
+            raise
+        self._return(session)
+
+    @contextlib.contextmanager
+    def spend(self) -> Generator[PodmanSession]:
+        """Lend a session for a stream; it may be cut at any time, so it is not used again."""
+        session = self._take()
+        try:
+            yield session
+        finally:
+            self._discard(session)
+
+    def close(self) -> None:
+        """Cut all requests in progress, close the idle sessions, and lend no more."""
+        self._begin_anew_if_forked()
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            lent = tuple(self._lent)
+        for session in lent:
+            session.cut()  # its borrower discards it
+        for session in idle:
+            session.close()
+
+    def _take(self) -> PodmanSession:
+        self._begin_anew_if_forked()
+        with self._lock:
+            if self._closed:
+                msg = f"podman at {self._route.url}: the connection was closed"
+                raise EngineUnavailable(msg, engine="podman")
+            session = self._idle.pop() if self._idle else PodmanSession(self._route)
+            self._lent.add(session)
+        return session
+
+    def _return(self, session: PodmanSession) -> None:
+        self._begin_anew_if_forked()
+        with self._lock:
+            is_own = session in self._lent
+            self._lent.discard(session)
+            if is_own and not self._closed and len(self._idle) < _MOST_IDLE:
+                self._idle.append(session)
+                return
+        session.close()
+
+    def _discard(self, session: PodmanSession) -> None:
+        self._begin_anew_if_forked()
+        with self._lock:
+            self._lent.discard(session)
+        session.cut()  # so that closing does not wait for the rest of the answer
+        session.close()

@@ -16,6 +16,7 @@ from ramalama_values.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+PATH_STAT = "X-Docker-Container-Path-Stat"  # the header of an answer that describes a file
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
@@ -126,6 +127,13 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def made_id(host: str, storage: str) -> str:
+    """Return an ID for the engine of that *host* whose files are in the directory *storage*."""
+    import hashlib  # noqa: PLC0415 (loads OpenSSL; a local run needs no ID)
+
+    return hashlib.sha256(f"{host}\0{storage}".encode(errors="replace")).hexdigest()
 
 
 def members(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 (JSON)

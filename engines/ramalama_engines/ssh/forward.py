@@ -16,18 +16,17 @@ def _ignore(_: LocalEnd) -> None:
 
 
 class LocalEnd(asyncssh.SSHForwarder):
-    """The local side of one forwarded stream.
+    """The local side of one forwarded stream; it is in *ends* while it is open.
 
     It reads nothing before the channel is open, and no more than the channel takes. The end of
-    the stream is passed on in each direction by itself.
-
-    Attributes:
-        on_end: called once with this object when the stream has ended.
+    the stream is passed on in each direction by itself. *on_start* is called when it is open.
     """
 
-    def __init__(self, *, on_start: Callable[[LocalEnd], None] = _ignore) -> None:
+    def __init__(
+        self, ends: set[LocalEnd], *, on_start: Callable[[LocalEnd], None] = _ignore
+    ) -> None:
         super().__init__()
-        self.on_end: Callable[[LocalEnd], None] = _ignore
+        self._ends = ends
         self._on_start = on_start
         self._local: asyncio.Transport | None = None
 
@@ -36,6 +35,7 @@ class LocalEnd(asyncssh.SSHForwarder):
         super().connection_made(transport)
         self._local = cast("asyncio.Transport", transport)
         self._local.pause_reading()
+        self._ends.add(self)
         self._on_start(self)
 
     def far_side(self) -> asyncssh.SSHForwarder:
@@ -52,8 +52,7 @@ class LocalEnd(asyncssh.SSHForwarder):
         if self._local is not None:
             self._local.abort()
 
-    def close(self) -> None:
-        """End the stream when all is sent."""
-        super().close()
-        on_end, self.on_end = self.on_end, _ignore
-        on_end(self)
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the stream, which has ended."""
+        self._ends.discard(self)
+        super().connection_lost(exc)

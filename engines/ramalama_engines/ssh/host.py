@@ -13,11 +13,12 @@ import asyncssh
 
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.ssh.asking import Ask, AskLater, ask_on_terminal
+from ramalama_engines.ssh.files import SshFiles
 from ramalama_engines.ssh.find_socket import none_found, not_reached, usual_sockets
 from ramalama_engines.ssh.forward import LocalEnd
 from ramalama_engines.ssh.link import Link
 from ramalama_engines.ssh.listeners import Listeners
-from ramalama_engines.ssh.loop_thread import LoopThread
+from ramalama_engines.ssh.loop_thread import Caller, LoopThread
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama_engines.address import EngineAddress
-    from ramalama_engines.route import RemoteFiles
     from ramalama_engines.ssh.target import SshTarget
 
 T = TypeVar("T")
@@ -76,18 +76,19 @@ class ForwardingHost:
         return self._target.name
 
     @property
-    def files(self) -> RemoteFiles | None:
+    def files(self) -> SshFiles | None:
         """The files of the host; None if its ssh service has no SFTP."""
-        return None
+        has_files = self.call(lambda link, caller: link.sftp(caller.ask)) is not None
+        return SshFiles(self.name, self.call) if has_files else None
 
     def forward_socket(self, path: str) -> Path:
         """Return a socket of this host that leads to the UNIX socket *path* of the remote one."""
-        self.call(lambda link, ask: link.open(ask))
+        self.call(lambda link, caller: link.open(caller.ask))
         return self._listen(lambda listeners: listeners.listen_at_socket(path))
 
     def forward_port(self, host: str, port: int) -> int:
         """Return a port of 127.0.0.1 that leads to *port* of *host*, as the remote host sees it."""
-        self.call(lambda link, ask: link.open(ask))
+        self.call(lambda link, caller: link.open(caller.ask))
         return self._listen(lambda listeners: listeners.listen_at_port((host, port)))
 
     def release(self, forwarded: Path | int) -> None:
@@ -103,11 +104,11 @@ class ForwardingHost:
         """
         ours, theirs = socket.socketpair()
 
-        async def dial(link: Link, ask: AskLater) -> None:
-            end = LocalEnd()
+        async def dial(link: Link, caller: Caller) -> None:
+            end = LocalEnd(link.ends)
             await asyncio.get_running_loop().create_unix_connection(lambda: end, sock=theirs)
             try:
-                await self._lead_to_engine(link, end, ask)
+                await self._lead_to_engine(link, end, caller.ask)
             except BaseException:
                 end.abort()
                 raise
@@ -120,7 +121,7 @@ class ForwardingHost:
             raise
         return ours
 
-    def call(self, work: Callable[[Link, AskLater], Coroutine[None, None, T]]) -> T:
+    def call(self, work: Callable[[Link, Caller], Coroutine[None, None, T]]) -> T:
         """Run what *work* returns in the thread of the connection, and return its result.
 
         Raises:
@@ -128,7 +129,7 @@ class ForwardingHost:
         """
         state = self._of_this_process()
         try:
-            return state.thread.call(lambda ask: work(state.link, ask), self._ask)
+            return state.thread.call(lambda caller: work(state.link, caller), self._ask)
         except CancelledError:
             raise self._was_closed() from None
         except asyncssh.Error as exc:
@@ -163,7 +164,7 @@ class ForwardingHost:
 
     def _listen(self, work: Callable[[Listeners], Coroutine[None, None, T]]) -> T:
         listeners = self._of_this_process().listeners
-        return self.call(lambda _link, _ask: work(listeners))
+        return self.call(lambda _link, _caller: work(listeners))
 
     def _of_this_process(self) -> _OfThisProcess:
         if os.getpid() != self._opener:

@@ -33,7 +33,11 @@ Goal: TypeAlias = str | tuple[str, int]
 
 
 class Link:
-    """The connection to *target*; everything but its making belongs to the loop's thread."""
+    """The connection to *target*; everything but its making belongs to the loop's thread.
+
+    Attributes:
+        ends: the local sides of all streams that are led through it.
+    """
 
     def __init__(
         self, target: SshTarget, *, identity_file: Path | None = None, is_machine: bool = False
@@ -43,7 +47,7 @@ class Link:
         self._is_machine = is_machine
         self._path: Sequence[asyncssh.SSHClientConnection] = ()
         self._sftp: asyncssh.SFTPClient | None = None
-        self._ends: set[LocalEnd] = set()
+        self.ends: set[LocalEnd] = set()
         self._opening = asyncio.Lock()
 
     async def open(self, ask: AskLater) -> asyncssh.SSHClientConnection:
@@ -104,8 +108,6 @@ class Link:
                     raise
                 await connection.wait_closed()
             else:
-                self._ends.add(end)
-                end.on_end = self._ends.discard
                 return
 
     def _hangs(self) -> EngineUnavailable:
@@ -114,7 +116,7 @@ class Link:
 
     async def close(self) -> None:
         """Close the connection; do not wait for a host that does not answer."""
-        for end in tuple(self._ends):
+        for end in tuple(self.ends):
             end.abort()
         path, self._path = self._path, ()
         close_all(path)
@@ -135,7 +137,7 @@ async def _first_session(connection: asyncssh.SSHClientConnection) -> asyncssh.S
     """
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await connection.start_sftp_client()
+            return await connection.start_sftp_client(path_errors="surrogateescape")
     except (OSError, asyncssh.Error, ValueError) as exc:
         _log.debug("ssh: no SFTP: %s", one_line(str(exc)))
     try:

@@ -102,7 +102,7 @@ class Listeners:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-        return LocalEnd(on_start=begin)
+        return LocalEnd(self._link.ends, on_start=begin)
 
     async def _lead(self, end: LocalEnd, goal: Goal) -> None:
         try:

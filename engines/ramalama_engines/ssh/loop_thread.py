@@ -5,26 +5,52 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, TypeVar
-
-from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from ramalama_engines.ssh.asking import Ask, AskLater, Question
+    from ramalama_engines.ssh.asking import Ask, Question
 
 T = TypeVar("T")
 
+_ROUNDS: Final = 5  # of the loop, in which what was aborted closes its file descriptors
 _PATIENCE: Final = 3.0  # seconds for the thread to end; it is a daemon
 
 
-@frozen(kw_only=False)
-class _Asked:
-    question: Question
-    answer: Future[str | None]
+class Caller:
+    """The thread that waits for a coroutine, as the coroutine sees it."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._actions: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+
+    async def ask(self, question: Question) -> str | None:
+        """Ask the user in the thread that waits, so that Ctrl-C ends it as usual."""
+        answer: Future[str | None] = Future()
+
+        def action() -> None:
+            given = self._ask(question)
+            with contextlib.suppress(InvalidStateError):  # it is not needed any more
+                answer.set_result(given)
+
+        self.tell(action)
+        return await asyncio.wrap_future(answer)
+
+    def tell(self, action: Callable[[], object]) -> None:
+        """Have *action* called in the thread that waits; an exception of it ends the wait."""
+        self._actions.put(action)
+
+    def act(self) -> None:
+        """Do what the coroutine tells until it has ended."""
+        while (action := self._actions.get()) is not None:
+            action()
+
+    def leave(self) -> None:
+        """End `act`."""
+        self._actions.put(None)
 
 
 class LoopThread:
@@ -32,37 +58,29 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._workers = ThreadPoolExecutor(thread_name_prefix=name)
+        self._loop.set_default_executor(self._workers)
         self._lock = threading.Lock()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def call(self, work: Callable[[AskLater], Coroutine[None, None, T]], ask: Ask) -> T:
+    def call(self, work: Callable[[Caller], Coroutine[None, None, T]], ask: Ask) -> T:
         """Run what *work* returns, and wait for the result in the thread that calls.
 
-        *work* gets a coroutine that asks the user a question. *ask* is called in the thread that
-        calls, so that Ctrl-C ends it and the terminal is as it was.
+        *work* gets the way to ask and to tell that thread; *ask* answers there.
 
         Raises:
             CancelledError: the thread has ended.
         """
-        events: SimpleQueue[_Asked | None] = SimpleQueue()
-
-        async def ask_later(question: Question) -> str | None:
-            asked = _Asked(question, Future())
-            events.put(asked)
-            return await asyncio.wrap_future(asked.answer)
-
+        caller = Caller(ask)
         with self._lock:
             if self._is_stopped:
                 raise CancelledError
-            future = asyncio.run_coroutine_threadsafe(work(ask_later), self._loop)
-        future.add_done_callback(lambda _: events.put(None))
+            future = asyncio.run_coroutine_threadsafe(work(caller), self._loop)
+        future.add_done_callback(lambda _: caller.leave())
         try:
-            while (event := events.get()) is not None:
-                answer = ask(event.question)
-                with contextlib.suppress(InvalidStateError):  # it is not needed any more
-                    event.answer.set_result(answer)
+            caller.act()
         except BaseException:
             future.cancel()
             raise
@@ -78,6 +96,8 @@ class LoopThread:
                 task.cancel()
             if others:
                 await asyncio.wait(others, timeout=1)
+            for _ in range(_ROUNDS):
+                await asyncio.sleep(0)
             self._loop.stop()
 
         with self._lock:
@@ -90,4 +110,5 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+        self._workers.shutdown(wait=False, cancel_futures=True)
         self._loop.close()

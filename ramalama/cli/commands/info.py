@@ -8,9 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.cli.arguments import add_option
 from ramalama.cli.dispatch import VERBS
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.invocation import GlobalArguments, add_option, ensure_no_dryrun, invoke, parser
 from ramalama.config.config import config_files
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import EngineFailure, engine_errors

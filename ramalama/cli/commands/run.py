@@ -7,10 +7,9 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import typed
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
-from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
@@ -31,13 +30,8 @@ from ramalama.cli.options.serve import (
     serve_options,
     split_at_dashes,
 )
-from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.signals import handled_signals
-from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
-from ramalama_chat.input.prompt import read_prompt
-from ramalama_chat.preload import preload
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -88,6 +82,8 @@ def execute(words: Sequence[str]) -> int:
     arguments.model, *arguments.args = positionals
     if arguments.json and not arguments.args and sys.stdin.isatty():
         raise InputRefused(JSON_NEEDS_PROMPT)
+    from ramalama.cli.signals import handled_signals  # noqa: PLC0415 (not for the help)
+
     invocation = invoke(arguments)
     command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
@@ -155,16 +151,19 @@ class _Run:
     def print_plan(self) -> int:
         """Print the equivalent engine command line; start nothing."""
         from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
-            engine_line,
+            plan_line,
         )
 
         with self.invocation.ramalama() as ramalama:
             plan = ramalama.plan(self._options(ramalama.models))
-            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+            sys.stdout.write(plan_line(plan, engine=ramalama.remote_engine) + "\n")
         return 0
 
     def chat(self, signals: Signals) -> None:
         """Start the server, run the chat, and clean up."""
+        from ramalama.cli.output.start_progress import StartProgress  # noqa: PLC0415 (see above)
+        from ramalama.events import ContainerCreated  # noqa: PLC0415 (see above)
+
         timings = self._timings()
         progress = StartProgress(quiet=self.invocation.quiet)
 
@@ -219,6 +218,8 @@ class _Run:
         threading.Thread(target=self._preload, name="ramalama-preload", daemon=True).start()
 
     def _preload(self) -> None:
+        from ramalama_chat.preload import preload  # noqa: PLC0415 (see above)
+
         preload()
         if not is_plain(self.arguments):
             from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as what it imports)
@@ -298,6 +299,8 @@ class _PromptReader:
         return self._prompt
 
     def _read(self) -> None:
+        from ramalama_chat.input.prompt import read_prompt  # noqa: PLC0415 (not for the help)
+
         try:
             self._prompt = read_prompt(self._words, sys.stdin)
         except (ChatError, OSError) as exc:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_json
 from ramalama.models.formats.model_files import Digest, FileKind, check_together, checked_name
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.atomic import sync_directory, write_whole
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_count, is_object

@@ -12,6 +12,7 @@ What is possible is found out by evidence (`facts`), never by the address or the
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("ramalama.remote")
 
+_SERVER = r"[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,20}-[0-9a-f]{8}"  # of a directory; see `run_dir`
 _LEASE = "lease"
 _RENEWED_EVERY = 30.0  # seconds
 _LEASE_TIME = 600.0  # seconds, by the clock of the engine's host
@@ -107,13 +109,13 @@ class RemoteSide:
             return VolumePlacement(volume="ramalama-model", published_on=self._address())
         if self._files is None:
             return LocalFiles(has_sockets=facts.has_sockets)
-        return SshPlacement(run_dir=facts.run_dir, places={}, has_sockets=facts.has_sockets)
+        return self._over_ssh({})
 
-    def settle(self, image: str) -> EngineSide:
+    def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""
-        self._image = image
         if self._known is None:
-            self._known = gather(self._engine, self._run_dir, image)
+            self._image = fetch_image()
+            self._known = gather(self._engine, self._run_dir, self._image)
             self._known.write(self._run_dir, self._engine.url)
         facts = self._known
         return HERE if facts.sees_files and facts.has_sockets and not self._engine.ssh else self
@@ -128,6 +130,7 @@ class RemoteSide:
         tell: EventHook,
     ) -> Placement:
         """Send the files; see `SshStore` and `VolumeStore`."""
+        self._image = image
         facts, store = self._facts, self._ssh_store
         if not facts.sees_files:
             volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
@@ -136,7 +139,7 @@ class RemoteSide:
             return LocalFiles(has_sockets=facts.has_sockets)
         paths = [path for path, _ in each_file(files)]
         places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
-        return SshPlacement(run_dir=facts.run_dir, places=places, has_sockets=facts.has_sockets)
+        return self._over_ssh(places)
 
     def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
         """Create the directory on both hosts, and begin its lease."""
@@ -157,7 +160,8 @@ class RemoteSide:
         name = instance.path.name
         self._end_lease(name)
         self._remove_there(name)
-        HERE.remove_directory(instance)
+        if re.fullmatch(_SERVER, name):
+            HERE.remove_directory(instance)
 
     def endpoint(self, planned: Endpoint, instance: ServerDir) -> Endpoint:
         """Return a socket or port here that ssh forwards; without ssh, the port there."""
@@ -189,9 +193,9 @@ class RemoteSide:
     def is_over(self, name: str) -> bool:
         """Return whether no process has renewed the lease for ten minutes, by the clock there."""
         files = self._files
-        if files is None or self._known is None or process_in(name) is None:
+        if files is None or not re.fullmatch(_SERVER, name):
             return False
-        directory = self._known.run_dir
+        directory = self._facts.run_dir
         with suppress(RemoteFileError):
             lease = files.find(f"{directory}/{name}/{_LEASE}")
             if lease is None:
@@ -230,13 +234,22 @@ class RemoteSide:
     @property
     def _facts(self) -> HostFacts:
         if self._known is None:
-            self._known = gather(self._engine, self._run_dir, self._image or None)
+            self._known = gather(self._engine, self._run_dir, None)
         return self._known
 
     @property
     def _files(self) -> RemoteFiles | None:
         ssh: SshHost | None = self._engine.ssh
         return ssh.files if ssh else None
+
+    def _over_ssh(self, places: Mapping[Path, str]) -> SshPlacement:
+        facts = self._facts
+        return SshPlacement(
+            run_dir=facts.run_dir,
+            places=places,
+            unsent=facts.store,
+            has_sockets=facts.has_sockets,
+        )
 
     @property
     def _ssh_store(self) -> SshStore | None:
@@ -272,15 +285,16 @@ class RemoteSide:
         self._engine.create_volume(volume, {UPLOAD_LABEL: "", OWNER_LABEL: owner})
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
         content = f"{api_key}\n".encode()
-        uid = 0 if self._engine.rootless else self._facts.uid
+        uid = 0 if self._engine.rootless else self._facts.uid  # see `planning.plan`
         archive = tar_of(API_KEY_NAME, iter([content]), size=len(content), uid=uid, mode=0o400)
-        with Workers(self._engine, self._image, (mount,), volume).created() as container:
+        workers = Workers(self._engine, self._image, (mount,), volume, user=f"{uid}:{uid}")
+        with workers.created() as container:
             self._engine.copy_into(container, INSIDE, archive)
 
     def _remove_there(self, name: str) -> None:
-        facts, files = self._known, self._files
-        if facts is None:
+        if not re.fullmatch(_SERVER, name):
             return
+        facts, files = self._facts, self._files
         if not facts.sees_files:
             self._engine.remove_volume(server_volume(name))
         elif files is not None:

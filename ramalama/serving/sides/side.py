@@ -91,10 +91,11 @@ class EngineSide(Protocol):
         """Return the address of such a server for people; nothing is connected."""
         ...
 
-    def settle(self, image: str) -> EngineSide:
-        """Find out how the engine's host is reached, with a container of the local *image*.
+    def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
+        """Find out how the engine's host is reached, and return the side to use from then on.
 
-        Return the side to use from then on.
+        *fetch_image* returns the name of an image that is local to the engine; it is called only if
+        a container is needed to find out.
         """
         ...
 
@@ -177,7 +178,7 @@ class LocalSide:
         """Return the endpoint as it is."""
         return str(planned)
 
-    def settle(self, image: str) -> EngineSide:  # noqa: ARG002
+    def settle(self, fetch_image: Callable[[], str]) -> EngineSide:  # noqa: ARG002
         """Return this: all is known."""
         return self
 

@@ -50,19 +50,26 @@ _FULL = "`ramalama gc --engine-side` frees the models that no server uses"
 
 @frozen()
 class SshPlacement:
-    """The files of a model and of a server on the engine's host; meets `Placement`."""
+    """The files of a model and of a server on the engine's host; meets `Placement`.
+
+    *places* are the paths there of files here; others are shown with their name in *unsent*.
+    """
 
     run_dir: str
     places: Mapping[Path, str]
+    unsent: str
     has_sockets: bool
     published_on: str = LOOPBACK
 
     def model(self, files: Mapping[Path, str], *, relabel: bool) -> tuple[Mount, ...]:
         """Mount the copies, each file by itself."""
         return tuple(
-            BindMount(source=self.places.get(path, str(path)), target=place, relabel=relabel)
+            BindMount(source=self._source(path), target=place, relabel=relabel)
             for path, place in each_file(files)
         )
+
+    def _source(self, path: Path) -> str:
+        return self.places.get(path) or f"{self.unsent}/{path.name}"
 
     def server(
         self, instance: ServerPaths, *, target: str, read_only: bool, relabel: bool

@@ -30,13 +30,15 @@ class Workers:
     """Containers of *image* on *engine* that are no servers.
 
     They have nothing but *mounts*: no network, no capabilities. *label* says what they are for; the
-    next command removes them if this process is killed.
+    next command removes them if this process is killed. *user* gets the files that are copied into
+    them with Podman; Docker keeps the IDs in the archive.
     """
 
     engine: Engine
     image: str
     mounts: tuple[Mount, ...]
     label: str
+    user: str = "0:0"
 
     @contextmanager
     def created(self, command: Sequence[str] = ("true",)) -> Generator[str]:
@@ -50,7 +52,7 @@ class Workers:
                 OWNER_LABEL: ProcessIdentity.of_this_process().format(),
             },
             mounts=self.mounts,
-            user="0:0",
+            user=self.user,
             pids_limit=_PIDS,
             optional_limits=("pids_limit",),
         )

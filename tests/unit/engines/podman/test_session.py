@@ -15,8 +15,7 @@ import pytest
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.podman.engine import PodmanEngine
 from ramalama_engines.podman.logs import LogStream
-from ramalama_engines.podman.session import PodmanAnswer, Request
-from ramalama_engines.podman.session_pool import Sessions
+from ramalama_engines.podman.session import PodmanAnswer, Request, Sessions
 from ramalama_engines.rest.unix_route import UnixRoute
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from ramalama.cli.signals import Signals
 from ramalama.config.options import ServeOptions
 from ramalama.errors import EngineFailure, ModelNotFound
 from ramalama.events import ContainerStarted, EngineConnected
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama_engines import EngineKind
 from ramalama_engines.errors import EngineUnavailable
 from tests.unit.ramalama.serving.servers import ServerFixture

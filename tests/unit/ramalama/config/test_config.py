@@ -10,7 +10,7 @@ import pytest
 
 from ramalama.config.config import Config, config_files
 from ramalama.errors import ConfigError
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel import RuntimeName
 from ramalama_chat.tools.server_address import ToolServerAddress
 from ramalama_engines import EngineKind, PullPolicy

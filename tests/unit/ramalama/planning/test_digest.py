@@ -10,7 +10,8 @@ import pytest
 
 from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.config.options import ServeOptions
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.digest import (
     OTHER_ACCELERATOR,

@@ -32,7 +32,8 @@ from ramalama.events import (
     Notice,
     ServerReady,
 )
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.images import name_of_image
 from ramalama.serving.launch import Launcher

@@ -1,0 +1,254 @@
+"""Files of a host by SFTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import stat
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import asyncssh
+
+from ramalama_engines.errors import EngineUnavailable, RemoteFileError
+from ramalama_engines.route import RemoteFile
+from ramalama_engines.ssh.remove import names_in, remove_tree
+from ramalama_engines.ssh.upload import upload
+from ramalama_values.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from pathlib import Path
+
+    from ramalama_engines.ssh.link import Link
+    from ramalama_engines.ssh.loop_thread import Caller
+
+T = TypeVar("T")
+
+_PATIENCE: Final = 60  # seconds for one request; a busy disk takes its time
+_LONGEST: Final = 300  # characters of what the host says
+_DEEPEST: Final = 100  # directories
+_NEARLY_NOTHING: Final = 1 << 20  # bytes: a file system with less is full
+
+_MISSING: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+_DENIED: Final = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPWriteProtect)
+_FULL: Final = (asyncssh.SFTPNoSpaceOnFilesystem, asyncssh.SFTPQuotaExceeded)
+_LOST: Final = (asyncssh.SFTPNoConnection, asyncssh.SFTPConnectionLost, asyncssh.ConnectionLost)
+
+
+class _Call(Protocol):
+    def __call__(self, work: Callable[[Link, Caller], Coroutine[None, None, T]]) -> T: ...
+
+
+class SshFiles:
+    """The `RemoteFiles` of the host *name*; *call* runs a coroutine with its connection."""
+
+    def __init__(self, name: str, call: _Call) -> None:
+        self._name = name
+        self._call = call
+
+    def home(self) -> str:
+        """Return the user's home directory."""
+        return self._do(lambda sftp: sftp.realpath("."), "the home directory")
+
+    def find(self, path: str) -> RemoteFile | None:
+        """Return what *path* is, without following a link at its end; None if there is nothing."""
+
+        async def find(sftp: asyncssh.SFTPClient) -> RemoteFile | None:
+            with contextlib.suppress(*_MISSING):
+                return _remote_file(await sftp.lstat(path))
+            return None
+
+        return self._do(find, path)
+
+    def names(self, directory: str) -> Sequence[str]:
+        """Return the names in *directory*, without "." and ".."."""
+
+        async def names(sftp: asyncssh.SFTPClient) -> Sequence[str]:
+            return [name async for name, _ in names_in(sftp, directory)]
+
+        return self._do(names, directory)
+
+    def read(self, path: str, *, most: int) -> bytes:
+        """Return the content of a file, at most its first *most* bytes."""
+
+        async def read(sftp: asyncssh.SFTPClient) -> bytes:
+            async with sftp.open(path, asyncssh.FXF_READ, encoding=None) as file:
+                content: Any = await file.read(most, 0)  # bytes, since there is no encoding
+                return bytes(content[:most])
+
+        return self._do(read, path)
+
+    def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
+        """Create the file *path*, which must not exist."""
+        flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
+
+        async def write(sftp: asyncssh.SFTPClient) -> None:
+            attributes = asyncssh.SFTPAttrs(permissions=mode)
+            async with sftp.open(path, flags, attributes, encoding=None) as file:
+                await file.write(content, 0)
+
+        self._do(write, path)
+
+    def upload(
+        self,
+        source: Path,
+        path: str,
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        """Copy the file *source* to *path*; go on with what an earlier call has left there.
+
+        At the end its bytes are on the disk. *on_progress* is called in this thread with the number
+        of bytes that are there so far; an exception raised by it ends the copy, and what is there
+        stays.
+        """
+
+        async def copy(link: Link, caller: Caller) -> None:
+            def tell(done: int) -> None:
+                if on_progress is not None:
+                    caller.tell(lambda: on_progress(done))
+
+            sftp = await self._sftp(link, caller)
+            with self._explained(path):
+                try:
+                    await upload(sftp, source, path, tell)
+                except asyncssh.SFTPFailure:
+                    await _raise_if_full(sftp, path)
+                    raise
+
+        self._call(copy)
+
+    def make_directory(self, path: str, *, mode: int = 0o700) -> None:
+        """Create *path* with its parents; it may exist already."""
+        self._do(lambda sftp: _make_directory(sftp, path, mode), path)
+
+    def rename(self, path: str, target: str) -> None:
+        """Give *path* the name *target*, in place of what has it."""
+
+        async def rename(sftp: asyncssh.SFTPClient) -> None:
+            try:
+                await sftp.posix_rename(path, target)
+            except asyncssh.SFTPOpUnsupported:
+                with contextlib.suppress(*_MISSING):
+                    await sftp.remove(target)
+                await sftp.rename(path, target)
+
+        self._do(rename, path)
+
+    def touch(self, path: str) -> None:
+        """Create the file *path*, or set its time to now by the clock of its host."""
+        flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
+
+        async def touch(sftp: asyncssh.SFTPClient) -> None:
+            attributes = asyncssh.SFTPAttrs(permissions=0o600)
+            async with sftp.open(path, flags, attributes, encoding=None) as file:
+                # ftruncate(2) sets the time, even to the size that the file has.
+                await file.truncate((await file.stat()).size or 0)
+
+        self._do(touch, path)
+
+    def remove(self, path: str) -> None:
+        """Remove a file, or a directory with all its contents; it need not exist."""
+        self._do(lambda sftp: remove_tree(sftp, path), path, patience=None)
+
+    def free_space(self, path: str) -> int | None:
+        """Return the bytes that this user may still write; None if the host does not tell."""
+        return self._do(lambda sftp: _free_space(sftp, path), path)
+
+    def _do(
+        self,
+        work: Callable[[asyncssh.SFTPClient], Coroutine[None, None, T]],
+        path: str,
+        *,
+        patience: float | None = _PATIENCE,
+    ) -> T:
+        async def do(link: Link, caller: Caller) -> T:
+            sftp = await self._sftp(link, caller)
+            with self._explained(path):
+                try:
+                    async with asyncio.timeout(patience):
+                        return await work(sftp)
+                except asyncssh.SFTPFailure:
+                    await _raise_if_full(sftp, path)
+                    raise
+
+        return self._call(do)
+
+    async def _sftp(self, link: Link, caller: Caller) -> asyncssh.SFTPClient:
+        if (sftp := await link.sftp(caller.ask)) is None:
+            msg = f"{self._name}: its ssh service has no SFTP"
+            raise RemoteFileError(msg)
+        return sftp
+
+    @contextlib.contextmanager
+    def _explained(self, path: str) -> Generator[None]:
+        shown = f"{one_line(path)} on {self._name}"
+        try:
+            yield
+        except _LOST as exc:
+            msg = f"ssh to {self._name}: the connection was lost"
+            raise EngineUnavailable(msg, hint="is the host still up?") from exc
+        except _MISSING as exc:
+            msg = f"{shown}: no such file or directory"
+            raise RemoteFileError(msg, missing=True) from exc
+        except _DENIED as exc:
+            msg = f"{shown}: permission denied"
+            raise RemoteFileError(msg, denied=True) from exc
+        except _FULL as exc:
+            msg = f"{shown}: no space left on its disk"
+            raise RemoteFileError(msg, full=True) from exc
+        except (asyncssh.Error, UnicodeError, ValueError) as exc:
+            reason = exc.reason if isinstance(exc, asyncssh.Error) else str(exc)
+            msg = f"{shown}: {one_line(reason, longest=_LONGEST)}"
+            raise RemoteFileError(msg) from exc
+        except TimeoutError as exc:
+            msg = f"{shown}: no answer within {_PATIENCE} seconds"
+            raise EngineUnavailable(msg) from exc
+
+
+def _remote_file(found: asyncssh.SFTPAttrs) -> RemoteFile:
+    mode = found.permissions or 0
+    return RemoteFile(
+        size=found.size or 0,
+        modified=float(found.mtime or 0),
+        uid=-1 if found.uid is None else found.uid,
+        gid=-1 if found.gid is None else found.gid,
+        is_directory=stat.S_ISDIR(mode),
+        is_link=stat.S_ISLNK(mode),
+    )
+
+
+async def _make_directory(sftp: asyncssh.SFTPClient, path: str, mode: int) -> None:
+    """Create a directory, and first those above it that are missing."""
+    missing = [path]
+    while missing:
+        directory = missing[-1]
+        try:
+            await sftp.mkdir(directory, asyncssh.SFTPAttrs(permissions=mode))
+        except _MISSING:
+            above = directory.rstrip("/").rpartition("/")[0]
+            if not above or len(missing) > _DEEPEST:
+                raise
+            missing.append(above)
+            continue
+        except asyncssh.SFTPError:
+            if not await sftp.isdir(directory):
+                raise
+        missing.pop()
+
+
+async def _free_space(sftp: asyncssh.SFTPClient, path: str) -> int | None:
+    try:
+        found = await sftp.statvfs(path)
+    except asyncssh.SFTPOpUnsupported:
+        return None
+    return found.bavail * found.frsize
+
+
+async def _raise_if_full(sftp: asyncssh.SFTPClient, path: str) -> None:
+    """Raise the error that SFTP 3 has no code for, if the disk that *path* is on is full."""
+    with contextlib.suppress(asyncssh.Error):
+        space = await _free_space(sftp, path.rpartition("/")[0] or "/")
+        if space is not None and space < _NEARLY_NOTHING:
+            msg = "no space left"
+            raise asyncssh.SFTPNoSpaceOnFilesystem(msg)
