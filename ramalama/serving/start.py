@@ -12,8 +12,8 @@ from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
-from ramalama.planning.plan import make_plan, with_digest
 from ramalama.planning.memory.fit import model_memory
+from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
     capacity_of,
