@@ -206,8 +206,9 @@ class Cli:
     def leftovers(self) -> list[str]:
         """List what dead commands have left: containers, sockets, keys, directories."""
         left = [one["Name"] for one in self.containers() if _is_left(_lease(one))]
-        files = self.run_dir.rglob("*")
-        return [*left, *(str(path) for path in files if not path.name.startswith(_KNOWLEDGE))]
+        found = (path.relative_to(self.run_dir) for path in self.run_dir.rglob("*"))
+        files = [str(path) for path in found if not path.parts[0].startswith(_KNOWLEDGE)]
+        return [*left, *files]
 
     def remove_leftovers(self) -> None:
         """Remove them, so that one test that fails does not fail the others."""

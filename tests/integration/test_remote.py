@@ -132,8 +132,11 @@ def test_a_server_of_another_host_is_removed_when_its_lease_is_over(
 ) -> None:
     elsewhere = (program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child")
     words = far.own.command(*elsewhere, RAMALAMA, "run", *ENDLESS, far_model, "Count!")
+    run_dir = far.home / "elsewhere"  # the other host has its own
+    run_dir.mkdir(mode=0o700)
+    env = {**far.env, "XDG_RUNTIME_DIR": str(run_dir)}
     with subprocess.Popen(
-        words, env=far.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        words, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.stdout is not None
         process.stdout.read(1)
