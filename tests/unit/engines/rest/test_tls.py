@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from tests.lab.certificates import Certificate
 
 ANSWER = f"HTTP/1.1 {DOCKER_ANSWER}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK".encode()
+ISSUED: dict[str, Callable[[Authority, Authority], Certificate]] = {
+    "expired": lambda own, _: own.issue("expired", expired=True),
+    "another name": lambda own, _: own.issue("name", hosts=["gpu"]),
+    "another address": lambda own, _: own.issue("address", hosts=["10.0.0.1"]),
+    "another authority": lambda _, other: other.issue("other"),
+}
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 
 
@@ -144,24 +150,23 @@ def test_both_adapters_ask_the_host_of_the_address(server: Certificate, files: T
 
 @pytest.mark.parametrize("version", [V12, V13])
 @pytest.mark.parametrize(
-    ("issue", "message"),
+    ("wrong", "message"),
     [
-        (lambda own, _: own.issue("engine-expired", expired=True), "of the engine has expired"),
-        (lambda own, _: own.issue("engine-gpu", hosts=["gpu"]), "is not for 127.0.0.1"),
-        (lambda own, _: own.issue("engine-ip", hosts=["10.0.0.1"]), "is not for 127.0.0.1"),
-        (lambda _, other: other.issue("engine"), "ca.crt has no authority that has signed"),
+        ("expired", "of the engine has expired"),
+        ("another name", "is not for 127.0.0.1"),
+        ("another address", "is not for 127.0.0.1"),
+        ("another authority", "ca.crt has no authority that has signed"),
     ],
-    ids=["expired", "another name", "another address", "another authority"],
 )
 def test_an_engine_whose_certificate_is_wrong_is_refused(  # noqa: PLR0913, PLR0917
     authority: Authority,
     stranger: Authority,
     files: TlsFiles,
     version: ssl.TLSVersion,
-    issue: Callable[[Authority, Authority], Certificate],
+    wrong: str,
     message: str,
 ) -> None:
-    with serving(issue(authority, stranger), version=version) as at:
+    with serving(ISSUED[wrong](authority, stranger), version=version) as at:
         assert message in refusal(at.port, files)
 
         assert at.asked == []
@@ -186,22 +191,21 @@ def test_a_certificate_that_is_not_verified_is_a_warning(
 
 @pytest.mark.parametrize("version", [V12, V13])
 @pytest.mark.parametrize(
-    ("issue", "message"),
+    ("wrong", "message"),
     [
-        (lambda own, _: own.issue("late", expired=True), "late.crt: it has expired"),
-        (lambda _, other: other.issue("user"), "user.crt: it does not know who has signed it"),
+        ("expired", "expired.crt: it has expired"),
+        ("another authority", "other.crt: it does not know who has signed it"),
     ],
-    ids=["expired", "another authority"],
 )
 def test_a_user_whose_certificate_is_refused_is_told_its_file(  # noqa: PLR0913, PLR0917
     authority: Authority,
     stranger: Authority,
     server: Certificate,
     version: ssl.TLSVersion,
-    issue: Callable[[Authority, Authority], Certificate],
+    wrong: str,
     message: str,
 ) -> None:
-    user = issue(authority, stranger)
+    user = ISSUED[wrong](authority, stranger)
     mine = TlsFiles(ca=authority.ca_file, cert=user.certificate, key=user.key)
 
     with serving(server, user_ca=authority.ca_file, version=version) as at:
