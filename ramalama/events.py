@@ -69,16 +69,6 @@ class Notice:
     message: str
 
 
-StartEvent = (
-    EngineConnected
-    | ImagePulling
-    | ImageReady
-    | ContainerCreated
-    | ContainerStarted
-    | ServerReady
-    | Notice
-)
-
 Event: TypeAlias = "DownloadEvent | StartEvent"
 
 EventHook: TypeAlias = "Callable[[Event], None]"
@@ -152,10 +142,10 @@ class ModelReady:
 
 @frozen(kw_only=False)
 class UploadPlanned:
-    """The files that the registry does not have yet are known, before the upload begins.
+    """The files that are not there yet are known, before the upload begins.
 
     Attributes:
-        target: the reference in the registry, as text.
+        target: the reference in the registry, or the host of the engine, as text.
         files: number of files that will be sent.
         size: bytes of all files of the model.
         missing: bytes that will be sent.
@@ -184,6 +174,18 @@ class UploadRetrying:
     reason: str
     seconds: float
 
+
+StartEvent = (
+    EngineConnected
+    | ImagePulling
+    | ImageReady
+    | ContainerCreated
+    | ContainerStarted
+    | ServerReady
+    | Notice
+    | UploadPlanned
+    | UploadProgress
+)
 
 DownloadEvent = (
     DownloadPlanned | DownloadProgress | DownloadWaiting | DownloadRetrying | FileReady | ModelReady

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from ramalama_engines.discovery.candidates import candidates
+from ramalama_engines.discovery.connection import open_route
 from ramalama_engines.discovery.identify import identify
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
@@ -20,13 +21,16 @@ from ramalama_engines.user import InvokingUser
 user = InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
 wanted = os.environ.get("RAMALAMA_CONTAINER_ENGINE")
 try:
-    tried = candidates(user, kind=EngineKind(wanted) if wanted else None)
+    tried = [*candidates(user, kind=EngineKind(wanted) if wanted else None)]
 except (EngineUnavailable, ValueError) as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(2)
 for candidate in tried:
+    if candidate.refusal:
+        sys.stderr.write(f"{candidate.url}: {candidate.refusal}\n")
+        continue
     try:
-        identify(candidate.url)
+        identify(open_route(candidate.address))
     except EngineUnavailable as error:
         sys.stderr.write(f"{candidate.url}: {error}\n")
     else:

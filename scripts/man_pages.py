@@ -18,8 +18,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import load_command
+from ramalama.cli.dispatch import VERBS, load_command
 from ramalama.cli.invocation import parser
 from ramalama.config.option_table import SETTINGS
 from ramalama.config.value_types import Word

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ramalama_chat.output.color import ColorMode, default_prefix, use_color
     from ramalama_chat.repl.repl import Repl
     from ramalama_chat.session.conversation import Conversation, Exchange
+    from ramalama_chat.session.ending import Usage
     from ramalama_chat.session.session import ChatSession
-    from ramalama_chat.session.usage import Usage
     from ramalama_chat.text import ControlFilter
 
 __all__ = [
@@ -75,7 +75,7 @@ _HOMES = {
     "Repl": "repl.repl",
     "TcpEndpoint": "client.endpoint",
     "UnixEndpoint": "client.endpoint",
-    "Usage": "session.usage",
+    "Usage": "session.ending",
     "default_prefix": "output.color",
     "open_async_client": "client.client",
     "open_client": "client.client",

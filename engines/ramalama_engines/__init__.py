@@ -8,13 +8,15 @@ Importing this package loads almost nothing: a name's module is loaded when the 
 # Type checkers know this name; importing `typing` would take time that not every caller needs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ramalama_engines.discovery.candidates import Candidate, candidates
+    from ramalama_engines.address import EngineAddress, TlsFiles
+    from ramalama_engines.discovery.candidates import candidates
     from ramalama_engines.discovery.connection import (
         Connection,
         EngineChoice,
         connect,
         open_engine,
     )
+    from ramalama_engines.discovery.locate import Candidate, EngineLocation
     from ramalama_engines.discovery.remedy import how_to_start
     from ramalama_engines.engine import Engine
     from ramalama_engines.errors import (
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import (
         BindMount,
         CdiDevice,
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         ContainerStatus,
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
         RegistryAuth,
         TmpfsMount,
         Ulimit,
+        Volume,
+        VolumeMount,
         parse_device,
     )
     from ramalama_engines.user import InvokingUser
@@ -61,6 +66,7 @@ __all__ = [
     "CdiDevice",
     "Connection",
     "ContainerConflict",
+    "ContainerFile",
     "ContainerNotFound",
     "ContainerSpec",
     "ContainerStartError",
@@ -69,10 +75,12 @@ __all__ = [
     "Device",
     "DeviceNotFound",
     "Engine",
+    "EngineAddress",
     "EngineChoice",
     "EngineError",
     "EngineInfo",
     "EngineKind",
+    "EngineLocation",
     "EngineUnavailable",
     "FoundAuth",
     "HostDevice",
@@ -89,10 +97,13 @@ __all__ = [
     "PullPolicy",
     "PullProgress",
     "RegistryAuth",
+    "TlsFiles",
     "TmpfsMount",
     "Ulimit",
     "UnknownRuntime",
     "UnsupportedOption",
+    "Volume",
+    "VolumeMount",
     "candidates",
     "connect",
     "ensure_image",
@@ -105,16 +116,18 @@ __all__ = [
 
 _VALUES = "spec"
 _HOMES = {
-    "Candidate": "discovery.candidates",
+    "Candidate": "discovery.locate",
     "Connection": "discovery.connection",
     "ContainerConflict": "errors",
     "ContainerNotFound": "errors",
     "ContainerStartError": "errors",
     "DeviceNotFound": "errors",
     "Engine": "engine",
+    "EngineAddress": "address",
     "EngineChoice": "discovery.connection",
     "EngineError": "errors",
     "EngineKind": "kinds",
+    "EngineLocation": "discovery.locate",
     "EngineUnavailable": "errors",
     "FoundAuth": "registry_auth.choose",
     "ImageBuildError": "errors",
@@ -124,6 +137,7 @@ _HOMES = {
     "ImageReference": "image_reference",
     "ProgramNotFound": "errors",
     "PullPolicy": "kinds",
+    "TlsFiles": "address",
     "UnknownRuntime": "errors",
     "UnsupportedOption": "errors",
     "InvokingUser": "user",

@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama_engines.image_summary import ImageSummary
     from ramalama_engines.kinds import EngineKind
+    from ramalama_engines.route import SshHost
     from ramalama_engines.spec import (
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         EngineInfo,
         LocalImage,
         PullProgress,
         RegistryAuth,
+        Volume,
     )
 
 
@@ -37,6 +40,11 @@ class Engine(Protocol):
     @property
     def url(self) -> str:
         """The engine's address, such as ``unix:///run/podman/podman.sock``; needs no request."""
+        ...
+
+    @property
+    def ssh(self) -> SshHost | None:
+        """The engine's host, if it is reached over ssh; needs no request."""
         ...
 
     @property
@@ -153,6 +161,60 @@ class Engine(Protocol):
 
     def remove(self, container: str, *, force: bool = False) -> None:
         """Remove the container and its anonymous volumes, if it exists; *force* kills it first."""
+        ...
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create the volume *name*; if it exists, it stays as it is, with its own labels.
+
+        Raises:
+            UnsupportedOption: *name* is not a valid name.
+        """
+        ...
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[Volume]:
+        """Return the volumes that have all *labels*; "" matches any value."""
+        ...
+
+    def remove_volume(self, name: str) -> None:
+        """Remove the volume *name* with its files; it need not exist.
+
+        Raises:
+            ContainerConflict: a container uses it, running or not.
+        """
+        ...
+
+    def copy_into(self, container: str, directory: str, archive: Iterable[bytes]) -> None:
+        """Extract a tar *archive* into a *directory* of a container, which need not be running.
+
+        The archive is sent as it is read, in constant memory. Mount a volume at *directory* that is
+        not read-only: Docker refuses what is read-only, and Podman writes there all the same. If
+        the call ends early, by an exception of *archive*,
+        `close` or a lost connection, a file that was being written stays: `find_in` finds it, with
+        a smaller size. Both engines do that, so compare sizes.
+
+        Raises:
+            ContainerNotFound: there is no such container.
+            EngineError: it has no such directory, or the engine cannot write there.
+        """
+        ...
+
+    def find_in(self, container: str, path: str) -> ContainerFile | None:
+        """Return what *path* is in a container, which need not be running; None if it is missing.
+
+        Bind mounts and volumes are seen, even before the first start.
+
+        Raises:
+            ContainerNotFound: there is no such container.
+        """
+        ...
+
+    def read_from(self, container: str, path: str, *, most: int) -> bytes:
+        """Return the content of a regular file of a container, at most its first *most* bytes.
+
+        Raises:
+            ContainerNotFound: there is no such container.
+            EngineError: it has no such file, or that is not a regular file.
+        """
         ...
 
     def close(self) -> None:

@@ -114,7 +114,19 @@ class TmpfsMount:
     executable: bool = False
 
 
-Mount = BindMount | TmpfsMount
+@frozen()
+class VolumeMount:
+    """A named volume of the engine, which creates it if there is none of that name.
+
+    What the image has at *target* is not copied into the volume.
+    """
+
+    name: str
+    target: str
+    read_only: bool = True
+
+
+Mount = BindMount | TmpfsMount | VolumeMount
 
 
 @frozen()
@@ -230,6 +242,24 @@ class ContainerState:
 
 
 @frozen()
+class Volume:
+    """A named volume; *created* is None if the engine does not say when it was."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    created: datetime | None = None
+
+
+@frozen()
+class ContainerFile:
+    """A file in a container; *size* in bytes, *mode* has the permissions as in chmod(2)."""
+
+    size: int
+    mode: int
+    is_directory: bool
+
+
+@frozen()
 class LocalImage:
     """An image in the engine's local storage, with the needed parts of its configuration.
 
@@ -270,6 +300,12 @@ class EngineInfo:
 
     Attributes:
         url: the address where it answered.
+        id: the ID that the engine gave itself; if it has none, one that is made of the name of its
+            host and the path of its storage.
+        host: the name of its host.
+        cpus: the number of its host's processors; 0 if it does not say.
+        memory: the bytes of its host's memory; 0 if it does not say.
+        kernel: the release of the kernel that runs the containers, as in uname(2).
         oci_runtimes: names that a container may request (podman reports only its default).
         selinux: whether the engine separates containers with SELinux.
         limits_memory: whether the engine can limit the memory of a container.
@@ -288,6 +324,11 @@ class EngineInfo:
     oci_runtimes: tuple[str, ...]
     selinux: bool
     cgroup_version: int
+    id: str = ""
+    host: str = ""
+    cpus: int = 0
+    memory: int = 0
+    kernel: str = ""
     limits_memory: bool = True
     cdi: bool | None = None
     cdi_devices: tuple[str, ...] = ()

@@ -13,10 +13,12 @@ from ramalama.errors import engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
 from ramalama.serving.accelerator import capacity_of, detect_on, required
-from ramalama.serving.cleanup import remove_orphaned, remove_shared
+from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
+from ramalama.serving.sides.find import side_of
+from ramalama.serving.sides.side import HERE
 from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
@@ -37,8 +39,11 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
+    from ramalama_engines.discovery.connection import Attempt
+    from ramalama_engines.discovery.podman_machine import PodmanMachine
 
 _log = logging.getLogger("ramalama")
 
@@ -72,7 +77,7 @@ class Ramalama:
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
         self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
-        self._engines = EngineProvider(self.config, self.user, engine)
+        self._engines = EngineProvider(self.config, self.user, engine, run_dir=self.run_dir)
         self._starter = ServerStarter(
             config=self.config,
             user=self.user,
@@ -91,9 +96,31 @@ class Ramalama:
         return self._engines.connect()
 
     @property
+    def remote_engine(self) -> str | None:
+        """The address of the engine if the settings name one on another host; nothing is asked.
+
+        None after `connect`.
+
+        Raises:
+            EngineFailure: the settings of the engines cannot be read.
+        """
+        remote = self._engines.remote()
+        return None if remote is None else remote.url
+
+    @property
     def engine_source(self) -> str:
         """Why this engine was chosen; valid after `connect`."""
         return self._engines.source
+
+    @property
+    def machine(self) -> PodmanMachine | None:
+        """The virtual machine of podman in which the engine runs; valid after `connect`."""
+        return self._engines.machine
+
+    @property
+    def engine_attempts(self) -> Sequence[Attempt]:
+        """What `connect` has tried, in this order, up to the engine that it has found."""
+        return self._engines.attempts
 
     def detect(self) -> Detection:
         """Detect the accelerators of this host."""
@@ -101,7 +128,7 @@ class Ramalama:
 
     def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
         """Return how much memory a model can use on this host, if it is served with *options*."""
-        return capacity_of(self._host, options)
+        return capacity_of(HERE, self._host, options)
 
     def start(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> ModelServer:
         """Start a server and wait until it answers; the caller must close it.
@@ -208,7 +235,10 @@ class Ramalama:
 
         with engine_errors():
             found = locate(self.connect(), state, self.run_dir)
-        return None if found is None else str(found.endpoint)
+            if found is None:
+                return None
+            side = side_of(self.connect(), self.run_dir)
+        return side.describe(found.endpoint, found.directory)
 
     def stop(self, name: str) -> None:
         """Stop a model server and remove its container, even if other processes use it.
@@ -224,6 +254,8 @@ class Ramalama:
             self.connect().remove(state.id, force=True)
             if directory is not None:
                 remove_shared(self.connect(), directory)
+            else:
+                remove_files(self.connect(), state, self.run_dir)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """Yield a model server's log line by line; see `Engine.logs`."""
@@ -234,6 +266,31 @@ class Ramalama:
     def remove_orphans(self) -> int:
         """Remove containers left behind by processes that have ended, and return their number."""
         return remove_orphaned(self.connect(), self.run_dir)
+
+    def copies(self) -> Sequence[ModelCopy]:
+        """Return the copies of models on the engine's host; none if that is this one.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        with engine_errors():
+            return side_of(self.connect(), self.run_dir).copies()
+
+    def remove_copies(self, *, dry_run: bool = False) -> Sequence[ModelCopy]:
+        """Remove the `copies` that no server uses, and return them; with *dry_run*, remove none.
+
+        Raises:
+            EngineFailure: no engine answers, or its host does not.
+        """
+        from ramalama.serving.sides.copies import unused_copies  # noqa: PLC0415 (rarely used)
+
+        engine = self.connect()
+        with engine_errors():
+            side = side_of(engine, self.run_dir)
+            unused = unused_copies(engine, side.copies())
+            for copy in () if dry_run else unused:
+                side.remove_copy(copy)
+            return unused
 
     def close(self) -> None:
         """Close the connections to engines."""
@@ -256,7 +313,8 @@ class Ramalama:
     def detect_for(self, options: ServeOptions) -> Detection:
         """Detect the accelerators for a server with *options* on this engine."""
         with engine_errors():
-            return detect_on(self.connect(), self._host, options)
+            side = side_of(self.connect(), self.run_dir)
+            return detect_on(self.connect(), side.accelerated(self._host), options)
 
 
 def _settings_of(user: InvokingUser) -> Config:

@@ -17,8 +17,7 @@ import argcomplete
 from argcomplete.completers import BaseCompleter
 from argcomplete.lexers import split_line
 
-from ramalama.cli.commands_table import VERBS, find_verb
-from ramalama.cli.dispatch import load_command, split_words
+from ramalama.cli.dispatch import VERBS, find_verb, load_command, split_words
 from ramalama.cli.invocation import GlobalArguments, invoke, parser
 from ramalama.errors import RamalamaError
 from ramalama_chat.repl.path_completion import continue_path
@@ -70,6 +69,8 @@ class _Candidates(BaseCompleter):
         match action.metavar:
             case "NAME" if parser.prog in _OF_SERVERS:
                 return _servers(parsed_args)
+            case "CONNECTION":
+                return _connections()
             case "COMMAND":
                 return {name: verb.summary for name, verb in VERBS.items()}
             case "MODEL" | "SOURCE" if not re.match(_PATH, prefix):
@@ -86,6 +87,19 @@ def _servers(arguments: argparse.Namespace) -> Iterator[str]:
     # Completion shows no errors; the command will show them.
     with suppress(RamalamaError), invoke(words).ramalama() as ramalama:
         yield from [state.name for state in ramalama.servers()]
+
+
+def _connections() -> Iterable[str]:
+    from ramalama_engines.discovery.podman_connections import (  # noqa: PLC0415 (only here)
+        read_connections,
+    )
+    from ramalama_engines.errors import EngineUnavailable  # noqa: PLC0415 (likewise)
+    from ramalama_engines.user import InvokingUser  # noqa: PLC0415 (likewise)
+
+    with suppress(EngineUnavailable, RuntimeError):  # see above
+        user = InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
+        return sorted(read_connections(user).connections)
+    return ()
 
 
 def _models(typed: str, arguments: argparse.Namespace) -> Iterator[str]:

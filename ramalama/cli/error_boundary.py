@@ -1,4 +1,7 @@
-"""Turn the errors of a command into one line on stderr and an exit code."""
+"""Turn the errors of a command into one line on stderr and an exit code.
+
+An error of the clean-up is only a warning: the outcome of the command counts.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from ramalama.cli.early_interrupt import CtrlCRaises
+from ramalama.cli import CtrlCRaises
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
 from ramalama.cli.output.terminal import print_error, quote_log
 from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
@@ -16,8 +19,13 @@ from ramalama_chat.errors import ChatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from _typeshed import ReadableBuffer
+
+    from ramalama.cli.signals import Signals
+    from ramalama.serving.server import ModelServer
 
 
 def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
@@ -46,6 +54,33 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
         if debug:
             _show_traceback()
         return report_os_error(exc)
+
+
+class Serving:
+    """Serves for the length of a block; a warning says if the server could not be removed.
+
+    The block ends as without that error: an answer that was complete is a success. If the removal
+    takes long, *signals* tells the user.
+    """
+
+    def __init__(self, server: AbstractContextManager[ModelServer], signals: Signals) -> None:
+        self._server = server
+        self._signals = signals
+
+    def __enter__(self) -> ModelServer:
+        return self._server.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._signals.expect_end()
+        try:
+            self._server.__exit__(kind, exc, traceback)
+        except EngineFailure as failure:
+            print_error(f"Warning: {failure}; the next command removes the container")
 
 
 def report_os_error(exc: OSError) -> int:

@@ -1,4 +1,7 @@
-"""What all commands share: the user, the settings and the global options."""
+"""What all commands share: the parser with the global options, and the user and the settings.
+
+Options of the table become arguments of a parser here.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,31 @@ import argparse
 import os
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from ramalama.cli.arguments import add_group
 from ramalama.cli.output.terminal import print_error
-from ramalama.config.config import Config, config_files
 from ramalama.config.option_spec import Group
-from ramalama.events import Notice, ignore
-from ramalama_engines.user import InvokingUser
+from ramalama.config.option_table import OPTIONS
+from ramalama.errors import OptionRefused
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from _typeshed import SupportsWrite
 
     from ramalama.api.client import Ramalama
+    from ramalama.config.config import Config
+    from ramalama.config.option_spec import OptionSpec
     from ramalama.models.library import Models
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines import EngineKind
+    from ramalama_engines.user import InvokingUser
+
+    # argparse gives what `add_argument_group` returns no public name.
+    ArgumentGroup = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
 
 _USAGE = 2
 _COLUMNS = 80
@@ -39,6 +46,8 @@ class GlobalArguments(argparse.Namespace):
     quiet: bool
     dryrun: bool
     engine: EngineKind | None
+    engine_url: str | None
+    connection: str | None
     store: str | None
 
 
@@ -70,10 +79,15 @@ class Invocation:
         Raises:
             InvalidReference: *text* is not valid.
         """
+        from ramalama.events import ignore  # noqa: PLC0415 (not for the help)
+
         return models.resolve(text, on_event=ignore if self.quiet else _warn)
 
 
 def _warn(event: object) -> None:
+
+    from ramalama.events import Notice  # noqa: PLC0415 (see above)
+
     if isinstance(event, Notice):
         print_error(f"Warning: {event.message}")
 
@@ -137,19 +151,39 @@ def invoke(arguments: GlobalArguments) -> Invocation:
 
     Raises:
         ConfigError: a configuration file or an environment variable is invalid.
+        OptionRefused: two options contradict each other.
     """
+    from ramalama.config.config import Config, config_files  # noqa: PLC0415 (not for the help)
+    from ramalama_engines.user import InvokingUser  # noqa: PLC0415 (see above)
+
     user = InvokingUser(env=os.environ, home=_home(), uid=os.getuid())
     config = Config.load(user.env, config_files(user.env, user.home))
-    if arguments.engine is not None:
-        sources = {**config.sources, "engine": "--engine"}
-        config = replace(config, engine=arguments.engine, sources=sources)
-    if arguments.store is not None:
-        sources = {**config.sources, "store": "--store"}
-        config = replace(config, store=_absolute(arguments.store), sources=sources)
+    config = _with_options(config, arguments)
     if not arguments.quiet:
         for warning in config.warnings:
             print_error(f"Warning: {warning}")
     return Invocation(config=config, user=user, quiet=arguments.quiet)
+
+
+def _with_options(config: Config, arguments: GlobalArguments) -> Config:
+    """Return *config* with what the command line says instead.
+
+    Raises:
+        OptionRefused: two options contradict each other.
+    """
+    if arguments.engine_url is not None and arguments.connection is not None:
+        msg = "--engine-url and --connection both say where the engine is"
+        raise OptionRefused(msg, hint="use one of them")
+    given: dict[str, object] = {
+        "engine": arguments.engine,
+        "engine_url": arguments.engine_url,
+        "connection": arguments.connection,
+        "store": None if arguments.store is None else _absolute(arguments.store),
+    }
+    from ramalama.config.config import with_changes  # noqa: PLC0415 (not for the help)
+
+    changes = {key: value for key, value in given.items() if value is not None}
+    return with_changes(config, changes, {key: OPTIONS[key].flags[-1] for key in changes})
 
 
 def _absolute(store: str) -> str:
@@ -172,3 +206,56 @@ def ensure_no_dryrun(arguments: GlobalArguments, words: Sequence[str]) -> bool:
     if arguments.dryrun:
         print_error(f"would do: ramalama {' '.join(words)}")
     return arguments.dryrun
+
+
+T = TypeVar("T")
+
+
+def add_group(target: argparse.ArgumentParser | ArgumentGroup, group: Group) -> None:
+    """Add all options of a group, in the order of the table."""
+    for spec in OPTIONS.values():
+        if group in spec.groups and spec.flags:
+            add_option(target, spec)
+
+
+def add_option(
+    target: argparse.ArgumentParser | ArgumentGroup, spec: OptionSpec, *, words: str = ""
+) -> None:
+    """Add one option; *words* is the help of a command where the option means something else.
+
+    What was not given is None, so that a setting can decide; [] where it may be repeated.
+    """
+    words = (words or spec.help_with_default).replace("%", "%%")
+    if spec.is_switch:
+        target.add_argument(*spec.flags, action="store_const", const=True, help=words)
+    elif spec.each is not None:
+        target.add_argument(
+            *spec.flags,
+            type=typed(spec.each),
+            action="append",
+            default=[],
+            metavar=spec.shown_value,
+            help=words,
+        )
+    else:
+        read = typed(spec.type.read, is_secret=spec.is_secret)
+        target.add_argument(*spec.flags, type=read, metavar=spec.shown_value, help=words)
+
+
+def typed(read: Callable[[str], T], *, is_secret: bool = False) -> Callable[[str], T]:
+    """Make a reader's ValueError argparse's own, so that its words reach the user.
+
+    A reader that names the text makes a whole sentence; others only say what they expected. With
+    *is_secret*, the message does not show the text.
+    """
+
+    def convert(text: str) -> T:
+        try:
+            return read(text)
+        except ValueError as exc:
+            words = str(exc)
+            shown = "this" if is_secret else repr(text)
+            msg = words if repr(text) in words else f"{shown} is not {words}"
+            raise argparse.ArgumentTypeError(msg) from (None if is_secret else exc)
+
+    return convert

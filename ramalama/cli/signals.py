@@ -40,11 +40,14 @@ import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from ramalama.events import EngineConnected
 from ramalama_chat.errors import KeepAliveExpired
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import FrameType
+
+    from ramalama.events import Event
 
 _TERMINATING = (signal.SIGTERM, signal.SIGHUP)
 _SIGNAL_BASE = 128
@@ -109,6 +112,11 @@ class Signals:
             self._due = None
         self._tell_at, self._may_exit = None, False
         self._listen()
+
+    def note_engine(self, event: Event) -> None:
+        """Note which engine a clean-up that takes long waits for."""
+        if isinstance(event, EngineConnected):
+            self.waits_for = f"{event.kind} to remove the container"
 
     def expect_end(self) -> None:
         """Expect the command to end soon; otherwise tell the user what it waits for."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, cast
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen
@@ -39,6 +39,7 @@ _NEARNESS = 0.8  # of 1, without the prefix
 _FILE_VARIABLE = "RAMALAMA_CONFIG"
 _LONGEST_FILE = 64 * 1024  # characters; the time of the TOML parser grows with their square
 _ENVIRONMENT = "the environment"
+_LOCATIONS = ("engine_url", "connection")  # two ways to say where the engine is
 
 # Keys of upstream's files that this version does not use (yet): they cause no warning.
 _FOREIGN = frozenset(
@@ -57,6 +58,8 @@ class Config:
 
     Attributes:
         engine: "podman" or "docker"; None takes the first that answers.
+        engine_url: address of the engine; None, and no connection, looks for one.
+        connection: name of the connection of podman that leads to the engine.
         image: for every accelerator; None takes the image of the accelerator.
         images: for each accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
             `ramalama_accel.default_image`.
@@ -72,6 +75,8 @@ class Config:
     """
 
     engine: EngineKind | None = None
+    engine_url: str | None = None
+    connection: str | None = None
     image: str | None = None
     images: Mapping[str, str] = field(default_factory=dict[str, str])
     runtime: RuntimeName = RuntimeName.LLAMA_CPP
@@ -95,6 +100,23 @@ class Config:
     color: str = "auto"
     sources: Mapping[str, str] = field(default_factory=dict[str, str])
     warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check where the engine is, so that no password is in a `Config`.
+
+        Raises:
+            ConfigError: *engine_url* is not valid, or there is a *connection* as well.
+        """
+        if self.engine_url is None:
+            return
+        try:
+            SETTINGS["engine_url"].type.read(self.engine_url)
+        except ValueError as exc:
+            msg = f"engine_url is not {exc}"
+            raise ConfigError(msg) from None
+        if self.connection is not None:
+            msg = "engine_url and connection both say where the engine is"
+            raise ConfigError(msg, hint="set one of them")
 
     @classmethod
     def load(
@@ -140,6 +162,31 @@ class Config:
     def source(self, key: str) -> str:
         """Return where the setting *key* comes from."""
         return self.sources.get(key, DEFAULT)
+
+
+def with_changes(
+    config: Config,
+    changes: Mapping[str, object],
+    sources: Mapping[str, str],
+    *,
+    warnings: Iterable[str] = (),
+) -> Config:
+    """Return *config* with other values, each with the source that *sources* has for its key.
+
+    A new place of the engine replaces one that is set in the other way.
+    """
+    changes = dict(changes)
+    kept = dict(config.sources)
+    if any(changes.get(key) is not None for key in _LOCATIONS):
+        for key in _LOCATIONS:
+            changes.setdefault(key, None)
+            kept.pop(key, None)
+    return replace(
+        config,
+        **changes,  # type: ignore[arg-type]  # SETTINGS gives each field its own type
+        sources={**kept, **sources},
+        warnings=(*config.warnings, *warnings),
+    )
 
 
 def resolve_env(items: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
@@ -217,17 +264,16 @@ def _with_settings(config: Config, settings: Mapping[str, object], source: str) 
             except ValueError as exc:
                 shown = "" if SETTINGS[key].is_secret else f" {show(value)}, which is"
                 msg = f"{_where(source, key)} is{shown} not {exc}"
-                raise ConfigError(msg) from exc
+                raise ConfigError(msg) from (None if SETTINGS[key].is_secret else exc)
         elif key not in _FOREIGN:
             warnings.append(_unknown(key, source))
     if "mcp" in changes:  # the servers of all files are merged, by name
         changes["mcp"] = {**config.mcp, **cast("Mapping[str, object]", changes["mcp"])}
-    return replace(
-        config,
-        **changes,  # type: ignore[arg-type]  # SETTINGS gives each field its own type
-        sources={**config.sources, **{key: _where(source, key) for key in changes}},
-        warnings=(*config.warnings, *warnings),
-    )
+    sources = {key: _where(source, key) for key in changes}
+    if len(sources.keys() & _LOCATIONS) == len(_LOCATIONS):
+        msg = f"{' and '.join(sources[key] for key in _LOCATIONS)} both say where the engine is"
+        raise ConfigError(msg, hint="set one of them")
+    return with_changes(config, changes, sources, warnings=warnings)
 
 
 def _outside(name: str, text: str, file: Path) -> str:

@@ -24,7 +24,7 @@ from ramalama.config.value_types import (
     Word,
     Words,
 )
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 
@@ -321,6 +321,34 @@ _OTHER = (
         key="engine",
         variables=("RAMALAMA_CONTAINER_ENGINE",),
         example='"podman"',
+    ),
+    OptionSpec(
+        field="engine_url",
+        type=Parsed(parsers.parse_engine_url, "the address of an engine"),
+        help="address of the container engine: unix://PATH, ssh://[USER@]HOST[:PORT][/PATH] or "
+        "tcp://HOST[:PORT]",
+        default_text="what the settings of podman and docker name, else the known sockets",
+        groups=(Group.GLOBAL,),
+        flags=("--engine-url",),
+        metavar="URL",
+        key="engine_url",
+        page_help="address of the container engine: `unix://PATH`, "
+        "`ssh://[USER@]HOST[:PORT][/PATH]` or `tcp://HOST[:PORT]`. It must not contain a password",
+        example='"ssh://me@gpu.example.org/run/user/1000/podman/podman.sock"',
+        is_secret=True,  # a password that must not be in it
+    ),
+    OptionSpec(
+        field="connection",
+        type=Text(),
+        help="connection of podman that leads to the engine, see podman-system-connection(1)",
+        default_text="as for --engine-url",
+        groups=(Group.GLOBAL,),
+        flags=("--connection",),
+        metavar="CONNECTION",
+        key="connection",
+        page_help="name of the connection of podman that leads to the engine, see "
+        "podman-system-connection(1). It replaces an `engine_url` of an earlier file",
+        example='"gpu"',
     ),
     OptionSpec(
         field="store",

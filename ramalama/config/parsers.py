@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.config.value_types import Text
-from ramalama.models.reference.reference import Scheme, parse_transport
+from ramalama.models.reference.scheme import Scheme, parse_transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,6 +74,19 @@ def parse_scheme(value: object) -> Scheme:
 def parse_path(value: object) -> Path:
     """Parse the path of a file."""
     return Path(str(value))
+
+
+def parse_engine_url(value: object) -> str:
+    """Check the URL of a container engine; the message does not contain it."""
+    from ramalama_engines.address import parse_url  # noqa: PLC0415 (few set it)
+
+    text = _TEXT.read(value)
+    try:
+        parse_url(text)
+    except ValueError as exc:
+        msg = f"the address of an engine: {exc}"
+        raise ValueError(msg) from None
+    return text
 
 
 def parse_device(value: object) -> Device | None:

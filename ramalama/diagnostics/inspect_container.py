@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.planning.mounts import cover_volumes
 from ramalama.serving.container import ServerContainer
+from ramalama.serving.sides.find import side_of
 from ramalama_engines.errors import ContainerStartError, EngineError
 from ramalama_engines.spec import TmpfsMount
 
@@ -121,12 +122,13 @@ def look(
         memory_limit=_MEMORY_LIMIT,
         optional_limits=("pids_limit", "memory_limit"),
     )
+    side = side_of(engine, directory.path.parent)
     output: dict[str, Sequence[str]] = {}
     failures: list[ContainerStartError] = []
     for program, arguments in _PROGRAMS.items():
         try:
             probe = replace(bare, entrypoint=(program,), command=arguments)
-            output[program] = _run(ServerContainer(engine, directory), engine, probe)
+            output[program] = _run(ServerContainer(engine, directory, side), engine, probe)
         except ContainerStartError as exc:
             failures.append(exc)
     if not output:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, assert_never
 
-from ramalama.planning.labels import INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
+from ramalama.planning.labels import ENGINE_LABEL, INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL
 from ramalama_engines import EngineKind
-from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
+from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount, VolumeMount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ramalama.planning.plan import LaunchPlan
     from ramalama_engines import ContainerSpec
     from ramalama_engines.spec import Device, Mount, PortBinding
 
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
 _PROCESS_LABELS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
 
 
-def engine_line(kind: EngineKind, spec: ContainerSpec) -> str:
-    """Return the `podman run` or `docker run` command, quoted for sh, that creates *spec*."""
-    return shlex.join(_words(kind, spec))
+def plan_line(plan: LaunchPlan, *, engine: str | None) -> str:
+    """Return the command that carries out *plan*, on the remote *engine* at this address if any."""
+    kind = EngineKind(plan.container.labels[ENGINE_LABEL])
+    return engine_line(kind, plan.container, engine=engine)
 
 
-def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
+def engine_line(kind: EngineKind, spec: ContainerSpec, *, engine: str | None = None) -> str:
+    """Return the `podman run` or `docker run` command, quoted for sh, that creates *spec*.
+
+    *engine* is the address of a remote engine.
+    """
+    return shlex.join(_words(kind, spec, engine))
+
+
+def _words(kind: EngineKind, spec: ContainerSpec, engine: str | None) -> Iterator[str]:
     yield str(kind)
+    if engine is not None:
+        yield _address(kind, engine)
     if spec.oci_runtime and kind is EngineKind.PODMAN:
         yield f"--runtime={spec.oci_runtime}"  # a global option of podman, not one of `podman run`
     yield from ("run", "--detach")
@@ -46,6 +58,13 @@ def _words(kind: EngineKind, spec: ContainerSpec) -> Iterator[str]:
     yield spec.image
     yield from entrypoint[1:]
     yield from spec.command
+
+
+def _address(kind: EngineKind, engine: str) -> str:
+    if kind is EngineKind.PODMAN:
+        return f"--url={engine}"
+    scheme, _, rest = engine.partition("://")  # docker takes no path after an ssh host
+    return f"--host=ssh://{rest.partition('/')[0]}" if scheme == "ssh" else f"--host={engine}"
 
 
 def _identity(spec: ContainerSpec) -> Iterator[str]:
@@ -107,6 +126,9 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
             if mount.relabel and kind is EngineKind.PODMAN:  # docker accepts it only for --volume
                 mode += ",relabel=shared"
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
+        case VolumeMount():
+            mode = "ro" if mount.read_only else "rw"
+            yield f"--volume={mount.name}:{mount.target}:{mode},nocopy"
         case TmpfsMount():
             size = "" if mount.size is None else f",size={mount.size}"
             run = ",exec" if mount.executable else ",noexec"

@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
-from ramalama.models.formats.model_files import FileKind
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.formats.model_files import FileKind, part_of
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.cas import digest_of
 from ramalama.models.store.local import open_local
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.pack import LocalFile
-from ramalama.models.transports.selection.gguf_names import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError, UnknownModel
 from ramalama.events import Notice, ignore
-from ramalama.models.reference.reference import ModelRef, Scheme, is_reference
+from ramalama.models.reference.reference import ModelRef, is_reference
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.reference.shortnames import Shortnames, suggest
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from ramalama.events import EventHook, UploadHook
+    from ramalama.models.formats.model_files import Digest
     from ramalama.models.options import ModelSettings, PullOptions, PushOptions
     from ramalama.models.pull import Admit
     from ramalama.models.store.gc import GarbageReport
@@ -178,6 +180,14 @@ class Models:
             StoreError: on entry, if the model has been removed already.
         """
         return nullcontext() if model.reference.scheme is Scheme.FILE else self.store.serving(model)
+
+    def digest_of(self, path: Path) -> Digest:
+        """Return the SHA-256 digest of a model's file; it is computed once, and then remembered.
+
+        Raises:
+            StoreError: the file cannot be read, or the store cannot be written.
+        """
+        return self.store.digest_of(path)
 
     def list(self) -> Sequence[ListedModel]:
         """Return the models of this machine, including those that are only partly pulled."""

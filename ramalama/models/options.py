@@ -10,7 +10,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ramalama.models.reference.reference import Scheme
+    from ramalama.models.reference.scheme import Scheme
 
 
 class ModelSettings(Protocol):

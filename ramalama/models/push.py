@@ -15,7 +15,7 @@ from ramalama.models.files import find_files, model_name
 from ramalama.models.http.client import open_http
 from ramalama.models.http.failures import TransientError
 from ramalama.models.options import PushKind
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.transports.oci.client.registry import Access, Purpose, open_repository
 from ramalama.models.transports.oci.client.uploads import mount_blob, upload_blob
 from ramalama.models.transports.oci.layers.content import ContentInterrupted

@@ -13,8 +13,8 @@ import os
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.planning.mounts import mount_model
-from ramalama.runtimes.arguments import context_size, temperature
+from ramalama.planning.mounts import model_files
+from ramalama.runtimes.base import context_size, temperature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def server_digest(inputs: PlanInputs, here: LaunchEnvironment) -> str:
     the digest, because another version may plan the same server differently.
     """
     options, model = inputs.options, inputs.model
-    mounted, mounts = mount_model(model, relabel=False)
+    mounted, files = model_files(model)
     shape = (
         __version__,
         _shape_of_options(options, mounted, here.threads),
@@ -69,7 +69,7 @@ def server_digest(inputs: PlanInputs, here: LaunchEnvironment) -> str:
         inputs.image.id if inputs.image else inputs.image_name,
         (here.rootless, here.uid, here.gid),
         mounted,
-        tuple((mount.target, _identity(mount.source)) for mount in mounts),
+        tuple((place, _identity(path)) for path, place in files.items()),
         tuple(_files_in(model)),
         tuple(map(_identity, inputs.accelerator.library_paths)),
     )

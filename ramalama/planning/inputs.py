@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from ramalama.planning.placement import LocalFiles
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
+    from ramalama.planning.placement import Placement, ServerPaths
     from ramalama.system.process_identity import ProcessIdentity
     from ramalama_accel.values import Accelerator
     from ramalama_engines.spec import LocalImage
-
-
-class ServerPaths(Protocol):
-    """The paths of a server's directory on this host; `serving.run_dir` creates it."""
-
-    @property
-    def path(self) -> Path:
-        """The directory itself."""
-        ...
-
-    @property
-    def socket(self) -> Path:
-        """The UNIX socket on which the server listens, if it has no network."""
-        ...
 
 
 @frozen()
@@ -56,13 +42,14 @@ class LaunchEnvironment:
     Attributes:
         engine: the kind of the engine, for the label.
         rootless: whether root in the container is the invoking user.
-        uid, gid: the invoking user.
+        uid, gid: the user of the container; for an engine on this host, the invoking user.
         threads: the default number of threads.
         instance: the server's directory.
         identity: this process, which owns the server.
         container_name: the name of the container if the user gives none.
         api_key: the key for a server that listens on a port, if the user gives none.
-        host_port: a free port of this host; only for the network mode "host".
+        host_port: a free port of the engine's host; only for the network mode "host".
+        placement: where the engine finds the files of the server.
     """
 
     engine: str
@@ -75,3 +62,4 @@ class LaunchEnvironment:
     container_name: str
     api_key: str = field(repr=False)
     host_port: int | None = None
+    placement: Placement = field(default_factory=LocalFiles)

@@ -19,5 +19,8 @@ PLAN_LABEL = f"{LABEL}.plan"
 HOST_LABEL = f"{LABEL}.host"
 PORT_LABEL = f"{LABEL}.port"
 
+UPLOAD_LABEL = f"{LABEL}-upload"
+"""Of the containers and volumes that bring a model to another host; these are no servers."""
+
 SOCKET_NAME = "api.sock"
 API_KEY_NAME = "api-key"

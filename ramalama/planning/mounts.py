@@ -12,27 +12,33 @@ import re
 from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama.runtimes.base import MountedModel
 from ramalama_engines.spec import BindMount, TmpfsMount
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.models.store.stored_model import StoredModel
     from ramalama_engines.spec import LocalImage, Mount
 
 
-_MODELS = "/mnt/models"
-_EXTRAS = "/mnt/extras"
+MODELS = "/mnt"
+"""The directory in the container below which all files of a model are."""
+
+_MODELS = f"{MODELS}/models"
+_EXTRAS = f"{MODELS}/extras"
 _PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}"
 _DIGEST = "sha256:"
 
 
-def mount_model(model: StoredModel, *, relabel: bool) -> tuple[MountedModel, tuple[BindMount, ...]]:
-    """Return the model's paths in the container, and the mounts; see `BindMount` for *relabel*."""
+def model_files(model: StoredModel) -> tuple[MountedModel, Mapping[Path, str]]:
+    """Return the model's paths in the container, and its files here with the same paths.
+
+    A file here is absolute; one of them may be a directory.
+    """
     places: dict[Path, str] = {}
     for path, place in _places(model):
         places.setdefault(
@@ -52,10 +58,7 @@ def mount_model(model: StoredModel, *, relabel: bool) -> tuple[MountedModel, tup
         template_name=model.template_name,
         parameters=model.parameters,
     )
-    mounts = (
-        BindMount(source=str(path), target=place, relabel=relabel) for path, place in places.items()
-    )
-    return mounted, tuple(mounts)
+    return mounted, places
 
 
 def _places(model: StoredModel) -> Iterator[tuple[Path, str]]:

@@ -24,7 +24,7 @@ from ramalama.planning.labels import (
     RUNTIME_LABEL,
     SOCKET_NAME,
 )
-from ramalama.planning.mounts import cover_volumes, mount_model
+from ramalama.planning.mounts import cover_volumes, model_files
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ListenAddress, ServerEnvironment
 from ramalama_accel.values import AcceleratorKind
@@ -114,7 +114,7 @@ class _Planner:
 
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
-        mounted, files = mount_model(self.inputs.model, relabel=self._relabel)
+        mounted, files = model_files(self.inputs.model)
         without = self.options.devices == ()
         environment = ServerEnvironment(
             listen=listen,
@@ -124,7 +124,8 @@ class _Planner:
             image=self.inputs.image,
         )
         server = find_runtime(self.options.runtime).server(mounted, self.options, environment)
-        mounts = (*files, *self._mounts(server))
+        placed = self.here.placement.model(files, relabel=self._relabel)
+        mounts = (*placed, *self._mounts(server))
         if image := self.inputs.image:
             mounts += tuple(cover_volumes(image, self.inputs.image_name, mounts))
         return LaunchPlan(
@@ -155,7 +156,7 @@ class _Planner:
             devices=devices,
             mounts=mounts,
             ports=ports,
-            network=options.network,
+            network=self._network,
             oci_runtime=options.oci_runtime or self.accelerator.oci_runtime,
             privileged=options.privileged,
             selinux_options=() if self._relabel else ("disable",),
@@ -183,15 +184,26 @@ class _Planner:
         return self.inputs.model_memory + server.working_memory, ("memory_limit",)
 
     @property
+    def _network(self) -> str:
+        """The network of the container: without sockets, only a port leads to the server."""
+        asked = self.options.network
+        return "bridge" if asked == "none" and not self.here.placement.has_sockets else asked
+
+    @property
+    def _address(self) -> str:
+        """The address of the engine's host at which the server is reached by a port."""
+        asked = self.options.host
+        return self.here.placement.published_on if asked == LOOPBACK else asked
+
+    @property
     def _relabel(self) -> bool:
         return self.options.selinux and not self.options.privileged
 
     def _mounts(self, server: ServerSpec) -> Iterator[Mount]:
-        yield BindMount(
-            source=str(self.here.instance.path),
+        yield self.here.placement.server(
+            self.here.instance,
             target=_INSTANCE,
-            read_only=self.options.network
-            != "none",  # it holds the socket, or otherwise the API key
+            read_only=self._network != "none",  # it holds the socket, or otherwise the API key
             relabel=self._relabel,
         )
         size = _COMPILER_TMP_SIZE if server.compiles else _TMP_SIZE
@@ -204,11 +216,11 @@ class _Planner:
     def _reach(self) -> tuple[ListenAddress, Endpoint, tuple[PortBinding, ...]]:
         """Return the server's listen address, its endpoint on the host, and the published ports."""
         key = self.options.api_key or self.here.api_key
-        key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self.options.host
-        if self.options.network == "none":
+        key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self._address
+        if self._network == "none":
             listen = ListenAddress(host=f"{_INSTANCE}/{SOCKET_NAME}")
             return listen, UnixEndpoint(path=str(self.here.instance.socket)), ()
-        if self.options.network == "host":
+        if self._network == "host":
             port = self.options.port or self.here.host_port or _PORT
             listen = ListenAddress(host=address, port=port, api_key_file=key_file)
             return listen, TcpEndpoint(host=reachable(address), port=port, api_key=key), ()
@@ -239,7 +251,7 @@ class _Planner:
             OWNER_LABEL: self.here.identity.format(),
             INSTANCE_LABEL: str(self.here.instance.path),
             PLAN_LABEL: "",  # see `with_digest`
-            HOST_LABEL: self.options.host if port else "",
+            HOST_LABEL: self._address if port else "",
             PORT_LABEL: str(port or ""),
         }
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from ramalama.config.defaults import AUTOMATIC_LAYERS
 from ramalama.errors import ModelUnsupported
 from ramalama.models.options import ModelFormat
-from ramalama.runtimes.arguments import context_size, option, temperature
-from ramalama.runtimes.base import ServerSpec, is_number
+from ramalama.runtimes.base import ServerSpec, context_size, is_number, option, temperature
 from ramalama_accel.runtime_name import RuntimeName
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import OptionRefused
 from ramalama.planning.memory.capacity import MemoryCapacity
-from ramalama.system.resources import available_memory
 from ramalama_accel.detection import detect
 from ramalama_accel.host import DeviceUser
 from ramalama_accel.values import AcceleratorKind, InvalidVisibleDevices
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ramalama.config.options import ServeOptions
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_accel.host import Host
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import Engine
@@ -87,9 +87,14 @@ def describe_unused(
 
 
 def capacity_of(
-    host: Host, options: ServeOptions | None, accelerator: Accelerator | None = None
+    side: EngineSide,
+    host: Host,
+    options: ServeOptions | None,
+    accelerator: Accelerator | None = None,
 ) -> MemoryCapacity:
-    """Return how much memory a model can use on *host*; without *accelerator*, detect it."""
-    return MemoryCapacity.of(
-        available_memory(host.root), accelerator or detect(host).accelerator, options
-    )
+    """Return how much memory a model can use on *side*; without *accelerator*, detect it.
+
+    *host* is this one, which may be the same.
+    """
+    accelerator = accelerator or detect(side.accelerated(host)).accelerator
+    return MemoryCapacity.of(side.memory(host), accelerator, options)

@@ -13,13 +13,13 @@ from ramalama.planning.labels import ALIAS_LABEL, MODEL_LABEL, RUNTIME_LABEL
 from ramalama.planning.plan import LaunchPlan
 from ramalama.runtimes import find_runtime
 from ramalama.runtimes.base import ServerSpec
-from ramalama.serving.container import ServerContainer
+from ramalama.serving.container import ExitPoll, ServerContainer
 from ramalama.serving.exit_report import ExitReporter
-from ramalama.serving.exit_watch import ExitPoll
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import probe
 from ramalama.serving.lookup import find_server, locate
 from ramalama.serving.server import ModelServer
+from ramalama.serving.sides.find import side_of
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.spec import ContainerSpec
 from ramalama_values import frozen
@@ -78,7 +78,9 @@ class Attachment:
         directory, container = self.found.directory, self.found.container
 
         def remove() -> None:
-            ServerContainer(self.connect(), directory, container=container).remove()
+            engine = self.connect()
+            side = side_of(engine, directory.path.parent)
+            ServerContainer(engine, directory, side, container=container).remove()
 
         return ServerHandle.join(self.engine, directory, remove, keep_alive=keep_alive)
 
@@ -110,7 +112,8 @@ def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> 
         OptionRefused: the server does not run, or another user has started it.
     """
     state = find_server(engine, name)
-    found = locate(engine, state, run_dir)
+    located = locate(engine, state, run_dir)
+    found = located and located.seen_from(side_of(engine, run_dir))
     runtime = next((each for each in RuntimeName if each == state.labels.get(RUNTIME_LABEL)), None)
     if found is None or runtime is None:
         msg = f"the model server {name!r} does not run, or was not started by this user"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.serving.lookup import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
+from ramalama.serving.sides.find import side_of
 from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
@@ -26,6 +27,7 @@ from ramalama_engines.spec import ContainerStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ramalama.serving.sides.side import EngineSide
     from ramalama.serving.usage import UserRecords
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
@@ -47,6 +49,10 @@ def remove_orphaned(engine: Engine, run_dir: Path) -> int:
     """
     removed = _remove_unused_servers(engine, run_dir) + _remove_containers(engine, run_dir)
     remove_directories(run_dir)
+    try:
+        side_of(engine, run_dir).sweep()
+    except EngineError as exc:
+        _log.info("could not remove what was left on the engine's host: %s", exc)
     _remove_start_locks(run_dir)
     return removed
 
@@ -55,8 +61,15 @@ def remove_shared(engine: Engine, directory: ServerDir) -> None:
     """Remove the files of a shared server that was stopped, even if it still has users."""
     with suppress(OSError), SharedServer(directory).locked() as users:
         if not _containers_of(engine, directory):
-            directory.remove()
+            side_of(engine, directory.path.parent).remove_directory(directory)
             users.close()
+
+
+def remove_files(engine: Engine, state: ContainerState, run_dir: Path) -> None:
+    """Remove the directory of a server that was stopped and that this user has not started here."""
+    side = side_of(engine, run_dir)
+    if not side.is_here:
+        side.remove_directory(_instance_of(state, run_dir))
 
 
 def is_orphaned(state: ContainerState, run_dir: Path, *, now: datetime) -> bool:
@@ -128,7 +141,7 @@ def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) ->
     # A container that was not found may be on another engine of the user.
     on_this_engine = is_same_address(users.engine, engine.url)
     if states or on_this_engine or (over and users.keep_alive is None):
-        directory.remove()
+        side_of(engine, directory.path.parent).remove_directory(directory)
         users.close()
     return removed
 
@@ -153,7 +166,32 @@ def _remove_containers(engine: Engine, run_dir: Path) -> int:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
     now = datetime.now(UTC)
-    return sum(_remove(engine, state) for state in states if is_orphaned(state, run_dir, now=now))
+    removed = [state for state in states if is_orphaned(state, run_dir, now=now)]
+    removed = [state for state in removed if _remove(engine, state)]
+    side = side_of(engine, run_dir)
+    deserted = [state for state in states if state not in removed and _is_deserted(state, side)]
+    for state in deserted:
+        if _remove(engine, state):
+            side.remove_directory(_instance_of(state, run_dir))
+            removed.append(state)
+    return len(removed)
+
+
+def _instance_of(state: ContainerState, run_dir: Path) -> ServerDir:
+    """Return the directory that a server of another host would have here."""
+    return ServerDir(run_dir / Path(state.labels.get(INSTANCE_LABEL, "")).name)
+
+
+def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
+    """Return whether a server of another host, or of an earlier boot, has lost its owner."""
+    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    if side.is_here or identity is None or identity.state() is not ProcessState.UNKNOWN:
+        return False
+    try:
+        return side.is_over(Path(state.labels.get(INSTANCE_LABEL, "")).name)
+    except EngineError as exc:
+        _log.info("could not ask for the lease of %s: %s", state.name, exc)
+        return False
 
 
 def _remove(engine: Engine, state: ContainerState) -> bool:

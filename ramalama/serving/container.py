@@ -1,16 +1,28 @@
-"""Create, start and remove the container and the directory of one server."""
+"""Create, start, watch and remove the container and the directory of one server."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from ramalama.system.uninterrupted import run_uninterrupted
-from ramalama_engines.errors import ContainerNotFound, ContainerStartError, ProgramNotFound
+from ramalama_engines.errors import (
+    ContainerNotFound,
+    ContainerStartError,
+    EngineError,
+    EngineUnavailable,
+    ProgramNotFound,
+)
+from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ramalama.serving.run_dir import ServerDir
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerSpec
 
@@ -18,15 +30,23 @@ if TYPE_CHECKING:
 class ServerContainer:
     """The container and the directory of one server; `remove` removes both, at any time.
 
+    *side* is the host of *engine*.
+
     The caller must call `remove` in the end, even after an error, or use `with`. Signals do not
     interrupt a step, so no container is created without its ID being known here. In a process that
     was forked meanwhile, `remove` does nothing.
     """
 
     def __init__(
-        self, engine: Engine, directory: ServerDir, *, container: str | None = None
+        self,
+        engine: Engine,
+        directory: ServerDir,
+        side: EngineSide,
+        *,
+        container: str | None = None,
     ) -> None:
         self._engine = engine
+        self._side = side
         self._directory = directory
         self._container = container
         self._opener = os.getpid()
@@ -39,9 +59,7 @@ class ServerContainer:
 
     def prepare(self, *, api_key: str | None) -> None:
         """Create the directory, and write the API key that the server will require."""
-        self._directory.make()
-        if api_key is not None:
-            self._directory.write_api_key(api_key)
+        self._side.make_directory(self._directory, api_key=api_key)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create the container and return its ID.
@@ -105,10 +123,87 @@ class ServerContainer:
         try:
             self._remove_container()
         finally:
-            self._directory.remove()
+            self._side.remove_directory(self._directory)
 
     def _remove_container(self) -> None:
         if self._container is not None:
             with suppress(ContainerNotFound):
                 self._engine.remove(self._container, force=True)
             self._container = None
+
+
+_CHECK_INTERVAL = 0.25  # seconds
+
+
+class ExitWatch:
+    """Detects the end of a container at once, with a thread that waits for it."""
+
+    def __init__(self, engine: Engine, container: str) -> None:
+        self._engine = engine
+        self._container = container
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="ramalama-watch", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the container has ended or the engine does not answer."""
+        return self._ended.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for *seconds* or until the container ends, and return whether it has ended."""
+        return self._ended.wait(seconds)
+
+    def join(self, seconds: float) -> None:
+        """Wait up to *seconds* for the end of the thread, which ends with the container."""
+        self._thread.join(seconds)
+
+    def _watch(self) -> None:
+        try:
+            self._engine.wait(self._container)
+        except EngineError:
+            pass  # the container was removed or the engine stopped; ExitReporter finds out which
+        finally:
+            self._ended.set()
+
+
+class ExitPoll:
+    """Detects the end of a container by asking the engine, without a thread.
+
+    For a container that may run longer than this process uses it: a wait at the engine could not be
+    cancelled. *connect* returns the engine, which is opened only when it is asked. *answers*
+    returns whether the server answers; it is called if the engine does not.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Engine], container: str, answers: Callable[[], bool]
+    ) -> None:
+        self._connect = connect
+        self._container = container
+        self._answers = answers
+        self._ended = False
+        self._checked_at = float("-inf")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the container has ended, or neither its engine nor its server answers."""
+        if not self._ended and time.monotonic() - self._checked_at >= _CHECK_INTERVAL:
+            self._ended = self._has_ended()
+            self._checked_at = time.monotonic()
+        return self._ended
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for *seconds* or until the container ends, and return whether it has ended."""
+        deadline = time.monotonic() + seconds
+        while not self.ended and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, _CHECK_INTERVAL))
+        return self.ended
+
+    def _has_ended(self) -> bool:
+        try:
+            status = self._connect().inspect(self._container).status
+        except EngineUnavailable:
+            return not self._answers()
+        except EngineError:
+            return True
+        return status not in (ContainerStatus.RUNNING, ContainerStatus.PAUSED)

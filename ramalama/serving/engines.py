@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import ramalama_engines
 from ramalama.errors import engine_errors
-from ramalama_engines.discovery.candidates import expected_candidates
+from ramalama.serving.run_dir import new_server_dir
+from ramalama.system.process_identity import ProcessIdentity
+from ramalama_engines.discovery.candidates import (
+    candidates,
+    expected_candidates,
+    find_address,
+)
 from ramalama_engines.discovery.connection import EngineChoice, connect
+from ramalama_engines.discovery.engine_identity import EngineIdentity
+from ramalama_engines.discovery.locate import EngineLocation
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from ramalama.config.config import Config
-    from ramalama_engines import Connection, Engine, EngineKind, InvokingUser
-    from ramalama_engines.discovery.engine_identity import EngineIdentity
+    from ramalama_engines import Connection, Engine, EngineAddress, InvokingUser
+    from ramalama_engines.discovery.connection import Attempt
+    from ramalama_engines.discovery.podman_machine import PodmanMachine
+
+
+_log = logging.getLogger("ramalama.engines")
+_REMOTE = ("ssh://", "tcp://")
 
 
 class EngineProvider:
@@ -34,12 +51,14 @@ class EngineProvider:
         user: InvokingUser,
         given: Engine | None = None,
         *,
-        open_engine: Callable[[EngineKind, str], Engine] | None = None,
+        run_dir: Path,
+        open_engine: Callable[[EngineKind, EngineAddress], Engine] | None = None,
     ) -> None:
         self._config = config
         self._user = user
         self._engine = given
-        self._open_engine = open_engine or ramalama_engines.open_engine
+        self._run_dir = run_dir
+        self._open_engine = open_engine or self._open
         self._connecting = threading.Lock()
         self._reopening = threading.Lock()
         self._reopened: dict[EngineIdentity, Engine] = {}
@@ -49,6 +68,10 @@ class EngineProvider:
         self.is_given = given is not None
         self.source = "given by the caller"
         """Why this engine was chosen; valid after `connect`."""
+        self.machine: PodmanMachine | None = None
+        """The virtual machine of podman in which the engine runs; valid after `connect`."""
+        self.attempts: list[Attempt] = []
+        """What `connect` has tried, in this order; empty if the engine was given."""
 
     def connect(self) -> Engine:
         """Return the chosen engine; the first call finds and opens it.
@@ -62,17 +85,41 @@ class EngineProvider:
                     connection = self._find()
                 self._engine = connection.engine
                 self.source = connection.candidate.source
+                self.machine = connection.candidate.machine
             return self._engine
 
     def expected(self, identities: Iterable[EngineIdentity]) -> Sequence[EngineIdentity]:
         """Return those of *identities* that `connect` could return, without asking an engine."""
         kind = self._config.engine
-        urls = {each.url for each in expected_candidates(self._user, kind=kind)}
+        candidates = expected_candidates(self._user, kind=kind, location=self._location())
+        urls = {each.url for each in candidates}
         return [
             each
             for each in dict.fromkeys(identities)
             if each.url in urls and kind in (None, each.kind)
         ]
+
+    def remote(self) -> EngineIdentity | None:
+        """Return the remote engine that `connect` would open first, if it has opened none.
+
+        Nothing is connected. Without a word about the kind in the settings, a guess is made from
+        the address, which only a dry run shows.
+
+        Raises:
+            EngineFailure: the settings cannot be read.
+        """
+        if self._engine is not None:
+            return None
+        kind = self._config.engine
+        with engine_errors():
+            listed = candidates(self._user, kind=kind, location=self._location())
+            first = next(iter(listed), None)
+        if first is None or not first.url.startswith(_REMOTE):
+            return None
+        path = urlsplit(first.url).path
+        guess = EngineKind.DOCKER if "docker" in path else EngineKind.PODMAN
+        rootless = path.startswith("/run/user/")
+        return EngineIdentity(kind=first.kind or guess, url=first.url, rootless=rootless)
 
     def reopen(self, identity: EngineIdentity) -> Engine:
         """Return the engine with a recorded *identity*; the first call opens it.
@@ -85,7 +132,8 @@ class EngineProvider:
                 msg = f"{identity.kind} at {identity.url}: the connection was closed"
                 raise EngineUnavailable(msg, engine=identity.kind)
             if identity not in self._reopened:
-                engine = self._open_engine(identity.kind, identity.url)
+                address = find_address(self._user, identity.url, location=self._location())
+                engine = self._open_engine(identity.kind, address)
                 self._reopened[identity] = self._closing.enter_context(engine)
             return self._reopened[identity]
 
@@ -109,4 +157,35 @@ class EngineProvider:
         choice = None
         if kind is not None:
             choice = EngineChoice(kind=kind, source=self._config.source("engine"))
-        return connect(self._user, choice=choice)
+        self.attempts.clear()
+        return connect(
+            self._user,
+            choice=choice,
+            location=self._location(),
+            sockets=self._sockets,
+            on_attempt=self._note,
+        )
+
+    def _location(self) -> EngineLocation | None:
+        """Return where the settings say that the engine is."""
+        config = self._config
+        if config.engine_url is None and config.connection is None:
+            return None
+        key = "connection" if config.engine_url is None else "engine_url"
+        source = config.sources.get(key, f"{key} of the Config")
+        return EngineLocation(source=source, url=config.engine_url, connection=config.connection)
+
+    def _open(self, kind: EngineKind, address: EngineAddress) -> Engine:
+        return ramalama_engines.open_engine(kind, address, sockets=self._sockets)
+
+    def _sockets(self) -> Path:
+        """Return a new name for a directory of forwarded sockets, which has this process's name.
+
+        The clean-up therefore removes what a killed process has left behind.
+        """
+        return new_server_dir(self._run_dir, ProcessIdentity.of_this_process()).path
+
+    def _note(self, attempt: Attempt) -> None:
+        self.attempts.append(attempt)
+        candidate, result = attempt.candidate, attempt.failure or "this engine is used"
+        _log.debug("engine at %s (%s): %s", candidate.url, candidate.source, result)

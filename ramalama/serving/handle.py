@@ -24,16 +24,25 @@ _log = logging.getLogger("ramalama.launch")
 class ServerHandle:
     """A handle on a server until `leave`, which removes the server if no process needs it.
 
-    *engine* is the address of the server's engine; *remove* removes the server. While `settled` is
+    *engine* is the address of the server's engine; *remove* removes the server; *on_share* is
+    called before other processes may use it. While `settled` is
     False, the server is being started, and `leave` removes it even if it has a keep-alive time.
     Signals do not interrupt a step. In a process that was forked meanwhile, `leave` does nothing:
     the server belongs to the process that opened it.
     """
 
-    def __init__(self, engine: str, directory: ServerDir, remove: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        engine: str,
+        directory: ServerDir,
+        remove: Callable[[], None],
+        *,
+        on_share: Callable[[], None] = lambda: None,
+    ) -> None:
         self._engine = engine
         self._shared = SharedServer(directory)
         self._remove = remove
+        self._on_share = on_share
         self._use: str | None = None
         self._left = False
         self._tried = False  # to leave
@@ -72,6 +81,7 @@ class ServerHandle:
 
         def share() -> None:
             if self._use is None:
+                self._on_share()
                 self._use = self._shared.open(self._engine, keep_alive=keep_alive)
                 return
             with suppress(FileNotFoundError), self._shared.locked() as users:

@@ -10,13 +10,12 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, assert_never
 
 from ramalama.serving.request import raise_if_set
-from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_chat.client.unix_socket import checked_socket
+from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint, checked_socket
 
 if TYPE_CHECKING:
     import threading
 
-    from ramalama.serving.exit_watch import ExitPoll, ExitWatch
+    from ramalama.serving.container import ExitPoll, ExitWatch
     from ramalama_chat.client.endpoint import Endpoint
 
 # Until which second of waiting to pause for how many seconds. Short pauses at first, because the

@@ -16,10 +16,9 @@ from ramalama.models.formats.gguf import has_chat_template
 from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
-from ramalama.serving.container import ServerContainer
+from ramalama.serving.container import ExitPoll, ExitWatch, ServerContainer
 from ramalama.serving.environment import draw_environment
 from ramalama.serving.exit_report import LOG_TAIL, ExitReporter, read_log_end
-from ramalama.serving.exit_watch import ExitPoll, ExitWatch
 from ramalama.serving.handle import ServerHandle
 from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir
@@ -36,9 +35,11 @@ if TYPE_CHECKING:
 
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import PlanInputs
+    from ramalama.planning.placement import Placement
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import ServerSpec
     from ramalama.serving.request import StartRequest
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
 
@@ -52,6 +53,11 @@ _FALLBACK = (
 
 _REACHED_WITHIN = 5.0  # seconds, after which a server that listens must answer
 
+_NO_SOCKET = (
+    "the server's socket cannot be reached on the engine's host, so the server has a network, and "
+    "a port is published on {host} there; it requires a key"
+)
+
 _NO_TEMPLATE = (
     "the model has no chat template, so the server uses a general one; the model may answer oddly"
 )
@@ -60,13 +66,20 @@ _NO_TEMPLATE = (
 class Launcher:
     """Starts one server for one request on one engine."""
 
-    def __init__(self, engine: Engine, run_dir: Path, request: StartRequest) -> None:
+    def __init__(
+        self, engine: Engine, run_dir: Path, request: StartRequest, side: EngineSide
+    ) -> None:
         self._engine = engine
         self._run_dir = run_dir
+        self._side = side
         self._request = request
         self._runtime = find_runtime(request.options.runtime)
         # Chosen once, so that all plans of one launcher are for the same server.
-        self.here = draw_environment(EngineIdentity.of(engine), run_dir)
+        self.here = draw_environment(EngineIdentity.of(engine), run_dir, side)
+
+    def placed(self, placement: Placement) -> None:
+        """Plan from now on with the files of the model at *placement*."""
+        self.here = replace(self.here, placement=placement)
 
     def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
         """Return the plan of the server, labelled with *digest*; write nothing."""
@@ -88,9 +101,15 @@ class Launcher:
             ServerError: the server ends or does not become ready.
         """
         request, directory = self._request, ServerDir(self.here.instance.path)
-        instance = ServerContainer(self._engine, directory)
-        handle = ServerHandle(self._engine.url, directory, instance.remove)
+        instance = ServerContainer(self._engine, directory, self._side)
+        handle = ServerHandle(
+            self._engine.url,
+            directory,
+            instance.remove,
+            on_share=lambda: self._side.share(directory),
+        )
         undo.callback(handle.leave_quietly)
+        self._warn_of_port(plan)
         self._prepare(instance, plan)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
@@ -110,6 +129,11 @@ class Launcher:
         # keep-alive time.
         handle.settled = True
         return undo.enter_context(server)
+
+    def _warn_of_port(self, plan: LaunchPlan) -> None:
+        """Say that the server has a network although none was asked for."""
+        if self._request.options.network == "none" and isinstance(plan.endpoint, TcpEndpoint):
+            self._request.tell(Notice(_NO_SOCKET.format(host=plan.endpoint.host)))
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
@@ -153,8 +177,9 @@ class Launcher:
         if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
             for port in self._engine.inspect(container).ports:
                 if port.container_port == plan.published_port:
-                    return replace(endpoint, port=port.host_port)
-        return endpoint
+                    endpoint = replace(endpoint, port=port.host_port)
+                    break
+        return self._side.endpoint(endpoint, ServerDir(self.here.instance.path))
 
     def _wait(self, server: ModelServer, container: str) -> None:
         timeout, cancel = self._request.ready_timeout, self._request.cancel

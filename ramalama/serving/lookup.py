@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
@@ -90,6 +92,14 @@ class RunningServer:
     directory: ServerDir
     endpoint: Endpoint
 
+    def seen_from(self, side: EngineSide) -> RunningServer:
+        """Return the same server with its endpoint on this host, if *side* is that of the engine.
+
+        Raises:
+            EngineUnavailable: the engine's host does not answer.
+        """
+        return replace(self, endpoint=side.endpoint(self.endpoint, self.directory))
+
 
 def find_by_digest(engine: Engine, run_dir: Path, digest: str) -> Iterator[RunningServer]:
     """Yield this user's running servers that have the label *digest*, shared or not."""
@@ -101,6 +111,8 @@ def find_by_digest(engine: Engine, run_dir: Path, digest: str) -> Iterator[Runni
 
 def locate(engine: Engine, state: ContainerState, run_dir: Path) -> RunningServer | None:
     """Return where a server listens; None if it does not run or is not this user's.
+
+    The endpoint is one of the engine's host: see `EngineSide.endpoint`.
 
     That depends on the server's network, for which the engine is asked again: a server without a
     network is reached on its socket, whatever its labels are.

@@ -10,22 +10,26 @@ from typing import TYPE_CHECKING
 from ramalama.events import ImageReady
 from ramalama.planning.digest import server_digest
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
-from ramalama.planning.memory.fit import fit
-from ramalama.planning.memory.limit import model_memory
+from ramalama.planning.memory.fit import fit, model_memory
+from ramalama.planning.mounts import model_files
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
+from ramalama_chat.client.endpoint import UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import EngineError
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
+    from ramalama.models.formats.model_files import Digest
     from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.serving.launch import Launcher
     from ramalama.serving.request import StartRequest
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_engines import Engine, InvokingUser, LocalImage
 
 _log = logging.getLogger("ramalama.start")
@@ -36,6 +40,8 @@ class NewServer:
     """A server that can be started.
 
     Attributes:
+        side: the host of the engine.
+        digest_of: returns the digest of a file of the model; needed if that is another host.
         user: the user whose credentials are used for the image's registry.
         oci_runtimes: the OCI runtimes of the engine; None if they do not matter.
     """
@@ -44,6 +50,8 @@ class NewServer:
     inputs: PlanInputs
     launcher: Launcher
     engine: Engine
+    side: EngineSide
+    digest_of: Callable[[Path], Digest]
     user: InvokingUser
     oci_runtimes: tuple[str, ...] | None
 
@@ -55,6 +63,16 @@ class NewServer:
         fitted = replace(asked.options, ctx_size=options.ctx_size)
         memory = model_memory(fitted, asked.model, capacity)
         image = self.fetch_image()
+        _, files = model_files(asked.model)
+        self.launcher.placed(
+            self.side.bring(
+                asked.model,
+                files,
+                digest_of=self.digest_of,
+                image=asked.image_name,
+                tell=tell,
+            )
+        )
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
@@ -62,7 +80,7 @@ class NewServer:
         inputs = replace(asked, options=options, image=image, model_memory=memory)
         plan = self.launcher.plan(inputs, digest=digest)
         server = self.launcher.launch(plan, undo)
-        if recorded is not None:
+        if recorded is not None and isinstance(server.endpoint, UnixEndpoint):
             self._record(server, recorded)
         return server
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ramalama.serving.record import ServerRecord
     from ramalama.serving.request import StartRequest
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_engines import Engine
 
 
@@ -32,6 +33,7 @@ class ServerSearch:
         inputs: the inputs of the plan, with the options before they are fitted to the memory: a
             server that already runs uses memory, so they would be fitted differently now.
         here: the environment of the plan.
+        side: the host of the engine.
         engine: the address of the engine.
         connect: opens and returns the engine; called only when it is needed.
     """
@@ -39,6 +41,7 @@ class ServerSearch:
     request: StartRequest
     inputs: PlanInputs
     here: LaunchEnvironment
+    side: EngineSide
     engine: str
     connect: Callable[[], Engine]
 
@@ -65,7 +68,8 @@ class ServerSearch:
         for inputs in self._acceptable():
             digest = server_digest(inputs, self.here)
             for found in find_by_digest(self.connect(), run_dir, digest):
-                if self._may_use(found) and (server := self._attach(found, inputs, digest, undo)):
+                seen = found.seen_from(self.side)
+                if self._may_use(seen) and (server := self._attach(seen, inputs, digest, undo)):
                     return server
         return None
 

@@ -199,9 +199,8 @@ def ensure_private(directory: Path) -> None:
         ConfigError: it belongs to another user, is a link, or other users may write to it.
     """
     with _writing(directory):
-        make_directories(directory.parent, mode=PRIVATE)
-        with suppress(FileExistsError):
-            directory.mkdir(mode=PRIVATE)
+        if not directory.exists():
+            make_directories(directory, mode=PRIVATE)
         status = directory.lstat()
     if not _is_own(status) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         msg = f"{directory} is not a private directory of yours"

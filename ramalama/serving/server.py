@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import openai
 
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.container import ExitPoll, ExitWatch
     from ramalama.serving.exit_report import ExitReporter
-    from ramalama.serving.exit_watch import ExitPoll, ExitWatch
     from ramalama.serving.handle import ServerHandle
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_chat.session.session import ChatSession

@@ -12,7 +12,8 @@ from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
-from ramalama.planning.memory.limit import model_memory
+from ramalama.planning.memory.fit import model_memory
+from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
     capacity_of,
@@ -23,13 +24,22 @@ from ramalama.serving.accelerator import (
     required,
 )
 from ramalama.serving.environment import draw_environment
-from ramalama.serving.images import describe_stand_in, name_of_image, parse_image
+from ramalama.serving.images import (
+    ImageRequest,
+    describe_stand_in,
+    fetch_image,
+    name_of_image,
+    parse_image,
+)
 from ramalama.serving.launch import Launcher
 from ramalama.serving.new_server import NewServer
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import ensure_private
+from ramalama.serving.sides.find import side_of
+from ramalama.serving.sides.side import HERE
 from ramalama.serving.usage import any_shared
 from ramalama.serving.wanted_model import get_model, model_to_plan
+from ramalama_accel.values import AcceleratorKind
 from ramalama_engines.errors import EngineError
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
@@ -43,17 +53,20 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.models.library import Models
     from ramalama.models.store.stored_model import StoredModel
+    from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.engines import EngineProvider
     from ramalama.serving.record import ServerRecord
     from ramalama.serving.reuse import ServerSearch
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sides.side import EngineSide
     from ramalama_accel.host import Host
     from ramalama_accel.values import Detection
     from ramalama_engines import Engine, InvokingUser, LocalImage
     from ramalama_engines.discovery.engine_identity import EngineIdentity
 
 
+_UNIX = "unix://"
 _log = logging.getLogger("ramalama.start")
 
 
@@ -73,7 +86,7 @@ class ServerStarter:
         check_options(request.options)
         # Without an engine, a download would be for nothing.
         connect = self.engines.connect
-        model = get_model(request, self.models, self.host, before_pull=connect)
+        model = get_model(request, self.models, before_pull=connect, capacity=self._capacity)
         if not self.engines.is_given and _may_be_recorded(request):
             server = self._reuse_recorded(request, model, undo)
             if server is not None:
@@ -89,42 +102,75 @@ class ServerStarter:
         check_options(options)
         model = model or model_to_plan(options, self.models)
         find_runtime(options.runtime).check(model)
+        if remote := self.engines.remote():
+            return self._plan_unseen(remote, options, model)
         engine = self.engines.connect()
         with engine_errors():
             check_on_engine(options, engine.kind, rootless=engine.rootless)
-            inputs = self._inputs(options, model, detect_on(engine, self.host, options))
+            side = side_of(engine, self.run_dir)
+            host = side.accelerated(self.host)
+            inputs = self._inputs(options, model, detect_on(engine, host, options))
             parse_image(inputs.image_name)
             inputs = replace(
-                inputs, image=engine.image(inputs.image_name), model_memory=self._memory(inputs)
+                inputs,
+                image=engine.image(inputs.image_name),
+                model_memory=self._memory(inputs, side),
             )
-            launcher = Launcher(engine, self.run_dir, StartRequest(options=options))
+            launcher = Launcher(engine, self.run_dir, StartRequest(options=options), side)
             return launcher.plan(inputs, digest=server_digest(inputs, launcher.here))
 
-    def _memory(self, inputs: PlanInputs) -> int | None:
+    def _plan_unseen(
+        self, engine: EngineIdentity, options: ServeOptions, model: StoredModel
+    ) -> LaunchPlan:
+        """Return the plan for a remote engine without a connection to it, as far as it is known."""
+        from ramalama.serving.sides.planned import planned_side  # noqa: PLC0415 (rarely needed)
+
+        check_on_engine(options, engine.kind, rootless=engine.rootless)
+        side = planned_side(self.run_dir, engine.url)
+        detection = detect_for(
+            side.accelerated(self.host), options, rootless=engine.rootless, oci_runtimes=tuple
+        )
+        inputs = self._inputs(options, model, detection)
+        parse_image(inputs.image_name)
+        inputs = replace(inputs, model_memory=self._memory(inputs, side))
+        here = draw_environment(engine, self.run_dir, side)
+        return with_digest(make_plan(inputs, here), server_digest(inputs, here))
+
+    def _memory(self, inputs: PlanInputs, side: EngineSide) -> int | None:
         """Return the estimate for a plan, whose model may be a stand-in without files."""
         options, model = inputs.options, inputs.model
         try:
-            return model_memory(options, model, capacity_of(self.host, options, inputs.accelerator))
+            return model_memory(
+                options, model, capacity_of(side, self.host, options, inputs.accelerator)
+            )
         except (OSError, ModelError):
             return None
+
+    def _capacity(self, options: ServeOptions) -> MemoryCapacity:
+        """Return the memory that a server with *options* can use on the engine's host."""
+        side = side_of(self.engines.connect(), self.run_dir)
+        return capacity_of(side, self.host, options)
 
     def _start_on(
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer:
         check_on_engine(request.options, engine.kind, rootless=engine.rootless)
-        detection = detect_on(engine, self.host, request.options)
+        side = side_of(engine, self.run_dir).settle(lambda: self._fetch_any(engine, request))
+        detection = detect_on(engine, side.accelerated(self.host), request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)
         self._report_unused_gpus(request, inputs, detection)
         new = NewServer(
             request=request,
             inputs=inputs,
-            launcher=Launcher(engine, self.run_dir, request),
+            launcher=Launcher(engine, self.run_dir, request, side),
             engine=engine,
+            side=side,
+            digest_of=self.models.digest_of,
             user=self.user,
             oci_runtimes=engine.info.oci_runtimes if asks else None,
         )
-        capacity = capacity_of(self.host, request.options, inputs.accelerator)
+        capacity = capacity_of(side, self.host, request.options, inputs.accelerator)
         if not request.reuse:
             return new.start(capacity, undo)
         from ramalama.serving.start_lock import starting  # noqa: PLC0415 (only for reuse)
@@ -136,6 +182,14 @@ class ServerStarter:
             cancel=request.cancel,
         ):
             return self._reuse_running(new, undo) or new.start(capacity, undo)
+
+    def _fetch_any(self, engine: Engine, request: StartRequest) -> str:
+        """Fetch an image to look around on the engine's host, before its accelerator is known."""
+        options = request.options
+        name = name_of_image(self.config, options.image, AcceleratorKind.CPU, options.runtime)
+        wanted = ImageRequest.of(name, options)
+        fetch_image(engine, self.user, wanted, on_event=request.tell)
+        return name
 
     def _reuse_running(self, new: NewServer, undo: ExitStack) -> ModelServer | None:
         """Attach to a running server that is the same as *new*; None if there is none."""
@@ -152,6 +206,7 @@ class ServerStarter:
             request=new.request,
             inputs=replace(new.inputs, image=image),
             here=new.launcher.here,
+            side=new.side,
             engine=new.engine.url,
             connect=lambda: new.engine,
         )
@@ -168,6 +223,8 @@ class ServerStarter:
         ensure_private(self.run_dir)  # otherwise another user may have written it
         records = server_records(self.run_dir)
         for identity in self.engines.expected(each.engine for each in records):
+            if not identity.url.startswith(_UNIX):
+                continue  # the socket of its server is on another host
             on_engine = [each for each in records if each.engine == identity]
             try:
                 search = self._search_on(identity, on_engine, request, model)
@@ -200,7 +257,8 @@ class ServerStarter:
         return ServerSearch(
             request=request,
             inputs=self._inputs(request.options, model, detection),
-            here=draw_environment(identity, self.run_dir),
+            here=draw_environment(identity, self.run_dir, HERE),
+            side=HERE,
             engine=identity.url,
             connect=connect,
         )

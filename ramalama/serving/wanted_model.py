@@ -10,7 +10,6 @@ from ramalama.models.options import ModelFormat, PullOptions
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.memory.fit import admit_within
 from ramalama.runtimes import find_runtime
-from ramalama.serving.accelerator import capacity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,19 +18,24 @@ if TYPE_CHECKING:
     from ramalama.models.library import Models
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.transports.selection.request import Variant
+    from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.serving.request import StartRequest
-    from ramalama_accel.host import Host
 
 
 def get_model(
-    request: StartRequest, models: Models, host: Host, *, before_pull: Callable[[], object]
+    request: StartRequest,
+    models: Models,
+    *,
+    before_pull: Callable[[], object],
+    capacity: Callable[[ServeOptions], MemoryCapacity],
 ) -> StoredModel:
     """Return the requested model with its draft model; pull them if they are not local.
 
     *before_pull* is called before anything large is downloaded; its exceptions are passed on.
+    After it, *capacity* is asked for the memory that a server with these options can use.
 
     Raises:
-        ModelError: the model does not exist, cannot be pulled, is too large for *host*, or cannot
+        ModelError: the model does not exist, cannot be pulled, is too large, or cannot
             be loaded by the runtime.
     """
     options = request.options
@@ -44,12 +48,11 @@ def get_model(
             wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
         )
         asked = replace(options, model=reference)
-        fits = admit_within(capacity_of(host, asked))
 
         def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
-            if not options.force:
-                fits(name, weights, variants)
             before_pull()
+            if not options.force:
+                admit_within(capacity(asked))(name, weights, variants)
 
         return models.pull(reference, how, admit=admit, check=runtime.check, on_event=request.tell)
 

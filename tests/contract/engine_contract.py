@@ -60,6 +60,9 @@ VERBS: dict[str, Callable[[Engine, str], object]] = {
     "wait": lambda engine, name: engine.wait(name),
     "wait with timeout": lambda engine, name: engine.wait(name, timeout=PATIENCE),
     "stop": lambda engine, name: engine.stop(name),
+    "copy into": lambda engine, name: engine.copy_into(name, "/tmp", [b""]),  # noqa: S108
+    "find in": lambda engine, name: engine.find_in(name, "/tmp"),  # noqa: S108
+    "read from": lambda engine, name: engine.read_from(name, "/etc/passwd", most=1),
 }
 
 
@@ -78,6 +81,11 @@ class EngineContract(Contract):
         assert isinstance(engine, Engine)
         assert (info.kind, info.url, info.rootless) == (engine.kind, engine.url, engine.rootless)
         assert info.version
+        assert info.id
+        assert info.host
+        assert info.cpus > 0
+        assert info.memory > 1 << 20
+        assert info.kernel
         assert info.oci_runtime in info.oci_runtimes
         assert engine.info == info
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ramalama_engines.spec import (
     PortBinding,
     TmpfsMount,
     Ulimit,
+    VolumeMount,
 )
 from tests.contract.containers import Containers, Contract
 from tests.contract.engine_contract import ODD_TEXTS
@@ -154,6 +156,23 @@ class SandboxContract(Contract):
         assert "weights" in lines
         assert "refused" in lines
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+    def test_a_volume_can_be_written_unless_it_is_mounted_read_only(
+        self, engine: Engine, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        name = f"contract-{uuid.uuid4().hex}"
+        engine.create_volume(name, {})
+        try:
+            for read_only in (False, True):
+                mount = VolumeMount(name=name, target="/etc", read_only=read_only)
+                script = "touch /etc/new || echo refused; ls /etc"
+                lines = containers.output(replace(sleeper, mounts=(mount,), command=shell(script)))
+                assert ("refused" in lines) is read_only
+                assert "new" in lines
+                assert "passwd" not in lines  # the image's files are not copied
+        finally:
+            containers.clear()
+            engine.remove_volume(name)
 
     def test_a_mount_that_is_not_read_only_can_be_written(
         self, containers: Containers, sleeper: ContainerSpec, tmp_path: Path

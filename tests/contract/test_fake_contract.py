@@ -11,6 +11,7 @@ from ramalama_engines.fake.engine import FakeBuild, FakeEngine, FakeProgram
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.spec import ContainerSpec, LocalImage
 from tests.contract.engine_contract import EXIT_3, NO_PROGRAM, READY, THREE_LINES, EngineContract
+from tests.contract.file_contract import FileContract
 from tests.contract.image_contract import FAILING_STEP, ImageContract
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class _OnFake:
 
     @pytest.fixture
     def volumes(self, engine: FakeEngine) -> Callable[[], set[str]]:
-        return lambda: set(engine.volumes)
+        return lambda: {*engine.anonymous_volumes, *(v.name for v in engine.volumes({}))}
 
     @pytest.fixture
     def image(self) -> str:
@@ -67,6 +68,12 @@ class _OnFake:
 
 
 class TestFakeEngine(_OnFake, EngineContract):
+    @pytest.fixture
+    def second(self, engine: Engine) -> Engine:
+        return engine
+
+
+class TestFakeFiles(_OnFake, FileContract):
     @pytest.fixture
     def second(self, engine: Engine) -> Engine:
         return engine

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama_chat.client.bounds import bound
-from ramalama_chat.client.events import read_events
 from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.requests import read_events
 from ramalama_chat.errors import ChatError
 from ramalama_chat.session.stream import read_deltas
 from ramalama_chat.tools.calls import CallReader

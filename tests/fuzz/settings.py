@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ramalama.config.options import ServeOptions
 from ramalama.models.formats.model_files import Digest, FileKind
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.open import open_model
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.planning.memory.transformers_config import read_shape

@@ -1,4 +1,4 @@
-"""Both contracts, kept by the adapters that drive real services."""
+"""The contracts, kept by the adapters that drive real services."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from ramalama_engines.discovery.connection import open_engine
 from tests.contract.engine_contract import EngineContract
+from tests.contract.file_contract import FileContract
 from tests.contract.image_contract import ImageContract
 from tests.contract.sandbox_contract import SandboxContract
 
@@ -68,6 +69,14 @@ class TestPodmanEngine(_WithSecond, _OnPodman, EngineContract):
 
 
 class TestDockerEngine(_WithSecond, _OnDocker, EngineContract):
+    pass
+
+
+class TestPodmanFiles(_WithSecond, _OnPodman, FileContract):
+    pass
+
+
+class TestDockerFiles(_WithSecond, _OnDocker, FileContract):
     pass
 
 

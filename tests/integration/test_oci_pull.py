@@ -19,7 +19,8 @@ from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import open_http
 from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.transports.oci.client.registry import (
     Access,
     Purpose,

@@ -14,7 +14,8 @@ from ramalama.errors import UnknownModel
 from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import ask, opened
 from ramalama.models.options import ModelFormat
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.transports import open_transport
 from ramalama.models.transports.base import TransportContext
 from ramalama_engines.user import InvokingUser

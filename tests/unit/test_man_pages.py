@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ramalama.cli import main
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.config.config import config_files
 from tests.lab.service import program
 

@@ -6,7 +6,7 @@ from typing import cast
 import httpcore2
 import httpx2
 
-from ramalama_chat.client.unix_socket import checked_socket
+from ramalama_chat.client.endpoint import checked_socket
 
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 20

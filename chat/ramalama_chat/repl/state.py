@@ -10,7 +10,7 @@ from ramalama_chat.client.abilities import Abilities
 from ramalama_chat.input.attachments import Attachments
 from ramalama_chat.repl.history import History
 from ramalama_chat.session.conversation import Conversation
-from ramalama_chat.session.usage import Usage
+from ramalama_chat.session.ending import Usage
 from ramalama_chat.text import ControlFilter
 from ramalama_chat.tools.tool import Tool
 

@@ -1,10 +1,11 @@
 """The messages of a conversation, without any I/O."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from ramalama_values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen(kw_only=False)
 class Exchange:
     """A prompt and its answer; the answer may be incomplete if it was interrupted.
 

@@ -14,8 +14,8 @@ from ramalama_chat.session.stream import Delta, open_stream, read_deltas
 if TYPE_CHECKING:
     from ramalama_chat.client.abilities import Abilities
     from ramalama_chat.client.context_size import ContextSize
+    from ramalama_chat.session.ending import Usage
     from ramalama_chat.session.tool_loop import ToolLoop
-    from ramalama_chat.session.usage import Usage
 
 
 _LONG = 2000  # characters; a shorter prompt is processed before its progress can be read

@@ -1,8 +1,8 @@
 """Send one streamed request of the chat API, and read its events.
 
-The request goes through the SDK's `client.post`, not through `client.chat.completions`, and the
-events are read by `ramalama_chat.client.events`. The SDK bounds no event, and drops the words of a
-server that fails. Its models do not check what a server sends, so that must be done here anyway;
+The request goes through the SDK's `client.post`, not through `client.chat.completions`, and its
+events are read by `ramalama_chat.client.requests`. The SDK bounds no event, and drops the words of
+a server that fails. Its models do not check what a server sends, so that must be done here anyway;
 and they cost 30 ms at import and 60 µs for each token.
 """
 
@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.events import read_events
 from ramalama_chat.client.failures import opening_errors
-from ramalama_chat.client.requests import post, send_patiently
+from ramalama_chat.client.requests import post, read_events, send_patiently
 from ramalama_chat.errors import ChatError
 from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from ramalama_chat.session.usage import Usage
+    from ramalama_chat.session.ending import Usage
 
 LONGEST_TEXT = 4 * 1024 * 1024
 """Characters of an answer with its reasoning: about a million tokens, as much as any context."""
@@ -135,7 +134,7 @@ def _usage(event: object) -> "Usage | None":
     """Read the token counts of the answer; None if the request did not ask for them."""
     if not is_object(event) or event.get("usage") is None:
         return None
-    from ramalama_chat.session.usage import read_usage  # noqa: PLC0415 - most answers come without
+    from ramalama_chat.session.ending import read_usage  # noqa: PLC0415 - most answers come without
 
     return read_usage(event)
 

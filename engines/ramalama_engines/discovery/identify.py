@@ -1,15 +1,15 @@
 """Find out which kind of engine answers at an address.
 
-This is the only request that uses requests-unixsocket. Each SDK supports only its own kind of
-engine, and importing the wrong one takes 25 to 50 ms, so the kind is determined without an SDK. All
-later requests use the session of the engine's SDK (`podman.session`, `docker.session`).
+This is the only request that uses requests-unixsocket, if the engine has a socket on this host.
+Each SDK supports only its own kind of engine, and importing the wrong one takes 25 to 50 ms, so the
+kind is determined without an SDK. All later requests use the session of the engine's SDK
+(`podman.session`, `docker.session`).
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 from typing import TYPE_CHECKING
 
 from ramalama_engines.discovery.lazy_imports import lazy_imports
@@ -18,70 +18,64 @@ from ramalama_engines.kinds import EngineKind
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from ramalama_engines.route import Route
 
 # Only an engine that hangs takes this long. An engine that is started by its socket needs a few
 # seconds on a slow disk.
 TIMEOUT = 10.0
 _GROUP_WRITES = 0o020
+_NO_ENGINE = "the service that answers there is not a container engine"
 
 
-def identify(url: str, *, timeout: float = TIMEOUT) -> EngineKind:
-    """Return which API the engine at *url* offers; wait at most *timeout* seconds.
+class NotListening(EngineUnavailable):
+    """Nothing listens at the address: the engine is not started, or its socket is elsewhere."""
+
+
+def identify(route: Route, *, timeout: float = TIMEOUT) -> EngineKind:
+    """Return which API the engine at the end of *route* offers; wait at most *timeout* seconds.
 
     Raises:
-        EngineUnavailable: no engine answers, or the address has an unsupported scheme. The message
-            is only the reason: the caller knows the address and where it came from.
+        EngineUnavailable: no engine answers. The message is only the reason: the caller knows the
+            address and where it came from.
     """
-    scheme, _, rest = url.partition("://")
-    match scheme:
-        case "unix":
-            return _identify_unix(rest, timeout)
-        case "ssh" | "tcp" | "http" | "https" | "npipe" | "fd":
-            msg = f"{scheme}:// is not supported, this version supports only unix://"
-        case _:
-            msg = "this is not an engine's address, such as unix:///run/podman/podman.sock"
-    raise EngineUnavailable(msg)
+    path = route.socket_path
+    headers = _ask(route, timeout) if path is None else _ask_socket(route, path, timeout)
+    if "libpod-api-version" in headers:
+        return EngineKind.PODMAN
+    if "api-version" in headers:  # not `Server`: a proxy before the engine may put its own there
+        return EngineKind.DOCKER
+    raise EngineUnavailable(_NO_ENGINE)
 
 
-def without_password(url: str) -> str:
-    """Return *url* for messages, with everything before the @ of a network address hidden."""
-    return url if url.startswith("unix:") else re.sub(r"//.*@", "//***@", url)
+def _ask(route: Route, timeout: float) -> frozenset[str]:
+    """Ask an engine that has no socket on this host, without its SDK."""
+    from ramalama_engines.rest.ping import ping  # noqa: PLC0415 (a local engine is asked otherwise)
+
+    try:
+        return ping(route, timeout=timeout)
+    except OSError as exc:
+        raise _failure(exc, None) from exc
 
 
-def _identify_unix(path: str, timeout: float) -> EngineKind:
+def _ask_socket(route: Route, path: str, timeout: float) -> frozenset[str]:
+    """Ask the engine at the socket *path*.
+
+    If no process listens, an attempt to connect saves the import of requests, a tenth of a second,
+    and raises the error of the operating system. requests-unixsocket (0.4) wraps it, and does not
+    close its socket.
+    """
     if not path.startswith("/") or not path.isprintable():
         msg = f"{path!r} is not an absolute path"
         raise EngineUnavailable(msg)
     try:
-        _try_to_connect(path, timeout)
-        headers = _ping(path, timeout)
+        route.dial(timeout).close()
+        return _ping(path, timeout)
     except OSError as exc:  # requests' own errors are OSErrors too
-        raise EngineUnavailable(_reason(exc, path)) from exc
-    if "Libpod-API-Version" in headers:
-        return EngineKind.PODMAN
-    if "Api-Version" in headers:  # not `Server`: a proxy before the engine may put its own there
-        return EngineKind.DOCKER
-    msg = "the service that answers there is not a container engine"
-    raise EngineUnavailable(msg)
+        raise _failure(exc, path) from exc
 
 
-def _try_to_connect(path: str, timeout: float) -> None:
-    """Connect to the socket and close the connection.
-
-    If no process listens, this saves the import of requests, a tenth of a second, and raises the
-    error of the operating system. requests-unixsocket (0.4) wraps it, and does not close its
-    socket.
-    """
-    import socket  # noqa: PLC0415 (imported only when an engine is needed)
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(timeout)
-        client.connect(path)
-
-
-def _ping(path: str, timeout: float) -> Mapping[str, str]:
-    """Return the headers with which the service at the socket answers ``GET /_ping``."""
+def _ping(path: str, timeout: float) -> frozenset[str]:
+    """Return the names of the headers, in small letters, of the answer to ``GET /_ping``."""
     from urllib.parse import quote  # noqa: PLC0415 (all three: only where something listens)
 
     with lazy_imports():
@@ -94,22 +88,23 @@ def _ping(path: str, timeout: float) -> Mapping[str, str]:
         url = f"http+unix://{quote(path, safe='')}/_ping"
         try:
             with session.get(url, timeout=timeout, stream=True, allow_redirects=False) as answer:
-                return answer.headers
+                return frozenset(map(str.lower, answer.headers))
         except requests.Timeout as exc:
             msg = f"no answer within {timeout:g} seconds"
             raise TimeoutError(msg) from exc
 
 
-def _reason(exc: OSError, path: str) -> str:
+def _failure(exc: OSError, path: str | None) -> EngineUnavailable:
     match exc.errno:
         case errno.ENOENT | errno.ENOTDIR:
-            return "it does not exist"
+            return NotListening("it does not exist")
         case errno.ECONNREFUSED:
-            return "no process listens there"
+            return NotListening("no process listens there")
         case errno.EACCES | errno.EPERM:
-            return f"permission denied{_permission_remedy(path)}"
+            remedy = _permission_remedy(path) if path else ""
+            return EngineUnavailable(f"permission denied{remedy}")
         case _:
-            return one_line(exc.strerror or str(exc))
+            return EngineUnavailable(one_line(exc.strerror or str(exc)))
 
 
 def _permission_remedy(path: str) -> str:

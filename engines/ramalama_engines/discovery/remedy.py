@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ramalama_engines.discovery.known_sockets import MACOS
+from ramalama_engines.discovery.podman_machine import machines
 from ramalama_engines.kinds import EngineKind
 
 if TYPE_CHECKING:
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 _PROGRAMS = {EngineKind.PODMAN: "podman", EngineKind.DOCKER: "dockerd"}
 _SYSTEM_PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # often not in a user's PATH
 _LONGEST_FILE = 16 * 1024
+
+# What exists, below the root or the user's home, if a program that runs docker is installed.
+_DOCKER_ON_MACOS = {
+    "Applications/Docker.app": "open -a Docker",
+    "Applications/OrbStack.app": "open -a OrbStack",
+    "Applications/Rancher Desktop.app": "rdctl start",
+    ".colima": "colima start",
+}
 
 # By the identifiers of os-release(5): the command that installs, and the package of docker.
 _PACKAGES = {
@@ -38,12 +48,25 @@ def how_to_start(
 
     None means the kind that is installed, or else podman.
     """
+    if platform == MACOS:
+        return _start_virtual_machine(user, kind)
     if kind is None:
         kind = next((each for each in EngineKind if _is_installed(user, each)), EngineKind.PODMAN)
-    if platform == "darwin":
-        return "open -a Docker" if kind is EngineKind.DOCKER else "podman machine start"
     start = _start_docker(user) if kind is EngineKind.DOCKER else _start_podman(user)
     return start if _is_installed(user, kind) else f"{_install(user, kind)}; {start}"
+
+
+def _start_virtual_machine(user: InvokingUser, kind: EngineKind | None) -> str:
+    machine = next(iter(machines(user, MACOS)), None)
+    if machine is not None and kind is not EngineKind.DOCKER:
+        return machine.start
+    if kind is not EngineKind.PODMAN:
+        for path, command in _DOCKER_ON_MACOS.items():
+            if (user.root / path).exists() or (user.home / path).exists():
+                return command
+    if kind is EngineKind.DOCKER:
+        return "open -a Docker"
+    return "podman machine init && podman machine start"
 
 
 def _start_docker(user: InvokingUser) -> str:

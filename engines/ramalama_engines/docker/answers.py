@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.kinds import EngineKind
+from ramalama_engines.rest.http import made_id
 from ramalama_engines.spec import (
     ContainerState,
     ContainerStatus,
@@ -110,6 +111,11 @@ def engine_info(answer: Json, *, url: str, api_version: str, rootless: bool) -> 
         oci_runtimes=tuple(sorted(answer.get("Runtimes") or ())),
         selinux="selinux" in options,
         cgroup_version=int(answer.get("CgroupVersion") or 1),
+        id=answer.get("ID") or made_id(str(answer.get("Name")), str(answer.get("DockerRootDir"))),
+        host=str(answer.get("Name") or ""),
+        cpus=int(answer.get("NCPU") or 0),
+        memory=int(answer.get("MemTotal") or 0),
+        kernel=str(answer.get("KernelVersion") or ""),
         limits_memory=bool(answer.get("MemoryLimit")),
         # Reported since Docker 25; empty if daemon.json does not enable CDI. Older ones have no
         # CDI.

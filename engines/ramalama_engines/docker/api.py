@@ -9,7 +9,7 @@ from ramalama_engines.docker.failures import error_text, no_such_container, read
 from ramalama_engines.docker.session import NOT_FOUND, DockerSession
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from requests import Response
 
@@ -27,13 +27,14 @@ class DockerApi(DockerSession):
         """Return the JSON that describes *container*."""
         return read_answer(checked(self.tell(container, "GET", "/json")).content)
 
-    def tell(
+    def tell(  # noqa: PLR0913 (what an HTTP request is made of)
         self,
         container: str,
         method: str,
         verb: str = "",
         *,
         params: Mapping[str, str] | None = None,
+        upload: Iterable[bytes] | None = None,
         extra_time: float = 0.0,
     ) -> Response:
         """Send a request about *container*, and return the answer, even if it is an error.
@@ -42,7 +43,17 @@ class DockerApi(DockerSession):
             ContainerNotFound: there is no such container.
         """
         path = _path(container, verb)
-        return _exists(container, self.send(method, path, params=params, extra_time=extra_time))
+        response = self.send(method, path, params=params, upload=upload, extra_time=extra_time)
+        return _exists(container, response)
+
+    def download(self, container: str, verb: str, *, params: Mapping[str, str]) -> Response:
+        """Open a stream of what *container* has, even if it is an error; the caller must close it.
+
+        Raises:
+            ContainerNotFound: there is no such container.
+        """
+        path = _path(container, verb)
+        return _exists(container, self.open("GET", path, params=params, read_timeout=self._timeout))
 
     def follow(
         self,

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -49,23 +50,28 @@ from ramalama_engines.errors import (
 )
 from ramalama_engines.image_reference import ImageReference, is_image_id
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.rest.http import has_timed_out, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import has_timed_out, peer_uid, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
+from ramalama_engines.rest.unix_route import unix_route
 from ramalama_engines.spec import ContainerStatus
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from ramalama_engines.docker.storage import DockerStorage
     from ramalama_engines.image_summary import ImageSummary
+    from ramalama_engines.route import Route, SshHost
     from ramalama_engines.spec import (
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         EngineInfo,
         LocalImage,
         PullProgress,
         RegistryAuth,
+        Volume,
     )
 
 _log = logging.getLogger(__name__)
@@ -74,17 +80,21 @@ _ROOT = Path("/")
 
 
 class DockerEngine:
-    """A Docker daemon, 20.10 or later, at a UNIX socket; see `Engine` for the methods.
+    """A Docker daemon, 20.10 or later; see `Engine` for the methods.
 
-    *timeout* is how many seconds the daemon may send nothing in a call that does not wait. *root*
-    is the directory that contains this machine's /sys. Creating this object sends no request: a
-    daemon that does not run causes an error at the first call.
+    *route* is the way to it, which this object closes; without it, *url* must be that of a UNIX
+    socket. *timeout* is how many seconds the daemon may send nothing in a call that does not wait.
+    *root* is the directory that contains this machine's /sys. Creating this object sends no
+    request: a daemon that does not run causes an error at the first call.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0, root: Path = _ROOT) -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 60.0, route: Route | None = None, root: Path = _ROOT
+    ) -> None:
         self._url = url
         self._root = root
-        self._api = DockerApi(url, timeout=timeout)
+        self._route = route or unix_route(url, engine=ENGINE)
+        self._api = DockerApi(self._route, timeout=timeout)
         self._lock = Lock()
         self._said: tuple[dict[str, Any], str] | None = None
         self._rootless: bool | None = None
@@ -98,6 +108,11 @@ class DockerEngine:
     def url(self) -> str:
         """The address, as it was given."""
         return self._url
+
+    @property
+    def ssh(self) -> SshHost | None:
+        """The host of the daemon, if the way leads over ssh."""
+        return self._route.ssh
 
     @property
     def rootless(self) -> bool:
@@ -268,15 +283,48 @@ class DockerEngine:
                 response = self._api.tell(container, "POST", "/wait", params=until)
             checked(response)
 
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create the volume, unless it exists."""
+        self._storage.create_volume(name, labels)
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[Volume]:
+        """Return the volumes that have *labels*."""
+        return self._storage.volumes(labels)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove the volume, unless a container uses it."""
+        self._storage.remove_volume(name)
+
+    def copy_into(self, container: str, directory: str, archive: Iterable[bytes]) -> None:
+        """Look for *directory*, then send *archive*."""
+        self._storage.copy_into(container, directory, archive)
+
+    def find_in(self, container: str, path: str) -> ContainerFile | None:
+        """Look for *path*; if nothing is found, also for the container."""
+        return self._storage.find_in(container, path)
+
+    def read_from(self, container: str, path: str, *, most: int) -> bytes:
+        """Return the content of a regular file."""
+        return self._storage.read_from(container, path, most=most)
+
     def close(self) -> None:
         """Close every connection, including those of other threads."""
         self._api.close()
+        self._route.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @cached_property
+    def _storage(self) -> DockerStorage:
+        from ramalama_engines.docker.storage import (  # noqa: PLC0415 (a local run needs none)
+            DockerStorage,
+        )
+
+        return DockerStorage(self._api)
 
     def _refuse(self, spec: ContainerSpec) -> None:
         """Reject options that Docker would ignore, or would reject only at the start."""
@@ -305,11 +353,13 @@ class DockerEngine:
     def _separates_by_selinux(self) -> bool:
         """Return whether the daemon uses SELinux; ask it (8 ms) only if the kernel may have it.
 
-        A kernel with SELinux has this directory, mounted or not, in a container, too. On a system
-        other than Linux, nothing is known about the kernel that runs the containers.
+        A kernel with SELinux has this directory, mounted or not, in a container, too. Of another
+        host, or on a system other than Linux, nothing is known about the kernel that runs the
+        containers.
         """
         kernel = self._root / "sys/fs"
-        rules_out = kernel.is_dir() and not (kernel / "selinux").exists()
+        is_local = self._route.socket_path is not None
+        rules_out = is_local and kernel.is_dir() and not (kernel / "selinux").exists()
         return not rules_out and self.info.selinux
 
     def _try_mounts(self, spec: ContainerSpec) -> None:
@@ -384,7 +434,8 @@ class DockerEngine:
             return self._said
 
     def _peer_uid(self) -> int | None:
+        path = self._route.socket_path
         try:
-            return peer_uid(socket_path(self._url) or "")
+            return None if path is None else peer_uid(path)
         except OSError as exc:
             raise unavailable(exc, engine=ENGINE, url=self._url) from exc

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
@@ -21,15 +20,18 @@ from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.rest.http import socket_path, unavailable
+from ramalama_engines.rest.http import host_header, interrupt, unavailable
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    import socket
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from requests import PreparedRequest, Response
     from urllib3._base_connection import BaseHTTPConnection
+
+    from ramalama_engines.route import Route
 
 ENGINE = "docker"
 BAD_REQUEST, NOT_FOUND, CONFLICT = 400, 404, 409
@@ -50,22 +52,18 @@ class DockerSession:
     A forked process leaves the pool that it inherits to its parent, and opens its own.
     """
 
-    def __init__(self, url: str, *, timeout: float) -> None:
-        path = socket_path(url)
-        if path is None:
-            msg = f"{url}: only unix:// is supported for Docker"
-            raise EngineUnavailable(msg, engine=ENGINE)
-        self._url = url
+    def __init__(self, route: Route, *, timeout: float) -> None:
+        self._route = route
         self._timeout = timeout
         self._api_version = _OLDEST_API
         self._closed = False
-        self._path = path
         self._begin()
 
     def _begin(self) -> None:
         self._opener = os.getpid()
-        self._pool = _Pool(self._path)
+        self._pool = _Pool(self._route)
         self._client = _client()
+        self._client.headers["Host"] = host_header(self._route.url)
         self._client.trust_env = False  # neither .netrc nor proxies
         self._client.mount(_BASE_URL, _Adapter(self._pool))
 
@@ -77,9 +75,10 @@ class DockerSession:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        upload: Iterable[bytes] | None = None,
         extra_time: float = 0.0,
     ) -> Response:
-        """Send a request and return the whole answer, of any status.
+        """Send a request, as `open` does, and return the whole answer, of any status.
 
         *extra_time* is added to the ordinary timeout, in seconds.
         """
@@ -89,6 +88,7 @@ class DockerSession:
             params=params,
             body=body,
             headers=headers,
+            upload=upload,
             read_timeout=self._timeout + extra_time,
         )
         with response, self._failures():
@@ -103,15 +103,16 @@ class DockerSession:
         params: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        upload: BinaryIO | None = None,
+        upload: BinaryIO | Iterable[bytes] | None = None,
         read_timeout: float | None = None,
     ) -> Response:
         """Send a request, and read only the head of the answer, unless it is an error.
 
         The caller must close the answer.
 
-        *upload* is a tar archive that is sent instead of a body. *read_timeout* is how long the
-        daemon may send nothing, in seconds; None means no limit.
+        *upload* is a tar archive that is sent instead of a body; if it is not a file, the daemon
+        must have been asked something before. *read_timeout* is how long the daemon may send
+        nothing, in seconds; None means no limit.
         """
         options: dict[str, Any] = {
             "params": params,
@@ -133,7 +134,7 @@ class DockerSession:
             raise self.failure(None)
         if os.getpid() != self._opener:
             self._begin()
-        if upload := options["data"]:
+        if hasattr(upload := options["data"], "seek"):
             upload.seek(0)  # it may have been read already
         with self._failures():
             url = f"{_BASE_URL}/v{self._api_version}{path}"
@@ -162,14 +163,14 @@ class DockerSession:
     def failure(self, exc: Exception | None) -> EngineUnavailable:
         """Return an error that says why there is no answer."""
         if exc is None or self._closed:
-            return EngineUnavailable(f"{ENGINE} at {self._url}: closed", engine=ENGINE)
-        return unavailable(exc, engine=ENGINE, url=self._url)
+            return EngineUnavailable(f"{ENGINE} at {self._route.url}: closed", engine=ENGINE)
+        return unavailable(exc, engine=ENGINE, url=self._route.url)
 
     @contextmanager
     def _failures(self) -> Generator[None]:
         try:
             yield
-        except (HTTPError, OSError) as exc:  # requests' errors are OSErrors
+        except (HTTPError, OSError, EngineUnavailable) as exc:  # requests' errors are OSErrors
             raise self.failure(exc) from exc
 
 
@@ -186,7 +187,7 @@ class _Adapter(UnixHTTPAdapter):
     """Sends every request through one pool."""
 
     def __init__(self, pool: _Pool) -> None:
-        super().__init__(f"http+unix://{pool.socket_path}")
+        super().__init__("http+unix:///engine")
         self._pool = pool
 
     def get_connection_with_tls_context(
@@ -200,10 +201,11 @@ class _Adapter(UnixHTTPAdapter):
 
 
 class _Pool(UnixHTTPConnectionPool):
-    """Connections to one UNIX socket, which also knows the connections in use."""
+    """Connections to one engine, which also knows the connections in use."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(_BASE_URL, path, maxsize=_MOST_IDLE)
+    def __init__(self, route: Route) -> None:
+        super().__init__(_BASE_URL, "/engine", maxsize=_MOST_IDLE)
+        self.dial = route.dial
         self._lock, self._returning = Lock(), Lock()
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._ended = False
@@ -233,21 +235,18 @@ class _Pool(UnixHTTPConnectionPool):
         with self._lock:
             self._ended = True
             for sock in self._sockets:
-                with suppress(OSError):  # the daemon has closed it already
-                    sock.shutdown(socket.SHUT_RDWR)
+                interrupt(sock)
         self.close()
 
 
 class _Connection(UnixHTTPConnection):
     def __init__(self, pool: _Pool) -> None:
-        super().__init__(_BASE_URL, pool.socket_path)
+        super().__init__(_BASE_URL, "/engine")
         self._pool = pool
 
     def connect(self) -> None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:  # docker-py does not close the socket if it cannot connect
-            sock.settimeout(self.timeout)
-            sock.connect(self.unix_socket)
+        sock = self._pool.dial(self.timeout)
+        try:
             self._pool.watch(sock)
         except BaseException:
             sock.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, assert_never, cast
 
-from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
+from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount, VolumeMount
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -276,11 +276,27 @@ def _mount(mount: Mount) -> Json:
                 "Target": mount.target,
                 "ReadOnly": mount.read_only,
             }
+        case VolumeMount():
+            return _volume(mount)
         case TmpfsMount():
             options = {"Mode": mount.mode, "SizeBytes": mount.size}
             return {"Type": "tmpfs", "Target": mount.target, "TmpfsOptions": _given(options)}
         case _:
             assert_never(mount)
+
+
+def _volume(mount: VolumeMount) -> Json:
+    from ramalama_engines.rest.volumes import (  # noqa: PLC0415 (a local run has no volumes)
+        check_volume_name,
+    )
+
+    return {
+        "Type": "volume",
+        "Source": check_volume_name(mount.name, engine="docker"),
+        "Target": mount.target,
+        "ReadOnly": mount.read_only,
+        "VolumeOptions": {"NoCopy": True},
+    }
 
 
 def _is_address(text: str) -> bool:

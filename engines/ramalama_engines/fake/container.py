@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.spec import ContainerStatus
+from ramalama_engines.spec import ContainerFile, ContainerStatus
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -40,17 +40,31 @@ class FakeProgram:
     on_end: Callable[[], object] | None = None
 
 
+@dataclass(slots=True)
+class FakeFile:
+    """A file or a directory, which has no content."""
+
+    content: bytearray = field(default_factory=bytearray)
+    mode: int = 0o755
+    is_directory: bool = True
+
+    def describe(self) -> ContainerFile:
+        """Return what an engine says of it."""
+        return ContainerFile(size=len(self.content), mode=self.mode, is_directory=self.is_directory)
+
+
 @dataclass(slots=True, kw_only=True)
 class FakeContainer:
     """A container of a FakeEngine; the engine's lock guards it.
 
-    *volumes* are the names of its anonymous volumes.
+    *volumes* are the names of its anonymous volumes, *files* those outside of mounts, by path.
     """
 
     spec: ContainerSpec
     program: FakeProgram
     state: ContainerState
     volumes: tuple[str, ...] = ()
+    files: dict[str, FakeFile] = field(default_factory=dict[str, FakeFile])
     lines: list[str] = field(default_factory=list[str])
     removed: bool = False
 

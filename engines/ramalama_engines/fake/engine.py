@@ -10,11 +10,13 @@ It starts no program. The test says what the program of each container does::
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from threading import Condition
 from typing import TYPE_CHECKING, Self
 
@@ -29,21 +31,30 @@ from ramalama_engines.errors import (
 )
 from ramalama_engines.fake.container import FakeContainer, FakeLog, FakeProgram
 from ramalama_engines.fake.images import FakeBuild, build_anything, summaries
+from ramalama_engines.fake.storage import FakeStorage
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.spec import ContainerState, ContainerStatus, EngineInfo, PullProgress
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from ramalama_engines.image_summary import ImageSummary
-    from ramalama_engines.spec import ContainerSpec, LocalImage, PortBinding, RegistryAuth
+    from ramalama_engines.route import SshHost
+    from ramalama_engines.spec import (
+        ContainerFile,
+        ContainerSpec,
+        LocalImage,
+        PortBinding,
+        RegistryAuth,
+        Volume,
+    )
 
 __all__ = ["FakeBuild", "FakeEngine", "FakeProgram", "FakePull"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _KILLED = 137  # 128 + SIGKILL
+_ROOT = Path("/")
 _FIRST_PORT = 49152  # the first of IANA's dynamic ports
 
 
@@ -65,7 +76,9 @@ class FakeEngine:
 
     *registry* maps an image to the result of its pull: the image, or the error. *builder* returns
     the image of a build, or raises an error; without one, every build succeeds. *script* says what
-    the program of a container does; without one, every program runs until it is stopped.
+    the program of a container does; without one, every program runs until it is stopped. *ssh* is
+    the host of an engine that is reached over ssh. *root* is the directory that is ``/`` on the
+    engine's host: containers see files of it through bind mounts.
     """
 
     def __init__(  # noqa: PLR0913 (what a test may want to set)
@@ -77,7 +90,13 @@ class FakeEngine:
         builder: Callable[[FakeBuild], LocalImage] = build_anything,
         script: Callable[[ContainerSpec], FakeProgram] = _runs_until_stopped,
         info: EngineInfo | None = None,
+        ssh: SshHost | None = None,
+        root: Path = _ROOT,
     ) -> None:
+        self._storage = FakeStorage(
+            (info or _plain_info(kind)).kind, root, check_open=self._check_open
+        )
+        self._ssh = ssh
         self._info = info or _plain_info(kind)
         self._images = dict(images or {})
         self._registry = dict(registry or {})
@@ -102,6 +121,11 @@ class FakeEngine:
         return self._info.url
 
     @property
+    def ssh(self) -> SshHost | None:
+        """The host, as it was given."""
+        return self._ssh
+
+    @property
     def rootless(self) -> bool:
         """Whether the engine is rootless, according to its *info*."""
         return self._info.rootless
@@ -122,7 +146,7 @@ class FakeEngine:
         return tuple(self._builds)
 
     @property
-    def volumes(self) -> Sequence[str]:
+    def anonymous_volumes(self) -> Sequence[str]:
         """The anonymous volumes of the containers, by name; an image says which it needs."""
         with self._open():
             return tuple(volume for found in self._containers for volume in found.volumes)
@@ -220,8 +244,9 @@ class FakeEngine:
                 labels={**image.labels, **spec.labels},
             )
             volumes = tuple(f"{state.id}{path}" for path in self._unmounted_volumes(spec))
+            files = self._storage.prepare(spec.mounts)
             self._containers.append(
-                FakeContainer(spec=spec, program=program, state=state, volumes=volumes)
+                FakeContainer(spec=spec, program=program, state=state, volumes=volumes, files=files)
             )
             return state.id
 
@@ -308,6 +333,37 @@ class FakeEngine:
             if not found.removed:  # by another thread
                 found.removed = True
                 self._containers.remove(found)
+
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create the volume, unless it exists."""
+        with self._open():
+            self._storage.create_volume(name, labels)
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[Volume]:
+        """Return the volumes that have *labels*; see `anonymous_volumes` for the others."""
+        with self._open():
+            return self._storage.volumes(labels)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove the volume, unless a container uses it."""
+        with self._open():
+            self._storage.remove_volume(name, self._containers)
+
+    def copy_into(self, container: str, directory: str, archive: Iterable[bytes]) -> None:
+        """Extract *archive* into a volume, or into a root that is not read-only."""
+        with self._open():
+            found = self._find(container)
+        self._storage.copy_into(found, directory, archive)
+
+    def find_in(self, container: str, path: str) -> ContainerFile | None:
+        """Return what *path* is: a file that was copied, or one of the host in a bind mount."""
+        with self._open():
+            return self._storage.find_in(self._find(container), path)
+
+    def read_from(self, container: str, path: str, *, most: int) -> bytes:
+        """Return the content of such a file."""
+        with self._open():
+            return self._storage.read_from(self._find(container), path, most=most)
 
     def close(self) -> None:
         """Close the engine, and wake up all threads that wait."""
@@ -411,4 +467,9 @@ def _plain_info(kind: EngineKind) -> EngineInfo:
         oci_runtimes=("runc",),
         selinux=False,
         cgroup_version=2,
+        id=f"{kind}-in-memory",
+        host="nowhere",
+        cpus=4,
+        memory=8 << 30,
+        kernel=os.uname().release,
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.rest.http import elements, members
+from ramalama_engines.rest.http import elements, made_id, members
 from ramalama_engines.spec import (
     ContainerState,
     ContainerStatus,
@@ -91,6 +91,7 @@ def engine_info(info: Json, *, url: str) -> EngineInfo:
     host, version = info["host"], info["version"]
     rootless = bool(host["security"]["rootless"])
     runtime = host["ociRuntime"]["name"]
+    name = str(host.get("hostname") or "")
     return EngineInfo(
         kind=EngineKind.PODMAN,
         version=version["Version"],
@@ -102,6 +103,11 @@ def engine_info(info: Json, *, url: str) -> EngineInfo:
         oci_runtimes=(runtime,),
         selinux=bool(host["security"]["selinuxEnabled"]),
         cgroup_version=int(str(host["cgroupVersion"]).removeprefix("v")),
+        id=made_id(name, str(members(info.get("store")).get("graphRoot") or "")),
+        host=name,
+        cpus=int(host.get("cpus") or 0),
+        memory=int(host.get("memTotal") or 0),
+        kernel=str(host.get("kernel") or ""),
         limits_memory="memory" in elements(host.get("cgroupControllers")),
         cdi=True,  # since podman 4.1, older than any that is supported
     )

@@ -19,7 +19,7 @@ from ramalama_engines.podman.spec import (
     tmpfs_options,
 )
 from ramalama_engines.rest.http import elements, members
-from ramalama_engines.spec import BindMount, HostDevice, TmpfsMount
+from ramalama_engines.spec import BindMount, HostDevice, TmpfsMount, VolumeMount
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
@@ -80,15 +80,20 @@ def _labels(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
 
 
 def _mounts(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
-    binds = {
-        _clean(mount["Destination"]): mount.get("RW") for mount in elements(made.get("Mounts"))
-    }
+    mounts = elements(made.get("Mounts"))
+    binds = {_clean(mount["Destination"]): mount.get("RW") for mount in mounts}
+    volumes = {_clean(m["Destination"]): m.get("Name") for m in mounts if m["Type"] == "volume"}
     tmpfs = {_clean(at): how for at, how in members(made["HostConfig"].get("Tmpfs")).items()}
     for mount in spec.mounts:
         target = _clean(mount.target)
         match mount:
             case BindMount() if binds.get(target) != (not mount.read_only):
                 yield f"{'read-only ' if mount.read_only else ''}mount at {mount.target}"
+            case VolumeMount() if (volumes.get(target), binds.get(target)) != (
+                mount.name,
+                not mount.read_only,
+            ):
+                yield f"{'read-only ' if mount.read_only else ''}volume at {mount.target}"
             case TmpfsMount() if not _is_tmpfs(mount, tmpfs.get(target, "")):
                 yield f"tmpfs at {mount.target}"
             case _:

@@ -33,27 +33,31 @@ from ramalama_engines.podman.failures import (
 from ramalama_engines.podman.logs import LogStream, last_lines
 from ramalama_engines.podman.pull import pull_request
 from ramalama_engines.podman.rootless import requires_limits, rootless_drops
-from ramalama_engines.podman.session import Request
-from ramalama_engines.podman.session_pool import Sessions
+from ramalama_engines.podman.session import Request, Sessions
 from ramalama_engines.podman.spec import libpod_spec
-from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, socket_path, unavailable
+from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, unavailable
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
+from ramalama_engines.rest.unix_route import unix_route
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama_engines.image_summary import ImageSummary
     from ramalama_engines.podman.session import PodmanAnswer
+    from ramalama_engines.podman.storage import PodmanStorage
+    from ramalama_engines.route import Route, SshHost
     from ramalama_engines.spec import (
+        ContainerFile,
         ContainerSpec,
         ContainerState,
         EngineInfo,
         LocalImage,
         PullProgress,
         RegistryAuth,
+        Volume,
     )
 
 _log = logging.getLogger(__name__)
@@ -70,17 +74,19 @@ _SHORTEST_WAIT = 0.05  # seconds; enough for an answer that has arrived already
 
 
 class PodmanEngine:
-    """A Podman service, 4.3 or later, at a UNIX socket; see `Engine` for the methods.
+    """A Podman service, 4.3 or later; see `Engine` for the methods.
 
-    *timeout* is how many seconds the service may send nothing in a call that does not wait.
+    *route* is the way to it, which this object closes; without it, *url* must be that of a UNIX
+    socket. *timeout* is how many seconds the service may send nothing in a call that does not wait.
     Creating this object sends no request: a service that does not run causes an error at the first
     call.
     """
 
-    def __init__(self, url: str, *, timeout: float = 60.0) -> None:
+    def __init__(self, url: str, *, timeout: float = 60.0, route: Route | None = None) -> None:
         self._url = url
         self._timeout = timeout
-        self._sessions = Sessions(url)
+        self._route = route or unix_route(url, engine="podman")
+        self._sessions = Sessions(self._route)
 
     @property
     def kind(self) -> EngineKind:
@@ -93,13 +99,18 @@ class PodmanEngine:
         return self._url
 
     @property
+    def ssh(self) -> SshHost | None:
+        """The host of the service, if the way leads over ssh."""
+        return self._route.ssh
+
+    @property
     def rootless(self) -> bool:
         """Whether the socket's owner is not root; the kernel knows it without a request."""
         return self._rootless
 
     @cached_property
     def _rootless(self) -> bool:
-        path = socket_path(self._url)
+        path = self._route.socket_path
         try:
             uid = peer_uid(path) if path is not None else None
         except OSError as exc:
@@ -308,15 +319,52 @@ class PodmanEngine:
             if answer.status not in {_OK, _NO_CONTENT}:
                 raise failure(answer.error, f"cannot remove the container {container}")
 
+    def create_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create the volume, unless it exists."""
+        self._storage.create_volume(name, labels)
+
+    def volumes(self, labels: Mapping[str, str]) -> Sequence[Volume]:
+        """Return the volumes that have *labels*."""
+        return self._storage.volumes(labels)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove the volume, unless a container uses it."""
+        self._storage.remove_volume(name)
+
+    def copy_into(self, container: str, directory: str, archive: Iterable[bytes]) -> None:
+        """Look for *directory*, then send *archive*."""
+        found = self.find_in(container, directory)
+        self._storage.copy_into(_path(container), directory, archive, found=found)
+
+    def find_in(self, container: str, path: str) -> ContainerFile | None:
+        """Look for *path*; if nothing is found, also for the container."""
+        found = self._storage.find_in(_path(container), path)
+        if found is None:
+            self._inspect(container)
+        return found
+
+    def read_from(self, container: str, path: str, *, most: int) -> bytes:
+        """Return the content of a regular file."""
+        return self._storage.read_from(_path(container), path, most=most)
+
     def close(self) -> None:
         """Close every connection, including those of other threads."""
         self._sessions.close()
+        self._route.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @cached_property
+    def _storage(self) -> PodmanStorage:
+        from ramalama_engines.podman.storage import (  # noqa: PLC0415 (a local run needs none)
+            PodmanStorage,
+        )
+
+        return PodmanStorage(self._sessions, timeout=self._timeout)
 
     @cached_property
     def _info(self) -> Mapping[str, Any]:

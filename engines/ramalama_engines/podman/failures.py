@@ -39,101 +39,97 @@ def silently_dropped(dropped: Sequence[str], *, server: str = "") -> Unsupported
     return UnsupportedOption(one_line(msg), engine="podman")
 
 
-def _meaning(words: str, error: type[EngineError], message: str) -> FailurePattern:
-    return FailurePattern(words, error, message)
-
-
 # A 404 error, but a 500 error while another client removes the container.
-_GONE = _meaning(
+_GONE = FailurePattern(
     r"no such container|no such exit code \(container in state unknown\)",
     ContainerNotFound,
     "there is no such container",
 )
 
 CREATE_FAILURES = (
-    _meaning(
+    FailurePattern(
         r"image not known|no such image",
         ImageNotFound,
         "the image is not in podman's local storage; pull it first",
     ),
-    _meaning(
+    FailurePattern(
         r"invalid reference format|must set root filesystem source",
         ImageNotFound,
         "that is not an image reference",
     ),
-    _meaning(
+    FailurePattern(
         r'name "?(?P<name>[^" ]*)"? is already in use',
         ContainerConflict,
         "the name {name} is in use; choose another, or remove the container that has it",
     ),
-    _meaning(
+    FailurePattern(
         r"names must match",
         UnsupportedOption,
         "a container's name must begin with a letter or a digit"
         " and continue with these, '_', '.' or '-'",
     ),
-    _meaning(
+    FailurePattern(
         r"unresolvable CDI devices (?P<names>[^:\n]*)",
         DeviceNotFound,
         "no CDI specification on the engine's host describes {names};"
         " generate one there, or name another device",
     ),
-    _meaning(
+    FailurePattern(
         r"\bstat (?P<path>/dev/.*?): no such file",
         DeviceNotFound,
         "the engine's host has no device {path}",
     ),
-    _meaning(
+    FailurePattern(
         r"(?P<path>/.*?) is not a valid device|no devices found in (?P<other>/.*?):",
         DeviceNotFound,
         "{path}{other} is not a device of the engine's host",
     ),
-    _meaning(
+    FailurePattern(
         r"\bstatfs (?P<path>/.*?): no such file",
         UnsupportedOption,
         "the mount source {path} does not exist on the engine's host",
     ),
-    _meaning(
+    FailurePattern(
         r"\bstat(?:fs)? (?P<path>/.*?): permission denied",
         UnsupportedOption,
         "the engine has no permission for {path}: a rootless podman can access what its user can",
     ),
-    _meaning(
+    FailurePattern(
         r'invalid network "(?P<mode>[^"]*)"|network with name or ID (?P<name>[^\s:]+)',
         UnsupportedOption,
         "this podman has no network named {mode}{name}",
     ),
-    _meaning(
+    FailurePattern(
         r'no container with name or ID "(?P<name>[^"]*)"',
         UnsupportedOption,
         "there is no container {name} to share a namespace with",
     ),
-    _meaning(
+    FailurePattern(
         r"keep-id is only supported in rootless",
         UnsupportedOption,
         "this podman supports --userns keep-id only if it runs rootless",
     ),
-    _meaning(
+    FailurePattern(
         r"init binary|catatonit",
         UnsupportedOption,
         "the engine's host has no init for containers; install catatonit there, or use no init",
     ),
-    _meaning(
+    FailurePattern(
         r"requested OCI runtime (?P<name>.*?) is not available",
         UnknownRuntime,
         "this podman has no OCI runtime {name}",
     ),
-    _meaning(
+    FailurePattern(
         r"OCI runtime.*(?:not found|no such file)|(?:not found|no such file).*OCI runtime",
         UnknownRuntime,
         "the engine has no such OCI runtime",
     ),
-    _meaning(
+    FailurePattern(
         r"no space left on device",
         EngineError,
         "the engine's disk is full; free some space there",
     ),
-    _meaning(
+    FailurePattern(
         r"cannot unmarshal|invalid|unknown capability|must be an absolute path|duplicate mount"
         r"|not supported|only supported|no such file or directory",
         UnsupportedOption,
@@ -143,54 +139,54 @@ CREATE_FAILURES = (
 
 START_FAILURES = (
     _GONE,
-    _meaning(
+    FailurePattern(
         r"listen tcp\w* (?P<address>\S+): bind: address already in use"
         r"|address already in use|failed to bind port (?P<port>\d+)",
         ContainerConflict,
         "the host port {address}{port} is used by another program; choose another",
     ),
-    _meaning(
+    FailurePattern(
         r'container process:.* exec: "(?P<runc>[^"]*)": (?:executable file|no such file)'
         r"|crun: executable file [`'](?P<crun>[^`']*)[`'] not found",
         ProgramNotFound,
         "the image has no program {runc}{crun}",
     ),
-    _meaning(
+    FailurePattern(
         r'exec: "(?P<runc>[^"]*)": permission denied'
         r"|crun: the path [`'](?P<crun>[^`']*)[`'] exists but it is not executable",
         ProgramNotFound,
         "{runc}{crun} in the image cannot be executed",
     ),
-    _meaning(
+    FailurePattern(
         r"unresolvable CDI devices (?P<names>[^:\n]*)",
         DeviceNotFound,
         "no CDI specification on the engine's host describes {names};"
         " generate one there, or name another device",
     ),
-    _meaning(
+    FailurePattern(
         r'CDI host device "(?P<path>[^"]*)"',
         DeviceNotFound,
         "a CDI specification on the engine's host names {path}, which is not a device there;"
         " generate it again with the vendor's tool",
     ),
-    _meaning(
+    FailurePattern(
         r"/dev/net/tun",
         ContainerStartError,
         "a rootless container's network needs /dev/net/tun, which the engine cannot open;"
         " correct its permissions, or use --network none or host",
     ),
-    _meaning(
+    FailurePattern(
         r"(?P<file>memory|pids)\.(?:max|limit)"
         r"|cgroup controller `(?P<controller>\w+)` is not available",
         ContainerStartError,
         "the engine's cgroup has no controller {file}{controller}, so that it cannot limit a"
         " container; use no limit",
     ),
-    _meaning(
+    FailurePattern(
         r"setting rlimit",
         ContainerStartError,
         "the engine's host does not allow a higher resource limit; podman itself raises nofile and"
         " nproc if ulimits do not set them, so set lower ones",
     ),
-    _meaning(r"", ContainerStartError, "podman could not start the container"),
+    FailurePattern(r"", ContainerStartError, "podman could not start the container"),
 )

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from ramalama_engines.errors import EngineError
-    from ramalama_engines.podman.session import PodmanSession, Request
-    from ramalama_engines.podman.session_pool import Sessions
+    from ramalama_engines.podman.session import PodmanSession, Request, Sessions
 
 
 class LogStream:

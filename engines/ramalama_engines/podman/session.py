@@ -1,27 +1,35 @@
-"""Send requests to podman with podman-py's session, so that another thread can interrupt them."""
+"""Send requests to podman with podman-py's sessions, so that another thread can interrupt them.
+
+A `requests.Session` is not documented as safe for threads, and one session for each thread would
+live as long as the thread. So a request borrows a session, and a few are kept for later requests.
+All of them are closed together.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import socket
 import threading
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import urllib3
 from podman.api.client import APIClient
 from podman.api.uds import UDSAdapter, UDSConnection, UDSConnectionPool
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
-from ramalama_engines.rest.http import unavailable
+from ramalama_engines.rest.http import PATH_STAT, host_header, interrupt, unavailable
 from ramalama_values import frozen
 from ramalama_values.json import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    import socket
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from typing import BinaryIO
+
+    from ramalama_engines.route import Route
+
 
 _API = "4.0.0"  # the version of the libpod API; podman 4 and 5 answer it alike
 _CHUNK = 65536
@@ -31,13 +39,13 @@ _CHUNK = 65536
 class Request:
     """A request to libpod; *timeout* is in seconds without data, None means no limit."""
 
-    method: Literal["get", "post", "delete"]
+    method: Literal["get", "post", "put", "delete", "head"]
     path: str
     query: Mapping[str, str | int]
     timeout: float | None
     body: Mapping[str, Any] | None = None
     headers: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password
-    upload: BinaryIO | None = None  # a tar archive, instead of a body
+    upload: BinaryIO | Iterable[bytes] | None = None  # a tar archive, instead of a body
 
 
 @frozen(kw_only=False)
@@ -47,6 +55,7 @@ class PodmanAnswer:
     status: int
     body: bytes
     server: str  # "Libpod/4.3.1 (linux)"
+    path_stat: str = ""  # the description of a path in a container
 
     @property
     def json(self) -> Any:  # noqa: ANN401 (JSON)
@@ -67,38 +76,31 @@ class PodmanAnswer:
 
 
 class _Connection(UDSConnection):
-    """A connection that remembers its socket, which http.client forgets before the last byte.
+    """A connection that remembers its socket, which http.client forgets before the last byte."""
 
-    podman-py's own connection does not close the socket if no engine answers.
-    """
-
-    path: str
+    route: Route
     session_is_cut: threading.Event
     wire: socket.socket | None = None
 
     def connect(self) -> None:
-        self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            self.wire.settimeout(self.timeout)
-            self.wire.connect(self.path)
-            if self.session_is_cut.is_set():  # cut() was called before it could find the socket
-                raise ConnectionAbortedError  # noqa: TRY301 (as if the service had closed it)
-        except BaseException:
+        self.wire = self.route.dial(self.timeout)
+        if self.session_is_cut.is_set():  # cut() was called before it could find the socket
             self.wire.close()
-            raise
+            raise ConnectionAbortedError  # as if the service had closed it
         self.sock = self.wire
 
 
 class PodmanSession:
     """podman-py's session for one request at a time, which another thread can interrupt."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, route: Route) -> None:
+        self._route = route
         self._opener = os.getpid()
         self._is_cut = threading.Event()
         self._connection: _Connection | None = None
         self._response: Any = None
-        self._client: Any = APIClient(base_url=f"unix://{path}", version=_API)
+        self._client: Any = APIClient(base_url="unix:///engine", version=_API)
+        self._client.headers["Host"] = host_header(route.url)
         adapter: Any = UDSAdapter(self._client.base_url.geturl())
         adapter.poolmanager.pool_classes_by_scheme = {"http": self._pool}
         self._client.mount("http://", adapter)
@@ -111,7 +113,8 @@ class PodmanSession:
         """
         with self._translated():
             response = self._send(request, stream=False)
-            return PodmanAnswer(response.status_code, response.content, _server(response))
+            stat = str(response.headers.get(PATH_STAT, ""))
+            return PodmanAnswer(response.status_code, response.content, _server(response), stat)
 
     def open_stream(self, request: Request) -> tuple[PodmanAnswer, Iterator[bytes]]:
         """Send *request*; return the answer without its body, and the body in pieces as it arrives.
@@ -137,8 +140,7 @@ class PodmanSession:
         if os.getpid() != self._opener:
             return
         if self._connection is not None and self._connection.wire is not None:
-            with contextlib.suppress(OSError):  # it has ended already
-                self._connection.wire.shutdown(socket.SHUT_RDWR)
+            interrupt(self._connection.wire)
 
     def close(self) -> None:
         """Close the connection, even if its answer has not been read to the end."""
@@ -166,11 +168,12 @@ class PodmanSession:
     def _translated(self) -> Generator[None]:
         try:
             yield
-        except (OSError, urllib3.exceptions.HTTPError) as exc:  # requests' errors are OSErrors
+        except (OSError, urllib3.exceptions.HTTPError, EngineUnavailable) as exc:
+            # requests' errors are OSErrors
             if self._is_cut.is_set():
-                msg = f"podman at unix://{self._path}: the connection was closed"
+                msg = f"podman at {self._route.url}: the connection was closed"
                 raise EngineUnavailable(msg, engine="podman") from exc
-            raise unavailable(exc, engine="podman", url=f"unix://{self._path}") from exc
+            raise unavailable(exc, engine="podman", url=self._route.url) from exc
 
     def _pool(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 (urllib3's)
         pool: Any = UDSConnectionPool(*args, **options)
@@ -179,10 +182,96 @@ class PodmanSession:
 
     def _connect(self, *args: Any, **options: Any) -> _Connection:  # noqa: ANN401 (urllib3's)
         self._connection = _Connection(*args, **options)
-        self._connection.path = self._path
+        self._connection.route = self._route
         self._connection.session_is_cut = self._is_cut
         return self._connection
 
 
 def _server(response: Any) -> str:  # noqa: ANN401 (podman-py's)
     return str(response.headers.get("Server", ""))
+
+
+# Each takes a file descriptor here and in podman. A program that starts twenty servers at once has
+# forty requests in progress, and would otherwise keep as many connections.
+_MOST_IDLE: Final = 4
+
+
+class Sessions:
+    """The sessions of one engine, which are lent, returned, and closed all together.
+
+    A forked process leaves those that it inherits to its parent, and opens its own.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+        self._closed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._opener = os.getpid()
+        self._lock = threading.Lock()
+        self._idle: list[PodmanSession] = []
+        self._lent: set[PodmanSession] = set()
+
+    def _begin_anew_if_forked(self) -> None:
+        if os.getpid() != self._opener:
+            self._begin()
+
+    @contextlib.contextmanager
+    def borrow(self) -> Generator[PodmanSession]:
+        """Lend a session, and keep it for another request unless the block raises an exception."""
+        session = self._take()
+        try:
+            yield session
+        except BaseException:
+            self._discard(session)  # its answer may be half read
+            raise
+        self._return(session)
+
+    @contextlib.contextmanager
+    def spend(self) -> Generator[PodmanSession]:
+        """Lend a session for a stream; it may be cut at any time, so it is not used again."""
+        session = self._take()
+        try:
+            yield session
+        finally:
+            self._discard(session)
+
+    def close(self) -> None:
+        """Cut all requests in progress, close the idle sessions, and lend no more."""
+        self._begin_anew_if_forked()
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            lent = tuple(self._lent)
+        for session in lent:
+            session.cut()  # its borrower discards it
+        for session in idle:
+            session.close()
+
+    def _take(self) -> PodmanSession:
+        self._begin_anew_if_forked()
+        with self._lock:
+            if self._closed:
+                msg = f"podman at {self._route.url}: the connection was closed"
+                raise EngineUnavailable(msg, engine="podman")
+            session = self._idle.pop() if self._idle else PodmanSession(self._route)
+            self._lent.add(session)
+        return session
+
+    def _return(self, session: PodmanSession) -> None:
+        self._begin_anew_if_forked()
+        with self._lock:
+            is_own = session in self._lent
+            self._lent.discard(session)
+            if is_own and not self._closed and len(self._idle) < _MOST_IDLE:
+                self._idle.append(session)
+                return
+        session.close()
+
+    def _discard(self, session: PodmanSession) -> None:
+        self._begin_anew_if_forked()
+        with self._lock:
+            self._lent.discard(session)
+        session.cut()  # so that closing does not wait for the rest of the answer
+        session.close()

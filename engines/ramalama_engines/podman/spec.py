@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from ramalama_engines.errors import UnsupportedOption
-from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount
+from ramalama_engines.spec import BindMount, CdiDevice, HostDevice, TmpfsMount, VolumeMount
 
 if TYPE_CHECKING:
-    from ramalama_engines.spec import ContainerSpec, Device, Mount, PortBinding, Ulimit
+    from ramalama_engines.spec import ContainerSpec, Device, PortBinding, Ulimit
 
 KEEP_GROUPS = "run.oci.keep_original_groups"  # crun's annotation; the API has no field for it
 LOG_DRIVER = "k8s-file"
@@ -41,14 +41,15 @@ def libpod_spec(spec: ContainerSpec) -> dict[str, Any]:
     Options that *spec* turns off are sent as false, since containers.conf may have turned them on.
 
     Raises:
-        UnsupportedOption: an rlimit or a signal has a name that Linux does not know.
+        UnsupportedOption: an rlimit or a signal has a name that Linux does not know, or a volume
+            has an invalid name.
     """
     body: dict[str, Any] = {
         "image": spec.image,
         "labels": dict(spec.labels),
         "env": dict(spec.env),
         "devices": [{"path": _device(device)} for device in spec.devices],
-        "mounts": [_mount(mount) for mount in spec.mounts],
+        "mounts": [_mount(m) for m in spec.mounts if not isinstance(m, VolumeMount)],
         "portmappings": [_port(port) for port in spec.ports],
         **network_fields(spec.network),
         "annotations": asked_annotations(spec),
@@ -73,6 +74,7 @@ def _optional_fields(spec: ContainerSpec) -> dict[str, Any]:
         "name": spec.name,
         "entrypoint": None if spec.entrypoint is None else list(spec.entrypoint),
         "command": list(spec.command) or None,
+        "volumes": [_volume(m) for m in spec.mounts if isinstance(m, VolumeMount)] or None,
         "oci_runtime": spec.oci_runtime,
         "user": spec.user,
         "userns": None if spec.userns is None else _namespace(spec.userns),
@@ -121,7 +123,20 @@ def _device(device: Device) -> str:
             assert_never(device)
 
 
-def _mount(mount: Mount) -> dict[str, Any]:
+def _volume(mount: VolumeMount) -> dict[str, Any]:
+    from ramalama_engines.rest.volumes import (  # noqa: PLC0415 (a local run has no volumes)
+        check_volume_name,
+    )
+
+    options = ["ro" if mount.read_only else "rw", "nocopy"]
+    return {
+        "Name": check_volume_name(mount.name, engine="podman"),
+        "Dest": mount.target,
+        "Options": options,
+    }
+
+
+def _mount(mount: BindMount | TmpfsMount) -> dict[str, Any]:
     match mount:
         case BindMount():
             options = ["ro" if mount.read_only else "rw", *(["z"] if mount.relabel else [])]

@@ -6,6 +6,7 @@ import errno
 import re
 import socket
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
@@ -15,6 +16,7 @@ from ramalama_values.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+PATH_STAT = "X-Docker-Container-Path-Stat"  # the header of an answer that describes a file
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
@@ -37,6 +39,22 @@ def socket_path(url: str) -> str | None:
     """Return the path of a ``unix:///path`` URL, None for any other URL."""
     scheme, _, path = url.partition("://")
     return path if scheme == "unix" else None
+
+
+def interrupt(connection: socket.socket) -> None:
+    """Wake up the threads that wait for *connection*, and end it; other calls of theirs fail.
+
+    The method of a TLS connection would also forget its keys, and so let another thread send the
+    rest of a request as plain text.
+    """
+    with suppress(OSError):  # it has ended already
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def host_header(url: str) -> str:
+    """Return the value of the HTTP header `Host` for the engine at *url*."""
+    scheme, _, rest = url.partition("://")
+    return rest.partition("/")[0].rpartition("@")[2] if scheme == "tcp" else "localhost"
 
 
 def peer_uid(path: str) -> int | None:
@@ -68,8 +86,11 @@ def explain(text: str, meanings: Iterable[FailurePattern], *, engine: str) -> En
 def unavailable(exc: BaseException, *, engine: str, url: str) -> EngineUnavailable:
     """Return the error for an *engine* that did not answer at *url*; its SDK raised *exc*.
 
-    The SDKs wrap the cause several times; only the operating system's error has the reason.
+    The SDKs wrap the cause several times; only the operating system's error has the reason. The
+    reason of a `Route` is complete.
     """
+    if isinstance(exc, EngineUnavailable):
+        return EngineUnavailable(f"{engine} at {url}: {exc.message}", hint=exc.hint, engine=engine)
     hint = None
     match first_errno(exc):
         case errno.ENOENT:
@@ -106,6 +127,13 @@ def _chain(exc: BaseException | None) -> Iterator[BaseException]:
         seen.add(id(exc))
         yield exc
         exc = exc.__cause__ or exc.__context__
+
+
+def made_id(host: str, storage: str) -> str:
+    """Return an ID for the engine of that *host* whose files are in the directory *storage*."""
+    import hashlib  # noqa: PLC0415 (loads OpenSSL; a local run needs no ID)
+
+    return hashlib.sha256(f"{host}\0{storage}".encode(errors="replace")).hexdigest()
 
 
 def members(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 (JSON)

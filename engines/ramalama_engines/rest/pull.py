@@ -23,29 +23,35 @@ if TYPE_CHECKING:
 _COPYING = r"Copying (?:blob|config) (?:sha256:)?(?P<digest>[0-9a-f]{12})[0-9a-f]*"
 
 
-def _failure(words: str, advice: str) -> FailurePattern:
-    return FailurePattern(words, ImagePullError, advice)
-
-
 _FAILURES = (
-    _failure(r"short-name", "its name has no registry; write it in full, quay.io/…"),
-    _failure(r"no space left on device", "the engine's disk is full; free some space there"),
-    _failure(
+    FailurePattern(
+        r"short-name", ImagePullError, "its name has no registry; write it in full, quay.io/…"
+    ),
+    FailurePattern(
+        r"no space left on device",
+        ImagePullError,
+        "the engine's disk is full; free some space there",
+    ),
+    FailurePattern(
         r"x509|certificate|tls: |HTTP response to HTTPS client",
+        ImagePullError,
         "the registry's TLS certificate cannot be verified;"
         " install its CA, or use --tls-verify=false",
     ),
-    _failure(
+    FailurePattern(
         r"unauthorized|authentication required|no basic auth credentials"
         r"|access .*denied|invalid username/password",
+        ImagePullError,
         "the registry denies access; log in, or use --authfile",
     ),
-    _failure(
+    FailurePattern(
         r"manifest unknown|not found|repository name not known|name unknown",
+        ImagePullError,
         "the registry has no such image; check its name and tag",
     ),
-    _failure(
+    FailurePattern(
         r"connection refused|no such host|dial tcp|i/o timeout|network is unreachable",
+        ImagePullError,
         "the registry cannot be reached; check its name and the network",
     ),
 )

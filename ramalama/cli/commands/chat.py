@@ -5,10 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_option, typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.dispatch import VERBS, collect_garbage
+from ramalama.cli.invocation import (
+    GlobalArguments,
+    add_option,
+    ensure_no_dryrun,
+    invoke,
+    parser,
+    typed,
+)
 from ramalama.cli.options.chat import (
     ChatArguments,
     add_chat_options,

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress

@@ -8,9 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.cli.arguments import add_option
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.dispatch import VERBS
+from ramalama.cli.invocation import GlobalArguments, add_option, ensure_no_dryrun, invoke, parser
 from ramalama.config.config import config_files
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import EngineFailure, engine_errors
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from ramalama.config.config import Config
     from ramalama.models.reference.shortnames import Shortnames
     from ramalama_accel.values import Detection
+    from ramalama_engines.discovery.podman_machine import PodmanMachine
 
 _NOT_SETTINGS = frozenset({"sources", "warnings"})
 
@@ -112,9 +112,29 @@ def _engine(ramalama: Ramalama) -> dict[str, object]:
             info = ramalama.connect().info
             ramalama.remove_orphans()
     except EngineFailure as exc:
-        return {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
+        failure = {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
+        return {**failure, "Tried": _tried(ramalama)}
     facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
-    return {"Why": ramalama.engine_source, **facts}
+    machine = {} if ramalama.machine is None else {"Machine": _machine(ramalama.machine)}
+    return {"Why": ramalama.engine_source, "Tried": _tried(ramalama), **machine, **facts}
+
+
+def _machine(machine: PodmanMachine) -> dict[str, object]:
+    """Return the virtual machine in which the engine runs, and what it sees of this host."""
+    mounts = [dataclasses.asdict(mount) for mount in machine.mounts]
+    return {"Name": machine.name, "Provider": machine.provider, "Mounts": mounts}
+
+
+def _tried(ramalama: Ramalama) -> list[dict[str, object]]:
+    """Return the addresses that were tried, in this order; the last one may be the engine's."""
+    return [
+        {
+            "Url": attempt.candidate.url,
+            "Why": attempt.candidate.source,
+            "Failure": attempt.failure or None,
+        }
+        for attempt in ramalama.engine_attempts
+    ]
 
 
 def _accelerator(detection: Detection) -> dict[str, object]:

@@ -7,14 +7,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.cli.exit_codes import INVALID
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.terminal import print_error
 from ramalama.errors import ModelNotFound
 from ramalama.models.formats.gguf_metadata import ArrayOf, read_metadata
 from ramalama.models.formats.safetensors import SafetensorsHeader
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.local import open_local
 from ramalama_values.text import printable
 

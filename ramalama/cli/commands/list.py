@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.dispatch import VERBS
+from ramalama.cli.invocation import (
+    GlobalArguments,
+    Invocation,
+    ensure_no_dryrun,
+    invoke,
+    parser,
+)
 from ramalama.cli.output.table import age, table
 from ramalama.units import binary_size
 from ramalama_values.text import printable
@@ -20,12 +27,14 @@ if TYPE_CHECKING:
     from ramalama.models.store.listing import ListedModel
 
 _HEADING = ("SHORTNAME", "NAME", "MODIFIED", "SIZE")
+_COPIES_HEADING = ("NAME", "PLACE", "SIZE")
 
 
 class ListArguments(GlobalArguments):
     """The parsed arguments of `ramalama list`."""
 
     all: bool
+    engine_side: bool
     json: bool
     noheading: bool
     order: str
@@ -38,6 +47,8 @@ def execute(words: Sequence[str]) -> int:
     if ensure_no_dryrun(arguments, ["list"]):
         return 0
     invocation = invoke(arguments)
+    if arguments.engine_side:
+        return _list_copies(invocation, arguments)
     models = invocation.models()
     listed = _sorted([each for each in models.list() if each.complete or arguments.all], arguments)
     if invocation.quiet:
@@ -57,6 +68,11 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of `ramalama list`."""
     result = parser("list", VERBS["list"].summary)
     result.add_argument("-a", "--all", action="store_true", help="list partly pulled models, too")
+    result.add_argument(
+        "--engine-side",
+        action="store_true",
+        help="list the copies of models on the host of a remote engine",
+    )
     result.add_argument("--json", action="store_true", help="print a JSON array of objects")
     result.add_argument("-n", "--noheading", action="store_true", help="print no heading")
     result.add_argument(
@@ -72,6 +88,26 @@ def make_parser() -> argparse.ArgumentParser:
         help="descending or ascending (default: desc)",
     )
     return result
+
+
+def _list_copies(invocation: Invocation, arguments: ListArguments) -> int:
+    with invocation.ramalama() as ramalama:
+        copies = ramalama.copies()
+    if arguments.json:
+        json.dump([asdict(copy) for copy in copies], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return 0
+    rows = [
+        (
+            printable(copy.model) + ("" if copy.complete else " (partial)"),
+            printable(copy.place),
+            "" if copy.size is None else binary_size(copy.size),
+        )
+        for copy in copies
+        if copy.complete or arguments.all
+    ]
+    sys.stdout.write(table(rows if arguments.noheading else [_COPIES_HEADING, *rows]))
+    return 0
 
 
 def _sorted(models: Sequence[ListedModel], arguments: ListArguments) -> Sequence[ListedModel]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_option
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.cli.exit_codes import USAGE
-from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
+from ramalama.cli.invocation import GlobalArguments, add_option, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.option_table import OPTIONS
 from ramalama.models.auth.huggingface import remove_token

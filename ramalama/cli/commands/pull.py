@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.start_progress import StartProgress

@@ -6,9 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser
+from ramalama.cli.dispatch import VERBS
+from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.push_progress import PushProgress
 from ramalama.config.value_types import Word

@@ -7,10 +7,9 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.dispatch import VERBS, collect_garbage
+from ramalama.cli.error_boundary import Serving
+from ramalama.cli.invocation import invoke, parser, typed
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
@@ -21,6 +20,7 @@ from ramalama.cli.options.chat import (
     explained_context,
     ignore_settings_of_openai,
     is_plain,
+    limit_answers,
     tools_of,
     wants_color,
 )
@@ -31,14 +31,8 @@ from ramalama.cli.options.serve import (
     serve_options,
     split_at_dashes,
 )
-from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.serving import Serving, note_engine
-from ramalama.cli.signals import handled_signals
-from ramalama.events import ContainerCreated
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
-from ramalama_chat.input.prompt import read_prompt
-from ramalama_chat.preload import preload
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -89,6 +83,8 @@ def execute(words: Sequence[str]) -> int:
     arguments.model, *arguments.args = positionals
     if arguments.json and not arguments.args and sys.stdin.isatty():
         raise InputRefused(JSON_NEEDS_PROMPT)
+    from ramalama.cli.signals import handled_signals  # noqa: PLC0415 (not for the help)
+
     invocation = invoke(arguments)
     command = _Run(arguments, invocation, _read_attached(arguments))
     if arguments.dryrun:
@@ -156,22 +152,25 @@ class _Run:
     def print_plan(self) -> int:
         """Print the equivalent engine command line; start nothing."""
         from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
-            engine_line,
+            plan_line,
         )
 
         with self.invocation.ramalama() as ramalama:
             plan = ramalama.plan(self._options(ramalama.models))
-            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+            sys.stdout.write(plan_line(plan, engine=ramalama.remote_engine) + "\n")
         return 0
 
     def chat(self, signals: Signals) -> None:
         """Start the server, run the chat, and clean up."""
+        from ramalama.cli.output.start_progress import StartProgress  # noqa: PLC0415 (see above)
+        from ramalama.events import ContainerCreated  # noqa: PLC0415 (see above)
+
         timings = self._timings()
         progress = StartProgress(quiet=self.invocation.quiet)
 
         def follow(event: Event) -> None:
             progress.follow(event)
-            note_engine(event, signals)
+            signals.note_engine(event)
             if timings is not None:
                 timings.note(event)
             # Not earlier: the imports would slow down the creation of the container. If a server
@@ -220,6 +219,8 @@ class _Run:
         threading.Thread(target=self._preload, name="ramalama-preload", daemon=True).start()
 
     def _preload(self) -> None:
+        from ramalama_chat.preload import preload  # noqa: PLC0415 (see above)
+
         preload()
         if not is_plain(self.arguments):
             from ramalama.cli.chat_session import preload_rest  # noqa: PLC0415 (late, as what it imports)
@@ -243,6 +244,7 @@ class _Run:
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
                 collect_garbage()
+                limit_answers(session, self.arguments)
                 color = wants_color(self.arguments, self.invocation)
                 terminal = answer_terminal(self.invocation)
                 with explained_context(session):
@@ -299,6 +301,8 @@ class _PromptReader:
         return self._prompt
 
     def _read(self) -> None:
+        from ramalama_chat.input.prompt import read_prompt  # noqa: PLC0415 (not for the help)
+
         try:
             self._prompt = read_prompt(self._words, sys.stdin)
         except (ChatError, OSError) as exc:

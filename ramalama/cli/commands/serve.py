@@ -8,14 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_option, typed
-from ramalama.cli.commands_table import VERBS
-from ramalama.cli.dispatch import collect_garbage
-from ramalama.cli.invocation import invoke, parser
+from ramalama.cli.dispatch import VERBS, collect_garbage
+from ramalama.cli.error_boundary import Serving
+from ramalama.cli.invocation import add_option, invoke, parser, typed
 from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
-from ramalama.cli.serving import Serving, note_engine
 from ramalama.cli.signals import handled_signals
 from ramalama.config.config import DEFAULT
 from ramalama.config.option_table import OPTIONS
@@ -112,12 +110,12 @@ class _Serve:
     def print_plan(self) -> int:
         """Print the equivalent engine command line; start nothing."""
         from ramalama.generate.command_line import (  # noqa: PLC0415 (only for a dry run)
-            engine_line,
+            plan_line,
         )
 
         with self.invocation.ramalama() as ramalama:
             plan = ramalama.plan(self._options(ramalama))
-            sys.stdout.write(engine_line(ramalama.connect().kind, plan.container) + "\n")
+            sys.stdout.write(plan_line(plan, engine=ramalama.remote_engine) + "\n")
         return 0
 
     def serve(self, signals: Signals) -> None:
@@ -134,7 +132,7 @@ class _Serve:
 
         def follow(event: Event) -> None:
             progress.follow(event)
-            note_engine(event, signals)
+            signals.note_engine(event)
 
         with self.invocation.ramalama() as ramalama:
             try:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
-from ramalama.cli.commands_table import VERBS
+from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import GlobalArguments, parser
 
 if TYPE_CHECKING:

@@ -9,19 +9,17 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_group, typed
+from ramalama.cli.invocation import add_group, typed
 from ramalama.cli.output.terminal import print_error
 from ramalama.config.option_spec import Group
 from ramalama_chat.errors import ContextExceeded, InputRefused, NoAnswer
-from ramalama_chat.output.color import ColorMode, use_color
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from ramalama.cli.arguments import ArgumentGroup
-    from ramalama.cli.invocation import Invocation
+    from ramalama.cli.invocation import ArgumentGroup, Invocation
     from ramalama_chat.output.terminal import AnswerTerminal
     from ramalama_chat.session.session import ChatSession
     from ramalama_chat.session.tool_loop import ToolLoop
@@ -155,6 +153,8 @@ def ignore_settings_of_openai() -> None:
 
 def wants_color(arguments: ChatArguments, invocation: Invocation) -> bool:
     """Decide whether answers on stdout are coloured."""
+    from ramalama_chat.output.color import ColorMode, use_color  # noqa: PLC0415 (not for the help)
+
     mode = ColorMode(arguments.color or invocation.config.color)
     return use_color(mode, isatty=sys.stdout.isatty(), env=invocation.user.env)
 
@@ -184,10 +184,16 @@ def tools_of(
 
 def is_plain(arguments: ChatArguments) -> bool:
     """Tell whether all that is asked for is one answer, with nothing about it or beside it."""
-    changed = arguments.max_tokens is not None or not arguments.think or attaches_files(arguments)
+    changed = not arguments.think or attaches_files(arguments)
     return not (
         changed or arguments.mcp or arguments.json or arguments.stats or sys.stderr.isatty()
     )
+
+
+def limit_answers(session: ChatSession, arguments: ChatArguments) -> None:
+    """Let `--max-tokens` hold for all answers of *session*."""
+    if arguments.max_tokens is not None:
+        session.parameters["max_tokens"] = arguments.max_tokens
 
 
 def _count(text: str) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from ramalama.cli.arguments import add_group
-from ramalama.cli.invocation import GlobalArguments
+from ramalama.cli.invocation import GlobalArguments, add_group
 from ramalama.config.option_spec import Group
 
 if TYPE_CHECKING:

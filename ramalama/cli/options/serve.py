@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from ramalama.cli.arguments import add_group
-from ramalama.cli.invocation import GlobalArguments
-from ramalama.config.config import resolve_env
+from ramalama.cli.invocation import GlobalArguments, add_group
 from ramalama.config.option_spec import Group
 from ramalama.config.option_table import SERVER_OPTIONS
-from ramalama.config.options import ServeOptions
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
 
     from ramalama.api.keywords import ServerKeywords
     from ramalama.config.config import Config
+    from ramalama.config.options import ServeOptions
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines.kinds import PullPolicy
     from ramalama_engines.spec import Device
@@ -56,6 +54,9 @@ def serve_options(
     parallel: int | None,
 ) -> ServeOptions:
     """Fold the command line over the settings; *resolve* reads the names of models."""
+    from ramalama.config.config import resolve_env  # noqa: PLC0415 (not for the help)
+    from ramalama.config.options import ServeOptions  # noqa: PLC0415 (see above)
+
     draft = arguments.model_draft or config.model_draft
     keywords = {
         **config.server_settings(environ),

@@ -13,7 +13,10 @@ from ramalama.events import (
     ImageReady,
     Notice,
     ServerReady,
+    UploadPlanned,
+    UploadProgress,
 )
+from ramalama.units import human_size
 
 if TYPE_CHECKING:
     from ramalama.cli.output.download_progress import TransferProgress
@@ -51,6 +54,12 @@ class StartProgress:
             case Notice():
                 self._announced = False  # a pull that failed is no pull, if that is the notice
                 self._print(f"Notice: {event.message}")
+            case UploadPlanned():
+                self._print(f"Sending the model to {event.target}: {human_size(event.missing)} …")
+            case UploadProgress():
+                share = event.done / event.total if event.total else 1
+                done, total = human_size(event.done), human_size(event.total)
+                self._status.show(f"Sending the model: {share:4.0%}  {done} of {total}")
             case _:
                 self._show_download(event)
 

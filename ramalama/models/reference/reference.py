@@ -22,28 +22,15 @@ from __future__ import annotations
 
 import os
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
 from ramalama.errors import InvalidReference
 from ramalama.models.reference.names import names_host, parse_hub, parse_oci, parse_ollama
+from ramalama.models.reference.scheme import PREFIXES, Scheme
 from ramalama.models.reference.urls import hub_reference, parse_url
 from ramalama_values import frozen
-
-
-class Scheme(StrEnum):
-    """The transport of a model."""
-
-    FILE = "file"
-    OLLAMA = "ollama"
-    HUGGINGFACE = "hf"
-    MODELSCOPE = "ms"
-    OCI = "oci"
-    HTTP = "http"
-    HTTPS = "https"
-
 
 _FILE = "file:"
 _PATH_STARTS = ("/", "./", "../", "~/")
@@ -57,19 +44,6 @@ _LONGEST_SHOWN = 100
 # number before a slash is a port.
 _PASSWORD = r"(?s)(^(?!\w+://)|://)(?:[^/]*@|[^/:\[]*:(?![0-9]+/).*@)(?!sha[0-9]+:)"  # noqa: S105 (where one is)
 _QUERY = r"(?s)\?.*"
-
-_PREFIXES = {
-    "ollama": Scheme.OLLAMA,
-    "hf": Scheme.HUGGINGFACE,
-    "huggingface": Scheme.HUGGINGFACE,
-    "ms": Scheme.MODELSCOPE,
-    "modelscope": Scheme.MODELSCOPE,
-    "oci": Scheme.OCI,
-    "docker": Scheme.OCI,
-    "http": Scheme.HTTP,
-    "https": Scheme.HTTPS,
-}
-_WITHOUT_NAMES = (Scheme.HTTP, Scheme.HTTPS)
 
 
 @frozen(kw_only=False)
@@ -136,20 +110,6 @@ class ModelRef:
         return f"{self.scheme}://{self.location}{tag}"
 
 
-def parse_transport(word: str) -> Scheme:
-    """Parse the name of a transport that can be the default one: ``huggingface`` or ``hf``.
-
-    Raises:
-        ValueError: there is no such transport.
-    """
-    names = {name: scheme for name, scheme in _PREFIXES.items() if scheme not in _WITHOUT_NAMES}
-    try:
-        return names[word.lower()]
-    except KeyError:
-        msg = "one of " + ", ".join(names)
-        raise ValueError(msg) from None
-
-
 def _check(text: str) -> None:
     if not text or not text.isprintable() or len(text) > _LONGEST:
         msg = f"a name must have 1 to {_LONGEST} printable characters"
@@ -181,10 +141,10 @@ def _in_full(text: str, default: Scheme) -> str:
 
 def _named(text: str) -> tuple[Scheme, str, str]:
     prefix, _, rest = text.partition("://")
-    scheme = _PREFIXES.get(prefix.lower())
+    scheme = PREFIXES.get(prefix.lower())
     match scheme:
         case None:
-            msg = f"there is no transport {prefix[:40]!r}, only {', '.join(_PREFIXES)} and file"
+            msg = f"there is no transport {prefix[:40]!r}, only {', '.join(PREFIXES)} and file"
             raise ValueError(msg)
         case Scheme.OLLAMA:
             return (scheme, *parse_ollama(rest))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from ramalama.models.store.cas import ContentStore
 from ramalama.models.store.pulls import Pulls
-from ramalama.models.store.records_file import Records
+from ramalama.models.store.records import Records
 from ramalama.models.store.snapshots import Snapshots
 from ramalama.models.store.upstream.views import UpstreamTree
 from ramalama_values import frozen

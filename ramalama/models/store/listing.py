@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
-from ramalama.models.store.records_file import identity
+from ramalama.models.store.records import identity
 from ramalama.models.store.upstream.layout import BLOBS, REFS, place_of, reference_at
 from ramalama.models.store.upstream.refs import read_ref
 from ramalama.models.store.upstream.views import file_path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.cas import ContentStore
     from ramalama.models.store.layout import StoreLayout
     from ramalama.models.store.pulls import Pulls
-    from ramalama.models.store.records_file import Records
+    from ramalama.models.store.records import Records
     from ramalama.models.store.upstream.views import UpstreamTree
 
 

@@ -13,12 +13,7 @@ from ramalama.errors import StoreError
 from ramalama.models.formats.bounded_read import read_json
 from ramalama.models.formats.model_files import Digest
 from ramalama.models.store.atomic import unlink, write_whole
-from ramalama.models.store.records_file import (
-    note_name,
-    notes_below,
-    parse_reference,
-    reference_fields,
-)
+from ramalama.models.store.records import note_name, notes_below, parse_reference, reference_fields
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_object
 

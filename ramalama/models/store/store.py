@@ -1,7 +1,7 @@
 """Store all models of this machine in one directory, which upstream RamaLama may share.
 
     BASE/cas/            contents, each once                         `cas`
-    BASE/refs2/          the record of each model                    `records_file`
+    BASE/refs2/          the record of each model                    `records`
     BASE/snapshots/      its files together, for a server            `snapshots`
     BASE/pulls/          unfinished pulls                            `pulls`
     BASE/store/          the models in upstream's layout             `upstream`
@@ -21,13 +21,14 @@ Every server start uses `find` and `open`, so imports that they do not need are 
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.errors import StoreError
 from ramalama.models.store.atomic import require_links
-from ramalama.models.store.cas import ContentStore
-from ramalama.models.store.records_file import Records, note_name
+from ramalama.models.store.cas import ContentStore, digest_of
+from ramalama.models.store.records import Records, note_name
 from ramalama.models.store.snapshots import Snapshots
 from ramalama.system.locks import locked
 
@@ -178,6 +179,20 @@ class ModelStore:
                     msg = f"{model.reference} has been removed meanwhile"
                     raise StoreError(msg, hint="pull it again")
             yield
+
+    def digest_of(self, path: Path) -> Digest:
+        """Return the digest of a model's file, which is read only if it has changed since.
+
+        Raises:
+            StoreError: it cannot be read, or the store cannot be written.
+        """
+        with self._store_errors(), path.open("rb", buffering=0) as file:
+            status = os.fstat(file.fileno())
+            known = self.contents.index.find(status)
+            if known is None:
+                known = digest_of(file)
+                self.contents.index.remember(status, known)
+            return known
 
     def list(self) -> Sequence[ListedModel]:
         """Return all models, complete or not, in no particular order."""

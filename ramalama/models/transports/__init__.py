@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from ramalama.errors import ModelPullError
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 
 if TYPE_CHECKING:
     import ssl

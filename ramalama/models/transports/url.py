@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ramalama.errors import AccessDenied, ModelPullError, ModelUnsupported, UnknownModel
 from ramalama.models.download.values import Location, RemoteBlob
 from ramalama.models.formats.gguf import recognize
-from ramalama.models.formats.model_files import Digest, FileKind
+from ramalama.models.formats.model_files import Digest, FileKind, part_of
 from ramalama.models.http.client import opened
 from ramalama.models.http.failures import (
     DEFAULT_RETRY_POLICY,
@@ -27,7 +27,6 @@ from ramalama.models.http.failures import (
     translated,
 )
 from ramalama.models.transports.base import RemoteFile, RemoteModel
-from ramalama.models.transports.selection.gguf_names import part_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,12 @@
-"""Check whether a model fits into the memory of this host, and choose a context that fits.
+"""Check whether a model fits into the memory of this host, and choose a context and a limit.
 
 The server maps the weights from the file. So a model that needs a little more memory than there is
 still works, but slowly. It does not work if the weights alone, or the context alone, exceed all
 memory.
+
+The estimate for the limit of the container is generous: a server that needs more than its limit is
+killed. It only has to be so small that a hostile or broken image cannot take all memory of the
+host.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING
 from ramalama.config.defaults import ALL_LAYERS, DEFAULT_CONTEXT
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
-from ramalama.runtimes.arguments import context_size
+from ramalama.runtimes.base import context_size
 from ramalama.units import human_size
 from ramalama_accel.runtime_name import RuntimeName
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from ramalama.models.transports.selection.request import Variant
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.memory.estimate import MemoryEstimate, ModelShape
+
 
 USUAL_CONTEXT = 4096  # tokens; see `_CLEARLY_FITS` in `capacity`
 _INSIST = "(`run --force` tries it anyway)"
@@ -240,3 +245,24 @@ def _size(path: Path) -> int:
     if path.is_dir():
         return sum(each.stat().st_size for each in path.glob("*.safetensors"))
     return path.stat().st_size
+
+
+def model_memory(options: ServeOptions, model: StoredModel, capacity: MemoryCapacity) -> int | None:
+    """Return how many bytes *model* may need in main memory, without the server program.
+
+    If that is unknown, because the header does not say it or *options* have arguments and variables
+    for the server itself, it is at least the memory that is free now. None if that is unknown, too.
+    """
+    weights = weights_size(model)
+    # Weights may be copied into another layout; a context of usual size needs less than a copy.
+    need, known = 2 * weights, not (options.runtime_args or options.env)
+    context = context_size(options, model.parameters)
+    if known and not 0 < context <= USUAL_CONTEXT:
+        shape = read_shape(model, weights)
+        known = shape is not None
+        if shape is not None:
+            context = context or shape.trained_context or USUAL_CONTEXT
+            need = max(need, shape.need(context).total + shape.checkpoints(context))
+    if known:
+        return need
+    return max(need, capacity.main) if capacity.main else None

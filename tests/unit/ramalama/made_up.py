@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ramalama.config.options import ServeOptions
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
 from ramalama.serving.run_dir import ServerDir

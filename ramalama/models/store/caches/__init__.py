@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.caches.adopt import adopt
 from ramalama.models.store.caches.base import BlobCache, HuggingFaceCache, NamedCache
 

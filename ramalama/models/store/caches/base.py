@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama.models.reference.names import HubName
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
 from ramalama.models.formats.model_files import checked_name
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama_values import frozen
 
 if TYPE_CHECKING:

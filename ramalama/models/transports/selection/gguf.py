@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
+from ramalama.models.formats import model_files
 from ramalama.models.formats.model_files import FileKind
-from ramalama.models.transports.selection import gguf_names
 from ramalama.models.transports.selection.request import SelectedFile, Variant, no_such
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def select_gguf(request: FileRequest, files: Sequence[ListedFile]) -> tuple[Sele
         UnknownModel: none has the requested quantisation.
         ModelUnsupported: the selected model is not complete.
     """
-    models = group(file for file in files if gguf_names.is_model(file.path))
+    models = group(file for file in files if model_files.is_model(file.path))
     weights = _choose(request, models)
     selected = [SelectedFile(part, FileKind.GGUF) for part in weights.all_parts(request)]
     if projector := _nearest_projector(weights.path, files):
@@ -80,14 +80,16 @@ def select_gguf(request: FileRequest, files: Sequence[ListedFile]) -> tuple[Sele
 
 def list_variants(request: FileRequest, files: Iterable[ListedFile]) -> tuple[Variant, ...]:
     """Return all models among *files*, usually the same one in several quantisations."""
-    return tuple(_choices(request, group(file for file in files if gguf_names.is_model(file.path))))
+    return tuple(
+        _choices(request, group(file for file in files if model_files.is_model(file.path)))
+    )
 
 
 def group(files: Iterable[ListedFile]) -> list[Weights]:
     """Combine the parts of split models, in the order of the listing."""
     found: dict[tuple[str, str, int], dict[int, ListedFile]] = {}
     for file in files:
-        if part := gguf_names.part_of(file.path):
+        if part := model_files.part_of(file.path):
             ending = file.path[-len(".gguf") :]  # in whatever letter case
             found.setdefault((part.stem, ending, part.count), {})[part.number] = file
         else:
@@ -110,14 +112,14 @@ def _choose(request: FileRequest, models: Sequence[Weights]) -> Weights:
 def _tagged(tag: str, models: Sequence[Weights]) -> Weights | None:
     word = rf"(?i)(?<![0-9a-z]){re.escape(tag)}(?=[./-])"
     return next(
-        (one for one in models if tag.upper() == gguf_names.quantisation(one.path)),
+        (one for one in models if tag.upper() == model_files.quantisation(one.path)),
         next((one for one in models if re.search(word, one.path)), None),
     )
 
 
 def _choices(request: FileRequest, models: Sequence[Weights]) -> list[Variant]:
     """Return the models by quantisation, or by path if the quantisation is not unique."""
-    tags = [gguf_names.quantisation(one.path) for one in models]
+    tags = [model_files.quantisation(one.path) for one in models]
     often = Counter(tags)
     return [
         Variant(name=tag, reference=f"{request.repository}:{tag}", size=one.size)
@@ -132,11 +134,11 @@ def _nearest_projector(model: str, files: Sequence[ListedFile]) -> ListedFile | 
     projectors = [
         file
         for file in files
-        if gguf_names.is_projector(file.path) and model.startswith(_directory(file))
+        if model_files.is_projector(file.path) and model.startswith(_directory(file))
     ]
 
     def distance(file: ListedFile) -> tuple[int, int]:
-        difference = abs(gguf_names.bits(file.path) - gguf_names.bits(model))
+        difference = abs(model_files.bits(file.path) - model_files.bits(model))
         return -len(_directory(file)), difference
 
     return min(projectors, key=distance, default=None)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
+from ramalama.models.formats import model_files
 from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
-from ramalama.models.transports.selection import gguf_names
 from ramalama.models.transports.selection.gguf import group, select_gguf
 from ramalama.models.transports.selection.request import SelectedFile, Variant, no_such
 from ramalama.models.transports.selection.safetensors import (
@@ -46,7 +46,7 @@ def select(
 
 
 def _format(request: FileRequest, files: Sequence[ListedFile]) -> ModelFormat:
-    has_gguf = any(gguf_names.is_model(file.path) for file in files)
+    has_gguf = any(model_files.is_model(file.path) for file in files)
     has_safetensors = is_whole_model(files)
     if not (has_gguf or has_safetensors):
         raise ModelUnsupported(_nothing_to_run(request, files))
@@ -71,14 +71,14 @@ def _select_file(request: FileRequest, files: Sequence[ListedFile]) -> tuple[Sel
     found = next((file for file in files if file.path == request.path), None)
     if found is None:
         raise no_such(request, "file", request.path, _loadable(request, files))
-    if gguf_names.is_projector(found.path):
+    if model_files.is_projector(found.path):
         return (SelectedFile(found, FileKind.PROJECTOR),)
     if is_safetensors(found.path):
         return (SelectedFile(found, FileKind.SAFETENSORS),)
-    if not gguf_names.is_gguf(found.path):
+    if not model_files.is_gguf(found.path):
         msg = f"{request.repository}/{found.path} is not a model: only .gguf and .safetensors are"
         raise ModelUnsupported(msg)
-    models = group(file for file in files if gguf_names.is_gguf(file.path))
+    models = group(file for file in files if model_files.is_gguf(file.path))
     # By its path: a listing may have it twice, with two sizes.
     one = next(one for one in models if any(part.path == found.path for part in one.parts))
     return tuple(SelectedFile(part, FileKind.GGUF) for part in one.all_parts(request))
@@ -88,5 +88,5 @@ def _loadable(request: FileRequest, files: Sequence[ListedFile]) -> list[Variant
     return [
         Variant(name=file.path, reference=f"{request.repository}/{file.path}", size=file.size)
         for file in files
-        if gguf_names.is_gguf(file.path) or is_safetensors(file.path)
+        if model_files.is_gguf(file.path) or is_safetensors(file.path)
     ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from ramalama_chat.client.events import read_events
+from ramalama_chat.client.requests import read_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

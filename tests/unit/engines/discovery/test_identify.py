@@ -14,17 +14,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama_engines.discovery.identify import identify, without_password
+from ramalama_engines.address import EngineAddress
+from ramalama_engines.discovery.connection import open_route
+from ramalama_engines.discovery.identify import identify
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
+from ramalama_engines.rest.unix_route import UnixRoute
 from tests.unit.engines.unix_service import DOCKER_ANSWER, PODMAN_ANSWER, service
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from ramalama_engines.route import Route
+
 PODMAN, DOCKER = EngineKind.PODMAN, EngineKind.DOCKER
 NOBODY = 65534
 A_GROUP = 1  # of which neither root nor nobody is a member
+
+
+def route(url: str) -> Route:
+    return open_route(EngineAddress(url=url))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +49,7 @@ def test_an_engine_is_known_by_the_headers_of_its_answer(
     tmp_path: Path, answer: str, kind: EngineKind
 ) -> None:
     with service(tmp_path / "An odd %2F näme?#.sock", answer) as url:
-        assert identify(url) is kind
+        assert identify(route(url)) is kind
 
 
 @pytest.mark.parametrize(
@@ -51,7 +60,7 @@ def test_what_is_no_engine_is_not_taken_for_one(tmp_path: Path, answer: str) -> 
         service(tmp_path / "x.sock", answer) as url,
         pytest.raises(EngineUnavailable, match=r"not a container engine|Connection aborted"),
     ):
-        identify(url)
+        identify(route(url))
 
 
 def test_proxy_variables_do_not_stand_between_us_and_a_socket(
@@ -61,16 +70,17 @@ def test_proxy_variables_do_not_stand_between_us_and_a_socket(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
     with service(tmp_path / "x.sock", DOCKER_ANSWER) as url:
-        assert identify(url) is DOCKER
+        assert identify(route(url)) is DOCKER
 
 
 IDENTIFY = """\
 import sys
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.discovery.identify import identify
+from ramalama_engines.rest.unix_route import UnixRoute
 
 try:
-    print(identify(sys.argv[1]))
+    print(identify(UnixRoute(sys.argv[1].removeprefix("unix://"))))
 except EngineUnavailable as exc:
     print(exc)
 print(*sys.modules)
@@ -109,7 +119,7 @@ def test_a_service_that_hangs_is_given_up(tmp_path: Path) -> None:
         listener.listen()
 
         with pytest.raises(EngineUnavailable, match=r"no answer within 0\.01 seconds"):
-            identify(f"unix://{tmp_path}/x.sock", timeout=0.01)
+            identify(UnixRoute(f"{tmp_path}/x.sock"), timeout=0.01)
 
 
 def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) -> None:
@@ -117,18 +127,17 @@ def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) 
         listener.bind(str(tmp_path / "stale.sock"))
 
     with pytest.raises(EngineUnavailable, match=r"^no process listens there$"):
-        identify(f"unix://{tmp_path}/stale.sock")
+        identify(UnixRoute(f"{tmp_path}/stale.sock"))
     with pytest.raises(EngineUnavailable, match=r"^it does not exist$"):
-        identify(f"unix://{tmp_path}/absent.sock")
+        identify(UnixRoute(f"{tmp_path}/absent.sock"))
     with pytest.raises(EngineUnavailable, match=r"^it does not exist$"):
-        identify(f"unix://{tmp_path}/stale.sock/below")
+        identify(UnixRoute(f"{tmp_path}/stale.sock/below"))
 
 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("ssh://me@gpu/run/podman/podman.sock", "ssh:// is not supported.*supports only unix://"),
-        ("tcp://gpu:2376", "tcp:// is not supported"),
+        ("tcp://me:secret@gpu:2376", "has a user or a password"),
         ("npipe:////./pipe/docker_engine", "npipe:// is not supported"),
         ("/run/podman/podman.sock", "not an engine's address"),
         ("unix:/run/podman/podman.sock", "not an engine's address"),
@@ -143,7 +152,7 @@ def test_a_socket_without_a_listener_differs_from_a_missing_one(tmp_path: Path) 
 )
 def test_an_address_that_we_do_not_reach_is_refused_with_the_reason(url: str, reason: str) -> None:
     with pytest.raises(EngineUnavailable, match=reason):
-        identify(url)
+        identify(route(url))
 
 
 @contextmanager
@@ -165,7 +174,7 @@ def forbidden_socket(mode: int) -> Generator[str]:
 
 def test_a_refused_user_is_told_the_group_that_may_use_the_socket() -> None:
     with forbidden_socket(0o020) as url, pytest.raises(EngineUnavailable) as caught:
-        identify(url)
+        identify(route(url))
 
     group = grp.getgrgid(A_GROUP if os.geteuid() == 0 else os.getegid()).gr_name
     assert str(caught.value) == (
@@ -179,17 +188,4 @@ def test_a_refused_user_of_a_private_socket_is_told_no_group() -> None:
         forbidden_socket(0o000) as url,
         pytest.raises(EngineUnavailable, match=r"^permission denied$"),
     ):
-        identify(url)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("tcp://me:secret@gpu:2376", "tcp://***@gpu:2376"),
-        ("ssh://me:se@cret@gpu", "ssh://***@gpu"),
-        ("tcp://gpu:2376", "tcp://gpu:2376"),
-        ("unix:///run/me@home/x.sock", "unix:///run/me@home/x.sock"),
-    ],
-)
-def test_a_password_in_an_address_is_never_shown(url: str, shown: str) -> None:
-    assert without_password(url) == shown
+        identify(route(url))

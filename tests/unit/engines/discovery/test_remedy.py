@@ -9,6 +9,7 @@ import pytest
 from ramalama_engines.discovery.remedy import how_to_start
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import InvokingUser
+from tests.unit.engines.discovery.homes import make_user, write_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +69,27 @@ def test_the_advice_fits_the_system_and_the_engine(
 
 
 @pytest.mark.parametrize(
-    ("kind", "command"), [(None, "podman machine start"), (DOCKER, "open -a Docker")]
+    ("has", "kind", "command"),
+    [
+        ("", None, "podman machine init && podman machine start"),
+        ("", DOCKER, "open -a Docker"),
+        ("machine", None, "podman machine start mine"),
+        ("machine .colima", PODMAN, "podman machine start mine"),
+        ("machine .colima", DOCKER, "colima start"),
+        (".colima", None, "colima start"),
+        (".colima", PODMAN, "podman machine init && podman machine start"),
+        ("Applications/OrbStack.app .colima", None, "open -a OrbStack"),
+    ],
 )
-def test_the_advice_fits_a_mac(tmp_path: Path, kind: EngineKind | None, command: str) -> None:
-    user = InvokingUser(env={}, home=tmp_path, uid=501, root=tmp_path)
+def test_the_advice_fits_a_mac(
+    tmp_path: Path, has: str, kind: EngineKind | None, command: str
+) -> None:
+    user = make_user(tmp_path, uid=501)
+    for name in has.split():
+        if name == "machine":
+            write_machine(user, "mine")
+        else:
+            (user.home / name).mkdir(parents=True)
 
     assert how_to_start(user, kind, platform="darwin") == command
 

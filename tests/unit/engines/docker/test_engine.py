@@ -26,6 +26,7 @@ from ramalama_engines.errors import (
     UnknownRuntime,
     UnsupportedOption,
 )
+from ramalama_engines.rest.unix_route import unix_route
 from ramalama_engines.spec import (
     BindMount,
     CdiDevice,
@@ -208,7 +209,7 @@ def test_of_many_connections_a_few_are_kept_and_no_word_is_lost_on_the_others(
         for answer in [session.open("GET", "/info") for _ in range(count)]:
             assert answer.json() == INFO  # which returns its connection
 
-    with closing(DockerSession(dockerd.url, timeout=60)) as session:
+    with closing(DockerSession(unix_route(dockerd.url, engine="docker"), timeout=60)) as session:
         ask_at_once(10)
         for _ in range(6):
             assert dockerd.hung_up.acquire(timeout=60)

@@ -189,4 +189,17 @@ def test_an_image_is_read_from_inspect(inspect: dict[str, Any], image: LocalImag
     ],
 )
 def test_the_service_says_what_it_is(name: str, info: EngineInfo) -> None:
-    assert engine_info(golden(f"{name}-info"), url="unix:///s") == info
+    assert replace(engine_info(golden(f"{name}-info"), url="unix:///s"), id="") == info
+
+
+def test_the_service_says_what_its_host_is() -> None:
+    answer = golden("5.8.6-info")
+    host = {"hostname": "gpu", "cpus": 16, "memTotal": 1 << 34, "kernel": "6.1.0"}
+    store = {"graphRoot": "/var/lib/containers/storage"}
+    mine = {**answer, "host": {**answer["host"], **host}, "store": store}
+    other = {**mine, "store": {"graphRoot": "/home/me/.local/share/containers/storage"}}
+
+    info = engine_info(mine, url="unix:///s")
+
+    assert (info.host, info.cpus, info.memory, info.kernel) == ("gpu", 16, 1 << 34, "6.1.0")
+    assert info.id == engine_info(mine, url="ssh://gpu/s").id != engine_info(other, url="x").id

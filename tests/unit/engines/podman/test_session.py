@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
+from ramalama_engines.podman.engine import PodmanEngine
 from ramalama_engines.podman.logs import LogStream
-from ramalama_engines.podman.session import PodmanAnswer, Request
-from ramalama_engines.podman.session_pool import Sessions
+from ramalama_engines.podman.session import PodmanAnswer, Request, Sessions
+from ramalama_engines.rest.unix_route import UnixRoute
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,7 +33,7 @@ class Service:
     """Answers each request at a UNIX socket with the next of *answers*, then falls silent."""
 
     def __init__(self, path: Path, answers: list[bytes]) -> None:
-        self.url = f"unix://{path}"
+        self.path = str(path)
         self.asked, self.ended = threading.Semaphore(0), threading.Semaphore(0)
         self.requests: list[bytes] = []
         self.connections: list[socket.socket] = []
@@ -74,7 +75,7 @@ def serving(path: Path, *answers: bytes) -> Generator[Service]:
 
 @contextmanager
 def opened(service: Service) -> Generator[Sessions]:
-    sessions = Sessions(service.url)
+    sessions = Sessions(UnixRoute(service.path))
     try:
         yield sessions
     finally:
@@ -177,7 +178,7 @@ def test_a_service_that_hangs_up_is_unavailable_and_may_be_asked_again(tmp_path:
 
 
 def test_a_failed_connection_leaves_no_socket_open(tmp_path: Path) -> None:
-    sessions = Sessions(f"unix://{tmp_path}/missing.sock")
+    sessions = Sessions(UnixRoute(f"{tmp_path}/missing.sock"))
 
     with pytest.raises(EngineUnavailable, match="no such socket"):
         ask(sessions)
@@ -188,7 +189,7 @@ def test_a_failed_connection_leaves_no_socket_open(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:1", "ssh://host/s", "nonsense"])
 def test_other_urls_are_refused_before_the_sdk_runs_a_program_for_them(url: str) -> None:
     with pytest.raises(EngineUnavailable, match="only unix"):
-        ask(Sessions(url))
+        PodmanEngine(url)
 
 
 def test_a_log_is_yielded_while_it_goes_on(tmp_path: Path) -> None:

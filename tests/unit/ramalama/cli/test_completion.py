@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -44,6 +45,8 @@ SHELLS = {
 LINES = [
     ("ver", "version"),
     ("--engine d", "--engine docker"),
+    ("--connection g", "--connection gpu"),
+    ("ps --connection big", "ps --connection bigger"),
     ("--debug logo", "--debug logout"),
     ("help ins", "help inspect"),
     ("ps --nohe", "ps --noheading"),
@@ -73,6 +76,10 @@ def shell(
     publish(home / "store", HUB, content=b"others")
     for name in ("granite.gguf", "auth.json", ".hidden"):
         (home / name).touch()
+    connections = {"gpu": {"URI": "ssh://gpu"}, "bigger": {"URI": "ssh://big"}}
+    file = home / ".config/containers/podman-connections.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps({"Connection": {"Connections": connections}}))
     options, setup = SHELLS[request.param]
     child: pexpect.spawn[str] = pexpect.spawn(
         request.param,

@@ -10,7 +10,7 @@ import pytest
 
 from ramalama import __version__
 from ramalama.cli import main
-from ramalama.cli.commands_table import VERBS, find_verb, usage
+from ramalama.cli.dispatch import VERBS, find_verb, usage
 
 Capture = pytest.CaptureFixture[str]
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ramalama.cli.early_interrupt import CtrlCRaises, leave_at_ctrl_c
+from ramalama.cli import CtrlCRaises, leave_at_ctrl_c
 
 # What is raised in a weak reference's callback is lost, and each import ends with one.
 CTRL_C = """\

@@ -66,8 +66,8 @@ def test_a_command_without_an_engine_works_on_macos(tmp_path: Path, words: list[
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["ps"], 125, "Start one with: podman machine start"),
-        (["doctor"], 125, "Start one with: podman machine start"),
+        (["ps"], 125, "Start one with: podman machine init && podman machine start"),
+        (["doctor"], 125, "Start one with: podman machine init && podman machine start"),
         (["chat", "--url", "http://127.0.0.1:9", "Hello"], 1, "cannot be reached"),
         (["login", "quay.io"], 22, "there is no terminal to ask at"),
         (["push", "./none.gguf", "oci://127.0.0.1:9/a/b"], 2, "no such model file"),

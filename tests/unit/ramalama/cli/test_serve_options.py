@@ -17,7 +17,8 @@ from ramalama.cli.options.serve import (
     split_at_dashes,
 )
 from ramalama.config.config import Config, resolve_env
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel import RuntimeName
 from ramalama_engines import CdiDevice, EngineKind, HostDevice, PullPolicy
 from tests.unit.ramalama.made_up import OPTIONS

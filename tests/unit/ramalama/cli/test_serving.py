@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.cli.serving import Serving, note_engine
+from ramalama.cli.error_boundary import Serving
 from ramalama.cli.signals import Signals
 from ramalama.config.options import ServeOptions
 from ramalama.errors import EngineFailure, ModelNotFound
 from ramalama.events import ContainerStarted, EngineConnected
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama_engines import EngineKind
 from ramalama_engines.errors import EngineUnavailable
 from tests.unit.ramalama.serving.servers import ServerFixture
@@ -90,9 +91,9 @@ def test_a_start_that_fails_fails(servers: ServerFixture, signals: Signals) -> N
 
 def test_the_engine_is_named() -> None:
     signals = Signals()
-    note_engine(ContainerStarted("1"), signals)
+    signals.note_engine(ContainerStarted("1"))
     before = signals.waits_for
-    note_engine(EngineConnected(EngineKind.DOCKER, "unix:///docker.sock"), signals)
+    signals.note_engine(EngineConnected(EngineKind.DOCKER, "unix:///docker.sock"))
 
     assert before == "the clean-up to end"
     assert signals.waits_for == "docker to remove the container"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ import pytest
 
 from ramalama.config.config import Config, config_files
 from ramalama.errors import ConfigError
-from ramalama.models.reference.reference import Scheme
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel import RuntimeName
 from ramalama_chat.tools.server_address import ToolServerAddress
 from ramalama_engines import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -64,6 +66,7 @@ def test_every_setting_tells_where_it_came_from(tmp_path: Path) -> None:
 
 ALL_SETTINGS = """
 engine = "docker"
+engine_url = "ssh://me@gpu"
 image = "quay.io/me/img:1"
 images = { CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }
 runtime = "vllm"
@@ -88,6 +91,7 @@ color = "never"
 """
 ALL_VARIABLES = {
     "RAMALAMA_CONTAINER_ENGINE": "docker",
+    "RAMALAMA_ENGINE_URL": "ssh://me@gpu",
     "RAMALAMA_IMAGE": "quay.io/me/img:1",
     "RAMALAMA_IMAGES": '{"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"}',
     "RAMALAMA_RUNTIME": "vllm",
@@ -111,7 +115,8 @@ ALL_VARIABLES = {
     "RAMALAMA_PREFIX": "you> ",
     "RAMALAMA_COLOR": "never",
 }
-SETTINGS = {field.name for field in fields(Config)} - {"sources", "warnings"}
+# `connection` cannot be set together with `engine_url`.
+SETTINGS = {field.name for field in fields(Config)} - {"sources", "warnings", "connection"}
 
 
 def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: Path) -> None:
@@ -120,6 +125,7 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
 
     expected = Config(
         engine=EngineKind.DOCKER,
+        engine_url="ssh://me@gpu",
         image="quay.io/me/img:1",
         images={"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"},
         runtime=RuntimeName.VLLM,
@@ -152,6 +158,52 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         assert getattr(by_file, key) == getattr(expected, key) == getattr(by_environment, key)
         assert getattr(expected, key) != getattr(Config(), key)
     assert set(by_file.sources) == set(by_environment.sources) == SETTINGS
+
+
+def test_a_later_place_of_the_engine_replaces_an_earlier_one_of_either_kind(
+    tmp_path: Path,
+) -> None:
+    first, second = tmp_path / "1.conf", tmp_path / "2.conf"
+    first.write_text('[ramalama]\nengine_url = "ssh://gpu"\n')
+    second.write_text('[ramalama]\nconnection = "big"\n')
+
+    by_files = Config.load({}, [first, second])
+    by_environment = Config.load({"RAMALAMA_ENGINE_URL": "unix:///x.sock"}, [first, second])
+
+    assert (by_files.engine_url, by_files.connection) == (None, "big")
+    assert by_files.sources == {"connection": f"connection in {second}"}
+    assert (by_environment.engine_url, by_environment.connection) == ("unix:///x.sock", None)
+    assert by_environment.sources == {"engine_url": "RAMALAMA_ENGINE_URL"}
+
+
+def test_one_source_cannot_say_twice_where_the_engine_is(tmp_path: Path) -> None:
+    file = tmp_path / "r.conf"
+    file.write_text('[ramalama]\nengine_url = "ssh://gpu"\nconnection = "big"\n')
+    env = {"RAMALAMA_ENGINE_URL": "ssh://gpu", "RAMALAMA_CONNECTION": "big"}
+
+    with pytest.raises(ConfigError, match=r"engine_url in .* and connection in .* both say"):
+        Config.load({}, [file])
+    with pytest.raises(ConfigError, match="RAMALAMA_ENGINE_URL and RAMALAMA_CONNECTION both say"):
+        Config.load(env, [])
+    with pytest.raises(ConfigError, match="engine_url and connection both say"):
+        Config(engine_url="ssh://gpu", connection="big")
+
+
+@pytest.mark.parametrize("url", ["ssh://me:hunter2@gpu", "tcp://me:hunter2@gpu", "hunter2"])
+def test_an_address_with_a_password_is_in_no_config_and_in_no_message(
+    tmp_path: Path, url: str
+) -> None:
+    file = tmp_path / "r.conf"
+    file.write_text(f'[ramalama]\nengine_url = "{url}"\n')
+    ways: list[Callable[[], Config]] = [
+        lambda: Config(engine_url=url),
+        lambda: Config.load({"RAMALAMA_ENGINE_URL": url}, []),
+        lambda: Config.load({}, [file]),
+    ]
+    for load in ways:
+        with pytest.raises(ConfigError, match="not the address of an engine: ") as caught:
+            load()
+        assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("word", ["false", "False", "0", "off", "no", "n", "NO"])

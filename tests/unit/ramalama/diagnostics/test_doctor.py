@@ -364,7 +364,7 @@ def test_the_volumes_of_an_image_that_is_pulled_first_are_covered_as_well(
     surgery.examine(image="quay.io/me/volatile:1", pull_policy=PullPolicy.MISSING)
 
     assert {mount.target for spec in surgery.specs for mount in spec.mounts} == {"/tmp", "/data"}  # noqa: S108 (in a container)
-    assert surgery.engine.volumes == ()
+    assert surgery.engine.anonymous_volumes == ()
 
 
 def test_without_the_accelerators_image_that_of_the_cpu_is_inspected(

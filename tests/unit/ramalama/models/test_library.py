@@ -23,7 +23,8 @@ from ramalama.errors import (
 )
 from ramalama.events import DownloadPlanned, FileReady, ModelReady, Notice
 from ramalama.models.library import Models
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.planning.memory.capacity import MemoryCapacity
 from ramalama.planning.memory.fit import admit_within
 from ramalama_engines import InvokingUser

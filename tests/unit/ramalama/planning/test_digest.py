@@ -10,7 +10,8 @@ import pytest
 
 from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.config.options import ServeOptions
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.digest import (
     OTHER_ACCELERATOR,
@@ -20,6 +21,7 @@ from ramalama.planning.digest import (
     server_digest,
 )
 from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
+from ramalama.planning.placement import LocalFiles
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import Memory, MemorySource
@@ -91,6 +93,7 @@ OF_ONE_START: Mapping[str, object] = {
     "container_name": "ramalama-1",
     "api_key": "another",
     "host_port": 40000,
+    "placement": LocalFiles(has_sockets=False),
 }
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.plan import LaunchPlan, make_plan

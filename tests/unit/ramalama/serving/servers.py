@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ramalama.api.client import Ramalama
 from ramalama.config.config import Config
 from ramalama.config.options import ServeOptions
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel import Host
 from ramalama_engines import BindMount, InvokingUser, LocalImage
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram

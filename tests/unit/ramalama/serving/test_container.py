@@ -10,6 +10,7 @@ import pytest
 
 from ramalama.serving.container import ServerContainer
 from ramalama.serving.run_dir import new_server_dir
+from ramalama.serving.sides.side import HERE
 from ramalama_engines import ContainerSpec, ContainerStatus, EngineUnavailable, ImageNotFound
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import IMAGE, LEASE
@@ -42,7 +43,7 @@ def engine() -> FakeEngine:
 
 
 def make(engine: FakeEngine, run_dir: Path) -> ServerContainer:
-    return ServerContainer(engine, new_server_dir(run_dir, LEASE))
+    return ServerContainer(engine, new_server_dir(run_dir, LEASE), HERE)
 
 
 def is_clean(engine: FakeEngine, run_dir: Path) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ramalama.config.config import Config
+from ramalama.errors import EngineFailure
 from ramalama.serving.engines import EngineProvider
-from ramalama_engines import Engine, EngineKind, EngineUnavailable, InvokingUser
+from ramalama_engines import Engine, EngineAddress, EngineKind, EngineUnavailable, InvokingUser
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.fake import FakeEngine
+from tests.unit.engines.discovery.homes import write_connections
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
 IDENTITY = EngineIdentity(kind=EngineKind.DOCKER, url="unix:///there.sock", rootless=True)
 
@@ -27,8 +29,8 @@ class Opener:
         self.opened: list[FakeEngine] = []
         self._refusals = refusals
 
-    def __call__(self, kind: EngineKind, url: str) -> Engine:
-        assert url == IDENTITY.url
+    def __call__(self, kind: EngineKind, address: EngineAddress) -> Engine:
+        assert address.url == IDENTITY.url
         if self._refusals:
             self._refusals -= 1
             msg = "not now"
@@ -42,15 +44,20 @@ def opener() -> Opener:
     return Opener()
 
 
+def user_of(tmp_path: Path, env: Mapping[str, str] | None = None) -> InvokingUser:
+    return InvokingUser(env=env or {}, home=tmp_path, uid=1000, root=tmp_path)
+
+
 def provider(
     tmp_path: Path,
-    opener: Opener,
+    opener: Callable[[EngineKind, EngineAddress], Engine],
     *,
     config: Config | None = None,
     env: Mapping[str, str] | None = None,
 ) -> EngineProvider:
-    user = InvokingUser(env=env or {}, home=tmp_path, uid=1000, root=tmp_path)
-    return EngineProvider(config or Config(), user, open_engine=opener)
+    run_dir = tmp_path / "run"
+    user = user_of(tmp_path, env)
+    return EngineProvider(config or Config(), user, run_dir=run_dir, open_engine=opener)
 
 
 def test_an_engine_is_opened_once_however_many_ask(tmp_path: Path, opener: Opener) -> None:
@@ -107,6 +114,49 @@ def test_only_an_engine_that_the_users_settings_choose_is_expected(
 
     assert engines.expected([IDENTITY, IDENTITY]) == expected
     assert not opener.opened
+
+
+GPU = EngineIdentity(kind=EngineKind.PODMAN, url="ssh://me@gpu/x.sock", rootless=True)
+
+
+@pytest.mark.parametrize(
+    "config", [Config(engine_url=GPU.url), Config(connection="gpu")], ids=["url", "connection"]
+)
+def test_an_engine_that_the_settings_place_is_expected(
+    tmp_path: Path, opener: Opener, config: Config
+) -> None:
+    write_connections(user_of(tmp_path), {"gpu": {"URI": GPU.url}})
+    engines = provider(tmp_path, opener, config=config, env={"DOCKER_HOST": IDENTITY.url})
+
+    assert engines.expected([IDENTITY, GPU]) == [GPU]
+
+
+def test_a_recorded_engine_is_opened_with_the_key_of_its_connection(tmp_path: Path) -> None:
+    connection = {"URI": GPU.url, "Identity": "/keys/id"}
+    write_connections(user_of(tmp_path), {"gpu": connection})
+    opened: list[EngineAddress] = []
+
+    def opener(kind: EngineKind, address: EngineAddress) -> Engine:
+        opened.append(address)
+        return FakeEngine(kind=kind)
+
+    provider(tmp_path, opener).reopen(GPU)
+
+    assert opened == [EngineAddress(url=GPU.url, identity_file=Path("/keys/id"))]
+
+
+def test_what_was_tried_is_known_after_a_failure(tmp_path: Path, opener: Opener) -> None:
+    engines = provider(tmp_path, opener, config=Config(engine_url=f"unix://{tmp_path}/x.sock"))
+
+    with pytest.raises(
+        EngineFailure, match=r"engine_url of the Config says unix://.*: it does not exist"
+    ):
+        engines.connect()
+
+    (attempt,) = engines.attempts
+    assert (attempt.candidate.url, attempt.failure) == (
+        *(f"unix://{tmp_path}/x.sock", "it does not exist"),
+    )
 
 
 def test_an_identity_is_that_of_the_engine() -> None:

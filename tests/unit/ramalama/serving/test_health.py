@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import StartCancelled
-from ramalama.serving.exit_watch import ExitPoll, ExitWatch
+from ramalama.serving.container import ExitPoll, ExitWatch
 from ramalama.serving.health import probe, wait_until_ready
 from ramalama_chat import Endpoint, TcpEndpoint, UnixEndpoint
 from ramalama_engines import ContainerSpec

@@ -32,12 +32,14 @@ from ramalama.events import (
     Notice,
     ServerReady,
 )
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.images import name_of_image
 from ramalama.serving.launch import Launcher
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.sides.side import HERE
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import AcceleratorKind, RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
@@ -641,7 +643,7 @@ def test_the_image_is_the_calls_or_the_hosts_or_the_accelerators(
 @pytest.mark.parametrize("network", ["none", "bridge", "host"])
 def test_two_plans_of_one_launcher_are_equal(servers: ServerFixture, network: str) -> None:
     options = replace(servers.options, network=network)
-    launcher = Launcher(servers.engine, servers.run_dir, StartRequest(options=options))
+    launcher = Launcher(servers.engine, servers.run_dir, StartRequest(options=options), HERE)
     inputs = replace(INPUTS, options=options)
 
     first, second = (launcher.plan(inputs, digest="1") for _ in range(2))

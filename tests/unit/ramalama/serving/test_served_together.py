@@ -10,7 +10,8 @@ import pytest
 from ramalama.api.client import Ramalama
 from ramalama.errors import EngineFailure, ModelNotFound, ModelTooLarge, ModelUnsupported
 from ramalama.events import Notice
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama_accel import RuntimeName
 from ramalama_engines import BindMount, InvokingUser, PullPolicy
 from tests.unit.accel.made_up_hosts import make as make_host

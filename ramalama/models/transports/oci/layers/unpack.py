@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelPullError, StoreError
 from ramalama.models.download.values import FetchedBlob
+from ramalama.models.formats import model_files
 from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.store.records import StoredFile
 from ramalama.models.transports.oci.layers.compression import LayerError, LayerStream
 from ramalama.models.transports.oci.layers.overlay import Link, Overlay, clean_path, is_whiteout
 from ramalama.models.transports.oci.layers.tar import Member, MemberType, TarError, read_members
 from ramalama.models.transports.oci.manifests.names import kind_of_content, kind_of_name
-from ramalama.models.transports.selection import gguf_names
 from ramalama_values.directories import READABLE, create_file, make_directories
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _stored(files: Mapping[str, _File]) -> tuple[StoredFile, ...]:
         if (kind := kind_of_content(name, file.head)) is not None
     ]
     best: dict[Digest, StoredFile] = {}
-    for file in sorted(found, key=lambda file: not gguf_names.is_gguf(file.name)):
+    for file in sorted(found, key=lambda file: not model_files.is_gguf(file.name)):
         best.setdefault(file.digest, file)
     return tuple(
         file for file in found if file.kind is not FileKind.GGUF or best[file.digest] is file

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ramalama.models.formats import model_files
 from ramalama.models.formats.model_files import FileKind
-from ramalama.models.transports.selection import gguf_names
 
 _SUFFIXES = {"safetensors": FileKind.SAFETENSORS, "jinja": FileKind.CHAT_TEMPLATE}
 _GGUF_MAGIC = b"GGUF"
@@ -14,9 +14,9 @@ def kind_of_name(name: str) -> FileKind | None:
     last = name.rpartition("/")[2].lower()
     if last.endswith(".py"):
         return None
-    if gguf_names.is_projector(name):
+    if model_files.is_projector(name):
         return FileKind.PROJECTOR
-    if gguf_names.is_model(name):
+    if model_files.is_model(name):
         return FileKind.GGUF
     if last.startswith(("license", "licence")):
         return FileKind.LICENSE
@@ -26,6 +26,6 @@ def kind_of_name(name: str) -> FileKind | None:
 def kind_of_content(name: str, head: bytes) -> FileKind | None:
     """As `kind_of_name`, but also recognize a GGUF file by its first bytes."""
     kind = kind_of_name(name)
-    if kind is FileKind.OTHER and head.startswith(_GGUF_MAGIC) and not gguf_names.is_gguf(name):
+    if kind is FileKind.OTHER and head.startswith(_GGUF_MAGIC) and not model_files.is_gguf(name):
         return FileKind.GGUF
     return kind

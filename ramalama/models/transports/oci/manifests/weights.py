@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ramalama.errors import ModelUnsupported
+from ramalama.models.formats import model_files
 from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
-from ramalama.models.transports.selection import gguf_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,13 @@ def one_model(files: Sequence[F], wanted: ModelFormat, *, name: str) -> tuple[F,
 
 def _first_set(weights: Sequence[F], name: str) -> list[F]:
     """Return the first file, or all parts of the split model that it belongs to."""
-    first = gguf_names.part_of(weights[0].name)
+    first = model_files.part_of(weights[0].name)
     if first is None:
         return [weights[0]]
     parts = {
         part.number: file
         for file in weights
-        if (part := gguf_names.part_of(file.name))
+        if (part := model_files.part_of(file.name))
         and (part.stem, part.count) == (first.stem, first.count)
     }
     for number in range(1, first.count + 1):

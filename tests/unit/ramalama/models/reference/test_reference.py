@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ramalama.errors import InvalidReference
-from ramalama.models.reference.reference import ModelRef, Scheme, parse_transport
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme, parse_transport
 
 HOME, CWD = Path("/home/me"), Path("/home/me/work")
 

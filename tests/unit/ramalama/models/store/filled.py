@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.download.values import FetchedBlob
 from ramalama.models.formats.model_files import Digest, FileKind
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.records import ModelRecord, StoredFile
 from ramalama.models.store.store import ModelStore
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ramalama.errors import ModelNotFound, ModelUnreadable, ModelUnsupported
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.local import open_local
 from ramalama.models.store.stored_model import StoredModel
 from tests.unit.ramalama.made_up import GGUF

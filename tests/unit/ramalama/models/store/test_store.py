@@ -13,7 +13,8 @@ import pytest
 
 from ramalama.errors import ModelNotFound, ModelUnsupported, StoreError
 from ramalama.models.formats.model_files import FileKind
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.store import ModelStore
 from ramalama.models.store.stored_model import StoredModel
 from tests.unit.ramalama.models.store.filled import (

@@ -11,7 +11,8 @@ import pytest
 from ramalama.errors import AccessDenied, ModelPullError
 from ramalama.models.http.client import ask
 from ramalama.models.options import ModelFormat
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.transports import TRANSPORTS, load_transport, open_transport
 from ramalama.models.transports.base import TransportContext
 from ramalama_engines.user import InvokingUser

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.caches import Reused, known_caches, reuse
 from ramalama.models.store.caches.base import WantedFile
 from ramalama.models.store.cas import ContentStore

@@ -12,7 +12,8 @@ import pytest
 from ramalama.errors import ModelNotFound
 from ramalama.events import Event, Notice
 from ramalama.models.formats.model_files import FileKind
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.store import ModelStore
 from tests.unit.ramalama.models.store.filled import (
     HUB,

@@ -14,7 +14,8 @@ from ramalama.models.formats.model_files import Digest, FileKind
 from ramalama.models.http.client import ask, open_http
 from ramalama.models.http.failures import RetryPolicy
 from ramalama.models.options import ModelFormat
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.transports.huggingface.transport import HuggingFaceTransport
 from tests.doubles.faults import faulty, refuse, times
 from tests.doubles.hub import HuggingFace

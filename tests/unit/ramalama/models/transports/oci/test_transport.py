@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported
 from ramalama.models.formats.model_files import FileKind
 from ramalama.models.options import ModelFormat
-from ramalama.models.reference.reference import ModelRef, Scheme
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.models.transports.oci.transport import OciTransport, image_reference
 from tests.doubles.oci_models import (
     FILEPATH,

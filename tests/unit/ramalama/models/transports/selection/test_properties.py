@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ramalama.errors import ModelError, ModelUnsupported, UnknownModel
-from ramalama.models.formats.model_files import FileKind
+from ramalama.models.formats.model_files import FileKind, part_of
 from ramalama.models.options import ModelFormat
-from ramalama.models.transports.selection.gguf_names import part_of
 from ramalama.models.transports.selection.listing import ListedFile
 from ramalama.models.transports.selection.request import FileRequest
 from ramalama.models.transports.selection.select import select

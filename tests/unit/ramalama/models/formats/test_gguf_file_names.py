@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ramalama.models.transports.selection import gguf_names
-from ramalama.models.transports.selection.gguf_names import Part
+from ramalama.models.formats import model_files
+from ramalama.models.formats.model_files import Part
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ from ramalama.models.transports.selection.gguf_names import Part
 def test_the_quantisation_is_in_the_name_or_the_directory(
     path: str, quantisation: str, bits: int
 ) -> None:
-    assert (gguf_names.quantisation(path), gguf_names.bits(path)) == (quantisation, bits)
+    assert (model_files.quantisation(path), model_files.bits(path)) == (quantisation, bits)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_quantisation_is_in_the_name_or_the_directory(
     ],
 )
 def test_a_part_says_which_of_how_many_it_is(path: str, part: Part | None) -> None:
-    assert gguf_names.part_of(path) == part
+    assert model_files.part_of(path) == part
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_a_part_says_which_of_how_many_it_is(path: str, part: Part | None) -> No
     ],
 )
 def test_not_every_gguf_file_is_a_model(path: str, is_model: bool, is_projector: bool) -> None:  # noqa: FBT001 (columns of the table)
-    assert (gguf_names.is_model(path), gguf_names.is_projector(path)) == (is_model, is_projector)
+    assert (model_files.is_model(path), model_files.is_projector(path)) == (is_model, is_projector)

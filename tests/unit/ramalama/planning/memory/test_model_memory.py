@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ramalama.planning.memory.capacity import MemoryCapacity
-from ramalama.planning.memory.limit import model_memory
+from ramalama.planning.memory.fit import model_memory
 from tests.unit.ramalama.made_up import OPTIONS, STORED
 from tests.unit.ramalama.models.formats.made_gguf import llama
 

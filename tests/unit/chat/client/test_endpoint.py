@@ -11,7 +11,7 @@ import pytest
 
 from ramalama.serving.health import probe
 from ramalama_chat import UnixEndpoint, open_async_client, open_client
-from ramalama_chat.client.unix_socket import checked_socket
+from ramalama_chat.client.endpoint import checked_socket
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ramalama.errors import StoreError
 from ramalama.models.formats.model_files import FileKind
-from ramalama.models.reference.reference import ModelRef, Scheme
-from ramalama.models.store.records import ModelRecord, StoredFile
-from ramalama.models.store.records_file import Records, read_record
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
+from ramalama.models.store.records import ModelRecord, Records, StoredFile, read_record
 from tests.unit.ramalama.models.store.filled import (
     HUB,
     OLLAMA,

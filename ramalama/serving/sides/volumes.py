@@ -1,0 +1,285 @@
+"""Keep models and servers' keys in volumes of an engine that sees no files of ours.
+
+    ramalama-model-HEX        the files of one model, with their paths in the container below /mnt
+    ramalama-server-NAME      the key of one server; NAME is that of its directory
+
+A model arrives in parts, through a container that is created and never started. Another one puts
+the parts together and verifies the result. While a model is incomplete, a third container exists,
+the *mark*, which is never started either: it is created before the volume and removed after the
+verification. So a volume without its mark is complete. A part that was cut off is shorter than it
+should be, and is sent again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ramalama.config.defaults import LOOPBACK
+from ramalama.events import Notice, UploadPlanned, UploadProgress
+from ramalama.planning.labels import MODEL_LABEL, UPLOAD_LABEL
+from ramalama.planning.mounts import MODELS
+from ramalama.serving.sides.copies import ModelCopy
+from ramalama.serving.sides.ssh_files import each_file
+from ramalama.serving.sides.worker import Workers
+from ramalama.system.locks import locked
+from ramalama_engines.errors import ContainerConflict, ContainerNotFound, EngineError
+from ramalama_engines.spec import ContainerSpec, VolumeMount
+from ramalama_values import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from ramalama.events import EventHook
+    from ramalama.models.formats.model_files import Digest
+    from ramalama.models.store.stored_model import StoredModel
+    from ramalama.planning.placement import ServerPaths
+    from ramalama_engines import Engine
+    from ramalama_engines.spec import Mount
+
+PART = 32 << 20
+"""Bytes of a part; at most so many are sent again after a cut."""
+
+INSIDE = "/upload"
+"""The volume in the containers that fill it."""
+
+_CHUNK = 1 << 20
+_MODEL_VOLUME = "ramalama-model-"
+_DIGITS = 32
+_SIZE_LABEL = f"{UPLOAD_LABEL}.size"
+_LONGEST_SIZE = 18  # digits
+_TAR_BLOCK = 512
+
+# $1: the file, $2: the directory of its parts, $3: the size of a part, $4: their number, $5: the
+# digest. A part is removed only when the file has it; so a run that was killed is repeated from the
+# last whole part on. The last part, which is shorter, stays until the end.
+_JOIN = """\
+set -eu
+cd /upload
+touch "$2.joined"
+n=$(($(stat -c %s "$2.joined") / $3))
+[ "$n" -lt "$4" ] || n=$(($4 - 1))
+truncate -s "$((n * $3))" "$2.joined"
+while [ "$n" -lt "$4" ]; do
+  part=$2/$(printf %06d "$n")
+  n=$((n + 1))
+  cat "$part" >> "$2.joined"
+  [ "$n" -eq "$4" ] || rm "$part"
+done
+if ! echo "$5  $2.joined" | sha256sum -c - >&2; then
+  rm -rf "$2" "$2.joined"
+  exit 3
+fi
+mkdir -p "$(dirname "$1")"
+chmod 755 . "$(dirname "$1")"
+chmod 644 "$2.joined"
+mv "$2.joined" "$1"
+rm -rf "$2"
+"""
+
+
+@frozen()
+class VolumePlacement:
+    """The files of a model and of a server in volumes; meets `Placement`."""
+
+    volume: str
+    published_on: str = LOOPBACK
+    has_sockets: bool = False
+
+    def model(self, files: Mapping[Path, str], *, relabel: bool) -> tuple[Mount, ...]:  # noqa: ARG002
+        """Mount the volume that has them all."""
+        return (VolumeMount(name=self.volume, target=MODELS),)
+
+    def server(
+        self,
+        instance: ServerPaths,
+        *,
+        target: str,
+        read_only: bool,
+        relabel: bool,  # noqa: ARG002 (the engine labels its volumes)
+    ) -> Mount:
+        """Mount the volume of the server."""
+        name = server_volume(instance.path.name)
+        return VolumeMount(name=name, target=target, read_only=read_only)
+
+
+def server_volume(name: str) -> str:
+    """Return the name of the volume of the server whose directory has this *name*."""
+    return f"ramalama-server-{name}"
+
+
+def tar_of(
+    name: str, content: Iterator[bytes], *, size: int, uid: int, mode: int
+) -> Iterator[bytes]:
+    """Yield a tar archive of one file, whose *content* has *size* bytes."""
+    member = tarfile.TarInfo(name)
+    member.size, member.uid, member.gid, member.mode = size, uid, uid, mode
+    yield member.tobuf()
+    yield from content
+    yield bytes(-size % _TAR_BLOCK + 2 * _TAR_BLOCK)
+
+
+@frozen()
+class VolumeStore:
+    """The models in the volumes of an engine.
+
+    Attributes:
+        name: the host, for messages.
+        locks: a directory of this host, where processes that send the same model meet.
+    """
+
+    engine: Engine
+    name: str
+    locks: Path
+
+    def bring(
+        self,
+        model: StoredModel,
+        files: Mapping[Path, str],
+        *,
+        digest_of: Callable[[Path], Digest],
+        image: str,
+        tell: EventHook,
+    ) -> str:
+        """Send the *files* unless a volume has them all, and return its name."""
+        each = [_File(path, place, digest_of(path)) for path, place in each_file(files)]
+        volume = _volume_name(each)
+        if self._is_complete(volume):
+            return volume
+        waiting = Notice(f"waiting for another process that sends the model to {self.name}")
+        lock = self.locks / f"{volume}.sending"
+        with locked(lock, on_wait=lambda: tell(waiting), permissions=0o600) as waited:
+            if not (waited and self._is_complete(volume)):
+                self._send(volume, each, model=str(model.reference), image=image, tell=tell)
+            lock.unlink(missing_ok=True)
+        return volume
+
+    def copies(self) -> Iterator[ModelCopy]:
+        """Yield the volumes of models, complete or not."""
+        for volume in self.engine.volumes({UPLOAD_LABEL: ""}):
+            if volume.name.startswith(_MODEL_VOLUME):
+                size = volume.labels.get(_SIZE_LABEL, "")
+                yield ModelCopy(
+                    model=volume.labels.get(MODEL_LABEL, ""),
+                    place=volume.name,
+                    size=int(size) if size.isdecimal() and len(size) <= _LONGEST_SIZE else None,
+                    complete=self._mark(volume.name) is None,
+                )
+
+    def remove(self, volume: str) -> None:
+        """Remove the volume of a model; its mark goes last, or it would count as complete."""
+        mark = self._mark(volume)
+        self.engine.remove_volume(volume)
+        if mark:
+            self.engine.remove(mark, force=True)
+
+    def _is_complete(self, volume: str) -> bool:
+        exists = any(each.name == volume for each in self.engine.volumes({UPLOAD_LABEL: volume}))
+        return exists and not self._mark(volume)
+
+    def _mark(self, volume: str) -> str | None:
+        found = self.engine.list({UPLOAD_LABEL: volume})
+        return next((each.id for each in found if each.name == _mark_name(volume)), None)
+
+    def _send(
+        self, volume: str, files: list[_File], *, model: str, image: str, tell: EventHook
+    ) -> None:
+        with suppress(ContainerConflict):  # an upload that was cut left it there
+            self.engine.create(_mark_of(volume, image, model))
+        total = sum(each.size for each in files)
+        labels = {UPLOAD_LABEL: volume, MODEL_LABEL: model, _SIZE_LABEL: str(total)}
+        if not any(each.name == volume for each in self.engine.volumes({UPLOAD_LABEL: volume})):
+            self.engine.create_volume(volume, labels)
+        tell(UploadPlanned(self.name, len(files), total, total))
+        mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
+        workers = Workers(self.engine, image, (mount,), volume)
+        for number, file in enumerate(files):
+            parts = f".parts/{number}"
+            with workers.created() as container:
+                if self._has(container, file.inside):
+                    continue
+                self._send_parts(container, file, parts, tell)
+            arguments = (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
+            workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=3 * file.size)
+        if mark := self._mark(volume):
+            with suppress(ContainerNotFound):
+                self.engine.remove(mark, force=True)
+
+    def _has(self, container: str, name: str, *, size: int | None = None) -> bool:
+        found = self.engine.find_in(container, f"{INSIDE}/{name}")
+        return found is not None and size in (None, found.size)
+
+    def _send_parts(self, container: str, file: _File, directory: str, tell: EventHook) -> None:
+        if self._has(container, f"{directory}.joined"):
+            return  # all parts had arrived
+        for number in range(file.parts):
+            size = min(PART, file.size - number * PART)
+            name = f"{directory}/{number:06}"
+            if not self._has(container, name, size=size):
+                content = file.read(number * PART, size, tell)
+                archive = tar_of(name, content, size=size, uid=0, mode=0o600)
+                self.engine.copy_into(container, INSIDE, archive)
+                if not self._has(container, name, size=size):
+                    msg = f"{self.name}: a part of the model did not arrive; is the disk full?"
+                    raise EngineError(msg, engine=self.engine.kind)
+            tell(UploadProgress(file.path.name, number * PART + size, file.size))
+
+
+@frozen(kw_only=False)
+class _File:
+    """A file of a model, and its path in the container, which is also that in the volume."""
+
+    path: Path
+    place: str
+    digest: Digest
+
+    @property
+    def inside(self) -> str:
+        return self.place.removeprefix(f"{MODELS}/")
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    @property
+    def parts(self) -> int:
+        return max(1, -(-self.size // PART))
+
+    def read(self, offset: int, size: int, tell: EventHook) -> Iterator[bytes]:
+        """Yield *size* bytes from *offset* on.
+
+        Raises:
+            EngineError: the file became shorter meanwhile.
+        """
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            left = size
+            while left:
+                piece = file.read(min(left, _CHUNK))
+                if not piece:
+                    msg = f"{self.path} has changed while it was sent"
+                    raise EngineError(msg)
+                yield piece
+                left -= len(piece)
+                tell(UploadProgress(self.path.name, offset + size - left, self.size))
+
+
+def _volume_name(files: list[_File]) -> str:
+    lines = sorted(f"{file.digest.hex} {file.place}\n" for file in files)
+    return _MODEL_VOLUME + hashlib.sha256("".join(lines).encode()).hexdigest()[:_DIGITS]
+
+
+def _mark_name(volume: str) -> str:
+    return f"{volume}-incomplete"
+
+
+def _mark_of(volume: str, image: str, model: str) -> ContainerSpec:
+    return ContainerSpec(
+        image=image,
+        entrypoint=("true",),
+        name=_mark_name(volume),
+        labels={UPLOAD_LABEL: volume, MODEL_LABEL: model},
+    )
