@@ -104,7 +104,7 @@ class Link:
                 connection.abort()
                 if is_last:
                     raise self._hangs() from exc
-            except asyncssh.ConnectionLost as exc:
+            except (asyncssh.ConnectionLost, ConnectionError) as exc:
                 if is_last:
                     raise self._hangs() from exc
             except asyncssh.ChannelOpenError as exc:
@@ -118,9 +118,22 @@ class Link:
         msg = f"ssh to {self.target.name}: the connection was lost"
         return EngineUnavailable(msg, hint="is the host still up?")
 
+    async def renew_sftp(self) -> None:
+        """Replace a client whose session has ended, with the whole connection or alone."""
+        connection = self._path[0]
+        try:
+            async with asyncio.timeout(_FAREWELL):
+                await connection.wait_closed()
+        except TimeoutError:
+            self._sftp = await _first_session(connection)
+
+    def begin_to_close(self) -> None:
+        """Open no connection any more."""
+        self._is_over = True
+
     async def close(self) -> None:
         """Close the connection for good; do not wait for a host that does not answer."""
-        self._is_over = True
+        self.begin_to_close()
         for end in tuple(self.ends):
             end.abort()
         path, self._path = self._path, ()

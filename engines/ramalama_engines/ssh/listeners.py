@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_PAUSE: Final = 0.1  # seconds, after a connection could not be accepted
 _MOST_WAITING: Final = 100  # connections
 
 # Bytes of the path of a UNIX socket; unix(7), and sys/un.h on macOS.
@@ -41,7 +40,7 @@ class Listeners:
         self._make_directory = directory
         self._directory: Path | None = None
         self._count = 0
-        self._listeners: dict[Path | int, tuple[asyncio.Task[None], socket.socket]] = {}
+        self._listeners: dict[Path | int, socket.socket] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen_at_socket(self, goal: Goal) -> Path:
@@ -87,10 +86,8 @@ class Listeners:
         """Stop listening; connections that are there go on."""
         if (found := self._listeners.pop(listener, None)) is None:
             return
-        accepting, opened = found
-        accepting.cancel()
-        await asyncio.wait({accepting})
-        opened.close()
+        asyncio.get_running_loop().remove_reader(found)
+        found.close()
         if not isinstance(listener, int):
             with contextlib.suppress(OSError):
                 os.unlink(listener)  # noqa: PTH108 (it takes no time)
@@ -99,6 +96,11 @@ class Listeners:
         """Stop listening everywhere, and remove the directory."""
         for listener in tuple(self._listeners):
             await self.release(listener)
+        await asyncio.sleep(0)  # so that each task has begun, and closes its connection
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -106,27 +108,24 @@ class Listeners:
     def _listen(self, key: Path | int, listener: socket.socket, goal: Goal) -> None:
         listener.setblocking(False)
         listener.listen(_MOST_WAITING)
-        self._listeners[key] = (asyncio.ensure_future(self._accept(listener, goal)), listener)
+        self._listeners[key] = listener
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener, goal)
 
-    async def _accept(self, listener: socket.socket, goal: Goal) -> None:
+    def _accept(self, listener: socket.socket, goal: Goal) -> None:
         # asyncio's own server loses what it accepts while it is being closed, and never closes it.
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, _ = await loop.sock_accept(listener)
-                await loop.connect_accepted_socket(lambda: self._end(goal), connection)
-            except OSError:  # too many open files, or the other side has left already
-                await asyncio.sleep(_PAUSE)
+        try:
+            connection, _ = listener.accept()
+        except OSError as exc:  # too many open files, or the other side has left already
+            _log.debug("ssh to %s: %s", self._link.target.name, exc)
+            return
+        connection.setblocking(False)
+        task = asyncio.ensure_future(self._lead(connection, goal))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    def _end(self, goal: Goal) -> LocalEnd:
-        def begin(end: LocalEnd) -> None:
-            task = asyncio.ensure_future(self._lead(end, goal))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        return LocalEnd(self._link.ends, on_start=begin)
-
-    async def _lead(self, end: LocalEnd, goal: Goal) -> None:
+    async def _lead(self, connection: socket.socket, goal: Goal) -> None:
+        end = LocalEnd(self._link.ends)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: end, connection)
         try:
             await self._link.attach(end, goal, do_not_ask)
         except (EngineUnavailable, asyncssh.Error) as exc:
