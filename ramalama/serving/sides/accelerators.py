@@ -65,7 +65,8 @@ _LISTED_AT = {
 _DEV = "/probe/dev"
 
 # $1 to $6: the directories that are /sys, /proc, /dev, /etc/cdi, /var/run/cdi and /proc/device-tree
-# of the host. Only a shell and coreutils are needed. The output is that of `host_listing`.
+# of the host. Only a shell and coreutils are needed. The output is that of `host_listing`. No
+# device is opened: a watchdog would begin to run.
 PROGRAM = """\
 exec 2>/dev/null
 export LC_ALL=C

@@ -38,6 +38,8 @@ _NAME = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.:@+,=~#-]{1,128}"
 _PATH = rf"(?:/{_NAME}){{1,16}}"
 _MACHINE = r"[a-z0-9_]{1,32}"
 _NODE = r"([0-7]{1,4}) ([0-9]{1,10}) ([0-9]{1,10}) (\S+)"
+_NOT_OWNER = 0o077
+_OTHERS = 0o006
 _END = "end"
 _FILE_END = "."
 
@@ -129,8 +131,20 @@ class _Reader:
             links=self._links,
             directories=frozenset(self._directories),
             nodes=self._nodes,
-            openable=frozenset(self._openable & self._nodes.keys()),
+            openable=frozenset(self._really_openable()),
         )
+
+    def _really_openable(self) -> Iterator[str]:
+        """Yield the devices that the process may open, as far as its shell can be believed.
+
+        Some shells say that root may open everything, also where root is another user of the host.
+        """
+        open_to = {path: node for path, node in self._nodes.items() if path in self._openable}
+        if any(node.uid and not node.mode & _NOT_OWNER for node in open_to.values()):
+            open_to = {
+                path: node for path, node in open_to.items() if node.mode & _OTHERS == _OTHERS
+            }
+        yield from open_to
 
     def add_file(self, path: str, content: bytes) -> None:
         if len(content) <= LARGEST_FILE and self._may_add(path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama_engines import EngineKind, LocalImage
@@ -13,6 +12,9 @@ from ramalama_engines.fake.engine import FakeProgram
 from ramalama_engines.spec import BindMount, ContainerSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from ramalama_accel import Host
 
 IMAGE = "localhost/llama"
@@ -29,7 +31,9 @@ def engine_on(host: Host, *, rootless: bool = False) -> FakeEngine:
     )
 
 
-def make_engine(script, *, root: Path, rootless: bool = False) -> FakeEngine:  # type: ignore[no-untyped-def]
+def make_engine(
+    script: Callable[[ContainerSpec], FakeProgram], *, root: Path, rootless: bool = False
+) -> FakeEngine:
     """Return an engine at an address that is not of this host, and that has `IMAGE`."""
     info = replace(
         FakeEngine(kind=EngineKind.PODMAN).info,
@@ -66,7 +70,7 @@ def list_files(host: Host, spec: ContainerSpec) -> list[str]:
         *(places.get(at, at) for at in others),
     )
     done = subprocess.run(
-        ("sh", option, program, name, *directories), capture_output=True, text=True, check=True
+        ("/bin/sh", option, program, name, *directories), capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
     assert lines.pop() == "end"

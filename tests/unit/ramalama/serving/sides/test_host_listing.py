@@ -47,6 +47,19 @@ def test_every_kind_of_line_is_understood() -> None:
     assert listing.openable == {"/dev/dri/renderD128"}
 
 
+def test_a_shell_that_says_that_root_may_open_everything_is_not_believed() -> None:
+    lines = [
+        "c 600 65534 65534 /dev/mem",
+        "c 660 65534 65534 /dev/kfd",
+        "c 666 65534 65534 /dev/dri/renderD128",
+        "o /dev/kfd",
+        "o /dev/dri/renderD128",
+    ]
+
+    assert read_listing([*lines, "end"]).openable == {"/dev/kfd", "/dev/dri/renderD128"}
+    assert read_listing([*lines, "o /dev/mem", "end"]).openable == {"/dev/dri/renderD128"}
+
+
 def endless() -> Iterator[str]:
     while True:
         yield "v /sys/module/amdgpu/version 1"
@@ -137,7 +150,8 @@ def test_nothing_is_below_a_link_or_a_file(tmp_path: Path) -> None:
         ]
     )
 
-    assert (listing.files.keys(), listing.links) == ({"/sys/c", "/sys/x/y"}, {"/sys/a": "link"})
+    assert set(listing.files) == {"/sys/c", "/sys/x/y"}
+    assert listing.links == {"/sys/a": "link"}
     assert Snapshot.write(tmp_path, URL, listing, engine="") is not None
 
 
