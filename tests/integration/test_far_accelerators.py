@@ -61,7 +61,7 @@ def test_a_rootful_engine_shows_a_device_with_its_group_and_a_cdi_specification(
     with cdi_specification(lab, specify(card.path)):
         snapshot = look(engine, llama_image, tmp_path)
 
-    host = snapshot.host({}, rootless=engine.rootless)
+    host = snapshot.host({})
     assert host.node(card.path) == DeviceNode(mode=0o660, uid=0, gid=card.gid)
     assert CDI_NAME in read_inventory(host).devices
     assert "renderD251" in host.names("/dev/dri")
@@ -78,7 +78,7 @@ def test_a_file_that_a_cdi_specification_names_is_looked_for(
     with cdi_specification(lab, text):
         snapshot = look(engine, llama_image, tmp_path)
 
-    host = snapshot.host({}, rootless=engine.rootless)
+    host = snapshot.host({})
     assert host.exists("/usr/bin/env")
     assert not host.exists("/usr/lib/no-such-driver.so")
 
@@ -102,7 +102,7 @@ def test_a_rootless_engine_offers_a_device_that_every_user_may_open(
 ) -> None:
     with made_up_card(lab, "dri/renderD252", gid=0) as open_card:
         Path(open_card.path).chmod(0o666)
-        host = look(rootless_engine, llama_image, tmp_path).host({}, rootless=True)
+        host = look(rootless_engine, llama_image, tmp_path).host({})
 
     assert host.node(card.path) is not None
     assert not host.may_use(card.path)

@@ -121,7 +121,7 @@ class RemoteSide:
         found = self.accelerators
         if found is None:
             return unknown_host(self._run_dir, self._engine.url)
-        return found.host(host.env, rootless=self._engine.rootless)
+        return found.host(host.env)
 
     @property
     def unknown(self) -> str:
