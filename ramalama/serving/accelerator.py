@@ -96,15 +96,15 @@ def required(detection: Detection) -> Accelerator:
 
 
 def describe_unused(
-    detection: Detection, options: ServeOptions, env: Mapping[str, str]
+    detection: Detection, options: ServeOptions, env: Mapping[str, str], *, host: str
 ) -> str | None:
-    """Return why a GPU of this host is not used; None if all are used or none is wanted."""
+    """Return why a GPU of *host* is not used; None if all are used or none is wanted."""
     all_used = all(finding.usable for finding in detection.findings)
     if all_used or options.ngl == 0 or options.devices == ():
         return None
     from ramalama_accel.unused_gpus import describe_passed_over  # noqa: PLC0415 (few hosts need it)
 
-    return describe_passed_over(detection, env)
+    return describe_passed_over(detection, env, host=host)
 
 
 def capacity_of(
