@@ -127,9 +127,8 @@ def _mount(kind: EngineKind, mount: Mount) -> Iterator[str]:
                 mode += ",relabel=shared"
             yield f"--mount=type=bind,{_csv('source', mount.source)},target={mount.target}{mode}"
         case VolumeMount():
-            mode = ",readonly" if mount.read_only else ""
-            copy = "volume-nocopy" if kind is EngineKind.DOCKER else "nocopy"
-            yield f"--mount=type=volume,source={mount.name},target={mount.target},{copy}{mode}"
+            mode = "ro" if mount.read_only else "rw"
+            yield f"--volume={mount.name}:{mount.target}:{mode},nocopy"
         case TmpfsMount():
             size = "" if mount.size is None else f",size={mount.size}"
             run = ",exec" if mount.executable else ",noexec"

@@ -156,7 +156,8 @@ class Launcher:
             raise type(exc)(msg, engine=exc.engine) from exc
 
     def _server(self, handle: ServerHandle, container: str, plan: LaunchPlan) -> ModelServer:
-        engine, endpoint = self._engine, self._endpoint(container, plan)
+        engine, planned = self._engine, self._endpoint(container, plan)
+        endpoint = self._side.endpoint(planned, ServerDir(self.here.instance.path))
         health = plan.server.health_path
         watch = (
             ExitPoll(lambda: engine, container, lambda: probe(endpoint, health) is not None)
@@ -169,17 +170,20 @@ class Launcher:
             runtime=self._runtime,
             model=str(plan.model.reference),
         )
-        return ModelServer(plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter)
+        server = ModelServer(
+            plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter
+        )
+        server.is_forwarded = endpoint != planned
+        return server
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
-        """Return the endpoint with the port that the engine chose; 0 if the container has ended."""
+        """Return the endpoint there with the port that the engine chose; 0 if there is none."""
         endpoint = plan.endpoint
         if isinstance(endpoint, TcpEndpoint) and plan.published_port and not endpoint.port:
             for port in self._engine.inspect(container).ports:
                 if port.container_port == plan.published_port:
-                    endpoint = replace(endpoint, port=port.host_port)
-                    break
-        return self._side.endpoint(endpoint, ServerDir(self.here.instance.path))
+                    return replace(endpoint, port=port.host_port)
+        return endpoint
 
     def _wait(self, server: ModelServer, container: str) -> None:
         timeout, cancel = self._request.ready_timeout, self._request.cancel

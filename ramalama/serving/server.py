@@ -32,6 +32,8 @@ class ModelServer:
         plan: the plan of the server; for a server that was found by its name, what its labels
             contain.
         endpoint: the address where it listens.
+        is_forwarded: whether this process forwards the endpoint to another host, so that it ends
+            with this process.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ModelServer:
     ) -> None:
         self.plan = plan
         self.endpoint = endpoint
+        self.is_forwarded = False
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from ramalama_engines import EngineKind
+from ramalama_engines.address import EngineAddress, TlsFiles
 from ramalama_engines.discovery.connection import open_engine
 from tests.lab import assets
 from tests.lab.account import Account, make_account
-from tests.lab.certificates import Certificate, make_certificate
+from tests.lab.certificates import Authority, Certificate, make_certificate
 from tests.lab.dockerd import docker_daemon
 from tests.lab.network import private_network
 from tests.lab.podman import rootful_podman, rootless_podman
 from tests.lab.registry import Login, Registry, serve_registry
 from tests.lab.scratch import scratch_directory
+from tests.lab.tls_terminator import tls_terminator
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,6 +55,25 @@ def account(lab: Path) -> Account:
     return make_account(lab)
 
 
+@pytest.fixture(scope="session")
+def engines_authority(lab: Path) -> Authority:
+    """The authority of the engines that listen with TLS, and of their users."""
+    return Authority(lab / "engines-authority")
+
+
+@pytest.fixture(scope="session")
+def engines_certificate(engines_authority: Authority) -> Certificate:
+    """The certificate of these engines."""
+    return engines_authority.issue("engine")
+
+
+@pytest.fixture(scope="session")
+def tls_files(engines_authority: Authority) -> TlsFiles:
+    """The files of a user whom these engines let in."""
+    user = engines_authority.issue("user", hosts=["user"])
+    return TlsFiles(ca=user.ca_file, cert=user.certificate, key=user.key)
+
+
 @contextmanager
 def _in_use(service: EngineService) -> Generator[EngineService]:
     """Lend a service with the CPU image in it; complain when a container of ours is left."""
@@ -77,12 +98,16 @@ def podman_service(lab: Path, trusted_certificate: Certificate) -> Generator[Eng
 
 
 @pytest.fixture(scope="session")
-def docker_service(lab: Path, trusted_certificate: Certificate) -> Generator[EngineService]:
-    """A Docker daemon."""
+def docker_service(
+    lab: Path, trusted_certificate: Certificate, engines_certificate: Certificate
+) -> Generator[EngineService]:
+    """A Docker daemon, which also listens with TLS."""
     network = private_network("d")
     ca_file = trusted_certificate.ca_file
     with (
-        docker_daemon(lab / "docker", network=network, ca_file=ca_file) as service,
+        docker_daemon(
+            lab / "docker", network=network, ca_file=ca_file, tls=engines_certificate
+        ) as service,
         _in_use(service),
     ):
         yield service
@@ -126,6 +151,21 @@ def docker_engine(docker_service: EngineService) -> Generator[Engine]:
     """A connection to the Docker daemon."""
     with open_engine(EngineKind.DOCKER, docker_service.url) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def docker_over_tls(docker_service: EngineService, tls_files: TlsFiles) -> EngineAddress:
+    """The address of the Docker daemon for a user elsewhere."""
+    return EngineAddress(url=f"tcp://127.0.0.1:{docker_service.tls_port}", tls=tls_files)
+
+
+@pytest.fixture(scope="session")
+def podman_over_tls(
+    podman_service: EngineService, engines_certificate: Certificate, tls_files: TlsFiles
+) -> Generator[EngineAddress]:
+    """The address of the rootful Podman, which has no TLS itself, behind a proxy."""
+    with tls_terminator(podman_service.socket, engines_certificate) as port:
+        yield EngineAddress(url=f"tcp://localhost:{port}", tls=tls_files)
 
 
 @pytest.fixture(params=["podman", "docker"])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, contextmanager, suppress
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from ramalama_engines.address import EngineAddress
-from ramalama_engines.discovery.identify import identify
 from ramalama_engines.errors import EngineUnavailable, RemoteFileError
 from ramalama_engines.ssh.route import SshRoute
 from tests.contract.containers import background, in_forked_process
@@ -23,7 +20,7 @@ from tests.lab.service import program
 from tests.lab.sshd import SshService, sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from tests.lab.service import EngineService

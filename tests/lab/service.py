@@ -36,12 +36,14 @@ class EngineService:
     Attributes:
         account: the user that it runs as, and who may reach its socket; None is root.
         log: what it wrote.
+        tls_port: the port of 127.0.0.1 where it also listens, with TLS.
     """
 
     kind: Literal["podman", "docker"]
     url: str
     log: Path
     account: Account | None = None
+    tls_port: int | None = None
 
     @property
     def socket(self) -> Path:
@@ -77,6 +79,14 @@ class EngineService:
             yield
         finally:
             os.kill(pid, signal.SIGCONT)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that no program uses yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def program(name: str) -> str:

@@ -24,8 +24,7 @@ from ramalama_engines.rest.volumes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ramalama_engines.podman.session import PodmanAnswer
-    from ramalama_engines.podman.session_pool import Sessions
+    from ramalama_engines.podman.session import PodmanAnswer, Sessions
     from ramalama_engines.spec import ContainerFile, Volume
 
 _OK = 200

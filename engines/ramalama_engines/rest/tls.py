@@ -19,6 +19,7 @@ from ramalama_engines.rest.tls_failures import (
     EncryptedKeyError,
     alert,
     handshake_failure,
+    no_answer,
     tcp_failure,
     unreadable_files,
 )
@@ -149,16 +150,21 @@ class _Wire(ssl.SSLSocket):
     """
 
     files: TlsFiles
+    has_answered = False
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """Read as the base does; raise EngineUnavailable for an alert."""
         with _alerts(self.files):
-            return super().recv(buflen, flags)
+            piece = super().recv(buflen, flags)
+        self._note(len(piece))
+        return piece
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:  # noqa: ANN401 (the base's)
         """Read as the base does; raise EngineUnavailable for an alert."""
         with _alerts(self.files):
-            return super().recv_into(buffer, nbytes, flags)
+            count = super().recv_into(buffer, nbytes, flags)
+        self._note(count)
+        return count
 
     def send(self, data: Any, flags: int = 0) -> int:  # noqa: ANN401 (the base's)
         """Send as the base does; raise EngineUnavailable for an alert that has arrived."""
@@ -168,6 +174,12 @@ class _Wire(ssl.SSLSocket):
             except (ConnectionError, ssl.SSLEOFError):
                 super().recv(1)  # the alert, if there is one
                 raise
+
+    def _note(self, count: int) -> None:
+        """Raise EngineUnavailable if the connection has ended before the first byte."""
+        if not (count or self.has_answered):
+            raise no_answer(self.files)
+        self.has_answered = True
 
 
 @contextmanager

@@ -80,6 +80,14 @@ def alert(exc: ssl.SSLError, files: TlsFiles) -> EngineUnavailable:
     return EngineUnavailable(msg)
 
 
+def no_answer(files: TlsFiles) -> EngineUnavailable:
+    """Return the error for a TLS connection that the engine has ended before it answered."""
+    msg = "the service ended the connection before it answered"
+    if files.cert is not None:
+        msg += f"; does it accept the certificate {one_line(str(files.cert))}?"
+    return EngineUnavailable(msg)
+
+
 @contextmanager
 def unreadable_files(files: TlsFiles) -> Generator[None]:
     """Name the file of *files* that the block cannot use.

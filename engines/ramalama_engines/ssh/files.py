@@ -32,7 +32,12 @@ _NEARLY_NOTHING: Final = 1 << 20  # bytes: a file system with less is full
 _MISSING: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 _DENIED: Final = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPWriteProtect)
 _FULL: Final = (asyncssh.SFTPNoSpaceOnFilesystem, asyncssh.SFTPQuotaExceeded)
-_LOST: Final = (asyncssh.SFTPNoConnection, asyncssh.SFTPConnectionLost, asyncssh.ConnectionLost)
+_LOST: Final = (
+    asyncssh.SFTPNoConnection,
+    asyncssh.SFTPConnectionLost,
+    asyncssh.ConnectionLost,
+    ConnectionError,
+)
 
 
 class _Call(Protocol):
@@ -108,13 +113,10 @@ class SshFiles:
                 if on_progress is not None:
                     caller.tell(lambda: on_progress(done))
 
-            sftp = await self._sftp(link, caller)
-            with self._explained(path):
-                try:
-                    await upload(sftp, source, path, tell)
-                except asyncssh.SFTPFailure:
-                    await _raise_if_full(sftp, path)
-                    raise
+            def work(sftp: asyncssh.SFTPClient) -> Coroutine[None, None, None]:
+                return upload(sftp, source, path, tell)
+
+            await self._run(work, path, None, link, caller)
 
         self._call(copy)
 
@@ -162,23 +164,29 @@ class SshFiles:
         *,
         patience: float | None = _PATIENCE,
     ) -> T:
-        async def do(link: Link, caller: Caller) -> T:
-            sftp = await self._sftp(link, caller)
-            with self._explained(path):
-                try:
-                    async with asyncio.timeout(patience):
-                        return await work(sftp)
-                except asyncssh.SFTPFailure:
-                    await _raise_if_full(sftp, path)
-                    raise
+        return self._call(lambda link, caller: self._run(work, path, patience, link, caller))
 
-        return self._call(do)
-
-    async def _sftp(self, link: Link, caller: Caller) -> asyncssh.SFTPClient:
+    async def _run(
+        self,
+        work: Callable[[asyncssh.SFTPClient], Coroutine[None, None, T]],
+        path: str,
+        patience: float | None,
+        link: Link,
+        caller: Caller,
+    ) -> T:
         if (sftp := await link.sftp(caller.ask)) is None:
             msg = f"{self._name}: its ssh service has no SFTP"
             raise RemoteFileError(msg)
-        return sftp
+        with self._explained(path):
+            try:
+                async with asyncio.timeout(patience):
+                    return await work(sftp)
+            except _LOST:
+                await link.renew_sftp()
+                raise
+            except asyncssh.SFTPFailure:
+                await _raise_if_full(sftp, path)
+                raise
 
     @contextlib.contextmanager
     def _explained(self, path: str) -> Generator[None]:
@@ -247,8 +255,10 @@ async def _free_space(sftp: asyncssh.SFTPClient, path: str) -> int | None:
 
 async def _raise_if_full(sftp: asyncssh.SFTPClient, path: str) -> None:
     """Raise the error that SFTP 3 has no code for, if the disk that *path* is on is full."""
-    with contextlib.suppress(asyncssh.Error):
+    try:
         space = await _free_space(sftp, path.rpartition("/")[0] or "/")
-        if space is not None and space < _NEARLY_NOTHING:
-            msg = "no space left"
-            raise asyncssh.SFTPNoSpaceOnFilesystem(msg)
+    except asyncssh.Error:
+        return
+    if space is not None and space < _NEARLY_NOTHING:
+        msg = "no space left"
+        raise asyncssh.SFTPNoSpaceOnFilesystem(msg)

@@ -8,26 +8,18 @@ import asyncssh
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
-
-
-def _ignore(_: LocalEnd) -> None:
-    pass
 
 
 class LocalEnd(asyncssh.SSHForwarder):
     """The local side of one forwarded stream; it is in *ends* while it is open.
 
     It reads nothing before the channel is open, and no more than the channel takes. The end of
-    the stream is passed on in each direction by itself. *on_start* is called when it is open.
+    the stream is passed on in each direction by itself.
     """
 
-    def __init__(
-        self, ends: set[LocalEnd], *, on_start: Callable[[LocalEnd], None] = _ignore
-    ) -> None:
+    def __init__(self, ends: set[LocalEnd]) -> None:
         super().__init__()
         self._ends = ends
-        self._on_start = on_start
         self._local: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -36,7 +28,6 @@ class LocalEnd(asyncssh.SSHForwarder):
         self._local = cast("asyncio.Transport", transport)
         self._local.pause_reading()
         self._ends.add(self)
-        self._on_start(self)
 
     def far_side(self) -> asyncssh.SSHForwarder:
         """Return the session of the channel, to which this one is tied."""

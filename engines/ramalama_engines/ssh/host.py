@@ -36,11 +36,12 @@ class _OfThisProcess:
 
     def __init__(self, link: Link, sockets: Callable[[], Path]) -> None:
         self.process = os.getpid()
-        self.thread = LoopThread(f"ssh to {link.target.name}")
+        self.thread = LoopThread(link.target.name)
         self.link = link
         self.listeners = Listeners(link, sockets)
 
     async def close(self) -> None:
+        self.link.begin_to_close()
         await self.listeners.close()
         await self.link.close()
 
@@ -102,24 +103,21 @@ class ForwardingHost:
         Raises:
             EngineUnavailable: there is none.
         """
-        ours, theirs = socket.socketpair()
 
-        async def dial(link: Link, caller: Caller) -> None:
+        async def dial(link: Link, caller: Caller) -> socket.socket:
+            ours, theirs = socket.socketpair()
             end = LocalEnd(link.ends)
             await asyncio.get_running_loop().create_unix_connection(lambda: end, sock=theirs)
             try:
                 await self._lead_to_engine(link, end, caller.ask)
             except BaseException:
+                ours.close()
                 end.abort()
                 raise
             end.start()
+            return ours
 
-        try:
-            self.call(dial)
-        except BaseException:
-            ours.close()
-            raise
-        return ours
+        return self.call(dial)
 
     def call(self, work: Callable[[Link, Caller], Coroutine[None, None, T]]) -> T:
         """Run what *work* returns in the thread of the connection, and return its result.
@@ -132,9 +130,9 @@ class ForwardingHost:
             return state.thread.call(lambda caller: work(state.link, caller), self._ask)
         except CancelledError:
             raise self._was_closed() from None
-        except asyncssh.Error as exc:
-            msg = f"ssh to {self.name}: {one_line(exc.reason)}"
-            raise EngineUnavailable(msg) from exc
+        except (asyncssh.Error, ConnectionError) as exc:
+            reason = exc.reason if isinstance(exc, asyncssh.Error) else str(exc)
+            raise EngineUnavailable(f"ssh to {self.name}: {one_line(reason)}") from exc
 
     def close(self) -> None:
         """Close the connection; threads that wait for it get EngineUnavailable."""

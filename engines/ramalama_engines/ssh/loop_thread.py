@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -16,8 +17,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ROUNDS: Final = 5  # of the loop, in which what was aborted closes its file descriptors
+_NAME: Final = "ssh to "
+_ROUNDS: Final = 10  # of the loop, in which what is cancelled and aborted comes to its end
 _PATIENCE: Final = 3.0  # seconds for the thread to end; it is a daemon
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return False for what asyncio warns of while asyncssh learns that its connection is lost."""
+    return not (
+        record.msg == "socket.send() raised exception." and str(record.threadName).startswith(_NAME)
+    )
 
 
 class Caller:
@@ -54,15 +63,16 @@ class Caller:
 
 
 class LoopThread:
-    """An event loop in a daemon thread, which starts at once."""
+    """An event loop in a daemon thread for the host *name*, which starts at once."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        logging.getLogger("asyncio").addFilter(_is_news)
         self._workers = ThreadPoolExecutor(thread_name_prefix=name)
         self._loop.set_default_executor(self._workers)
         self._lock = threading.Lock()
         self._is_stopped = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{_NAME}{name}", daemon=True)
         self._thread.start()
 
     def call(self, work: Callable[[Caller], Coroutine[None, None, T]], ask: Ask) -> T:
@@ -91,12 +101,9 @@ class LoopThread:
 
         async def finish() -> None:
             await last()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            if others:
-                await asyncio.wait(others, timeout=1)
-            for _ in range(_ROUNDS):
+            for _ in range(_ROUNDS):  # what is cancelled or aborted may need several
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
                 await asyncio.sleep(0)
             self._loop.stop()
 

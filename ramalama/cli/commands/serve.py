@@ -144,7 +144,7 @@ class _Serve:
                 )
                 with Serving(server, signals) as running:
                     progress.clear()
-                    self._announce(running)
+                    self._announce(ramalama, running)
                     if arguments.detach:
                         running.detach(keep_alive=keep_alive)
                     else:
@@ -152,12 +152,17 @@ class _Serve:
             finally:
                 progress.clear()
 
-    def _announce(self, server: ModelServer) -> None:
+    def _announce(self, ramalama: Ramalama, server: ModelServer) -> None:
         if self.arguments.detach:
             _print_name(server)
         if self.invocation.quiet:
             return
-        print_error(f"{server.model} is served at {_address(server)}")
+        if self.arguments.detach and server.is_forwarded:
+            there = ramalama.address(ramalama.find(server.name))
+            print_error(f"{server.model} is served at {there}")
+            print_error("`ramalama run` with the same options uses it")
+        else:
+            print_error(f"{server.model} is served at {_address(server)}")
         if isinstance(server.endpoint, TcpEndpoint):
             directory = server.plan.container.labels[INSTANCE_LABEL]
             print_error(f"its API key is in {directory}/{API_KEY_NAME}")

@@ -25,6 +25,7 @@ from ramalama_engines.spec import (
     PortBinding,
     TmpfsMount,
     Ulimit,
+    VolumeMount,
 )
 
 PLAIN = ContainerSpec(image="img")
@@ -269,6 +270,20 @@ def test_an_executable_tmpfs_goes_where_every_daemon_reads_its_options() -> None
 
     assert host_config["Tmpfs"] == {"/t": "exec,mode=1777", "/u": "exec,mode=700,size=64"}
     assert [mount["Target"] for mount in host_config["Mounts"]] == ["/v"]
+
+
+def test_a_volume_is_mounted_without_the_files_of_the_image() -> None:
+    spec = replace(PLAIN, mounts=(VolumeMount(name="models", target="/m"),))
+
+    (mount,) = create_body(spec, relabel=False)["HostConfig"]["Mounts"]
+
+    assert mount == {
+        "Type": "volume",
+        "Source": "models",
+        "Target": "/m",
+        "ReadOnly": True,
+        "VolumeOptions": {"NoCopy": True},
+    }
 
 
 def test_cdi_devices_are_told_from_nodes() -> None:

@@ -21,6 +21,7 @@ from ramalama_engines.spec import (
     PortBinding,
     TmpfsMount,
     Ulimit,
+    VolumeMount,
 )
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -87,6 +88,28 @@ def test_a_container_that_has_everything_misses_nothing(version: str) -> None:
 
 def test_a_rootless_container_that_has_everything_misses_nothing() -> None:
     assert dropped(ROOTLESS, inspect("5.8.6-rootless"), rootless=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({}, ""),
+        ({"Name": "other"}, "read-only volume at /v/"),
+        ({"RW": True}, "read-only volume at /v/"),
+        ({"Type": "bind"}, "read-only volume at /v/"),
+        ({"Destination": "/w"}, "read-only volume at /v/"),
+    ],
+)
+def test_a_volume_that_is_not_mounted_as_it_should_be_is_named(
+    changed: dict[str, Any], message: str
+) -> None:
+    spec = replace(EVERYTHING, mounts=(VolumeMount(name="models", target="/v/"),))
+    made = inspect("5.8.6")
+    made["Mounts"] = [
+        {"Type": "volume", "Name": "models", "Destination": "/v", "RW": False} | changed
+    ]
+
+    assert dropped(spec, made) == message
 
 
 @pytest.mark.parametrize(

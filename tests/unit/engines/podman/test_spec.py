@@ -17,6 +17,7 @@ from ramalama_engines.spec import (
     PortBinding,
     TmpfsMount,
     Ulimit,
+    VolumeMount,
 )
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 (published nowhere)
@@ -174,6 +175,16 @@ def test_a_mount_is_sent_with_its_options(
     assert libpod_spec(replace(PLAIN, mounts=(mount,)))["mounts"] == [
         {"type": kind, "source": source, "destination": target, "options": options}
     ]
+
+
+@pytest.mark.parametrize(("read_only", "mode"), [(True, "ro"), (False, "rw")])
+def test_a_volume_is_sent_apart_from_the_mounts(read_only: bool, mode: str) -> None:  # noqa: FBT001
+    mount = VolumeMount(name="models", target="/m", read_only=read_only)
+
+    body = libpod_spec(replace(PLAIN, mounts=(mount,)))
+
+    assert body["mounts"] == []
+    assert body["volumes"] == [{"Name": "models", "Dest": "/m", "Options": [mode, "nocopy"]}]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ramalama_engines import (
     PortBinding,
     TmpfsMount,
     Ulimit,
+    VolumeMount,
 )
 
 PODMAN, DOCKER = EngineKind.PODMAN, EngineKind.DOCKER
@@ -100,6 +101,14 @@ def test_the_same_container_as_a_line_for_docker_names_the_runtime_elsewhere() -
         (
             {"mounts": (TmpfsMount(target="/t", size=64, mode=0o700),)},
             ["--tmpfs=/t:mode=700,size=64,noexec"],
+        ),
+        (
+            {"mounts": (VolumeMount(name="m1", target="/t"),)},
+            ["--volume=m1:/t:ro,nocopy"],
+        ),
+        (
+            {"mounts": (VolumeMount(name="m1", target="/t", read_only=False),)},
+            ["--volume=m1:/t:rw,nocopy"],
         ),
         (
             {"mounts": (TmpfsMount(target="/t", executable=True),)},
