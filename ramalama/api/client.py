@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import ContainerState, Engine
     from ramalama_engines.discovery.connection import Attempt
+    from ramalama_engines.discovery.podman_machine import PodmanMachine
 
 _log = logging.getLogger("ramalama")
 
@@ -110,6 +111,11 @@ class Ramalama:
     def engine_source(self) -> str:
         """Why this engine was chosen; valid after `connect`."""
         return self._engines.source
+
+    @property
+    def machine(self) -> PodmanMachine | None:
+        """The virtual machine of podman in which the engine runs; valid after `connect`."""
+        return self._engines.machine
 
     @property
     def engine_attempts(self) -> Sequence[Attempt]:

@@ -10,6 +10,7 @@ from ramalama.cli.options.chat import (
     answer_terminal,
     check_end,
     explained_context,
+    limit_answers,
     wants_color,
 )
 from ramalama.cli.output.terminal import Status, print_error
@@ -81,8 +82,7 @@ class ChatCommand:
         self.session.on_wait = WaitLine(quiet=self.invocation.quiet).show
         self.session.shows_progress = sys.stderr.isatty() and not self.invocation.quiet
         parameters = self.session.parameters
-        if self.arguments.max_tokens is not None:
-            parameters["max_tokens"] = self.arguments.max_tokens
+        limit_answers(self.session, self.arguments)
         if self.attached is not None and self.attached.response_format is not None:
             parameters["response_format"] = self.attached.response_format
         if not self.arguments.think:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ramalama.config.config import Config
     from ramalama_engines import Connection, Engine, EngineAddress, InvokingUser
     from ramalama_engines.discovery.connection import Attempt
+    from ramalama_engines.discovery.podman_machine import PodmanMachine
 
 
 _log = logging.getLogger("ramalama.engines")
@@ -67,6 +68,8 @@ class EngineProvider:
         self.is_given = given is not None
         self.source = "given by the caller"
         """Why this engine was chosen; valid after `connect`."""
+        self.machine: PodmanMachine | None = None
+        """The virtual machine of podman in which the engine runs; valid after `connect`."""
         self.attempts: list[Attempt] = []
         """What `connect` has tried, in this order; empty if the engine was given."""
 
@@ -82,6 +85,7 @@ class EngineProvider:
                     connection = self._find()
                 self._engine = connection.engine
                 self.source = connection.candidate.source
+                self.machine = connection.candidate.machine
             return self._engine
 
     def expected(self, identities: Iterable[EngineIdentity]) -> Sequence[EngineIdentity]:

@@ -47,6 +47,7 @@ PROMPT: Final = "me> "
 LOOP: Final = (f"--prefix={PROMPT}", "--color=never")
 
 _SERIAL: Final = count()
+_KNOWLEDGE: Final = "host-"  # files with what is known of an engine's host
 _HOST_VARIABLE: Final = {"podman": "CONTAINER_HOST", "docker": "DOCKER_HOST"}
 
 
@@ -205,7 +206,8 @@ class Cli:
     def leftovers(self) -> list[str]:
         """List what dead commands have left: containers, sockets, keys, directories."""
         left = [one["Name"] for one in self.containers() if _is_left(_lease(one))]
-        return [*left, *(str(path) for path in self.run_dir.rglob("*"))]
+        files = self.run_dir.rglob("*")
+        return [*left, *(str(path) for path in files if not path.name.startswith(_KNOWLEDGE))]
 
     def remove_leftovers(self) -> None:
         """Remove them, so that one test that fails does not fail the others."""

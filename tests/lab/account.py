@@ -43,7 +43,16 @@ def make_account(directory: Path) -> Account:
         raise LabError(msg)
     name = f"ramalama-test-{os.getpid()}"
     home = directory / "home"
-    options = ["--no-create-home", "--home-dir", str(home), "--groups", _SHARED_GROUP]
+    # No password, but no lock either, which would close ssh to it.
+    options = [
+        "--password",
+        "*",
+        "--no-create-home",
+        "--home-dir",
+        str(home),
+        "--groups",
+        _SHARED_GROUP,
+    ]
     undo_at_the_end(directory, "userdel", name)
     subprocess.run([program("useradd"), *options, name], check=True)
     entry = pwd.getpwnam(name)

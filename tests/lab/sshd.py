@@ -29,7 +29,7 @@ PidFile none
 MaxStartups 100:30:200
 LogLevel VERBOSE
 {more}
-Subsystem sftp internal-sftp
+Subsystem sftp internal-sftp -d {directory}/far/%u
 """
 # What sshd wants to be there; it is the same for every one of the machine.
 _EMPTY: Final = Path("/run/sshd")
@@ -37,7 +37,7 @@ _EMPTY: Final = Path("/run/sshd")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshService:
-    """A running sshd, which lets root in with one key.
+    """A running sshd, which lets root in with one key, and each user of the lab.
 
     Attributes:
         home: a home directory whose `.ssh` knows the service and has the key.
@@ -46,6 +46,11 @@ class SshService:
     directory: Path
     port: int
     home: Path
+
+    @property
+    def far(self) -> Path:
+        """Where the home directories of users are, by name, as SFTP sees them."""
+        return self.directory / "far"
 
     @property
     def log(self) -> Path:
@@ -118,6 +123,7 @@ def sshd(directory: Path, *settings: str) -> Generator[SshService]:
     _EMPTY.mkdir(exist_ok=True)
     home = directory / "home"
     (home / ".ssh").mkdir(mode=0o700, parents=True)
+    (directory / "far/root").mkdir(parents=True)
     for name in ("identity", "host"):
         make_key(directory / name)
     service = SshService(directory=directory, port=_free_port(), home=home)

@@ -14,6 +14,13 @@ from ramalama_accel.visible import VisibleDevices
 from ramalama_values.text import printable
 
 VENDOR_ID = "19e5"
+LIBRARY_PATHS = (
+    "/usr/local/Ascend/driver/lib64",
+    "/usr/local/Ascend/driver/version.info",
+    "/usr/local/dcmi",
+    "/etc/ascend_install.info",
+)
+VERSION_FILE = "/usr/local/Ascend/driver/version.info"
 
 _KIND = AcceleratorKind.ASCEND
 # The driver's own installer distinguishes the chips by these IDs.
@@ -28,13 +35,6 @@ _CHIPS: Mapping[str, str] = {
 # have 96 GB), Atlas 300T and Atlas 800T A2.
 _GIB: Mapping[str, int] = {"d500": 48, "d801": 32, "d802": 64}
 _CONTROL_NODES = ("/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc")
-_LIBRARY_PATHS = (
-    "/usr/local/Ascend/driver/lib64",
-    "/usr/local/Ascend/driver/version.info",
-    "/usr/local/dcmi",
-    "/etc/ascend_install.info",
-)
-_VERSION_FILE = "/usr/local/Ascend/driver/version.info"
 _VERSION_KEYS = ("package_version=", "Version=")
 _DRIVER_REMEDY = "install the Ascend HDK driver and firmware, then restart"
 
@@ -63,7 +63,7 @@ def find_ascend(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Probe
         kind=_KIND,
         gpus=chosen,
         device_paths=paths,
-        library_paths=tuple(path for path in _LIBRARY_PATHS if host.exists(path)),
+        library_paths=tuple(path for path in LIBRARY_PATHS if host.exists(path)),
         groups=groups_for(host, paths),
         driver_version=version,
         reason=f"{label}, driver {version}" if version else label,
@@ -85,7 +85,7 @@ def _npu(number: int, model: str | None) -> Gpu:
 
 
 def _driver_version(host: Host) -> str | None:
-    lines = (host.read(_VERSION_FILE) or "").splitlines()
+    lines = (host.read(VERSION_FILE) or "").splitlines()
     for key in _VERSION_KEYS:
         for line in lines:
             if line.startswith(key):

@@ -20,6 +20,7 @@ that most programs never import a TOML parser, and a mistake in the rest is podm
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -81,7 +82,9 @@ def read_containers_conf(user: InvokingUser) -> ContainersConf:
 
 def may_be_remote(user: InvokingUser) -> bool:
     """Return whether a file seems to set ``remote``; this parses no file."""
-    return any(re.search(_REMOTE, _content(file)) for file in _files(user))
+    contents = (_content(file) for file in _files(user))
+    # The first condition holds for few files, and saves the time to compile the expression.
+    return any(b"remote" in content and re.search(_REMOTE, content) for content in contents)
 
 
 def _files(user: InvokingUser) -> Iterator[Path]:
@@ -91,10 +94,19 @@ def _files(user: InvokingUser) -> Iterator[Path]:
         etc = user.root / "etc/containers"
         for directory in (user.root / "usr/share/containers", etc, user.config_dir / "containers"):
             yield directory / "containers.conf"
-            drop_ins = (directory / "containers.conf.d").glob("*.conf")
-            yield from sorted(drop_ins)[:_MOST_FILES]
+            yield from _drop_ins(directory / "containers.conf.d")
     if last := user.env.get("CONTAINERS_CONF_OVERRIDE"):
         yield Path(last)
+
+
+def _drop_ins(directory: Path) -> Iterator[Path]:
+    try:
+        names = os.listdir(directory)  # noqa: PTH208 (five times faster than a Path's glob)
+    except OSError:
+        return
+    for name in sorted(names)[:_MOST_FILES]:
+        if name.endswith(".conf"):
+            yield directory / name
 
 
 def _content(file: Path) -> bytes:

@@ -42,7 +42,6 @@ _LONGEST_SOCKET_PATH = 103  # bytes; pkg/machine/define/vmfile.go
 _MOST_MACHINES = 32
 _MOST_MOUNTS = 100
 _LARGEST_PORT = 65535
-_NEVER = "0001-"  # the year of Go's zero time
 
 
 @frozen()
@@ -76,7 +75,6 @@ class PodmanMachine:
     identity_file: Path | None = None
     uid: int = 0
     is_rootful: bool = False
-    was_started: bool = True
     mounts: Sequence[MachineMount] = ()
     problem: str = ""
 
@@ -139,7 +137,6 @@ def _read(user: InvokingUser, file: Path, platform: str) -> PodmanMachine:
         identity_file=Path(identity) if identity else None,
         uid=_integer(host.get("UID")),
         is_rootful=host.get("Rootful") is True,
-        was_started=not str(content.get("LastUp", "")).startswith(_NEVER),
         mounts=tuple(_mounts(content.get("Mounts"))),
     )
 

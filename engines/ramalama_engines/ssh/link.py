@@ -49,6 +49,7 @@ class Link:
         self._sftp: asyncssh.SFTPClient | None = None
         self.ends: set[LocalEnd] = set()
         self._opening = asyncio.Lock()
+        self._is_over = False
 
     async def open(self, ask: AskLater) -> asyncssh.SSHClientConnection:
         """Return the connection; open it if there is none, or it was lost.
@@ -57,6 +58,9 @@ class Link:
             EngineUnavailable: it is not possible.
         """
         async with self._opening:
+            if self._is_over:
+                msg = f"ssh to {self.target.name}: the connection was closed"
+                raise EngineUnavailable(msg)
             if not self._path or self._path[0].is_closed():
                 close_all(self._path)
                 self._path, self._sftp = (), None
@@ -115,7 +119,8 @@ class Link:
         return EngineUnavailable(msg, hint="is the host still up?")
 
     async def close(self) -> None:
-        """Close the connection; do not wait for a host that does not answer."""
+        """Close the connection for good; do not wait for a host that does not answer."""
+        self._is_over = True
         for end in tuple(self.ends):
             end.abort()
         path, self._path = self._path, ()

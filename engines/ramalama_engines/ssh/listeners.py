@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_PAUSE: Final = 0.1  # seconds, after a connection could not be accepted
+_MOST_WAITING: Final = 100  # connections
+
 # Bytes of the path of a UNIX socket; unix(7), and sys/un.h on macOS.
 _LONGEST_PATH: Final = 103 if sys.platform == "darwin" else 107
 
@@ -37,7 +41,7 @@ class Listeners:
         self._make_directory = directory
         self._directory: Path | None = None
         self._count = 0
-        self._servers: dict[Path | int, asyncio.Server] = {}
+        self._listeners: dict[Path | int, tuple[asyncio.Task[None], socket.socket]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen_at_socket(self, goal: Goal) -> Path:
@@ -55,12 +59,12 @@ class Listeners:
             path = self._directory / f"{self._count}"
             self._count += 1
             _check_length(path)
-            loop = asyncio.get_running_loop()
-            server = await loop.create_unix_server(lambda: self._end(goal), str(path))
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(path))
         except OSError as exc:
             msg = f"ssh: no socket can be made: {one_line(str(exc))}"
             raise EngineUnavailable(msg) from exc
-        self._servers[path] = server
+        self._listen(path, listener, goal)
         return path
 
     async def listen_at_port(self, goal: Goal) -> int:
@@ -70,31 +74,49 @@ class Listeners:
             EngineUnavailable: no port is free.
         """
         try:
-            loop = asyncio.get_running_loop()
-            server = await loop.create_server(lambda: self._end(goal), "127.0.0.1", 0)
+            listener = socket.socket()
+            listener.bind(("127.0.0.1", 0))
         except OSError as exc:
             msg = f"ssh: this host gives no port: {one_line(str(exc))}"
             raise EngineUnavailable(msg) from exc
-        port: int = server.sockets[0].getsockname()[1]
-        self._servers[port] = server
+        port: int = listener.getsockname()[1]
+        self._listen(port, listener, goal)
         return port
 
     async def release(self, listener: Path | int) -> None:
         """Stop listening; connections that are there go on."""
-        if (server := self._servers.pop(listener, None)) is None:
+        if (found := self._listeners.pop(listener, None)) is None:
             return
-        server.close()
+        accepting, opened = found
+        accepting.cancel()
+        await asyncio.wait({accepting})
+        opened.close()
         if not isinstance(listener, int):
-            with contextlib.suppress(OSError):  # Python 3.13 has removed it
+            with contextlib.suppress(OSError):
                 os.unlink(listener)  # noqa: PTH108 (it takes no time)
 
     async def close(self) -> None:
         """Stop listening everywhere, and remove the directory."""
-        for listener in tuple(self._servers):
+        for listener in tuple(self._listeners):
             await self.release(listener)
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
+
+    def _listen(self, key: Path | int, listener: socket.socket, goal: Goal) -> None:
+        listener.setblocking(False)
+        listener.listen(_MOST_WAITING)
+        self._listeners[key] = (asyncio.ensure_future(self._accept(listener, goal)), listener)
+
+    async def _accept(self, listener: socket.socket, goal: Goal) -> None:
+        # asyncio's own server loses what it accepts while it is being closed, and never closes it.
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+                await loop.connect_accepted_socket(lambda: self._end(goal), connection)
+            except OSError:  # too many open files, or the other side has left already
+                await asyncio.sleep(_PAUSE)
 
     def _end(self, goal: Goal) -> LocalEnd:
         def begin(end: LocalEnd) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_ROUNDS: Final = 5  # of the loop, in which what was aborted closes its file descriptors
+_ROUNDS: Final = 10  # of the loop, in which what is cancelled and aborted comes to its end
 _PATIENCE: Final = 3.0  # seconds for the thread to end; it is a daemon
 
 
@@ -91,12 +91,9 @@ class LoopThread:
 
         async def finish() -> None:
             await last()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            if others:
-                await asyncio.wait(others, timeout=1)
-            for _ in range(_ROUNDS):
+            for _ in range(_ROUNDS):  # what is cancelled or aborted may need several
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    task.cancel()
                 await asyncio.sleep(0)
             self._loop.stop()
 

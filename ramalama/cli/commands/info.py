@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ramalama.config.config import Config
     from ramalama.models.reference.shortnames import Shortnames
     from ramalama_accel.values import Detection
+    from ramalama_engines.discovery.podman_machine import PodmanMachine
 
 _NOT_SETTINGS = frozenset({"sources", "warnings"})
 
@@ -114,7 +115,14 @@ def _engine(ramalama: Ramalama) -> dict[str, object]:
         failure = {"Error": str(exc), "Message": exc.message, "Hint": exc.hint}
         return {**failure, "Tried": _tried(ramalama)}
     facts = {field.name: getattr(info, field.name) for field in dataclasses.fields(info)}
-    return {"Why": ramalama.engine_source, "Tried": _tried(ramalama), **facts}
+    machine = {} if ramalama.machine is None else {"Machine": _machine(ramalama.machine)}
+    return {"Why": ramalama.engine_source, "Tried": _tried(ramalama), **machine, **facts}
+
+
+def _machine(machine: PodmanMachine) -> dict[str, object]:
+    """Return the virtual machine in which the engine runs, and what it sees of this host."""
+    mounts = [dataclasses.asdict(mount) for mount in machine.mounts]
+    return {"Name": machine.name, "Provider": machine.provider, "Mounts": mounts}
 
 
 def _tried(ramalama: Ramalama) -> list[dict[str, object]]:

@@ -20,6 +20,7 @@ from ramalama.cli.options.chat import (
     explained_context,
     ignore_settings_of_openai,
     is_plain,
+    limit_answers,
     tools_of,
     wants_color,
 )
@@ -243,6 +244,7 @@ class _Run:
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
                 collect_garbage()
+                limit_answers(session, self.arguments)
                 color = wants_color(self.arguments, self.invocation)
                 terminal = answer_terminal(self.invocation)
                 with explained_context(session):

@@ -184,10 +184,16 @@ def tools_of(
 
 def is_plain(arguments: ChatArguments) -> bool:
     """Tell whether all that is asked for is one answer, with nothing about it or beside it."""
-    changed = arguments.max_tokens is not None or not arguments.think or attaches_files(arguments)
+    changed = not arguments.think or attaches_files(arguments)
     return not (
         changed or arguments.mcp or arguments.json or arguments.stats or sys.stderr.isatty()
     )
+
+
+def limit_answers(session: ChatSession, arguments: ChatArguments) -> None:
+    """Let `--max-tokens` hold for all answers of *session*."""
+    if arguments.max_tokens is not None:
+        session.parameters["max_tokens"] = arguments.max_tokens
 
 
 def _count(text: str) -> int:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _LARGEST = 64 * 1024
-_VALID = 24 * 3600.0  # seconds; a virtual machine may get other memory
+SUFFIX = ".json"
+VALID = 24 * 3600.0  # seconds; a virtual machine may get other memory
 
 
 @frozen()
@@ -53,10 +54,10 @@ class HostFacts:
     @classmethod
     def read(cls, run_dir: Path, url: str) -> Self | None:
         """Return what is known of the engine at *url*; None if that is nothing, or is old."""
-        path = _path(run_dir, url)
+        path = place_of(run_dir, url)
         try:
             with path.open("rb") as file:
-                if time.time() - os.fstat(file.fileno()).st_mtime > _VALID:
+                if time.time() - os.fstat(file.fileno()).st_mtime > VALID:
                     return None
                 value = parse_json(file.read(_LARGEST))
         except (OSError, ValueError):
@@ -69,7 +70,7 @@ class HostFacts:
 
     def write(self, run_dir: Path, url: str) -> None:
         """Keep the facts for other processes of this user; they are not kept if that fails."""
-        path = _path(run_dir, url)
+        path = place_of(run_dir, url)
         new = path.with_suffix(f".{os.urandom(4).hex()}")
         with suppress(OSError):
             run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,8 +80,9 @@ class HostFacts:
 
 def forget(run_dir: Path, url: str) -> None:
     """Forget what is known of the engine at *url*, because it turned out to be wrong."""
-    _path(run_dir, url).unlink(missing_ok=True)
+    place_of(run_dir, url).unlink(missing_ok=True)
 
 
-def _path(run_dir: Path, url: str) -> Path:
-    return run_dir / f"host-{hashlib.sha256(url.encode()).hexdigest()[:16]}.json"
+def place_of(run_dir: Path, url: str) -> Path:
+    """Return the path of the file about the engine at *url*."""
+    return run_dir / f"host-{hashlib.sha256(url.encode()).hexdigest()[:16]}{SUFFIX}"

@@ -22,9 +22,16 @@ from urllib.parse import urlsplit
 from ramalama.config.defaults import LOOPBACK
 from ramalama.planning.labels import API_KEY_NAME, OWNER_LABEL, SOCKET_NAME, UPLOAD_LABEL
 from ramalama.planning.placement import LocalFiles
+from ramalama.serving.sides.accelerators import look_for_accelerators
 from ramalama.serving.sides.evidence import gather
 from ramalama.serving.sides.facts import HostFacts
 from ramalama.serving.sides.side import HERE
+from ramalama.serving.sides.snapshot import (
+    Snapshot,
+    remove_old_snapshots,
+    remove_snapshot,
+    unknown_host,
+)
 from ramalama.serving.sides.ssh_files import SshPlacement, SshStore, each_file
 from ramalama.serving.sides.volumes import (
     INSIDE,
@@ -74,6 +81,7 @@ class RemoteSide:
         self._engine = engine
         self._run_dir = run_dir
         self._known = HostFacts.read(run_dir, engine.url)
+        self._snapshot: Snapshot | None = None
         self._image = ""
         self._leases: dict[str, threading.Event] = {}
 
@@ -97,9 +105,20 @@ class RemoteSide:
         """Return all the memory there: engines do not tell how much of it is free."""
         return self._facts.memory or None
 
+    @property
+    def accelerators(self) -> Snapshot | None:
+        """What was found of the accelerators there; None if it was not looked yet."""
+        if self._snapshot is None and self._known is not None:
+            url, engine = self._engine.url, self._known.engine
+            self._snapshot = Snapshot.read(self._run_dir, url, engine=engine)
+        return self._snapshot
+
     def accelerated(self, host: Host) -> Host:
-        """Return the host there, as far as it is known."""
-        return host
+        """Return the host there; without an accelerator if it was not looked yet."""
+        found = self.accelerators
+        if found is None:
+            return unknown_host(self._run_dir, self._engine.url)
+        return found.host(host.env, rootless=self._engine.rootless)
 
     @property
     def placement(self) -> Placement:
@@ -114,11 +133,17 @@ class RemoteSide:
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""
         if self._known is None:
+            remove_snapshot(self._run_dir, self._engine.url)
             self._image = fetch_image()
             self._known = gather(self._engine, self._run_dir, self._image)
             self._known.write(self._run_dir, self._engine.url)
         facts = self._known
-        return HERE if facts.sees_files and facts.has_sockets and not self._engine.ssh else self
+        if facts.sees_files and facts.has_sockets and not self._engine.ssh:
+            return HERE
+        if self.accelerators is None:
+            self._image = self._image or fetch_image()
+            self._snapshot = look_for_accelerators(self._engine, self._image, self._run_dir)
+        return self
 
     def bring(
         self,
@@ -223,6 +248,7 @@ class RemoteSide:
         for state in self._engine.list({UPLOAD_LABEL: ""}):
             if _is_dead(state.labels.get(OWNER_LABEL, "")):
                 self._engine.remove(state.id, force=True)
+        remove_old_snapshots(self._run_dir)
         if self._known is None:
             return
         for name in self._names_there():

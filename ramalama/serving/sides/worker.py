@@ -31,7 +31,7 @@ class Workers:
 
     They have nothing but *mounts*: no network, no capabilities. *label* says what they are for; the
     next command removes them if this process is killed. *user* gets the files that are copied into
-    them with Podman; Docker keeps the IDs in the archive.
+    them with Podman; Docker keeps the IDs in the archive. The rest is as in `ContainerSpec`.
     """
 
     engine: Engine
@@ -39,6 +39,10 @@ class Workers:
     mounts: tuple[Mount, ...]
     label: str
     user: str = "0:0"
+    userns: str | None = None
+    keep_groups: bool = False
+    selinux_options: tuple[str, ...] = ()
+    log_size: int | None = None
 
     @contextmanager
     def created(self, command: Sequence[str] = ("true",)) -> Generator[str]:
@@ -53,6 +57,10 @@ class Workers:
             },
             mounts=self.mounts,
             user=self.user,
+            userns=self.userns,
+            keep_groups=self.keep_groups,
+            selinux_options=self.selinux_options,
+            log_size=self.log_size,
             pids_limit=_PIDS,
             optional_limits=("pids_limit",),
         )

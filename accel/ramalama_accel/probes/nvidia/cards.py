@@ -13,11 +13,11 @@ from ramalama_accel.values import SHARED_MEMORY, AcceleratorKind, Finding, Gpu, 
 from ramalama_values.text import printable
 
 VENDOR_ID = "10de"
+WSL_DRIVER = "/usr/lib/wsl/lib/libcuda.so.1"
 
 _PROC = "/proc/driver/nvidia"
 _VERSION = r"\s([0-9]{3,4}\.[0-9]{2,4}(?:\.[0-9]{2,4})?)\s"
 _TEGRA = {"tegra210": "sm_53", "tegra186": "sm_62", "tegra194": "sm_72", "tegra234": "sm_87"}
-_WSL_DRIVER = "/usr/lib/wsl/lib/libcuda.so.1"
 _DRIVER_REMEDY = "install NVIDIA's driver and restart; nouveau must not be loaded"
 
 Cards = tuple[tuple[Gpu, ...], tuple[Finding, ...]]
@@ -109,7 +109,7 @@ def _tegra_chip(host: Host) -> Gpu | None:
 
 
 def _wsl(host: Host) -> Cards:
-    if host.exists(_WSL_DRIVER):
+    if host.exists(WSL_DRIVER):
         return (Gpu(index=0, vendor_id=VENDOR_ID, nodes=("/dev/dxg",)),), ()
     finding = Finding(
         kind=AcceleratorKind.CUDA,

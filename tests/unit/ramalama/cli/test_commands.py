@@ -260,11 +260,56 @@ def test_info_says_what_was_chosen_and_why(
     assert report["Version"] == __version__
     assert report["Engine"]["url"] == dockerd.url
     assert report["Engine"]["version"] == "28.5.2"
-    assert "DOCKER_HOST" in report["Engine"]["Why"]
+    assert report["Engine"]["Why"] == "DOCKER_HOST"
+    assert report["Engine"]["Tried"] == [
+        {"Url": dockerd.url, "Why": "DOCKER_HOST", "Failure": None}
+    ]
     assert report["Config"]["temp"] == {"value": 0.5, "source": "RAMALAMA_TEMP"}
     assert report["Config"]["ngl"] == {"value": -1, "source": "default"}
     assert report["Cores"]["DefaultThreads"] >= 1
     assert report["Accelerator"]["reason"]
+
+
+def test_an_option_says_where_the_engine_is_before_all_settings(
+    dockerd: Dockerd, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dockerd.answer("GET /info", Reply(body=INFO))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///absent.sock")
+    monkeypatch.setenv("RAMALAMA_CONNECTION", "absent")
+
+    code, out, _ = run(capsys, "--engine-url", dockerd.url, "info")
+
+    report = json.loads(out)
+    assert code == 0
+    assert report["Engine"]["Why"] == "--engine-url"
+    assert report["Config"]["engine_url"] == {"value": dockerd.url, "source": "--engine-url"}
+    assert report["Config"]["connection"] == {"value": None, "source": "default"}
+
+
+def test_the_engine_cannot_be_at_two_places(capsys: Capture) -> None:
+    words = ("--engine-url", "unix:///x.sock", "--connection", "gpu")
+
+    assert run(capsys, "ps", *words) == (
+        *(22, ""),
+        "Error: --engine-url and --connection both say where the engine is; use one of them\n",
+    )
+
+
+def test_a_password_in_the_address_of_the_engine_is_refused_and_not_shown(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "ssh://me:hunter2@gpu/x.sock"
+    with pytest.raises(SystemExit):
+        main(["ps", "--debug", "--engine-url", url])
+    by_option = capsys.readouterr()
+    monkeypatch.setenv("RAMALAMA_ENGINE_URL", url)
+    code, out, by_variable = run(capsys, "ps", "--debug")
+
+    reason = "not the address of an engine: it must not contain a password; use a key or an agent"
+    assert (code, out, by_option.out) == (22, "", "")
+    assert f"argument --engine-url: this is {reason}" in by_option.err
+    assert f"RAMALAMA_ENGINE_URL is {reason}" in by_variable
+    assert "hunter2" not in by_option.err + by_variable
 
 
 def test_info_names_variables_and_tool_servers_without_what_may_be_secret(
@@ -333,6 +378,13 @@ def test_info_without_an_engine_tells_what_was_tried_and_is_no_failure(
         "Error": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist",
         "Message": "DOCKER_HOST says unix:///nowhere/docker.sock: it does not exist",
         "Hint": None,
+        "Tried": [
+            {
+                "Url": "unix:///nowhere/docker.sock",
+                "Why": "DOCKER_HOST",
+                "Failure": "it does not exist",
+            }
+        ],
     }
 
 

@@ -1,0 +1,174 @@
+"""An engine on another host: the model, the chat and the clean-up come along, over ssh."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.integration.cli import EVERYWHERE, RAMALAMA, SMALL
+from tests.integration.far import FarCli, far_user
+from tests.lab.hidden import Hidden, hidden
+from tests.lab.service import program
+from tests.lab.sshd import SshService, sshd
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from tests.lab.service import EngineService
+
+pytestmark = [pytest.mark.engines, pytest.mark.programs("sshd", "ssh-keygen", "nsenter")]
+
+ENDLESS: Final = ("--ctx-size=2048", "--temp=0", "--runtime-args=--ignore-eos")
+
+
+@pytest.fixture(scope="module")
+def own(lab: Path, model: Path) -> Generator[Hidden]:
+    """Files that only the user sees."""
+    with hidden(lab / "own") as directory:
+        directory.copy(model)
+        yield directory
+
+
+@pytest.fixture(scope="module")
+def far_sshd(lab: Path) -> Generator[SshService]:
+    """The ssh service of the engines' host."""
+    lab.chmod(0o755)
+    with sshd(lab / "far") as service:
+        (lab / "far").chmod(0o755)
+        yield service
+
+
+@pytest.fixture(params=EVERYWHERE)
+def far(request: pytest.FixtureRequest, own: Hidden, far_sshd: SshService) -> Generator[FarCli]:
+    """A user of each engine in turn."""
+    service: EngineService = request.getfixturevalue(f"{request.param}_service")
+    with far_user(service, own, far_sshd) as user:
+        yield user
+
+
+only_podman: Final = pytest.mark.parametrize("far", ["podman"], indirect=True)
+
+
+@pytest.fixture
+def far_model(own: Hidden, model: Path) -> str:
+    """The path of a model that the engine cannot see."""
+    return str(own.directory / model.name)
+
+
+def test_a_model_of_this_host_answers_on_another_one_and_is_sent_once(
+    far: FarCli, far_model: str
+) -> None:
+    first = far.run("run", *SMALL, "--max-tokens=4", far_model, "Hello!")
+    second = far.run("run", *SMALL, "--max-tokens=4", far_model, "Hello!")
+    listed = json.loads(far.run("list", "--engine-side", "--json").out)
+    freed = far.run("gc", "--engine-side")
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert first.out == second.out != ""
+    assert "Sending the model" in first.err
+    assert "Sending the model" not in second.err
+    assert [Path(each["place"]).parent for each in listed] == [far.far_store]
+    assert freed.out.strip() == listed[0]["place"]
+    assert list(far.far_store.iterdir()) == []
+
+
+@only_podman
+def test_a_server_on_another_host_is_listed_used_again_and_stopped(
+    far: FarCli, far_model: str
+) -> None:
+    started = far.run("serve", "-d", *SMALL, far_model)
+    name = started.out.strip()
+    listed = far.run("ps", "--noheading")
+    log = far.run("logs", name)
+    answer = far.run("run", *SMALL, "--max-tokens=4", far_model, "Hello!")
+    containers = len(far.containers())
+    stopped = far.run("stop", name)
+
+    assert started.code == 0, started.err
+    assert listed.out.strip()
+    assert "listening" in log.out
+    assert (answer.code, containers) == (0, 1), answer.err
+    assert answer.out.strip()
+    assert stopped.code == 0
+    assert far.far_servers == []
+
+
+@only_podman
+def test_the_next_command_removes_what_a_killed_one_left_there(far: FarCli, far_model: str) -> None:
+    with far.start("run", *ENDLESS, far_model, "Count!") as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        there = far.far_servers
+        process.kill()
+    listed = far.run("ps", "--noheading")
+
+    assert len(there) == 1
+    assert listed.out == ""
+    assert far.containers() == []
+    assert far.far_servers == []
+
+
+@only_podman
+def test_a_dry_run_for_a_host_that_does_not_exist_connects_to_nothing(
+    far: FarCli, far_model: str
+) -> None:
+    done = far.at("ssh://me@nowhere.invalid/run/user/1000/podman/podman.sock").run(
+        "--dryrun", "run", far_model
+    )
+
+    assert done.code == 0, done.err
+    assert done.out.startswith("podman --url=ssh://me@nowhere.invalid/")
+
+
+@only_podman
+def test_a_server_of_another_host_is_removed_when_its_lease_is_over(
+    far: FarCli, far_model: str
+) -> None:
+    elsewhere = (program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child")
+    words = far.own.command(*elsewhere, RAMALAMA, "run", *ENDLESS, far_model, "Count!")
+    with subprocess.Popen(
+        words, env=far.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)
+        (name,) = far.far_servers
+        process.kill()
+    fresh = far.run("ps", "--noheading")
+    lease = Path("/run/ramalama", name, "lease")
+    an_hour_ago = time.time() - 3600
+    os.utime(lease, (an_hour_ago, an_hour_ago))
+    over = far.run("ps", "--noheading")
+
+    assert fresh.out.strip()
+    assert over.out == ""
+    assert far.far_servers == []
+
+
+@only_podman
+def test_a_full_disk_there_is_told_before_the_first_byte(
+    far: FarCli, far_model: str, lab: Path
+) -> None:
+    small = lab / "small"
+    with sshd(small) as service:
+        subprocess.run(
+            [program("mount"), "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(service.far / "root")],
+            check=True,
+        )
+        try:
+            url = f"ssh://root@127.0.0.1:{service.port}{far.service.socket}"
+            env = {"HOME": str(service.home), "RAMALAMA_ENGINE_URL": url}
+            done = far.run("run", *SMALL, far_model, "Hello!", env=env)
+            left = list((service.far / "root/.local/share/ramalama/engine-side").iterdir())
+        finally:
+            subprocess.run([program("umount"), str(service.far / "root")], check=True)
+
+    assert done.code == 125
+    assert "are free in" in done.err
+    assert "gc --engine-side" in done.err
+    assert left == []
