@@ -1,7 +1,7 @@
 """An engine over ssh against the same engine here: first tokens, `ps`, and what cuts leave.
 
-Run ``python -m benchmarks.bench_remote`` from the repository's root, as root: it starts a Podman and
-an sshd on loopback, so the network costs nothing, and what is left is the cost of ours and of ssh.
+Run ``python -m benchmarks.bench_remote`` from the repository's root, as root: it starts a Podman
+and an sshd on loopback, so the network costs nothing, and what is left is the cost of ssh.
 
 * warm: from the question to the first token, with servers that run, from one process
 * cold: from the call of the library to the first token, and until all is removed; one process
@@ -87,7 +87,9 @@ def _measure(far: FarCli, rounds: int) -> None:
             name: partial(_ask, server) for name, server in servers.items()
         }
         _show("warm", warm, rounds)
-        cold: dict[str, Callable[[], float]] = {name: partial(_cold, client, model) for name, client in clients.items()}
+        cold: dict[str, Callable[[], float]] = {
+            name: partial(_cold, client, model) for name, client in clients.items()
+        }
         _show("cold", cold, rounds)
     commands: dict[str, Callable[[], float]] = {}
     for name, url in urls.items():

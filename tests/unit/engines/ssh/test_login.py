@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from ramalama_engines.ssh.route import SshRoute
 from tests.doubles.ssh_server import serve_ssh
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama_engines.ssh.asking import Question
@@ -336,7 +335,7 @@ def test_a_user_without_a_key_of_the_host_is_refused(home: Home, host_key: Path)
 def test_a_passphrase_is_asked_for_and_not_shown(
     public: bool,
     home: Home,
-    host_key: Path,  # noqa: FBT001
+    host_key: Path,
 ) -> None:
     authorized = home.key("id_ed25519", passphrase="open sesame", public=public)
     with serve_ssh(host_key, authorized=authorized) as port:
