@@ -60,7 +60,8 @@ def main() -> None:
     arguments = _parser().parse_args(namespace=_Arguments())
     fuzzer = cast("_Fuzzer", importlib.import_module("atheris"))
     # What is to guide it must be imported under its eyes, and nothing of it before.
-    guides = ["ramalama", "ramalama_chat", arguments.module or "ramalama"]
+    guides = ["ramalama", "ramalama_chat", "ramalama_engines.discovery", "ramalama_engines.address"]
+    guides.append(arguments.module or "ramalama")
     with fuzzer.instrument_imports(include=guides):
         target = find_target(arguments.target, module=arguments.module)
     with tempfile.TemporaryDirectory() as own:

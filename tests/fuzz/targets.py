@@ -40,6 +40,7 @@ HOMES: Mapping[str, str] = {
     "layers": "tests.fuzz.archives",
     "manifest": "tests.fuzz.manifests",
     "settings": "tests.fuzz.settings",
+    "engines": "tests.fuzz.engines",
     "log": "tests.fuzz.logs",
     "base": "tests.fuzz.bases",
     "answer": "tests.fuzz.answer_streams",

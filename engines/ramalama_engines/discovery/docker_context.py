@@ -9,6 +9,7 @@ The formats are those of docker/cli 28, `cli/context/store` and `cli/flags/optio
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _ENDPOINT = "docker"
 _MOST_CONTEXTS = 100
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.+-]*"  # docker/cli, cli/context/store/store.go
 _META = "contexts/meta"
 
 
@@ -57,6 +59,9 @@ def context_address(user: InvokingUser, name: str, source: str) -> EngineAddress
     Raises:
         EngineUnavailable: the context does not exist or is not valid.
     """
+    if not re.fullmatch(_NAME, name):
+        msg = f"{printable(source)} is not possible: docker's contexts have other names"
+        raise EngineUnavailable(msg)
     digest = _digest(name)
     path = user.docker_dir / _META / digest / "meta.json"
     try:
@@ -94,7 +99,7 @@ def tls_from_environment(user: InvokingUser) -> TlsFiles | None:
 def _digest(name: str) -> str:
     import hashlib  # noqa: PLC0415 (loads OpenSSL; few users have a context)
 
-    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def _read(user: InvokingUser, path: Path, source: str) -> EngineAddress:

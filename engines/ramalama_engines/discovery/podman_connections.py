@@ -59,8 +59,8 @@ class PodmanConnection:
         """
         url, identity, is_machine, *tls = self.fields
         texts = [url, identity, *tls]
-        if not all(isinstance(each, str) for each in texts) or not isinstance(is_machine, bool):
-            msg = f"{source}: a field of the connection has a wrong type"
+        if not all(map(_is_text, texts)) or not isinstance(is_machine, bool):
+            msg = f"{source}: a field of the connection has a wrong type, or control characters"
             raise EngineUnavailable(msg)
         key, ca, cert, tls_key = (_path(user, each) for each in (identity, *tls))
         has_tls = any(tls)
@@ -146,6 +146,10 @@ def _connection(
         *(table.get(key, "") for key in tls),
     )
     return PodmanConnection(name=name, file=file, fields=fields)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
 
 
 def _path(user: InvokingUser, value: object) -> Path | None:

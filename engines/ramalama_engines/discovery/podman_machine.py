@@ -148,12 +148,13 @@ def _with_problem(machine: PodmanMachine, problem: str) -> PodmanMachine:
 
 
 def _is_valid(ssh: Mapping[str, object], host: Mapping[str, object]) -> bool:
-    name = ssh.get("RemoteUsername")
+    name, identity = ssh.get("RemoteUsername"), ssh.get("IdentityPath", "")
     return (
         isinstance(name, str)
         and re.fullmatch(_NAME, name) is not None
         and 0 < _integer(ssh.get("Port")) <= _LARGEST_PORT
-        and isinstance(ssh.get("IdentityPath", ""), str)
+        and isinstance(identity, str)
+        and identity.isprintable()
         and 0 <= _integer(host.get("UID")) < 2**32
     )
 

@@ -168,6 +168,8 @@ def test_without_a_context_the_sockets_are_looked_at(tmp_path: Path, config: str
         ("{", r"/config.json is not valid JSON \(line 1, column 2\)"),
         ("[]", "/config.json does not hold a JSON object"),
         ('{"currentContext": 7}', "/config.json is not a name"),
+        (r'{"currentContext": "\ud800"}', r"'\\ud800' \(.*\) is not possible"),
+        ('{"currentContext": "../x"}', r"'../x' \(.*\) is not possible"),
         ('{"currentContext": "gpu"}', r"'gpu' \(.*\) does not exist: there is no .*/meta.json"),
     ],
 )

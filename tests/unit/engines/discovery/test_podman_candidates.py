@@ -171,6 +171,10 @@ def test_a_connection_that_does_not_exist_is_an_error_with_those_that_do(tmp_pat
         ({"Connection": {"Connections": {"gpu": {}}}}, "not an engine's address"),
         ({"Connection": {"Connections": {"gpu": {"URI": 7}}}}, "has a wrong type"),
         (
+            {"Connection": {"Connections": {"gpu": {"URI": GPU, "Identity": "/\ud800"}}}},
+            "or control characters",
+        ),
+        (
             {"Connection": {"Connections": {"gpu": {"URI": "ssh://a:secret@b"}}}},
             r"ssh://\*\*\*@b: it must not contain a password",
         ),
@@ -389,6 +393,10 @@ def test_a_connection_to_a_machine_that_is_gone_says_how_to_make_one(tmp_path: P
         ({"SSH": {"Port": True, "RemoteUsername": "core"}}, "has no valid SSH"),
         ({"SSH": {"Port": 22, "RemoteUsername": "a:b@c/"}}, "has no valid SSH"),
         ({"HostUser": {"UID": -1}}, "has no valid SSH"),
+        (
+            {"SSH": {"Port": 22, "RemoteUsername": "core", "IdentityPath": "/\0"}},
+            "has no valid SSH",
+        ),
     ],
 )
 def test_a_broken_machine_does_not_hide_the_others(
