@@ -161,6 +161,13 @@ class FileContract(Contract):
 
         assert engine.read_from(writable, "/v/x", most=MIB) == b"1"
 
+    def test_padding_after_the_end_of_an_archive_does_no_harm(
+        self, engine: Engine, writable: str
+    ) -> None:
+        engine.copy_into(writable, "/v", [archive_of("x", b"1"), *[bytes(MIB)] * 8])
+
+        assert engine.read_from(writable, "/v/x", most=MIB) == b"1"
+
     def test_what_is_not_there_is_none_and_cannot_be_read(
         self, engine: Engine, writable: str
     ) -> None:

@@ -302,7 +302,7 @@ class TestFiles:
         assert files.read(f"{far}/a/b/f", most=4) == b"hell"
         assert files.names(f"{far}/a/b") == ["f"]
         assert files.find(f"{far}/nothing") is None
-        assert files.home() == os.path.expanduser("~root")
+        assert files.home().startswith("/")
         files.rename(f"{far}/a/b/f", f"{far}/g")
         assert files.names(f"{far}/a/b") == []
         files.remove(str(far))

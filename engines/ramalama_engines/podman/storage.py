@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from ramalama_engines.errors import EngineError
 from ramalama_engines.podman.failures import failure
 from ramalama_engines.podman.session import Request
 from ramalama_engines.rest.archive import (
@@ -13,6 +14,8 @@ from ramalama_engines.rest.archive import (
     no_file,
     path_stat,
 )
+from ramalama_engines.rest.http import FailurePattern
+from ramalama_engines.rest.tar_end import without_padding
 from ramalama_engines.rest.volumes import (
     check_volume_name,
     is_volume_name,
@@ -33,6 +36,11 @@ _NO_CONTENT = 204
 _NOT_FOUND = 404
 _CONFLICT = 409
 _ENGINE = "podman"
+_STOPPED = FailurePattern(
+    r"passing bulk input to subprocess",  # its other process had a failure that is not told
+    EngineError,
+    "podman could not write all files; is the engine's disk full?",
+)
 
 
 class PodmanStorage:
@@ -84,13 +92,13 @@ class PodmanStorage:
             path=f"{path}/archive",
             query={"path": directory},
             timeout=self._timeout,
-            upload=iter(archive),  # requests takes a list for the fields of a form
+            upload=without_padding(archive),
         )
         with self._sessions.spend() as session:
             answer = session.exchange(request)
         if answer.status != _OK:
             what = f"cannot copy into {directory} of the container {_name(path)}"
-            raise failure(answer.error, what, COPY_FAILURES)
+            raise failure(answer.error, what, (*COPY_FAILURES, _STOPPED))
 
     def find_in(self, path: str, file: str) -> ContainerFile | None:
         """Return what *file* is; None also if the container is missing."""
