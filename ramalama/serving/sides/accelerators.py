@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -161,17 +162,19 @@ def look_for_accelerators(engine: Engine, image: str, run_dir: Path) -> Snapshot
     Raises:
         EngineUnavailable: the engine does not answer.
     """
-    name = engine.info.id
+    keep = partial(
+        Snapshot.write, run_dir, engine.url, engine=engine.info.id, rootless=engine.rootless
+    )
     try:
         with _finder(engine, image) as finder:
             listing = _list_files(engine, image, finder)
-            return Snapshot.write(run_dir, engine.url, listing, engine=name, more=finder.more)
+            return keep(listing, more=finder.more)
     except EngineUnavailable:
         raise
     except (EngineError, ValueError) as exc:
         reason = one_line(str(exc), longest=_LONGEST_REASON)
     _log.warning("could not look for GPUs on the engine's host, so the CPU is used: %s", reason)
-    return Snapshot.write(run_dir, engine.url, HostListing(), engine=name, failure=reason)
+    return keep(HostListing(), failure=reason)
 
 
 @frozen(kw_only=False)
