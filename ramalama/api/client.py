@@ -338,7 +338,7 @@ class Ramalama:
     def detect_for(self, options: ServeOptions) -> Detection:
         """Detect the accelerators for a server with *options* on this engine."""
         with engine_errors():
-            side = side_of(self.connect(), self.run_dir)
+            side = side_of(self.connect(), self.run_dir).expected
             return detect_on(self.connect(), side.accelerated(self._host), options)
 
 

@@ -114,7 +114,7 @@ class EngineProvider:
         with engine_errors():
             listed = candidates(self._user, kind=kind, location=self._location())
             first = next(iter(listed), None)
-        if first is None or not first.url.startswith(_REMOTE):
+        if first is None or first.refusal or not first.url.startswith(_REMOTE):
             return None
         path = urlsplit(first.url).path
         guess = EngineKind.DOCKER if "docker" in path else EngineKind.PODMAN

@@ -12,7 +12,7 @@ from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.inputs import PlanInputs
-from ramalama.planning.memory.fit import model_memory
+from ramalama.planning.memory.fit import admit_within, model_memory
 from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
@@ -52,8 +52,9 @@ if TYPE_CHECKING:
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
     from ramalama.models.library import Models
+    from ramalama.models.pull import Admit
     from ramalama.models.store.stored_model import StoredModel
-    from ramalama.planning.memory.capacity import MemoryCapacity
+    from ramalama.models.transports.selection.request import Variant
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.engines import EngineProvider
     from ramalama.serving.record import ServerRecord
@@ -84,9 +85,7 @@ class ServerStarter:
     def start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         """Return a server that answers; see `Ramalama.start`. Its clean-up is added to *undo*."""
         check_options(request.options)
-        # Without an engine, a download would be for nothing.
-        connect = self.engines.connect
-        model = get_model(request, self.models, before_pull=connect, capacity=self._capacity)
+        model = get_model(request, self.models, admit=self._admit)
         if not self.engines.is_given and _may_be_recorded(request):
             server = self._reuse_recorded(request, model, undo)
             if server is not None:
@@ -107,7 +106,7 @@ class ServerStarter:
         engine = self.engines.connect()
         with engine_errors():
             check_on_engine(options, engine.kind, rootless=engine.rootless)
-            side = side_of(engine, self.run_dir)
+            side = side_of(engine, self.run_dir).expected
             host = side.accelerated(self.host)
             inputs = self._inputs(options, model, detect_on(engine, host, options))
             parse_image(inputs.image_name)
@@ -146,10 +145,17 @@ class ServerStarter:
         except (OSError, ModelError):
             return None
 
-    def _capacity(self, options: ServeOptions) -> MemoryCapacity:
-        """Return the memory that a server with *options* can use on the engine's host."""
-        side = side_of(self.engines.connect(), self.run_dir)
-        return capacity_of(side, self.host, options)
+    def _admit(self, options: ServeOptions) -> Admit:
+        """Return what is called before a pull for a server with *options*."""
+
+        def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
+            # Without an engine, a download would be for nothing.
+            side = side_of(self.engines.connect(), self.run_dir).expected
+            if not options.force:
+                capacity = capacity_of(side, self.host, options)
+                admit_within(capacity)(name, weights, variants)
+
+        return admit
 
     def _start_on(
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack

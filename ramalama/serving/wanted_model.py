@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 from ramalama.models.options import ModelFormat, PullOptions
 from ramalama.models.store.stored_model import StoredModel
-from ramalama.planning.memory.fit import admit_within
 from ramalama.runtimes import find_runtime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ramalama.config.options import ServeOptions
     from ramalama.models.library import Models
+    from ramalama.models.pull import Admit
     from ramalama.models.reference.reference import ModelRef
-    from ramalama.models.transports.selection.request import Variant
-    from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.serving.request import StartRequest
 
 
@@ -26,13 +24,12 @@ def get_model(
     request: StartRequest,
     models: Models,
     *,
-    before_pull: Callable[[], object],
-    capacity: Callable[[ServeOptions], MemoryCapacity],
+    admit: Callable[[ServeOptions], Admit],
 ) -> StoredModel:
     """Return the requested model with its draft model; pull them if they are not local.
 
-    *before_pull* is called before anything large is downloaded; its exceptions are passed on.
-    After it, *capacity* is asked for the memory that a server with these options can use.
+    *admit* returns what is called, for a server with these options, before anything large is
+    downloaded; its exceptions are passed on.
 
     Raises:
         ModelError: the model does not exist, cannot be pulled, is too large, or cannot
@@ -47,14 +44,13 @@ def get_model(
         how = PullOptions(
             wanted=runtime.format, authfile=options.authfile, tls_verify=options.tls_verify
         )
-        asked = replace(options, model=reference)
-
-        def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
-            before_pull()
-            if not options.force:
-                admit_within(capacity(asked))(name, weights, variants)
-
-        return models.pull(reference, how, admit=admit, check=runtime.check, on_event=request.tell)
+        return models.pull(
+            reference,
+            how,
+            admit=admit(replace(options, model=reference)),
+            check=runtime.check,
+            on_event=request.tell,
+        )
 
     model = _with_draft(options, get)
     runtime.check(model)

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ramalama.remote")
 
 _SERVER = r"[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,20}-[0-9a-f]{8}"  # of a directory; see `run_dir`
+_UNIX = "unix://"
 _LEASE = "lease"
 _RENEWED_EVERY = 30.0  # seconds
 _LEASE_TIME = 600.0  # seconds, by the clock of the engine's host
@@ -140,6 +141,12 @@ class RemoteSide:
         if self._files is None:
             return LocalFiles(has_sockets=facts.has_sockets)
         return self._over_ssh({})
+
+    @property
+    def expected(self) -> EngineSide:
+        """The side for a plan: this host if a socket here leads to an engine not looked at yet."""
+        is_socket = self._engine.url.startswith(_UNIX) and self._engine.ssh is None
+        return HERE if is_socket and self._known is None else self
 
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""

@@ -96,6 +96,11 @@ class EngineSide(Protocol):
         """Return the address of such a server for people; nothing is connected."""
         ...
 
+    @property
+    def expected(self) -> EngineSide:
+        """The side for a plan that starts nothing: without evidence, a socket here leads here."""
+        ...
+
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Find out how the engine's host is reached, and return the side to use from then on.
 
@@ -189,6 +194,11 @@ class LocalSide:
     def describe(self, planned: Endpoint, instance: ServerDir) -> str:  # noqa: ARG002
         """Return the endpoint as it is."""
         return str(planned)
+
+    @property
+    def expected(self) -> EngineSide:
+        """Return this."""
+        return self
 
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:  # noqa: ARG002
         """Return this: all is known."""

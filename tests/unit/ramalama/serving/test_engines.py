@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from ramalama.serving.engines import EngineProvider
 from ramalama_engines import Engine, EngineAddress, EngineKind, EngineUnavailable, InvokingUser
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.fake import FakeEngine
-from tests.unit.engines.discovery.homes import write_connections
+from tests.unit.engines.discovery.homes import write_connections, write_machine
+from tests.unit.engines.unix_service import PODMAN_ANSWER, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -157,6 +159,20 @@ def test_what_was_tried_is_known_after_a_failure(tmp_path: Path, opener: Opener)
     assert (attempt.candidate.url, attempt.failure) == (
         *(f"unix://{tmp_path}/x.sock", "it does not exist"),
     )
+
+
+def test_the_machine_of_an_engine_is_known(run_dir: Path, opener: Opener) -> None:
+    user = user_of(run_dir)
+    write_machine(user, "m")
+    write_connections(user, {"m": {"URI": GPU.url, "IsMachine": True}})
+    socket = user.runtime_dir / "podman/m-api.sock"
+    with (
+        service(socket, PODMAN_ANSWER) as url,
+        closing(provider(run_dir, opener, config=Config(connection="m"))) as engines,
+    ):
+        assert engines.connect().url == url
+        assert engines.machine is not None
+        assert (engines.machine.name, engines.machine.provider) == ("m", "libkrun")
 
 
 def test_an_identity_is_that_of_the_engine() -> None:
