@@ -191,6 +191,26 @@ def test_a_lost_connection_is_opened_again_by_the_next_call(
         assert client.recv(5) == b"again"
 
 
+def test_polls_of_a_forwarded_socket_end_soon_while_the_host_is_away(
+    echo: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sshd(tmp_path / "sshd") as service:
+        live_in(service, monkeypatch)
+        with route_to(service, echo.path, tmp_path / "s") as route:
+            path = route.ssh.forward_socket(str(echo.path))
+            with (service.home / ".ssh/config").open("a") as config:
+                config.write("ConnectTimeout 1\n")
+            service.cut()
+            with service.frozen():
+                start = time.monotonic()
+                for _ in range(20):
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.connect(str(path))
+                        with suppress(ConnectionError):
+                            assert client.recv(1) == b""
+                assert time.monotonic() - start < PATIENCE / 2
+
+
 def test_a_frozen_host_is_noticed(route: SshRoute, plain_sshd: SshService) -> None:
     with route.dial(PATIENCE) as connection:
         connection.sendall(b"x")
