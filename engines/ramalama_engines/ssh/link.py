@@ -69,10 +69,10 @@ class Link:
             if not self._path or self._path[0].is_closed():
                 close_all(self._path)
                 self._path, self._sftp = (), None
-                await self._connect(ask)
+                return await self._connect(ask)
             return self._path[0]
 
-    async def _connect(self, ask: AskLater) -> None:
+    async def _connect(self, ask: AskLater) -> asyncssh.SSHClientConnection:
         # A program that polls a forwarded socket must not queue up one try for each poll.
         if ask is do_not_ask and self._failure and time.monotonic() < self._may_try_at:
             raise EngineUnavailable(self._failure.message, hint=self._failure.hint)
@@ -87,7 +87,9 @@ class Link:
             self._failure, self._may_try_at = exc, time.monotonic() + _PAUSE
             raise
         self._failure = None
-        self._sftp = await _first_session(self._path[0])
+        connection = self._path[0]
+        self._sftp = await _first_session(connection)
+        return connection
 
     async def sftp(self, ask: AskLater) -> asyncssh.SFTPClient | None:
         """Return a client of the host's SFTP service; None if it has none."""
