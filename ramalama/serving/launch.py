@@ -157,7 +157,8 @@ class Launcher:
 
     def _server(self, handle: ServerHandle, container: str, plan: LaunchPlan) -> ModelServer:
         engine, planned = self._engine, self._endpoint(container, plan)
-        endpoint = self._side.endpoint(planned, ServerDir(self.here.instance.path))
+        directory, port = ServerDir(self.here.instance.path), self._request.options.port
+        endpoint = self._side.endpoint(planned, directory, port=port)
         health = plan.server.health_path
         watch = (
             ExitPoll(lambda: engine, container, lambda: probe(endpoint, health) is not None)
