@@ -6,4 +6,4 @@ from ramalama_engines.errors import EngineUnavailable
 
 if find_spec("asyncssh") is None:
     _MESSAGE = "ssh:// needs the Python package asyncssh"
-    raise EngineUnavailable(_MESSAGE, hint="pip install 'ramalama[ssh]'")
+    raise EngineUnavailable(_MESSAGE, hint="pip install 'asyncssh[bcrypt]'")
