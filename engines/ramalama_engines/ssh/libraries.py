@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What `ldconfig` writes: among others the names of all libraries, each between NUL bytes.
+# What `ldconfig` writes: among others the names or the paths of all libraries, each ended by NUL.
 _CACHE: Final = Path("/etc/ld.so.cache")
 _MOST_BYTES: Final = 16 << 20
 
@@ -37,9 +37,11 @@ def find_library(name: str) -> str | None:
 
 
 def _candidates(name: str) -> Iterator[str]:
+    """Yield what may be the library; those with a version in the name first, as ldconfig does."""
     for directory in filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":")):
-        yield from map(str, sorted(Path(directory).glob(f"lib{name}.so*")))
+        yield from sorted(map(str, Path(directory).glob(f"lib{name}.so*")), reverse=True)
     with _CACHE.open("rb") as file:
         cache = file.read(_MOST_BYTES)
-    named = rb"\0(lib" + re.escape(os.fsencode(name)) + rb"\.so[^\0/]*)(?=\0)"
-    yield from dict.fromkeys(os.fsdecode(found) for found in re.findall(named, cache))
+    named = rb"[\0/](lib" + re.escape(os.fsencode(name)) + rb"\.so[^\0/]*)(?=\0)"
+    found: set[bytes] = set(re.findall(named, cache))
+    yield from sorted(map(os.fsdecode, found), reverse=True)
