@@ -32,13 +32,18 @@ def passed_over(detection: Detection, env: Mapping[str, str]) -> Iterator[Findin
             yield finding
 
 
-def describe_passed_over(detection: Detection, env: Mapping[str, str]) -> str | None:
-    """Describe in a sentence why the first such GPU is not used; None if there is none."""
+def describe_passed_over(
+    detection: Detection, env: Mapping[str, str], *, host: str = "this host"
+) -> str | None:
+    """Describe in a sentence why the first such GPU of *host* is not used; None if there is none.
+
+    The remedy in it is for that host.
+    """
     unused = tuple(passed_over(detection, env))
     if not unused:
         return None
     first, others = unused[0], f" (nor {len(unused) - 1} more)" if unused[1:] else ""
     return (
-        f"a GPU of this host is not used{others}: {first.message}; {first.remedy} "
+        f"a GPU of {host} is not used{others}: {first.message}; {first.remedy} "
         f"(set {VARIABLES[first.kind]} to an empty value to hide it)"
     )

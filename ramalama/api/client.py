@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ramalama.config.config import Config, config_files
-from ramalama.errors import engine_errors
+from ramalama.errors import EngineFailure, engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
-from ramalama.serving.accelerator import capacity_of, detect_on, required
+from ramalama.serving.accelerator import FoundAccelerators, capacity_of, detect_on, required
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
@@ -123,8 +123,33 @@ class Ramalama:
         return self._engines.attempts
 
     def detect(self) -> Detection:
-        """Detect the accelerators of this host."""
+        """Detect the accelerators of this host; an engine may be on another one."""
         return detect(self._host)
+
+    def engine_accelerators(self) -> FoundAccelerators:
+        """Detect the accelerators of the engine's host; of this one if no engine answers."""
+        try:
+            side = side_of(self.connect(), self.run_dir)
+        except EngineFailure:
+            side = HERE
+        with engine_errors():
+            return FoundAccelerators.on(side, self._host)
+
+    def engine_host(self) -> Host | None:
+        """Return the engine's host, as far as it is known; None if it is this one."""
+        with engine_errors():
+            side = side_of(self.connect(), self.run_dir)
+            host = side.accelerated(self._host)
+        return None if host is self._host else host
+
+    def look_at_engine(self, image: str) -> None:
+        """Look at the engine's host with containers of a local *image*, unless it is known.
+
+        Raises:
+            EngineFailure: the engine does not answer.
+        """
+        with engine_errors():
+            side_of(self.connect(), self.run_dir).settle(lambda: image)
 
     def memory_capacity(self, options: ServeOptions | None = None) -> MemoryCapacity:
         """Return how much memory a model can use on this host, if it is served with *options*."""

@@ -13,7 +13,7 @@ from ramalama.diagnostics.inspect_container import look
 from ramalama.errors import engine_errors
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.labels import MODEL_LABEL
-from ramalama.serving.images import ImageRequest, fetch_image
+from ramalama.serving.images import ImageRequest, fetch_image, name_of_image
 from ramalama.serving.run_dir import new_server_dir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel.cdi.specs import read_inventory
@@ -36,11 +36,16 @@ if TYPE_CHECKING:
     from ramalama_engines.spec import ContainerSpec
 
 
+_UNKNOWN = "the accelerators of {} are not known"
+_PULL = "repeat the command with --pull=missing"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """What was detected, what `run` would ask the engine for, and what a container really got.
 
     Attributes:
+        host: the engine's host, for messages.
         detection: the accelerators that were detected on the host.
         container: the container that `run` would ask the engine for.
         inspected_image: the image of the containers that were started. It differs from the image of
@@ -49,6 +54,7 @@ class Diagnosis:
         problems: the differences that were found.
     """
 
+    host: str
     detection: Detection
     container: ContainerSpec
     inspected_image: str | None
@@ -66,6 +72,8 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
     Raises:
         OptionRefused, EngineFailure: as in `Ramalama.start`, for the steps up to the image.
     """
+    _look_around(ramalama, options, on_event)
+    found = ramalama.engine_accelerators()
     accelerator = ramalama.accelerator(options)
     detection = ramalama.detect_for(options)
     spec = _container(ramalama, options)
@@ -74,16 +82,19 @@ def examine(ramalama: Ramalama, options: ServeOptions, *, on_event: EventHook) -
     problems: tuple[Problem, ...]
     if image is None:
         message = f"the image {spec.image} is not local, so no container can be inspected"
-        problems = (Problem(message=message, remedy="repeat the command with --pull=missing"),)
+        problems = (Problem(message=message, remedy=_PULL),)
     else:
         view, problems = _inspect(ramalama, replace(spec, image=image), accelerator)
     unused = passed_over(detection, ramalama.user.env)
+    unknown = (Problem(message=f"{_UNKNOWN.format(found.host)}: {found.unknown}", remedy=_PULL),)
     return Diagnosis(
         detection=detection,
         container=spec,
         inspected_image=image,
         view=view,
+        host=found.host,
         problems=(
+            *(unknown if found.unknown else ()),
             *(Problem(message=each.message, remedy=each.remedy) for each in unused),
             *problems,
         ),
@@ -102,6 +113,17 @@ def _find_image(
         return next((name for name in names if ramalama.connect().image(name)), None)
 
 
+def _look_around(ramalama: Ramalama, options: ServeOptions, on_event: EventHook) -> None:
+    """Look for the accelerators of an engine's host that is not this one."""
+    if ramalama.engine_host() is None:
+        return
+    kind, config = AcceleratorKind.CPU, ramalama.config
+    name = name_of_image(config, options.image, kind, options.runtime)
+    image = _find_image(ramalama, options, name, on_event)
+    if image is not None:
+        ramalama.look_at_engine(image)
+
+
 def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
     """Return the container of a server for *options*; its model is a path that does not exist."""
     no_model = StoredModel(reference=options.model, weights=(Path("/nothing.gguf"),))
@@ -112,7 +134,7 @@ def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
 def _inspect(
     ramalama: Ramalama, spec: ContainerSpec, accelerator: Accelerator
 ) -> tuple[ContainerView | None, tuple[Problem, ...]]:
-    engine = ramalama.connect()
+    engine, host = ramalama.connect(), ramalama.engine_host()
     directory = new_server_dir(ramalama.run_dir, ProcessIdentity.of_this_process())
     with engine_errors():
         try:
@@ -120,15 +142,17 @@ def _inspect(
         except EngineUnavailable:
             raise
         except EngineError as exc:
-            return None, (Problem(message=str(exc)), *_bad_specifications(spec))
-    granted = _granted_by_list(spec) if engine.rootless else frozenset[str]()
+            return None, (Problem(message=str(exc)), *_bad_specifications(spec, host or Host()))
+    # What was tried on another host is in the modes of its nodes.
+    has_lists = engine.rootless and host is None
+    granted = _granted_by_list(spec) if has_lists else frozenset[str]()
     return view, compare(spec, accelerator, view, rootless=engine.rootless, granted=granted)
 
 
-def _bad_specifications(spec: ContainerSpec) -> Iterator[Problem]:
+def _bad_specifications(spec: ContainerSpec, host: Host) -> Iterator[Problem]:
     """Yield the invalid CDI specifications: an engine ignores them without an error."""
     if any(isinstance(device, CdiDevice) for device in spec.devices):
-        for text in read_inventory(Host()).problems:
+        for text in read_inventory(host).problems:
             yield Problem(
                 message=text, remedy="generate it again with the vendor's tool, or remove it"
             )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from ramalama.errors import OptionRefused
 from ramalama.planning.memory.capacity import MemoryCapacity
 from ramalama_accel.detection import detect
 from ramalama_accel.host import DeviceUser
 from ramalama_accel.values import AcceleratorKind, InvalidVisibleDevices
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +20,26 @@ if TYPE_CHECKING:
     from ramalama_accel.host import Host
     from ramalama_accel.values import Accelerator, Detection
     from ramalama_engines import Engine
+
+
+@frozen()
+class FoundAccelerators:
+    """The accelerators of an engine's host.
+
+    Attributes:
+        host: the host for messages.
+        unknown: why they are not known, so that there seems to be none; "" if they are known.
+    """
+
+    detection: Detection
+    host: str
+    unknown: str = ""
+
+    @classmethod
+    def on(cls, side: EngineSide, host: Host) -> Self:
+        """Detect those on *side*; *host* is this one."""
+        found = detect(side.accelerated(host))
+        return cls(detection=found, host=side.name, unknown=side.unknown)
 
 
 def detect_on(engine: Engine, host: Host, options: ServeOptions) -> Detection:
@@ -75,15 +96,15 @@ def required(detection: Detection) -> Accelerator:
 
 
 def describe_unused(
-    detection: Detection, options: ServeOptions, env: Mapping[str, str]
+    detection: Detection, options: ServeOptions, env: Mapping[str, str], *, host: str
 ) -> str | None:
-    """Return why a GPU of this host is not used; None if all are used or none is wanted."""
+    """Return why a GPU of *host* is not used; None if all are used or none is wanted."""
     all_used = all(finding.usable for finding in detection.findings)
     if all_used or options.ngl == 0 or options.devices == ():
         return None
     from ramalama_accel.unused_gpus import describe_passed_over  # noqa: PLC0415 (few hosts need it)
 
-    return describe_passed_over(detection, env)
+    return describe_passed_over(detection, env, host=host)
 
 
 def capacity_of(

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ramalama.launch")
 
 _FALLBACK = (
-    "the server computes on the CPU although this host has a GPU; answers will be slow; "
+    "the server computes on the CPU although {host} has a GPU; answers will be slow; "
     "run `ramalama doctor` to find out why"
 )
 
@@ -229,7 +229,7 @@ class Launcher:
             return
         _log.debug("the server computes %s", report)
         if server.wants_gpu and report.on_cpu:
-            self._request.tell(Notice(_FALLBACK))
+            self._request.tell(Notice(_FALLBACK.format(host=self._side.name)))
 
     @contextmanager
     def _cleaning_up(self) -> Generator[None]:

@@ -165,7 +165,7 @@ class ServerStarter:
         detection = detect_on(engine, side.accelerated(self.host), request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)
-        self._report_unused_gpus(request, inputs, detection)
+        self._report_unused_gpus(request, inputs, detection, host=side.name)
         new = NewServer(
             request=request,
             inputs=inputs,
@@ -281,9 +281,9 @@ class ServerStarter:
         )
 
     def _report_unused_gpus(
-        self, request: StartRequest, inputs: PlanInputs, detection: Detection
+        self, request: StartRequest, inputs: PlanInputs, detection: Detection, *, host: str
     ) -> None:
-        if unused := describe_unused(detection, request.options, self.user.env):
+        if unused := describe_unused(detection, request.options, self.user.env, host=host):
             request.tell(Notice(unused))
         kind, runtime = inputs.accelerator.kind, inputs.options.runtime
         if notice := describe_stand_in(inputs.image_name, kind, runtime):

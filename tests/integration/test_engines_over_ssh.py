@@ -31,7 +31,10 @@ def engines_sshd(lab: Path) -> Generator[SshService]:
 
 
 @pytest.fixture(autouse=True)
-def _user(engines_sshd: SshService, monkeypatch: pytest.MonkeyPatch) -> None:
+def _user(
+    engines_sshd: SshService, service: EngineService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert service  # it has been started with the home directory of the one who tests
     monkeypatch.setenv("HOME", str(engines_sshd.home))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 

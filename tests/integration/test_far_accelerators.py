@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.serving.sides.accelerators import look_for_accelerators
+from ramalama.serving.sides.host_listing import read_listing
+from ramalama.serving.sides.listing_program import PROGRAM
+from ramalama.serving.sides.worker import Workers
 from ramalama_accel import DeviceNode, detect
 from ramalama_accel.cdi.specs import read_inventory
-from ramalama_engines import EngineKind
+from ramalama_engines import BindMount, EngineKind
 from ramalama_engines.discovery.connection import open_engine
 from ramalama_engines.fake import FakeEngine
 from ramalama_engines.podman.engine import PodmanEngine
@@ -61,7 +64,7 @@ def test_a_rootful_engine_shows_a_device_with_its_group_and_a_cdi_specification(
     with cdi_specification(lab, specify(card.path)):
         snapshot = look(engine, llama_image, tmp_path)
 
-    host = snapshot.host({}, rootless=engine.rootless)
+    host = snapshot.host({})
     assert host.node(card.path) == DeviceNode(mode=0o660, uid=0, gid=card.gid)
     assert CDI_NAME in read_inventory(host).devices
     assert "renderD251" in host.names("/dev/dri")
@@ -78,7 +81,7 @@ def test_a_file_that_a_cdi_specification_names_is_looked_for(
     with cdi_specification(lab, text):
         snapshot = look(engine, llama_image, tmp_path)
 
-    host = snapshot.host({}, rootless=engine.rootless)
+    host = snapshot.host({})
     assert host.exists("/usr/bin/env")
     assert not host.exists("/usr/lib/no-such-driver.so")
 
@@ -102,8 +105,33 @@ def test_a_rootless_engine_offers_a_device_that_every_user_may_open(
 ) -> None:
     with made_up_card(lab, "dri/renderD252", gid=0) as open_card:
         Path(open_card.path).chmod(0o666)
-        host = look(rootless_engine, llama_image, tmp_path).host({}, rootless=True)
+        host = look(rootless_engine, llama_image, tmp_path).host({})
 
     assert host.node(card.path) is not None
     assert not host.may_use(card.path)
     assert detect(host).accelerator.device_paths == (open_card.path,)
+
+
+def test_debians_shell_tells_which_devices_a_group_of_the_rootless_user_opens(
+    rootless_engine: Engine, card: Card, llama_image: str, lab: Path
+) -> None:
+    """Busybox's, which is in the test's image, cannot tell; see `host_listing`."""
+    (loader,) = Path("/usr/lib").glob("*/ld-linux-*.so.*")
+    shell = (f"/host{loader}", "--library-path", f"/host{loader.parent}", "/host/usr/bin/dash")
+    mounts = (
+        BindMount(source="/dev", target="/probe/dev"),
+        BindMount(source="/usr", target="/host/usr"),
+    )
+    workers = Workers(rootless_engine, llama_image, mounts, "", keep_groups=True)
+    directories = ("/sys", "/proc", "/probe/dev", "/none", "/none", "/none")
+    with (
+        made_up_card(lab, "dri/renderD252", gid=4321) as roots,
+        workers.created((*shell, "-c", PROGRAM, "sh", *directories)) as container,
+    ):
+        rootless_engine.start(container)
+        rootless_engine.wait(container, timeout=30)
+        listing = read_listing(rootless_engine.logs(container))
+
+    assert {card.path, roots.path} <= set(listing.nodes)
+    assert card.path in listing.openable
+    assert roots.path not in listing.openable

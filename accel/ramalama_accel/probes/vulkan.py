@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ramalama_accel.hardware import Hardware, PciDevice, RenderNode, read_vram
+from ramalama_accel.hardware import Hardware, RenderNode, read_vram
 from ramalama_accel.host import Host
 from ramalama_accel.permissions import find_obstacle, groups_for, sort_out
 from ramalama_accel.probes import intel
@@ -41,6 +41,11 @@ _REMEDIES: Mapping[str, str] = {
     "radeon": f"{_RADEON_REMEDY} amdgpu.si_support=1 amdgpu.cik_support=1",
 }
 _NOTHING = "nothing to do: the CPU is used"
+# A virtual machine's GPU computes through Venus (Mesa, "Virtio-GPU Venus"), which needs features of
+# the virtual device: VIRTIO_GPU_F_RESOURCE_BLOB and _CONTEXT_INIT (uapi/linux/virtio_gpu.h).
+# libkrun, which is podman machine's on macOS, has them; a display alone does not.
+_VIRTIO = "virtio_gpu"
+_VENUS = (3, 4)
 
 
 def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> ProbeResult:
@@ -53,7 +58,7 @@ def find_vulkan(host: Host, hardware: Hardware, wanted: VisibleDevices) -> Probe
     candidates: list[Gpu] = []
     for node in hardware.render_nodes:
         reason = _USELESS.get(node.driver or "")
-        if reason:
+        if reason and not _has_venus(host, node):
             message = f"{_label(node)}: {reason}"
             remedy = _REMEDIES.get(node.driver or "", _NOTHING)
             findings.append(Finding(kind=_KIND, usable=False, message=message, remedy=remedy))
@@ -88,13 +93,28 @@ def _gpu(host: Host, index: int, node: RenderNode) -> Gpu:
         index=index,
         vendor_id=pci.vendor_id if pci else None,
         device_id=pci.device_id if pci else None,
-        memory=_memory(host, pci) if pci else SHARED_MEMORY,
+        memory=_memory(host, node),
         nodes=(node.path,),
         pci_address=pci.address if pci else None,
     )
 
 
-def _memory(host: Host, card: PciDevice) -> Memory | None:
+def _memory(host: Host, node: RenderNode) -> Memory | None:
+    card = node.pci
+    if node.driver == _VIRTIO:
+        return None  # it is outside of the virtual machine
+    if card is None:
+        return SHARED_MEMORY
     if card.vendor_id == intel.VENDOR_ID:
         return intel.read_memory(host, card)
     return read_vram(host, card.address)
+
+
+def _has_venus(host: Host, node: RenderNode) -> bool:
+    """Return whether *node* is that of a virtual GPU with the features that Venus needs.
+
+    The kernel shows a device's features as digits, the first for bit 0 (drivers/virtio/virtio.c).
+    """
+    name = node.path.rpartition("/")[2]
+    features = host.value(f"/sys/class/drm/{name}/device/features") or ""
+    return node.driver == _VIRTIO and all(features[bit : bit + 1] == "1" for bit in _VENUS)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import stat
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import asyncssh
+from asyncssh.constants import FXF_CREAT, FXF_EXCL, FXF_READ, FXF_WRITE
 
 from ramalama_engines.errors import EngineUnavailable, RemoteFileError
 from ramalama_engines.route import RemoteFile
@@ -77,7 +79,7 @@ class SshFiles:
         """Return the content of a file, at most its first *most* bytes."""
 
         async def read(sftp: asyncssh.SFTPClient) -> bytes:
-            async with sftp.open(path, asyncssh.FXF_READ, encoding=None) as file:
+            async with sftp.open(path, FXF_READ, encoding=None) as file:
                 content: Any = await file.read(most, 0)  # bytes, since there is no encoding
                 return bytes(content[:most])
 
@@ -85,7 +87,7 @@ class SshFiles:
 
     def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
         """Create the file *path*, which must not exist."""
-        flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
+        flags = FXF_WRITE | FXF_CREAT | FXF_EXCL
 
         async def write(sftp: asyncssh.SFTPClient) -> None:
             attributes = asyncssh.SFTPAttrs(permissions=mode)
@@ -111,7 +113,7 @@ class SshFiles:
         async def copy(link: Link, caller: Caller) -> None:
             def tell(done: int) -> None:
                 if on_progress is not None:
-                    caller.tell(lambda: on_progress(done))
+                    caller.tell(partial(on_progress, done))
 
             def work(sftp: asyncssh.SFTPClient) -> Coroutine[None, None, None]:
                 return upload(sftp, source, path, tell)
@@ -139,7 +141,7 @@ class SshFiles:
 
     def touch(self, path: str) -> None:
         """Create the file *path*, or set its time to now by the clock of its host."""
-        flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
+        flags = FXF_WRITE | FXF_CREAT
 
         async def touch(sftp: asyncssh.SFTPClient) -> None:
             attributes = asyncssh.SFTPAttrs(permissions=0o600)

@@ -132,7 +132,8 @@ class ForwardingHost:
             raise self._was_closed() from None
         except (asyncssh.Error, ConnectionError) as exc:
             reason = exc.reason if isinstance(exc, asyncssh.Error) else str(exc)
-            raise EngineUnavailable(f"ssh to {self.name}: {one_line(reason)}") from exc
+            msg = f"ssh to {self.name}: {one_line(reason)}"
+            raise EngineUnavailable(msg) from exc
 
     def close(self) -> None:
         """Close the connection; threads that wait for it get EngineUnavailable."""

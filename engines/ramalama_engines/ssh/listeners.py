@@ -106,7 +106,7 @@ class Listeners:
             self._directory = None
 
     def _listen(self, key: Path | int, listener: socket.socket, goal: Goal) -> None:
-        listener.setblocking(False)
+        listener.settimeout(0)
         listener.listen(_MOST_WAITING)
         self._listeners[key] = listener
         asyncio.get_running_loop().add_reader(listener, self._accept, listener, goal)
@@ -118,7 +118,7 @@ class Listeners:
         except OSError as exc:  # too many open files, or the other side has left already
             _log.debug("ssh to %s: %s", self._link.target.name, exc)
             return
-        connection.setblocking(False)
+        connection.settimeout(0)
         task = asyncio.ensure_future(self._lead(connection, goal))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

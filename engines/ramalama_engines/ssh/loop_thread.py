@@ -8,7 +8,7 @@ import logging
 import threading
 from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ramalama_engines.ssh.asking import Ask, Question
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _NAME: Final = "ssh to "
 _ROUNDS: Final = 10  # of the loop, in which what is cancelled and aborted comes to its end
@@ -27,6 +29,11 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not (
         record.msg == "socket.send() raised exception." and str(record.threadName).startswith(_NAME)
     )
+
+
+def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep what asyncssh leaves unanswered when a connection is lost off the user's terminal."""
+    _log.debug("ssh: %s: %s", context.get("message"), context.get("exception"))
 
 
 class Caller:
@@ -70,6 +77,7 @@ class LoopThread:
         logging.getLogger("asyncio").addFilter(_is_news)
         self._workers = ThreadPoolExecutor(thread_name_prefix=name)
         self._loop.set_default_executor(self._workers)
+        self._loop.set_exception_handler(_note)
         self._lock = threading.Lock()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name=f"{_NAME}{name}", daemon=True)

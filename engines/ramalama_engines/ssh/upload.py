@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import asyncssh
+from asyncssh.constants import FXF_CREAT, FXF_WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,7 @@ _IN_FLIGHT: Final = 16
 _READ: Final = _BLOCK * _IN_FLIGHT
 # The last blocks of a copy that was cut may be there only in part.
 SENT_AGAIN: Final = 1 << 20
-_FLAGS: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
+_FLAGS: Final = FXF_WRITE | FXF_CREAT
 
 
 async def upload(
@@ -38,13 +39,14 @@ async def upload(
     try:
         size = os.fstat(handle).st_size
         attributes = asyncssh.SFTPAttrs(permissions=0o600)
-        async with sftp.open(path, _FLAGS, attributes, encoding=None) as file:
+        async with sftp.open(path, _FLAGS, attributes, encoding=None, block_size=0) as file:
             there = (await file.stat()).size or 0
             if there > size:  # of another file
                 await file.truncate(0)
                 there = 0
             start = max(0, there - SENT_AGAIN)
-            await _Copy(file, handle, on_progress).run(start, size)
+            block = min(_BLOCK, sftp.limits.max_write_len or _BLOCK)
+            await _Copy(file, handle, block, on_progress).run(start, size)
             with contextlib.suppress(asyncssh.SFTPOpUnsupported):
                 await file.fsync()
     finally:
@@ -53,10 +55,15 @@ async def upload(
 
 class _Copy:
     def __init__(
-        self, file: asyncssh.SFTPClientFile, handle: int, on_progress: Callable[[int], object]
+        self,
+        file: asyncssh.SFTPClientFile,
+        handle: int,
+        block: int,
+        on_progress: Callable[[int], object],
     ) -> None:
         self._file = file
         self._handle = handle
+        self._block = block
         self._on_progress = on_progress
         self._places = asyncio.Semaphore(_IN_FLIGHT)
         self._done = 0
@@ -72,9 +79,9 @@ class _Copy:
                     if not piece:
                         msg = "it has become shorter"
                         raise OSError(msg)
-                    for at in range(0, len(piece), _BLOCK):
+                    for at in range(0, len(piece), self._block):
                         await self._places.acquire()
-                        group.create_task(self._write(piece[at : at + _BLOCK], ahead + at))
+                        group.create_task(self._write(piece[at : at + self._block], ahead + at))
                     ahead += len(piece)
         except ExceptionGroup as exc:
             raise exc.exceptions[0] from None

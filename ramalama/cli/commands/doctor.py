@@ -16,6 +16,7 @@ from ramalama.cli.signals import handled_signals
 from ramalama.diagnostics.compare import describe
 from ramalama.diagnostics.doctor import examine
 from ramalama.models.reference.reference import ModelRef
+from ramalama.serving.sides.side import HERE
 from ramalama_engines import PullPolicy
 from ramalama_values.text import printable
 
@@ -77,7 +78,10 @@ def make_parser() -> argparse.ArgumentParser:
 def _json(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
     spec = diagnosis.container
     report = {
-        "Accelerator": dataclasses.asdict(diagnosis.detection.accelerator),
+        "Accelerator": {
+            **dataclasses.asdict(diagnosis.detection.accelerator),
+            "host": diagnosis.host,
+        },
         "Findings": [dataclasses.asdict(finding) for finding in diagnosis.detection.findings],
         "Engine": {"Kind": str(ramalama.connect().kind), "Url": ramalama.connect().url},
         "Image": {"Name": spec.image, "LookedFrom": diagnosis.inspected_image},
@@ -118,7 +122,8 @@ def _text(ramalama: Ramalama, diagnosis: Diagnosis) -> str:
 
 def _accelerator(diagnosis: Diagnosis) -> str:
     accelerator = diagnosis.detection.accelerator
-    return f"{accelerator.kind}: {accelerator.reason}"
+    where = "" if diagnosis.host == HERE.name else f" (on {diagnosis.host})"
+    return f"{accelerator.kind}: {accelerator.reason}{where}"
 
 
 def _image(diagnosis: Diagnosis) -> str:

@@ -179,7 +179,7 @@ def _reference(name: str) -> str:
 def _build(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
     name = asked.name or _recipe_for_this_host(ramalama, asked.runtime)
     tag = _reference(name)
-    kind = ramalama.detect().accelerator.kind
+    kind = ramalama.engine_accelerators().detection.accelerator.kind
     arguments = build_arguments(name, asked, kind, os.environ)
     engine = ramalama.connect()
     status = Status(quiet=quiet)
@@ -230,12 +230,12 @@ def _pull(ramalama: Ramalama, asked: ImageArguments, *, quiet: bool) -> None:
 
 
 def _image_of_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> str:
-    kind, config = ramalama.detect().accelerator.kind, ramalama.config
+    kind, config = ramalama.engine_accelerators().detection.accelerator.kind, ramalama.config
     return name_of_image(config, None, kind, runtime or config.runtime)
 
 
 def _recipe_for_this_host(ramalama: Ramalama, runtime: RuntimeName | None) -> str:
-    kind = ramalama.detect().accelerator.kind
+    kind = ramalama.engine_accelerators().detection.accelerator.kind
     builds = VLLM_BUILDS if runtime is RuntimeName.VLLM else IMAGES
     if kind not in builds:
         known = ", ".join(_buildable())

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
     from ramalama.config.config import Config
     from ramalama.models.reference.shortnames import Shortnames
-    from ramalama_accel.values import Detection
+    from ramalama.serving.accelerator import FoundAccelerators
     from ramalama_engines.discovery.podman_machine import PodmanMachine
 
 _NOT_SETTINGS = frozenset({"sources", "warnings"})
@@ -52,11 +52,14 @@ def execute(words: Sequence[str]) -> int:
         sys.stdout.write("".join(_lines(invocation.models().shortnames())))
         return 0
     with invocation.ramalama() as ramalama:
-        detection = ramalama.detect()
-        kind, runtime = detection.accelerator.kind, arguments.runtime or invocation.config.runtime
+        found = ramalama.engine_accelerators()
+        kind, runtime = (
+            found.detection.accelerator.kind,
+            arguments.runtime or invocation.config.runtime,
+        )
         image = name_of_image(invocation.config, None, kind, runtime)
         report = {
-            "Accelerator": _accelerator(detection),
+            "Accelerator": _accelerator(found),
             "Config": _settings(invocation.config),
             "ConfigFiles": [
                 str(file)
@@ -137,8 +140,11 @@ def _tried(ramalama: Ramalama) -> list[dict[str, object]]:
     ]
 
 
-def _accelerator(detection: Detection) -> dict[str, object]:
+def _accelerator(found: FoundAccelerators) -> dict[str, object]:
+    detection = found.detection
     report = dataclasses.asdict(detection.accelerator)
+    report["host"] = found.host
+    report["unknown"] = found.unknown or None
     report["findings"] = [dataclasses.asdict(finding) for finding in detection.findings]
     if detection.invalid is not None:
         report["error"] = str(detection.invalid)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.serving.sides.facts import HostFacts
 from ramalama.serving.sides.side import LocalSide
+from ramalama.serving.sides.snapshot import host_at
 from ramalama.serving.sides.ssh_files import SshPlacement
 from ramalama.serving.sides.volumes import VolumePlacement
 from ramalama_values import frozen
@@ -40,6 +41,8 @@ _ASSUMED = HostFacts(
 class PlannedSide(LocalSide):
     """What is known, or assumed, of the host of an engine that must not be asked."""
 
+    run_dir: Path
+    url: str
     facts: HostFacts
     is_known: bool
     is_here: bool = False
@@ -58,6 +61,11 @@ class PlannedSide(LocalSide):
         """Return all the memory there."""
         return self.facts.memory or None
 
+    def accelerated(self, host: Host) -> Host:
+        """Return the host there, as far as it is known."""
+        engine = self.facts.engine
+        return host_at(self.run_dir, self.url, engine=engine, env=host.env)
+
 
 def planned_side(run_dir: Path, url: str) -> PlannedSide:
     """Return the host of the engine at *url*, which is not asked."""
@@ -71,4 +79,11 @@ def planned_side(run_dir: Path, url: str) -> PlannedSide:
         )
     else:
         placement = VolumePlacement(volume="ramalama-model")
-    return PlannedSide(facts=facts, is_known=known is not None, placement=placement)
+    return PlannedSide(
+        run_dir=run_dir,
+        url=url,
+        facts=facts,
+        is_known=known is not None,
+        placement=placement,
+        name=url,
+    )

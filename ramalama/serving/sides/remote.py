@@ -71,6 +71,7 @@ _LEASE = "lease"
 _RENEWED_EVERY = 30.0  # seconds
 _LEASE_TIME = 600.0  # seconds, by the clock of the engine's host
 _CLOCK = "clock"
+_NOT_LOOKED = "they are looked for when the first server starts there"
 
 
 class RemoteSide:
@@ -116,10 +117,20 @@ class RemoteSide:
 
     def accelerated(self, host: Host) -> Host:
         """Return the host there; without an accelerator if it was not looked yet."""
+        if self._known is not None and self._is_here(self._known):
+            return host
         found = self.accelerators
         if found is None:
             return unknown_host(self._run_dir, self._engine.url)
-        return found.host(host.env, rootless=self._engine.rootless)
+        return found.host(host.env)
+
+    @property
+    def unknown(self) -> str:
+        """Why nothing is known: it was not looked yet, or that failed."""
+        if self._known is not None and self._is_here(self._known):
+            return ""
+        found = self.accelerators
+        return _NOT_LOOKED if found is None else found.failure
 
     @property
     def placement(self) -> Placement:
@@ -145,7 +156,7 @@ class RemoteSide:
             self._known = gather(self._engine, self._run_dir, self._image)
             self._known.write(self._run_dir, self._engine.url)
         facts = self._known
-        if facts.sees_files and facts.has_sockets and not self._engine.ssh:
+        if self._is_here(facts):
             return HERE
         if self.accelerators is None:
             self._image = self._image or fetch_image()
@@ -263,6 +274,9 @@ class RemoteSide:
             is_dead = identity is not None and identity.state() is ProcessState.DEAD
             if is_dead and not (self._run_dir / name).exists():
                 self._remove_there(name)
+
+    def _is_here(self, facts: HostFacts) -> bool:
+        return facts.sees_files and facts.has_sockets and not self._engine.ssh
 
     @property
     def _facts(self) -> HostFacts:

@@ -36,6 +36,11 @@ class EngineSide(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """The host for messages."""
+        ...
+
+    @property
     def user(self) -> tuple[int, int]:
         """The user and group IDs that own the server's files, for a rootful engine."""
         ...
@@ -108,6 +113,11 @@ class EngineSide(Protocol):
         """Return the host whose accelerators a server can use, instead of *host*, which is here."""
         ...
 
+    @property
+    def unknown(self) -> str:
+        """Why the accelerators there are not known; "" if they are."""
+        ...
+
     def share(self, instance: ServerDir) -> None:
         """Keep the server when this process has ended: no lease says that it still lives."""
         ...
@@ -137,6 +147,8 @@ class LocalSide:
     """The engine runs on this host."""
 
     is_here: bool = True
+    name: str = "this host"
+    unknown: str = ""
     placement: Placement = LocalFiles()
 
     @property

@@ -62,11 +62,13 @@ class Snapshot:
     Attributes:
         directory: where it is.
         devices: the character devices, and the processor architecture.
+        rootless: whether the engine was, so that IDs of users and groups are not the host's.
         failure: why nothing was found; "" if the host was looked at.
     """
 
     directory: Path
     devices: HostListing
+    rootless: bool = False
     failure: str = ""
 
     @classmethod
@@ -88,7 +90,8 @@ class Snapshot:
         failure = str(about.get("failure", ""))
         if age > (_FAILURE_VALID if failure else VALID):
             return None
-        return cls(directory=directory, devices=devices, failure=failure)
+        rootless = about.get("rootless") is True
+        return cls(directory=directory, devices=devices, rootless=rootless, failure=failure)
 
     @classmethod
     def write(  # noqa: PLR0913 (what is kept)
@@ -98,6 +101,7 @@ class Snapshot:
         listing: HostListing,
         *,
         engine: str,
+        rootless: bool,
         more: Callable[[Host], Iterable[tuple[str, bytes]]] = _nothing_more,
         failure: str = "",
     ) -> Self | None:
@@ -109,15 +113,9 @@ class Snapshot:
         directory = _directory(run_dir, url)
         identity = ProcessIdentity.of_this_process()
         new = run_dir / f"{identity.format()}-{os.urandom(4).hex()}"
-        made = cls(directory=new, devices=listing, failure=failure)
-        about = {"version": _VERSION, "engine": engine, "failure": failure}
+        made = cls(directory=new, devices=listing, rootless=rootless, failure=failure)
         try:
-            new.mkdir(mode=0o700, parents=True)
-            _write_files(new / _ROOT, listing)
-            for path, content in more(made.host({}, rootless=False)):
-                _write_file(new / _ROOT, path, content)
-            (new / _DEVICES).write_text(_format_devices(listing))
-            (new / _ABOUT).write_text(json.dumps(about))
+            made._fill(engine, more)
             remove_snapshot(run_dir, url)
             new.rename(directory)
         except OSError as exc:
@@ -129,19 +127,35 @@ class Snapshot:
             remove_tree(new, seconds=_CLEANUP_TIME)
         return replace(made, directory=directory)
 
-    def host(self, env: Mapping[str, str], *, rootless: bool) -> Host:
+    def _fill(self, engine: str, more: Callable[[Host], Iterable[tuple[str, bytes]]]) -> None:
+        new, listing = self.directory, self.devices
+        new.mkdir(mode=0o700, parents=True)
+        _write_files(new / _ROOT, listing)
+        for path, content in more(self.host({})):
+            _write_file(new / _ROOT, path, content)
+        (new / _DEVICES).write_text(_format_devices(listing))
+        about = {"version": _VERSION, "engine": engine, "rootless": self.rootless}
+        (new / _ABOUT).write_text(json.dumps({**about, "failure": self.failure}))
+
+    def host(self, env: Mapping[str, str]) -> Host:
         """Return the host of an engine, for a user with *env* here."""
         nodes = dict(self.devices.nodes)
-        if rootless:
+        if self.rootless:
             opens = self.devices.openable
             nodes = {path: _OPEN if path in opens else _LOCKED for path in nodes}
         return Host(
             root=self.directory / _ROOT,
             env=env,
             machine=self.devices.machine,
-            user=_ANY_USER if rootless else _ROOT_USER,
+            user=_ANY_USER if self.rootless else _ROOT_USER,
             nodes=nodes,
         )
+
+
+def host_at(run_dir: Path, url: str, *, engine: str, env: Mapping[str, str]) -> Host:
+    """Return the host of the engine with this ID at *url*, as far as it is known."""
+    found = Snapshot.read(run_dir, url, engine=engine)
+    return unknown_host(run_dir, url) if found is None else found.host(env)
 
 
 def unknown_host(run_dir: Path, url: str) -> Host:

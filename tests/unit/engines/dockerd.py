@@ -36,6 +36,7 @@ class Reply:
     body: Any = None
     lines: tuple[Any, ...] = ()
     cut: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def encode(self) -> bytes:
         """Return the body: the *lines* as JSON one a line, or *body*, as JSON unless bytes."""
@@ -126,12 +127,14 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self._send(self.daemon.take(f"{self.command} /{path}", asked))
 
-    do_POST = do_DELETE = do_GET  # noqa: N815 (http.server's names)
+    do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 (http.server's names)
 
     def _send(self, reply: Reply) -> None:
         body = reply.encode()
         self.send_response(reply.status)
         self.send_header("Api-Version", "1.51")
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
         if reply.cut:
             self.send_header("Transfer-Encoding", "chunked")  # and no last chunk
             body = b"%x\r\n%b\r\n" % (len(body), body)
@@ -139,7 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (http.server's name)
         """Keep quiet."""

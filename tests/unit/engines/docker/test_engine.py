@@ -30,6 +30,7 @@ from ramalama_engines.rest.unix_route import unix_route
 from ramalama_engines.spec import (
     BindMount,
     CdiDevice,
+    ContainerFile,
     ContainerSpec,
     HostDevice,
     PullProgress,
@@ -134,6 +135,32 @@ def test_a_daemon_that_is_too_new_for_our_api_version_is_asked_in_its_own(
 
     versions = [asked.version for asked in dockerd.about("GET /containers/json")]
     assert versions == ["1.41", "1.44", "1.44"]
+
+
+def test_the_versions_are_agreed_on_although_an_error_has_no_words(
+    dockerd: Dockerd, engine: DockerEngine
+) -> None:
+    stat = base64.b64encode(b'{"name": "x", "size": 5, "mode": 420}').decode()
+    found = Reply(body=b"", headers={"X-Docker-Container-Path-Stat": stat})
+    dockerd.answer("HEAD /containers/c1/archive", Reply(status=400), found)
+    too_old = Reply(status=400, body=TOO_OLD)
+    dockerd.answer("GET /containers/c1/json", too_old, Reply(body=made(SPEC)))
+
+    file = engine.find_in("c1", "/x y")
+
+    assert file == ContainerFile(size=5, mode=0o644, is_directory=False)
+    first, second = dockerd.about("HEAD /containers/c1/archive")
+    assert (first.version, second.version) == ("1.41", "1.44")
+    assert second.query == {"path": "/x y"}
+
+
+def test_a_request_about_a_file_that_is_refused_is_an_error(
+    dockerd: Dockerd, engine: DockerEngine
+) -> None:
+    for status in (400, 403, 500):
+        dockerd.answer("HEAD /containers/c1/archive", Reply(status=status))
+        with pytest.raises(EngineError, match=f"/x: status {status}"):
+            engine.find_in("c1", "/x")
 
 
 @pytest.mark.parametrize("body", [b"OK", b"1" * 100_000, b"[" * 200_000, b"\xff"])

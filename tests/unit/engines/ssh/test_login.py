@@ -6,13 +6,14 @@ import socket
 import threading
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncssh
 import pytest
 
 from ramalama_engines.address import EngineAddress
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.ssh.asking import Question
 from ramalama_engines.ssh.route import SshRoute
 from tests.doubles.ssh_server import serve_ssh
 
@@ -20,7 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from ramalama_engines.ssh.asking import Question
+
+PASSWORD = "secret"  # noqa: S105 (it guards nothing)
+PASSPHRASE = "open sesame"  # noqa: S105
+CONNECT = """\
+import os, socket, sys, threading
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+def down():
+    while data := connection.recv(65536):
+        os.write(1, data)
+threading.Thread(target=down, daemon=True).start()
+while data := os.read(0, 65536):
+    connection.sendall(data)
+"""
 
 
 @dataclass
@@ -28,8 +41,8 @@ class Home:
     """A user's home directory, and what the user answers."""
 
     path: Path
-    answers: list[str | None] = field(default_factory=list)
-    asked: list[Question] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list[str | None])
+    asked: list[Question] = field(default_factory=list[Question])
     socket: Path | None = None
 
     @property
@@ -43,8 +56,8 @@ class Home:
 
     def key(self, name: str, *, passphrase: str | None = None, public: bool = True) -> Path:
         """Make a key in the directory of the user's."""
-        made = asyncssh.generate_private_key("ssh-ed25519", name)
-        made.write_private_key(self.ssh / name, passphrase=passphrase)
+        made: Any = asyncssh.generate_private_key("ssh-ed25519", name)  # pyright: ignore[reportUnknownMemberType]
+        made.write_private_key(self.ssh / name, passphrase=passphrase, rounds=50)
         self.ssh.joinpath(name).chmod(0o600)
         made.write_public_key(self.path / f"{name}.authorized")
         if public:
@@ -118,7 +131,8 @@ def host_key(tmp_path: Path) -> Path:
 
 
 def make_key(path: Path, kind: str = "ssh-ed25519") -> Path:
-    asyncssh.generate_private_key(kind).write_private_key(path)
+    made: Any = asyncssh.generate_private_key(kind)  # pyright: ignore[reportUnknownMemberType]
+    made.write_private_key(path)
     return path
 
 
@@ -198,8 +212,8 @@ def test_a_changed_host_gets_no_password_even_if_the_settings_accept_it(
     home: Home, host_key: Path
 ) -> None:
     home.configure("StrictHostKeyChecking no")
-    home.answers = ["secret"] * 9
-    with serve_ssh(host_key, password="secret", authorized=home.key("id_ed25519")) as port:
+    home.answers = [PASSWORD] * 9
+    with serve_ssh(host_key, password=PASSWORD, authorized=home.key("id_ed25519")) as port:
         home.know(port, make_key(home.path / "old"))
         assert home.enter(port) == "hello"
         (home.ssh / "id_ed25519").unlink()
@@ -302,12 +316,7 @@ def test_a_command_of_the_settings_is_run_by_a_shell(home: Home, host_key: Path)
     with serve_ssh(host_key, authorized=home.key("id_ed25519")) as port:
         home.know(port, host_key)
         ran = home.path / "ran"
-        script = (
-            "import socket,sys,threading,os;s=socket.create_connection(('127.0.0.1',int(sys.argv[1])));"
-            "threading.Thread(target=lambda:[os.write(1,d) for d in iter(lambda:s.recv(65536),b'')],"
-            "daemon=True).start();[s.sendall(d) for d in iter(lambda:os.read(0,65536),b'')]"
-        )
-        (home.path / "p.py").write_text(script)
+        (home.path / "p.py").write_text(CONNECT)
         home.configure(f"ProxyCommand sh -c 'touch {ran}; exec python3 {home.path}/p.py %p'")
         assert home.enter(port) == "hello"
         assert ran.exists()
@@ -333,14 +342,14 @@ def test_a_user_without_a_key_of_the_host_is_refused(home: Home, host_key: Path)
 
 @pytest.mark.parametrize("public", [True, False], ids=["with-its-public-part", "alone"])
 def test_a_passphrase_is_asked_for_and_not_shown(
-    public: bool,
+    public: bool,  # noqa: FBT001 (a parameter)
     home: Home,
     host_key: Path,
 ) -> None:
-    authorized = home.key("id_ed25519", passphrase="open sesame", public=public)
+    authorized = home.key("id_ed25519", passphrase=PASSPHRASE, public=public)
     with serve_ssh(host_key, authorized=authorized) as port:
         home.know(port, host_key)
-        home.answers = ["wrong", "open sesame"]
+        home.answers = ["wrong", PASSPHRASE]
         assert home.enter(port) == "hello"
         assert all(question.is_secret for question in home.asked)
 
@@ -350,14 +359,14 @@ def test_a_passphrase_is_asked_for_and_not_shown(
 
 
 def test_a_password_is_asked_for(home: Home, host_key: Path) -> None:
-    with serve_ssh(host_key, password="secret") as port:
+    with serve_ssh(host_key, password=PASSWORD) as port:
         home.know(port, host_key)
-        home.answers = ["wrong", "secret"]
+        home.answers = ["wrong", PASSWORD]
         assert home.enter(port) == "hello"
         assert [question.prompt for question in home.asked] == ["me@127.0.0.1's password: "] * 2
         assert "wants a password" in home.refused(port)
         home.configure("BatchMode yes")
-        home.answers = ["secret"]
+        home.answers = [PASSWORD]
         assert "wants a password" in home.refused(port)
 
 

@@ -12,7 +12,7 @@ from ramalama_engines.fake.engine import FakeProgram
 from ramalama_engines.spec import BindMount, ContainerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ramalama_accel import Host
@@ -32,16 +32,22 @@ def engine_on(host: Host, *, rootless: bool = False) -> FakeEngine:
 
 
 def make_engine(
-    script: Callable[[ContainerSpec], FakeProgram], *, root: Path, rootless: bool = False
+    script: Callable[[ContainerSpec], FakeProgram],
+    *,
+    root: Path,
+    rootless: bool = False,
+    images: Sequence[str] = (IMAGE,),
 ) -> FakeEngine:
-    """Return an engine at an address that is not of this host, and that has `IMAGE`."""
+    """Return an engine at an address that is not of this host, and that has *images*."""
     info = replace(
         FakeEngine(kind=EngineKind.PODMAN).info,
         url="tcp://far.example:2376",
         rootless=rootless,
         oci_runtime="/usr/bin/crun",
     )
-    return FakeEngine(images={IMAGE: LocalImage(id="1")}, info=info, root=root, script=script)
+    return FakeEngine(
+        images=dict.fromkeys(images, LocalImage(id="1")), info=info, root=root, script=script
+    )
 
 
 def link(root: Path, path: str, target: str) -> None:

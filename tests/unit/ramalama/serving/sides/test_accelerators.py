@@ -12,6 +12,7 @@ import pytest
 from ramalama.serving.cleanup import remove_directories
 from ramalama.serving.sides.accelerators import look_for_accelerators
 from ramalama.serving.sides.facts import HostFacts
+from ramalama.serving.sides.planned import planned_side
 from ramalama.serving.sides.remote import RemoteSide
 from ramalama.serving.sides.snapshot import Snapshot, remove_old_snapshots, unknown_host
 from ramalama_accel import AcceleratorKind, Detection, DeviceUser, Host, detect
@@ -36,7 +37,7 @@ def found_on(host: Host, run_dir: Path, *, rootless: bool = False) -> Detection:
     assert snapshot is not None
     assert snapshot.failure == ""
     assert not engine.list({})
-    far = snapshot.host(host.env, rootless=rootless)
+    far = snapshot.host(host.env)
     return detect(replace(far, oci_runtimes=host.oci_runtimes))
 
 
@@ -115,7 +116,7 @@ def test_a_host_that_cannot_be_looked_at_has_a_cpu(
     assert snapshot is not None
     assert reason in snapshot.failure
     assert reason in caplog.text
-    assert detect(snapshot.host({}, rootless=False)).accelerator.kind is AcceleratorKind.CPU
+    assert detect(snapshot.host({})).accelerator.kind is AcceleratorKind.CPU
     assert not engine.list({})
 
 
@@ -173,6 +174,19 @@ def test_a_start_looks_once_and_later_processes_know_it(far: FakeEngine, tmp_pat
     assert fetched == [IMAGE]
 
 
+def test_a_dry_run_that_asks_no_engine_knows_what_a_start_has_found(
+    far: FakeEngine, tmp_path: Path
+) -> None:
+    here = make("ryzen-780m", tmp_path / "here").host
+    side = known_side(far, tmp_path / "run")
+    planned = planned_side(tmp_path / "run", far.url)
+    assert detect(planned.accelerated(here)).accelerator.kind is AcceleratorKind.CPU
+
+    side.settle(lambda: IMAGE)
+
+    assert detect(planned.accelerated(here)).accelerator.kind is AcceleratorKind.CUDA
+
+
 def test_what_the_user_hides_here_is_hidden_there(far: FakeEngine, tmp_path: Path) -> None:
     side = known_side(far, tmp_path / "run")
     side.settle(lambda: IMAGE)
@@ -217,7 +231,10 @@ def test_what_a_killed_process_has_begun_does_not_count_and_is_removed(
     def end(*_: object) -> None:
         raise Killed
 
-    monkeypatch.setattr("ramalama.serving.sides.snapshot.remove_tree", lambda *_, **__: None)
+    def keep(_path: Path, *, seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr("ramalama.serving.sides.snapshot.remove_tree", keep)
     monkeypatch.setattr("ramalama.serving.sides.snapshot._format_devices", end)
     with pytest.raises(Killed):
         look_for_accelerators(far, IMAGE, tmp_path / "run")

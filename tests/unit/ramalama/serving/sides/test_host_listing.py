@@ -152,7 +152,7 @@ def test_nothing_is_below_a_link_or_a_file(tmp_path: Path) -> None:
 
     assert set(listing.files) == {"/sys/c", "/sys/x/y"}
     assert listing.links == {"/sys/a": "link"}
-    assert Snapshot.write(tmp_path, URL, listing, engine="") is not None
+    assert Snapshot.write(tmp_path, URL, listing, engine="", rootless=False) is not None
 
 
 def test_the_number_of_entries_is_limited() -> None:
@@ -180,7 +180,9 @@ def test_nothing_is_written_outside_of_the_snapshot(tmp_path: Path) -> None:
         ("/usr/lib/ok", b"1"),
     ]
 
-    snapshot = Snapshot.write(tmp_path / "run", URL, listing, engine="", more=lambda _: outside)
+    snapshot = Snapshot.write(
+        tmp_path / "run", URL, listing, engine="", rootless=False, more=lambda _: outside
+    )
 
     assert snapshot is not None
     root = snapshot.directory / "root"
@@ -195,27 +197,27 @@ def test_nothing_is_written_outside_of_the_snapshot(tmp_path: Path) -> None:
     "content", ["", "{", "[]", '{"version": 1}', '{"version": 0, "engine": ""}']
 )
 def test_a_damaged_snapshot_does_not_count(content: str, tmp_path: Path) -> None:
-    snapshot = Snapshot.write(tmp_path, URL, HostListing(), engine="")
+    snapshot = Snapshot.write(tmp_path, URL, HostListing(), engine="", rootless=False)
     assert snapshot is not None
     (snapshot.directory / "about.json").write_text(content)
 
     assert Snapshot.read(tmp_path, URL, engine="") is None
 
 
-def test_what_is_kept_is_what_was_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rootless", [False, True])
+def test_what_is_kept_is_what_was_found(tmp_path: Path, *, rootless: bool) -> None:
     listing = read_listing(
         ["machine x86_64", "c 660 0 44 /dev/kfd", "c 600 0 0 /dev/mem", "o /dev/kfd", "end"]
     )
 
-    made = Snapshot.write(tmp_path, URL, listing, engine="7", failure="none")
+    made = Snapshot.write(tmp_path, URL, listing, engine="7", rootless=rootless, failure="none")
     read = Snapshot.read(tmp_path, URL, engine="7")
 
     assert made is not None
     assert read is not None
     assert (read.directory, read.failure) == (made.directory, "none")
-    for rootless in (False, True):
-        one, other = (each.host({}, rootless=rootless) for each in (made, read))
-        assert (one.nodes, one.machine, one.user) == (other.nodes, other.machine, other.user)
-        assert one.may_use("/dev/kfd")
-        assert one.may_use("/dev/mem") is not rootless
-        assert detect(one) == detect(other)
+    one, other = made.host({}), read.host({})
+    assert (one.nodes, one.machine, one.user) == (other.nodes, other.machine, other.user)
+    assert one.may_use("/dev/kfd")
+    assert one.may_use("/dev/mem") is not rootless
+    assert detect(one) == detect(other)
