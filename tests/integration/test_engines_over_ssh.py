@@ -34,7 +34,7 @@ def engines_sshd(lab: Path) -> Generator[SshService]:
 def _user(
     engines_sshd: SshService, service: EngineService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert service  # it has been started with the home directory of the one who tests
+    assert service.answers()  # it was started with the home directory of the one who tests
     monkeypatch.setenv("HOME", str(engines_sshd.home))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
