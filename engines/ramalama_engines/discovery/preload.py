@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from ramalama_engines.discovery.lazy_imports import lazy_imports
 from ramalama_engines.kinds import EngineKind
@@ -13,25 +12,15 @@ from ramalama_engines.kinds import EngineKind
 # package that need each other.
 from ramalama_engines.rest import ping as _ping  # noqa: F401
 
-if TYPE_CHECKING:
-    from ramalama_engines.discovery.connection import EngineChoice
-    from ramalama_engines.discovery.locate import Candidate
 
-_ADAPTERS = {
-    EngineKind.PODMAN: "ramalama_engines.podman.engine",
-    EngineKind.DOCKER: "ramalama_engines.docker.engine",
-}
-
-
-def import_meanwhile(candidate: Candidate, choice: EngineChoice | None) -> None:
-    """Begin to import the adapter of the engine that is expected at the address, if it is known.
+def import_meanwhile(kind: EngineKind | None, url: str) -> None:
+    """Begin to import the adapter of *kind*, or else of the kind that the path of *url* names.
 
     An import takes 50 ms, as long as a host takes to let us in, in which this process only waits.
     """
-    kind = choice.kind if choice else candidate.kind or _named_in(candidate.url)
-    if kind is not None:
-        name = f"import of {_ADAPTERS[kind]}"
-        threading.Thread(target=_import, args=(_ADAPTERS[kind],), name=name, daemon=True).start()
+    if expected := kind or _named_in(url):
+        name = f"import of {expected}"
+        threading.Thread(target=_import, args=(expected,), name=name, daemon=True).start()
 
 
 def _named_in(url: str) -> EngineKind | None:
@@ -41,6 +30,6 @@ def _named_in(url: str) -> EngineKind | None:
     return named[0] if len(named) == 1 else None
 
 
-def _import(module: str) -> None:
+def _import(kind: EngineKind) -> None:
     with lazy_imports():
-        import_module(module)
+        import_module(f"ramalama_engines.{kind}.engine")

@@ -9,18 +9,11 @@ ADAPTERS = {"podman": "ramalama_engines.podman.engine", "docker": "ramalama_engi
 
 PROGRAM = """\
 import sys, threading
-from ramalama_engines.address import EngineAddress
-from ramalama_engines.discovery.connection import EngineChoice
-from ramalama_engines.discovery.locate import Candidate
 from ramalama_engines.discovery.preload import import_meanwhile
 from ramalama_engines.kinds import EngineKind
 
-url, kind, chosen = sys.argv[1:]
-choice = EngineChoice(kind=EngineKind(chosen), source="--engine") if chosen else None
-candidate = Candidate(
-    address=EngineAddress(url=url), source="test", explicit=True, kind=EngineKind(kind) if kind else None
-)
-import_meanwhile(candidate, choice)
+url, kind = sys.argv[1:]
+import_meanwhile(EngineKind(kind) if kind else None, url)
 for thread in threading.enumerate():
     if thread is not threading.current_thread():
         thread.join()
@@ -28,26 +21,25 @@ print(*sys.modules, sep="\\n")
 """
 
 
-def imported(url: str, kind: str = "", chosen: str = "") -> set[str]:
-    command = [sys.executable, "-W", "error", "-c", PROGRAM, url, kind, chosen]
+def imported(url: str, kind: str = "") -> set[str]:
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, url, kind]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {name for name, module in ADAPTERS.items() if module in done.stdout.split("\n")}
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "chosen", "expected"),
+    ("url", "kind", "expected"),
     [
-        ("ssh://me@gpu/run/user/1000/podman/podman.sock", "", "", {"podman"}),
-        ("ssh://me@gpu/var/run/docker.sock", "", "", {"docker"}),
-        ("ssh://me@gpu/var/run/docker.sock", "podman", "", {"podman"}),
-        ("ssh://me@gpu/run/engine.sock", "docker", "podman", {"podman"}),
-        ("ssh://me@gpu", "docker", "", {"docker"}),
+        ("ssh://me@gpu/run/user/1000/podman/podman.sock", "", {"podman"}),
+        ("ssh://me@gpu/var/run/docker.sock", "", {"docker"}),
+        ("ssh://me@gpu/var/run/docker.sock", "podman", {"podman"}),
+        ("ssh://me@gpu", "docker", {"docker"}),
     ],
 )
 def test_the_adapter_of_the_expected_engine_is_imported(
-    url: str, kind: str, chosen: str, expected: set[str]
+    url: str, kind: str, expected: set[str]
 ) -> None:
-    assert imported(url, kind, chosen) == expected
+    assert imported(url, kind) == expected
 
 
 @pytest.mark.parametrize(
