@@ -1,4 +1,4 @@
-"""What is done at the same time, against an ssh service in this process."""
+"""What takes no time, against an ssh service in this process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import asyncssh
 import pytest
 
 from ramalama_engines.address import EngineAddress
+from ramalama_engines.ssh.asking import do_not_ask
+from ramalama_engines.ssh.login import Login
 from ramalama_engines.ssh.route import SshRoute
 from tests.doubles.ssh_server import serve_ssh
 
@@ -72,3 +74,21 @@ def test_files_wait_for_the_first_session(
         files = route.ssh.files
         assert files is not None
         assert "e" in files.names(str(tmp_path))
+
+
+def test_an_rsa_key_is_read_without_a_proof_of_its_primes(tmp_path: Path) -> None:
+    file = tmp_path / "id_rsa"
+    asyncssh.generate_private_key("ssh-rsa", key_size=4096).write_private_key(file)
+
+    async def load() -> float:
+        login = Login("me@gpu", do_not_ask)
+        began = time.process_time()
+        (pair,) = login.load_keys([file])
+        assert pair.get_algorithm() == "ssh-rsa"
+        return time.process_time() - began
+
+    began = time.process_time()
+    asyncssh.read_private_key(file)
+    proof = time.process_time() - began
+
+    assert asyncio.run(load()) < proof / 4
