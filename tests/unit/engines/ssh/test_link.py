@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncssh
 import pytest
@@ -29,7 +29,7 @@ def route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[SshRoute
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     for path in (tmp_path / ".ssh/id_ed25519", tmp_path / "host"):
-        key = asyncssh.generate_private_key("ssh-ed25519")
+        key: Any = asyncssh.generate_private_key("ssh-ed25519")  # pyright: ignore[reportUnknownMemberType]
         key.write_private_key(path)
         key.write_public_key(f"{path}.pub")
     with (
@@ -78,7 +78,8 @@ def test_files_wait_for_the_first_session(
 
 def test_an_rsa_key_is_read_without_a_proof_of_its_primes(tmp_path: Path) -> None:
     file = tmp_path / "id_rsa"
-    asyncssh.generate_private_key("ssh-rsa", key_size=4096).write_private_key(file)
+    key: Any = asyncssh.generate_private_key("ssh-rsa", key_size=4096)  # pyright: ignore[reportUnknownMemberType]
+    key.write_private_key(file)
 
     async def load() -> float:
         login = Login("me@gpu", do_not_ask)
