@@ -54,6 +54,7 @@ from ramalama_engines.errors import (
     ImageNotFound,
     ImagePullError,
     ProgramNotFound,
+    RemoteFileError,
     UnknownRuntime,
     UnsupportedOption,
 )
@@ -100,6 +101,7 @@ CODES_OF_ENGINES: dict[type[EngineError], int] = {
     ContainerNotFound: 125,
     ContainerConflict: 125,
     ContainerStartError: 125,
+    RemoteFileError: 125,
     ProgramNotFound: 22,
     DeviceNotFound: 22,
     UnsupportedOption: 38,
