@@ -15,7 +15,7 @@ class _Darwin:
     def __init__(self, answers: dict[bytes, bytes]) -> None:
         self._answers = answers
 
-    def sysctlbyname(self, name: bytes, value: Any, size: Any, new: None, new_size: int, /) -> int:  # noqa: ANN401 (pointers)
+    def sysctlbyname(self, name: bytes, value: Any, size: Any, new: None, new_size: int, /) -> int:  # noqa: ANN401, ARG002 (pointers)
         assert (new, new_size) == (None, 0)
         if name not in self._answers:
             return -1
