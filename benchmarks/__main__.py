@@ -19,6 +19,7 @@ from benchmarks import (
     bench_first_token,
     bench_models,
     bench_openai_import,
+    bench_ssh,
     bench_start,
     bench_store,
     bench_tokens,
@@ -49,6 +50,8 @@ _PROGRAMS: Final = {
     "dockerd": "docker.io",
     "docker": "docker.io",
     "ip": "iproute2",
+    "sshd": "openssh-server",
+    "scp": "openssh-client",
 }
 _PATH: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
@@ -90,6 +93,7 @@ def _without_engine(rounds: Sequence[str]) -> None:
         bench_store,
         bench_models,
         bench_download,
+        bench_ssh,
     ):
         _say(module)
         module.main([*rounds])

@@ -21,8 +21,9 @@ import tempfile
 import threading
 import time
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.rounds import report, run_rounds
 from ramalama_engines.address import EngineAddress
@@ -85,9 +86,7 @@ def _tokens(directory: Path, service: SshService, rounds: int) -> None:
             "ssh": lambda: route.dial(None),
             "ssh, no session": lambda: plain.dial(None),
         }
-        times = run_rounds(
-            {name: (lambda dial=dial: _delay(dial)) for name, dial in dials.items()}, rounds
-        )
+        times = run_rounds({name: partial(_delay, dial) for name, dial in dials.items()}, rounds)
     report(times, "local")
     for name in ("ssh", "ssh, no session"):
         added = statistics.median(
@@ -162,17 +161,18 @@ def _route(service: SshService, path: Path | str) -> Generator[SshRoute]:
 @contextmanager
 def _without_session(service: SshService, path: Path) -> Generator[SshRoute]:
     """Open a connection that starts no session."""
-    kept = link._first_session  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    module: Any = link
+    kept = module._first_session  # noqa: SLF001
 
     async def nothing(_: object) -> None:
         pass
 
     with _route(service, path) as route:
-        link._first_session = nothing  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        module._first_session = nothing  # noqa: SLF001
         try:
             route.dial(None).close()
         finally:
-            link._first_session = kept  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            module._first_session = kept  # noqa: SLF001
         yield route
 
 

@@ -90,7 +90,7 @@ class Attachment:
         """Return the `ModelServer` for the caller."""
         container, endpoint = self.found.container, self.found.endpoint
         health = plan.server.health_path
-        return ModelServer(
+        server = ModelServer(
             plan,
             endpoint,
             handle=handle,
@@ -102,6 +102,8 @@ class Attachment:
                 model=str(plan.model.reference),
             ),
         )
+        server.forwarded_to = self.found.forwarded_to
+        return server
 
 
 def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> ModelServer:

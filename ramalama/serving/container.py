@@ -133,6 +133,7 @@ class ServerContainer:
 
 
 _CHECK_INTERVAL = 0.25  # seconds
+_LIVES = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
 
 
 class ExitWatch:
@@ -160,11 +161,26 @@ class ExitWatch:
 
     def _watch(self) -> None:
         try:
-            self._engine.wait(self._container)
-        except EngineError:
-            pass  # the container was removed or the engine stopped; ExitReporter finds out which
+            while self._broke_off():
+                pass
         finally:
             self._ended.set()
+
+    def _broke_off(self) -> bool:
+        """Wait for the end; return whether only the connection to the engine has ended."""
+        try:
+            self._engine.wait(self._container)
+        except EngineUnavailable:
+            return self._still_runs()
+        except EngineError:
+            pass  # the container was removed; ExitReporter finds out
+        return False
+
+    def _still_runs(self) -> bool:
+        try:
+            return self._engine.inspect(self._container).status in _LIVES
+        except EngineError:  # the engine has stopped, or is not reached any more
+            return False
 
 
 class ExitPoll:
@@ -206,4 +222,4 @@ class ExitPoll:
             return not self._answers()
         except EngineError:
             return True
-        return status not in (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
+        return status not in _LIVES

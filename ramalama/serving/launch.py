@@ -173,7 +173,7 @@ class Launcher:
         server = ModelServer(
             plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter
         )
-        server.is_forwarded = endpoint != planned
+        server.forwarded_to = "" if endpoint == planned else self._side.name
         return server
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:

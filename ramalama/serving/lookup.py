@@ -85,12 +85,13 @@ _HIGHEST_PORT = 65535
 
 @frozen()
 class RunningServer:
-    """A running server of this user, and its endpoint."""
+    """A running server of this user, and its endpoint; *forwarded_to* is as in `ModelServer`."""
 
     container: str
     name: str
     directory: ServerDir
     endpoint: Endpoint
+    forwarded_to: str = ""
 
     def seen_from(self, side: EngineSide) -> RunningServer:
         """Return the same server with its endpoint on this host, if *side* is that of the engine.
@@ -98,7 +99,9 @@ class RunningServer:
         Raises:
             EngineUnavailable: the engine's host does not answer.
         """
-        return replace(self, endpoint=side.endpoint(self.endpoint, self.directory))
+        endpoint = side.endpoint(self.endpoint, self.directory)
+        forwarded_to = "" if endpoint == self.endpoint else side.name
+        return replace(self, endpoint=endpoint, forwarded_to=forwarded_to)
 
 
 def find_by_digest(engine: Engine, run_dir: Path, digest: str) -> Iterator[RunningServer]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.handle import ServerHandle
     from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_chat.errors import ServerGone
     from ramalama_chat.session.session import ChatSession
 
 
@@ -32,8 +33,8 @@ class ModelServer:
         plan: the plan of the server; for a server that was found by its name, what its labels
             contain.
         endpoint: the address where it listens.
-        is_forwarded: whether this process forwards the endpoint to another host, so that it ends
-            with this process.
+        forwarded_to: the host to which this process forwards the endpoint, which ends with this
+            process; "" if the endpoint is the server's own.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ModelServer:
     ) -> None:
         self.plan = plan
         self.endpoint = endpoint
-        self.is_forwarded = False
+        self.forwarded_to = ""
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter
@@ -92,13 +93,15 @@ class ModelServer:
         )
 
         model = self.plan.model
-        return ChatSession(
+        session = ChatSession(
             self.client(),
             model=self.model,
             system=model.system if system is None else system,
             opening=model.messages,
             stop=_texts(model.parameters.get("stop")),
         )
+        session.repeats = bool(self.forwarded_to)
+        return session
 
     def wait_until_ready(
         self, *, timeout: float | None, cancel: threading.Event | None = None
@@ -157,6 +160,15 @@ class ModelServer:
         if not self._watch.wait(timeout):
             return None
         return self._exit_reporter.report()
+
+    def explain(self, gone: ServerGone) -> Exception:
+        """Return the error to show for a request that failed because the server was *gone*."""
+        if ended := self.why_ended():
+            return ended
+        if not self.forwarded_to:
+            return gone
+        msg = f"the connection to {self.forwarded_to} was lost: {gone}"
+        return type(gone)(msg, hint="repeat the command")
 
     def close(self) -> None:
         """End the use of the server; further calls do nothing.

@@ -1,4 +1,4 @@
-"""The contracts over ssh."""
+"""The contracts over ssh, on Podman; those over TLS run on Docker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def engines_sshd(lab: Path) -> Generator[SshService]:
 def _user(
     engines_sshd: SshService, service: EngineService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert service  # it has been started with the home directory of the one who tests
+    assert service.answers()  # it was started with the home directory of the one who tests
     monkeypatch.setenv("HOME", str(engines_sshd.home))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
@@ -73,17 +73,7 @@ class _OnPodman(_OverSsh):
         return podman_service
 
 
-class _OnDocker(_OverSsh):
-    @pytest.fixture
-    def service(self, docker_service: EngineService) -> EngineService:
-        return docker_service
-
-
 class TestPodmanEngine(_OnPodman, EngineContract):
-    pass
-
-
-class TestDockerEngine(_OnDocker, EngineContract):
     pass
 
 

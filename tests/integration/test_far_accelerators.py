@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.serving.sides.accelerators import PROGRAM, look_for_accelerators
+from ramalama.serving.sides.accelerators import look_for_accelerators
 from ramalama.serving.sides.host_listing import read_listing
+from ramalama.serving.sides.listing_program import PROGRAM
 from ramalama.serving.sides.worker import Workers
 from ramalama_accel import DeviceNode, detect
 from ramalama_accel.cdi.specs import read_inventory

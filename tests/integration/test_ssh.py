@@ -17,7 +17,7 @@ from ramalama_engines.errors import EngineUnavailable, RemoteFileError
 from ramalama_engines.ssh.route import SshRoute
 from tests.contract.containers import background, in_forked_process
 from tests.lab.service import program
-from tests.lab.sshd import SshService, sshd
+from tests.lab.sshd import SshService, make_key, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -191,6 +191,26 @@ def test_a_lost_connection_is_opened_again_by_the_next_call(
         assert client.recv(5) == b"again"
 
 
+def test_polls_of_a_forwarded_socket_end_soon_while_the_host_is_away(
+    echo: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sshd(tmp_path / "sshd") as service:
+        live_in(service, monkeypatch)
+        with route_to(service, echo.path, tmp_path / "s") as route:
+            path = route.ssh.forward_socket(str(echo.path))
+            with (service.home / ".ssh/config").open("a") as config:
+                config.write("ConnectTimeout 1\n")
+            service.cut()
+            with service.frozen():
+                start = time.monotonic()
+                for _ in range(20):
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.connect(str(path))
+                        with suppress(ConnectionError):
+                            assert client.recv(1) == b""
+                assert time.monotonic() - start < PATIENCE / 2
+
+
 def test_a_frozen_host_is_noticed(route: SshRoute, plain_sshd: SshService) -> None:
     with route.dial(PATIENCE) as connection:
         connection.sendall(b"x")
@@ -262,6 +282,47 @@ def test_a_host_that_allows_few_sessions_is_enough(
                     assert connection.recv(1) == b"x"
             has_files = route.ssh.files is not None
             assert has_files == (setting == "MaxSessions 1")
+
+
+def test_a_key_of_the_agent_is_chosen_by_its_public_part(
+    echo: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sshd(tmp_path / "sshd", "MaxAuthTries 2") as service, agent(tmp_path / "agent"):
+        live_in(service, monkeypatch)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        for number in range(3):
+            make_key(tmp_path / f"other{number}")
+            subprocess.run([program("ssh-add"), "-q", str(tmp_path / f"other{number}")], check=True)
+        subprocess.run([program("ssh-add"), "-q", str(service.identity)], check=True)
+        (service.home / "mine.pub").write_text((service.directory / "identity.pub").read_text())
+        settings = service.home / ".ssh/config"
+        settings.write_text("IdentityFile ~/mine\nIdentitiesOnly yes\n")
+        with (
+            route_to(service, echo.path, tmp_path / "s") as route,
+            route.dial(PATIENCE) as connection,
+        ):
+            connection.sendall(b"x")
+            assert connection.recv(1) == b"x"
+        settings.write_text("")
+        with (
+            route_to(service, echo.path, tmp_path / "s") as route,
+            pytest.raises(EngineUnavailable, match="ssh to root@"),
+        ):
+            route.dial(PATIENCE)
+
+
+@contextmanager
+def agent(path: Path) -> Generator[None]:
+    """Run an agent without keys at the socket *path*."""
+    with subprocess.Popen(
+        [program("ssh-agent"), "-D", "-a", str(path)], stdout=subprocess.DEVNULL
+    ) as process:
+        while not path.exists():
+            time.sleep(0.01)
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 class TestFiles:

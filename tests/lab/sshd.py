@@ -88,8 +88,8 @@ class SshService:
 
     @contextmanager
     def frozen(self) -> Generator[None]:
-        """Stop every connection for the length of a block."""
-        pids = self.sessions()
+        """Stop every connection, and take no new one, for the length of a block."""
+        pids = [*self.sessions(), self._daemon()]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:

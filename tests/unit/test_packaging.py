@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -172,7 +173,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
     required = [*project["dependencies"], *(words for extra in extras for words in extra)]
-    declared = {words.partition(">")[0].replace("-", "_") for words in required}
+    declared = {re.split(r"[\[>]", words)[0].replace("-", "_") for words in required}
     declared |= {"yaml"} if "pyyaml" in declared else set()  # the one that has another name
     imported = {
         name

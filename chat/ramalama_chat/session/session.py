@@ -63,6 +63,8 @@ class ChatSession:
         """Whether the last answer has reasoning."""
         self.usage: Usage | None = None
         """The tokens and times of the last answer; None if the server did not count."""
+        self.repeats = False
+        """Whether to send a request once more if the connection is lost before the answer comes."""
         self.shows_progress = False
         """Whether to ask for the progress of long prompts, if the server is one that knows it."""
         self.on_wait: Callable[[str], None] = _ignore
@@ -148,6 +150,19 @@ class ChatSession:
         return self.tools.answer(turns, self._request)
 
     def _request(
+        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
+    ) -> Generator[Delta, None, None]:
+        came = False
+        try:
+            for delta in self._request_once(turns, members):
+                came = came or bool(delta.text or delta.reasoning or delta.tool_calls)
+                yield delta
+        except ServerGone:
+            if came or not self.repeats:
+                raise
+            yield from self._request_once(turns, members)
+
+    def _request_once(
         self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
     ) -> Generator[Delta, None, None]:
         self.finish_reason = self.usage = None

@@ -20,7 +20,7 @@ from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.rest.http import host_header, interrupt, unavailable
+from ramalama_engines.rest.http import host_header, interrupt, repeated_if_lost, unavailable
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _TOO_OLD = r"Minimum supported API version is (\d+\.\d+)"
 _TAR = {"Content-Type": "application/x-tar"}
 _MOST_IDLE = 4  # idle connections; each takes a file descriptor here and in the daemon
 _CHUNK = 65536
+_CHANGES_NOTHING = ("GET", "HEAD")
 
 
 class DockerSession:
@@ -82,18 +83,22 @@ class DockerSession:
 
         *extra_time* is added to the ordinary timeout, in seconds.
         """
-        response = self.open(
-            method,
-            path,
-            params=params,
-            body=body,
-            headers=headers,
-            upload=upload,
-            read_timeout=self._timeout + extra_time,
-        )
-        with response, self._failures():
-            _ = response.content  # read now, so that later uses of the answer cannot fail
-        return response
+
+        def send() -> Response:
+            response = self.open(
+                method,
+                path,
+                params=params,
+                body=body,
+                headers=headers,
+                upload=upload,
+                read_timeout=self._timeout + extra_time,
+            )
+            with response, self._failures():
+                _ = response.content  # read now, so that later uses of the answer cannot fail
+            return response
+
+        return repeated_if_lost(send, self._route) if method in _CHANGES_NOTHING else send()
 
     def open(  # noqa: PLR0913 (what an HTTP request is made of)
         self,

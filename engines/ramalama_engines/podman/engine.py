@@ -35,7 +35,13 @@ from ramalama_engines.podman.pull import pull_request
 from ramalama_engines.podman.rootless import requires_limits, rootless_drops
 from ramalama_engines.podman.session import Request, Sessions
 from ramalama_engines.podman.spec import libpod_spec
-from ramalama_engines.rest.http import elements, has_timed_out, peer_uid, unavailable
+from ramalama_engines.rest.http import (
+    elements,
+    has_timed_out,
+    peer_uid,
+    repeated_if_lost,
+    unavailable,
+)
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
 from ramalama_engines.rest.unix_route import unix_route
@@ -393,9 +399,12 @@ class PodmanEngine:
         *,
         body: Mapping[str, Any] | None = None,
     ) -> PodmanAnswer:
-        return self._exchange(
-            Request(method=method, path=path, query=query or {}, timeout=self._timeout, body=body)
+        request = Request(
+            method=method, path=path, query=query or {}, timeout=self._timeout, body=body
         )
+        if method == "get":
+            return repeated_if_lost(lambda: self._exchange(request), self._route)
+        return self._exchange(request)
 
     def _exchange(self, request: Request) -> PodmanAnswer:
         with self._sessions.borrow() as session:

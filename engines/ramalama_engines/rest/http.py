@@ -7,16 +7,20 @@ import re
 import socket
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_values import frozen
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from ramalama_engines.route import Route
 
 PATH_STAT = "X-Docker-Container-Path-Stat"  # the header of an answer that describes a file
+
+T = TypeVar("T")
 
 _UCRED = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 
@@ -104,6 +108,20 @@ def unavailable(exc: BaseException, *, engine: str, url: str) -> EngineUnavailab
         case number:
             reason = errno.errorcode.get(number, str(number))
     return EngineUnavailable(f"{engine} at {url}: {reason}", hint=hint, engine=engine)
+
+
+def repeated_if_lost(request: Callable[[], T], route: Route) -> T:
+    """Send a *request* that changes nothing; once more if the connection over ssh was lost.
+
+    Raises:
+        EngineUnavailable: there is no answer.
+    """
+    try:
+        return request()
+    except EngineUnavailable as exc:
+        if route.ssh is None or has_timed_out(exc):
+            raise
+    return request()
 
 
 def first_errno(exc: BaseException) -> int | None:

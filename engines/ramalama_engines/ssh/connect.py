@@ -20,7 +20,7 @@ from ramalama_engines.ssh.strangers import trusted_key
 from ramalama_engines.ssh.target import SshTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ async def _log_in(
 
 
 async def _in_time(
-    work: Any,  # noqa: ANN401 (a coroutine)
+    work: Coroutine[None, None, asyncssh.SSHClientConnection],
     settings: SshSettings,
     login: Login,
 ) -> asyncssh.SSHClientConnection:
@@ -154,8 +154,7 @@ async def _in_time(
                 raise TimeoutError(msg)
     finally:
         task.cancel()
-    connection: asyncssh.SSHClientConnection = task.result()
-    return connection
+    return task.result()
 
 
 async def _dial(

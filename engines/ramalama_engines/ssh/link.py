@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncssh
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.ssh.asking import do_not_ask
 from ramalama_engines.ssh.connect import close_all, connect
 from ramalama_values.text import one_line
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PATIENCE: Final = 15  # seconds for what the host does at once unless it hangs
+_PAUSE: Final = 1  # seconds after a failure, before a forwarded socket may try again
 _FAREWELL: Final = 1  # seconds to close the connection
 
 
@@ -46,10 +49,12 @@ class Link:
         self._identity_file = identity_file
         self._is_machine = is_machine
         self._path: Sequence[asyncssh.SSHClientConnection] = ()
-        self._sftp: asyncssh.SFTPClient | None = None
+        self._session: asyncio.Future[asyncssh.SFTPClient | None] | None = None
         self.ends: set[LocalEnd] = set()
         self._opening = asyncio.Lock()
         self._is_over = False
+        self._failure: EngineUnavailable | None = None
+        self._may_try_at = 0.0
 
     async def open(self, ask: AskLater) -> asyncssh.SSHClientConnection:
         """Return the connection; open it if there is none, or it was lost.
@@ -63,20 +68,41 @@ class Link:
                 raise EngineUnavailable(msg)
             if not self._path or self._path[0].is_closed():
                 close_all(self._path)
-                self._path, self._sftp = (), None
-                self._path = await connect(
-                    self.target,
-                    ask,
-                    identity_file=self._identity_file,
-                    is_machine=self._is_machine,
-                )
-                self._sftp = await _first_session(self._path[0])
+                self._path = ()
+                return await self._connect(ask)
             return self._path[0]
+
+    async def _connect(self, ask: AskLater) -> asyncssh.SSHClientConnection:
+        # A program that polls a forwarded socket must not queue up one try for each poll.
+        if ask is do_not_ask and self._failure and time.monotonic() < self._may_try_at:
+            raise EngineUnavailable(self._failure.message, hint=self._failure.hint)
+        try:
+            self._path = await connect(
+                self.target,
+                ask,
+                identity_file=self._identity_file,
+                is_machine=self._is_machine,
+            )
+        except EngineUnavailable as exc:
+            self._failure, self._may_try_at = exc, time.monotonic() + _PAUSE
+            raise
+        self._failure = None
+        connection = self._path[0]
+        self._begin_session(connection)
+        return connection
 
     async def sftp(self, ask: AskLater) -> asyncssh.SFTPClient | None:
         """Return a client of the host's SFTP service; None if it has none."""
-        await self.open(ask)
-        return self._sftp
+        connection = await self.open(ask)
+        assert self._session is not None  # noqa: S101 (it begins with the connection)
+        client = await asyncio.shield(self._session)
+        if client is None and connection.is_closed():
+            raise self._hangs()
+        return client
+
+    def _begin_session(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Start the first session, which takes 50 ms; only who needs its files waits for it."""
+        self._session = asyncio.ensure_future(_first_session(connection))
 
     async def run(self, command: str, ask: AskLater) -> str:
         """Return the first line that a command writes; "" if it may not be run."""
@@ -125,7 +151,7 @@ class Link:
             async with asyncio.timeout(_FAREWELL):
                 await connection.wait_closed()
         except TimeoutError:
-            self._sftp = await _first_session(connection)
+            self._begin_session(connection)
 
     def begin_to_close(self) -> None:
         """Open no connection any more."""

@@ -266,7 +266,7 @@ class _Run:
             else:
                 command.answer(prompt, watch)
         except ServerGone as exc:
-            raise server.why_ended() or exc from exc
+            raise server.explain(exc) from exc
 
 
 def _pass_on(pieces: Generator[str, None, None]) -> Generator[str, None, None]:

@@ -157,7 +157,7 @@ class _Serve:
             _print_name(server)
         if self.invocation.quiet:
             return
-        if self.arguments.detach and server.is_forwarded:
+        if self.arguments.detach and server.forwarded_to:
             there = ramalama.address(ramalama.find(server.name))
             print_error(f"{server.model} is served at {there}")
             print_error("`ramalama run` with the same options uses it")

@@ -114,19 +114,8 @@ class Snapshot:
         identity = ProcessIdentity.of_this_process()
         new = run_dir / f"{identity.format()}-{os.urandom(4).hex()}"
         made = cls(directory=new, devices=listing, rootless=rootless, failure=failure)
-        about = {
-            "version": _VERSION,
-            "engine": engine,
-            "rootless": rootless,
-            "failure": failure,
-        }
         try:
-            new.mkdir(mode=0o700, parents=True)
-            _write_files(new / _ROOT, listing)
-            for path, content in more(made.host({})):
-                _write_file(new / _ROOT, path, content)
-            (new / _DEVICES).write_text(_format_devices(listing))
-            (new / _ABOUT).write_text(json.dumps(about))
+            made._fill(engine, more)
             remove_snapshot(run_dir, url)
             new.rename(directory)
         except OSError as exc:
@@ -137,6 +126,16 @@ class Snapshot:
         finally:
             remove_tree(new, seconds=_CLEANUP_TIME)
         return replace(made, directory=directory)
+
+    def _fill(self, engine: str, more: Callable[[Host], Iterable[tuple[str, bytes]]]) -> None:
+        new, listing = self.directory, self.devices
+        new.mkdir(mode=0o700, parents=True)
+        _write_files(new / _ROOT, listing)
+        for path, content in more(self.host({})):
+            _write_file(new / _ROOT, path, content)
+        (new / _DEVICES).write_text(_format_devices(listing))
+        about = {"version": _VERSION, "engine": engine, "rootless": self.rootless}
+        (new / _ABOUT).write_text(json.dumps({**about, "failure": self.failure}))
 
     def host(self, env: Mapping[str, str]) -> Host:
         """Return the host of an engine, for a user with *env* here."""
