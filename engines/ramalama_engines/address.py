@@ -85,7 +85,7 @@ def parse_url(url: str) -> EngineUrl:
         msg = f"{scheme}:// is not supported; use {_SUPPORTED}"
         raise ValueError(msg)
     if not separator or scheme not in ("unix", "ssh", "tcp"):
-        msg = "this is not an engine's address, such as unix:///run/podman/podman.sock"
+        msg = f"it does not begin with {_SUPPORTED}"
         raise ValueError(msg)
     _check_characters(url)
     if scheme == "unix":

@@ -95,7 +95,8 @@ def connect(
         if engine is not None:
             return Connection(engine=engine, candidate=candidate)
         if failure is not None and candidate.explicit:
-            msg = f"{candidate.source} says {candidate.url}: {failure.message}"
+            source = candidate.source.partition(";")[0]  # without a warning of `with_warning`
+            msg = f"{source} says {candidate.url}: {failure.message}"
             raise EngineUnavailable(msg, hint=failure.hint) from failure
         failures.append(f"\n  {candidate.url}: {failure}")
     raise EngineUnavailable(_none_found(user, choice, failures))

@@ -39,11 +39,11 @@ async def not_reached(link: Link, path: str, ask: AskLater) -> EngineUnavailable
     found = await _look_at(link, path, ask)
     if found is None:
         return _nothing_listens(f"nothing listens at {shown} on {name}", path, uid)
-    mode, owner = found
+    mode, owner, group = found
     if not stat.S_ISSOCK(mode):
         return EngineUnavailable(f"{shown} on {name} is not a socket")
-    if uid and uid != owner and not mode & (stat.S_IWGRP | stat.S_IWOTH):
-        hint = "use the user's own engine, or join the socket's group there"
+    if uid and uid != owner and not await _may_write(link, mode, group, ask):
+        hint = "use the user's own engine, or join the socket's group there, and log in again"
         return EngineUnavailable(f"{shown} on {name}: permission denied", hint=hint)
     msg = (
         f"nothing listens at {shown} on {name}, or its ssh service forwards no sockets"
@@ -78,14 +78,26 @@ async def _uid(link: Link, ask: AskLater) -> int | None:
     return int(answer) if answer.isdecimal() else None
 
 
-async def _look_at(link: Link, path: str, ask: AskLater) -> tuple[int, int | None] | None:
-    """Return the mode and the owner of a file; None if there is none, or nothing is known."""
+async def _may_write(link: Link, mode: int, group: int | None, ask: AskLater) -> bool:
+    """Return whether a user who does not own a file may write it; True if that is not known."""
+    if mode & stat.S_IWOTH:
+        return True
+    if not mode & stat.S_IWGRP:
+        return False
+    groups = (await link.run("id -G", ask)).split()
+    return not groups or str(group) in groups
+
+
+async def _look_at(
+    link: Link, path: str, ask: AskLater
+) -> tuple[int, int | None, int | None] | None:
+    """Return mode, owner and group of a file; None if there is none, or nothing is known."""
     if (sftp := await link.sftp(ask)) is None:
-        return (stat.S_IFSOCK | stat.S_IWOTH, None)
+        return (stat.S_IFSOCK | stat.S_IWOTH, None, None)
     try:
         found = await sftp.stat(path)
     except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
         return None
     except (OSError, asyncssh.Error):
-        return (stat.S_IFSOCK, -1)
-    return (found.permissions or stat.S_IFSOCK, found.uid)
+        return (stat.S_IFSOCK, -1, -1)
+    return (found.permissions or stat.S_IFSOCK, found.uid, found.gid)
