@@ -168,6 +168,10 @@ def _open(
     with ExitStack() as undo:
         route = open_route(address, sockets=sockets)
         undo.callback(route.close)
+        if route.ssh is not None:
+            from ramalama_engines.discovery.preload import import_meanwhile  # noqa: PLC0415
+
+            import_meanwhile(choice.kind if choice else candidate.kind, address.url)
         kind = identify(route)
         if choice and kind is not choice.kind:
             msg = f"{kind} answers there, but {choice.source} requests {choice.kind}"

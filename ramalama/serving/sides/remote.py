@@ -7,6 +7,9 @@ What is possible is found out by evidence (`facts`), never by the address or the
 | our files           | mounted as it is       | its socket, or a port where kernels differ       |
 | those of ssh's host | sent by SFTP           | its socket, through ssh                          |
 | neither             | sent into a volume     | a port with a key; through ssh if there is one   |
+
+A virtual machine of this host may see some of our directories and not others, so it is asked for
+each model.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ from urllib.parse import urlsplit
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.planning.labels import API_KEY_NAME, OWNER_LABEL, SOCKET_NAME, UPLOAD_LABEL
-from ramalama.planning.placement import LocalFiles
+from ramalama.planning.placement import LocalFiles, SeparateFiles
 from ramalama.serving.sides.accelerators import look_for_accelerators
-from ramalama.serving.sides.evidence import gather
+from ramalama.serving.sides.evidence import gather, sees_model
 from ramalama.serving.sides.facts import HostFacts
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.sides.snapshot import (
@@ -138,15 +141,12 @@ class RemoteSide:
         facts = self._facts
         if not facts.sees_files:
             return VolumePlacement(volume="ramalama-model", published_on=self._address())
-        if self._files is None:
-            return LocalFiles(has_sockets=facts.has_sockets)
-        return self._over_ssh({})
+        return self._of_servers if self._files is None else self._over_ssh({})
 
     @property
     def expected(self) -> EngineSide:
         """The side for a plan: this host if a socket here leads to an engine not looked at yet."""
-        is_socket = self._engine.url.startswith(_UNIX) and self._engine.ssh is None
-        return HERE if is_socket and self._known is None else self
+        return HERE if self._is_machine and self._known is None else self
 
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""
@@ -172,17 +172,20 @@ class RemoteSide:
         image: str,
         tell: EventHook,
     ) -> Placement:
-        """Send the files; see `SshStore` and `VolumeStore`."""
+        """Send the files, unless they are seen there; see `SshStore` and `VolumeStore`."""
         self._image = image
-        facts, store = self._facts, self._ssh_store
-        if not facts.sees_files:
+        store = self._ssh_store
+        if store is not None and self._facts.sees_files:
+            paths = [path for path, _ in each_file(files)]
+            places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
+            return self._over_ssh(places)
+        models: Placement
+        if self._is_machine and sees_model(self._engine, files, image):
+            models = LocalFiles()
+        else:
             volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
-            return VolumePlacement(volume=volume, published_on=self._address())
-        if store is None:
-            return LocalFiles(has_sockets=facts.has_sockets)
-        paths = [path for path, _ in each_file(files)]
-        places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
-        return self._over_ssh(places)
+            models = VolumePlacement(volume=volume)
+        return SeparateFiles(models=models, servers=self._of_servers)
 
     def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
         """Create the directory on both hosts, and begin its lease."""
@@ -277,6 +280,19 @@ class RemoteSide:
 
     def _is_here(self, facts: HostFacts) -> bool:
         return facts.sees_files and facts.has_sockets and not self._engine.ssh
+
+    @property
+    def _is_machine(self) -> bool:
+        """Whether a socket of this host leads to the engine: if not to here, to a machine here."""
+        return self._engine.url.startswith(_UNIX) and self._engine.ssh is None
+
+    @property
+    def _of_servers(self) -> Placement:
+        """Where the directory of a server is on an engine without ssh."""
+        facts = self._facts
+        if not facts.sees_files:
+            return VolumePlacement(volume="", published_on=self._address())
+        return LocalFiles(has_sockets=facts.has_sockets)
 
     @property
     def _facts(self) -> HostFacts:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
-from ramalama.system.process_identity import ProcessIdentity
+from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import ContainerNotFound, EngineError, ProgramNotFound
 from ramalama_engines.spec import ContainerSpec
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SLOWEST = 20_000_000  # bytes a second that a disk reads
 _SHORTEST = 120.0  # seconds
 _LONGEST_LOG = 20  # lines
+# Bytes. Without a size, the engine may keep logs where its user cannot read them: in the journal.
+_LOG_SIZE = 64 * 1024
 _PIDS = 64
 
 
@@ -42,7 +44,7 @@ class Workers:
     userns: str | None = None
     keep_groups: bool = False
     selinux_options: tuple[str, ...] = ()
-    log_size: int | None = None
+    log_size: int = _LOG_SIZE
 
     @contextmanager
     def created(self, command: Sequence[str] = ("true",)) -> Generator[str]:
@@ -80,6 +82,14 @@ class Workers:
         finally:
             if container:
                 run_uninterrupted(remove)
+
+    def remove_abandoned(self) -> None:
+        """Remove the containers of the same label whose process was killed; they may still run."""
+        for state in self.engine.list({UPLOAD_LABEL: self.label}):
+            owner = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+            if owner is not None and owner.state() is ProcessState.DEAD:
+                with suppress(ContainerNotFound):
+                    self.engine.remove(state.id, force=True)
 
     def run(self, command: Sequence[str], *, size: int) -> str:
         """Run *command*, which reads *size* bytes, and return what it has printed.

@@ -334,10 +334,11 @@ def test_a_mac_without_an_engine_is_told_of_two_sockets(tmp_path: Path) -> None:
 
     assert mac_paths(user) == ["/home/me/.docker/run/docker.sock", "/var/run/docker.sock"]
     assert mac_paths(make_user(tmp_path, uid=0)) == ["/var/run/docker.sock"]
+    assert {c.start for c in candidates(user, platform=MACOS)} == {""}  # nothing is installed
 
 
 def test_every_product_that_a_mac_has_is_found(tmp_path: Path) -> None:
-    for path in PRODUCTS:
+    for path in (*PRODUCTS, "Applications/Docker.app/Contents/Info.plist"):
         write(tmp_path / path, "")
     user = make_user(tmp_path, uid=501)
 
