@@ -99,5 +99,5 @@ def far_user(
         left = cli.leftovers()
         cli.remove_leftovers()
         shutil.rmtree(home)
-    assert left == []
+    assert left == [], left
     assert set(cli.far_servers) <= before
