@@ -102,7 +102,6 @@ CODES_OF_ENGINES: dict[type[EngineError], int] = {
     ContainerNotFound: 125,
     ContainerConflict: 125,
     ContainerStartError: 125,
-    RemoteFileError: 125,
     ProgramNotFound: 22,
     DeviceNotFound: 22,
     UnsupportedOption: 38,
