@@ -22,8 +22,10 @@ from tests.lab.sshd import SshService, sshd
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from tests.integration.cli import Cli
     from tests.lab.service import EngineService
 
+pytest_plugins = ["tests.integration.users"]
 pytestmark = [pytest.mark.engines, pytest.mark.programs("sshd", "ssh-keygen", "nsenter")]
 
 ENDLESS: Final = ("--ctx-size=2048", "--temp=0", "--runtime-args=--ignore-eos")
@@ -78,6 +80,15 @@ def test_a_model_of_this_host_answers_on_another_one_and_is_sent_once(
     assert [Path(each["place"]).parent for each in listed] == [far.far_store]
     assert freed.out.strip() == listed[0]["place"]
     assert list(far.far_store.iterdir()) == []
+
+
+def test_with_an_engine_of_this_host_there_are_no_copies_which_is_said(cli: Cli) -> None:
+    listed = cli.run("list", "--engine-side", "--noheading")
+    freed = cli.run("gc", "--engine-side")
+
+    said = "The engine runs on this host, where models are used without a copy.\n"
+    assert (listed.out, listed.err) == ("", said)
+    assert (freed.out, freed.err) == ("", f"{said}Freed 0 B\n")
 
 
 @only_podman

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import asyncssh
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ _ROOT_PODMAN: Final = "/run/podman/podman.sock"
 _ROOT_DOCKER: Final = "/var/run/docker.sock"
 
 
-async def usual_sockets(link: Link, ask: AskLater) -> Sequence[str]:
-    """Return where an engine of the user may listen: Podman, then Docker; the user's own first."""
+async def usual_sockets(link: Link, ask: AskLater, kind: EngineKind | None) -> Sequence[str]:
+    """Return where an engine of the user may listen: those of *kind* first, else Podman's."""
     uid = await _uid(link, ask)
-    if not uid:
-        return (_ROOT_PODMAN, _ROOT_DOCKER)
-    runtime = f"/run/user/{uid}"
-    return (f"{runtime}/podman/podman.sock", _ROOT_PODMAN, _ROOT_DOCKER, f"{runtime}/docker.sock")
+    podman, docker = [_ROOT_PODMAN], [_ROOT_DOCKER]
+    if uid:
+        podman.insert(0, f"/run/user/{uid}/podman/podman.sock")
+        docker.append(f"/run/user/{uid}/docker.sock")
+    return [*docker, *podman] if kind is EngineKind.DOCKER else [*podman, *docker]
 
 
 async def not_reached(link: Link, path: str, ask: AskLater) -> EngineUnavailable:

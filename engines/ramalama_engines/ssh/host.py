@@ -151,7 +151,7 @@ class ForwardingHost:
                 return await link.attach(end, self._engine_socket, ask)
             except asyncssh.ChannelOpenError as exc:
                 raise await not_reached(link, self._engine_socket, ask) from exc
-        paths = await usual_sockets(link, ask)
+        paths = await usual_sockets(link, ask, self._address.kind)
         for path in paths:
             try:
                 await link.attach(end, path, ask)
