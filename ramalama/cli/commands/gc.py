@@ -50,7 +50,7 @@ def execute(words: Sequence[str]) -> int:
 def _remove_copies(invocation: Invocation, *, dry_run: bool) -> int:
     with invocation.ramalama() as ramalama:
         copies = ramalama.remove_copies(dry_run=dry_run)
-        note_own_host(invocation, ramalama)
+        note_own_host(ramalama, quiet=invocation.quiet)
     for copy in copies:
         sys.stdout.write(f"{printable(copy.place)}\n")
     _report(invocation, sum(copy.size or 0 for copy in copies), dry_run=dry_run)

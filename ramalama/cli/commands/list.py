@@ -94,7 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _list_copies(invocation: Invocation, arguments: ListArguments) -> int:
     with invocation.ramalama() as ramalama:
         copies = ramalama.copies()
-        note_own_host(invocation, ramalama)
+        note_own_host(ramalama, quiet=invocation.quiet)
     if arguments.json:
         json.dump([asdict(copy) for copy in copies], sys.stdout, indent=2)
         sys.stdout.write("\n")

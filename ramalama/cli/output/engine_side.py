@@ -8,10 +8,9 @@ from ramalama.cli.output.terminal import print_error
 
 if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
-    from ramalama.cli.invocation import Invocation
 
 
-def note_own_host(invocation: Invocation, ramalama: Ramalama) -> None:
+def note_own_host(ramalama: Ramalama, *, quiet: bool) -> None:
     """Say why there are no copies if the engine runs on this host."""
-    if not invocation.quiet and ramalama.engine_host() is None:
+    if not quiet and ramalama.engine_host() is None:
         print_error("The engine runs on this host, where models are used without a copy.")
