@@ -209,7 +209,7 @@ class RemoteSide:
         if re.fullmatch(_SERVER, name):
             HERE.remove_directory(instance)
 
-    def endpoint(self, planned: Endpoint, instance: ServerDir) -> Endpoint:
+    def endpoint(self, planned: Endpoint, instance: ServerDir, *, port: int | None) -> Endpoint:
         """Return a socket or port here that ssh forwards; without ssh, the port there."""
         ssh = self._engine.ssh
         match planned:
@@ -217,8 +217,8 @@ class RemoteSide:
                 there = f"{self._facts.run_dir}/{instance.path.name}/{SOCKET_NAME}"
                 return UnixEndpoint(path=str(ssh.forward_socket(there)))
             case TcpEndpoint() if ssh is not None:
-                port = ssh.forward_port(planned.host, planned.port)
-                return TcpEndpoint(host=LOOPBACK, port=port, api_key=planned.api_key)
+                here = ssh.forward_port(planned.host, planned.port, local=port or 0)
+                return TcpEndpoint(host=LOOPBACK, port=here, api_key=planned.api_key)
             case _:
                 return planned
 

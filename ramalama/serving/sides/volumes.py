@@ -8,6 +8,12 @@ the parts together and verifies the result. While a model is incomplete, a third
 the *mark*, which is never started either: it is created before the volume and removed after the
 verification. So a volume without its mark is complete. A part that was cut off is shorter than it
 should be, and is sent again.
+
+    .parts-HOST/NUMBER/       the parts of one file, sent by the processes of one host
+    .parts-HOST/NUMBER.joined what was put together of them
+
+Two hosts may send the same model at once. The first one that has verified a file gives it its name,
+and removes the parts of all hosts; the others find the file, and go on with the next one.
 """
 
 from __future__ import annotations
@@ -18,13 +24,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
-from ramalama.events import Notice, UploadPlanned, UploadProgress
+from ramalama.events import Notice, UploadPlanned
 from ramalama.planning.labels import MODEL_LABEL, UPLOAD_LABEL
 from ramalama.planning.mounts import MODELS
 from ramalama.serving.sides.copies import ModelCopy
 from ramalama.serving.sides.ssh_files import each_file
+from ramalama.serving.sides.upload_meter import UploadMeter
 from ramalama.serving.sides.worker import Workers
 from ramalama.system.locks import locked
+from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerNotFound, EngineError
 from ramalama_engines.spec import ContainerSpec, VolumeMount
 from ramalama_values import frozen
@@ -55,10 +63,22 @@ _TAR_BLOCK = 512
 
 # $1: the file, $2: the directory of its parts, $3: the size of a part, $4: their number, $5: the
 # digest. A part is removed only when the file has it; so a run that was killed is repeated from the
-# last whole part on. The last part, which is shorter, stays until the end.
+# last whole part on. The last part, which is shorter, stays until the end. Another host may have
+# finished the same file, and removed the parts, at any moment: then this is done, too. Two hosts
+# that remove the same files at once hinder each other.
 _JOIN = """\
 set -eu
 cd /upload
+finish() {
+  code=$?
+  if [ -e "$1" ]; then
+    rm -rf .parts-*/"${2##*/}" .parts-*/"${2##*/}.joined" || true
+    exit 0
+  fi
+  exit "$code"
+}
+trap 'finish "$@"' EXIT
+[ ! -e "$1" ] || exit 0
 touch "$2.joined"
 n=$(($(stat -c %s "$2.joined") / $3))
 [ "$n" -lt "$4" ] || n=$(($4 - 1))
@@ -77,7 +97,6 @@ mkdir -p "$(dirname "$1")"
 chmod 755 . "$(dirname "$1")"
 chmod 644 "$2.joined"
 mv "$2.joined" "$1"
-rm -rf "$2"
 """
 
 
@@ -196,12 +215,12 @@ class VolumeStore:
         tell(UploadPlanned(self.name, len(files), total, total))
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
         workers = Workers(self.engine, image, (mount,), volume)
+        workers.remove_abandoned()
         for number, file in enumerate(files):
-            parts = f".parts/{number}"
+            parts = f".parts-{ProcessIdentity.of_this_process().host}/{number}"
             with workers.created() as container:
-                if self._has(container, file.inside):
+                if not self._send_parts(container, file, parts, tell):
                     continue
-                self._send_parts(container, file, parts, tell)
             arguments = (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
             workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=3 * file.size)
         if mark := self._mark(volume):
@@ -212,20 +231,27 @@ class VolumeStore:
         found = self.engine.find_in(container, f"{INSIDE}/{name}")
         return found is not None and size in (None, found.size)
 
-    def _send_parts(self, container: str, file: _File, directory: str, tell: EventHook) -> None:
-        if self._has(container, f"{directory}.joined"):
-            return  # all parts had arrived
+    def _send_parts(self, container: str, file: _File, directory: str, tell: EventHook) -> bool:
+        """Send the parts that are missing; return False if the whole file is there already."""
+        if not self._has(container, file.inside) and self._has(container, f"{directory}.joined"):
+            return True  # all parts had arrived
+        meter = UploadMeter(file.path.name, file.size, tell)
         for number in range(file.parts):
+            if self._has(container, file.inside):
+                return False
             size = min(PART, file.size - number * PART)
             name = f"{directory}/{number:06}"
             if not self._has(container, name, size=size):
-                content = file.read(number * PART, size, tell)
+                content = file.read(number * PART, size, meter)
                 archive = tar_of(name, content, size=size, uid=0, mode=0o600)
                 self.engine.copy_into(container, INSIDE, archive)
                 if not self._has(container, name, size=size):
+                    if self._has(container, file.inside):
+                        return False  # another host was faster, and has removed the parts
                     msg = f"{self.name}: a part of the model did not arrive; is the disk full?"
                     raise EngineError(msg, engine=self.engine.kind)
-            tell(UploadProgress(file.path.name, number * PART + size, file.size))
+            meter.report(number * PART + size)
+        return True
 
 
 @frozen(kw_only=False)
@@ -248,7 +274,7 @@ class _File:
     def parts(self) -> int:
         return max(1, -(-self.size // PART))
 
-    def read(self, offset: int, size: int, tell: EventHook) -> Iterator[bytes]:
+    def read(self, offset: int, size: int, meter: UploadMeter) -> Iterator[bytes]:
         """Yield *size* bytes from *offset* on.
 
         Raises:
@@ -264,7 +290,7 @@ class _File:
                     raise EngineError(msg)
                 yield piece
                 left -= len(piece)
-                tell(UploadProgress(self.path.name, offset + size - left, self.size))
+                meter.report(offset + size - left)
 
 
 def _volume_name(files: list[_File]) -> str:

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
-from ramalama.system.process_identity import ProcessIdentity
+from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import ContainerNotFound, EngineError, ProgramNotFound
 from ramalama_engines.spec import ContainerSpec
@@ -82,6 +82,14 @@ class Workers:
         finally:
             if container:
                 run_uninterrupted(remove)
+
+    def remove_abandoned(self) -> None:
+        """Remove the containers of the same label whose process was killed; they may still run."""
+        for state in self.engine.list({UPLOAD_LABEL: self.label}):
+            owner = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+            if owner is not None and owner.state() is ProcessState.DEAD:
+                with suppress(ContainerNotFound):
+                    self.engine.remove(state.id, force=True)
 
     def run(self, command: Sequence[str], *, size: int) -> str:
         """Run *command*, which reads *size* bytes, and return what it has printed.

@@ -169,7 +169,7 @@ def test_a_connection_that_does_not_exist_is_an_error_with_those_that_do(tmp_pat
         ({"Connection": {"Default": 7}}, "podman-connections.json: Default is not a name"),
         ({"Connection": {"Connections": 7}}, "or Connections is not a JSON object"),
         ({"Connection": {"Connections": {"gpu": 7}}}, "the connection 'gpu' is not a JSON"),
-        ({"Connection": {"Connections": {"gpu": {}}}}, "not an engine's address"),
+        ({"Connection": {"Connections": {"gpu": {}}}}, "does not begin with unix:"),
         ({"Connection": {"Connections": {"gpu": {"URI": 7}}}}, "has a wrong type"),
         (
             {"Connection": {"Connections": {"gpu": {"URI": GPU, "Identity": "/\ud800"}}}},
