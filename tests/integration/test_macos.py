@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.serving.sides.evidence import sees_model
 from tests.doubles import as_if_on_macos
 from tests.integration.cli import ENDLESS, SMALL, Cli
 from tests.integration.engine_proxy import proxied
 from tests.integration.far import FarCli, MacCli, far_user
+from tests.lab.assets import IMAGE
 from tests.lab.hidden import Hidden, hidden
 from tests.lab.sshd import SshService, sshd
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from ramalama_engines import Engine
     from tests.lab.service import EngineService
 
 pytest_plugins = ["tests.integration.users"]
@@ -115,3 +118,11 @@ def test_without_the_name_of_the_listener_evidence_shows_that_an_engine_is_here(
     assert len(sockets) == 1
     assert "a port is published" not in said
     assert (listed.code, listed.out) == (0, ""), listed.err
+
+
+def test_an_engine_that_sees_a_model_shows_it(engine: Engine, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(model)
+
+    for path in (model, tmp_path / "link"):
+        assert sees_model(engine, {path: "/mnt/models/model.gguf"}, IMAGE)
+    assert not engine.list({})

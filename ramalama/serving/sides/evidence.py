@@ -66,14 +66,14 @@ def sees_model(engine: Engine, files: Mapping[Path, str], image: str) -> bool:
     """Return whether a container on *engine* gets the *files*, which are here.
 
     A directory that is shared with a virtual machine need not have all of them. Their sizes are
-    compared, and not their content: the engine is in a virtual machine of this host.
+    compared, and not their content: the engine is in a virtual machine of this host. The probe
+    mounts directories, since Podman 4 does not show a file that is mounted by itself.
     """
-    mounts = tuple(
-        BindMount(source=str(path), target=f"{_INSIDE}/{number}")
-        for number, path in enumerate(files)
-    )
-    inside = {path: mount.target for path, mount in zip(files, mounts, strict=True)}
-    sizes = {place: path.stat().st_size for path, place in each_file(inside)}
+    paths = [path.resolve() for path, _ in each_file(files)]
+    parents = dict.fromkeys(path.parent for path in paths)
+    places = {parent: f"{_INSIDE}/{number}" for number, parent in enumerate(parents)}
+    mounts = tuple(BindMount(source=str(path), target=place) for path, place in places.items())
+    sizes = {f"{places[path.parent]}/{path.name}": path.stat().st_size for path in paths}
     return _gets(engine, mounts, sizes, image)
 
 
