@@ -10,7 +10,7 @@ from ramalama_engines.kinds import EngineKind
 
 # What asks the engine imports this at the same time. No two threads should import parts of one
 # package that need each other.
-from ramalama_engines.rest import ping as _ping  # noqa: F401
+from ramalama_engines.rest import ping as _ping  # noqa: F401 # pyright: ignore[reportUnusedImport] (see above)
 
 
 def import_meanwhile(kind: EngineKind | None, url: str) -> None:
