@@ -330,6 +330,17 @@ class TestFiles:
     def far(self, tmp_path: Path) -> Path:
         return tmp_path / "far"
 
+    def test_where_there_can_be_no_directory_the_host_is_asked_only_once(
+        self, route: SshRoute
+    ) -> None:
+        files = route.ssh.files
+        assert files is not None
+
+        with pytest.raises(RemoteFileError, match="no such file") as caught:
+            files.make_directory("/proc/nothing/here")  # no mkdir(2) works there, but /proc exists
+
+        assert caught.value.missing
+
     def test_files_are_made_found_read_and_removed(self, route: SshRoute, far: Path) -> None:
         files = route.ssh.files
         assert files is not None
