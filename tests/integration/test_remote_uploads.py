@@ -208,18 +208,18 @@ def test_two_hosts_send_one_model_into_a_volume_at_once(
     other_run_dir.mkdir(mode=0o700)
     other = (program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child")
     words = cli.command("run", *SMALL, "--max-tokens=2", str(model), "Hello!")
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    other_env = {**env, "XDG_RUNTIME_DIR": str(other_run_dir)}
     with (
-        subprocess.Popen(words, env=env, **pipes) as one,
+        subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one,
         subprocess.Popen(
-            (*other, *words), env={**env, "XDG_RUNTIME_DIR": str(other_run_dir)}, **pipes
+            (*other, *words), env=other_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as two,
     ):
         outputs = [process.communicate() for process in (one, two)]
     freed = cli.run("gc", "--engine-side", env=env)
 
     assert (one.returncode, two.returncode) == (0, 0), outputs
-    assert outputs[0][0] == outputs[1][0] != ""
+    assert outputs[0][0] == outputs[1][0] != b""
     assert freed.out.count("ramalama-model-") == 1
 
 
