@@ -221,6 +221,24 @@ def test_a_frozen_host_is_noticed(route: SshRoute, plain_sshd: SshService) -> No
             assert time.monotonic() - start < NOTICED
 
 
+def test_a_host_that_has_just_not_answered_is_not_waited_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, echo: Echo
+) -> None:
+    with sshd(tmp_path / "sshd") as service:
+        live_in(service, monkeypatch)
+        with (service.home / ".ssh/config").open("a") as config:
+            config.write("ConnectTimeout 3\n")
+        with route_to(service, echo.path, tmp_path / "s") as route, service.frozen():
+            with pytest.raises(EngineUnavailable):
+                route.dial(PATIENCE)
+            start = time.monotonic()
+            for _ in range(3):
+                with pytest.raises(EngineUnavailable, match="no answer within 3 seconds"):
+                    route.dial(PATIENCE)
+
+    assert time.monotonic() - start < 2
+
+
 def test_a_route_to_a_frozen_host_closes_soon_and_wakes_who_waits(
     route: SshRoute, plain_sshd: SshService
 ) -> None:
