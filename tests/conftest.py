@@ -18,7 +18,11 @@ pytest.register_assert_rewrite(
 _SIGNALS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 # Debian's package of a program, where it is not called as the program is.
-_PACKAGES: Final = {"setpriv": "util-linux"}
+_PACKAGES: Final = {
+    "mke2fs": "e2fsprogs",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "setpriv": "util-linux",
+}
 
 
 def pytest_configure() -> None:

@@ -10,6 +10,8 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ramalama_engines.kinds import EngineKind
+
 _SUPPORTED = "unix://, ssh:// or tcp://"
 _UNSUPPORTED = frozenset({"http", "https", "npipe", "fd"})
 _LONGEST = 4096
@@ -46,12 +48,14 @@ class EngineAddress:
         tls: the files for TLS over ``tcp://``; None means a connection without TLS.
         is_machine: whether it is a virtual machine of Podman on this host, whose ssh key is made
             anew with the machine and is not checked.
+        kind: the engine whose usual sockets come first, if an ssh URL names no socket.
     """
 
     url: str
     identity_file: Path | None = None
     tls: TlsFiles | None = None
     is_machine: bool = False
+    kind: EngineKind | None = None
 
 
 @frozen()
@@ -85,7 +89,7 @@ def parse_url(url: str) -> EngineUrl:
         msg = f"{scheme}:// is not supported; use {_SUPPORTED}"
         raise ValueError(msg)
     if not separator or scheme not in ("unix", "ssh", "tcp"):
-        msg = "this is not an engine's address, such as unix:///run/podman/podman.sock"
+        msg = f"it does not begin with {_SUPPORTED}"
         raise ValueError(msg)
     _check_characters(url)
     if scheme == "unix":

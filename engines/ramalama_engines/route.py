@@ -114,8 +114,11 @@ class SshHost(Protocol):
         """
         ...
 
-    def forward_port(self, host: str, port: int) -> int:
-        """Return a port of 127.0.0.1 that leads to *port* of *host*, as the remote host sees it."""
+    def forward_port(self, host: str, port: int, *, local: int = 0) -> int:
+        """Return a port of 127.0.0.1 that leads to *port* of *host*, as the remote host sees it.
+
+        It is *local*, if that port is free here; otherwise any.
+        """
         ...
 
     def release(self, forwarded: Path | int) -> None:

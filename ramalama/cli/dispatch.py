@@ -160,6 +160,7 @@ examples:
   ramalama run ./granite.gguf "why is the sky blue?"
   cat notes.txt | ramalama run ./granite.gguf "what is this about?"
   ramalama run ./granite.gguf
+  ramalama --engine-url ssh://me@gpu run ./granite.gguf      with the engine of another host
 """
 
 

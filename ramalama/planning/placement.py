@@ -78,3 +78,31 @@ class LocalFiles:
         return BindMount(
             source=str(instance.path), target=target, read_only=read_only, relabel=relabel
         )
+
+
+@frozen()
+class SeparateFiles:
+    """The files of a model and those of a server are in different places; meets `Placement`."""
+
+    models: Placement
+    servers: Placement
+
+    @property
+    def has_sockets(self) -> bool:
+        """Whether this process can connect to a UNIX socket in the server's directory."""
+        return self.servers.has_sockets
+
+    @property
+    def published_on(self) -> str:
+        """The address of the engine's host on which a port is published if none is asked for."""
+        return self.servers.published_on
+
+    def model(self, files: Mapping[Path, str], *, relabel: bool) -> tuple[Mount, ...]:
+        """Mount the files."""
+        return self.models.model(files, relabel=relabel)
+
+    def server(
+        self, instance: ServerPaths, *, target: str, read_only: bool, relabel: bool
+    ) -> Mount:
+        """Mount the server's directory."""
+        return self.servers.server(instance, target=target, read_only=read_only, relabel=relabel)

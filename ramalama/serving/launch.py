@@ -24,7 +24,7 @@ from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
-from ramalama_chat.client.endpoint import TcpEndpoint
+from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 
@@ -57,6 +57,8 @@ _NO_SOCKET = (
     "the server's socket cannot be reached on the engine's host, so the server has a network, and "
     "a port is published on {host} there; it requires a key"
 )
+
+_IN_CLEAR = "; what is sent there is not encrypted, as it is with an engine at ssh://"
 
 _NO_TEMPLATE = (
     "the model has no chat template, so the server uses a general one; the model may answer oddly"
@@ -133,7 +135,9 @@ class Launcher:
     def _warn_of_port(self, plan: LaunchPlan) -> None:
         """Say that the server has a network although none was asked for."""
         if self._request.options.network == "none" and isinstance(plan.endpoint, TcpEndpoint):
-            self._request.tell(Notice(_NO_SOCKET.format(host=plan.endpoint.host)))
+            host = plan.endpoint.host
+            in_clear = "" if host in LOOPBACK else _IN_CLEAR
+            self._request.tell(Notice(_NO_SOCKET.format(host=host) + in_clear))
 
     def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
         key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
@@ -157,7 +161,8 @@ class Launcher:
 
     def _server(self, handle: ServerHandle, container: str, plan: LaunchPlan) -> ModelServer:
         engine, planned = self._engine, self._endpoint(container, plan)
-        endpoint = self._side.endpoint(planned, ServerDir(self.here.instance.path))
+        directory, port = ServerDir(self.here.instance.path), self._request.options.port
+        endpoint = self._side.endpoint(planned, directory, port=port)
         health = plan.server.health_path
         watch = (
             ExitPoll(lambda: engine, container, lambda: probe(endpoint, health) is not None)

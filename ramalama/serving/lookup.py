@@ -93,13 +93,15 @@ class RunningServer:
     endpoint: Endpoint
     forwarded_to: str = ""
 
-    def seen_from(self, side: EngineSide) -> RunningServer:
+    def seen_from(self, side: EngineSide, *, port: int | None = None) -> RunningServer:
         """Return the same server with its endpoint on this host, if *side* is that of the engine.
+
+        *port* is as for `EngineSide.endpoint`.
 
         Raises:
             EngineUnavailable: the engine's host does not answer.
         """
-        endpoint = side.endpoint(self.endpoint, self.directory)
+        endpoint = side.endpoint(self.endpoint, self.directory, port=port)
         forwarded_to = "" if endpoint == self.endpoint else side.name
         return replace(self, endpoint=endpoint, forwarded_to=forwarded_to)
 

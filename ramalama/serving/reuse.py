@@ -68,7 +68,7 @@ class ServerSearch:
         for inputs in self._acceptable():
             digest = server_digest(inputs, self.here)
             for found in find_by_digest(self.connect(), run_dir, digest):
-                seen = found.seen_from(self.side)
+                seen = found.seen_from(self.side, port=inputs.options.port)
                 if self._may_use(seen) and (server := self._attach(seen, inputs, digest, undo)):
                     return server
         return None

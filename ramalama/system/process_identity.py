@@ -76,7 +76,9 @@ def _this_host() -> str:
         boot = (_PROCFS / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         namespace = (_PROCFS / "self/ns/pid").stat().st_ino
     except OSError:  # not Linux: one kernel, no namespaces
-        boot, namespace = os.uname().nodename, 0
+        from ramalama.system.boot_session import boot_session  # noqa: PLC0415 (not on Linux)
+
+        boot, namespace = boot_session(), 0
     return hashlib.sha256(f"{boot}/{namespace}".encode()).hexdigest()[:8]
 
 

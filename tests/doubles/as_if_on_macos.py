@@ -1,7 +1,7 @@
 """Run the command as if on macOS: ``python as_if_on_macos.py pull …``.
 
-There is no /proc and no /sys, and Python has fewer functions. What cannot be had here: its file
-systems, its sockets, podman machine.
+There is no /proc and no /sys, Python has fewer functions, and UNIX sockets have shorter paths. What
+cannot be had here: its file systems, podman machine.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MISSING = {
     socket: ("SO_PEERCRED", "SO_PASSCRED"),
 }
 HIDDEN = ("/proc", "/sys", "/etc/os-release")
+LONGEST_SOCKET_PATH = 103  # bytes; sys/un.h
 
 
 def hide(function: Any) -> Any:  # noqa: ANN401 (any function that takes a path first)
@@ -35,11 +36,26 @@ def hide(function: Any) -> Any:  # noqa: ANN401 (any function that takes a path 
     return seen
 
 
+def shorten(name: str) -> None:
+    """Let the method *name* of sockets refuse the path of a UNIX socket that is too long."""
+    method = getattr(socket.socket, name)
+
+    def checked(self: socket.socket, address: Any) -> Any:  # noqa: ANN401 (of any family)
+        if self.family == socket.AF_UNIX and len(os.fsencode(address)) > LONGEST_SOCKET_PATH:
+            msg = "AF_UNIX path too long"
+            raise OSError(msg)
+        return method(self, address)
+
+    setattr(socket.socket, name, checked)
+
+
 def main() -> int:
     """Run the command."""
     # The standard library's own modules ask for the platform when they are imported.
     for name in ("asyncio", "ctypes", "multiprocessing", "ssl", "subprocess", "urllib.request"):
         import_module(name)
+    # It has other sources there; here it needs those of Linux, by a name that is not hidden.
+    vars(import_module("psutil"))["PROCFS_PATH"] = "//proc"
     for module, names in MISSING.items():
         for name in names:
             if hasattr(module, name):
@@ -48,6 +64,8 @@ def main() -> int:
     for module, name in ((os, "open"), (os, "stat"), (os, "listdir"), (builtins, "open")):
         setattr(module, name, hide(getattr(module, name)))
     io.open = builtins.open
+    for name in ("bind", "connect", "connect_ex"):
+        shorten(name)
     from ramalama.cli import main as command  # noqa: PLC0415
 
     return command()

@@ -71,11 +71,15 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cli:
-    """A user of one engine, with a home, settings and runtime directory of its own."""
+    """A user of one engine, with a home, settings and runtime directory of its own.
+
+    *patience* is how many seconds a command may take.
+    """
 
     service: EngineService
     home: Path
     url: str
+    patience: float = PATIENCE
 
     @property
     def run_dir(self) -> Path:
@@ -121,7 +125,8 @@ class Cli:
         """Run the command to its end; *stdin* is a descriptor, or text to pipe in."""
         pipe = subprocess.PIPE if isinstance(stdin, str) else stdin
         with self.start(*words, stdin=pipe, env=env) as process:
-            return finish(process, stdin if isinstance(stdin, str) else None)
+            text = stdin if isinstance(stdin, str) else None
+            return finish(process, text, patience=self.patience)
 
     @contextmanager
     def start(
@@ -254,10 +259,12 @@ def saying(text: str) -> tuple[str, str]:
     return ("--runtime-args", f"""--grammar 'root ::= "{escaped}"'""")
 
 
-def finish(process: subprocess.Popen[str], text: str | None = None) -> Done:
+def finish(
+    process: subprocess.Popen[str], text: str | None = None, *, patience: float = PATIENCE
+) -> Done:
     """Pipe *text* in, and wait for the end; whoever takes too long is killed, and has failed."""
     try:
-        out, err = process.communicate(text, timeout=PATIENCE)
+        out, err = process.communicate(text, timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.doubles import as_if_on_macos
 from tests.integration.cli import RAMALAMA, Cli
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tests.lab.sshd import SshService
 
 _SERIAL: Final = count()
+_TMPDIR: Final = "var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +63,30 @@ class FarCli(Cli):
         return [path.name for path in found if path.is_dir()]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MacCli(FarCli):
+    """The same user on macOS, with its long directory for temporary files."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """All that the command finds in its environment."""
+        given = FarCli.env.fget(self)  # type: ignore[attr-defined]  # the property of a dataclass
+        return {**given, "TMPDIR": f"{self.home}/{_TMPDIR}/"}
+
+    def command(self, *words: str) -> list[str]:
+        """Return what to execute."""
+        return [*self.own.command(sys.executable, as_if_on_macos.__file__, *words)]
+
+
 @contextmanager
-def far_user(service: EngineService, own: Hidden, ssh: SshService) -> Generator[FarCli]:
+def far_user(
+    service: EngineService, own: Hidden, ssh: SshService, kind: type[FarCli] = FarCli
+) -> Generator[FarCli]:
     """Make such a user of *service*; complain if commands have left anything on either side."""
     home = own.directory.parent / f"far-user-{next(_SERIAL)}"
     for directory in (home, home / "run", home / "config"):
         directory.mkdir(mode=0o700)
-    cli = FarCli(service=service, home=home, url="", own=own, ssh=ssh)
+    cli = kind(service=service, home=home, url="", own=own, ssh=ssh)
     if service.account is not None:
         (ssh.far / cli.far_name).mkdir(exist_ok=True)
         os.chown(ssh.far / cli.far_name, service.account.uid, service.account.gid)

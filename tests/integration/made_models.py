@@ -47,6 +47,26 @@ def split(whole: bytes, count: int) -> list[bytes]:
     return parts
 
 
+def shortened(whole: bytes) -> bytes:
+    """Return SmolLM2 with the first of its thirty layers alone; it speaks without sense."""
+    metadata = parse_metadata(whole, name="the model")
+    tensors = metadata.tensors
+    data = memoryview(whole)[aligned(metadata.size) :]
+    ends = [*(each.offset for each in tensors[1:]), len(data)]
+    keys = whole[_FIXED_SIZE : whole.index(text(tensors[0].name))]
+    layers = text("llama.block_count") + b"".join(map(_number, (_U32, 30)))
+    assert layers in keys
+    keys = keys.replace(layers, layers[:-4] + _number(1))
+    infos, content, count = b"", bytearray(), 0
+    for each, end in zip(tensors, ends, strict=True):
+        if not each.name.startswith("blk.") or each.name.startswith("blk.0."):
+            infos += tensor(each.name, each.dimensions, len(content), kind=each.type)
+            content += data[each.offset : end]
+            count += 1
+    header = gguf({}, key_count=len(metadata.keys), tensor_count=count)
+    return _padded(header + keys + infos) + content
+
+
 def make_projector(learnt: Mapping[str, bytes] | None = None) -> bytes:
     """Make what turns pictures into SmolLM2's embeddings: one layer, and a token for a picture.
 
@@ -122,6 +142,10 @@ def _made(
         data += _padded(contents.get(name, bytes(prod(shape) * 4)))
     header = gguf(keys, tensor_count=len(shapes))
     return _padded(header + infos) + data
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(4, "little")
 
 
 def _padded(content: bytes) -> bytes:

@@ -345,7 +345,7 @@ def test_a_full_disk(cli: Cli, model: Path, full_disk: Path) -> None:
     [
         ("unix:///no/such.sock", "it does not exist"),
         ("tcp://127.0.0.1:9", "tcp:// is not supported"),
-        ("nonsense", "this is not an engine's address"),
+        ("nonsense", "does not begin with unix:"),
         ("unix:///etc/hostname", "/etc/hostname"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The contracts over ssh."""
+"""The contracts over ssh, on Podman; those over TLS run on Docker."""
 
 from __future__ import annotations
 
@@ -73,17 +73,7 @@ class _OnPodman(_OverSsh):
         return podman_service
 
 
-class _OnDocker(_OverSsh):
-    @pytest.fixture
-    def service(self, docker_service: EngineService) -> EngineService:
-        return docker_service
-
-
 class TestPodmanEngine(_OnPodman, EngineContract):
-    pass
-
-
-class TestDockerEngine(_OnDocker, EngineContract):
     pass
 
 

@@ -1,4 +1,7 @@
-"""The contracts over TCP with TLS, and why a connection with TLS is refused."""
+"""The contracts over TCP with TLS, and why a connection with TLS is refused.
+
+They run on Docker here, and over ssh on Podman.
+"""
 
 from __future__ import annotations
 
@@ -28,26 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engines
 
 
-class _OnPodman:
-    @pytest.fixture
-    def engine(self, podman_over_tls: EngineAddress) -> Iterator[Engine]:
-        with open_engine(EngineKind.PODMAN, podman_over_tls) as engine:
-            yield engine
-
-    @pytest.fixture
-    def second(self, podman_over_tls: EngineAddress) -> Iterator[Engine]:
-        with open_engine(EngineKind.PODMAN, podman_over_tls) as second:
-            yield second
-
-    @pytest.fixture
-    def volumes(self, podman_service: EngineService) -> Callable[[], set[str]]:
-        return lambda: volumes_of(podman_service)
-
-    @pytest.fixture
-    def image(self, llama_image: str) -> str:
-        return llama_image
-
-
 class _OnDocker:
     @pytest.fixture
     def engine(self, docker_over_tls: EngineAddress) -> Iterator[Engine]:
@@ -68,15 +51,7 @@ class _OnDocker:
         return llama_image
 
 
-class TestPodmanEngine(_OnPodman, EngineContract):
-    pass
-
-
 class TestDockerEngine(_OnDocker, EngineContract):
-    pass
-
-
-class TestPodmanFiles(_OnPodman, FileContract):
     pass
 
 

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import httpx2
 import pytest
 
+from ramalama.system.ports import free_port
 from tests.integration.cli import EVERYWHERE, RAMALAMA, SMALL
 from tests.integration.far import FarCli, far_user
 from tests.lab.hidden import Hidden, hidden
@@ -20,8 +22,10 @@ from tests.lab.sshd import SshService, sshd
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from tests.integration.cli import Cli
     from tests.lab.service import EngineService
 
+pytest_plugins = ["tests.integration.users"]
 pytestmark = [pytest.mark.engines, pytest.mark.programs("sshd", "ssh-keygen", "nsenter")]
 
 ENDLESS: Final = ("--ctx-size=2048", "--temp=0", "--runtime-args=--ignore-eos")
@@ -78,6 +82,15 @@ def test_a_model_of_this_host_answers_on_another_one_and_is_sent_once(
     assert list(far.far_store.iterdir()) == []
 
 
+def test_with_an_engine_of_this_host_there_are_no_copies_which_is_said(cli: Cli) -> None:
+    listed = cli.run("list", "--engine-side", "--noheading")
+    freed = cli.run("gc", "--engine-side")
+
+    said = "The engine runs on this host, where models are used without a copy.\n"
+    assert (listed.out, listed.err) == ("", said)
+    assert (freed.out, freed.err) == ("", f"{said}Freed 0 B\n")
+
+
 @only_podman
 def test_a_server_on_another_host_is_listed_used_again_and_stopped(
     far: FarCli, far_model: str
@@ -91,12 +104,51 @@ def test_a_server_on_another_host_is_listed_used_again_and_stopped(
     stopped = far.run("stop", name)
 
     assert started.code == 0, started.err
+    assert "`ramalama serve --reuse` with the same options" in started.err
     assert listed.out.strip()
     assert "listening" in log.out
     assert (answer.code, containers) == (0, 1), answer.err
     assert answer.out.strip()
     assert stopped.code == 0
     assert far.far_servers == []
+
+
+@only_podman
+def test_a_server_elsewhere_has_an_address_here_which_is_said(far: FarCli, far_model: str) -> None:
+    far.run("serve", "-d", *SMALL, "--name=kept", far_model)
+    with far.start("serve", "--reuse", *SMALL, far_model) as process:
+        address = _address_in(process)
+        with httpx2.Client(transport=httpx2.HTTPTransport(uds=address[7:])) as client:
+            by_socket = client.get("http://localhost/health").status_code
+    stopped = far.run("stop", "kept")
+
+    assert address.startswith(f"unix://{far.run_dir}/")
+    assert by_socket == 200
+    assert stopped.code == 0
+
+
+@only_podman
+def test_a_port_of_a_server_elsewhere_is_the_same_here_unless_it_is_taken(
+    far: FarCli, far_model: str
+) -> None:
+    port = free_port(None)
+    with far.start("serve", f"--port={port}", *SMALL, far_model) as process:
+        address = _address_in(process)
+        assert process.stderr is not None
+        notice = process.stderr.readline()
+        health = httpx2.get(address.replace("/v1", "/health")).status_code
+
+    # The other host is this one, so the engine has taken the port.
+    assert notice == f"Notice: port {port} of this host is not free, so another one is used\n"
+    assert health == 200
+
+
+def _address_in(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if " is served at " in line)
+    address, host = said.partition(" is served at ")[2].split(", which leads to ")
+    assert host == "root@127.0.0.1\n"
+    return address
 
 
 @only_podman

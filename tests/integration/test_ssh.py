@@ -156,6 +156,18 @@ def test_a_forwarded_port_leads_to_what_the_host_reaches(
         assert client.recv(4) == b"SSH-"
 
 
+def test_a_forwarded_port_has_the_wanted_number_if_that_is_free(
+    route: SshRoute, plain_sshd: SshService
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        wanted = taken.getsockname()[1]
+        other = route.ssh.forward_port("127.0.0.1", plain_sshd.port, local=wanted)
+    port = route.ssh.forward_port("127.0.0.1", plain_sshd.port, local=wanted)
+
+    assert other != wanted
+    assert port == wanted
+
+
 def test_what_nobody_reads_is_not_kept_in_memory(route: SshRoute) -> None:
     with route.dial(2) as connection, pytest.raises(TimeoutError):
         connection.sendall(bytes(64 << 20))  # the echo waits for a reader, who does not come

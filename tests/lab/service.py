@@ -104,8 +104,12 @@ def running(
     log: Path,
     ready: Callable[[], bool],
     env: Mapping[str, str],
+    patience: float = _PATIENCE,
 ) -> Generator[None]:
-    """Run *command* in ``/`` in the background, from when it is ready until the block ends."""
+    """Run *command* in ``/`` in the background, from when it is ready until the block ends.
+
+    It has failed if it is not ready within *patience* seconds.
+    """
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -117,7 +121,7 @@ def running(
             start_new_session=True,  # Ctrl-C ends the test run, which then ends the service
         )
     try:
-        _wait_until_ready(process, ready, log)
+        _wait_until_ready(process, ready, log, time.monotonic() + patience)
         yield
     finally:
         process.terminate()
@@ -129,9 +133,8 @@ def running(
 
 
 def _wait_until_ready(
-    process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
+    process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path, deadline: float
 ) -> None:
-    deadline = time.monotonic() + _PATIENCE
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             lines = log.read_text(errors="replace").splitlines()[-10:]

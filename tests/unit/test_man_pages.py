@@ -112,5 +112,6 @@ def test_every_command_has_a_page_and_every_page_is_of_a_command() -> None:
         "ramalama.1.md",
         "ramalama.conf.5.md",
         "ramalama-cuda.7.md",
+        "ramalama-remote.7.md",
         *(f"ramalama-{name}.1.md" for name in VERBS),
     }

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING
 from ramalama_engines.address import EngineAddress
 from ramalama_engines.discovery.containers_conf import may_be_remote, read_containers_conf
 from ramalama_engines.discovery.known_sockets import MACOS, known_sockets
-from ramalama_engines.discovery.locate import Candidate, checked_address, with_warning
+from ramalama_engines.discovery.locate import Candidate, checked_address, of_docker, with_warning
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
 
@@ -199,7 +199,7 @@ def _from_variable(
             )
 
             tls = tls_from_environment(user)
-        address = checked_address(url, "DOCKER_HOST", tls=tls)
+        address = of_docker(checked_address(url, "DOCKER_HOST", tls=tls))
         source = with_warning("DOCKER_HOST", address)
         yield Candidate(address=address, kind=kind, source=source, explicit=True)
 

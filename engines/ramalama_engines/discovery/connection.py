@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, assert_never
 
@@ -95,7 +96,8 @@ def connect(
         if engine is not None:
             return Connection(engine=engine, candidate=candidate)
         if failure is not None and candidate.explicit:
-            msg = f"{candidate.source} says {candidate.url}: {failure.message}"
+            source = candidate.source.partition(";")[0]  # without a warning of `with_warning`
+            msg = f"{source} says {candidate.url}: {failure.message}"
             raise EngineUnavailable(msg, hint=failure.hint) from failure
         failures.append(f"\n  {candidate.url}: {failure}")
     raise EngineUnavailable(_none_found(user, choice, failures))
@@ -138,7 +140,8 @@ def open_engine(
     """
     if isinstance(address, str):
         address = EngineAddress(url=address)
-    return _adapter(kind, address.url, open_route(address, sockets=sockets))
+    route = open_route(replace(address, kind=kind), sockets=sockets)
+    return _adapter(kind, address.url, route)
 
 
 def _readable(listed: Iterator[Candidate], failures: list[str]) -> Iterator[Candidate]:
@@ -160,9 +163,15 @@ def _open(
     address = candidate.address
     if address.is_machine:
         _look_for_machine(address)
+    if choice:
+        address = replace(address, kind=choice.kind)
     with ExitStack() as undo:
         route = open_route(address, sockets=sockets)
         undo.callback(route.close)
+        if route.ssh is not None:
+            from ramalama_engines.discovery.preload import import_meanwhile  # noqa: PLC0415
+
+            import_meanwhile(choice.kind if choice else candidate.kind, address.url)
         kind = identify(route)
         if choice and kind is not choice.kind:
             msg = f"{kind} answers there, but {choice.source} requests {choice.kind}"

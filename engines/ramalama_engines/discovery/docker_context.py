@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama_engines.address import TlsFiles
-from ramalama_engines.discovery.locate import checked_address
+from ramalama_engines.discovery.locate import checked_address, of_docker
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.registry_auth.json_file import JsonFileError, read_object
 from ramalama_values.json import is_object
@@ -120,7 +120,7 @@ def _read(user: InvokingUser, path: Path, source: str) -> EngineAddress:
         raise EngineUnavailable(msg)
     directory = user.docker_dir / "contexts/tls" / path.parent.name / _ENDPOINT
     tls = _tls_files(directory, verify=not skip) if skip or directory.is_dir() else None
-    return checked_address(url, printable(source), tls=tls)
+    return of_docker(checked_address(url, printable(source), tls=tls))
 
 
 def _tls_files(directory: Path, *, verify: bool) -> TlsFiles:

@@ -76,7 +76,8 @@ def known_sockets(user: InvokingUser, platform: str) -> Iterator[KnownSocket]:
     if platform == MACOS:
         if not user.is_root:
             yield from _existing(_of_podman_machine(user), _lima(user, PODMAN, "podman"))
-            yield _docker_desktop(user, "run", "open -a Docker")
+            is_installed = (user.root / "Applications/Docker.app").exists()
+            yield _docker_desktop(user, "run", "open -a Docker" if is_installed else "")
             yield from _existing(*_of_virtual_machines(user))
         yield rootful_docker
         return

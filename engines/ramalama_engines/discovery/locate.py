@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama_engines.address import EngineAddress, parse_url, without_password
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_values import frozen
 from ramalama_values.text import printable
 
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
     from ramalama_engines.address import EngineUrl, TlsFiles
     from ramalama_engines.discovery.podman_machine import PodmanMachine
-    from ramalama_engines.kinds import EngineKind
 
 
 @frozen()
@@ -89,6 +90,13 @@ def checked_address(
         tls=tls if parts.scheme == "tcp" else None,
         is_machine=is_machine and parts.scheme == "ssh",
     )
+
+
+def of_docker(address: EngineAddress) -> EngineAddress:
+    """Return the *address* of a setting of docker: ssh without a socket means docker's own."""
+    if not address.url.startswith("ssh:"):
+        return address
+    return replace(address, kind=EngineKind.DOCKER)
 
 
 def is_loopback(parts: EngineUrl) -> bool:

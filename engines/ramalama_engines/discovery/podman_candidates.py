@@ -82,11 +82,9 @@ def _of_machine(machine: PodmanMachine, source: str) -> Candidate:
     """Return the candidate for a machine that the user has not named."""
     refusal = machine.problem
     if machine.is_rootful:
-        name = machine.name
         refusal = (
-            "this machine is rootful; make it rootless with: "
-            f"podman machine stop {name} && podman machine set --rootful=false {name} && "
-            f"podman machine start {name}; or use it as it is: --connection {name}{_ROOTFUL}"
+            "containers would run as root in this virtual machine; to allow it: "
+            f"--connection {machine.name}{_ROOTFUL}"
         )
     forwarded = EngineAddress(url=f"unix://{machine.socket}")
     by_socket = refusal or machine.socket.exists()

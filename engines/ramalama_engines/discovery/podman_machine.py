@@ -83,6 +83,17 @@ class PodmanMachine:
         """The command that starts it."""
         return f"podman machine start{'' if self.name == DEFAULT_NAME else f' {self.name}'}"
 
+    @property
+    def mend(self) -> str:
+        """The commands after which it runs, and can be used."""
+        if self.problem:
+            make = f"podman machine init {self.name} && {self.start}"
+            return f"podman machine rm {self.name} && {make}"
+        if self.is_rootful:
+            set_rootless = f"podman machine set --rootful=false {self.name}"
+            return f"podman machine stop {self.name}; {set_rootless} && {self.start}"
+        return self.start
+
     def ssh_address(self, *, root: bool = False) -> EngineAddress:
         """Return the address of its podman, or of root's, over ssh (vmconfigs, connection.go)."""
         user = "root" if root else self.user

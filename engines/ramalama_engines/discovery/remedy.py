@@ -28,6 +28,9 @@ _DOCKER_ON_MACOS = {
     ".colima": "colima start",
 }
 
+_HOMEBREW = ("opt/homebrew/bin", "usr/local/bin")  # on Apple's processors, on Intel's
+_PODMAN_ON_MACOS = ("opt/podman/bin", *_HOMEBREW)
+
 # By the identifiers of os-release(5): the command that installs, and the package of docker.
 _PACKAGES = {
     "debian": ("apt install", "docker.io"),
@@ -57,16 +60,26 @@ def how_to_start(
 
 
 def _start_virtual_machine(user: InvokingUser, kind: EngineKind | None) -> str:
-    machine = next(iter(machines(user, MACOS)), None)
-    if machine is not None and kind is not EngineKind.DOCKER:
-        return machine.start
+    found = machines(user, MACOS)
+    if found and kind is not EngineKind.DOCKER:
+        return min(found, key=lambda each: (bool(each.problem), each.is_rootful)).mend
     if kind is not EngineKind.PODMAN:
         for path, command in _DOCKER_ON_MACOS.items():
             if (user.root / path).exists() or (user.home / path).exists():
                 return command
     if kind is EngineKind.DOCKER:
-        return "open -a Docker"
-    return "podman machine init && podman machine start"
+        page = "https://docs.docker.com/desktop"
+        return _install_on_macos(user, "--cask docker", f"install Docker Desktop from {page}")
+    make = "podman machine init && podman machine start"
+    if any((user.root / path / "podman").exists() for path in _PODMAN_ON_MACOS):
+        return make
+    install = _install_on_macos(user, "podman", "install Podman from https://podman.io")
+    return f"{install}; {make}"
+
+
+def _install_on_macos(user: InvokingUser, package: str, otherwise: str) -> str:
+    has_homebrew = any((user.root / path / "brew").exists() for path in _HOMEBREW)
+    return f"brew install {package}" if has_homebrew else otherwise
 
 
 def _start_docker(user: InvokingUser) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import asyncssh
 
 from ramalama_engines.errors import EngineUnavailable
+from ramalama_engines.kinds import EngineKind
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ _ROOT_PODMAN: Final = "/run/podman/podman.sock"
 _ROOT_DOCKER: Final = "/var/run/docker.sock"
 
 
-async def usual_sockets(link: Link, ask: AskLater) -> Sequence[str]:
-    """Return where an engine of the user may listen: Podman, then Docker; the user's own first."""
+async def usual_sockets(link: Link, ask: AskLater, kind: EngineKind | None) -> Sequence[str]:
+    """Return where an engine of the user may listen: those of *kind* first, else Podman's."""
     uid = await _uid(link, ask)
-    if not uid:
-        return (_ROOT_PODMAN, _ROOT_DOCKER)
-    runtime = f"/run/user/{uid}"
-    return (f"{runtime}/podman/podman.sock", _ROOT_PODMAN, _ROOT_DOCKER, f"{runtime}/docker.sock")
+    podman, docker = [_ROOT_PODMAN], [_ROOT_DOCKER]
+    if uid:
+        podman.insert(0, f"/run/user/{uid}/podman/podman.sock")
+        docker.append(f"/run/user/{uid}/docker.sock")
+    return [*docker, *podman] if kind is EngineKind.DOCKER else [*podman, *docker]
 
 
 async def not_reached(link: Link, path: str, ask: AskLater) -> EngineUnavailable:
@@ -39,11 +41,11 @@ async def not_reached(link: Link, path: str, ask: AskLater) -> EngineUnavailable
     found = await _look_at(link, path, ask)
     if found is None:
         return _nothing_listens(f"nothing listens at {shown} on {name}", path, uid)
-    mode, owner = found
+    mode, owner, group = found
     if not stat.S_ISSOCK(mode):
         return EngineUnavailable(f"{shown} on {name} is not a socket")
-    if uid and uid != owner and not mode & (stat.S_IWGRP | stat.S_IWOTH):
-        hint = "use the user's own engine, or join the socket's group there"
+    if uid and uid != owner and not await _may_write(link, mode, group, ask):
+        hint = "use the user's own engine, or join the socket's group there, and log in again"
         return EngineUnavailable(f"{shown} on {name}: permission denied", hint=hint)
     msg = (
         f"nothing listens at {shown} on {name}, or its ssh service forwards no sockets"
@@ -78,14 +80,26 @@ async def _uid(link: Link, ask: AskLater) -> int | None:
     return int(answer) if answer.isdecimal() else None
 
 
-async def _look_at(link: Link, path: str, ask: AskLater) -> tuple[int, int | None] | None:
-    """Return the mode and the owner of a file; None if there is none, or nothing is known."""
+async def _may_write(link: Link, mode: int, group: int | None, ask: AskLater) -> bool:
+    """Return whether a user who does not own a file may write it; True if that is not known."""
+    if mode & stat.S_IWOTH:
+        return True
+    if not mode & stat.S_IWGRP:
+        return False
+    groups = (await link.run("id -G", ask)).split()
+    return not groups or str(group) in groups
+
+
+async def _look_at(
+    link: Link, path: str, ask: AskLater
+) -> tuple[int, int | None, int | None] | None:
+    """Return mode, owner and group of a file; None if there is none, or nothing is known."""
     if (sftp := await link.sftp(ask)) is None:
-        return (stat.S_IFSOCK | stat.S_IWOTH, None)
+        return (stat.S_IFSOCK | stat.S_IWOTH, None, None)
     try:
         found = await sftp.stat(path)
     except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
         return None
     except (OSError, asyncssh.Error):
-        return (stat.S_IFSOCK, -1)
-    return (found.permissions or stat.S_IFSOCK, found.uid)
+        return (stat.S_IFSOCK, -1, -1)
+    return (found.permissions or stat.S_IFSOCK, found.uid, found.gid)

@@ -87,10 +87,10 @@ class ForwardingHost:
         self.call(lambda link, caller: link.open(caller.ask))
         return self._listen(lambda listeners: listeners.listen_at_socket(path))
 
-    def forward_port(self, host: str, port: int) -> int:
-        """Return a port of 127.0.0.1 that leads to *port* of *host*, as the remote host sees it."""
+    def forward_port(self, host: str, port: int, *, local: int = 0) -> int:
+        """Return a port of 127.0.0.1, *local* if it is free, that leads to *port* of *host*."""
         self.call(lambda link, caller: link.open(caller.ask))
-        return self._listen(lambda listeners: listeners.listen_at_port((host, port)))
+        return self._listen(lambda listeners: listeners.listen_at_port((host, port), local))
 
     def release(self, forwarded: Path | int) -> None:
         """End the forwarding of a socket or a port; it need not exist."""
@@ -151,7 +151,7 @@ class ForwardingHost:
                 return await link.attach(end, self._engine_socket, ask)
             except asyncssh.ChannelOpenError as exc:
                 raise await not_reached(link, self._engine_socket, ask) from exc
-        paths = await usual_sockets(link, ask)
+        paths = await usual_sockets(link, ask, self._address.kind)
         for path in paths:
             try:
                 await link.attach(end, path, ask)

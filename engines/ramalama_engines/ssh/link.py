@@ -48,7 +48,7 @@ class Link:
         self._identity_file = identity_file
         self._is_machine = is_machine
         self._path: Sequence[asyncssh.SSHClientConnection] = ()
-        self._sftp: asyncssh.SFTPClient | None = None
+        self._session: asyncio.Future[asyncssh.SFTPClient | None] | None = None
         self.ends: set[LocalEnd] = set()
         self._opening = asyncio.Lock()
         self._is_over = False
@@ -67,7 +67,7 @@ class Link:
                 raise EngineUnavailable(msg)
             if not self._path or self._path[0].is_closed():
                 close_all(self._path)
-                self._path, self._sftp = (), None
+                self._path = ()
                 return await self._connect(ask)
             return self._path[0]
 
@@ -88,13 +88,21 @@ class Link:
             raise
         self._failure = None
         connection = self._path[0]
-        self._sftp = await _first_session(connection)
+        self._begin_session(connection)
         return connection
 
     async def sftp(self, ask: AskLater) -> asyncssh.SFTPClient | None:
         """Return a client of the host's SFTP service; None if it has none."""
-        await self.open(ask)
-        return self._sftp
+        connection = await self.open(ask)
+        assert self._session is not None  # noqa: S101 (it begins with the connection)
+        client = await asyncio.shield(self._session)
+        if client is None and connection.is_closed():
+            raise self._hangs()
+        return client
+
+    def _begin_session(self, connection: asyncssh.SSHClientConnection) -> None:
+        """Start the first session, which takes 50 ms; only who needs its files waits for it."""
+        self._session = asyncio.ensure_future(_first_session(connection))
 
     async def run(self, command: str, ask: AskLater) -> str:
         """Return the first line that a command writes; "" if it may not be run."""
@@ -145,7 +153,7 @@ class Link:
             async with asyncio.timeout(_FAREWELL):
                 await connection.wait_closed()
         except TimeoutError:
-            self._sftp = await _first_session(connection)
+            self._begin_session(connection)
 
     def begin_to_close(self) -> None:
         """Open no connection any more."""

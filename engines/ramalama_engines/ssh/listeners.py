@@ -66,15 +66,14 @@ class Listeners:
         self._listen(path, listener, goal)
         return path
 
-    async def listen_at_port(self, goal: Goal) -> int:
-        """Return a new port of 127.0.0.1 that leads to *goal*.
+    async def listen_at_port(self, goal: Goal, wanted: int = 0) -> int:
+        """Return a new port of 127.0.0.1 that leads to *goal*: *wanted*, if it is free, else any.
 
         Raises:
             EngineUnavailable: no port is free.
         """
         try:
-            listener = socket.socket()
-            listener.bind(("127.0.0.1", 0))
+            listener = _bound_to(wanted)
         except OSError as exc:
             msg = f"ssh: this host gives no port: {one_line(str(exc))}"
             raise EngineUnavailable(msg) from exc
@@ -136,6 +135,17 @@ class Listeners:
             raise
         else:
             end.start()
+
+
+def _bound_to(port: int) -> socket.socket:
+    listener = socket.socket()
+    # Otherwise a port could not be used for a minute after its last connection.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:  # another program has it, or it is below 1024
+        listener.bind(("127.0.0.1", 0))
+    return listener
 
 
 def _check_length(path: Path) -> None:

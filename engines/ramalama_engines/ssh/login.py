@@ -15,7 +15,7 @@ from ramalama_engines.ssh.asking import AskLater, Question
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Login(asyncssh.SSHClient):
         pairs: list[asyncssh.SSHKeyPair] = []
         for file in files:
             try:
-                pairs += asyncssh.load_keypairs([str(file)], self._passphrase)  # type: ignore[arg-type]
+                pairs += _load(file, self._passphrase)
             except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, TypeError) as exc:
                 if _is_encrypted(file):
                     self.locked.append(file)
@@ -144,6 +144,19 @@ class Login(asyncssh.SSHClient):
         if answer is None and what:
             self.unasked.append(what)
         return answer
+
+
+def _load(file: Path, passphrase: Callable[[str], str]) -> Sequence[asyncssh.SSHKeyPair]:
+    """Read a key, with its certificate if there is one.
+
+    As ssh does, without a proof that the factors of an RSA key are primes: 110 ms for 3072 bits,
+    250 ms for 4096. The file is the user's.
+    """
+    return asyncssh.load_keypairs(
+        [str(file)],
+        passphrase,  # type: ignore[arg-type]
+        unsafe_skip_rsa_key_validation=True,
+    )
 
 
 def _passphrase_of(file: Path) -> Question:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import GlobalArguments, Invocation, invoke, parser
+from ramalama.cli.output.engine_side import note_own_host
 from ramalama.cli.output.terminal import print_error
 from ramalama.units import human_size
 from ramalama_values.text import printable
@@ -49,6 +50,7 @@ def execute(words: Sequence[str]) -> int:
 def _remove_copies(invocation: Invocation, *, dry_run: bool) -> int:
     with invocation.ramalama() as ramalama:
         copies = ramalama.remove_copies(dry_run=dry_run)
+        note_own_host(ramalama, quiet=invocation.quiet)
     for copy in copies:
         sys.stdout.write(f"{printable(copy.place)}\n")
     _report(invocation, sum(copy.size or 0 for copy in copies), dry_run=dry_run)

@@ -15,6 +15,7 @@ from ramalama.cli.invocation import (
     invoke,
     parser,
 )
+from ramalama.cli.output.engine_side import note_own_host
 from ramalama.cli.output.table import age, table
 from ramalama.units import binary_size
 from ramalama_values.text import printable
@@ -93,6 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
 def _list_copies(invocation: Invocation, arguments: ListArguments) -> int:
     with invocation.ramalama() as ramalama:
         copies = ramalama.copies()
+        note_own_host(ramalama, quiet=invocation.quiet)
     if arguments.json:
         json.dump([asdict(copy) for copy in copies], sys.stdout, indent=2)
         sys.stdout.write("\n")

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _LONGEST_KEY = 4096  # characters; a large file that is named by mistake must not be read whole
 _CHECK_INTERVAL = 3600.0  # seconds between checks of a server whose log has ended
+_REACHED_BY = """\
+`ramalama run` with the same options uses it;
+`ramalama serve --reuse` with the same options gives it an address on this host"""
 _EPILOG = """\
 examples:
   ramalama serve ./granite.gguf                     on a UNIX socket, until Ctrl-C
@@ -160,12 +163,22 @@ class _Serve:
         if self.arguments.detach and server.forwarded_to:
             there = ramalama.address(ramalama.find(server.name))
             print_error(f"{server.model} is served at {there}")
-            print_error("`ramalama run` with the same options uses it")
+            print_error(_REACHED_BY)
+        elif server.forwarded_to:
+            host = server.forwarded_to
+            print_error(f"{server.model} is served at {_address(server)}, which leads to {host}")
+            self._note_other_port(server)
         else:
             print_error(f"{server.model} is served at {_address(server)}")
         if isinstance(server.endpoint, TcpEndpoint):
             directory = server.plan.container.labels[INSTANCE_LABEL]
             print_error(f"its API key is in {directory}/{API_KEY_NAME}")
+
+    def _note_other_port(self, server: ModelServer) -> None:
+        """Say so if the port of this host is not the one that was asked for."""
+        wanted, endpoint = self.arguments.port, server.endpoint
+        if wanted and isinstance(endpoint, TcpEndpoint) and endpoint.port != wanted:
+            print_error(f"Notice: port {wanted} of this host is not free, so another one is used")
 
     def _follow(self, ramalama: Ramalama, server: ModelServer) -> None:
         """Print the server's log until the server ends.

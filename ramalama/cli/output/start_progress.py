@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ramalama.cli.output.terminal import Status, print_error
 from ramalama.events import (
@@ -40,7 +41,7 @@ class StartProgress:
         """Show one event."""
         match event:
             case EngineConnected():
-                self._status.show(f"Starting a container with {event.kind} …")
+                self._status.show(f"Starting a container with {event.kind}{_place(event.url)} …")
             case ImagePulling():
                 self._show_pull(event.image, event.progress)
             case ImageReady():
@@ -57,9 +58,7 @@ class StartProgress:
             case UploadPlanned():
                 self._print(f"Sending the model to {event.target}: {human_size(event.missing)} …")
             case UploadProgress():
-                share = event.done / event.total if event.total else 1
-                done, total = human_size(event.done), human_size(event.total)
-                self._status.show(f"Sending the model: {share:4.0%}  {done} of {total}")
+                self._status.show(_sent(event))
             case _:
                 self._show_download(event)
 
@@ -96,3 +95,16 @@ class StartProgress:
         if not self._quiet:
             self._status.clear()
             print_error(text)
+
+
+def _place(url: str) -> str:
+    """Return " on HOST" for an engine on another host; "" for one on this host."""
+    return "" if url.startswith("unix:") else f" on {urlsplit(url).hostname}"
+
+
+def _sent(progress: UploadProgress) -> str:
+    if progress.done >= progress.total:
+        return "Verifying what has arrived of the model …"
+    done, total = human_size(progress.done), human_size(progress.total)
+    share = progress.done / progress.total
+    return f"Sending the model: {share:4.0%}  {done} of {total}"

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ramalama.serving.sides.facts import HostFacts
+from ramalama.serving.sides.ssh_files import each_file
 from ramalama.serving.sides.worker import Workers
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama.system.removal import remove_tree
@@ -19,6 +20,7 @@ from ramalama_engines.errors import EngineError, EngineUnavailable, RemoteFileEr
 from ramalama_engines.spec import BindMount
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ramalama_engines import Engine
@@ -58,6 +60,21 @@ def gather(engine: Engine, run_dir: Path, image: str | None) -> HostFacts:
     if ssh is None and engine.url.startswith("unix://"):
         return _on_shared_files(engine, run_dir, facts, image)
     return facts
+
+
+def sees_model(engine: Engine, files: Mapping[Path, str], image: str) -> bool:
+    """Return whether a container on *engine* gets the *files*, which are here.
+
+    A directory that is shared with a virtual machine need not have all of them. Their sizes are
+    compared, and not their content: the engine is in a virtual machine of this host.
+    """
+    mounts = tuple(
+        BindMount(source=str(path), target=f"{_INSIDE}/{number}")
+        for number, path in enumerate(files)
+    )
+    inside = {path: mount.target for path, mount in zip(files, mounts, strict=True)}
+    sizes = {place: path.stat().st_size for path, place in each_file(inside)}
+    return _gets(engine, mounts, sizes, image)
 
 
 def _over_ssh(engine: Engine, files: RemoteFiles, facts: HostFacts, image: str | None) -> HostFacts:
@@ -147,11 +164,18 @@ def _on_shared_files(
 def _sees(engine: Engine, directory: str, image: str) -> bool:
     """Return whether a container on *engine* gets our file in *directory*."""
     mount = BindMount(source=directory, target=_INSIDE)
+    return _gets(engine, (mount,), {f"{_INSIDE}/{_NAME}": _SIZE}, image)
+
+
+def _gets(
+    engine: Engine, mounts: tuple[BindMount, ...], sizes: Mapping[str, int], image: str
+) -> bool:
+    """Return whether a container with *mounts* gets files of these *sizes*, by their paths."""
     try:
-        with Workers(engine, image, (mount,), "").created() as container:
-            found = engine.find_in(container, f"{_INSIDE}/{_NAME}")
+        with Workers(engine, image, mounts, "").created() as container:
+            found = {path: engine.find_in(container, path) for path in sizes}
     except EngineUnavailable:
         raise
     except EngineError:  # Docker refuses a directory that does not exist
         return False
-    return found is not None and found.size == _SIZE
+    return all(file is not None and file.size == sizes[path] for path, file in found.items())

@@ -7,6 +7,9 @@ What is possible is found out by evidence (`facts`), never by the address or the
 | our files           | mounted as it is       | its socket, or a port where kernels differ       |
 | those of ssh's host | sent by SFTP           | its socket, through ssh                          |
 | neither             | sent into a volume     | a port with a key; through ssh if there is one   |
+
+A virtual machine of this host may see some of our directories and not others, so it is asked for
+each model.
 """
 
 from __future__ import annotations
@@ -29,9 +32,9 @@ from ramalama.planning.labels import (
     SOCKET_NAME,
     UPLOAD_LABEL,
 )
-from ramalama.planning.placement import LocalFiles
+from ramalama.planning.placement import LocalFiles, SeparateFiles
 from ramalama.serving.sides.accelerators import look_for_accelerators
-from ramalama.serving.sides.evidence import gather, is_private
+from ramalama.serving.sides.evidence import gather, is_private, sees_model
 from ramalama.serving.sides.facts import HostFacts, forget
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.sides.snapshot import (
@@ -145,15 +148,12 @@ class RemoteSide:
         facts = self._facts
         if not facts.sees_files:
             return VolumePlacement(volume="ramalama-model", published_on=self._address())
-        if self._files is None:
-            return LocalFiles(has_sockets=facts.has_sockets)
-        return self._over_ssh({})
+        return self._of_servers if self._files is None else self._over_ssh({})
 
     @property
     def expected(self) -> EngineSide:
         """The side for a plan: this host if a socket here leads to an engine not looked at yet."""
-        is_socket = self._engine.url.startswith(_UNIX) and self._engine.ssh is None
-        return HERE if is_socket and self._known is None else self
+        return HERE if self._is_machine and self._known is None else self
 
     def settle(self, fetch_image: Callable[[], str]) -> EngineSide:
         """Gather the evidence if it is not known; return this host if it shows that it is here."""
@@ -179,17 +179,20 @@ class RemoteSide:
         image: str,
         tell: EventHook,
     ) -> Placement:
-        """Send the files; see `SshStore` and `VolumeStore`."""
+        """Send the files, unless they are seen there; see `SshStore` and `VolumeStore`."""
         self._image = image
-        facts, store = self._facts, self._ssh_store
-        if not facts.sees_files:
+        store = self._ssh_store
+        if store is not None and self._facts.sees_files:
+            paths = [path for path, _ in each_file(files)]
+            places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
+            return self._over_ssh(places)
+        models: Placement
+        if self._is_machine and sees_model(self._engine, files, image):
+            models = LocalFiles()
+        else:
             volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
-            return VolumePlacement(volume=volume, published_on=self._address())
-        if store is None:
-            return LocalFiles(has_sockets=facts.has_sockets)
-        paths = [path for path, _ in each_file(files)]
-        places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
-        return self._over_ssh(places)
+            models = VolumePlacement(volume=volume)
+        return SeparateFiles(models=models, servers=self._of_servers)
 
     def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
         """Create the directory on both hosts, and begin its lease."""
@@ -217,7 +220,7 @@ class RemoteSide:
         if re.fullmatch(_SERVER, name):
             HERE.remove_directory(instance)
 
-    def endpoint(self, planned: Endpoint, instance: ServerDir) -> Endpoint:
+    def endpoint(self, planned: Endpoint, instance: ServerDir, *, port: int | None) -> Endpoint:
         """Return a socket or port here that ssh forwards; without ssh, the port there."""
         ssh = self._engine.ssh
         match planned:
@@ -225,8 +228,8 @@ class RemoteSide:
                 there = f"{self._facts.run_dir}/{instance.path.name}/{SOCKET_NAME}"
                 return UnixEndpoint(path=str(ssh.forward_socket(there)))
             case TcpEndpoint() if ssh is not None:
-                port = ssh.forward_port(planned.host, planned.port)
-                return TcpEndpoint(host=LOOPBACK, port=port, api_key=planned.api_key)
+                here = ssh.forward_port(planned.host, planned.port, local=port or 0)
+                return TcpEndpoint(host=LOOPBACK, port=here, api_key=planned.api_key)
             case _:
                 return planned
 
@@ -298,6 +301,19 @@ class RemoteSide:
 
     def _is_here(self, facts: HostFacts) -> bool:
         return facts.sees_files and facts.has_sockets and not self._engine.ssh
+
+    @property
+    def _is_machine(self) -> bool:
+        """Whether a socket of this host leads to the engine: if not to here, to a machine here."""
+        return self._engine.url.startswith(_UNIX) and self._engine.ssh is None
+
+    @property
+    def _of_servers(self) -> Placement:
+        """Where the directory of a server is on an engine without ssh."""
+        facts = self._facts
+        if not facts.sees_files:
+            return VolumePlacement(volume="", published_on=self._address())
+        return LocalFiles(has_sockets=facts.has_sockets)
 
     @property
     def _facts(self) -> HostFacts:

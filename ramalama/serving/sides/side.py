@@ -88,8 +88,11 @@ class EngineSide(Protocol):
         """Remove the directory of a server on both hosts; it need not exist."""
         ...
 
-    def endpoint(self, planned: Endpoint, instance: ServerDir) -> Endpoint:
-        """Return the endpoint here of a server that listens at *planned* on the engine's host."""
+    def endpoint(self, planned: Endpoint, instance: ServerDir, *, port: int | None) -> Endpoint:
+        """Return the endpoint here of a server that listens at *planned* on the engine's host.
+
+        If a port of this host leads to it, it is *port*, as long as that is free.
+        """
         ...
 
     def describe(self, planned: Endpoint, instance: ServerDir) -> str:
@@ -191,7 +194,13 @@ class LocalSide:
         """Remove the directory."""
         instance.remove()
 
-    def endpoint(self, planned: Endpoint, instance: ServerDir) -> Endpoint:  # noqa: ARG002
+    def endpoint(
+        self,
+        planned: Endpoint,
+        instance: ServerDir,  # noqa: ARG002
+        *,
+        port: int | None,  # noqa: ARG002
+    ) -> Endpoint:
         """Return the endpoint as it is."""
         return planned
 

@@ -14,8 +14,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
-from ramalama.events import Notice, UploadPlanned, UploadProgress
+from ramalama.events import Notice, UploadPlanned
 from ramalama.serving.sides.copies import ModelCopy, sender
+from ramalama.serving.sides.upload_meter import UploadMeter
 from ramalama.serving.sides.worker import Workers
 from ramalama.serving.usage import SENDING_SUFFIX
 from ramalama.system.locks import InUse, locked, refuse_to_wait
@@ -130,8 +131,8 @@ class SshStore:
         if missing:
             self.files.make_directory(self.store)
             total = sum(path.stat().st_size for path in missing.values())
-            self._require_space(missing)
-            tell(UploadPlanned(self.name, len(missing), total, total))
+            unsent = self._require_space(missing)
+            tell(UploadPlanned(self.name, len(missing), total, unsent))
             for digest, path in missing.items():
                 self._send(digest, path, model=str(model.reference), image=image, tell=tell)
         return {path: self._path(digest) for path, digest in digests.items()}
@@ -195,7 +196,8 @@ class SshStore:
     def _part(self, digest: Digest) -> str:
         return f"{self._path(digest)}.{sender()}{_PART}"
 
-    def _require_space(self, missing: Mapping[Digest, Path]) -> None:
+    def _require_space(self, missing: Mapping[Digest, Path]) -> int:
+        """Return the bytes of the *missing* files that have not arrived yet; check their space."""
         free = self.files.free_space(self.store)
         needed = 0
         for digest, path in missing.items():
@@ -207,6 +209,7 @@ class SshStore:
                 f"{human_size(free)} are free in {self.store}"
             )
             raise EngineError(msg, hint=_FULL, engine=self.engine.kind)
+        return needed
 
     def _send(self, digest: Digest, path: Path, *, model: str, image: str, tell: EventHook) -> None:
         waiting = Notice(f"waiting for another process that sends the model to {self.name}")
@@ -215,7 +218,7 @@ class SshStore:
             if waited and self._has(digest, path):
                 return
             size, part = path.stat().st_size, self._part(digest)
-            self._upload(path, part, lambda done: tell(UploadProgress(path.name, done, size)))
+            self._upload(path, part, UploadMeter(path.name, size, tell).report)
             self._verify(part, digest, image=image, size=size)
             note = json.dumps({"model": model, "file": path.name, "size": size})
             self.files.remove(f"{self._path(digest)}{_NOTE}")

@@ -24,11 +24,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
-from ramalama.events import Notice, UploadPlanned, UploadProgress
+from ramalama.events import Notice, UploadPlanned
 from ramalama.planning.labels import MODEL_LABEL, UPLOAD_LABEL
 from ramalama.planning.mounts import MODELS
 from ramalama.serving.sides.copies import ModelCopy, sender
 from ramalama.serving.sides.ssh_files import each_file, not_the_same
+from ramalama.serving.sides.upload_meter import UploadMeter
 from ramalama.serving.sides.worker import WorkerFailed, Workers
 from ramalama.serving.usage import SENDING_SUFFIX
 from ramalama.system.locks import locked
@@ -253,13 +254,14 @@ class VolumeStore:
         """Send the parts that are missing; return False if the whole file is there already."""
         if not self._has(container, file.inside) and self._has(container, f"{directory}.joined"):
             return True  # all parts had arrived
+        meter = UploadMeter(file.path.name, file.size, tell)
         for number in range(file.parts):
             if self._has(container, file.inside):
                 return False
             size = min(PART, file.size - number * PART)
             name = f"{directory}/{number:06}"
             if not self._has(container, name, size=size):
-                content = file.read(number * PART, size, tell)
+                content = file.read(number * PART, size, meter)
                 archive = tar_of(name, content, size=size, uid=0, mode=0o600)
                 self.engine.copy_into(container, INSIDE, archive)
                 if not self._has(container, name, size=size):
@@ -267,7 +269,7 @@ class VolumeStore:
                         return False  # another host was faster, and has removed the parts
                     msg = f"{self.name}: a part of the model did not arrive; is the disk full?"
                     raise EngineError(msg, engine=self.engine.kind)
-            tell(UploadProgress(file.path.name, number * PART + size, file.size))
+            meter.report(number * PART + size)
         return True
 
 
@@ -291,7 +293,7 @@ class _File:
     def parts(self) -> int:
         return max(1, -(-self.size // PART))
 
-    def read(self, offset: int, size: int, tell: EventHook) -> Iterator[bytes]:
+    def read(self, offset: int, size: int, meter: UploadMeter) -> Iterator[bytes]:
         """Yield *size* bytes from *offset* on.
 
         Raises:
@@ -307,7 +309,7 @@ class _File:
                     raise EngineError(msg)
                 yield piece
                 left -= len(piece)
-                tell(UploadProgress(self.path.name, offset + size - left, self.size))
+                meter.report(offset + size - left)
 
 
 def _volume_name(files: list[_File]) -> str:

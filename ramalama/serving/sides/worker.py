@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SLOWEST = 20_000_000  # bytes a second that a disk reads
 _SHORTEST = 120.0  # seconds
 _LONGEST_LOG = 20  # lines
+# Bytes. Without a size, the engine may keep logs where its user cannot read them: in the journal.
+_LOG_SIZE = 64 * 1024
 _PIDS = 64
 
 
@@ -50,7 +52,7 @@ class Workers:
     userns: str | None = None
     keep_groups: bool = False
     selinux_options: tuple[str, ...] = ()
-    log_size: int | None = None
+    log_size: int = _LOG_SIZE
 
     @contextmanager
     def created(self, command: Sequence[str] = ("true",)) -> Generator[str]:

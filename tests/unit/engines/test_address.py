@@ -45,10 +45,10 @@ def test_an_address_has_parts_without_escapes(url: str, parts: EngineUrl) -> Non
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("", "not an engine's address"),
-        ("/run/podman/podman.sock", "not an engine's address"),
-        ("unix:/run/podman/podman.sock", "not an engine's address"),
-        ("bogus://x", "not an engine's address"),
+        ("", "does not begin with unix:"),
+        ("/run/podman/podman.sock", "does not begin with unix:"),
+        ("unix:/run/podman/podman.sock", "does not begin with unix:"),
+        ("bogus://x", "does not begin with unix:"),
         ("npipe:////./pipe/docker_engine", "npipe:// is not supported; use unix://, ssh:// or"),
         ("https://gpu:2376", "https:// is not supported"),
         ("unix://", "not absolute"),

@@ -149,7 +149,7 @@ def test_the_docker_context_is_the_only_candidate(
     found = candidates(make_user(tmp_path, env | moved))
 
     source = f"docker context 'gpu' ({told_by.format(docker=folder)})"
-    address = EngineAddress(url="ssh://gpu")
+    address = EngineAddress(url="ssh://gpu", kind=DOCKER)
     assert [*found] == [Candidate(address=address, kind=None, source=source, explicit=True)]
 
 
@@ -226,6 +226,14 @@ def test_a_key_named_by_podmans_variable_goes_with_podmans_address(tmp_path: Pat
     assert only(make_user(tmp_path, env)).address.identity_file == Path("/keys/id")
     env = {"DOCKER_HOST": "ssh://gpu", "CONTAINER_SSHKEY": "/keys/id"}
     assert only(make_user(tmp_path, env)).address.identity_file is None
+
+
+def test_an_address_of_docker_without_a_socket_means_dockers_sockets(tmp_path: Path) -> None:
+    def kind_of(**env: str) -> EngineKind | None:
+        return only(make_user(tmp_path, env)).address.kind
+
+    assert kind_of(DOCKER_HOST="ssh://gpu") is DOCKER
+    assert kind_of(CONTAINER_HOST="ssh://gpu") is None
 
 
 @pytest.mark.parametrize(
@@ -326,10 +334,11 @@ def test_a_mac_without_an_engine_is_told_of_two_sockets(tmp_path: Path) -> None:
 
     assert mac_paths(user) == ["/home/me/.docker/run/docker.sock", "/var/run/docker.sock"]
     assert mac_paths(make_user(tmp_path, uid=0)) == ["/var/run/docker.sock"]
+    assert {c.start for c in candidates(user, platform=MACOS)} == {""}  # nothing is installed
 
 
 def test_every_product_that_a_mac_has_is_found(tmp_path: Path) -> None:
-    for path in PRODUCTS:
+    for path in (*PRODUCTS, "Applications/Docker.app/Contents/Info.plist"):
         write(tmp_path / path, "")
     user = make_user(tmp_path, uid=501)
 

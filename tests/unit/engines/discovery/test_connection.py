@@ -63,6 +63,16 @@ def test_a_docker_host_that_points_at_podman_is_podman_unless_docker_was_chosen(
         assert connection.candidate.source == "DOCKER_HOST"
 
 
+def test_an_error_names_the_setting_without_the_warning_that_belongs_to_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+
+    with pytest.raises(EngineUnavailable) as caught:
+        connect(make_user(tmp_path, {"DOCKER_HOST": f"tcp://127.0.0.1:{port}"}))
+
+    assert str(caught.value).startswith(f"DOCKER_HOST says tcp://127.0.0.1:{port}: ")
+
+
 def test_a_named_engine_that_is_down_is_never_replaced_by_another(tmp_path: Path) -> None:
     with service(tmp_path / "run/podman/podman.sock", PODMAN_ANSWER):
         user = make_user(tmp_path, {"DOCKER_HOST": f"unix://{tmp_path}/absent.sock"})

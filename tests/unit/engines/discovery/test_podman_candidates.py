@@ -11,6 +11,7 @@ from ramalama_engines.address import EngineAddress, TlsFiles
 from ramalama_engines.discovery.candidates import candidates, expected_candidates, find_address
 from ramalama_engines.discovery.locate import Candidate, EngineLocation
 from ramalama_engines.discovery.podman_machine import MachineMount, machines
+from ramalama_engines.discovery.remedy import how_to_start
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.kinds import EngineKind
 from tests.unit.engines.discovery.homes import (
@@ -168,7 +169,7 @@ def test_a_connection_that_does_not_exist_is_an_error_with_those_that_do(tmp_pat
         ({"Connection": {"Default": 7}}, "podman-connections.json: Default is not a name"),
         ({"Connection": {"Connections": 7}}, "or Connections is not a JSON object"),
         ({"Connection": {"Connections": {"gpu": 7}}}, "the connection 'gpu' is not a JSON"),
-        ({"Connection": {"Connections": {"gpu": {}}}}, "not an engine's address"),
+        ({"Connection": {"Connections": {"gpu": {}}}}, "does not begin with unix:"),
         ({"Connection": {"Connections": {"gpu": {"URI": 7}}}}, "has a wrong type"),
         (
             {"Connection": {"Connections": {"gpu": {"URI": GPU, "Identity": "/\ud800"}}}},
@@ -345,9 +346,12 @@ def test_a_rootful_machine_is_not_used_and_the_message_says_what_mends_it(tmp_pa
     first = listed(user, MACOS)[0]
 
     assert first.refusal == (
-        "this machine is rootful; make it rootless with: "
-        f"podman machine stop {MACHINE} && podman machine set --rootful=false {MACHINE} && "
-        f"podman machine start {MACHINE}; or use it as it is: --connection {MACHINE}-root"
+        "containers would run as root in this virtual machine; to allow it: "
+        f"--connection {MACHINE}-root"
+    )
+    assert how_to_start(user, None, platform=MACOS) == (
+        f"podman machine stop {MACHINE}; podman machine set --rootful=false {MACHINE} && "
+        "podman machine start"
     )
 
 
@@ -410,6 +414,16 @@ def test_a_broken_machine_does_not_hide_the_others(
 
     assert problem in found["podman machine 'big'"].refusal
     assert found["podman machine 'small'"].refusal == ""
+    assert how_to_start(user, None, platform=MACOS) == "podman machine start small"
+
+
+def test_a_machine_that_is_too_old_is_made_anew(tmp_path: Path) -> None:
+    user = mac(tmp_path)
+    write_machine(user, "big", "libkrun", Version=0)
+
+    assert how_to_start(user, None, platform=MACOS) == (
+        "podman machine rm big && podman machine init big && podman machine start big"
+    )
 
 
 def test_a_machine_of_no_sense_is_skipped(tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ import pytest
 from ramalama_engines.discovery.remedy import how_to_start
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.user import InvokingUser
-from tests.unit.engines.discovery.homes import make_user, write_machine
+from tests.unit.engines.discovery.homes import make_user, write, write_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PODMAN, DOCKER = EngineKind.PODMAN, EngineKind.DOCKER
+MAKE = "podman machine init && podman machine start"
 PROGRAMS = {"podman": "usr/bin/podman", "docker": "usr/sbin/dockerd"}
 SESSION = "run/user/1000/systemd"
 SYSTEMD = "run/systemd/system"
@@ -71,13 +72,18 @@ def test_the_advice_fits_the_system_and_the_engine(
 @pytest.mark.parametrize(
     ("has", "kind", "command"),
     [
-        ("", None, "podman machine init && podman machine start"),
-        ("", DOCKER, "open -a Docker"),
+        ("", None, f"install Podman from https://podman.io; {MAKE}"),
+        ("brew", None, f"brew install podman; {MAKE}"),
+        ("brew podman", None, MAKE),
+        ("podman", PODMAN, MAKE),
+        ("", DOCKER, "install Docker Desktop from https://docs.docker.com/desktop"),
+        ("brew", DOCKER, "brew install --cask docker"),
+        ("Applications/Docker.app", DOCKER, "open -a Docker"),
         ("machine", None, "podman machine start mine"),
         ("machine .colima", PODMAN, "podman machine start mine"),
         ("machine .colima", DOCKER, "colima start"),
         (".colima", None, "colima start"),
-        (".colima", PODMAN, "podman machine init && podman machine start"),
+        (".colima podman", PODMAN, MAKE),
         ("Applications/OrbStack.app .colima", None, "open -a OrbStack"),
     ],
 )
@@ -88,6 +94,8 @@ def test_the_advice_fits_a_mac(
     for name in has.split():
         if name == "machine":
             write_machine(user, "mine")
+        elif name in ("brew", "podman"):
+            write(tmp_path / "opt/homebrew/bin" / name, "")
         else:
             (user.home / name).mkdir(parents=True)
 

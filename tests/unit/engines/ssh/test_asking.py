@@ -63,5 +63,5 @@ def test_a_missing_package_is_told_with_what_installs_it() -> None:
     )
 
     assert done.stdout == (
-        "ssh:// needs the Python package asyncssh; pip install 'ramalama[ssh]'\n"
+        "ssh:// needs the Python package asyncssh; pip install 'asyncssh[bcrypt]'\n"
     )

@@ -54,6 +54,7 @@ from ramalama_engines.errors import (
     ImageNotFound,
     ImagePullError,
     ProgramNotFound,
+    RemoteFileError,
     UnknownRuntime,
     UnsupportedOption,
 )
@@ -94,6 +95,7 @@ CODES: dict[type[ExplainedError], int] = {
 CODES_OF_ENGINES: dict[type[EngineError], int] = {
     EngineError: 125,
     EngineUnavailable: 125,
+    RemoteFileError: 125,
     ImageNotFound: 125,
     ImagePullError: 125,
     ImageBuildError: 125,

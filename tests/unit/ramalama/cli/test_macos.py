@@ -100,8 +100,8 @@ def test_a_running_machine_is_found_on_macos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["ps"], 125, "Start one with: podman machine init && podman machine start"),
-        (["doctor"], 125, "Start one with: podman machine init && podman machine start"),
+        (["ps"], 125, "podman machine init && podman machine start"),
+        (["doctor"], 125, "podman machine init && podman machine start"),
         (["chat", "--url", "http://127.0.0.1:9", "Hello"], 1, "cannot be reached"),
         (["login", "quay.io"], 22, "there is no terminal to ask at"),
         (["push", "./none.gguf", "oci://127.0.0.1:9/a/b"], 2, "no such model file"),

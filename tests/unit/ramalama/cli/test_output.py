@@ -19,6 +19,8 @@ from ramalama.events import (
     ImageReady,
     Notice,
     ServerReady,
+    UploadPlanned,
+    UploadProgress,
 )
 from ramalama_engines import PullProgress
 
@@ -129,6 +131,24 @@ def test_a_start_without_a_pull_writes_nothing_that_lasts(capsys: Capture) -> No
         progress.follow(event)
 
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_start_elsewhere_names_the_host_and_what_is_done_with_the_model() -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        progress = StartProgress(quiet=False)
+        progress.follow(EngineConnected("podman", "ssh://me@gpu:22/run/podman.sock"))
+        progress.follow(UploadPlanned("me@gpu", 1, 4000, 2000))
+        progress.follow(UploadProgress("m.gguf", 2000, 4000))
+        progress.follow(UploadProgress("m.gguf", 4000, 4000))
+
+    shown = terminal.getvalue().split("\r\x1b[K")
+    assert shown == [
+        "",
+        "Starting a container with podman on gpu …",
+        "Sending the model to me@gpu: 2.00 kB …\n",
+        "Sending the model:  50%  2.00 kB of 4.00 kB",
+        "Verifying what has arrived of the model …",
+    ]
 
 
 def test_on_a_terminal_the_progress_of_all_layers_is_one_line_that_vanishes() -> None:

@@ -37,11 +37,12 @@ def make_engine(
     root: Path,
     rootless: bool = False,
     images: Sequence[str] = (IMAGE,),
+    url: str = "tcp://far.example:2376",
 ) -> FakeEngine:
     """Return an engine at an address that is not of this host, and that has *images*."""
     info = replace(
         FakeEngine(kind=EngineKind.PODMAN).info,
-        url="tcp://far.example:2376",
+        url=url,
         rootless=rootless,
         oci_runtime="/usr/bin/crun",
     )

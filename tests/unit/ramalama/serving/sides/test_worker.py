@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
@@ -9,8 +11,12 @@ from ramalama.serving.sides.worker import Workers
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines import ContainerSpec, EngineKind, LocalImage
 from ramalama_engines.fake import FakeEngine
+from ramalama_engines.fake.engine import FakeProgram
+from tests.unit.ramalama.serving.sides.far_host import IMAGE, make_engine
 
-IMAGE = "example.org/image"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ME = ProcessIdentity.of_this_process()
 
 
@@ -35,3 +41,17 @@ def test_what_a_killed_process_runs_for_the_same_volume_is_ended(
     Workers(engine, IMAGE, (), "v").remove_abandoned()
 
     assert len(engine.list({})) == left
+
+
+def test_the_log_of_a_worker_is_kept_where_the_engine_can_read_it(tmp_path: Path) -> None:
+    specs: list[ContainerSpec] = []
+
+    def script(spec: ContainerSpec) -> FakeProgram:
+        specs.append(spec)
+        return FakeProgram(logs=("said",), exit_code=0)
+
+    workers = Workers(make_engine(script, root=tmp_path), IMAGE, (), "label")
+
+    assert workers.run(("sha256sum",), size=1) == "said"
+    # Without a size, Podman may use the journal, whose end a user without rights cannot read.
+    assert specs[0].log_size is not None
