@@ -318,7 +318,7 @@ class Ramalama:
             if dry_run:
                 return unused_copies(engine, side.copies())
             side.sweep()  # containers of killed processes may have volumes
-            return remove_unused(engine, side)
+            return remove_unused(engine, side.copies(), side.remove_copy)
 
     def close(self) -> None:
         """Close the connections to engines."""

@@ -12,9 +12,8 @@ from ramalama_engines.errors import ContainerConflict
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from ramalama.serving.sides.side import EngineSide
     from ramalama_engines import Engine
 
 
@@ -51,11 +50,16 @@ def unused_copies(engine: Engine, copies: Sequence[ModelCopy]) -> Sequence[Model
     return [copy for copy in copies if copy.model not in used and not copy.arriving]
 
 
-def remove_unused(engine: Engine, side: EngineSide) -> Sequence[ModelCopy]:
-    """Remove the unused ones of *side*, and return them; no volume that a container has."""
+def remove_unused(
+    engine: Engine, copies: Sequence[ModelCopy], remove: Callable[[ModelCopy], None]
+) -> Sequence[ModelCopy]:
+    """Let *remove* remove the unused ones of *copies*, and return those that it has removed.
+
+    A volume that a container has is not removed.
+    """
     removed: list[ModelCopy] = []
-    for copy in unused_copies(engine, side.copies()):
+    for copy in unused_copies(engine, copies):
         with suppress(ContainerConflict):
-            side.remove_copy(copy)
+            remove(copy)
             removed.append(copy)
     return removed
