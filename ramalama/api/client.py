@@ -307,15 +307,18 @@ class Ramalama:
         Raises:
             EngineFailure: no engine answers, or its host does not.
         """
-        from ramalama.serving.sides.copies import unused_copies  # noqa: PLC0415 (rarely used)
+        from ramalama.serving.sides.copies import (  # noqa: PLC0415 (rarely used)
+            remove_unused,
+            unused_copies,
+        )
 
         engine = self.connect()
         with engine_errors():
             side = side_of(engine, self.run_dir)
-            unused = unused_copies(engine, side.copies())
-            for copy in () if dry_run else unused:
-                side.remove_copy(copy)
-            return unused
+            if dry_run:
+                return unused_copies(engine, side.copies())
+            side.sweep()  # containers of killed processes may have volumes
+            return remove_unused(engine, side.copies(), side.remove_copy)
 
     def close(self) -> None:
         """Close the connections to engines."""

@@ -19,7 +19,14 @@ from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
 from ramalama.serving.lookup import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.sides.find import side_of
-from ramalama.serving.usage import START_SUFFIX, SUFFIX, SharedServer, is_shared, process_in
+from ramalama.serving.usage import (
+    SENDING_SUFFIX,
+    START_SUFFIX,
+    SUFFIX,
+    SharedServer,
+    is_shared,
+    process_in,
+)
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_engines.errors import EngineError
 from ramalama_engines.spec import ContainerStatus
@@ -207,8 +214,9 @@ def _remove(engine: Engine, state: ContainerState) -> bool:
 
 
 def _remove_start_locks(run_dir: Path) -> None:
-    """Remove the lock files of processes that were killed while they started a shared server."""
-    locks = tuple(run_dir.glob(f"*{START_SUFFIX}"))
+    """Remove the lock files of processes that were killed while they started a server."""
+    suffixes = (START_SUFFIX, SENDING_SUFFIX)
+    locks = [path for suffix in suffixes for path in run_dir.glob(f"*{suffix}")]
     if not locks:
         return
     from ramalama.system.locks import (  # noqa: PLC0415 (hardly ever needed)

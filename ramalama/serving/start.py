@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ramalama.errors import ModelError, engine_errors
+from ramalama.errors import ModelError, ServerNotReady, engine_errors
 from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
@@ -40,7 +40,7 @@ from ramalama.serving.sides.side import HERE
 from ramalama.serving.usage import any_shared
 from ramalama.serving.wanted_model import get_model, model_to_plan
 from ramalama_accel.values import AcceleratorKind
-from ramalama_engines.errors import EngineError
+from ramalama_engines.errors import EngineError, EngineUnavailable
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
 
@@ -161,7 +161,24 @@ class ServerStarter:
         self, engine: Engine, request: StartRequest, model: StoredModel, undo: ExitStack
     ) -> ModelServer:
         check_on_engine(request.options, engine.kind, rootless=engine.rootless)
-        side = side_of(engine, self.run_dir).settle(lambda: self._fetch_any(engine, request))
+        found = side_of(engine, self.run_dir)
+        side = found.settle(lambda: self._fetch_any(engine, request))
+        try:
+            return self._start_at(side, engine, request, model, undo)
+        except EngineUnavailable:
+            raise
+        except (EngineError, ServerNotReady):
+            found.forget()
+            raise
+
+    def _start_at(
+        self,
+        side: EngineSide,
+        engine: Engine,
+        request: StartRequest,
+        model: StoredModel,
+        undo: ExitStack,
+    ) -> ModelServer:
         detection = detect_on(engine, side.accelerated(self.host), request.options)
         asks = needs_runtimes(detection, request.options)
         inputs = self._inputs(request.options, model, detection)

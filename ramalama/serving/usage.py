@@ -37,6 +37,9 @@ SUFFIX = ".shared"
 START_SUFFIX = ".start"
 """The suffix of the lock files of starts: see `start_lock`."""
 
+SENDING_SUFFIX = ".sending"
+"""The suffix of the lock files for sending a model to another host."""
+
 _ENGINE = "engine"
 _KEEP_ALIVE = "keep-alive"
 _IDLE_SINCE = "idle-since"

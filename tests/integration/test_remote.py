@@ -227,3 +227,39 @@ def test_a_full_disk_there_is_told_before_the_first_byte(
     assert "are free in" in done.err
     assert "gc --engine-side" in done.err
     assert left == []
+
+
+@only_podman
+@pytest.mark.parametrize("change", [{"run_dir": "/proc/nothing"}, {"uid": 4321}], ids=str)
+def test_what_turns_out_to_be_wrong_about_a_host_is_found_out_anew(
+    far: FarCli, far_model: str, change: dict[str, object]
+) -> None:
+    first = far.run("run", *SMALL, "--max-tokens=2", far_model, "Hello!")
+    (known,) = far.run_dir.glob("host-*.json")
+    known.write_text(json.dumps({**json.loads(known.read_text()), **change}))
+    wrong = far.run("run", *SMALL, "--max-tokens=2", far_model, "Hello!")
+    again = far.run("run", *SMALL, "--max-tokens=2", far_model, "Hello!")
+
+    assert (first.code, again.code) == (0, 0), first.err + again.err
+    assert wrong.code == 125
+    assert wrong.complaint
+    assert again.out == first.out
+
+
+@only_podman
+def test_a_kept_server_of_another_user_of_this_host_is_left_alone(
+    far: FarCli, far_model: str
+) -> None:
+    started = far.run("serve", "-d", *SMALL, far_model)
+    other_run_dir = far.home / "other"
+    other_run_dir.mkdir(mode=0o700)
+    other = {"XDG_RUNTIME_DIR": str(other_run_dir)}
+    knows = far.run("run", *SMALL, "--max-tokens=2", far_model, "Hello!", env=other)
+    far.run("ps", env=other)
+    kept = far.far_servers
+    answer = far.run("run", *SMALL, "--max-tokens=2", far_model, "Hello!")
+    stopped = far.run("stop", started.out.strip())
+
+    assert (started.code, knows.code) == (0, 0), started.err + knows.err
+    assert len(kept) == 1
+    assert (answer.code, stopped.code) == (0, 0), answer.err + stopped.err

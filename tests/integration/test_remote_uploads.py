@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from ramalama.api.client import Ramalama
 from ramalama.config.config import Config
 from ramalama.config.options import ServeOptions
+from ramalama.errors import EngineFailure
 from ramalama.events import UploadPlanned, UploadProgress
 from ramalama.serving.sides.volumes import PART
 from ramalama_engines import EngineKind, InvokingUser
@@ -19,13 +22,15 @@ from ramalama_engines.discovery.connection import open_engine
 from tests.integration.cli import SMALL
 from tests.integration.test_ssh import live_in
 from tests.lab.assets import IMAGE
+from tests.lab.service import program
 from tests.lab.sshd import sshd
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from ramalama.events import Event
+    from ramalama.serving.sides.copies import ModelCopy
     from tests.integration.cli import Cli
     from tests.lab.service import EngineService
 
@@ -34,6 +39,7 @@ pytestmark = pytest.mark.engines
 
 _MIB: Final = 1 << 20
 _CUT: Final = 60 * _MIB
+_SERIAL: Final = count()
 
 
 class _Cut(Exception):
@@ -50,10 +56,13 @@ class _Sender:
         self._run_dir = directory / "run"
         self._address, self._kind = address, kind
 
-    def send(self, model: Path, *, until: int | None = None) -> tuple[list[int], bool]:
+    def send(
+        self, model: Path, *, until: int | None = None, on_first: Callable[[], None] | None = None
+    ) -> tuple[list[int], bool]:
         """Start a server; return what had arrived at each step, and whether there was an upload.
 
-        The upload is cut when more than *until* bytes have arrived.
+        The upload is cut when more than *until* bytes have arrived. *on_first* is called
+        when the first bytes have arrived.
         """
         steps: list[int] = []
         planned = False
@@ -62,14 +71,13 @@ class _Sender:
             nonlocal planned
             planned = planned or isinstance(event, UploadPlanned)
             if isinstance(event, UploadProgress):
+                if not steps and on_first is not None:
+                    on_first()
                 steps.append(event.done)
                 if until is not None and event.done > until:
                     raise _Cut
 
-        engine = open_engine(self._kind, self._address, sockets=lambda: self._run_dir / "s")
-        with Ramalama(
-            self._config, engine=engine, user=self._user, run_dir=self._run_dir
-        ) as ramalama:
+        with self._client() as ramalama:
             options = ServeOptions(model=ramalama.models.resolve(str(model)), ctx_size=256, ngl=0)
             try:
                 with ramalama.serve(options, on_event=follow) as server:
@@ -77,6 +85,16 @@ class _Sender:
             except _Cut:
                 pass
         return steps, planned
+
+    def collect_garbage(self) -> Sequence[ModelCopy]:
+        """Remove what no server uses, as another process would do it; return what is removed."""
+        with self._client() as ramalama:
+            return ramalama.remove_copies()
+
+    def _client(self) -> Ramalama:
+        sockets = self._run_dir / f"s{next(_SERIAL)}"
+        engine = open_engine(self._kind, self._address, sockets=lambda: sockets)
+        return Ramalama(self._config, engine=engine, user=self._user, run_dir=self._run_dir)
 
 
 @pytest.fixture
@@ -100,6 +118,16 @@ def test_by_ssh_at_most_a_mebibyte_is_sent_again_after_a_cut(by_ssh: _Sender, mo
     assert after[0] >= before[-1] - _MIB
     assert after[-1] == model.stat().st_size
     assert (again, planned) == ([], False)
+
+
+def test_gc_leaves_a_model_alone_that_is_being_sent_by_ssh(by_ssh: _Sender, model: Path) -> None:
+    removed: list[object] = []
+
+    sent, _ = by_ssh.send(model, on_first=lambda: removed.extend(by_ssh.collect_garbage()))
+
+    assert removed == []
+    assert sent[-1] == model.stat().st_size
+    assert len(by_ssh.collect_garbage()) == 1
 
 
 @pytest.fixture(params=["podman", "docker"])
@@ -127,20 +155,79 @@ def test_by_volume_at_most_a_part_is_sent_again_after_a_cut(by_tls: _Sender, mod
     assert (again, planned) == ([], False)
 
 
-def test_over_tls_the_command_chats_by_a_port_with_a_key_and_says_so(
-    cli: Cli, model: Path, request: pytest.FixtureRequest, tmp_path: Path
+def test_gc_leaves_a_model_alone_that_is_being_sent_into_a_volume(
+    by_tls: _Sender, model: Path
 ) -> None:
-    address: EngineAddress = request.getfixturevalue(f"{cli.service.kind}_over_tls")
+    removed: list[object] = []
+
+    sent, _ = by_tls.send(model, on_first=lambda: removed.extend(by_tls.collect_garbage()))
+
+    assert removed == []
+    assert sent[-1] == model.stat().st_size
+    assert len(by_tls.collect_garbage()) == 1
+
+
+def _tls_env(address: EngineAddress, directory: Path) -> dict[str, str]:
+    """Return the variables that lead to *address*, with its files in *directory*."""
     tls = address.tls
     assert tls is not None
     for name, path in (("ca", tls.ca), ("cert", tls.cert), ("key", tls.key)):
         assert path is not None
-        shutil.copy(path, tmp_path / f"{name}.pem")
-    env = {
+        shutil.copy(path, directory / f"{name}.pem")
+    return {
         "RAMALAMA_ENGINE_URL": address.url,
         "DOCKER_TLS_VERIFY": "1",
-        "DOCKER_CERT_PATH": str(tmp_path),
+        "DOCKER_CERT_PATH": str(directory),
     }
+
+
+def test_a_model_that_changes_while_it_is_sent_into_a_volume_is_refused(
+    by_tls: _Sender, model: Path, tmp_path: Path
+) -> None:
+    changing = tmp_path / model.name
+    shutil.copy(model, changing)
+
+    def change() -> None:
+        with changing.open("r+b") as file:
+            file.seek(_CUT)
+            file.write(b"another model")
+
+    with pytest.raises(EngineFailure, match="is not the one that was sent"):
+        by_tls.send(changing, on_first=change)
+
+    assert by_tls.send(changing)[0]
+
+
+@pytest.mark.programs("unshare")
+def test_two_hosts_send_one_model_into_a_volume_at_once(
+    cli: Cli, model: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    address: EngineAddress = request.getfixturevalue(f"{cli.service.kind}_over_tls")
+    env = {**cli.env, **_tls_env(address, tmp_path)}
+    other_run_dir = cli.home / "other"  # the other host has its own
+    other_run_dir.mkdir(mode=0o700)
+    other = (program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child")
+    words = cli.command("run", *SMALL, "--max-tokens=2", str(model), "Hello!")
+    other_env = {**env, "XDG_RUNTIME_DIR": str(other_run_dir)}
+    with (
+        subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as one,
+        subprocess.Popen(
+            (*other, *words), env=other_env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as two,
+    ):
+        outputs = [process.communicate() for process in (one, two)]
+    freed = cli.run("gc", "--engine-side", env=env)
+
+    assert (one.returncode, two.returncode) == (0, 0), outputs
+    assert outputs[0][0] == outputs[1][0] != b""
+    assert freed.out.count("ramalama-model-") == 1
+
+
+def test_over_tls_the_command_chats_by_a_port_with_a_key_and_says_so(
+    cli: Cli, model: Path, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    address: EngineAddress = request.getfixturevalue(f"{cli.service.kind}_over_tls")
+    env = _tls_env(address, tmp_path)
     done = cli.run("run", *SMALL, "--max-tokens=4", str(model), "Hello!", env=env)
     freed = cli.run("gc", "--engine-side", env=env)
 

@@ -233,6 +233,24 @@ def test_a_frozen_host_is_noticed(route: SshRoute, plain_sshd: SshService) -> No
             assert time.monotonic() - start < NOTICED
 
 
+def test_a_host_that_has_just_not_answered_is_not_waited_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, echo: Echo
+) -> None:
+    with sshd(tmp_path / "sshd") as service:
+        live_in(service, monkeypatch)
+        with (service.home / ".ssh/config").open("a") as config:
+            config.write("ConnectTimeout 3\n")
+        with route_to(service, echo.path, tmp_path / "s") as route, service.frozen():
+            with pytest.raises(EngineUnavailable):
+                route.dial(PATIENCE)
+            start = time.monotonic()
+            for _ in range(3):
+                with pytest.raises(EngineUnavailable, match="no answer within 3 seconds"):
+                    route.dial(PATIENCE)
+
+    assert time.monotonic() - start < 2
+
+
 def test_a_route_to_a_frozen_host_closes_soon_and_wakes_who_waits(
     route: SshRoute, plain_sshd: SshService
 ) -> None:
@@ -341,6 +359,17 @@ class TestFiles:
     @pytest.fixture
     def far(self, tmp_path: Path) -> Path:
         return tmp_path / "far"
+
+    def test_where_there_can_be_no_directory_the_host_is_asked_only_once(
+        self, route: SshRoute
+    ) -> None:
+        files = route.ssh.files
+        assert files is not None
+
+        with pytest.raises(RemoteFileError, match="no such file") as caught:
+            files.make_directory("/proc/nothing/here")  # no mkdir(2) works there, but /proc exists
+
+        assert caught.value.missing
 
     def test_files_are_made_found_read_and_removed(self, route: SshRoute, far: Path) -> None:
         files = route.ssh.files

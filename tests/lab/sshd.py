@@ -91,7 +91,8 @@ class SshService:
         """Stop every connection, and take no new one, for the length of a block."""
         pids = [*self.sessions(), self._daemon()]
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            with suppress(ProcessLookupError):  # a session that has ended meanwhile
+                os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:

@@ -231,20 +231,27 @@ def _remote_file(found: asyncssh.SFTPAttrs) -> RemoteFile:
 async def _make_directory(sftp: asyncssh.SFTPClient, path: str, mode: int) -> None:
     """Create a directory, and first those above it that are missing."""
     missing = [path]
-    while missing:
-        directory = missing[-1]
+    while True:
         try:
-            await sftp.mkdir(directory, asyncssh.SFTPAttrs(permissions=mode))
+            await _make_one(sftp, missing[-1], mode)
+            break
         except _MISSING:
-            above = directory.rstrip("/").rpartition("/")[0]
+            above = missing[-1].rstrip("/").rpartition("/")[0]
             if not above or len(missing) > _DEEPEST:
                 raise
             missing.append(above)
-            continue
-        except asyncssh.SFTPError:
-            if not await sftp.isdir(directory):
-                raise
-        missing.pop()
+    for directory in reversed(missing[:-1]):
+        await _make_one(sftp, directory, mode)
+
+
+async def _make_one(sftp: asyncssh.SFTPClient, directory: str, mode: int) -> None:
+    try:
+        await sftp.mkdir(directory, asyncssh.SFTPAttrs(permissions=mode))
+    except _MISSING:
+        raise
+    except asyncssh.SFTPError:
+        if not await sftp.isdir(directory):
+            raise
 
 
 async def _free_space(sftp: asyncssh.SFTPClient, path: str) -> int | None:

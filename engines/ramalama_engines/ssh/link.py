@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncssh
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.ssh.asking import do_not_ask
 from ramalama_engines.ssh.connect import close_all, connect
 from ramalama_values.text import one_line
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PATIENCE: Final = 15  # seconds for what the host does at once unless it hangs
-_PAUSE: Final = 1  # seconds after a failure, before a forwarded socket may try again
+_PAUSE: Final = 1  # seconds after a failure, before the next try
 _FAREWELL: Final = 1  # seconds to close the connection
 
 
@@ -73,8 +72,9 @@ class Link:
             return self._path[0]
 
     async def _connect(self, ask: AskLater) -> asyncssh.SSHClientConnection:
-        # A program that polls a forwarded socket must not queue up one try for each poll.
-        if ask is do_not_ask and self._failure and time.monotonic() < self._may_try_at:
+        # A program that polls a forwarded socket must not queue up one try for each poll. Nor is a
+        # host waited for again that has just not answered, to be asked why a server has ended.
+        if self._failure and time.monotonic() < self._may_try_at:
             raise EngineUnavailable(self._failure.message, hint=self._failure.hint)
         try:
             self._path = await connect(
@@ -146,6 +146,8 @@ class Link:
 
     async def renew_sftp(self) -> None:
         """Replace a client whose session has ended, with the whole connection or alone."""
+        if not self._path:  # another thread has found the connection lost, and no new one
+            return
         connection = self._path[0]
         try:
             async with asyncio.timeout(_FAREWELL):

@@ -109,11 +109,16 @@ def _private_directory(files: RemoteFiles, uid: int) -> str:
             continue
         with suppress(RemoteFileError):
             files.make_directory(path)
-            found = files.find(path)
-            if found and found.is_directory and found.uid == uid and not found.is_link:
+            if is_private(files, path, uid):
                 return path
     msg = "the host of the engine has no private directory for sockets, such as /run/user/UID"
     raise EngineError(msg, engine="")
+
+
+def is_private(files: RemoteFiles, path: str, uid: int) -> bool:
+    """Return whether *path* is a directory of the user *uid*, and no link."""
+    found = files.find(path)
+    return bool(found and found.is_directory and found.uid == uid and not found.is_link)
 
 
 def _read_kernel(files: RemoteFiles) -> str | None:

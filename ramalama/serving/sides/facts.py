@@ -57,16 +57,19 @@ class HostFacts:
         path = place_of(run_dir, url)
         try:
             with path.open("rb") as file:
-                if time.time() - os.fstat(file.fileno()).st_mtime > VALID:
+                if abs(time.time() - os.fstat(file.fileno()).st_mtime) > VALID:
                     return None
                 value = parse_json(file.read(_LARGEST))
         except (OSError, ValueError):
             return None
         if not is_object(value) or value.pop("version", None) != _VERSION:
             return None
-        with suppress(TypeError):
-            return cls(**value)  # type: ignore[arg-type]  # written by `write`, in a private directory
-        return None
+        expected = asdict(_EXAMPLE)
+        if {name: type(each) for name, each in value.items()} != {
+            name: type(each) for name, each in expected.items()
+        }:
+            return None
+        return cls(**value)  # type: ignore[arg-type]  # each has its type
 
     def write(self, run_dir: Path, url: str) -> None:
         """Keep the facts for other processes of this user; they are not kept if that fails."""
@@ -76,6 +79,9 @@ class HostFacts:
             run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             new.write_text(json.dumps({"version": _VERSION, **asdict(self)}), encoding="utf-8")
             new.replace(path)
+
+
+_EXAMPLE = HostFacts(engine="", cpus=0, memory=0, sees_files=False, has_sockets=False, uid=0, gid=0)
 
 
 def forget(run_dir: Path, url: str) -> None:

@@ -19,15 +19,23 @@ import re
 import socket
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ramalama.config.defaults import LOOPBACK
-from ramalama.planning.labels import API_KEY_NAME, OWNER_LABEL, SOCKET_NAME, UPLOAD_LABEL
+from ramalama.planning.labels import (
+    API_KEY_NAME,
+    INSTANCE_LABEL,
+    LABEL,
+    OWNER_LABEL,
+    SOCKET_NAME,
+    UPLOAD_LABEL,
+)
 from ramalama.planning.placement import LocalFiles, SeparateFiles
 from ramalama.serving.sides.accelerators import look_for_accelerators
-from ramalama.serving.sides.evidence import gather, sees_model
-from ramalama.serving.sides.facts import HostFacts
+from ramalama.serving.sides.evidence import gather, is_private, sees_model
+from ramalama.serving.sides.facts import HostFacts, forget
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.sides.snapshot import (
     Snapshot,
@@ -47,12 +55,11 @@ from ramalama.serving.sides.worker import Workers
 from ramalama.serving.usage import process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import EngineError, RemoteFileError
+from ramalama_engines.errors import ContainerConflict, EngineError, RemoteFileError
 from ramalama_engines.spec import VolumeMount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from ramalama.events import EventHook
     from ramalama.models.formats.model_files import Digest
@@ -196,6 +203,10 @@ class RemoteSide:
             self._make_volume(name, api_key or "")
         elif files is not None:
             there = f"{facts.run_dir}/{name}"
+            files.make_directory(facts.run_dir)
+            if not is_private(files, facts.run_dir, facts.uid):
+                msg = f"{facts.run_dir} on {self.name} is not a private directory of that user"
+                raise EngineError(msg, engine=self._engine.kind)
             files.make_directory(there)
             if api_key is not None:
                 files.write(f"{there}/{API_KEY_NAME}", f"{api_key}\n".encode())
@@ -264,6 +275,12 @@ class RemoteSide:
         elif store is not None:
             store.remove(copy.place)
 
+    def forget(self) -> None:
+        """Have the next process look at the host again."""
+        with suppress(OSError):
+            forget(self._run_dir, self._engine.url)
+        remove_snapshot(self._run_dir, self._engine.url)
+
     def sweep(self) -> None:
         """Remove directories, volumes and helper containers of processes that ended."""
         for state in self._engine.list({UPLOAD_LABEL: ""}):
@@ -272,11 +289,15 @@ class RemoteSide:
         remove_old_snapshots(self._run_dir)
         if self._known is None:
             return
+        # Other users of this host may keep servers there, whose records only they have.
+        states = self._engine.list({LABEL: ""})
+        served = {Path(state.labels.get(INSTANCE_LABEL, "")).name for state in states}
         for name in self._names_there():
             identity = process_in(name)
             is_dead = identity is not None and identity.state() is ProcessState.DEAD
-            if is_dead and not (self._run_dir / name).exists():
-                self._remove_there(name)
+            if is_dead and name not in served and not (self._run_dir / name).exists():
+                with suppress(ContainerConflict):
+                    self._remove_there(name)
 
     def _is_here(self, facts: HostFacts) -> bool:
         return facts.sees_files and facts.has_sockets and not self._engine.ssh

@@ -140,6 +140,10 @@ class EngineSide(Protocol):
         """Remove one of `copies`."""
         ...
 
+    def forget(self) -> None:
+        """Forget what is known of the engine's host, since a start has failed; it may be wrong."""
+        ...
+
     def sweep(self) -> None:
         """Remove from the engine's host what is left of processes of this host that ended."""
         ...
@@ -230,6 +234,9 @@ class LocalSide:
 
     def remove_copy(self, copy: ModelCopy) -> None:
         """Do nothing: there are no copies."""
+
+    def forget(self) -> None:
+        """Do nothing: nothing is kept."""
 
     def sweep(self) -> None:
         """Do nothing: the directories here are all there are."""

@@ -2,7 +2,7 @@
 
 STORE/sha256-HEX             a file of a model, verified and complete
 STORE/sha256-HEX.json        the model that it was sent for
-STORE/sha256-HEX.HOST.part   a file that is being sent by one of HOST's processes
+STORE/sha256-HEX.SENDER.part a file that is being sent by a user of a host
 RUN_DIR/IDENTITY-TOKEN/      the directory of a server: its socket or key, and its lease
 """
 
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.events import Notice, UploadPlanned
-from ramalama.serving.sides.copies import ModelCopy
+from ramalama.serving.sides.copies import ModelCopy, sender
 from ramalama.serving.sides.upload_meter import UploadMeter
 from ramalama.serving.sides.worker import Workers
-from ramalama.system.locks import locked
-from ramalama.system.process_identity import ProcessIdentity
+from ramalama.serving.usage import SENDING_SUFFIX
+from ramalama.system.locks import InUse, locked, refuse_to_wait
 from ramalama.units import human_size
 from ramalama_engines.errors import EngineError, RemoteFileError
 from ramalama_engines.spec import BindMount
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import ServerPaths
     from ramalama_engines import Engine
-    from ramalama_engines.route import RemoteFiles
+    from ramalama_engines.route import RemoteFile, RemoteFiles
     from ramalama_engines.spec import Mount
 
 _log = logging.getLogger("ramalama.remote")
@@ -45,6 +45,9 @@ _INSIDE = "/check/model"
 _DIGITS = 64
 _PART = ".part"
 _NOTE = ".json"
+_CONTENT = "sha256-"
+_CLOCK = ".clock"
+_SENDING_TIME = 600.0  # seconds, within which what has arrived is verified
 _LONGEST_NOTE = 16 * 1024
 _FULL = "`ramalama gc --engine-side` frees the models that no server uses"
 
@@ -92,6 +95,12 @@ def each_file(files: Mapping[Path, str]) -> list[tuple[Path, str]]:
     return found
 
 
+def not_the_same(host: str, engine: str) -> EngineError:
+    """Return the error for a file that has another digest on *host*."""
+    msg = f"{host}: the model that has arrived there is not the one that was sent"
+    return EngineError(msg, hint="try again", engine=engine)
+
+
 @frozen()
 class SshStore:
     """The models on an engine's host, below the directory *store* there.
@@ -136,7 +145,33 @@ class SshStore:
             if found is not None and not name.endswith(_NOTE):
                 model = self._model_of(f"{path.removesuffix(_PART)}{_NOTE}")
                 complete = not name.endswith(_PART)
-                yield ModelCopy(model=model, place=path, size=found.size, complete=complete)
+                yield ModelCopy(
+                    model=model,
+                    place=path,
+                    size=found.size,
+                    complete=complete,
+                    arriving=not complete and self._is_sent(name, found),
+                )
+
+    def _is_sent(self, name: str, found: RemoteFile) -> bool:
+        """Return whether a process of this user sends a part, or one of another may do so."""
+        content, _, owner = name.removesuffix(_PART).partition(".")
+        if owner == sender():
+            lock = self._lock(content.removeprefix(_CONTENT))
+            try:
+                with locked(lock, on_wait=refuse_to_wait, permissions=0o600):
+                    lock.unlink()
+            except InUse:
+                return True
+            return False
+        clock = f"{self.store}/{_CLOCK}"
+        self.files.touch(clock)
+        now = self.files.find(clock)
+        self.files.remove(clock)
+        return now is not None and now.modified - found.modified < _SENDING_TIME
+
+    def _lock(self, digest: str) -> Path:
+        return self.locks / f"{digest[:32]}{SENDING_SUFFIX}"
 
     def _model_of(self, note: str) -> str:
         """Return the reference in a note, which other hosts may have written."""
@@ -159,7 +194,7 @@ class SshStore:
         return f"{self.store}/{digest.file_name}"
 
     def _part(self, digest: Digest) -> str:
-        return f"{self._path(digest)}.{ProcessIdentity.of_this_process().host}{_PART}"
+        return f"{self._path(digest)}.{sender()}{_PART}"
 
     def _require_space(self, missing: Mapping[Digest, Path]) -> int:
         """Return the bytes of the *missing* files that have not arrived yet; check their space."""
@@ -178,7 +213,7 @@ class SshStore:
 
     def _send(self, digest: Digest, path: Path, *, model: str, image: str, tell: EventHook) -> None:
         waiting = Notice(f"waiting for another process that sends the model to {self.name}")
-        lock = self.locks / f"{digest.hex[:32]}.sending"
+        lock = self._lock(digest.hex)
         with locked(lock, on_wait=lambda: tell(waiting), permissions=0o600) as waited:
             if waited and self._has(digest, path):
                 return
@@ -207,6 +242,5 @@ class SshStore:
         output = workers.run((_PROGRAM, _INSIDE), size=size)
         if output[:_DIGITS] != digest.hex:
             self.files.remove(part)
-            msg = f"{self.name}: the model that has arrived there is not the one that was sent"
-            raise EngineError(msg, hint="try again", engine=self.engine.kind)
+            raise not_the_same(self.name, self.engine.kind)
         _log.debug("%s is on %s", digest, self.name)

@@ -9,8 +9,8 @@ the *mark*, which is never started either: it is created before the volume and r
 verification. So a volume without its mark is complete. A part that was cut off is shorter than it
 should be, and is sent again.
 
-    .parts-HOST/NUMBER/       the parts of one file, sent by the processes of one host
-    .parts-HOST/NUMBER.joined what was put together of them
+    .parts-SENDER/NUMBER/       the parts of one file, from the processes of one user of one host
+    .parts-SENDER/NUMBER.joined what was put together of them
 
 Two hosts may send the same model at once. The first one that has verified a file gives it its name,
 and removes the parts of all hosts; the others find the file, and go on with the next one.
@@ -27,12 +27,12 @@ from ramalama.config.defaults import LOOPBACK
 from ramalama.events import Notice, UploadPlanned
 from ramalama.planning.labels import MODEL_LABEL, UPLOAD_LABEL
 from ramalama.planning.mounts import MODELS
-from ramalama.serving.sides.copies import ModelCopy
-from ramalama.serving.sides.ssh_files import each_file
+from ramalama.serving.sides.copies import ModelCopy, sender
+from ramalama.serving.sides.ssh_files import each_file, not_the_same
 from ramalama.serving.sides.upload_meter import UploadMeter
-from ramalama.serving.sides.worker import Workers
+from ramalama.serving.sides.worker import WorkerFailed, Workers
+from ramalama.serving.usage import SENDING_SUFFIX
 from ramalama.system.locks import locked
-from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerNotFound, EngineError
 from ramalama_engines.spec import ContainerSpec, VolumeMount
 from ramalama_values import frozen
@@ -60,6 +60,7 @@ _DIGITS = 32
 _SIZE_LABEL = f"{UPLOAD_LABEL}.size"
 _LONGEST_SIZE = 18  # digits
 _TAR_BLOCK = 512
+_DIFFERS = 33  # the exit code of `_JOIN` for another digest; no program in it ends with this one
 
 # $1: the file, $2: the directory of its parts, $3: the size of a part, $4: their number, $5: the
 # digest. A part is removed only when the file has it; so a run that was killed is repeated from the
@@ -91,7 +92,7 @@ while [ "$n" -lt "$4" ]; do
 done
 if ! echo "$5  $2.joined" | sha256sum -c - >&2; then
   rm -rf "$2" "$2.joined"
-  exit 3
+  exit 33
 fi
 mkdir -p "$(dirname "$1")"
 chmod 755 . "$(dirname "$1")"
@@ -169,7 +170,7 @@ class VolumeStore:
         if self._is_complete(volume):
             return volume
         waiting = Notice(f"waiting for another process that sends the model to {self.name}")
-        lock = self.locks / f"{volume}.sending"
+        lock = self.locks / f"{volume}{SENDING_SUFFIX}"
         with locked(lock, on_wait=lambda: tell(waiting), permissions=0o600) as waited:
             if not (waited and self._is_complete(volume)):
                 self._send(volume, each, model=str(model.reference), image=image, tell=tell)
@@ -210,22 +211,40 @@ class VolumeStore:
             self.engine.create(_mark_of(volume, image, model))
         total = sum(each.size for each in files)
         labels = {UPLOAD_LABEL: volume, MODEL_LABEL: model, _SIZE_LABEL: str(total)}
-        if not any(each.name == volume for each in self.engine.volumes({UPLOAD_LABEL: volume})):
-            self.engine.create_volume(volume, labels)
+        self._create(volume, labels)
         tell(UploadPlanned(self.name, len(files), total, total))
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
         workers = Workers(self.engine, image, (mount,), volume)
         workers.remove_abandoned()
-        for number, file in enumerate(files):
-            parts = f".parts-{ProcessIdentity.of_this_process().host}/{number}"
-            with workers.created() as container:
-                if not self._send_parts(container, file, parts, tell):
-                    continue
-            arguments = (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
-            workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=3 * file.size)
+        with workers.created() as container:  # a volume that a container has cannot be removed
+            for number, file in enumerate(files):
+                parts = f".parts-{sender()}/{number}"
+                if self._send_parts(container, file, parts, tell):
+                    self._join(workers, file, parts)
         if mark := self._mark(volume):
             with suppress(ContainerNotFound):
                 self.engine.remove(mark, force=True)
+
+    def _create(self, volume: str, labels: Mapping[str, str]) -> None:
+        """Create the volume, in place of one that an engine has made for a server that needed it.
+
+        Such a volume has no labels, and is empty: ours was removed shortly before.
+        """
+        found = [each for each in self.engine.volumes({}) if each.name == volume]
+        if any(each.labels.get(UPLOAD_LABEL) == volume for each in found):
+            return
+        if found:
+            self.engine.remove_volume(volume)
+        self.engine.create_volume(volume, labels)
+
+    def _join(self, workers: Workers, file: _File, parts: str) -> None:
+        arguments = (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
+        try:
+            workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=3 * file.size)
+        except WorkerFailed as exc:
+            if exc.code != _DIFFERS:
+                raise
+            raise not_the_same(self.name, self.engine.kind) from exc
 
     def _has(self, container: str, name: str, *, size: int | None = None) -> bool:
         found = self.engine.find_in(container, f"{INSIDE}/{name}")

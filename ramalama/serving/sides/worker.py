@@ -27,6 +27,14 @@ _LOG_SIZE = 64 * 1024
 _PIDS = 64
 
 
+class WorkerFailed(EngineError):
+    """A program ended with an exit code that is not 0."""
+
+    def __init__(self, message: str, *, code: int, engine: str) -> None:
+        super().__init__(message, engine=engine)
+        self.code = code
+
+
 @frozen(kw_only=False)
 class Workers:
     """Containers of *image* on *engine* that are no servers.
@@ -95,7 +103,8 @@ class Workers:
         """Run *command*, which reads *size* bytes, and return what it has printed.
 
         Raises:
-            EngineError: the image does not have the program, or the program failed.
+            EngineError: the image does not have the program.
+            WorkerFailed: the program failed.
         """
         kind = self.engine.kind
         try:
@@ -111,5 +120,5 @@ class Workers:
             raise EngineError(msg, engine=kind) from exc
         if code:
             msg = f"{command[0]} failed on the host of {kind}: {one_line(output)}"
-            raise EngineError(msg, engine=kind)
+            raise WorkerFailed(msg, code=code, engine=kind)
         return output

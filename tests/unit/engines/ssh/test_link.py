@@ -13,8 +13,10 @@ import pytest
 
 from ramalama_engines.address import EngineAddress
 from ramalama_engines.ssh.asking import do_not_ask
+from ramalama_engines.ssh.link import Link
 from ramalama_engines.ssh.login import Login
 from ramalama_engines.ssh.route import SshRoute
+from ramalama_engines.ssh.target import SshTarget
 from tests.doubles.ssh_server import serve_ssh
 
 if TYPE_CHECKING:
@@ -93,3 +95,9 @@ def test_an_rsa_key_is_read_without_a_proof_of_its_primes(tmp_path: Path) -> Non
     proof = time.process_time() - began
 
     assert asyncio.run(load()) < proof / 4
+
+
+def test_files_of_a_connection_that_another_thread_has_found_lost_are_not_opened_again() -> None:
+    link = Link(SshTarget.parse("ssh://me@far.example"))
+
+    asyncio.run(link.renew_sftp())

@@ -531,6 +531,7 @@ def test_what_a_start_left_that_was_killed_before_the_container_was_there_goes(
     for name in written:
         (shared / name).write_text(values[name])
     (servers.run_dir / "0123.start").touch()
+    (servers.run_dir / "ramalama-model-0123.sending").touch()
 
     remove_orphaned(servers.engine, servers.run_dir)
 

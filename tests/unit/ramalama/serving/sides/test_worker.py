@@ -1,15 +1,46 @@
+"""Containers that are no servers."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
 from ramalama.serving.sides.worker import Workers
+from ramalama.system.process_identity import ProcessIdentity
+from ramalama_engines import ContainerSpec, EngineKind, LocalImage
+from ramalama_engines.fake import FakeEngine
 from ramalama_engines.fake.engine import FakeProgram
 from tests.unit.ramalama.serving.sides.far_host import IMAGE, make_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ramalama_engines import ContainerSpec
+ME = ProcessIdentity.of_this_process()
+
+
+@pytest.mark.parametrize(
+    ("host", "pid", "volume", "left"),
+    [
+        (ME.host, ME.pid, "v", 1),
+        (ME.host, 4194304, "v", 0),
+        (ME.host, 4194304, "w", 1),
+        ("00000000", 4194304, "v", 1),
+    ],
+    ids=["lives", "killed", "killed, of another volume", "of another host"],
+)
+def test_what_a_killed_process_runs_for_the_same_volume_is_ended(
+    host: str, pid: int, volume: str, left: int
+) -> None:
+    engine = FakeEngine(kind=EngineKind.PODMAN, images={IMAGE: LocalImage(id="1")})
+    owner = ProcessIdentity(host=host, pid=pid, start=ME.start).format()
+    labels = {UPLOAD_LABEL: volume, OWNER_LABEL: owner}
+    engine.start(engine.create(ContainerSpec(image=IMAGE, labels=labels)))
+
+    Workers(engine, IMAGE, (), "v").remove_abandoned()
+
+    assert len(engine.list({})) == left
 
 
 def test_the_log_of_a_worker_is_kept_where_the_engine_can_read_it(tmp_path: Path) -> None:
