@@ -17,7 +17,6 @@ from __future__ import annotations
 import logging
 import re
 import socket
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +35,7 @@ from ramalama.planning.placement import LocalFiles, SeparateFiles
 from ramalama.serving.sides.accelerators import look_for_accelerators
 from ramalama.serving.sides.evidence import gather, is_private, sees_model
 from ramalama.serving.sides.facts import HostFacts, forget
+from ramalama.serving.sides.lease import Leases
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.sides.snapshot import (
     Snapshot,
@@ -59,6 +59,7 @@ from ramalama_engines.errors import ContainerConflict, EngineError, RemoteFileEr
 from ramalama_engines.spec import VolumeMount
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ramalama.events import EventHook
@@ -77,10 +78,6 @@ _log = logging.getLogger("ramalama.remote")
 
 _SERVER = r"[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,20}-[0-9a-f]{8}"  # of a directory; see `run_dir`
 _UNIX = "unix://"
-_LEASE = "lease"
-_RENEWED_EVERY = 30.0  # seconds
-_LEASE_TIME = 600.0  # seconds, by the clock of the engine's host
-_CLOCK = "clock"
 _NOT_LOOKED = "they are looked for when the first server starts there"
 
 
@@ -95,7 +92,7 @@ class RemoteSide:
         self._known = HostFacts.read(run_dir, engine.url)
         self._snapshot: Snapshot | None = None
         self._image = ""
-        self._leases: dict[str, threading.Event] = {}
+        self._renewed: dict[str, threading.Event] = {}
 
     @property
     def name(self) -> str:
@@ -210,7 +207,7 @@ class RemoteSide:
             files.make_directory(there)
             if api_key is not None:
                 files.write(f"{there}/{API_KEY_NAME}", f"{api_key}\n".encode())
-            self._begin_lease(files, name)
+            self._renewed[name] = Leases(files, facts.run_dir).begin(name)
 
     def remove_directory(self, instance: ServerDir) -> None:
         """Remove the directory from both hosts; first there, since this one names its owner."""
@@ -243,24 +240,13 @@ class RemoteSide:
         """End the lease: the server is kept for other processes."""
         name = instance.path.name
         self._end_lease(name)
-        files = self._files
-        if files is not None and self._known is not None and self._known.sees_files:
-            files.remove(f"{self._known.run_dir}/{name}/{_LEASE}")
+        if leases := self._leases:
+            leases.keep(name)
 
     def is_over(self, name: str) -> bool:
         """Return whether no process has renewed the lease for ten minutes, by the clock there."""
-        files = self._files
-        if files is None or not re.fullmatch(_SERVER, name):
-            return False
-        directory = self._facts.run_dir
-        with suppress(RemoteFileError):
-            lease = files.find(f"{directory}/{name}/{_LEASE}")
-            if lease is None:
-                return False
-            files.touch(f"{directory}/{_CLOCK}")
-            clock = files.find(f"{directory}/{_CLOCK}")
-            return clock is not None and clock.modified - lease.modified > _LEASE_TIME
-        return False
+        leases = self._leases if re.fullmatch(_SERVER, name) else None
+        return leases is not None and leases.is_over(name)
 
     def copies(self) -> Sequence[ModelCopy]:
         """Return the models that were sent into volumes, and by ssh."""
@@ -293,11 +279,19 @@ class RemoteSide:
         states = self._engine.list({LABEL: ""})
         served = {Path(state.labels.get(INSTANCE_LABEL, "")).name for state in states}
         for name in self._names_there():
-            identity = process_in(name)
-            is_dead = identity is not None and identity.state() is ProcessState.DEAD
-            if is_dead and name not in served and not (self._run_dir / name).exists():
+            if name not in served and self._is_left(name):
                 with suppress(ContainerConflict):
                     self._remove_there(name)
+
+    def _is_left(self, name: str) -> bool:
+        """Return whether a directory there belongs to a process of this host that has ended."""
+        identity = process_in(name)
+        if identity is None or identity.state() is not ProcessState.DEAD:
+            return False
+        if (self._run_dir / name).exists():
+            return False
+        leases = self._leases
+        return leases is None or not leases.is_kept(name)
 
     def _is_here(self, facts: HostFacts) -> bool:
         return facts.sees_files and facts.has_sockets and not self._engine.ssh
@@ -396,24 +390,16 @@ class RemoteSide:
             with suppress(RemoteFileError):
                 yield from files.names(facts.run_dir)
 
-    def _begin_lease(self, files: RemoteFiles, name: str) -> None:
-        path = f"{self._facts.run_dir}/{name}/{_LEASE}"
-        files.touch(path)
-        ended = self._leases[name] = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(_RENEWED_EVERY):
-                try:
-                    if files.find(path) is None:
-                        return  # the server was stopped, or is kept
-                    files.touch(path)
-                except EngineError as exc:
-                    _log.info("could not renew the lease of %s: %s", name, exc)
-
-        threading.Thread(target=renew, name="ramalama-lease", daemon=True).start()
+    @property
+    def _leases(self) -> Leases | None:
+        """The leases on the engine's host; None if servers have no directories there."""
+        files = self._files
+        if files is None or not self._facts.sees_files:
+            return None
+        return Leases(files, self._facts.run_dir)
 
     def _end_lease(self, name: str) -> None:
-        if ended := self._leases.pop(name, None):
+        if ended := self._renewed.pop(name, None):
             ended.set()
 
 
