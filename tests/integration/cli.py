@@ -211,9 +211,12 @@ class Cli:
     def leftovers(self) -> list[str]:
         """List what dead commands have left: containers, sockets, keys, directories."""
         left = [one["Name"] for one in self.containers() if _is_left(_lease(one))]
+        return [*left, *self.files()]
+
+    def files(self) -> list[str]:
+        """List what servers have in the user's directory for them."""
         found = (path.relative_to(self.run_dir) for path in self.run_dir.rglob("*"))
-        files = [str(path) for path in found if not path.parts[0].startswith(_KNOWLEDGE)]
-        return [*left, *files]
+        return [str(path) for path in found if not path.parts[0].startswith(_KNOWLEDGE)]
 
     def remove_leftovers(self) -> None:
         """Remove them, so that one test that fails does not fail the others."""

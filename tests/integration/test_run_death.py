@@ -154,7 +154,7 @@ def test_an_answer_is_complete_although_the_engine_is_gone_when_it_ends(
     assert done.err.count("\n") == 1
     assert done.err.startswith("Warning: ")
     assert done.err.endswith("; the next command removes the container\n")
-    assert not [*cli.run_dir.iterdir()]
+    assert cli.files() == []
     assert cli.run("ps", "--noheading") == Done(code=0)
 
 
@@ -169,7 +169,7 @@ def test_an_engine_that_goes_while_the_server_starts(cli: Cli, model: Path) -> N
 
     assert done.code == 125
     assert done.complaint
-    assert not [*cli.run_dir.iterdir()]
+    assert cli.files() == []
     assert cli.run("ps", "--noheading") == Done(code=0)
 
 
