@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ramalama.errors import ModelError, ServerNotReady, engine_errors
+from ramalama.errors import EngineFailure, ModelError, ServerNotReady, engine_errors
 from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
@@ -149,11 +149,21 @@ class ServerStarter:
         """Return what is called before a pull for a server with *options*."""
 
         def admit(name: str, weights: int, variants: Sequence[Variant]) -> None:
-            # Without an engine, a download would be for nothing.
-            side = side_of(self.engines.connect(), self.run_dir).expected
+            # Without an engine, a download would be for nothing; but a model that is too large for
+            # this host is so whatever is wrong with the engine here.
+            unreached: EngineFailure | None = None
+            side: EngineSide = HERE
+            try:
+                side = side_of(self.engines.connect(), self.run_dir).expected
+            except EngineFailure as exc:
+                if self.engines.remote() is not None:
+                    raise
+                unreached = exc
             if not options.force:
                 capacity = capacity_of(side, self.host, options)
                 admit_within(capacity)(name, weights, variants)
+            if unreached is not None:
+                raise unreached
 
         return admit
 

@@ -344,7 +344,7 @@ def test_a_full_disk(cli: Cli, model: Path, full_disk: Path) -> None:
     ("address", "complaint"),
     [
         ("unix:///no/such.sock", "it does not exist"),
-        ("tcp://127.0.0.1:9", "tcp:// is not supported"),
+        ("tcp://127.0.0.1:9", "no process listens there"),
         ("nonsense", "does not begin with unix:"),
         ("unix:///etc/hostname", "/etc/hostname"),
     ],

@@ -207,6 +207,13 @@ def test_without_an_engine_info_still_prints_all_else(cli: Cli) -> None:
         "Error": "CONTAINER_HOST says unix:///no/such.sock: it does not exist",
         "Message": "CONTAINER_HOST says unix:///no/such.sock: it does not exist",
         "Hint": None,
+        "Tried": [
+            {
+                "Url": "unix:///no/such.sock",
+                "Why": "CONTAINER_HOST",
+                "Failure": "it does not exist",
+            }
+        ],
     }
 
 
