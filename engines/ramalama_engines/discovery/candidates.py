@@ -10,7 +10,7 @@
 
 If one of 1 to 4 is set, the first of them is the only candidate: the user chose it, and a model
 must not run on another engine because that one is down. The same holds for a default connection
-that podman uses, unless `podman machine init` has made it: nobody has chosen that one.
+that podman uses, unless `podman machine init` has made it: no user has chosen that one.
 
 Podman uses its default connection on macOS, where it cannot run containers itself. On Linux it uses
 the engine of this host, and the default connection only if containers.conf says ``remote = true``.

@@ -533,3 +533,34 @@ def test_half_characters_and_odd_bytes_are_sent_as_something_readable(
     messages = script.requests[0].body["messages"]
     assert isinstance(messages, list)
     assert messages[-1] == {"role": "user", "content": "\ufffd \U0001f600 \ufffd"}
+
+
+LOST_AT_ONCE = [b""]
+LOST_IN_MID_ANSWER = stream(event("He"), end=b"", whole=False)
+
+
+def test_a_request_whose_connection_is_lost_before_the_answer_is_sent_once_more(
+    script: Script, session: ChatSession
+) -> None:
+    script.add(LOST_AT_ONCE, words("Hello."))
+    session.repeats = True
+
+    assert list(session.ask("Hi")) == ["Hello."]
+    assert len(script.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("repeats", "lost", "requests"),
+    [(False, LOST_AT_ONCE, 1), (True, LOST_IN_MID_ANSWER, 1)],
+    ids=["not-asked-to", "some-of-it-came"],
+)
+def test_no_other_request_is_sent_again(
+    script: Script, session: ChatSession, *, repeats: bool, lost: list[bytes], requests: int
+) -> None:
+    script.add(lost, words("Hello."))
+    session.repeats = repeats
+
+    with pytest.raises(ServerGone):
+        list(session.ask("Hi"))
+
+    assert len(script.requests) == requests

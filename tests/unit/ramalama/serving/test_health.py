@@ -15,7 +15,7 @@ from ramalama.errors import StartCancelled
 from ramalama.serving.container import ExitPoll, ExitWatch
 from ramalama.serving.health import probe, wait_until_ready
 from ramalama_chat import Endpoint, TcpEndpoint, UnixEndpoint
-from ramalama_engines import ContainerSpec
+from ramalama_engines import ContainerSpec, EngineUnavailable
 from ramalama_engines.fake import FakeEngine
 from tests.unit.ramalama.made_up import IMAGE
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
@@ -227,3 +227,36 @@ def test_a_container_that_was_removed_has_ended_whatever_answers_in_its_place(
     engine.remove(container, force=True)
 
     assert poll.ended
+
+
+class _CutOff(FakeEngine):
+    """An engine whose connection breaks during the first wait."""
+
+    waits = 0
+
+    def wait(self, container: str, *, timeout: float | None = None) -> int:
+        self.waits += 1
+        if self.waits == 1:
+            msg = "the connection broke"
+            raise EngineUnavailable(msg)
+        return super().wait(container, timeout=timeout)
+
+
+def test_a_broken_connection_is_not_the_end_of_a_container() -> None:
+    with _CutOff(images={"img": IMAGE}) as engine:
+        container = engine.create(ContainerSpec(image="img"))
+        engine.start(container)
+        watch = ExitWatch(engine, container)
+
+        assert not watch.wait(0.2)
+        engine.remove(container, force=True)
+        assert watch.wait(10)
+        assert engine.waits == 2
+
+
+def test_a_container_that_ended_meanwhile_is_not_waited_for_again() -> None:
+    with _CutOff(images={"img": IMAGE}) as engine:
+        watch = ExitWatch(engine, engine.create(ContainerSpec(image="img")))
+
+        assert watch.wait(10)
+        assert engine.waits == 1
