@@ -42,6 +42,11 @@ def not_connected(exc: Exception, settings: SshSettings, login: Login) -> Engine
             reason, hint = f"the host name {settings.host} cannot be resolved", "check the name"
         case TimeoutError():
             reason = f"{where}: {one_line(str(exc)) or 'no answer in time'}"
+        case ConnectionRefusedError():
+            reason, hint = (
+                f"{where}: {_of_the_system(exc)}",
+                "is sshd started, and is that its port?",
+            )
         case OSError():
             reason = f"{where}: {_of_the_system(exc)}"
         case _:
@@ -56,7 +61,7 @@ def _said(exc: asyncssh.Error) -> str:
 def _of_the_system(exc: OSError) -> str:
     match exc.errno:
         case errno.ECONNREFUSED:
-            return "no ssh service listens there (is sshd started, and is that its port?)"
+            return "no ssh service listens there"
         case errno.EHOSTUNREACH | errno.ENETUNREACH:
             return "no route to the host"
         case _:
