@@ -67,26 +67,31 @@ class Echo:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
-        self.ends: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._ends: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
 
     def close(self) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for end in self.ends:
-            end.close()
+        self._threads[0].join()  # from here on there are no more ends
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
 
     def _accept(self) -> None:
-        with suppress(OSError):
+        with self._listener, suppress(OSError):
             while True:
                 end, _ = self._listener.accept()
-                self.ends.append(end)
-                threading.Thread(target=self._serve, args=(end,), daemon=True).start()
+                self._ends.append(end)
+                self._threads.append(threading.Thread(target=self._serve, args=(end,)))
+                self._threads[-1].start()
 
     def _serve(self, end: socket.socket) -> None:
         size = 0
-        with suppress(OSError):
+        with end, suppress(OSError):
             while piece := end.recv(1 << 16):
                 size += len(piece)
                 end.sendall(piece)
