@@ -1,0 +1,1 @@
+"""Retrieval-augmented generation: documents into an index, passages into a prompt, citations."""
