@@ -96,6 +96,7 @@ _ENCODINGS = re.compile(
 _LONGEST_TITLE = 300  # characters
 _SEARCHED = 4096  # bytes in which the encoding must be named
 _BLANK = re.compile(r"[^\S\n\t]+")
+_SPACE = "\0"  # no text has it
 _NEWLINES = re.compile(r"\n{3,}")
 
 
@@ -178,7 +179,8 @@ class _Reader(HTMLParser):
         if self._in_title:
             self.title = " ".join(f"{self.title} {data}".split())[:_LONGEST_TITLE]
         elif self._skipped is None:
-            self._text.append(data if self._pre else _collapsed(data))
+            # The spaces of program text are kept until the end.
+            self._text.append(data.replace(" ", _SPACE) if self._pre else _collapsed(data))
 
     def finish(self) -> None:
         """Take what is left at the end."""
@@ -200,7 +202,8 @@ class _Reader(HTMLParser):
         """Give the text so far to the section."""
         text, self._text, self._heading = "".join(self._text), [], None
         lines = [line.strip(" ").removeprefix("\t") for line in text.split("\n")]
-        joined = _NEWLINES.sub("\n\n", "\n".join(line.rstrip() for line in lines))
+        joined = "\n".join(line.replace(_SPACE, " ").rstrip() for line in lines)
+        joined = _NEWLINES.sub("\n\n", joined)
         if joined.strip():
             self.outline.add(joined)
 
