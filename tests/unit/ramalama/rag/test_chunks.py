@@ -158,10 +158,10 @@ def test_tokens_are_counted_in_few_calls() -> None:
 def test_every_word_is_in_a_chunk_and_every_chunk_within_the_limit(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 (texts, not secrets)
     limit = chance.choice([8, 32, 100])
-    sections = []
-    expected = []
+    sections: list[Section] = []
+    expected: list[str] = []
     for number in range(chance.randrange(1, 6)):
-        parts = []
+        parts: list[str] = []
         for _ in range(chance.randrange(0, 12)):
             block = [f"w{chance.randrange(10**9)}" for _ in range(chance.randrange(1, 80))]
             expected += block

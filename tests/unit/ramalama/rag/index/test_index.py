@@ -110,8 +110,9 @@ def test_a_neighbour_is_of_the_same_document(index: Index) -> None:
 
 
 def test_headings_and_titles_are_searched(tmp_path: Path) -> None:
-    texts = {"networking.md": [Chunk(text="It is off.", headings=("Firewall",))], "b.md": ["x"]}
-    with Index.open(write(tmp_path / "a.db", texts)) as index:
+    chunk = Chunk(text="It is off.", headings=("Firewall",))
+    path = write(tmp_path / "a.db", {"networking.md": [chunk], "b.md": ["x"]})
+    with Index.open(path) as index:
         assert found(index, "firewall") == ["It is off."]
         assert found(index, "networking") == ["It is off."]
 
