@@ -84,10 +84,13 @@ def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
         if goal.exists():
             return goal
         make_directories(cache, mode=PRIVATE)
-        with locked(goal.with_suffix(".lock"), permissions=0o600):
-            if not goal.exists():
-                _copy(engine, image, goal)
-            goal.with_suffix(".lock").unlink(missing_ok=True)
+        lock = goal.with_suffix(".lock")
+        with locked(lock, permissions=0o600):
+            try:
+                if not goal.exists():
+                    _copy(engine, image, goal)
+            finally:
+                lock.unlink(missing_ok=True)
     except OSError as exc:
         msg = f"the index of the image cannot be kept in {cache}: {exc.strerror or exc}"
         raise RagError(msg) from exc
