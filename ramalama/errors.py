@@ -28,7 +28,6 @@ Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of
     + ServerNotReady       the server runs, but did not become ready in time
     + StartCancelled       the caller has cancelled the start
   x OptionRefused          two options contradict each other, or one is invalid on this host
-  x RagError               an index of documents cannot be made, read or used
 """
 
 from __future__ import annotations
@@ -62,12 +61,6 @@ class InvalidReference(RamalamaError):
 
 class OptionRefused(RamalamaError):
     """Options contradict each other, or one is invalid on this machine."""
-
-    exit_code = 22
-
-
-class RagError(RamalamaError):
-    """An index of documents cannot be made, read or used."""
 
     exit_code = 22
 
