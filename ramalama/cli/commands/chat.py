@@ -20,6 +20,7 @@ from ramalama.cli.options.chat import (
     ignore_settings_of_openai,
     tools_of,
 )
+from ramalama.cli.options.rag import add_rag_option
 from ramalama.cli.signals import handled_signals
 from ramalama.config.option_table import OPTIONS
 
@@ -51,6 +52,7 @@ class UrlArguments(GlobalArguments, ChatArguments):
 
     args: list[str]
     model: str | None
+    rag: str | None
     seed: int | None
     system: str | None
     temp: float | None
@@ -97,6 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
         words = f"{OPTIONS[name].help} (default: the server's own)"
         add_option(group, OPTIONS[name], words=words)
     add_chat_options(group)
+    add_rag_option(result)
     return result
 
 
