@@ -20,7 +20,7 @@ from ramalama.cli.options.chat import (
     ignore_settings_of_openai,
     tools_of,
 )
-from ramalama.cli.options.rag import add_rag_option
+from ramalama.cli.options.rag import add_rag_option, documents_of
 from ramalama.cli.signals import handled_signals
 from ramalama.config.option_table import OPTIONS
 
@@ -52,7 +52,6 @@ class UrlArguments(GlobalArguments, ChatArguments):
 
     args: list[str]
     model: str | None
-    rag: str | None
     seed: int | None
     system: str | None
     temp: float | None
@@ -118,11 +117,13 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
     prompt = read_prompt(arguments.args, sys.stdin)
     key = choose_key(arguments.url, invocation.user.env)
     with (
+        documents_of(arguments.rag, invocation) as knowledge,
         tools_of(arguments, invocation) as tools,
         open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client,
     ):
         model = _choose_model(client, arguments, invocation)
         session = ChatSession(client, model=model, system=arguments.system)
+        session.knowledge = knowledge
         session.parameters.update(_sampling(arguments))
         command = ChatCommand(session, arguments, invocation, attached, tools)
         collect_garbage()
