@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
+    from ramalama_chat.session.knowledge import Knowledge
     from ramalama_engines import ContainerState, Engine
     from ramalama_engines.discovery.connection import Attempt
     from ramalama_engines.discovery.podman_machine import PodmanMachine
@@ -179,7 +180,7 @@ class Ramalama:
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._starter.start(StartRequest(options=options, **how), undo)
+            server = self._start(StartRequest(options=options, **how), undo)
             undo.pop_all()
             return server
 
@@ -187,7 +188,36 @@ class Ramalama:
     def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._starter.start(StartRequest(options=options, **how), undo)
+            yield self._start(StartRequest(options=options, **how), undo)
+
+    def _start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
+        named = request.options.rag
+        if named is None:
+            return self._starter.start(request, undo)
+        with ExitStack() as opened:
+            # First, so that a name that leads nowhere starts nothing.
+            knowledge = opened.enter_context(self.documents(named, on_event=request.on_event))
+            server = self._starter.start(request, undo)
+            server.lend(knowledge, opened.pop_all())
+        return server
+
+    @contextmanager
+    def documents(self, named: str | Path, *, on_event: EventHook = ignore) -> Generator[Knowledge]:
+        """Open documents to search, for the length of a block; *named* is as in `ServeOptions.rag`.
+
+        Give the result to the `knowledge` of a `ChatSession` with any server. Of a server that was
+        started with ``rag``, every `ModelServer.chat` has it already.
+
+        Raises:
+            RagError: there is no such file, or it is no index; an index could not be made.
+            EngineFailure: the engine has failed while it read an image.
+        """
+        from ramalama.api.documents import source_access  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
+
+        name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
+        with ExitStack() as opened:
+            yield open_knowledge(name, source_access(self.user, on_event), opened)
 
     @property
     def may_reuse(self) -> bool:

@@ -60,6 +60,7 @@ class ServerKeywords(TypedDict, total=False):
     authfile: Path | None
     tls_verify: bool
     force: bool
+    rag: str | Path | None
 
 
 class ServeKeywords(StartKeywords, ServerKeywords, total=False):
