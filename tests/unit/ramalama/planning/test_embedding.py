@@ -10,6 +10,7 @@ import pytest
 from ramalama.errors import ModelUnsupported
 from ramalama.planning.embedding import check_purpose, read_limits
 from ramalama.runtimes.base import EmbeddingLimits
+from ramalama_accel import RuntimeName
 from tests.unit.ramalama.made_up import OPTIONS, STORED
 from tests.unit.ramalama.models.formats.made_gguf import llama, scalar
 
@@ -101,5 +102,5 @@ def test_a_text_is_as_long_as_the_model_was_trained_for_or_as_the_user_says(
 def test_vllm_reads_the_limits_itself(tmp_path: Path) -> None:
     model = stored(tmp_path, BERT)
 
-    assert read_limits(replace(EMBED, runtime="vllm"), model) is None
+    assert read_limits(replace(EMBED, runtime=RuntimeName.VLLM), model) is None
     assert read_limits(EMBED, replace(model, directory=tmp_path)) is None
