@@ -23,6 +23,7 @@ from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
+from ramalama_engines.kinds import PullPolicy
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
@@ -218,6 +219,36 @@ class Ramalama:
         name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
         with ExitStack() as opened:
             yield open_knowledge(name, source_access(self.user, on_event), opened)
+
+    def read_index(
+        self,
+        image: str,
+        *,
+        pull_policy: PullPolicy = PullPolicy.MISSING,
+        authfile: Path | None = None,
+        tls_verify: bool = True,
+        on_event: EventHook = ignore,
+    ) -> Path:
+        """Return a copy of the index of documents in an OCI image, which is pulled if necessary.
+
+        The copy is in the user's cache; it is made once for each image.
+
+        Raises:
+            InvalidReference: *image* is not a reference.
+            RagError: the image has no index, or the copy cannot be kept.
+            EngineFailure: no engine answers, or it does not have the image.
+        """
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
+        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
+
+        request = ImageRequest(
+            name=image, pull_policy=pull_policy, authfile=authfile, tls_verify=tls_verify
+        )
+        with engine_errors():
+            engine = self.connect()
+            local = fetch_image(engine, self.user, request, on_event=on_event)
+            return read_index(engine, local, cache_directory(self.user))
 
     @property
     def may_reuse(self) -> bool:
