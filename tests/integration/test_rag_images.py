@@ -14,7 +14,7 @@ from tests.lab.foreign import skopeo
 
 if TYPE_CHECKING:
     from ramalama_engines.engine import Engine
-    from tests.integration.person import Done
+    from tests.integration.cli import Done
     from tests.lab.registry import Registry
     from tests.lab.service import EngineService
 
