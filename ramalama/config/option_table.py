@@ -20,6 +20,7 @@ from ramalama.config.value_types import (
     Parsed,
     Temperature,
     Text,
+    TextOrPath,
     Whole,
     Word,
     Words,
@@ -105,7 +106,7 @@ _MODEL = (
     OptionSpec(
         field="force",
         type=Flag(),
-        help="start a model even if its weights or its context exceed the memory of this host",
+        help="start a model even if it exceeds the memory of this host or is made for another task",
         default=False,
         groups=(Group.MODEL,),
         flags=("--force",),
@@ -286,7 +287,28 @@ _IMAGE = (
     ),
 )
 
+_DOCUMENTS = (
+    OptionSpec(
+        field="rag",
+        type=TextOrPath(),
+        help="documents to search for each question: an index that `ramalama rag` has made, a file "
+        "or directory of documents, or an OCI image with an index",
+        groups=(Group.RAG,),
+        flags=("--rag",),
+        metavar="PATH",
+    ),
+)
+
 _SERVING = (
+    OptionSpec(
+        field="embeddings",
+        type=Flag(),
+        help="serve an embedding model, which turns texts into vectors",
+        default=False,
+        groups=(Group.SERVING,),
+        flags=("--embeddings",),
+        is_switch=True,
+    ),
     OptionSpec(
         field="host",
         type=Parsed(str, "an IP address"),
@@ -419,7 +441,7 @@ _OTHER = (
     ),
 )
 
-SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_SERVING)
+SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_DOCUMENTS, *_SERVING)
 """The fields of `ServeOptions`, other than the model."""
 
 OPTIONS: Mapping[str, OptionSpec] = {spec.field: spec for spec in (*SERVER_OPTIONS, *_OTHER)}

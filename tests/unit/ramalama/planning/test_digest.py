@@ -51,6 +51,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "port": 9000,
     "host": "192.0.2.7",
     "api_key": "open-sesame",
+    "rag": "docs",
     "name": "mine",
     "env": {"A": "1"},
     "devices": (HostDevice(source="/dev/fuse", target="/dev/fuse"),),
@@ -62,6 +63,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "authfile": Path("/x"),
     "tls_verify": False,
     "force": True,
+    "embeddings": True,
 }
 """For each option another value than that of `OPTIONS`."""
 
@@ -250,5 +252,6 @@ def test_the_image_counts_by_its_id_and_by_its_name_before_it_is_looked_up() -> 
 def test_every_input_is_known_to_these_tests() -> None:
     names = {field.name for field in fields(PlanInputs)}
 
-    # The estimate of the memory follows from options and model.
-    assert names == {"options", "model", "accelerator", "image_name", "image", "model_memory"}
+    # The estimate of the memory and the limits of texts follow from options and model.
+    shaping = {"options", "model", "accelerator", "image_name", "image"}
+    assert names == shaping | {"model_memory", "embedding"}
