@@ -26,6 +26,7 @@ from ramalama_accel.host import Host
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator, Iterator, Sequence
     from typing import Unpack
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
@@ -188,6 +190,32 @@ class Ramalama:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
             yield self._starter.start(StartRequest(options=options, **how), undo)
+
+    @contextmanager
+    def embedder(
+        self,
+        model: str | None = None,
+        *,
+        on_event: EventHook = ignore,
+        cancel: threading.Event | None = None,
+    ) -> Generator[Embedder | None]:
+        """Open an embedding model, which turns texts into vectors, for the length of a block.
+
+        Its server is shared with other processes of this user, and stays for five minutes after
+        the last of them. None stands for the model that the settings name, else for
+        nomic-embed-text. If that cannot be had, or the name is "none", there is no embedder.
+
+        Raises:
+            ModelError: the named model cannot be had, or makes no embeddings.
+            EngineFailure, ServerError: it cannot be started.
+            EmbeddingFailed: its server does not answer as it should.
+        """
+        from ramalama.api.embedding import embedder_access  # noqa: PLC0415 (rarely used)
+        from ramalama.rag.embedding_server import opened_embedder  # noqa: PLC0415 (likewise)
+
+        access = embedder_access(self, on_event=on_event, cancel=cancel)
+        with opened_embedder(model or self.config.embedding_model, access) as opened:
+            yield opened
 
     @property
     def may_reuse(self) -> bool:

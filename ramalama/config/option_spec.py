@@ -23,6 +23,7 @@ class Group(StrEnum):
     IMAGE = "image options"
     SERVING = "serving options"
     CHAT = "chat options"
+    RETRIEVAL = "retrieval options"
     REGISTRY = "options"
 
 
