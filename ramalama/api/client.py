@@ -28,6 +28,7 @@ from ramalama_engines.user import InvokingUser
 if TYPE_CHECKING:
     import threading
     from collections.abc import Generator, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Unpack
 
     from ramalama.api.keywords import StartKeywords
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.rag.embedding_server import EmbedderAccess
     from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
@@ -210,12 +212,33 @@ class Ramalama:
             EngineFailure, ServerError: it cannot be started.
             EmbeddingFailed: its server does not answer as it should.
         """
-        from ramalama.api.embedding import embedder_access  # noqa: PLC0415 (rarely used)
-        from ramalama.rag.embedding_server import opened_embedder  # noqa: PLC0415 (likewise)
+        from ramalama.rag.embedding_server import opened_embedder  # noqa: PLC0415 (rarely used)
 
-        access = embedder_access(self, on_event=on_event, cancel=cancel)
+        access = self.embedder_access(on_event=on_event, cancel=cancel)
         with opened_embedder(model or self.config.embedding_model, access) as opened:
             yield opened
+
+    def embedder_access(
+        self, *, on_event: EventHook = ignore, cancel: threading.Event | None = None
+    ) -> EmbedderAccess:
+        """Return what `ramalama.rag.embedding_server` needs; nothing is started yet."""
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (rarely used)
+            KEEP_ALIVE,
+            EmbedderAccess,
+        )
+
+        def serve(options: ServeOptions) -> AbstractContextManager[ModelServer]:
+            return self.serve(
+                options, reuse=True, keep_alive=KEEP_ALIVE, on_event=on_event, cancel=cancel
+            )
+
+        return EmbedderAccess(
+            resolve=self.models.resolve,
+            settings=self.config.server_settings(self.user.env),
+            serve=serve,
+            digest_of=self.models.digest_of,
+            on_event=on_event,
+        )
 
     @property
     def may_reuse(self) -> bool:
