@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from ramalama.errors import DocumentNotFound, OptionRefused
 from ramalama.rag.documents.files import read_file
 from ramalama.rag.documents.ignore import Rules
-from ramalama.rag.documents.limits import LARGEST_FILE, too_large
+from ramalama.rag.documents.limits import LARGEST_FILE, Unreadable, too_large
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -72,12 +72,20 @@ class FoundFile:
 
 @frozen()
 class StandardInput:
-    """What is piped into the command, read once."""
+    """What is piped into the command, read once.
+
+    Attributes:
+        is_there: whether there is anything to read; an update has only the names of documents.
+    """
 
     uri: str = STDIN
+    is_there: bool = True
 
     def load(self) -> Loaded:
         """Read to the end of standard input."""
+        if not self.is_there:
+            msg = "came from standard input"
+            raise Unreadable(msg, may_pass=True)
         data = sys.stdin.buffer.read(LARGEST_FILE + 1)
         if len(data) > LARGEST_FILE:
             raise too_large(LARGEST_FILE)
@@ -102,11 +110,13 @@ def find_documents(
     open_url: Callable[[str], Source],
     *,
     leave_out: Collection[str] = (),
+    has_stdin: bool = True,
 ) -> FoundDocuments:
     """Return the documents that *names* stand for; see `Loaded.uri`.
 
     *open_url* makes the source of an ``http://`` or ``https://`` URL. *leave_out* are real paths of
-    files that are no documents, such as the index itself.
+    files that are no documents, such as the index itself. Without standard input (*has_stdin*), "-"
+    stands for a document that cannot be read now.
 
     Raises:
         DocumentNotFound: one of them does not exist.
@@ -116,7 +126,7 @@ def find_documents(
     skipped: dict[str, str] = {}
     for name in names:
         if name == STDIN:
-            sources[STDIN] = StandardInput()
+            sources[STDIN] = StandardInput(is_there=has_stdin)
         elif is_url(name):
             source = open_url(name)
             sources[source.uri] = source
@@ -161,7 +171,8 @@ def _add_directory(
 def _walk(root: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the path below *root* of each file, and why it is left out, or ""."""
     rules: dict[str, Rules] = {}
-    for directory, directories, files, descriptor in os.fwalk(root, follow_symlinks=False):
+    # The slash makes a link of the root itself followed.
+    for directory, directories, files, descriptor in os.fwalk(f"{root}/", follow_symlinks=False):
         relative = os.path.relpath(directory, root)
         inner = "" if relative == os.curdir else relative
         parts = tuple(inner.split("/")) if inner else ()

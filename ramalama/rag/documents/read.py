@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from ramalama.rag.documents.find import STDIN, is_url
-from ramalama.rag.documents.formats.plain import BINARY, decode, read_plain
+from ramalama.rag.documents.formats.plain import BINARY, clean, decode, read_plain
 from ramalama.rag.documents.limits import LONGEST_HEADING, Budget, Unreadable
-from ramalama.rag.values import Document
+from ramalama.rag.values import Document, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ramalama.rag.documents.find import Loaded
-    from ramalama.rag.values import Section
 
 VERSION = 1
 """Is raised whenever a document would get other sections than before."""
@@ -50,9 +49,9 @@ def read_document(loaded: Loaded, budget: Budget | None = None) -> Document:
     title, sections, scanned = _read(loaded, budget)
     return Document(
         uri=loaded.uri,
-        title=title[:LONGEST_HEADING] or _last_part(loaded.uri),
+        title=_valid(title)[:LONGEST_HEADING] or _last_part(loaded.uri),
         digest=loaded.digest,
-        sections=tuple(_not_empty(sections)),
+        sections=tuple(map(_valid_section, _not_empty(sections))),
         pages_without_text=scanned,
     )
 
@@ -119,3 +118,14 @@ def _last_part(uri: str) -> str:
 
 def _not_empty(sections: Iterable[Section]) -> Iterable[Section]:
     return (section for section in sections if section.text.strip())
+
+
+def _valid_section(section: Section) -> Section:
+    headings = [_valid(heading) for heading in section.headings]
+    shown = tuple(heading for heading in headings if heading)
+    return Section(text=_valid(section.text), headings=shown, page=section.page)
+
+
+def _valid(text: str) -> str:
+    """Return *text* without control characters, and without halves of characters."""
+    return clean(text.encode(errors="replace").decode())

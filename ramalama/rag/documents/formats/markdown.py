@@ -35,6 +35,9 @@ def read_markdown(text: str, budget: Budget) -> tuple[str, tuple[Section, ...]]:
     if front := _FRONT_MATTER.match(text):
         found = _TITLE.search(front[1])
         title, text = _plain(found[1].strip("\"' ")) if found else "", text[front.end() :]
+    elif text.startswith("% "):  # pandoc's title block, with which manual pages begin
+        line, _, text = text.partition("\n")
+        title = _plain(line[2:])
     return take_title(title, _sections(text, _markdown_heading))
 
 
