@@ -2,8 +2,7 @@
 
 A floor for the cosine between question and passage depends on the model: unrelated texts have 0.1
 in one and 0.6 in another. So these questions are asked when an index is made. A passage says
-nothing about a question if it is no nearer to it than the best passages usually are to these ones.
-A few of them may concern the documents by chance, which a quartile forgives.
+nothing about a question if it is hardly nearer to it than the best passages are to these ones.
 """
 
 from __future__ import annotations
@@ -29,9 +28,16 @@ PROBES: Final = (
     "When do the salmon return to the river?",
 )
 
+_FORGIVEN = 1  # probes that may concern the documents by chance
+
 
 def floor_of(best: list[float]) -> float:
-    """Return the floor, from the cosine of the best passage for each probe; 0 without any."""
-    if not best:
+    """Return the floor, from the cosine of the best passage for each probe; 0 without any.
+
+    It is as far above the nearest probe as that is above the usual one.
+    """
+    if len(best) <= _FORGIVEN:
         return 0.0
-    return sorted(best)[len(best) * 3 // 4]
+    rising = sorted(best)
+    highest, usual = rising[-1 - _FORGIVEN], rising[len(rising) // 2]
+    return highest + (highest - usual)
