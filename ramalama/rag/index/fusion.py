@@ -41,7 +41,7 @@ def fuse(text: TextHits, near: Sequence[Neighbour] | None, floor: float) -> list
 
 def _fitting(text: TextHits, near: Sequence[Neighbour] | None, floor: float) -> set[int]:
     """Return the chunks that fit well enough."""
-    is_near = bool(near) and near[0].cosine > floor
+    is_near = near is not None and len(near) > 0 and near[0].cosine > floor
     share = _SHARE if near is None else _SHARE_IF_NEAR if is_near else _SHARE_IF_FAR
     fitting = {chunk for chunk in text.chunks if text.shares.get(chunk, 0.0) >= share}
     if near and is_near:

@@ -7,7 +7,10 @@ nothing about a question if it is hardly nearer to it than the best passages are
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROBES: Final = (
     "What is a good recipe for pancakes with blueberries?",
@@ -31,13 +34,16 @@ PROBES: Final = (
 _FORGIVEN = 1  # probes that may concern the documents by chance
 
 
-def floor_of(best: list[float]) -> float:
-    """Return the floor, from the cosine of the best passage for each probe; 0 without any.
+def floor_of(best: Sequence[float], between: Sequence[float]) -> float:
+    """Return the floor; 0 without any probes.
 
-    It is as far above the nearest probe as that is above the usual one.
+    *best* has the cosine of the best passage for each probe. The floor is as far above the nearest
+    one as that is above the usual one. But documents may answer many of the probes, if they are
+    about all the world. So the floor is no higher than the largest of *between*, the cosines
+    between two probes: even these ask about different things.
     """
-    if len(best) <= _FORGIVEN:
+    if len(best) <= _FORGIVEN or not between:
         return 0.0
     rising = sorted(best)
     highest, usual = rising[-1 - _FORGIVEN], rising[len(rising) // 2]
-    return highest + (highest - usual)
+    return min(highest + (highest - usual), max(between))
