@@ -8,18 +8,23 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
 @frozen()
 class RemoteFile:
-    """A file of a remote host; *size* in bytes, *modified* in seconds since 1970 by its clock."""
+    """A file of a remote host.
+
+    *size* is in bytes, *modified* in seconds since 1970 by the host's clock; *mode* has the
+    permission bits.
+    """
 
     size: int
     modified: float
     uid: int
     gid: int
+    mode: int
     is_directory: bool
     is_link: bool = False
 
@@ -42,8 +47,8 @@ class RemoteFiles(Protocol):
         """Return what *path* is, without following a link at its end; None if there is nothing."""
         ...
 
-    def names(self, directory: str) -> Sequence[str]:
-        """Return the names in *directory*, without "." and ".."."""
+    def listing(self, directory: str) -> Mapping[str, RemoteFile]:
+        """Return what is in *directory*, by name, without "." and ".."."""
         ...
 
     def read(self, path: str, *, most: int) -> bytes:

@@ -388,7 +388,7 @@ class RemoteSide:
                     yield volume.name.removeprefix(beginning)
         elif files is not None:
             with suppress(RemoteFileError):
-                yield from files.names(facts.run_dir)
+                yield from files.listing(facts.run_dir)
 
     @property
     def _leases(self) -> Leases | None:
