@@ -8,8 +8,11 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+PROTECTED = 0o400
+"""The mode of a file that is complete: its user may read it, and no user write it."""
 
 
 @frozen()
@@ -47,6 +50,10 @@ class RemoteFiles(Protocol):
         """Return what *path* is, without following a link at its end; None if there is nothing."""
         ...
 
+    def find_all(self, paths: Sequence[str]) -> Sequence[RemoteFile | None]:
+        """Return what each of *paths* is, as `find` does; all are asked for at once."""
+        ...
+
     def listing(self, directory: str) -> Mapping[str, RemoteFile]:
         """Return what is in *directory*, by name, without "." and ".."."""
         ...
@@ -79,6 +86,10 @@ class RemoteFiles(Protocol):
 
     def rename(self, path: str, target: str) -> None:
         """Give *path* the name *target*, in place of what has it."""
+        ...
+
+    def protect(self, path: str) -> None:
+        """Set the mode of a file to `PROTECTED`."""
         ...
 
     def touch(self, path: str) -> None:

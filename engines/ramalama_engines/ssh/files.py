@@ -13,13 +13,13 @@ import asyncssh
 from asyncssh.constants import FXF_CREAT, FXF_EXCL, FXF_READ, FXF_WRITE
 
 from ramalama_engines.errors import EngineUnavailable, RemoteFileError
-from ramalama_engines.route import RemoteFile
+from ramalama_engines.route import PROTECTED, RemoteFile
 from ramalama_engines.ssh.remove import names_in, remove_tree
 from ramalama_engines.ssh.upload import upload
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Mapping
+    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama_engines.ssh.link import Link
@@ -61,13 +61,15 @@ class SshFiles:
 
     def find(self, path: str) -> RemoteFile | None:
         """Return what *path* is, without following a link at its end; None if there is nothing."""
+        return self._do(lambda sftp: _find(sftp, path), path)
 
-        async def find(sftp: asyncssh.SFTPClient) -> RemoteFile | None:
-            with contextlib.suppress(*_MISSING):
-                return _remote_file(await sftp.lstat(path))
-            return None
+    def find_all(self, paths: Sequence[str]) -> Sequence[RemoteFile | None]:
+        """Return what each of *paths* is, as `find` does; all are asked for at once."""
 
-        return self._do(find, path)
+        async def find(sftp: asyncssh.SFTPClient) -> Sequence[RemoteFile | None]:
+            return await asyncio.gather(*(_find(sftp, path) for path in paths))
+
+        return self._do(find, paths[0] if paths else "")
 
     def listing(self, directory: str) -> Mapping[str, RemoteFile]:
         """Return what is in *directory*, by name, without "." and ".."."""
@@ -142,6 +144,11 @@ class SshFiles:
                 await sftp.rename(path, target)
 
         self._do(rename, path)
+
+    def protect(self, path: str) -> None:
+        """Set the mode of a file to `PROTECTED`."""
+        attributes = asyncssh.SFTPAttrs(permissions=PROTECTED)
+        self._do(lambda sftp: sftp.setstat(path, attributes), path)
 
     def touch(self, path: str) -> None:
         """Create the file *path*, or set its time to now by the clock of its host."""
@@ -252,6 +259,12 @@ async def _home(sftp: asyncssh.SFTPClient) -> str:
         msg = f"the host names no directory, but {home[:_LONGEST]}"
         raise asyncssh.SFTPBadMessage(msg)
     return home
+
+
+async def _find(sftp: asyncssh.SFTPClient, path: str) -> RemoteFile | None:
+    with contextlib.suppress(*_MISSING):
+        return _remote_file(await sftp.lstat(path))
+    return None
 
 
 def _remote_file(found: asyncssh.SFTPAttrs) -> RemoteFile:

@@ -33,6 +33,7 @@ from ramalama.planning.labels import (
 )
 from ramalama.planning.placement import LocalFiles, SeparateFiles
 from ramalama.serving.sides.accelerators import look_for_accelerators
+from ramalama.serving.sides.copies import used_models
 from ramalama.serving.sides.evidence import gather, is_private, sees_model
 from ramalama.serving.sides.facts import HostFacts, forget
 from ramalama.serving.sides.lease import Leases
@@ -43,7 +44,7 @@ from ramalama.serving.sides.snapshot import (
     remove_snapshot,
     unknown_host,
 )
-from ramalama.serving.sides.ssh_files import SshPlacement, SshStore, each_file
+from ramalama.serving.sides.ssh_files import SshPlacement, SshStore
 from ramalama.serving.sides.volumes import (
     INSIDE,
     VolumePlacement,
@@ -62,13 +63,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ramalama.events import EventHook
-    from ramalama.models.formats.model_files import Digest
-    from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama.serving.sides.side import EngineSide
+    from ramalama.serving.sides.upload import Upload
     from ramalama_accel.host import Host
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
@@ -92,6 +91,7 @@ class RemoteSide:
         self._known = HostFacts.read(run_dir, engine.url)
         self._snapshot: Snapshot | None = None
         self._image = ""
+        self._is_seen = False  # the model, as it is
         self._renewed: dict[str, threading.Event] = {}
 
     @property
@@ -167,29 +167,27 @@ class RemoteSide:
             self._snapshot = look_for_accelerators(self._engine, self._image, self._run_dir)
         return self
 
-    def bring(
-        self,
-        model: StoredModel,
-        files: Mapping[Path, str],
-        *,
-        digest_of: Callable[[Path], Digest],
-        image: str,
-        tell: EventHook,
-    ) -> Placement:
+    def bring(self, upload: Upload) -> Placement:
         """Send the files, unless they are seen there; see `SshStore` and `VolumeStore`."""
-        self._image = image
-        store = self._ssh_store
-        if store is not None and self._facts.sees_files:
-            paths = [path for path, _ in each_file(files)]
-            places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
-            return self._over_ssh(places)
+        self._image = upload.image
+        if (store := self._store) is not None:
+            return self._over_ssh(store.bring(upload))
         models: Placement
-        if self._is_machine and sees_model(self._engine, files, image):
+        if self._sees(upload):
             models = LocalFiles()
         else:
-            volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
-            models = VolumePlacement(volume=volume)
+            models = VolumePlacement(volume=self._volumes.bring(upload))
         return SeparateFiles(models=models, servers=self._of_servers)
+
+    def has(self, upload: Upload) -> bool:
+        """Return whether the store or the volume has them still."""
+        if (store := self._store) is not None:
+            return store.has(upload)
+        return self._is_seen or self._volumes.has(upload)
+
+    def _sees(self, upload: Upload) -> bool:
+        self._is_seen = self._is_machine and sees_model(self._engine, upload.files, upload.image)
+        return self._is_seen
 
     def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
         """Create the directory on both hosts, and begin its lease."""
@@ -259,7 +257,7 @@ class RemoteSide:
         if not copy.place.startswith("/"):
             self._volumes.remove(copy.place)
         elif store is not None:
-            store.remove(copy.place)
+            store.remove(copy.place, lambda: copy.model in used_models(self._engine))
 
     def forget(self) -> None:
         """Have the next process look at the host again."""
@@ -330,6 +328,11 @@ class RemoteSide:
         )
 
     @property
+    def _store(self) -> SshStore | None:
+        """The models that are sent by SFTP; None if the engine does not see them."""
+        return self._ssh_store if self._facts.sees_files else None
+
+    @property
     def _ssh_store(self) -> SshStore | None:
         files = self._files
         if files is None:
@@ -338,6 +341,7 @@ class RemoteSide:
             engine=self._engine,
             files=files,
             store=self._facts.store,
+            user=self.user,
             name=self.name,
             locks=self._run_dir,
         )

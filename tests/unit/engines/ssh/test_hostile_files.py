@@ -76,15 +76,19 @@ class _Silent(asyncssh.SFTPServer):
         return len(data)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda files, path: files.find(str(path)),
-        lambda files, path: files.remove(str(path)),
-        lambda files, path: files.upload(path, f"{path}.copy"),
-    ],
-    ids=["find", "remove", "upload"],
-)
+def _find(files: RemoteFiles, path: Path) -> None:
+    files.find(str(path))
+
+
+def _remove(files: RemoteFiles, path: Path) -> None:
+    files.remove(str(path))
+
+
+def _upload(files: RemoteFiles, path: Path) -> None:
+    files.upload(path, f"{path}.copy")
+
+
+@pytest.mark.parametrize("call", [_find, _remove, _upload])
 def test_a_host_that_does_not_answer_is_not_waited_for_without_end(
     far: OpenFiles,
     tmp_path: Path,
