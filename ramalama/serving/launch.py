@@ -24,7 +24,7 @@ from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
-from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint
+from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint, UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 
@@ -207,7 +207,10 @@ class Launcher:
     def _wait(self, server: ModelServer, container: str) -> None:
         timeout, cancel = self._request.ready_timeout, self._request.cancel
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        pause = _REACHED_WITHIN if isinstance(server.endpoint, TcpEndpoint) else math.inf
+        # A socket of this host is reached if the server has it. That one elsewhere is reached, too,
+        # was found out some time ago.
+        is_sure = isinstance(server.endpoint, UnixEndpoint) and self._side.is_here
+        pause = math.inf if is_sure else _REACHED_WITHIN
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
@@ -233,9 +236,7 @@ class Launcher:
         listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
         if listens and probe(endpoint, path, cancel=self._request.cancel) is None:
             msg = f"the server listens in its container, but nothing answers at {endpoint}"
-            is_ipv6 = isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host
-            hint = "does the container's network have IPv6?" if is_ipv6 else "check --network"
-            raise ServerNotReady(msg, hint=hint)
+            raise ServerNotReady(msg, hint=_why_unreached(endpoint))
 
     def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
         """Warn if the server should use a GPU but computes on the CPU."""
@@ -261,6 +262,12 @@ class Launcher:
             yield
         finally:
             cleanup.join()
+
+
+def _why_unreached(endpoint: Endpoint) -> str:
+    if isinstance(endpoint, UnixEndpoint):
+        return "try again: the next start looks anew how the engine's host is reached"
+    return "does the container's network have IPv6?" if ":" in endpoint.host else "check --network"
 
 
 def _has_template(model: StoredModel) -> bool:
