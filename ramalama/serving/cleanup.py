@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
-from ramalama.serving.lookup import is_labelled
+from ramalama.serving.image_labels import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.sides.find import side_of
 from ramalama.serving.usage import (

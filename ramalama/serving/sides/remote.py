@@ -52,7 +52,7 @@ from ramalama.serving.sides.volumes import (
     server_volume,
     tar_of,
 )
-from ramalama.serving.sides.worker import Workers
+from ramalama.serving.sides.worker import Workers, remove_if_abandoned
 from ramalama.serving.usage import process_in
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
@@ -268,8 +268,7 @@ class RemoteSide:
     def sweep(self) -> None:
         """Remove directories, volumes and helper containers of processes that ended."""
         for state in self._engine.list({UPLOAD_LABEL: ""}):
-            if _is_dead(state.labels.get(OWNER_LABEL, "")):
-                self._engine.remove(state.id, force=True)
+            remove_if_abandoned(self._engine, state)
         remove_old_snapshots(self._run_dir)
         if self._known is None:
             return

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
+from ramalama.serving.image_labels import is_labelled
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import ContainerNotFound, EngineError, ProgramNotFound
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ramalama_engines import Engine
-    from ramalama_engines.spec import Mount
+    from ramalama_engines.spec import ContainerState, Mount
 
 _SLOWEST = 20_000_000  # bytes a second that a disk reads
 _SHORTEST = 120.0  # seconds
@@ -25,6 +26,15 @@ _LONGEST_LOG = 20  # lines
 # Bytes. Without a size, the engine may keep logs where its user cannot read them: in the journal.
 _LOG_SIZE = 64 * 1024
 _PIDS = 64
+
+
+def remove_if_abandoned(engine: Engine, state: ContainerState) -> None:
+    """Remove a container with `UPLOAD_LABEL` whose process was killed; it may still run."""
+    owner = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    is_dead = owner is not None and owner.state() is ProcessState.DEAD
+    if is_dead and is_labelled(engine, state, UPLOAD_LABEL):
+        with suppress(ContainerNotFound):
+            engine.remove(state.id, force=True)
 
 
 class WorkerFailed(EngineError):
@@ -94,10 +104,7 @@ class Workers:
     def remove_abandoned(self) -> None:
         """Remove the containers of the same label whose process was killed; they may still run."""
         for state in self.engine.list({UPLOAD_LABEL: self.label}):
-            owner = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
-            if owner is not None and owner.state() is ProcessState.DEAD:
-                with suppress(ContainerNotFound):
-                    self.engine.remove(state.id, force=True)
+            remove_if_abandoned(self.engine, state)
 
     def run(self, command: Sequence[str], *, size: int) -> str:
         """Run *command*, which reads *size* bytes, and return what it has printed.

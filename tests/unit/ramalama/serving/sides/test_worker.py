@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
+from ramalama.serving.sides.remote import RemoteSide
 from ramalama.serving.sides.worker import Workers
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines import ContainerSpec, EngineKind, LocalImage
@@ -41,6 +42,19 @@ def test_what_a_killed_process_runs_for_the_same_volume_is_ended(
     Workers(engine, IMAGE, (), "v").remove_abandoned()
 
     assert len(engine.list({})) == left
+
+
+def test_a_container_of_another_program_is_left_alone_whatever_its_image_says(
+    tmp_path: Path,
+) -> None:
+    owner = ProcessIdentity(host=ME.host, pid=4194304, start=ME.start).format()
+    image = LocalImage(id="1", labels={UPLOAD_LABEL: "", OWNER_LABEL: owner})
+    engine = FakeEngine(kind=EngineKind.PODMAN, images={IMAGE: image})
+    engine.start(engine.create(ContainerSpec(image=IMAGE)))
+
+    RemoteSide(engine, tmp_path).sweep()
+
+    assert len(engine.list({})) == 1
 
 
 def test_the_log_of_a_worker_is_kept_where_the_engine_can_read_it(tmp_path: Path) -> None:
