@@ -12,14 +12,15 @@ from __future__ import annotations
 import json
 import logging
 import re
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.events import Notice, UploadPlanned
 from ramalama.serving.sides.copies import ModelCopy, sender
 from ramalama.serving.sides.evidence import is_own, is_private
-from ramalama.serving.sides.upload import each_file, not_the_same
+from ramalama.serving.sides.upload import batches, each_file, not_the_same
 from ramalama.serving.sides.upload_meter import UploadMeter
 from ramalama.serving.sides.worker import Workers
 from ramalama.serving.usage import SENDING_SUFFIX
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("ramalama.remote")
 
 _PROGRAM = "sha256sum"
-_INSIDE = "/check/model"
+_INSIDE = "/check"
 _DIGITS = 64
 _PART = ".part"
 _NOTE = ".json"
@@ -120,8 +121,10 @@ class SshStore:
             total = sum(path.stat().st_size for path in missing.values())
             unsent = self._require_space(missing)
             upload.tell(UploadPlanned(self.name, len(missing), total, unsent))
-            for digest, path in missing.items():
-                self._bring_one(digest, path, upload)
+            # Every process takes its locks in this order.
+            ordered = sorted(missing.items(), key=lambda item: item[0].hex)
+            for batch in batches(ordered, lambda item: item[1].stat().st_size):
+                self._bring_batch(dict(batch), upload)
         return {path: self._path(digest) for path, digest in digests.items()}
 
     def has(self, upload: Upload) -> bool:
@@ -247,42 +250,56 @@ class SshStore:
             raise EngineError(msg, hint=_FULL, engine=self.engine.kind)
         return needed
 
-    def _bring_one(self, digest: Digest, path: Path, upload: Upload) -> None:
+    def _bring_batch(self, batch: Mapping[Digest, Path], upload: Upload) -> None:
         waiting = Notice(f"waiting for another process that sends the model to {self.name}")
-        lock = self._lock(digest.hex)
-        with locked(lock, on_wait=lambda: upload.tell(waiting), permissions=0o600):
-            size, place = path.stat().st_size, self._path(digest)
-            found = self.files.find(place)
-            if not self._is_complete(found, size):
-                if not self._is_whole(found, digest, size, upload):
-                    self._send(digest, path, upload)
-                self.files.protect(place)
-            lock.unlink(missing_ok=True)
+        locks = [self._lock(digest.hex) for digest in batch]
+        with ExitStack() as stack:
+            for lock in locks:
+                tell = partial(upload.tell, waiting)
+                stack.enter_context(locked(lock, on_wait=tell, permissions=0o600))
+            missing = self._without_found(batch, upload)
+            for digest, path in missing.items():
+                self._send(digest, path, upload)
+            parts = {self._part(digest): digest for digest in missing}
+            if self._verify(parts, missing, upload) != set(missing):
+                raise not_the_same(self.name, self.engine.kind)
+            for digest, path in missing.items():
+                self._finish(digest, path, upload.model)
+            for lock in locks:
+                lock.unlink(missing_ok=True)
 
-    def _is_whole(
-        self, found: RemoteFile | None, digest: Digest, size: int, upload: Upload
-    ) -> bool:
-        """Return whether the file of a copy that was not finished, or of no copy, is the right one.
-
-        A wrong one is removed.
-        """
-        place = self._path(digest)
-        if is_own(found, self._uid) and found.size == size and not found.is_directory:
-            return self._verify(place, digest, size, upload)
-        self.files.remove(place)
-        return False
+    def _without_found(self, batch: Mapping[Digest, Path], upload: Upload) -> Mapping[Digest, Path]:
+        """Return what is still to be sent; verify files that have the right name and size."""
+        found = dict(zip(batch, self.files.find_all(list(map(self._path, batch))), strict=True))
+        sizes = {digest: path.stat().st_size for digest, path in batch.items()}
+        complete = {each for each in batch if self._is_complete(found[each], sizes[each])}
+        whole: dict[str, Digest] = {}
+        for digest in batch.keys() - complete:
+            file = found[digest]
+            if is_own(file, self._uid) and file.size == sizes[digest] and not file.is_directory:
+                whole[self._path(digest)] = digest
+            elif file is not None:
+                self.files.remove(self._path(digest))
+        verified = self._verify(whole, batch, upload)
+        for digest in verified:
+            self.files.protect(self._path(digest))
+        return {each: path for each, path in batch.items() if each not in complete | verified}
 
     def _send(self, digest: Digest, path: Path, upload: Upload) -> None:
-        size, place, part = path.stat().st_size, self._path(digest), self._part(digest)
+        part = self._part(digest)
         if not is_own(begun := self.files.find(part), self._uid) or begun.is_directory:
             self.files.remove(part)
+        size = path.stat().st_size
         self._upload(path, part, UploadMeter(path.name, size, upload.tell).report)
-        if not self._verify(part, digest, size, upload):
-            raise not_the_same(self.name, self.engine.kind)
-        note = json.dumps({"model": upload.model, "file": path.name, "size": size})
+
+    def _finish(self, digest: Digest, path: Path, model: str) -> None:
+        """Give a part that was verified its name; its mode comes last, and makes it count."""
+        place = self._path(digest)
+        note = json.dumps({"model": model, "file": path.name, "size": path.stat().st_size})
         self.files.remove(f"{place}{_NOTE}")
         self.files.write(f"{place}{_NOTE}", note.encode())
-        self.files.rename(part, place)
+        self.files.rename(self._part(digest), place)
+        self.files.protect(place)
         _log.debug("%s is on %s", digest, self.name)
 
     def _upload(self, path: Path, part: str, on_progress: Callable[[int], None]) -> None:
@@ -294,16 +311,30 @@ class SshStore:
             msg = f"{self.name}: the disk is full; what has arrived of the model is kept"
             raise EngineError(msg, hint=_FULL, engine=self.engine.kind) from exc
 
-    def _verify(self, place: str, digest: Digest, size: int, upload: Upload) -> bool:
-        """Compute the digest of a file on the engine's host; remove it if it differs."""
-        mount = BindMount(source=place, target=_INSIDE, relabel=True)
-        # Without capabilities, only its user can read it: root in a container of a rootless engine.
-        user = (0, 0) if self.engine.rootless else self.user
-        workers = Workers(
-            self.engine, upload.image, (mount,), digest.hex, user=f"{user[0]}:{user[1]}"
+    def _verify(
+        self, places: Mapping[str, Digest], paths: Mapping[Digest, Path], upload: Upload
+    ) -> set[Digest]:
+        """Compute the digests of the files at *places* there; remove and leave out the wrong ones.
+
+        *paths* has the files here.
+        """
+        if not places:
+            return set()
+        inside = {f"{_INSIDE}/{number}": place for number, place in enumerate(places)}
+        mounts = tuple(
+            BindMount(source=place, target=target, relabel=True) for target, place in inside.items()
         )
-        output = workers.run((_PROGRAM, _INSIDE), size=size)
-        if output[:_DIGITS] == digest.hex:
-            return True
-        self.files.remove(place)
-        return False
+        # Without capabilities, only its user can read it: root in a container of a rootless engine.
+        uid, gid = (0, 0) if self.engine.rootless else self.user
+        label = next(iter(places.values())).hex
+        workers = Workers(self.engine, upload.image, mounts, label, user=f"{uid}:{gid}")
+        size = sum(paths[digest].stat().st_size for digest in places.values())
+        output = workers.run((_PROGRAM, *inside), size=size, lines=len(inside))
+        computed = {line[_DIGITS:].strip(): line[:_DIGITS] for line in output.splitlines()}
+        verified: set[Digest] = set()
+        for target, place in inside.items():
+            if computed.get(target) == places[place].hex:
+                verified.add(places[place])
+            else:
+                self.files.remove(place)
+        return verified

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ramalama_engines.errors import EngineError
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.events import EventHook
     from ramalama.models.formats.model_files import Digest
+
+T = TypeVar("T")
+
+_BATCH = 1 << 30  # bytes
+_MOST_FILES = 100
 
 
 @frozen()
@@ -50,6 +55,21 @@ def each_file(files: Mapping[Path, str]) -> list[tuple[Path, str]]:
         else:
             found.append((path, place))
     return found
+
+
+def batches(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """Yield *items* in groups that are verified together, since to start a container takes long.
+
+    A group is small, so that little is verified again after a cut.
+    """
+    batch: list[T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == _MOST_FILES or sum(map(size_of, batch)) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def not_the_same(host: str, engine: str) -> EngineError:

@@ -29,7 +29,7 @@ from ramalama.events import Notice, UploadPlanned
 from ramalama.planning.labels import MODEL_LABEL, UPLOAD_LABEL
 from ramalama.planning.mounts import MODELS
 from ramalama.serving.sides.copies import ModelCopy, sender
-from ramalama.serving.sides.upload import not_the_same
+from ramalama.serving.sides.upload import batches, not_the_same
 from ramalama.serving.sides.upload_meter import UploadMeter
 from ramalama.serving.sides.worker import WorkerFailed, Workers
 from ramalama.serving.usage import SENDING_SUFFIX
@@ -39,7 +39,7 @@ from ramalama_engines.spec import VolumeMount
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama.events import EventHook
@@ -65,11 +65,11 @@ _TRIES = 3
 _TAR_BLOCK = 512
 _DIFFERS = 33  # the exit code of `_JOIN` for another digest; no program in it ends with this one
 
-# $1: the file, $2: the directory of its parts, $3: the size of a part, $4: their number, $5: the
-# digest. A part is removed only when the file has it; so a run that was killed is repeated from the
-# last whole part on. The last part, which is shorter, stays until the end. Another host may have
-# finished the same file, and removed the parts, at any moment: then this is done, too. Two hosts
-# that remove the same files at once hinder each other.
+# For each file, $1: the file, $2: the directory of its parts, $3: the size of a part, $4: their
+# number, $5: the digest. A part is removed only when the file has it; so a run that was killed is
+# repeated from the last whole part on. The last part, which is shorter, stays until the end. Any
+# other host may have finished the same file, and removed the parts, at any moment: then this is
+# done, too. Two hosts that remove the same files at once hinder each other.
 _JOIN = """\
 set -eu
 cd /upload
@@ -81,26 +81,32 @@ finish() {
   fi
   exit "$code"
 }
-trap 'finish "$@"' EXIT
-[ ! -e "$1" ] || exit 0
-touch "$2.joined"
-n=$(($(stat -c %s "$2.joined") / $3))
-[ "$n" -lt "$4" ] || n=$(($4 - 1))
-truncate -s "$((n * $3))" "$2.joined"
-while [ "$n" -lt "$4" ]; do
-  part=$2/$(printf %06d "$n")
-  n=$((n + 1))
-  cat "$part" >> "$2.joined"
-  [ "$n" -eq "$4" ] || rm "$part"
+join() (
+  trap 'finish "$@"' EXIT
+  [ ! -e "$1" ] || exit 0
+  touch "$2.joined"
+  n=$(($(stat -c %s "$2.joined") / $3))
+  [ "$n" -lt "$4" ] || n=$(($4 - 1))
+  truncate -s "$((n * $3))" "$2.joined"
+  while [ "$n" -lt "$4" ]; do
+    part=$2/$(printf %06d "$n")
+    n=$((n + 1))
+    cat "$part" >> "$2.joined"
+    [ "$n" -eq "$4" ] || rm "$part"
+  done
+  if ! echo "$5  $2.joined" | sha256sum -c - >&2; then
+    rm -rf "$2" "$2.joined"
+    exit 33
+  fi
+  mkdir -p "$(dirname "$1")"
+  chmod 755 . "$(dirname "$1")"
+  chmod 644 "$2.joined"
+  mv "$2.joined" "$1"
+)
+while [ "$#" -gt 0 ]; do
+  join "$1" "$2" "$3" "$4" "$5"
+  shift 5
 done
-if ! echo "$5  $2.joined" | sha256sum -c - >&2; then
-  rm -rf "$2" "$2.joined"
-  exit 33
-fi
-mkdir -p "$(dirname "$1")"
-chmod 755 . "$(dirname "$1")"
-chmod 644 "$2.joined"
-mv "$2.joined" "$1"
 """
 
 
@@ -207,10 +213,13 @@ class VolumeStore:
         workers.remove_abandoned()
         upload.tell(UploadPlanned(self.name, len(files), total, total))
         with self._held(workers, volume, labels) as container:
-            for number, file in enumerate(files):
-                parts = f".parts-{sender()}/{number}"
-                if self._send_parts(container, file, parts, upload.tell):
-                    self._join(workers, file, parts)
+            for batch in batches(enumerate(files), lambda each: each[1].size):
+                arrived: list[tuple[_File, str]] = []
+                for number, file in batch:
+                    parts = f".parts-{sender()}/{number}"
+                    if self._send_parts(container, file, parts, upload.tell):
+                        arrived.append((file, parts))
+                self._join(workers, arrived)
             self.engine.create_volume(_mark(volume), {UPLOAD_LABEL: volume})
 
     @contextmanager
@@ -241,10 +250,16 @@ class VolumeStore:
         self.engine.remove_volume(_mark(volume))
         self.engine.create_volume(volume, labels)
 
-    def _join(self, workers: Workers, file: _File, parts: str) -> None:
-        arguments = (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
+    def _join(self, workers: Workers, files: Sequence[tuple[_File, str]]) -> None:
+        """Put each file together of the parts in its directory, and verify it."""
+        arguments: list[str] = []
+        for file, parts in files:
+            arguments += (file.inside, parts, str(PART), str(file.parts), file.digest.hex)
+        if not arguments:
+            return
+        size = sum(3 * file.size for file, _ in files)
         try:
-            workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=3 * file.size)
+            workers.run(("sh", "-c", _JOIN, "sh", *arguments), size=size)
         except WorkerFailed as exc:
             if exc.code != _DIFFERS:
                 raise

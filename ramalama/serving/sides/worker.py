@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SLOWEST = 20_000_000  # bytes a second that a disk reads
 _SHORTEST = 120.0  # seconds
-_LONGEST_LOG = 20  # lines
+_LOG_LINES = 20
 # Bytes. Without a size, the engine may keep logs where its user cannot read them: in the journal.
 _LOG_SIZE = 64 * 1024
 _PIDS = 64
@@ -106,8 +106,8 @@ class Workers:
         for state in self.engine.list({UPLOAD_LABEL: self.label}):
             remove_if_abandoned(self.engine, state)
 
-    def run(self, command: Sequence[str], *, size: int) -> str:
-        """Run *command*, which reads *size* bytes, and return what it has printed.
+    def run(self, command: Sequence[str], *, size: int, lines: int = _LOG_LINES) -> str:
+        """Run *command*, which reads *size* bytes, and return the last *lines* that it has printed.
 
         Raises:
             EngineError: the image does not have the program.
@@ -118,7 +118,7 @@ class Workers:
             with self.created(command) as container:
                 self.engine.start(container)
                 code = self.engine.wait(container, timeout=_SHORTEST + size / _SLOWEST)
-                output = "\n".join(self.engine.logs(container, tail=_LONGEST_LOG))
+                output = "\n".join(self.engine.logs(container, tail=lines))
         except ProgramNotFound as exc:
             msg = f"the image {self.image} has no {command[0]}, which verifies a model that is sent"
             raise EngineError(msg, hint="use another image", engine=kind) from exc

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeGuard
 
 import pytest
 
@@ -21,8 +23,20 @@ from ramalama_engines.spec import BindMount
 from tests.unit.ramalama.serving.sides.far_host import IMAGE, make_engine
 from tests.unit.ramalama.serving.sides.here_as_there import HereAsThere
 
+if TYPE_CHECKING:
+    from ramalama.events import Event
+    from ramalama_engines.spec import Mount
+
 CONTENT = b"the weights"
 DIGEST = Digest(hashlib.sha256(CONTENT).hexdigest())
+
+
+def digest_of(path: Path) -> Digest:
+    return Digest(hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def is_bind(mount: Mount) -> TypeGuard[BindMount]:
+    return isinstance(mount, BindMount)
 
 
 class Far:
@@ -46,7 +60,7 @@ class Far:
         self.upload = Upload(
             model="the model",
             files={self.model: "/mnt/model"},
-            digest_of=lambda _: DIGEST,
+            digest_of=digest_of,
             image=IMAGE,
             tell=ignore,
         )
@@ -55,10 +69,9 @@ class Far:
         if spec.entrypoint != ("sha256sum",):
             return FakeProgram()
         self.verifications.append(spec)
-        (mount,) = spec.mounts
-        assert isinstance(mount, BindMount)
-        found = hashlib.sha256(Path(mount.source).read_bytes()).hexdigest()
-        return FakeProgram(logs=(f"{found}  {mount.target}",), exit_code=0)
+        places = {mount.target: mount.source for mount in spec.mounts if is_bind(mount)}
+        digests = {each: digest_of(Path(places[each])).hex for each in spec.command}
+        return FakeProgram(logs=tuple(f"{digests[each]}  {each}" for each in digests), exit_code=0)
 
     def put(self, content: bytes, *, mode: int = 0o600) -> None:
         self.place.parent.mkdir(mode=0o700)
@@ -100,6 +113,32 @@ def test_the_right_file_is_verified_where_it_is_and_not_sent_again(far: Far) -> 
 
     assert far.files.uploads == []
     assert len(far.verifications) == 1
+    assert far.store.has(far.upload)
+
+
+def test_the_files_of_a_model_are_verified_together(far: Far, tmp_path: Path) -> None:
+    directory = tmp_path / "shards"
+    directory.mkdir()
+    for number in range(150):
+        (directory / f"{number}").write_text(f"{number // 2}")  # each content is there twice
+    upload = replace(far.upload, files={directory: "/mnt/model"})
+    places = far.store.bring(upload)
+
+    assert len(places) == 150
+    assert len(far.files.uploads) == len(set(places.values())) == 75
+    assert len(far.verifications) == 1
+    assert far.store.has(upload)
+
+
+def test_a_file_that_changes_while_it_is_sent_is_not_kept(far: Far) -> None:
+    def tell(_: Event) -> None:
+        far.model.write_bytes(b"other.......")
+
+    with pytest.raises(EngineError, match="not the one that was sent"):
+        far.store.bring(replace(far.upload, tell=tell))
+
+    assert [path for path in far.place.parent.iterdir() if path.suffix != ".json"] == []
+    far.store.bring(far.upload)
     assert far.store.has(far.upload)
 
 
