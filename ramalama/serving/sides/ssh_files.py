@@ -294,11 +294,13 @@ class SshStore:
 
     def _finish(self, digest: Digest, path: Path, model: str) -> None:
         """Give a part that was verified its name; its mode comes last, and makes it count."""
-        place = self._path(digest)
+        place, part = self._path(digest), self._part(digest)
         note = json.dumps({"model": model, "file": path.name, "size": path.stat().st_size})
-        self.files.remove(f"{place}{_NOTE}")
-        self.files.write(f"{place}{_NOTE}", note.encode())
-        self.files.rename(self._part(digest), place)
+        begun = f"{part}{_NOTE}"  # another host may write the note, too
+        self.files.remove(begun)
+        self.files.write(begun, note.encode())
+        self.files.rename(begun, f"{place}{_NOTE}")
+        self.files.rename(part, place)
         self.files.protect(place)
         _log.debug("%s is on %s", digest, self.name)
 

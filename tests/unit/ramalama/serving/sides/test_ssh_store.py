@@ -142,6 +142,25 @@ def test_a_file_that_changes_while_it_is_sent_is_not_kept(far: Far) -> None:
     assert far.store.has(far.upload)
 
 
+def test_another_host_may_finish_the_same_file_at_any_moment(
+    far: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = Path(f"{far.place}.json")
+    write = far.files.write
+
+    def write_late(path: str, content: bytes) -> None:
+        note.write_text('{"model": "of the other host"}')
+        far.place.write_bytes(CONTENT)
+        far.place.chmod(0o400)
+        write(path, content)
+
+    monkeypatch.setattr(far.files, "write", write_late)
+    far.store.bring(far.upload)
+
+    assert far.store.has(far.upload)
+    assert sorted(path.name for path in note.parent.iterdir()) == [far.place.name, note.name]
+
+
 def test_a_link_in_place_of_a_file_is_replaced_and_not_followed(far: Far, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"of the user")
