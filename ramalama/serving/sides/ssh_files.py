@@ -137,7 +137,8 @@ class SshStore:
         for name, found in self._listing().items():
             if not (known := re.fullmatch(_FILE, name)):
                 continue
-            path, complete = f"{self.store}/{name}", not known["rest"]
+            path = f"{self.store}/{name}"
+            complete = not known["rest"] and self._is_complete(found, found.size)
             yield ModelCopy(
                 model=self._model_of(f"{path}{_NOTE}") if complete else "",
                 place=path,
@@ -194,6 +195,7 @@ class SshStore:
         """
         if place.endswith((_PART, _ASIDE)):
             self.files.remove(place)
+            self.files.remove(f"{place}{_NOTE}")
             return
         self.files.rename(place, f"{place}{_ASIDE}")
         if is_used():
