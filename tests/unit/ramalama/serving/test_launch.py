@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from ramalama.api.keywords import StartKeywords
     from ramalama.planning.placement import Placement
     from ramalama.serving.sides.upload import Upload
+    from ramalama_engines import Engine
 
 DEAD = replace(ProcessIdentity.of_this_process(), start=1)
 
@@ -420,7 +421,13 @@ def test_a_server_elsewhere_whose_socket_leads_nowhere_is_given_up_soon(
     servers: ServerFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "_REACHED_WITHIN", 0.05)
-    monkeypatch.setattr(start, "side_of", lambda *_: replace(HERE, is_here=False, name="far"))
+    far = replace(HERE, is_here=False, name="far")
+
+    def far_side(engine: Engine, run_dir: Path) -> LocalSide:
+        del engine, run_dir
+        return far
+
+    monkeypatch.setattr(start, "side_of", far_side)
     servers.program = FakeProgram(logs=("main: server is listening on unix socket",))
 
     with pytest.raises(ServerNotReady, match="nothing answers") as caught:
@@ -441,7 +448,12 @@ def test_a_model_that_is_removed_before_the_container_exists_is_brought_again(
         return side.placement
 
     monkeypatch.setattr(LocalSide, "bring", bring)
-    monkeypatch.setattr(LocalSide, "has", lambda *_: len(brought) > 1)
+
+    def has(side: LocalSide, upload: Upload) -> bool:
+        del side, upload
+        return len(brought) > 1
+
+    monkeypatch.setattr(LocalSide, "has", has)
     create = servers.engine.create
 
     def create_and_note(spec: ContainerSpec) -> str:
