@@ -388,11 +388,11 @@ class TestFiles:
         assert found is not None
         assert (found.size, found.uid, found.is_directory, found.is_link) == (5, 0, False, False)
         assert files.read(f"{far}/a/b/f", most=4) == b"hell"
-        assert files.names(f"{far}/a/b") == ["f"]
+        assert list(files.listing(f"{far}/a/b")) == ["f"]
         assert files.find(f"{far}/nothing") is None
         assert files.home().startswith("/")
         files.rename(f"{far}/a/b/f", f"{far}/g")
-        assert files.names(f"{far}/a/b") == []
+        assert files.listing(f"{far}/a/b") == {}
         files.remove(str(far))
         files.remove(str(far))
         assert not far.exists()
