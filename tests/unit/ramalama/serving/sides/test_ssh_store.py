@@ -107,6 +107,12 @@ def test_a_file_that_only_has_the_right_name_is_not_believed(far: Far, content: 
     assert len(far.files.uploads) == 1
 
 
+def test_a_file_that_was_not_verified_is_listed_as_partial(far: Far) -> None:
+    far.put(CONTENT)
+
+    assert [copy.complete for copy in far.store.copies()] == [False]
+
+
 def test_the_right_file_is_verified_where_it_is_and_not_sent_again(far: Far) -> None:
     far.put(CONTENT)
     far.store.bring(far.upload)
