@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import DocumentNotFound, RagError
@@ -12,6 +11,7 @@ from ramalama.rag.sources import SourceAccess
 if TYPE_CHECKING:
     import threading
     from collections.abc import Generator
+    from pathlib import Path
 
     from ramalama.events import EventHook
     from ramalama.rag.values import Embedder, EmbedderInfo

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+    from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
 
@@ -187,7 +189,8 @@ class Endpoint:
         return httpx2.Client(base_url=self.url, headers=headers)
 
 
-BODY: Final = {"model": "smollm2", "messages": [{"role": "user", "content": QUESTION}]}
+MESSAGES: Final[list[ChatCompletionMessageParam]] = [{"role": "user", "content": QUESTION}]
+BODY: Final = {"model": "smollm2", "messages": MESSAGES}
 
 
 def test_any_client_of_the_endpoint_gets_what_the_documents_say(
@@ -229,12 +232,14 @@ def published(cli: Cli, model: Path, index: Path) -> Generator[tuple[str, str]]:
 @on_podman
 def test_openais_client_asks_over_a_port(published: tuple[str, str]) -> None:
     url, key = published
-    messages = BODY["messages"]
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    tool: ChatCompletionToolParam = {
+        "type": "function",
+        "function": {"name": "f", "parameters": {"type": "object"}},
+    }
     with openai.OpenAI(base_url=url, api_key=key, max_retries=0) as client:
         whole = client.chat.completions.with_raw_response.create(
             model="smollm2",
-            messages=messages,  # type: ignore[arg-type]
+            messages=MESSAGES,
             max_tokens=30,
             temperature=0,
             logprobs=True,
@@ -242,12 +247,12 @@ def test_openais_client_asks_over_a_port(published: tuple[str, str]) -> None:
         )
         stream = client.chat.completions.create(
             model="smollm2",
-            messages=messages,  # type: ignore[arg-type]
+            messages=MESSAGES,
             max_tokens=30,
             temperature=0,
             stream=True,
             stream_options={"include_usage": True},
-            tools=[tool],  # type: ignore[list-item]
+            tools=[tool],
             tool_choice="none",
         )
         with stream:
@@ -278,7 +283,7 @@ def test_openais_asynchronous_client_asks_over_a_port(published: tuple[str, str]
             asked = [
                 client.chat.completions.create(
                     model="smollm2",
-                    messages=[{"role": "user", "content": QUESTION}],
+                    messages=MESSAGES,
                     max_tokens=30,
                     temperature=0,
                 )
