@@ -347,7 +347,7 @@ class Ramalama:
             side = side_of(engine, self.run_dir)
             if dry_run:
                 return unused_copies(engine, side.copies())
-            side.sweep()  # containers of killed processes may have volumes
+            remove_orphaned(engine, self.run_dir)  # containers of killed processes have volumes
             return remove_unused(engine, side.copies(), side.remove_copy)
 
     def close(self) -> None:

@@ -59,6 +59,7 @@ class ServerKeywords(TypedDict, total=False):
     oci_runtime: str | None
     authfile: Path | None
     tls_verify: bool
+    embeddings: bool
     force: bool
     rag: str | Path | None
 

@@ -106,7 +106,7 @@ _MODEL = (
     OptionSpec(
         field="force",
         type=Flag(),
-        help="start a model even if its weights or its context exceed the memory of this host",
+        help="start a model even if it exceeds the memory of this host or is made for another task",
         default=False,
         groups=(Group.MODEL,),
         flags=("--force",),
@@ -300,6 +300,15 @@ _DOCUMENTS = (
 )
 
 _SERVING = (
+    OptionSpec(
+        field="embeddings",
+        type=Flag(),
+        help="serve an embedding model, which turns texts into vectors",
+        default=False,
+        groups=(Group.SERVING,),
+        flags=("--embeddings",),
+        is_switch=True,
+    ),
     OptionSpec(
         field="host",
         type=Parsed(str, "an IP address"),

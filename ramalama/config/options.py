@@ -57,7 +57,10 @@ class ServeOptions:
         tls_verify: require HTTPS with a valid certificate from these registries.
         rag: documents that are searched for each question: an index, a file or directory of
             documents, or an OCI image with an index; a `Path` is never an image.
-        force: start a model even if its weights or its context exceed the memory of this host.
+        embeddings: turn texts into vectors, instead of answering; for embedding models. The context
+            is then the longest text, None is the longest that the model was trained with.
+        force: start a model even if its weights or its context exceed the memory of this host, or
+            if it is not made for the task: a chat model for *embeddings*, and the reverse.
     """
 
     model: ModelRef
@@ -86,6 +89,7 @@ class ServeOptions:
     oci_runtime: str | None = None
     authfile: Path | None = None
     tls_verify: bool = True
+    embeddings: bool = False
     force: bool = False
     rag: str | Path | None = None
 

@@ -30,6 +30,7 @@ _Identity = tuple[int, int, int, int]
 
 SHAPING_OPTIONS = frozenset({
     *("runtime", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
+    "embeddings",
     *("network", "port", "host"),
     *("env", "devices", "privileged", "keep_groups", "selinux", "oci_runtime", "memory"),
 })  # fmt: skip

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement, ServerPaths
+    from ramalama.runtimes.base import EmbeddingLimits
     from ramalama.system.process_identity import ProcessIdentity
     from ramalama_accel.values import Accelerator
     from ramalama_engines.spec import LocalImage
@@ -25,6 +26,7 @@ class PlanInputs:
         image: the image as the engine reports it; None before it was looked up, and in a dry run
             if it is not local.
         model_memory: bytes of main memory that the model may need; None if unknown.
+        embedding: the limits of an embeddings server; None if they are unknown.
     """
 
     options: ServeOptions
@@ -33,6 +35,7 @@ class PlanInputs:
     image_name: str
     image: LocalImage | None = None
     model_memory: int | None = None
+    embedding: EmbeddingLimits | None = None
 
 
 @frozen()

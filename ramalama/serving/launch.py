@@ -121,7 +121,7 @@ class Launcher:
         request.tell(ContainerStarted(container))
         server = self._server(handle, container, plan)
         with self._cleaning_up():
-            has_template = _has_template(plan.model)
+            has_template = request.options.embeddings or _has_template(plan.model)
             self._wait(server, container)
         request.tell(ServerReady(container))
         if not has_template:

@@ -97,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="use a server that already runs with the same options, if there is one",
     )
+    add_option(group, OPTIONS["embeddings"])
     add_option(group, OPTIONS["host"])
     key = group.add_mutually_exclusive_group()
     add_option(key, OPTIONS["api_key"])

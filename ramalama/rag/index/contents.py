@@ -11,7 +11,7 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 _MOST_PAGES = 1_000_000
 
@@ -46,10 +46,6 @@ class Contents:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def digests(self) -> Mapping[str, str]:
-        """Return the digest of each document, by its URI."""
-        return {each.uri: each.digest for each in self.documents()}
-
     def documents(self) -> Iterator[StoredDocument]:
         """Yield all documents in the order of their URIs."""
         rows = self._connection.execute(
@@ -60,7 +56,7 @@ class Contents:
                 uri=read_text(uri),
                 title=read_text(title),
                 digest=read_text(digest),
-                pages_without_text=_read_pages(pages),
+                pages_without_text=read_pages(pages),
                 chunks=int(chunks),
             )
 
@@ -74,7 +70,7 @@ class Contents:
         )
         for page, overlap, headings, text, vector in rows:
             chunk = read_chunk(page, overlap, headings, text)
-            yield StoredChunk(chunk=chunk, vector=_read_vector(vector))
+            yield StoredChunk(chunk=chunk, vector=read_vector(vector))
 
 
 def read_chunk(page: object, overlap: object, headings: object, text: object) -> Chunk:
@@ -108,7 +104,12 @@ def write_pages(pages: tuple[int, ...]) -> str:
     return " ".join(map(str, pages))
 
 
-def _read_pages(value: object) -> tuple[int, ...]:
+def read_pages(value: object) -> tuple[int, ...]:
+    """Return a list of pages of the index.
+
+    Raises:
+        IndexInvalid: it is none.
+    """
     pages = tuple(int(page) for page in read_text(value).split())
     if len(pages) > _MOST_PAGES or any(not 0 < page <= _MOST_PAGES for page in pages):
         msg = "the index is damaged: a list of pages makes no sense"
@@ -116,7 +117,12 @@ def _read_pages(value: object) -> tuple[int, ...]:
     return pages
 
 
-def _read_vector(value: object) -> bytes | None:
+def read_vector(value: object) -> bytes | None:
+    """Return a vector of the index as it is stored; None if there is none.
+
+    Raises:
+        IndexInvalid: it is something else.
+    """
     if isinstance(value, bytes | None):
         return value
     msg = "the index is damaged: a vector is none"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Reciprocal rank fusion: Cormack, Clarke and Büttcher, SIGIR 2009, who found this number.
 _K = 60
-_SHARE = 0.4  # of the question that a chunk must have, if words alone are searched
+_SHARE = 0.36  # of the question that a chunk must have, if words alone are searched
 _SHARE_BESIDE_VECTORS = 0.6
 
 

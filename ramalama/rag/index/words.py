@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LONGEST_QUESTION = 4000  # characters
 _LONGEST_WORD = 64
 _MOST_WORDS = 24
+_SINGLE = 0.7  # of its share for a chunk with one word, which may have another meaning there
 _MOST_ROWS = 5000  # that are scored for one question
 
 
@@ -31,8 +32,8 @@ class TextHits:
 
     Attributes:
         chunks: the best ones, the best first.
-        shares: of each chunk that has one of the words, how much of the question it has, in (0, 1];
-            rare words count for more.
+        shares: of each chunk that has one of the words, how much of the question it has, in (0, 1].
+            Rare words count for more, and a chunk that has one word of several for less.
     """
 
     chunks: tuple[int, ...]
@@ -100,14 +101,23 @@ class WordSearch:
     def _shares(self, asked: Iterable[str], weights: Mapping[str, float]) -> Mapping[int, float]:
         whole = sum(weights.values()) or 1
         shares: dict[int, float] = {}
+        several = set[int]()
         for word in asked:
             share = weights[word] / whole
             rows = self._connection.execute(
                 "SELECT rowid FROM words WHERE words MATCH ?", (_quoted(word),)
             )
             for (chunk,) in rows:
-                shares[chunk] = shares.get(chunk, 0.0) + share
-        return shares
+                if chunk in shares:
+                    several.add(chunk)
+                    shares[chunk] += share
+                else:
+                    shares[chunk] = share
+        if len(weights) == 1:
+            return shares
+        return {
+            chunk: share if chunk in several else share * _SINGLE for chunk, share in shares.items()
+        }
 
 
 class _Stems:

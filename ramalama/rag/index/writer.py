@@ -58,10 +58,8 @@ def write_index(
     Raises:
         OSError, sqlite3.Error: it cannot be written.
     """
-    raw, whole = (path.with_name(f".{path.name}.{end}") for end in ("raw", "new"))
+    raw, whole = _temporary(path)
     try:
-        for leftover in (raw, whole):
-            leftover.unlink(missing_ok=True)
         with closing(sqlite3.connect(raw, isolation_level=None)) as connection:
             meta = _Writer(connection, settings).write(documents, probes)
             connection.execute("VACUUM INTO ?", (str(whole),))
@@ -69,10 +67,19 @@ def write_index(
         whole.replace(path)
         _to_disk(path.parent)
     finally:
-        for leftover in (raw, whole):
-            with suppress(OSError):
-                leftover.unlink()
+        with suppress(OSError):
+            remove_leftovers(path)
     return meta
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process has left that was killed while it wrote the index at *path*."""
+    for leftover in _temporary(path):
+        leftover.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f".{path.name}.raw"), path.with_name(f".{path.name}.new")
 
 
 class _Writer:

@@ -63,6 +63,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "authfile": Path("/x"),
     "tls_verify": False,
     "force": True,
+    "embeddings": True,
 }
 """For each option another value than that of `OPTIONS`."""
 
@@ -251,5 +252,6 @@ def test_the_image_counts_by_its_id_and_by_its_name_before_it_is_looked_up() -> 
 def test_every_input_is_known_to_these_tests() -> None:
     names = {field.name for field in fields(PlanInputs)}
 
-    # The estimate of the memory follows from options and model.
-    assert names == {"options", "model", "accelerator", "image_name", "image", "model_memory"}
+    # The estimate of the memory and the limits of texts follow from options and model.
+    shaping = {"options", "model", "accelerator", "image_name", "image"}
+    assert names == shaping | {"model_memory", "embedding"}

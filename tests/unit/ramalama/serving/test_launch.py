@@ -134,6 +134,15 @@ def test_a_model_without_a_chat_template_is_served_with_a_notice(servers: Server
     assert notice.message.startswith("the model has no chat template, so the server uses a general")
 
 
+def test_nothing_is_said_of_a_template_where_no_model_answers(servers: ServerFixture) -> None:
+    servers.model.write_bytes(WITHOUT_TEMPLATE)
+    options = replace(servers.options, embeddings=True)
+    with servers.ramalama().serve(options, on_event=servers.events.append):
+        pass
+
+    assert not [event for event in servers.events if isinstance(event, Notice)]
+
+
 STEPS = [EngineConnected, ImageReady, ContainerCreated, ContainerStarted, ServerReady]
 
 
