@@ -22,6 +22,7 @@ Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of
     + NothingToIndex       none of the documents could be read
     + IndexNotFound        there is no index at the path
     + IndexInvalid         the file is not an index of documents, or it is damaged
+    + EmbeddingFailed      the embedding model does not answer, or not as it should
   x EngineFailure          the container engine reported an error (.cause is its EngineError)
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
@@ -159,6 +160,10 @@ class IndexInvalid(RagError):
     """The file is not an index of documents that this version can read, or it is damaged."""
 
     exit_code = 22
+
+
+class EmbeddingFailed(RagError):
+    """The server of an embedding model does not answer, or not as it should."""
 
 
 class EngineFailure(RamalamaError):

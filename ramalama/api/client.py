@@ -26,7 +26,9 @@ from ramalama_accel.host import Host
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Unpack
 
     from ramalama.api.keywords import StartKeywords
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.rag.embedding_server import EmbedderAccess
+    from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
@@ -218,6 +222,53 @@ class Ramalama:
         name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
         with ExitStack() as opened:
             yield open_knowledge(name, source_access(self.user, on_event), opened)
+
+    @contextmanager
+    def embedder(
+        self,
+        model: str | None = None,
+        *,
+        on_event: EventHook = ignore,
+        cancel: threading.Event | None = None,
+    ) -> Generator[Embedder | None]:
+        """Open an embedding model, which turns texts into vectors, for the length of a block.
+
+        Its server is shared with other processes of this user, and stays for five minutes after
+        the last of them. None stands for the model that the settings name, else for
+        nomic-embed-text. If that cannot be had, or the name is "none", there is no embedder.
+
+        Raises:
+            ModelError: the named model cannot be had, or makes no embeddings.
+            EngineFailure, ServerError: it cannot be started.
+            EmbeddingFailed: its server does not answer as it should.
+        """
+        from ramalama.rag.embedding_server import opened_embedder  # noqa: PLC0415 (rarely used)
+
+        access = self.embedder_access(on_event=on_event, cancel=cancel)
+        with opened_embedder(model or self.config.embedding_model, access) as opened:
+            yield opened
+
+    def embedder_access(
+        self, *, on_event: EventHook = ignore, cancel: threading.Event | None = None
+    ) -> EmbedderAccess:
+        """Return what `ramalama.rag.embedding_server` needs; nothing is started yet."""
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (rarely used)
+            KEEP_ALIVE,
+            EmbedderAccess,
+        )
+
+        def serve(options: ServeOptions) -> AbstractContextManager[ModelServer]:
+            return self.serve(
+                options, reuse=True, keep_alive=KEEP_ALIVE, on_event=on_event, cancel=cancel
+            )
+
+        return EmbedderAccess(
+            resolve=self.models.resolve,
+            settings=self.config.server_settings(self.user.env),
+            serve=serve,
+            digest_of=self.models.digest_of,
+            on_event=on_event,
+        )
 
     @property
     def may_reuse(self) -> bool:

@@ -24,6 +24,7 @@ class Group(StrEnum):
     SERVING = "serving options"
     RAG = "document options"
     CHAT = "chat options"
+    RETRIEVAL = "retrieval options"
     REGISTRY = "options"
 
 

@@ -418,6 +418,21 @@ _OTHER = (
         is_secret=True,
     ),
     OptionSpec(
+        field="embedding_model",
+        type=Text(),
+        help="embedding model that finds passages of documents by their meaning; `none` = by their "
+        "words only",
+        default_text="nomic-embed-text",
+        groups=(Group.RETRIEVAL,),
+        flags=("--embedding-model",),
+        metavar="MODEL",
+        key="embedding_model",
+        page_help="embedding model that finds passages of documents by their meaning; `none` finds "
+        "them by their words only. Without this setting, and where nomic-embed-text of Ollama "
+        "cannot be had, a notice says that only words are searched",
+        example='"embeddinggemma"',
+    ),
+    OptionSpec(
         field="color",
         type=Word(("auto", "always", "never")),
         help="when to color answers and style their Markdown",
