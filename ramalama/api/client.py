@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Unpack
 
+    from ramalama.api.documents import Documents
     from ramalama.api.keywords import StartKeywords
     from ramalama.config.options import ServeOptions
     from ramalama.events import EventHook
@@ -198,9 +199,14 @@ class Ramalama:
         named = request.options.rag
         if named is None:
             return self._starter.start(request, undo)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (only with documents)
+        from ramalama.serving.images import ImageRequest  # noqa: PLC0415 (likewise)
+
         with ExitStack() as opened:
             # First, so that a name that leads nowhere starts nothing.
-            knowledge = opened.enter_context(self.documents(named, on_event=request.on_event))
+            image = ImageRequest.of("", request.options)
+            opener = self._documents(request.on_event, request.cancel)
+            knowledge = open_knowledge(str(named), opener.access(image), opened)
             server = self._starter.start(request, undo)
             server.lend(knowledge, opened.pop_all())
         return server
@@ -216,12 +222,24 @@ class Ramalama:
             RagError: there is no such file, or it is no index; an index could not be made.
             EngineFailure: the engine has failed while it read an image.
         """
-        from ramalama.api.documents import source_access  # noqa: PLC0415 (only with documents)
-        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (only with documents)
 
         name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
         with ExitStack() as opened:
-            yield open_knowledge(name, source_access(self.user, on_event), opened)
+            yield open_knowledge(name, self._documents(on_event).access(), opened)
+
+    def _documents(self, on_event: EventHook, cancel: threading.Event | None = None) -> Documents:
+        from ramalama.api.documents import Documents  # noqa: PLC0415 (only with documents)
+
+        return Documents(
+            config=self.config,
+            user=self.user,
+            connect=self.connect,
+            embedder_access=lambda called_off: self.embedder_access(
+                on_event=on_event, cancel=called_off or cancel
+            ),
+            on_event=on_event,
+        )
 
     @contextmanager
     def embedder(

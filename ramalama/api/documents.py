@@ -2,45 +2,100 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import DocumentNotFound, RagError
+from ramalama.errors import engine_errors
 from ramalama.rag.sources import SourceAccess
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator
-    from pathlib import Path
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from ramalama.config.config import Config
     from ramalama.events import EventHook
+    from ramalama.rag.embedding_server import EmbedderAccess
     from ramalama.rag.values import Embedder, EmbedderInfo
+    from ramalama.serving.images import ImageRequest
+    from ramalama_engines import Engine
     from ramalama_engines.user import InvokingUser
 
 
-def source_access(user: InvokingUser, on_event: EventHook) -> SourceAccess:
-    """Return what `open_knowledge` needs; nothing is started or read yet."""
-    return SourceAccess(
-        home=user.home,
-        start_embedder=_start_embedder,
-        index_documents=_index_documents,
-        read_image=_no_image,
-        on_event=on_event,
-    )
+@frozen()
+class Documents:
+    """Opens documents for one user.
 
+    Attributes:
+        config: the settings of this host.
+        user: whose directories and credentials are used.
+        connect: returns the engine.
+        embedder_access: returns what starts an embedding model; the event cancels that.
+        on_event: is told what happens.
+    """
 
-@contextmanager
-def _start_embedder(info: EmbedderInfo, cancel: threading.Event) -> Generator[Embedder]:
-    msg = f"{info.model} {cancel}"
-    raise RagError(msg)
-    yield
+    config: Config
+    user: InvokingUser
+    connect: Callable[[], Engine]
+    embedder_access: Callable[[threading.Event | None], EmbedderAccess]
+    on_event: EventHook
 
+    @property
+    def cache(self) -> Path:
+        """The directory of indexes that were made or read for a question."""
+        named = self.user.env.get("XDG_CACHE_HOME", "")
+        cache = Path(named) if named.startswith("/") else self.user.home / ".cache"
+        return cache / "ramalama/rag"
 
-def _index_documents(path: Path) -> Path:
-    msg = f"{path} is not an index"
-    raise RagError(msg)
+    def access(self, image: ImageRequest | None = None) -> SourceAccess:
+        """Return what `open_knowledge` needs; *image* says how an image may be pulled."""
+        return SourceAccess(
+            home=self.user.home,
+            start_embedder=self._start_embedder,
+            index_documents=self._index,
+            read_image=lambda name: self._read_image(name, image),
+            on_event=self.on_event,
+        )
 
+    def _start_embedder(
+        self, info: EmbedderInfo, cancel: threading.Event
+    ) -> AbstractContextManager[Embedder]:
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (few indexes have vectors)
+            reopened_embedder,
+        )
 
-def _no_image(name: str) -> Path:
-    msg = f"there is no image {name}"
-    raise DocumentNotFound(msg)
+        return reopened_embedder(info, self.embedder_access(cancel))
+
+    def _index(self, named: str, path: Path) -> Path:
+        from ramalama.rag.cached import CacheAccess, index_in_cache  # noqa: PLC0415 (as below)
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (for documents, not indexes)
+            NO_MODEL,
+            opened_embedder,
+        )
+
+        wanted, access = self.config.embedding_model, self.embedder_access(None)
+        is_model = wanted not in (None, NO_MODEL)
+        model = str(access.resolve(wanted)) if is_model and wanted else None
+        return index_in_cache(
+            named,
+            path,
+            CacheAccess(
+                directory=self.cache,
+                model="" if wanted == NO_MODEL else model,
+                open_embedder=lambda: opened_embedder(wanted, access),
+                on_event=self.on_event,
+            ),
+        )
+
+    def _read_image(self, name: str, request: ImageRequest | None) -> Path:
+        from dataclasses import replace  # noqa: PLC0415 (only for images)
+
+        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
+        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
+
+        engine = self.connect()
+        asked = ImageRequest(name=name) if request is None else replace(request, name=name)
+        with engine_errors():
+            image = fetch_image(engine, self.user, asked, on_event=self.on_event)
+            return read_index(engine, image, self.cache)
