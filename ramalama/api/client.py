@@ -199,9 +199,13 @@ class Ramalama:
         named = request.options.rag
         if named is None:
             return self._starter.start(request, undo)
-        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (only with documents)
+        from dataclasses import replace  # noqa: PLC0415 (only with documents)
+
+        from ramalama.api.documents import one_at_a_time  # noqa: PLC0415 (likewise)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
         from ramalama.serving.images import ImageRequest  # noqa: PLC0415 (likewise)
 
+        request = replace(request, on_event=one_at_a_time(request.on_event))
         with ExitStack() as opened:
             # First, so that a name that leads nowhere starts nothing.
             image = ImageRequest.of("", request.options)
@@ -235,8 +239,8 @@ class Ramalama:
             config=self.config,
             user=self.user,
             connect=self.connect,
-            embedder_access=lambda called_off: self.embedder_access(
-                on_event=on_event, cancel=called_off or cancel
+            embedder_access=lambda hook, called_off: self.embedder_access(
+                on_event=hook, cancel=called_off or cancel
             ),
             on_event=on_event,
         )

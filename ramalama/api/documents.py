@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.errors import engine_errors
+from ramalama.events import (
+    ContainerCreated,
+    ContainerStarted,
+    EngineConnected,
+    ImageReady,
+    ServerReady,
+)
 from ramalama.rag.sources import SourceAccess
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from ramalama.config.config import Config
-    from ramalama.events import EventHook
+    from ramalama.events import Event, EventHook
     from ramalama.rag.embedding_server import EmbedderAccess
     from ramalama.rag.values import Embedder, EmbedderInfo
     from ramalama.serving.images import ImageRequest
     from ramalama_engines import Engine
     from ramalama_engines.user import InvokingUser
+
+
+def one_at_a_time(hook: EventHook) -> EventHook:
+    """Return the hook for two threads: a model's server and an embedding model start together."""
+    lock = threading.Lock()
+
+    def tell(event: Event) -> None:
+        with lock:
+            hook(event)
+
+    return tell
+
+
+_STEPS = EngineConnected | ImageReady | ContainerCreated | ContainerStarted | ServerReady
 
 
 @frozen()
@@ -31,15 +52,21 @@ class Documents:
         config: the settings of this host.
         user: whose directories and credentials are used.
         connect: returns the engine.
-        embedder_access: returns what starts an embedding model; the event cancels that.
-        on_event: is told what happens.
+        embedder_access: returns what starts an embedding model, and is given a hook and what
+            cancels the start.
+        on_event: is told what happens, from any thread.
     """
 
     config: Config
     user: InvokingUser
     connect: Callable[[], Engine]
-    embedder_access: Callable[[threading.Event | None], EmbedderAccess]
+    embedder_access: Callable[[EventHook, threading.Event | None], EmbedderAccess]
     on_event: EventHook
+
+    def tell(self, event: Event) -> None:
+        """Pass on what concerns the user; the steps of a start are those of the model's server."""
+        if not isinstance(event, _STEPS):
+            self.on_event(event)
 
     @property
     def cache(self) -> Path:
@@ -55,7 +82,7 @@ class Documents:
             start_embedder=self._start_embedder,
             index_documents=self._index,
             read_image=lambda name: self._read_image(name, image),
-            on_event=self.on_event,
+            on_event=self.tell,
         )
 
     def _start_embedder(
@@ -65,7 +92,7 @@ class Documents:
             reopened_embedder,
         )
 
-        return reopened_embedder(info, self.embedder_access(cancel))
+        return reopened_embedder(info, self.embedder_access(self.tell, cancel))
 
     def _index(self, named: str, path: Path) -> Path:
         from ramalama.rag.cached import CacheAccess, index_in_cache  # noqa: PLC0415 (as below)
@@ -74,7 +101,7 @@ class Documents:
             opened_embedder,
         )
 
-        wanted, access = self.config.embedding_model, self.embedder_access(None)
+        wanted, access = self.config.embedding_model, self.embedder_access(self.tell, None)
         is_model = wanted not in (None, NO_MODEL)
         model = str(access.resolve(wanted)) if is_model and wanted else None
         return index_in_cache(

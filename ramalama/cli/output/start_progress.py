@@ -47,25 +47,32 @@ class StartProgress:
         match event:
             case EngineConnected():
                 self._status.show(f"Starting a container with {event.kind}{_place(event.url)} …")
-            case ImagePulling():
-                self._show_pull(event.image, event.progress)
-            case ImageReady():
-                self._show_pulled(event.image)
-            case ContainerCreated():
-                pass
             case ContainerStarted():
                 self._status.show("Loading the model …")
+            case ContainerCreated():
+                pass
             case ServerReady():
                 self._status.clear()
             case Notice():
                 self._announced = False  # a pull that failed is no pull, if that is the notice
                 self._print(f"Notice: {event.message}")
+            case IndexPlanned() | IndexProgress() | IndexWriting():
+                self._show_indexing(event)
+            case _:
+                self._follow_transfer(event)
+
+    def _follow_transfer(
+        self, event: ImagePulling | ImageReady | UploadPlanned | UploadProgress | DownloadEvent
+    ) -> None:
+        match event:
+            case ImagePulling():
+                self._show_pull(event.image, event.progress)
+            case ImageReady():
+                self._show_pulled(event.image)
             case UploadPlanned():
                 self._print(f"Sending the model to {event.target}: {human_size(event.missing)} …")
             case UploadProgress():
                 self._status.show(_sent(event))
-            case IndexPlanned() | IndexProgress() | IndexWriting():
-                self._show_indexing(event)
             case _:
                 self._show_download(event)
 
