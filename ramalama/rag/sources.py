@@ -91,7 +91,7 @@ def find_source(named: str, access: SourceAccess) -> Path:
 
         if is_index(path) or is_of_upstream(path) or (path / FILE_NAME).exists():
             return find_index(path)
-        return access.index_documents(named, path)
+        return access.index_documents(str(path) if named.startswith("~/") else named, path)
     if _PATH.match(named):
         msg = f"there is no file or directory {named}"
         raise DocumentNotFound(msg)

@@ -17,7 +17,7 @@ import pytest
 import ramalama
 from ramalama import Config, Ramalama
 from ramalama_engines import InvokingUser
-from tests.doubles.made_index import QUESTION, make_index
+from tests.doubles.made_index import HARBOUR, QUESTION, make_index
 from tests.integration.cli import PROMPT, Cli, eventually, finish, saying
 from tests.lab.assets import IMAGE
 
@@ -354,3 +354,53 @@ def test_what_makes_no_sense_with_documents_is_refused(cli: Cli, model: Path, in
 
     assert done.code == 22
     assert "with --rag the server has no network" in done.complaint
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    directory = tmp_path / "docs"
+    directory.mkdir()
+    for uri, text in HARBOUR.items():
+        (directory / uri.removeprefix("docs/")).write_text(f"# Facts\n\n{text}\n")
+    return directory
+
+
+@on_podman
+def test_a_directory_is_indexed_with_an_embedding_model_that_is_used_again(
+    cli: Cli, model: Path, embedder: Path, docs: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    ask = ("run", *SMALL, f"--rag={docs}", *saying(ANSWER), str(model))
+
+    first = cli.run(*ask, "Which person looks after the ships of Quexburgh?", env=env)
+    embedders = [each["Id"] for each in cli.containers()]
+    again = cli.run(*ask, "Which person looks after the ships of Quexburgh?", env=env)
+
+    assert (first.code, again.code) == (0, 0)
+    assert "Indexing 3 documents" in first.err
+    assert "Sources: [1] Facts" in first.err
+    assert "Sources: [1] Facts" in again.err
+    assert "only words" not in first.err + again.err
+    assert len(embedders) == 1
+    assert [each["Id"] for each in cli.containers()] == embedders
+    cli.run("stop", cli.containers()[0]["Name"].removeprefix("/"))
+
+
+@on_podman
+def test_words_are_searched_if_the_embedding_model_cannot_be_had(
+    cli: Cli, model: Path, embedder: Path, docs: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "minilm.gguf"
+    copy.write_bytes(embedder.read_bytes())
+    index = tmp_path / "vectors.db"
+    made = cli.run("rag", f"--embedding-model={copy}", str(docs), str(index))
+    copy.unlink()
+
+    done = cli.run("run", *SMALL, f"--rag={index}", *saying(ANSWER), str(model), QUESTION)
+
+    assert made.code == 0, made.err
+    assert (done.code, done.out) == (0, f"{ANSWER}\n")
+    assert done.err.count("only words are searched, not meanings") == 1
+    assert "Sources: [1]" in done.err
+    for each in cli.containers():
+        cli.run("stop", each["Name"].removeprefix("/"))
