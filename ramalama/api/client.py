@@ -23,6 +23,7 @@ from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
+from ramalama_engines.kinds import PullPolicy
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Unpack
 
-    from ramalama.api.documents import Documents
     from ramalama.api.keywords import StartKeywords
     from ramalama.config.options import ServeOptions
     from ramalama.events import EventHook
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.rag.embedding_server import EmbedderAccess
+    from ramalama.rag.sources import SourceAccess
     from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
@@ -203,14 +204,12 @@ class Ramalama:
 
         from ramalama.api.documents import one_at_a_time  # noqa: PLC0415 (likewise)
         from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
-        from ramalama.serving.images import ImageRequest  # noqa: PLC0415 (likewise)
 
         request = replace(request, on_event=one_at_a_time(request.on_event))
         with ExitStack() as opened:
             # First, so that a name that leads nowhere starts nothing.
-            image = ImageRequest.of("", request.options)
-            opener = self._documents(request.on_event, request.cancel)
-            knowledge = open_knowledge(str(named), opener.access(image), opened)
+            access = self._source_access(request.options, request.on_event, request.cancel)
+            knowledge = open_knowledge(str(named), access, opened)
             server = self._starter.start(request, undo)
             server.lend(knowledge, opened.pop_all())
         return server
@@ -230,20 +229,37 @@ class Ramalama:
 
         name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
         with ExitStack() as opened:
-            yield open_knowledge(name, self._documents(on_event).access(), opened)
+            yield open_knowledge(name, self._source_access(None, on_event), opened)
 
-    def _documents(self, on_event: EventHook, cancel: threading.Event | None = None) -> Documents:
+    def _source_access(
+        self,
+        options: ServeOptions | None,
+        on_event: EventHook,
+        cancel: threading.Event | None = None,
+    ) -> SourceAccess:
+        """Return what opens documents; *options* say how an image with an index is pulled."""
         from ramalama.api.documents import Documents  # noqa: PLC0415 (only with documents)
+
+        def read_image(name: str) -> Path:
+            if options is None:
+                return self.read_index(name, on_event=on_event)
+            return self.read_index(
+                name,
+                pull_policy=options.pull_policy,
+                authfile=options.authfile,
+                tls_verify=options.tls_verify,
+                on_event=on_event,
+            )
 
         return Documents(
             config=self.config,
             user=self.user,
-            connect=self.connect,
+            read_image=read_image,
             embedder_access=lambda hook, called_off: self.embedder_access(
                 on_event=hook, cancel=called_off or cancel
             ),
             on_event=on_event,
-        )
+        ).access()
 
     @contextmanager
     def embedder(
@@ -291,6 +307,36 @@ class Ramalama:
             digest_of=self.models.digest_of,
             on_event=on_event,
         )
+
+    def read_index(
+        self,
+        image: str,
+        *,
+        pull_policy: PullPolicy = PullPolicy.MISSING,
+        authfile: Path | None = None,
+        tls_verify: bool = True,
+        on_event: EventHook = ignore,
+    ) -> Path:
+        """Return a copy of the index of documents in an OCI image, which is pulled if necessary.
+
+        The copy is in the user's cache; it is made once for each image.
+
+        Raises:
+            InvalidReference: *image* is not a reference.
+            RagError: the image has no index, or the copy cannot be kept.
+            EngineFailure: no engine answers, or it does not have the image.
+        """
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
+        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
+
+        request = ImageRequest(
+            name=image, pull_policy=pull_policy, authfile=authfile, tls_verify=tls_verify
+        )
+        with engine_errors():
+            engine = self.connect()
+            local = fetch_image(engine, self.user, request, on_event=on_event)
+            return read_index(engine, local, cache_directory(self.user))
 
     @property
     def may_reuse(self) -> bool:

@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import engine_errors
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from ramalama.events import Event, EventHook
     from ramalama.rag.embedding_server import EmbedderAccess
     from ramalama.rag.values import Embedder, EmbedderInfo
-    from ramalama.serving.images import ImageRequest
-    from ramalama_engines import Engine
     from ramalama_engines.user import InvokingUser
 
 
@@ -51,7 +48,7 @@ class Documents:
     Attributes:
         config: the settings of this host.
         user: whose directories and credentials are used.
-        connect: returns the engine.
+        read_image: reads the index in an image, and returns its file.
         embedder_access: returns what starts an embedding model, and is given a hook and what
             cancels the start.
         on_event: is told what happens, from any thread.
@@ -59,7 +56,7 @@ class Documents:
 
     config: Config
     user: InvokingUser
-    connect: Callable[[], Engine]
+    read_image: Callable[[str], Path]
     embedder_access: Callable[[EventHook, threading.Event | None], EmbedderAccess]
     on_event: EventHook
 
@@ -68,20 +65,13 @@ class Documents:
         if not isinstance(event, _STEPS):
             self.on_event(event)
 
-    @property
-    def cache(self) -> Path:
-        """The directory of indexes that were made or read for a question."""
-        named = self.user.env.get("XDG_CACHE_HOME", "")
-        cache = Path(named) if named.startswith("/") else self.user.home / ".cache"
-        return cache / "ramalama/rag"
-
-    def access(self, image: ImageRequest | None = None) -> SourceAccess:
-        """Return what `open_knowledge` needs; *image* says how an image may be pulled."""
+    def access(self) -> SourceAccess:
+        """Return what `open_knowledge` needs; nothing is started or read yet."""
         return SourceAccess(
             home=self.user.home,
             start_embedder=self._start_embedder,
             index_documents=self._index,
-            read_image=lambda name: self._read_image(name, image),
+            read_image=self.read_image,
             on_event=self.tell,
         )
 
@@ -95,6 +85,7 @@ class Documents:
         return reopened_embedder(info, self.embedder_access(self.tell, cancel))
 
     def _index(self, named: str, path: Path) -> Path:
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (as below)
         from ramalama.rag.cached import CacheAccess, index_in_cache  # noqa: PLC0415 (as below)
         from ramalama.rag.embedding_server import (  # noqa: PLC0415 (for documents, not indexes)
             NO_MODEL,
@@ -108,21 +99,9 @@ class Documents:
             named,
             path,
             CacheAccess(
-                directory=self.cache,
+                directory=cache_directory(self.user),
                 model="" if wanted == NO_MODEL else model,
                 open_embedder=lambda: opened_embedder(wanted, access),
                 on_event=self.on_event,
             ),
         )
-
-    def _read_image(self, name: str, request: ImageRequest | None) -> Path:
-        from dataclasses import replace  # noqa: PLC0415 (only for images)
-
-        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
-        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
-
-        engine = self.connect()
-        asked = ImageRequest(name=name) if request is None else replace(request, name=name)
-        with engine_errors():
-            image = fetch_image(engine, self.user, asked, on_event=self.on_event)
-            return read_index(engine, image, self.cache)

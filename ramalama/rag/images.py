@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,8 @@ from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.image_archive import image_archive
 from ramalama.models.transports.oci.pack import pack_file
 from ramalama.planning.labels import LABEL
+from ramalama.rag.index.guard import find_index
+from ramalama.rag.index.index import Index
 from ramalama.serving.sides.worker import Workers
 from ramalama.system.locks import locked
 from ramalama.units import human_size
@@ -51,9 +53,15 @@ _READERS = "rag"  # the label of the containers from which an index is read
 _RESERVE = 64 << 20  # bytes that stay free on the disk
 
 
-def pack_index(path: Path, info: IndexInfo) -> Package:
-    """Pack the index *path*, which says *info* of itself, as an image; it is read once."""
-    return pack_file(path, inside=_INSIDE, labels=_labels(info))
+def pack_index(path: Path) -> Package:
+    """Pack the index *path* as an image; it is read once.
+
+    Raises:
+        RagError: it is no index.
+        OSError: it cannot be read.
+    """
+    with closing(Index.open(path)) as index:
+        return pack_file(find_index(path), inside=_INSIDE, labels=_labels(index.info))
 
 
 def load_index(engine: Engine, package: Package, name: str) -> str:
