@@ -428,8 +428,8 @@ _OTHER = (
         metavar="MODEL",
         key="embedding_model",
         page_help="embedding model that finds passages of documents by their meaning; `none` finds "
-        "them by their words only. Without this setting, and where nomic-embed-text of Ollama "
-        "cannot be had, a notice says that only words are searched",
+        "them by their words only. Without this setting, nomic-embed-text of Ollama is used; where "
+        "it cannot be had, a notice says that only words are searched",
         example='"embeddinggemma"',
     ),
     OptionSpec(

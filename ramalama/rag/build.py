@@ -130,8 +130,12 @@ def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> Build
             if previous is not None:
                 stack.enter_context(previous)
             work = WorkFile.open(work_path, repr(_comparable(request.settings)))
-            with closing(work):
-                report = _Build(request, previous, work, on_event).run()
+            try:
+                with closing(work):
+                    report = _Build(request, previous, work, on_event).run()
+            except NothingToIndex:
+                remove_work(work_path)
+                raise
             remove_work(work_path)
             return report
     except sqlite3.Error as exc:

@@ -30,13 +30,13 @@ _LONGEST_TITLE = 40  # characters of a title that are embedded
 _LONGEST_HEADING = 80
 _SMALLEST_BLOCK = 120  # characters; smaller ones are joined
 _SHORTEST_RUN = 60  # characters of lines that are not cut further
-_WORDS = 8  # of a piece of a sentence, at least
 _SMALL = 0.5  # a chunk below this size takes the next section, too
 _TEXTS_AT_ONCE = 512
 _CHARACTERS_AT_ONCE = 1_000_000
 _BYTES_PER_TOKEN = 4
 _MOST_HALVINGS = 12
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_PART_END = re.compile("(?<=[.!?…])\\s+|\n\\s*|(?<=[\u3002\uff01\uff1f])")
 _SENTENCE_END = re.compile("(?<=[.!?…])\\s+|(?<=[\u3002\uff01\uff1f])")  # also East Asian ones
 
 
@@ -180,8 +180,20 @@ class _Packer:
                 if size > room or each.section is not piece.section:
                     break
                 kept.insert(0, each)
+            if not kept and (tail := _tail(self._pieces[-1], int(room))):
+                kept = [tail]
         self._pieces, self._repeated = kept, len(kept)
         self._size = sum(each.tokens + 1 for each in kept)
+
+
+def _tail(piece: _Piece, room: int) -> _Piece | None:
+    """Return the last sentences or lines of *piece*, of about *room* tokens; None if none fits."""
+    size = len(piece.text) * max(room, 0) // max(piece.tokens, 1)
+    start = max(len(piece.text) - size, 1)
+    end = _PART_END.search(piece.text, start)
+    if end is None or end.end() == len(piece.text):
+        return None
+    return _Piece(piece.section, piece.text[end.end() :], piece.glue, room)
 
 
 def _pieces(
@@ -211,7 +223,7 @@ def _cut_blocks(
 ) -> dict[str, list[tuple[str, str]]]:
     """Cut each block into parts of at most *limit* tokens; return them with what is before them."""
     parts = {block: [("", block)] for block in blocks}
-    split_words = partial(_split_words, words=max(_WORDS, limit // 4))
+    split_words = partial(_split_words, words=max(1, limit // 3))
     for split in (_split_lines, _split_sentences, split_words):
         for block, known in parts.items():
             parts[block] = [

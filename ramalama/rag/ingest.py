@@ -88,9 +88,15 @@ class Ingest:
         }
         if self._embedder is not None:
             self._embed(texts, self._embedder)
-        for document, chunks in self._waiting:
-            keyed = [(chunk, key_of(embedded_text(document.title, chunk))) for chunk in chunks]
-            self._work.add_document(document, keyed)
+        keyed = [
+            (
+                document,
+                [(chunk, key_of(embedded_text(document.title, chunk))) for chunk in chunks],
+            )
+            for document, chunks in self._waiting
+        ]
+        if keyed:
+            self._work.add_documents(keyed)
         self._waiting = []
 
     def tell(self, uri: str, done: int, documents: int) -> None:

@@ -43,7 +43,7 @@ _FAMILIES = (
     (r"qwen3-embedding", Prefixes("", _TASK)),
     (r"\be5-.*instruct", Prefixes("", f"{_TASK} ")),
     (r"\be5-(small|base|large)", Prefixes("passage: ", "query: ")),
-    (r"arctic-embed.*(2\.0|embed2)", Prefixes("", "query: ")),
+    (r"arctic-embed(2|.*v2)", Prefixes("", "query: ")),
     (r"arctic-embed|mxbai-embed|bge-(small|base|large)-en", Prefixes("", _REPRESENT)),
 )
 

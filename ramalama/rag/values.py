@@ -112,7 +112,8 @@ class Chunk:
         text: what is shown.
         headings: as in `Section`; they are embedded and searched with the text.
         page: the page on which it begins.
-        overlap: how many characters at its beginning repeat the end of the chunk before it.
+        overlap: how many characters at its beginning repeat the end of the chunk before it, with
+            the headings that stand above that.
     """
 
     text: str

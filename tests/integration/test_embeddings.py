@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.cli import Cli, finish
 from tests.integration.test_serve import free_port, until_served
+from tests.lab.minilm import SHA256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,65 @@ def test_a_dry_run_shows_the_batch_that_holds_the_longest_text(cli: Cli, embedde
     shown = cli.run("serve", "--dryrun", "--embeddings", str(embedder)).out
 
     assert "--embeddings --ctx-size 512 --batch-size 512 --ubatch-size 512" in shown
+
+
+def test_the_embedder_of_the_library_counts_embeds_and_shares_its_server(
+    cli: Cli, embedder: Path
+) -> None:
+    script = """
+import json, sys, ramalama
+with ramalama.Ramalama() as handle:
+    with handle.embedder(sys.argv[1]) as embedder:
+        texts = ["one two three", "", "word " * 600, *map(str, range(40))]
+        print(json.dumps({
+            "dimension": embedder.info.dimension,
+            "digest": embedder.info.digest,
+            "limit": embedder.limit,
+            "counts": embedder.count(texts)[:3],
+            "vectors": [vector is not None for vector in embedder.embed(texts)],
+            "question": len(embedder.embed_question("word " * 5000)),
+        }))
+    (server,) = handle.servers()
+    with handle.embedder(sys.argv[1]):
+        assert [server.id] == [each.id for each in handle.servers()]
+    handle.stop(server.name)
+"""
+    done = subprocess.run(
+        [*cli.command()[:-1], sys.executable, "-c", script, str(embedder)],
+        env=cli.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == {
+        "dimension": 384,
+        "digest": f"sha256:{SHA256}",
+        "limit": 506,
+        "counts": [3, 0, 600],
+        "vectors": [True, True, False, *[True] * 40],
+        "question": 384,
+    }
+    assert cli.containers() == []
+
+
+def test_without_the_default_model_there_is_no_embedder_and_a_notice_says_so(cli: Cli) -> None:
+    script = """
+import ramalama
+with ramalama.Ramalama() as handle, handle.embedder(on_event=print) as embedder:
+    assert embedder is None
+"""
+    done = subprocess.run(
+        [*cli.command()[:-1], sys.executable, "-c", script],
+        env={**cli.env, "HTTPS_PROXY": "http://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "ollama://nomic-embed-text cannot be used, so only words are searched" in done.stdout
+    assert done.stderr == ""
 
 
 def test_a_server_of_embeddings_is_shared_and_is_not_one_of_chats(cli: Cli, embedder: Path) -> None:

@@ -171,7 +171,8 @@ def _add_directory(
 def _walk(root: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the path below *root* of each file, and why it is left out, or ""."""
     rules: dict[str, Rules] = {}
-    for directory, directories, files, descriptor in os.fwalk(root, follow_symlinks=False):
+    # The slash makes a link of the root itself followed.
+    for directory, directories, files, descriptor in os.fwalk(f"{root}/", follow_symlinks=False):
         relative = os.path.relpath(directory, root)
         inner = "" if relative == os.curdir else relative
         parts = tuple(inner.split("/")) if inner else ()

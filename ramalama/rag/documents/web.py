@@ -102,7 +102,7 @@ class Web:
         host = request.url.host
         if host in self._named:
             return
-        if host.lower().endswith(_LOCAL_NAMES) or not all(map(_is_public, self._ask(request.url))):
+        if host.lower().endswith(_LOCAL_NAMES) or not all(map(is_public, self._ask(request.url))):
             raise _refused(host)
 
     def _check_peer(self, response: httpx2.Response) -> None:
@@ -112,7 +112,7 @@ class Web:
         if host in self._named or _has_proxy(response.request.url) or stream is None:
             return
         peer = stream.get_extra_info("server_addr")
-        if not peer or not _is_public(str(peer[0])):
+        if not peer or not is_public(str(peer[0])):
             raise _refused(host)
 
     def _ask(self, url: httpx2.URL) -> Iterable[str]:
@@ -136,7 +136,7 @@ def opened_web(resolve: Resolve | None = None) -> Generator[Web]:
         web.close()
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
     """Return whether *address* is one that any host of the internet may have."""
     try:
         parsed = ip_address(address.partition("%")[0])

@@ -104,28 +104,34 @@ class WorkFile:
                 "INSERT OR REPLACE INTO vector VALUES (?, ?)", vectors.items()
             )
 
-    def add_document(self, document: StoredDocument, chunks: Sequence[tuple[Chunk, bytes]]) -> None:
-        """Keep a document with its chunks and the keys of their vectors."""
+    def add_documents(
+        self, documents: Sequence[tuple[StoredDocument, Sequence[tuple[Chunk, bytes]]]]
+    ) -> None:
+        """Keep documents with their chunks and the keys of their vectors."""
         with self._transaction():
-            row = self._connection.execute("SELECT max(id) FROM chunk").fetchone()
-            first = int(row[0] or 0) + 1
-            self._connection.execute(
-                "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?)",
+            for document, chunks in documents:
+                self._add(document, chunks)
+
+    def _add(self, document: StoredDocument, chunks: Sequence[tuple[Chunk, bytes]]) -> None:
+        row = self._connection.execute("SELECT max(id) FROM chunk").fetchone()
+        first = int(row[0] or 0) + 1
+        self._connection.execute(
+            "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                *(document.uri, document.title, document.digest),
+                *(write_pages(document.pages_without_text), first, len(chunks)),
+            ),
+        )
+        self._connection.executemany(
+            "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?)",
+            (
                 (
-                    *(document.uri, document.title, document.digest),
-                    *(write_pages(document.pages_without_text), first, len(chunks)),
-                ),
-            )
-            self._connection.executemany(
-                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        *(number, chunk.page, chunk.overlap),
-                        *(HEADINGS_SEPARATOR.join(chunk.headings), chunk.text, key),
-                    )
-                    for number, (chunk, key) in enumerate(chunks, first)
-                ),
-            )
+                    *(number, chunk.page, chunk.overlap),
+                    *(HEADINGS_SEPARATOR.join(chunk.headings), chunk.text, key),
+                )
+                for number, (chunk, key) in enumerate(chunks, first)
+            ),
+        )
 
     def document(self, uri: str) -> StoredDocument:
         """Return the document *uri*, which is complete."""

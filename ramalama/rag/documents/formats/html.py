@@ -97,6 +97,7 @@ _LONGEST_TITLE = 300  # characters
 _SEARCHED = 4096  # bytes in which the encoding must be named
 _BLANK = re.compile(r"[^\S\n\t]+")
 _SPACE = "\0"  # no text has it
+_TABS = re.compile(" *\t *")
 _NEWLINES = re.compile(r"\n{3,}")
 
 
@@ -134,6 +135,7 @@ class _Reader(HTMLParser):
         self._depth = 0
         self._heading: int | None = None
         self._in_title = False
+        self._in_cell = False  # where blocks are not shown below each other
         self._pre = 0
         self._text: list[str] = []
 
@@ -170,9 +172,12 @@ class _Reader(HTMLParser):
             heading = "".join(self._text)
             level, self._heading, self._text = self._heading, None, []
             self.outline.begin(level, heading)
-        elif tag in _BLOCKS or tag == "tr":
+        elif tag in _CELLS:
+            self._in_cell = False
+        elif tag in _BLOCKS:
             self._pre -= tag == "pre" and self._pre > 0
-            self._text.append("\n")
+            self._in_cell &= tag != "table"
+            self._text.append(" " if self._in_cell else "\n")
 
     def handle_data(self, data: str) -> None:
         self._budget.spend(len(data))
@@ -189,8 +194,14 @@ class _Reader(HTMLParser):
 
     def _begin(self, tag: str) -> None:
         if tag in _CELLS:
+            self._in_cell = True
             self._text.append("\t")
-        elif tag in {"br", "tr"}:
+        elif tag == "tr":
+            self._in_cell = False
+            self._text.append("\n")
+        elif self._in_cell:
+            self._text.append(" " if tag in _BLOCKS or tag == "br" else "")
+        elif tag == "br":
             self._text.append("\n")
         elif tag == "li":
             self._text.append("\n- ")
@@ -201,6 +212,7 @@ class _Reader(HTMLParser):
     def _flush(self) -> None:
         """Give the text so far to the section."""
         text, self._text, self._heading = "".join(self._text), [], None
+        text = _TABS.sub("\t", text)
         lines = [line.strip(" ").removeprefix("\t") for line in text.split("\n")]
         joined = "\n".join(line.replace(_SPACE, " ").rstrip() for line in lines)
         joined = _NEWLINES.sub("\n\n", joined)

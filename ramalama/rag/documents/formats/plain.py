@@ -16,10 +16,12 @@ BINARY = "is a binary file"
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _START = 8192  # bytes that tell whether a file is text
-_MOST_CONTROLS = 0.01
+_MOST_STRANGE = 0.01
 # "NAME", "SEE ALSO": the headings of a manual page that was formatted.
 _HEADING = re.compile(r"[A-Z][A-Z0-9 ,/&()'-]{1,59}")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# Those that no text has; others are of terminals and printers.
+_STRANGE = re.compile("[\x00-\x07\x0e-\x1a\x1c-\x1f\x7f-\x84\x86-\x9f]")
 _OVERSTRUCK = re.compile(".\x08")  # bold and underlined letters of a printer
 
 
@@ -38,11 +40,14 @@ def decode(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError:
         text = data.decode("latin-1")
-    if len(_CONTROLS.findall(text, 0, _START)) > min(len(text), _START) * _MOST_CONTROLS:
-        text = _OVERSTRUCK.sub("", text)
-        if len(_CONTROLS.findall(text, 0, _START)) > min(len(text), _START) * _MOST_CONTROLS:
-            raise Unreadable(BINARY)
+    if _is_binary(text):
+        raise Unreadable(BINARY)
     return text
+
+
+def _is_binary(text: str) -> bool:
+    start = text[:_START]
+    return len(_STRANGE.findall(start)) > len(start) * _MOST_STRANGE
 
 
 def clean(text: str) -> str:
