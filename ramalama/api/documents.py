@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.events import (
@@ -19,6 +18,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from ramalama.config.config import Config
     from ramalama.events import Event, EventHook

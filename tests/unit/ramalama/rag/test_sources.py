@@ -100,7 +100,7 @@ def test_an_index_is_opened_as_it_is(world: World) -> None:
     assert world.told == [
         str(Notice("the index has no vectors, so only words are searched, not meanings"))
     ]
-    assert world.indexed == world.read == []
+    assert (world.indexed, world.read) == ([], [])
 
 
 def test_an_index_in_a_directory_and_one_below_home_are_found(world: World) -> None:
