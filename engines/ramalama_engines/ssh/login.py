@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import asyncssh
 
 from ramalama_engines.ssh.asking import AskLater, Question
+from ramalama_engines.ssh.patience import Pulse
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ class Login(asyncssh.SSHClient):
         stranger: the key of the host, if it is not one of those that are known.
         unasked: what the user could not be asked for: "a password".
         locked: files of keys whose passphrase is not known.
+        pulse: the signs of life of the host.
+        watch: the task that gives the connection up.
     """
 
     def __init__(self, name: str, ask: AskLater) -> None:
@@ -42,8 +43,8 @@ class Login(asyncssh.SSHClient):
         self.accepted: asyncssh.SSHKey | None = None
         self._ask = ask
         self._loop = asyncio.get_running_loop()
-        self._is_asking = False
-        self._asked_at = -math.inf
+        self.pulse = Pulse()
+        self.watch: asyncio.Future[None] | None = None
         self._passwords = 0
         self._codes = 0
         self._opened: set[Path] = set()
@@ -63,9 +64,9 @@ class Login(asyncssh.SSHClient):
                 _log.debug("%s cannot be read: %s", file, exc)
         return pairs
 
-    def has_asked_within(self, seconds: float) -> bool:
-        """Return whether the user was asked anything in the last *seconds*."""
-        return self._is_asking or time.monotonic() - self._asked_at < seconds
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Begin to note signs of life."""
+        self.pulse.feel(conn)
 
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
@@ -135,12 +136,11 @@ class Login(asyncssh.SSHClient):
         raise asyncssh.KeyImportError(msg)
 
     async def _asked(self, question: Question, what: str = "") -> str | None:
-        self._is_asking = True
+        self.pulse.is_paused = True
         try:
             answer = await self._ask(question)
         finally:
-            self._is_asking = False
-            self._asked_at = time.monotonic()
+            self.pulse.is_paused = False
         if answer is None and what:
             self.unasked.append(what)
         return answer
