@@ -107,7 +107,7 @@ def without_password(url: str) -> str:
         return url
     scheme, separator, rest = url.partition("://")
     userinfo, at, host = rest.rpartition("@") if separator else url.rpartition("@")
-    if not at or (separator and re.fullmatch(_USER, userinfo)):
+    if not at or (separator and re.fullmatch(_USER, _unescaped(userinfo))):
         return url
     return f"{scheme}://***@{host}" if separator else f"***@{host}"
 
