@@ -110,7 +110,8 @@ class Patience:
         while not (await asyncio.wait({work}, timeout=_TICK))[0]:
             spent = 0.0 if pulse.is_paused else spent + _TICK
             if pulse.tick() >= silence or spent >= in_all:
-                msg = f"no answer within {min(silence, spent):g} seconds"
+                seconds = min(silence, spent)
+                msg = f"no answer within {seconds:g} second{'' if seconds == 1 else 's'}"
                 raise TimeoutError(msg)
         self._slowest = max(self._slowest, pulse.longest)
 
