@@ -240,6 +240,7 @@ class _Run:
             session = server.chat()
             session.context_option = "--ctx-size"
             session.counting = True  # to tell a full context from a limit of the server
+            session.on_repeat = partial(self._tell_repeat, server.forwarded_to)
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
@@ -267,6 +268,10 @@ class _Run:
                 command.answer(prompt, watch)
         except ServerGone as exc:
             raise server.explain(exc) from exc
+
+    def _tell_repeat(self, host: str) -> None:
+        if not self.invocation.quiet:
+            print_error(f"Notice: the connection to {host} was lost; the prompt is sent again")
 
 
 def _pass_on(pieces: Generator[str, None, None]) -> Generator[str, None, None]:
