@@ -216,11 +216,13 @@ def _trust(settings: SshSettings, known: KnownKeys | None, login: Login) -> dict
 
 
 def _agent(settings: SshSettings) -> dict[str, Any]:
-    """Return which of the agent's keys to offer."""
-    if not settings.only_identities:
-        return {}
+    """Return where the agent is, and which of its keys to offer."""
+    if settings.agent is None or not settings.only_identities:
+        return {"agent_path": settings.agent}
     keys = [key for file in settings.identities if (key := _public_key(file))]
-    return {"agent_identities": keys} if keys else {"agent_path": None}
+    if not keys:
+        return {"agent_path": None}
+    return {"agent_path": settings.agent, "agent_identities": keys}
 
 
 def _public_key(file: Path) -> asyncssh.SSHKey | None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TRIES: Final = 3  # for a passphrase or a password; `NumberOfPasswordPrompts`
+# Those that the user has given to this process, by a file and the time of its last change: one key
+# may open several hosts on the way.
+_passphrases: Final[dict[tuple[Path, int], str]] = {}
 _LONGEST: Final = 200  # characters of a prompt of the host
 
 
@@ -80,14 +83,8 @@ class Login(asyncssh.SSHClient):
         """Return another key, after its passphrase was asked for."""
         for file in [each for each in self.locked if each not in self._opened]:
             self._opened.add(file)
-            for _ in range(_TRIES):
-                answer = await self._asked(_passphrase_of(file))
-                if answer is None:
-                    break
-                try:
-                    key = await asyncio.to_thread(asyncssh.read_private_key, file, answer)
-                except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError):
-                    continue
+            if (passphrase := await asyncio.to_thread(self._find_passphrase, file)) is not None:
+                key = await asyncio.to_thread(asyncssh.read_private_key, file, passphrase)
                 return asyncssh.load_keypairs([key])[0]
         return None
 
@@ -121,19 +118,29 @@ class Login(asyncssh.SSHClient):
     def _passphrase(self, filename: str) -> str:
         """Return the passphrase of a key that the host accepts; called in another thread."""
         file = Path(filename)
+        if (passphrase := self._find_passphrase(file)) is not None:
+            return passphrase
+        self.locked.append(file)
+        msg = "no passphrase"
+        raise asyncssh.KeyImportError(msg)
+
+    def _find_passphrase(self, file: Path) -> str | None:
+        """Return the passphrase that was given before, or ask for it; called in another thread."""
+        try:
+            version = (file, file.stat().st_mtime_ns)
+        except OSError:
+            return None
+        if (given := _passphrases.get(version)) is not None:
+            return given
         for _ in range(_TRIES):
             asked = asyncio.run_coroutine_threadsafe(self._asked(_passphrase_of(file)), self._loop)
             answer = asked.result()
             if answer is None:
                 break
-            try:
-                asyncssh.read_private_key(file, answer)
-            except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-                continue
-            return answer
-        self.locked.append(file)
-        msg = "no passphrase"
-        raise asyncssh.KeyImportError(msg)
+            if _fits(answer, file):
+                _passphrases[version] = answer
+                return answer
+        return None
 
     async def _asked(self, question: Question, what: str = "") -> str | None:
         self.pulse.is_paused = True
@@ -157,6 +164,14 @@ def _load(file: Path, passphrase: Callable[[str], str]) -> Sequence[asyncssh.SSH
         passphrase,  # type: ignore[arg-type]
         unsafe_skip_rsa_key_validation=True,
     )
+
+
+def _fits(passphrase: str, file: Path) -> bool:
+    try:
+        asyncssh.read_private_key(file, passphrase)
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError):
+        return False
+    return True
 
 
 def _passphrase_of(file: Path) -> Question:
