@@ -59,7 +59,7 @@ class Home:
     def key(self, name: str, *, passphrase: str | None = None, public: bool = True) -> Path:
         """Make a key in the directory of the user's."""
         made: Any = asyncssh.generate_private_key("ssh-ed25519", name)  # pyright: ignore[reportUnknownMemberType]
-        made.write_private_key(self.ssh / name, passphrase=passphrase, rounds=16)
+        made.write_private_key(self.ssh / name, passphrase=passphrase, rounds=50)
         self.ssh.joinpath(name).chmod(0o600)
         made.write_public_key(self.path / f"{name}.authorized")
         if public:
