@@ -15,7 +15,6 @@ import pytest
 from ramalama.system.ports import free_port
 from tests.integration.cli import EVERYWHERE, PROMPT, RAMALAMA, SMALL, before, saying
 from tests.integration.far import FarCli, far_user
-from tests.lab.hidden import Hidden, hidden
 from tests.lab.service import program
 from tests.lab.sshd import SshService, sshd
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from tests.integration.cli import Cli
+    from tests.lab.hidden import Hidden
     from tests.lab.service import EngineService
 
 pytest_plugins = ["tests.integration.users"]
@@ -30,23 +30,6 @@ pytestmark = [pytest.mark.engines, pytest.mark.programs("sshd", "ssh-keygen", "n
 
 LONG: Final = ("--ctx-size=2048", "--temp=0")
 ENDLESS: Final = (*LONG, "--runtime-args=--ignore-eos")
-
-
-@pytest.fixture(scope="module")
-def own(lab: Path, model: Path) -> Generator[Hidden]:
-    """Files that only the user sees."""
-    with hidden(lab / "own") as directory:
-        directory.copy(model)
-        yield directory
-
-
-@pytest.fixture(scope="module")
-def far_sshd(lab: Path) -> Generator[SshService]:
-    """The ssh service of the engines' host."""
-    lab.chmod(0o755)
-    with sshd(lab / "far") as service:
-        (lab / "far").chmod(0o755)
-        yield service
 
 
 @pytest.fixture(params=EVERYWHERE)
