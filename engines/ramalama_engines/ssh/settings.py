@@ -124,8 +124,7 @@ def _settings(
     files: Sequence[str],
     identity_file: Path | None,
 ) -> SshSettings:
-    get = options.config.get
-    alias = options.host_key_alias
+    get, alias = options.config.get, options.host_key_alias
     tokens = {
         "%": "%",
         "d": str(Path.home()),
@@ -139,21 +138,20 @@ def _settings(
     }
     users = cast("Sequence[str]", get("UserKnownHostsFile", _KNOWN_HOSTS))
     systems = cast("Sequence[str]", get("GlobalKnownHostsFile", _SYSTEM_KNOWN_HOSTS))
-    named = cast("Sequence[str]", get("IdentityFile", _IDENTITIES))
-    first = [identity_file] if identity_file else []
-    jumps = options.tunnel if isinstance(options.tunnel, str) else None
+    identities = cast("Sequence[str]", get("IdentityFile", _IDENTITIES))
+    named = [_path(name, tokens) for name in identities]
     return SshSettings(
         options=options,
         files=files,
         host=options.host,
         port=options.port,
         user=options.username,
-        jumps=jumps,
+        jumps=options.tunnel if isinstance(options.tunnel, str) else None,
         known_name=alias or known_name(options.host, options.port),
         known_hosts=[_path(name, tokens) for name in (*users, *systems)],
         policy=HostKeyPolicy.parse(get("StrictHostKeyChecking")),
         hash_known_hosts=str(get("HashKnownHosts")).lower() in ("yes", "true"),
-        identities=_existing([*first, *(_path(name, tokens) for name in named)]),
+        identities=_existing([identity_file, *named] if identity_file else named),
         only_identities=bool(get("IdentitiesOnly")),
         agent=_agent(get("IdentityAgent", _AGENT_VARIABLE)),
         knows_by_command=bool(get(_COMMAND)),
