@@ -23,6 +23,7 @@ from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
+from ramalama_engines.kinds import PullPolicy
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
+    from ramalama_chat.session.knowledge import Knowledge
     from ramalama_engines import ContainerState, Engine
     from ramalama_engines.discovery.connection import Attempt
     from ramalama_engines.discovery.podman_machine import PodmanMachine
@@ -183,7 +185,7 @@ class Ramalama:
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._starter.start(StartRequest(options=options, **how), undo)
+            server = self._start(StartRequest(options=options, **how), undo)
             undo.pop_all()
             return server
 
@@ -191,7 +193,66 @@ class Ramalama:
     def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._starter.start(StartRequest(options=options, **how), undo)
+            yield self._start(StartRequest(options=options, **how), undo)
+
+    def _start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
+        named = request.options.rag
+        if named is None:
+            return self._starter.start(request, undo)
+        with ExitStack() as opened:
+            # First, so that a name that leads nowhere starts nothing.
+            knowledge = opened.enter_context(self.documents(named, on_event=request.on_event))
+            server = self._starter.start(request, undo)
+            server.lend(knowledge, opened.pop_all())
+        return server
+
+    @contextmanager
+    def documents(self, named: str | Path, *, on_event: EventHook = ignore) -> Generator[Knowledge]:
+        """Open documents to search, for the length of a block; *named* is as in `ServeOptions.rag`.
+
+        Give the result to the `knowledge` of a `ChatSession` with any server. Of a server that was
+        started with ``rag``, every `ModelServer.chat` has it already.
+
+        Raises:
+            RagError: there is no such file, or it is no index; an index could not be made.
+            EngineFailure: the engine has failed while it read an image.
+        """
+        from ramalama.api.documents import source_access  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
+
+        name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
+        with ExitStack() as opened:
+            yield open_knowledge(name, source_access(self.user, on_event), opened)
+
+    def read_index(
+        self,
+        image: str,
+        *,
+        pull_policy: PullPolicy = PullPolicy.MISSING,
+        authfile: Path | None = None,
+        tls_verify: bool = True,
+        on_event: EventHook = ignore,
+    ) -> Path:
+        """Return a copy of the index of documents in an OCI image, which is pulled if necessary.
+
+        The copy is in the user's cache; it is made once for each image.
+
+        Raises:
+            InvalidReference: *image* is not a reference.
+            RagError: the image has no index, or the copy cannot be kept.
+            EngineFailure: no engine answers, or it does not have the image.
+        """
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
+        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
+
+        request = ImageRequest(
+            name=image, pull_policy=pull_policy, authfile=authfile, tls_verify=tls_verify
+        )
+        with engine_errors():
+            engine = self.connect()
+            local = fetch_image(engine, self.user, request, on_event=on_event)
+            return read_index(engine, local, cache_directory(self.user))
 
     @contextmanager
     def embedder(
@@ -368,7 +429,7 @@ class Ramalama:
             side = side_of(engine, self.run_dir)
             if dry_run:
                 return unused_copies(engine, side.copies())
-            side.sweep()  # containers of killed processes may have volumes
+            remove_orphaned(engine, self.run_dir)  # containers of killed processes have volumes
             return remove_unused(engine, side.copies(), side.remove_copy)
 
     def close(self) -> None:

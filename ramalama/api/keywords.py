@@ -61,6 +61,7 @@ class ServerKeywords(TypedDict, total=False):
     tls_verify: bool
     embeddings: bool
     force: bool
+    rag: str | Path | None
 
 
 class ServeKeywords(StartKeywords, ServerKeywords, total=False):

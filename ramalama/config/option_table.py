@@ -20,6 +20,7 @@ from ramalama.config.value_types import (
     Parsed,
     Temperature,
     Text,
+    TextOrPath,
     Whole,
     Word,
     Words,
@@ -286,6 +287,18 @@ _IMAGE = (
     ),
 )
 
+_DOCUMENTS = (
+    OptionSpec(
+        field="rag",
+        type=TextOrPath(),
+        help="documents to search for each question: an index that `ramalama rag` has made, a file "
+        "or directory of documents, or an OCI image with an index",
+        groups=(Group.RAG,),
+        flags=("--rag",),
+        metavar="PATH",
+    ),
+)
+
 _SERVING = (
     OptionSpec(
         field="embeddings",
@@ -443,7 +456,7 @@ _OTHER = (
     ),
 )
 
-SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_SERVING)
+SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_DOCUMENTS, *_SERVING)
 """The fields of `ServeOptions`, other than the model."""
 
 OPTIONS: Mapping[str, OptionSpec] = {spec.field: spec for spec in (*SERVER_OPTIONS, *_OTHER)}

@@ -41,6 +41,7 @@ OTHER_OPTIONS = frozenset({
     "image",  # the ID of the image is part of the digest
     *("pull_policy", "authfile", "tls_verify", "force"),  # only matter for the start
     *("name", "api_key"),  # belong to one server
+    "rag",  # what is asked, not what is served
 })  # fmt: skip
 """All other fields of `ServeOptions`."""
 

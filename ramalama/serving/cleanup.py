@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL
+from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL, UPLOAD_LABEL
 from ramalama.serving.lookup import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.sides.find import side_of
@@ -168,10 +168,14 @@ def is_same_address(one: str, other: str) -> bool:
 
 def _remove_containers(engine: Engine, run_dir: Path) -> int:
     try:
-        states = engine.list({LABEL: ""})
+        ours = engine.list({OWNER_LABEL: ""})
     except EngineError as exc:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
+    for helper in (state for state in ours if LABEL not in state.labels):
+        if UPLOAD_LABEL in helper.labels and _is_dead(helper):
+            _remove(engine, helper, UPLOAD_LABEL)
+    states = [state for state in ours if LABEL in state.labels]
     now = datetime.now(UTC)
     removed = [state for state in states if is_orphaned(state, run_dir, now=now)]
     removed = [state for state in removed if _remove(engine, state)]
@@ -201,9 +205,14 @@ def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
         return False
 
 
-def _remove(engine: Engine, state: ContainerState) -> bool:
+def _is_dead(state: ContainerState) -> bool:
+    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    return identity is not None and identity.state() is ProcessState.DEAD
+
+
+def _remove(engine: Engine, state: ContainerState, label: str = LABEL) -> bool:
     try:
-        if not is_labelled(engine, state):
+        if not is_labelled(engine, state, label):
             return False
         engine.remove(state.id, force=True)
     except EngineError as exc:

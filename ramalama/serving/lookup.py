@@ -42,8 +42,8 @@ def list_servers(engine: Engine) -> Sequence[ContainerState]:
     return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
 
 
-def is_labelled(engine: Engine, state: ContainerState) -> bool:
-    """Return whether the label that makes a container a model server is more than its image's.
+def is_labelled(engine: Engine, state: ContainerState, label: str = LABEL) -> bool:
+    """Return whether the *label* that makes a container one of ours is more than its image's.
 
     A container of another program has the labels of its image, too.
 
@@ -56,7 +56,7 @@ def is_labelled(engine: Engine, state: ContainerState) -> bool:
         raise
     except EngineError:  # it was made from what is no image
         return True
-    if image is None or LABEL not in image.labels:
+    if image is None or label not in image.labels:
         return True
     return state.labels.get(OWNER_LABEL) != image.labels.get(OWNER_LABEL)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ramalama_chat.client.abilities import Abilities
     from ramalama_chat.client.context_size import ContextSize
     from ramalama_chat.session.ending import Usage
+    from ramalama_chat.session.knowledge import Finding, Knowledge, Source
     from ramalama_chat.session.tool_loop import ToolLoop
 
 
@@ -51,6 +52,12 @@ class ChatSession:
         """Additional members of each request, such as "temperature" and "max_tokens"."""
         self.tools: ToolLoop | None = None
         """The tools that the model may call; their results are not kept in the conversation."""
+        self.knowledge: Knowledge | None = None
+        """What is looked up for each prompt; the conversation keeps the prompt as it was asked."""
+        self.looks_up = True
+        """Whether `knowledge` is used."""
+        self.finding: Finding | None = None
+        """What was found for the last prompt; None if nothing was looked up."""
         self.context_option: str | None = None
         """The option with which the user starts the server to set the size of its context."""
         self.counting = False
@@ -71,6 +78,9 @@ class ChatSession:
         """Told in a few words what is waited for, and "" once the first word comes."""
         self._reports_progress: bool | None = None  # None: the server was not asked
         self._waits = False  # whether `on_wait` was told of something
+        self._room: int | None = None  # tokens of the context, for `knowledge`
+        self._room_asked = False  # once: a server that does not say would be waited for
+        self._answer = ""
 
     @property
     def model(self) -> str:
@@ -93,7 +103,7 @@ class ChatSession:
         conversation. After a ChatError the conversation is unchanged.
 
         A model's reasoning goes to *on_reasoning*; it is part of neither the answer nor the
-        conversation.
+        conversation. With `knowledge`, what it finds for *prompt* is sent along, once.
 
         Raises:
             ServerGone: the server cannot be reached, or it stopped in the middle of its answer.
@@ -105,7 +115,9 @@ class ChatSession:
         self.is_empty, self.has_reasoned = True, False
         heard = StringIO()  # takes less memory than a list of short texts
         try:
-            with closing(self._deltas(prompt, images)) as deltas:
+            self.finding = self._look_up(prompt)
+            sent = prompt if self.finding is None else self.finding.prompt
+            with closing(self._deltas(sent, images)) as deltas:
                 for delta in deltas:
                     if delta.reasoning and on_reasoning is not None:
                         on_reasoning(delta.reasoning)
@@ -116,11 +128,22 @@ class ChatSession:
             heard = StringIO()
             raise
         finally:
-            self.conversation.record(prompt, heard.getvalue(), images)
+            self._answer = heard.getvalue()
+            self.conversation.record(prompt, self._answer, images)
 
     def clear(self) -> None:
         """Forget the conversation, but keep the system prompt."""
         self.conversation.clear()
+
+    def cited(self) -> "Sequence[tuple[int, Source]]":
+        """Return the sources that the last answer cites, with their numbers."""
+        if self.finding is None or not self.finding.sources:
+            return ()
+        from ramalama_chat.session.citations import (  # noqa: PLC0415 - only with sources
+            cited_sources,
+        )
+
+        return cited_sources(self._answer, self.finding.sources)
 
     def context_size(self) -> int | None:
         """Ask the server how many tokens its context holds; None if it does not say."""
@@ -142,6 +165,14 @@ class ChatSession:
         from ramalama_chat.client.abilities import ask_abilities  # noqa: PLC0415 - rarely needed
 
         return ask_abilities(self._client, self._model)
+
+    def _look_up(self, prompt: str) -> "Finding | None":
+        if self.knowledge is None or not self.looks_up:
+            return None
+        if not self._room_asked:
+            self._room, self._room_asked = self.context_size(), True
+        earlier = [exchange.prompt for exchange in self.conversation.exchanges]
+        return self.knowledge.look_up(prompt, earlier, self._room)
 
     def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
         turns = self.conversation.messages(prompt, images)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextlib import nullcontext
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,21 @@ from ramalama.cli.output.index_progress import BuildProgress, summary
 from ramalama.cli.output.table import table
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
-from ramalama.errors import OptionRefused
-from ramalama.rag.build import CHUNK_SIZE, index_file
+from ramalama.errors import (
+    IndexInvalid,
+    IndexNotFound,
+    InvalidReference,
+    OptionRefused,
+    engine_errors,
+)
+from ramalama.rag.build import CHUNK_SIZE, check_destination, index_file
+from ramalama.rag.cache import kept_index
+from ramalama.rag.documents.find import check_names
 from ramalama.rag.index.archive import Archive
 from ramalama.rag.indexing import index_documents, update_index
+from ramalama.serving.images import parse_image
 from ramalama.units import human_size
+from ramalama_values.directories import PRIVATE, make_directories
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
@@ -34,14 +45,14 @@ if TYPE_CHECKING:
     from ramalama.rag.values import Embedder
 
 _ACTIONS = ("info", "list", "update")
-_NO_MODEL = "none"
+_NONE = "none"
 _SIZES = range(32, 8193)  # tokens
 _IMAGE = re.compile(r"(oci|docker)://|([^/]+[.:][^/]*|localhost)/")
 _EPILOG = """\
 A DOCUMENT is a file, a directory, a URL, or - for standard input: Markdown, text, source code,
 HTML, PDF with a text layer, docx or csv. Of a directory all files are taken, other than hidden ones
 and those that .gitignore or .ragignore name. Links below a directory are not followed. DESTINATION
-is the index: a file, or a directory, in which it is called rag.db.
+is the index: a file, a directory, in which it is called rag.db, or an OCI image: quay.io/me/docs:1.
 
 The index has the documents that are named, and no other ones. When it is made again, only what has
 changed is read. A command that was interrupted continues where it stopped.
@@ -55,6 +66,7 @@ examples:
   ramalama rag ./docs README.md project.db
   ramalama rag https://example.com/guide.html guide.db
   pandoc notes.odt -t markdown | ramalama rag - notes.db
+  ramalama rag ./docs quay.io/me/docs:1 && ramalama push oci://quay.io/me/docs:1
   ramalama run --rag project.db MODEL "how do I build it?"
 """
 
@@ -81,11 +93,11 @@ def execute(words: Sequence[str]) -> int:
     invocation = invoke(arguments)
     match action:
         case "info":
-            _show(index_file(arguments.destination), as_json=arguments.json)
+            _show(_find(invocation, arguments), as_json=arguments.json)
         case "list":
-            _list(index_file(arguments.destination), arguments)
+            _list(_find(invocation, arguments), arguments)
         case "update":
-            _update(invocation, index_file(arguments.destination))
+            _update(invocation, arguments)
         case _:
             _make(invocation, arguments)
     return 0
@@ -100,7 +112,9 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="+",
         help="file, directory, URL, or - for standard input; or info, list or update",
     )
-    result.add_argument("destination", metavar="DESTINATION", help="file or directory of the index")
+    result.add_argument(
+        "destination", metavar="DESTINATION", help="file, directory or image of the index"
+    )
     result.add_argument(
         "--chunk-size",
         type=typed(_chunk_size),
@@ -111,7 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--embedding-model",
         metavar="MODEL",
         help="model that finds passages by their meaning; none: by their words only"
-        " (default: none)",
+        " (default: that of the index, else of the settings, else nomic-embed-text)",
     )
     result.add_argument("--json", action="store_true", help="info, list: print JSON")
     return result
@@ -136,64 +150,96 @@ def _misuse(arguments: RagArguments, action: str | None) -> str | None:
 
 def _make(invocation: Invocation, arguments: RagArguments) -> None:
     destination = arguments.destination
-    if _names_an_image(destination):
-        msg = f"{destination}: an image cannot be made yet"
-        raise OptionRefused(msg, hint="name a file, such as project.db")
-    path = index_file(destination)
+    if not _names_an_image(destination):
+        path = index_file(destination)
+        _index(invocation, arguments, path, shown=str(path))
+        sys.stdout.write(f"{printable(str(path))}\n")
+        return
+    from ramalama.rag.images import load_index, pack_index  # noqa: PLC0415 (few make an image)
+
+    name = _image_name(destination)
+    path = kept_index(invocation.user, name)
+    with invocation.ramalama() as ramalama:
+        engine = ramalama.connect()  # first: without it, the work would be for nothing
+        make_directories(path.parent, mode=PRIVATE)
+        _index(invocation, arguments, path, shown=name)
+        with engine_errors():
+            load_index(engine, pack_index(path), name)
+    sys.stdout.write(f"{printable(name)}\n")
+
+
+def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown: str) -> None:
+    check_names(arguments.documents)  # before a model is started
+    check_destination(path)
+    earlier = _earlier(path)
+    usual = CHUNK_SIZE if earlier is None else earlier.chunk_size
 
     def make(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
         return index_documents(
             arguments.documents,
             path,
             embedder=embedder,
-            chunk_size=arguments.chunk_size or CHUNK_SIZE,
+            chunk_size=arguments.chunk_size or usual,
             on_event=progress.follow,
         )
 
-    _run(invocation, path, arguments.embedding_model or _NO_MODEL, make)
+    from ramalama.cli.embedding_model import opened_model  # noqa: PLC0415 (not for the help)
+
+    model = opened_model(
+        invocation, arguments.embedding_model, earlier, chunk_size=arguments.chunk_size
+    )
+    _run(invocation, shown, model, make)
 
 
-def _update(invocation: Invocation, path: Path) -> None:
+def _update(invocation: Invocation, arguments: RagArguments) -> None:
+    if _names_an_image(arguments.destination):
+        msg = f"{arguments.destination} is an image, which stays as it is"
+        raise OptionRefused(msg, hint="make it again: `ramalama rag DOCUMENT... IMAGE`")
+    path = index_file(arguments.destination)
     with Archive(path) as archive:
         meta = archive.meta
 
     def update(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
         return update_index(path, meta, embedder=embedder, on_event=progress.follow)
 
-    _run(invocation, path, _model_of(meta), update)
+    from ramalama.cli.embedding_model import opened_model  # noqa: PLC0415 (not for the help)
+
+    _run(invocation, str(path), opened_model(invocation, None, meta), update)
+    sys.stdout.write(f"{printable(str(path))}\n")
 
 
 def _run(
     invocation: Invocation,
-    path: Path,
-    model: str,
+    shown: str,
+    model: AbstractContextManager[Embedder | None],
     work: Callable[[BuildProgress, Embedder | None], BuildReport],
 ) -> None:
-    """Do the work with the embedding model, and say what was done."""
+    """Do the work with the embedding *model*, and say what was done."""
     collect_garbage()
     progress = BuildProgress(quiet=invocation.quiet)
-    with handled_signals(), open_embedder(invocation, model) as embedder:
+    with handled_signals(), model as embedder:
         try:
             report = work(progress, embedder)
         finally:
             progress.clear()
     if not invocation.quiet:
-        for line in summary(report, path):
+        for line in summary(report, shown):
             print_error(line)
-    sys.stdout.write(f"{printable(str(path))}\n")
 
 
-def open_embedder(invocation: Invocation, model: str) -> AbstractContextManager[Embedder | None]:
-    """Open the embedding model, for the block; none for "none".
+def _find(invocation: Invocation, arguments: RagArguments) -> Path:
+    """Return the file of the index that is named, which may be in an image."""
+    if not _names_an_image(arguments.destination):
+        return index_file(arguments.destination)
+    with invocation.ramalama() as ramalama:
+        return ramalama.read_index(_image_name(arguments.destination))
 
-    Raises:
-        OptionRefused: there is no way to use one yet.
-    """
-    del invocation
-    if model == _NO_MODEL:
-        return nullcontext()
-    msg = f"{model}: embedding models cannot be used yet"
-    raise OptionRefused(msg, hint="leave out --embedding-model")
+
+def _earlier(path: Path) -> IndexMeta | None:
+    """Return what the index at *path* says of itself; None if there is none that can be read."""
+    with suppress(IndexNotFound, IndexInvalid), Archive(path) as archive:
+        return archive.meta
+    return None
 
 
 def _show(path: Path, *, as_json: bool) -> None:
@@ -260,7 +306,7 @@ def _list(path: Path, arguments: RagArguments) -> None:
 
 
 def _model_of(meta: IndexMeta) -> str:
-    return _NO_MODEL if meta.embedder is None else meta.embedder.model
+    return _NONE if meta.embedder is None else meta.embedder.model
 
 
 def _shown(arguments: RagArguments) -> Sequence[str]:
@@ -276,6 +322,20 @@ def _names_an_image(destination: str) -> bool:
     if path.exists() or (path.parent != Path() and path.parent.is_dir()):
         return False
     return _IMAGE.match(destination) is not None and not destination.startswith((".", "/", "~"))
+
+
+def _image_name(destination: str) -> str:
+    """Return the name for the engine, with a tag.
+
+    Raises:
+        InvalidReference: it is not valid.
+    """
+    text = re.sub(r"^(oci|docker)://", "", destination)
+    reference = parse_image(text)
+    if reference is None or reference.digest:
+        msg = f"{destination}: an image that is made is named by a tag: quay.io/me/docs:1"
+        raise InvalidReference(msg)
+    return replace(reference, tag=reference.tag or "latest").format()
 
 
 def _chunk_size(text: str) -> int:

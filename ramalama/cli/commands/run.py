@@ -24,6 +24,7 @@ from ramalama.cli.options.chat import (
     tools_of,
     wants_color,
 )
+from ramalama.cli.options.rag import add_rag_option
 from ramalama.cli.options.serve import (
     ServeArguments,
     add_serve_options,
@@ -112,6 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
         "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     add_serve_options(result)
+    add_rag_option(result)
     group = result.add_argument_group("chat options")
     add_chat_options(group)
     group.add_argument(

@@ -11,7 +11,6 @@ from ramalama.units import human_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from ramalama.events import IndexEvent
     from ramalama.rag.build import BuildReport
@@ -63,7 +62,7 @@ class BuildProgress:
             print_error(text)
 
 
-def summary(report: BuildReport, path: Path) -> Iterator[str]:
+def summary(report: BuildReport, shown: str) -> Iterator[str]:
     """Yield lines that say what a build has done, and what it has left out."""
     meta = report.meta
     changes = [
@@ -76,7 +75,7 @@ def summary(report: BuildReport, path: Path) -> Iterator[str]:
         if number
     ]
     yield (
-        f"{path}: {counted(meta.documents, 'document')}, {counted(meta.chunks, 'chunk')},"
+        f"{shown}: {counted(meta.documents, 'document')}, {counted(meta.chunks, 'chunk')},"
         f" {human_size(report.size)} ({', '.join(changes) or 'nothing has changed'})"
     )
     yield from _grouped(report.skipped, "left out")

@@ -269,9 +269,6 @@ class RemoteSide:
 
     def sweep(self) -> None:
         """Remove directories, volumes and helper containers of processes that ended."""
-        for state in self._engine.list({UPLOAD_LABEL: ""}):
-            if _is_dead(state.labels.get(OWNER_LABEL, "")):
-                self._engine.remove(state.id, force=True)
         remove_old_snapshots(self._run_dir)
         if self._known is None:
             return
@@ -401,8 +398,3 @@ class RemoteSide:
     def _end_lease(self, name: str) -> None:
         if ended := self._renewed.pop(name, None):
             ended.set()
-
-
-def _is_dead(owner: str) -> bool:
-    identity = ProcessIdentity.parse(owner)
-    return identity is not None and identity.state() is ProcessState.DEAD

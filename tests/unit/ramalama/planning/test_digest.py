@@ -51,6 +51,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "port": 9000,
     "host": "192.0.2.7",
     "api_key": "open-sesame",
+    "rag": "docs",
     "name": "mine",
     "env": {"A": "1"},
     "devices": (HostDevice(source="/dev/fuse", target="/dev/fuse"),),

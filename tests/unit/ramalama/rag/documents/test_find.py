@@ -149,7 +149,7 @@ def test_pipes_sockets_and_devices_are_not_waited_for(tree: Path) -> None:
     os.mkfifo(tree / "docs/pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tree / "docs/socket"))
-        reasons = []
+        reasons: list[str] = []
         for source in find("docs").sources:
             with pytest.raises(Unreadable) as caught:
                 source.load()
