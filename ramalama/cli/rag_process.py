@@ -61,6 +61,7 @@ class Background:
 
 def start_process(
     arguments: GlobalArguments,
+    env: Mapping[str, str],
     *,
     server: str,
     rag: str,
@@ -68,6 +69,8 @@ def start_process(
     keep_alive: float | None,
 ) -> Background:
     """Start the process for the server with the name *server*, and wait until it listens.
+
+    *env* is the user's environment.
 
     It ends *keep_alive* seconds after the last request, or with the server if that is None.
 
@@ -82,14 +85,14 @@ def start_process(
     request |= {"host": listen.host, "port": listen.port, "key": listen.key}
     # Without the current directory, from which -m would take any package.
     command = [sys.executable, "-P", "-m", "ramalama.cli.rag_process"]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path))}
+    path = os.pathsep.join(filter(os.path.isabs, sys.path))
     process = subprocess.Popen(  # noqa: S603 (this program itself)
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=env,
+        env={**env, "PYTHONPATH": path},
     )
     try:
         return _told(process, json.dumps(request).encode())

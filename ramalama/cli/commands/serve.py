@@ -175,6 +175,7 @@ class _Serve:
 
         background = start_process(
             arguments,
+            self.invocation.user.env,
             server=server.name,
             rag=arguments.rag or "",
             listen=listen,
