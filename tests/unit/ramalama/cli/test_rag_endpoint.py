@@ -13,7 +13,7 @@ import pytest
 from ramalama.cli.commands.serve import make_parser
 from ramalama.cli.invocation import GlobalArguments
 from ramalama.cli.rag_endpoint import ListenRequest, refuse_network, split_options
-from ramalama.cli.rag_process import start_process
+from ramalama.cli.rag_process import EndpointRequest, start_process
 from ramalama.config.options import ServeOptions
 from ramalama.errors import ConfigError, OptionRefused
 from ramalama.models.reference.reference import ModelRef
@@ -109,5 +109,5 @@ def test_a_process_that_cannot_listen_says_why(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"nothing\.sock"):
         start_process(
-            arguments, env, server="granite", rag="docs", listen=ListenRequest(), keep_alive=None
+            arguments, env, EndpointRequest(server="granite", rag="docs", listen=ListenRequest())
         )
