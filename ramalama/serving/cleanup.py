@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL, UPLOAD_LABEL
-from ramalama.serving.lookup import is_labelled
+from ramalama.serving.image_labels import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.sides.find import side_of
 from ramalama.serving.usage import (
@@ -172,9 +172,7 @@ def _remove_containers(engine: Engine, run_dir: Path) -> int:
     except EngineError as exc:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
-    for helper in (state for state in ours if LABEL not in state.labels):
-        if UPLOAD_LABEL in helper.labels and _is_dead(helper):
-            _remove(engine, helper, UPLOAD_LABEL)
+    _remove_helpers(engine, [state for state in ours if LABEL not in state.labels])
     states = [state for state in ours if LABEL in state.labels]
     now = datetime.now(UTC)
     removed = [state for state in states if is_orphaned(state, run_dir, now=now)]
@@ -205,14 +203,25 @@ def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
         return False
 
 
-def _is_dead(state: ContainerState) -> bool:
-    identity = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
-    return identity is not None and identity.state() is ProcessState.DEAD
+def _remove_helpers(engine: Engine, states: Sequence[ContainerState]) -> None:
+    """Remove the containers that only brought or read files, if their processes have ended."""
+    helpers = [state for state in states if UPLOAD_LABEL in state.labels]
+    if not helpers:
+        return
+    from ramalama.serving.sides.worker import (  # noqa: PLC0415 (hardly ever needed)
+        remove_if_abandoned,
+    )
+
+    for state in helpers:
+        try:
+            remove_if_abandoned(engine, state)
+        except EngineError as exc:
+            _log.info("could not remove the unused container %s: %s", state.name, exc)
 
 
-def _remove(engine: Engine, state: ContainerState, label: str = LABEL) -> bool:
+def _remove(engine: Engine, state: ContainerState) -> bool:
     try:
-        if not is_labelled(engine, state, label):
+        if not is_labelled(engine, state):
             return False
         engine.remove(state.id, force=True)
     except EngineError as exc:

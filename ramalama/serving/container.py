@@ -92,9 +92,13 @@ class ServerContainer:
         except ContainerStartError:
             if spec is None or not spec.optional_limits or self._engine.info.limits_memory:
                 raise
-        run_uninterrupted(self._remove_container)
+        self.remove_container()
         self.create(spec.without_optional_limits())
         return run_uninterrupted(self._start)
+
+    def remove_container(self) -> None:
+        """Remove the container, and keep the directory for another one."""
+        run_uninterrupted(self._remove_container)
 
     def remove(self) -> None:
         """Remove the container and the directory; no error if they do not exist any more.

@@ -15,6 +15,7 @@ from ramalama.planning.memory.fit import fit
 from ramalama.planning.mounts import model_files
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.sides.upload import Upload
 from ramalama_chat.client.endpoint import UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import EngineError
@@ -67,15 +68,14 @@ class NewServer:
         memory = server_memory(replace(asked, options=fitted), capacity)
         image = self.fetch_image()
         _, files = model_files(asked.model)
-        self.launcher.placed(
-            self.side.bring(
-                asked.model,
-                files,
-                digest_of=self.digest_of,
-                image=asked.image_name,
-                tell=tell,
-            )
+        upload = Upload(
+            model=str(asked.model.reference),
+            files=files,
+            digest_of=self.digest_of,
+            image=asked.image_name,
+            tell=tell,
         )
+        self.launcher.bring(upload)
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None

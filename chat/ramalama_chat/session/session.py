@@ -23,7 +23,7 @@ _LONG = 2000  # characters; a shorter prompt is processed before its progress ca
 LOADING = "Loading the model …"
 
 
-def _ignore(_words: str) -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
@@ -76,6 +76,8 @@ class ChatSession:
         """The tokens and times of the last answer; None if the server did not count."""
         self.repeats = False
         """Whether to send a request once more if the connection is lost before the answer comes."""
+        self.on_repeat: Callable[[], None] = _ignore
+        """Called before a request is sent once more."""
         self.shows_progress = False
         """Whether to ask for the progress of long prompts, if the server is one that knows it."""
         self.on_wait: Callable[[str], None] = _ignore
@@ -196,6 +198,7 @@ class ChatSession:
         except ServerGone:
             if came or not self.repeats:
                 raise
+            self.on_repeat()
             yield from self._request_once(turns, members)
 
     def _request_once(

@@ -187,6 +187,12 @@ class _Reader(HTMLParser):
             # The spaces of program text are kept until the end.
             self._text.append(data.replace(" ", _SPACE) if self._pre else _collapsed(data))
 
+    def parse_html_declaration(self, i: int) -> int:
+        """Skip ``<![if IE]>`` and the like; the library raises AssertionError for odd ones."""
+        if not self.rawdata.startswith("<![", i):
+            return super().parse_html_declaration(i)
+        return self.rawdata.find(">", i) + 1 or -1
+
     def finish(self) -> None:
         """Take what is left at the end."""
         self._flush()
