@@ -171,14 +171,20 @@ class _Serve:
             with listening(server, listen, ramalama.run_dir) as (found, _):
                 self._announce_documents(server, found.address, found.key_file)
                 self._follow(ramalama, server)
-        from ramalama.cli.rag_process import start_process  # noqa: PLC0415 (only with -d, too)
+        from ramalama.cli.rag_process import (  # noqa: PLC0415 (only with -d, too)
+            EndpointRequest,
+            start_process,
+        )
 
         background = start_process(
             arguments,
-            server=server.name,
-            rag=arguments.rag or "",
-            listen=listen,
-            keep_alive=arguments.keep_alive,
+            self.invocation.user.env,
+            EndpointRequest(
+                server=server.name,
+                rag=arguments.rag or "",
+                listen=listen,
+                keep_alive=arguments.keep_alive,
+            ),
         )
         try:
             _print_name(server)
