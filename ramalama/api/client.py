@@ -12,6 +12,7 @@ from ramalama.config.config import Config, config_files
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
+from ramalama.planning.labels import API_LABEL
 from ramalama.serving.accelerator import FoundAccelerators, capacity_of, detect_on, required
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
@@ -276,6 +277,13 @@ class Ramalama:
         state = self.find(name)
         directory = directory_of(state, self.run_dir)
         with engine_errors():
+            if state.labels.get(API_LABEL):
+                from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                    companions_of,
+                )
+
+                for each in companions_of(self.connect(), state):
+                    self.connect().remove(each.id, force=True)
             self.connect().remove(state.id, force=True)
             if directory is not None:
                 remove_shared(self.connect(), directory)
@@ -283,9 +291,11 @@ class Ramalama:
                 remove_files(self.connect(), state, self.run_dir)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """Yield a model server's log line by line; see `Engine.logs`."""
-        state = self.find(name)
+        """Yield the log of a server, or of a container beside it, by lines; see `Engine.logs`."""
+        from ramalama.serving.lookup import find_server  # noqa: PLC0415 (see above)
+
         with engine_errors():
+            state = find_server(self.connect(), name, companions=True)
             yield from self.connect().logs(state.id, follow=follow, tail=tail)
 
     def remove_orphans(self) -> int:

@@ -29,7 +29,7 @@ from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ramalama.serving.request import StartRequest
     from ramalama.serving.sides.side import EngineSide
     from ramalama_chat.client.endpoint import Endpoint
-    from ramalama_engines import Engine
+    from ramalama_engines import ContainerSpec, Engine
 
 _log = logging.getLogger("ramalama.launch")
 
@@ -112,13 +112,15 @@ class Launcher:
         )
         undo.callback(handle.leave_quietly)
         self._warn_of_port(plan)
-        self._prepare(instance, plan)
+        instance.prepare(plan.files)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
-        container = self._create(instance, plan)
+        container = self._create(instance.create, plan.container)
         request.tell(ContainerCreated(container, plan.container.name or ""))
         container = self._start(instance, plan)
         request.tell(ContainerStarted(container))
+        for spec in plan.companions:
+            self._start_beside(instance, spec)
         server = self._server(handle, container, plan)
         with self._cleaning_up():
             has_template = _has_template(plan.model)
@@ -139,18 +141,23 @@ class Launcher:
             in_clear = "" if host in LOOPBACK else _IN_CLEAR
             self._request.tell(Notice(_NO_SOCKET.format(host=host) + in_clear))
 
-    def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
-        key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
-        instance.prepare(api_key=key)
-
-    def _create(self, instance: ServerContainer, plan: LaunchPlan) -> str:
+    def _create(self, create: Callable[[ContainerSpec], str], spec: ContainerSpec) -> str:
         try:
-            return instance.create(plan.container)
+            return create(spec)
         except ContainerConflict:
             # The name may belong to a container left behind by a process that has ended.
             if not remove_orphaned(self._engine, self._run_dir):
                 raise
-            return instance.create(plan.container)
+            return create(spec)
+
+    def _start_beside(self, instance: ServerContainer, spec: ContainerSpec) -> None:
+        """Create and start a container beside that of the server, which runs."""
+        companion = self._create(instance.create_companion, spec)
+        try:
+            instance.start_companion(companion)
+        except ContainerStartError as exc:
+            msg = f"{exc} (image {spec.image}, --api {self._request.options.api})"
+            raise type(exc)(msg, engine=exc.engine) from exc
 
     def _start(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         try:
@@ -164,16 +171,20 @@ class Launcher:
         directory, port = ServerDir(self.here.instance.path), self._request.options.port
         endpoint = self._side.endpoint(planned, directory, port=port)
         health = plan.server.health_path
+        beside = tuple(spec.name or "" for spec in plan.companions)
         watch = (
-            ExitPoll(lambda: engine, container, lambda: probe(endpoint, health) is not None)
+            ExitPoll(
+                lambda: engine, lambda: probe(endpoint, health) is not None, container, *beside
+            )
             if self._request.shares
-            else ExitWatch(engine, container)
+            else ExitWatch(engine, container, *beside)
         )
         exit_reporter = ExitReporter(
             connect=lambda: engine,
             container=container,
             runtime=self._runtime,
             model=str(plan.model.reference),
+            companions=beside,
         )
         server = ModelServer(
             plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter

@@ -24,7 +24,6 @@ from urllib.parse import urlsplit
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.planning.labels import (
-    API_KEY_NAME,
     INSTANCE_LABEL,
     LABEL,
     OWNER_LABEL,
@@ -191,13 +190,13 @@ class RemoteSide:
             models = VolumePlacement(volume=volume)
         return SeparateFiles(models=models, servers=self._of_servers)
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
         """Create the directory on both hosts, and begin its lease."""
-        HERE.make_directory(instance, api_key=api_key)
+        HERE.make_directory(instance, contents)
         facts, files = self._facts, self._files
         name = instance.path.name
         if not facts.sees_files:
-            self._make_volume(name, api_key or "")
+            self._make_volume(name, contents)
         elif files is not None:
             there = f"{facts.run_dir}/{name}"
             files.make_directory(facts.run_dir)
@@ -205,8 +204,8 @@ class RemoteSide:
                 msg = f"{facts.run_dir} on {self.name} is not a private directory of that user"
                 raise EngineError(msg, engine=self._engine.kind)
             files.make_directory(there)
-            if api_key is not None:
-                files.write(f"{there}/{API_KEY_NAME}", f"{api_key}\n".encode())
+            for each, content in contents.items():
+                files.write(f"{there}/{each}", content.encode())
             self._renewed[name] = Leases(files, facts.run_dir).begin(name)
 
     def remove_directory(self, instance: ServerDir) -> None:
@@ -357,17 +356,18 @@ class RemoteSide:
             return LOOPBACK
         return str(found[0][4][0])
 
-    def _make_volume(self, name: str, api_key: str) -> None:
+    def _make_volume(self, name: str, contents: Mapping[str, str]) -> None:
         volume = server_volume(name)
         owner = ProcessIdentity.of_this_process().format()
         self._engine.create_volume(volume, {UPLOAD_LABEL: "", OWNER_LABEL: owner})
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
-        content = f"{api_key}\n".encode()
         uid = 0 if self._engine.rootless else self._facts.uid  # see `planning.plan`
-        archive = tar_of(API_KEY_NAME, iter([content]), size=len(content), uid=uid, mode=0o400)
         workers = Workers(self._engine, self._image, (mount,), volume, user=f"{uid}:{uid}")
         with workers.created() as container:
-            self._engine.copy_into(container, INSIDE, archive)
+            for each, text in contents.items():
+                content = text.encode()
+                archive = tar_of(each, iter([content]), size=len(content), uid=uid, mode=0o400)
+                self._engine.copy_into(container, INSIDE, archive)
 
     def _remove_there(self, name: str) -> None:
         if not re.fullmatch(_SERVER, name):

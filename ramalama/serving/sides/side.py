@@ -80,8 +80,8 @@ class EngineSide(Protocol):
         """
         ...
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
-        """Create the directory of a server on both hosts, with the key that it will require."""
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
+        """Create the directory of a server on both hosts, with files: names, and *contents*."""
         ...
 
     def remove_directory(self, instance: ServerDir) -> None:
@@ -184,11 +184,11 @@ class LocalSide:
         """Return that the files are where they are."""
         return self.placement
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
-        """Create the directory, and write the key."""
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
+        """Create the directory, and write the files."""
         instance.make()
-        if api_key is not None:
-            instance.write_api_key(api_key)
+        for name, content in contents.items():
+            instance.write(name, content)
 
     def remove_directory(self, instance: ServerDir) -> None:
         """Remove the directory."""
