@@ -298,6 +298,20 @@ class Ramalama:
             state = find_server(self.connect(), name, companions=True)
             yield from self.connect().logs(state.id, follow=follow, tail=tail)
 
+    def memory(self, state: ContainerState) -> int | None:
+        """Return the bytes of memory that a server uses, with the containers beside it.
+
+        None if it does not run, or the engine does not say.
+        """
+        from ramalama.serving.companions import companions_of  # noqa: PLC0415 (see above)
+
+        engine = self.connect()
+        with engine_errors():
+            beside = companions_of(engine, state)
+            used = [engine.memory(each.id) for each in (state, *beside)]
+        counted = [each for each in used if each is not None]
+        return sum(counted) if counted else None
+
     def remove_orphans(self) -> int:
         """Remove containers left behind by processes that have ended, and return their number."""
         return remove_orphaned(self.connect(), self.run_dir)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
+_LISTENS = "Uvicorn running on "
 _ENDED = r"the model server at \S+ has ended"
 _ERROR = r"\W*(?P<error>(?:\w+\.)*\w*(?:Error|Exception|Exit): .+)"
 _LONGEST_CAUSE = 300
@@ -98,6 +99,11 @@ def end_of_companion(
     msg = f"the stack of {model} ended{code}{reason}"
     hint = f"its image is {state.image}; --stack-image names another one"
     return ServerExited(msg, hint=hint, exit_code=state.exit_code, log_tail=log)
+
+
+def listens(log: Sequence[str]) -> bool:
+    """Return whether the log of a stack says that it answers requests."""
+    return any(_LISTENS in line for line in log)
 
 
 def explain(log: Sequence[str]) -> str:

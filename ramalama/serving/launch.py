@@ -204,7 +204,8 @@ class Launcher:
     def _wait(self, server: ModelServer, container: str) -> None:
         timeout, cancel = self._request.ready_timeout, self._request.cancel
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        pause = _REACHED_WITHIN if isinstance(server.endpoint, TcpEndpoint) else math.inf
+        sees_port = isinstance(server.endpoint, TcpEndpoint) or server.plan.companions
+        pause = _REACHED_WITHIN if sees_port else math.inf
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
@@ -227,12 +228,28 @@ class Launcher:
             ServerNotReady: the engine does not connect the port with the server.
         """
         endpoint, path = server.endpoint, server.plan.server.health_path
+        if server.plan.companions:
+            self._check_stack(server)
+            return
         listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
         if listens and probe(endpoint, path, cancel=self._request.cancel) is None:
             msg = f"the server listens in its container, but nothing answers at {endpoint}"
             is_ipv6 = isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host
             hint = "does the container's network have IPv6?" if is_ipv6 else "check --network"
             raise ServerNotReady(msg, hint=hint)
+
+    def _check_stack(self, server: ModelServer) -> None:
+        from ramalama.serving.companions import listens  # noqa: PLC0415 (rarely needed)
+
+        path, cancel = server.plan.server.health_path, self._request.cancel
+        for spec in server.plan.companions:
+            log = read_log_end(self._engine, spec.name or "", LOG_TAIL)
+            if listens(log) and probe(server.endpoint, path, cancel=cancel) is None:
+                msg = (
+                    f"the stack listens in its container, but nothing answers at {server.endpoint};"
+                    f" is {spec.image} an image for --api {self._request.options.api}?"
+                )
+                raise ServerNotReady(msg, hint="use another --stack-image", log_tail=log)
 
     def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
         """Warn if the server should use a GPU but computes on the CPU."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
+from ramalama.config.api_name import ApiName
 from ramalama.config.options import ServeOptions
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.reference.scheme import Scheme
@@ -44,8 +45,10 @@ OTHER_VALUES: Mapping[str, object] = {
     "temp": 0.1,
     "seed": 1,
     "parallel": 1,
+    "api": ApiName.LLAMA_STACK,
     "runtime_args": ("--verbose",),
     "image": "quay.io/me/mine:1",
+    "stack_image": "quay.io/me/stack:1",
     "pull_policy": PullPolicy.NEVER,
     "network": "bridge",
     "port": 9000,
@@ -251,4 +254,7 @@ def test_every_input_is_known_to_these_tests() -> None:
     names = {field.name for field in fields(PlanInputs)}
 
     # The estimate of the memory follows from options and model.
-    assert names == {"options", "model", "accelerator", "image_name", "image", "model_memory"}
+    assert names == {
+        *("options", "model", "accelerator", "model_memory"),
+        *("image_name", "image", "stack_name", "stack"),
+    }
