@@ -27,6 +27,7 @@ from ramalama.system.ports import free_port
 from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
+from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -120,7 +121,7 @@ class Launcher:
         container = self._start(instance, plan)
         request.tell(ContainerStarted(container))
         for spec in plan.companions:
-            self._start_beside(instance, spec)
+            self._start_beside(instance, plan, spec)
         server = self._server(handle, container, plan)
         with self._cleaning_up():
             has_template = _has_template(plan.model)
@@ -150,12 +151,19 @@ class Launcher:
                 raise
             return create(spec)
 
-    def _start_beside(self, instance: ServerContainer, spec: ContainerSpec) -> None:
-        """Create and start a container beside that of the server, which runs."""
-        companion = self._create(instance.create_companion, spec)
+    def _start_beside(
+        self, instance: ServerContainer, plan: LaunchPlan, spec: ContainerSpec
+    ) -> None:
+        """Create and start a container beside that of the server, which must run."""
         try:
+            companion = self._create(instance.create_companion, spec)
             instance.start_companion(companion)
-        except ContainerStartError as exc:
+        except EngineError as exc:
+            container = instance.container or ""
+            if self._engine.inspect(container).status is ContainerStatus.EXITED:
+                raise self._exit_reporter(container, plan).report() from exc
+            if not isinstance(exc, ContainerStartError):
+                raise
             msg = f"{exc} (image {spec.image}, --api {self._request.options.api})"
             raise type(exc)(msg, engine=exc.engine) from exc
 
@@ -179,18 +187,22 @@ class Launcher:
             if self._request.shares
             else ExitWatch(engine, container, *beside)
         )
-        exit_reporter = ExitReporter(
-            connect=lambda: engine,
-            container=container,
-            runtime=self._runtime,
-            model=str(plan.model.reference),
-            companions=beside,
-        )
+        exit_reporter = self._exit_reporter(container, plan)
         server = ModelServer(
             plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter
         )
         server.forwarded_to = "" if endpoint == planned else self._side.name
         return server
+
+    def _exit_reporter(self, container: str, plan: LaunchPlan) -> ExitReporter:
+        engine = self._engine
+        return ExitReporter(
+            connect=lambda: engine,
+            container=container,
+            runtime=self._runtime,
+            model=str(plan.model.reference),
+            companions=tuple(spec.name or "" for spec in plan.companions),
+        )
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
         """Return the endpoint there with the port that the engine chose; 0 if there is none."""

@@ -81,8 +81,8 @@ def test_an_image_says_what_it_is_and_needs_no_particular_user(name: str) -> Non
     for key in ("title", "description", "licenses", "base.name"):
         assert f"org.opencontainers.image.{key}=" in labels
     assert values(name, "USER") == []
-    others = {"llama-stack": ["ramalama-stack"], **dict.fromkeys(VLLM, ["vllm", "serve"])}
-    assert json.loads(values(name, "CMD")[-1]) == others.get(name, ["llama-server"])
+    others = {"llama-stack": "ramalama-stack", **dict.fromkeys(VLLM, "vllm serve")}
+    assert json.loads(values(name, "CMD")[-1]) == others.get(name, "llama-server").split()
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.config.api_name import ApiName
+from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.config.options import ServeOptions
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.reference.scheme import Scheme
