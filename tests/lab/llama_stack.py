@@ -33,6 +33,12 @@ It is the CPU image, whose llama-server knows the stack's path of the health che
 DEAF: Final = "localhost/deaf-stack:latest"
 """Runs, and says that it listens, but not where it should."""
 
+BROKEN: Final = "localhost/broken-stack:latest"
+"""Ends at once, as a stack does that lacks a module."""
+
+EMPTY: Final = "localhost/empty-stack:latest"
+"""Lacks the program that it says it has."""
+
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _CONTEXT: Final = _ROOT / "containerfiles"
 _RELEASE: Final = "trixie"
@@ -47,6 +53,18 @@ _DEAF_RECIPE: Final = """\
 FROM {image}
 CMD ["sh", "-c", "echo Uvicorn running on http://127.0.0.1:8321; exec sleep 600"]
 """
+_BROKEN_RECIPE: Final = """\
+FROM {image}
+CMD ["sh", "-c", "echo ModuleNotFoundError: No module named ogx; exit 3"]
+"""
+_EMPTY_RECIPE: Final = """\
+FROM {image}
+CMD ["ramalama-stack"]
+"""
+_LIGHT_RECIPES: Final = (
+    *((LIGHT, _LIGHT_RECIPE), (DEAF, _DEAF_RECIPE)),
+    *((BROKEN, _BROKEN_RECIPE), (EMPTY, _EMPTY_RECIPE)),
+)
 
 
 def ensure_image(engine: EngineService) -> None:
@@ -68,9 +86,9 @@ def ensure_image(engine: EngineService) -> None:
 
 
 def ensure_light_images(engine: EngineService) -> None:
-    """Make `LIGHT` and `DEAF` of the CPU image, which *engine* has."""
+    """Make `LIGHT` and its like of the CPU image, which *engine* has."""
     with open_engine(EngineKind(engine.kind), engine.url) as connection:
-        for name, recipe in ((LIGHT, _LIGHT_RECIPE), (DEAF, _DEAF_RECIPE)):
+        for name, recipe in _LIGHT_RECIPES:
             with tempfile.TemporaryDirectory() as context:
                 text = recipe.format(image=assets.IMAGE)
                 Path(context, "Containerfile").write_text(text, encoding="utf-8")
@@ -80,8 +98,9 @@ def ensure_light_images(engine: EngineService) -> None:
 def _archive() -> Path:
     """Name the archive for the recipe, so that another recipe makes another one."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    files = (*sorted((_CONTEXT / "llama-stack").iterdir()), Path(__file__))
-    recipe = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    files = sorted((_CONTEXT / "llama-stack").iterdir())
+    content = b"".join(file.read_bytes() for file in files) + _RELEASE.encode()
+    recipe = hashlib.sha256(content).hexdigest()
     return Path(cache) / f"ramalama-dev/stack-{recipe[:16]}.tar"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -187,17 +189,27 @@ class _Serve:
             ServerExited: always, when the server has ended.
         """
         collect_garbage()
-        try:
-            for line in ramalama.logs(server.name, follow=True):
-                if not self.invocation.quiet:
-                    sys.stdout.write(printable(line) + "\n")
-                    sys.stdout.flush()
-        except EngineFailure:
-            pass  # the log broke off; the code below checks whether the server has ended, too
+        if server.plan.companions:
+            self._follow_beside(ramalama, server)
+        else:
+            self._print_log(ramalama, server.name)
         ended = server.why_ended()
         while ended is None:
             ended = server.why_ended(timeout=_CHECK_INTERVAL)
         raise ended
+
+    def _follow_beside(self, ramalama: Ramalama, server: ModelServer) -> None:
+        """Print the logs of several containers, the first of which to end ends the server."""
+        for name in (server.name, *(spec.name or "" for spec in server.plan.companions)):
+            threading.Thread(target=self._print_log, args=(ramalama, name), daemon=True).start()
+
+    def _print_log(self, ramalama: Ramalama, name: str) -> None:
+        # If the log breaks off, the caller checks whether the server has ended, too.
+        with suppress(EngineFailure):
+            for line in ramalama.logs(name, follow=True):
+                if not self.invocation.quiet:
+                    sys.stdout.write(printable(line) + "\n")
+                    sys.stdout.flush()
 
     def _options(self, ramalama: Ramalama) -> ServeOptions:
         arguments, config = self.arguments, self.invocation.config
