@@ -22,6 +22,7 @@ class Group(StrEnum):
     CONTAINER = "container options"
     IMAGE = "image options"
     SERVING = "serving options"
+    API = "API options"
     CHAT = "chat options"
     REGISTRY = "options"
 

@@ -128,7 +128,7 @@ _MODEL = (
         help="API before the inference server: llama-stack (also ogx) adds responses, files and "
         "vector stores, in a container of its own",
         default=ApiName.NONE,
-        groups=(Group.MODEL,),
+        groups=(Group.API,),
         flags=("--api",),
         key="api",
         example='"llama-stack"',
@@ -271,7 +271,7 @@ _IMAGE = (
         type=Text(),
         help="OCI image of the stack, for --api llama-stack",
         default_text="quay.io/ramalama/llama-stack, of this version",
-        groups=(Group.IMAGE,),
+        groups=(Group.API,),
         flags=("--stack-image",),
         metavar="IMAGE",
         key="stack_image",

@@ -167,5 +167,5 @@ def test_the_stack_ends_when_its_model_server_has_ended(cli: Cli, model: Path) -
     cli.engine("kill", "real")
 
     assert cli.engine("wait", "real-stack") in ("0", "143")
-    assert "has ended" in cli.engine("logs", "real-stack")
+    assert "has ended" in cli.run("logs", "real-stack").out
     cli.run("stop", "real")

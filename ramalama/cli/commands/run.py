@@ -26,6 +26,7 @@ from ramalama.cli.options.chat import (
 )
 from ramalama.cli.options.serve import (
     ServeArguments,
+    add_api_options,
     add_serve_options,
     join_dashed,
     serve_options,
@@ -112,6 +113,7 @@ def make_parser() -> argparse.ArgumentParser:
         "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     add_serve_options(result)
+    add_api_options(result)
     group = result.add_argument_group("chat options")
     add_chat_options(group)
     group.add_argument(

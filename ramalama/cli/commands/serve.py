@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
 from ramalama.cli.invocation import add_option, invoke, parser, typed
-from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
+from ramalama.cli.options.serve import (
+    ServeArguments,
+    add_api_options,
+    add_serve_options,
+    join_dashed,
+    serve_options,
+)
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
@@ -78,6 +84,7 @@ def make_parser() -> argparse.ArgumentParser:
     result = parser("serve", VERBS["serve"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
+    add_api_options(result)
     group = result.add_argument_group("serving options")
     group.add_argument(
         *("-d", "--detach"),
