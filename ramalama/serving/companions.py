@@ -7,15 +7,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.config.api_name import ApiName
-from ramalama.errors import ServerExited
+from ramalama.errors import ServerExited, ServerNotReady
 from ramalama.planning.labels import API_LABEL, COMPANION_LABEL, INSTANCE_LABEL, LABEL
+from ramalama.serving.health import probe
 from ramalama_engines.errors import ContainerNotFound, EngineError
 from ramalama_engines.spec import ContainerStatus
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
+    from ramalama.serving.server import ModelServer
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
@@ -99,6 +102,25 @@ def end_of_companion(
     msg = f"the stack of {model} ended{code}{reason}"
     hint = f"its image is {state.image}; --stack-image names another one"
     return ServerExited(msg, hint=hint, exit_code=state.exit_code, log_tail=log)
+
+
+def check_reachable(
+    engine: Engine, server: ModelServer, *, lines: int, cancel: threading.Event | None
+) -> None:
+    """Give up a server whose companion listens in its container, but does not answer here.
+
+    Raises:
+        ServerNotReady: its image does something else than what is expected of it.
+    """
+    path = server.plan.server.health_path
+    for spec in server.plan.companions:
+        log = tuple(engine.logs(spec.name or "", tail=lines))
+        if listens(log) and probe(server.endpoint, path, cancel=cancel) is None:
+            msg = (
+                f"the stack listens in its container, but nothing answers at {server.endpoint}; "
+                f"is {spec.image} an image for --api {server.plan.container.labels[API_LABEL]}?"
+            )
+            raise ServerNotReady(msg, hint="use another --stack-image", log_tail=log)
 
 
 def listens(log: Sequence[str]) -> bool:

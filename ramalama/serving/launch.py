@@ -116,12 +116,7 @@ class Launcher:
         instance.prepare(plan.files)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
-        container = self._create(instance.create, plan.container)
-        request.tell(ContainerCreated(container, plan.container.name or ""))
-        container = self._start(instance, plan)
-        request.tell(ContainerStarted(container))
-        for spec in plan.companions:
-            self._start_beside(instance, plan, spec)
+        container = self._start_all(instance, plan)
         server = self._server(handle, container, plan)
         with self._cleaning_up():
             has_template = _has_template(plan.model)
@@ -150,6 +145,16 @@ class Launcher:
             if not remove_orphaned(self._engine, self._run_dir):
                 raise
             return create(spec)
+
+    def _start_all(self, instance: ServerContainer, plan: LaunchPlan) -> str:
+        """Create and start the containers, and return the ID of the server's own."""
+        container = self._create(instance.create, plan.container)
+        self._request.tell(ContainerCreated(container, plan.container.name or ""))
+        container = self._start(instance, plan)
+        self._request.tell(ContainerStarted(container))
+        for spec in plan.companions:
+            self._start_beside(instance, plan, spec)
+        return container
 
     def _start_beside(
         self, instance: ServerContainer, plan: LaunchPlan, spec: ContainerSpec
@@ -241,7 +246,11 @@ class Launcher:
         """
         endpoint, path = server.endpoint, server.plan.server.health_path
         if server.plan.companions:
-            self._check_stack(server)
+            from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                check_reachable,
+            )
+
+            check_reachable(self._engine, server, lines=LOG_TAIL, cancel=self._request.cancel)
             return
         listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
         if listens and probe(endpoint, path, cancel=self._request.cancel) is None:
@@ -249,19 +258,6 @@ class Launcher:
             is_ipv6 = isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host
             hint = "does the container's network have IPv6?" if is_ipv6 else "check --network"
             raise ServerNotReady(msg, hint=hint)
-
-    def _check_stack(self, server: ModelServer) -> None:
-        from ramalama.serving.companions import listens  # noqa: PLC0415 (rarely needed)
-
-        path, cancel = server.plan.server.health_path, self._request.cancel
-        for spec in server.plan.companions:
-            log = read_log_end(self._engine, spec.name or "", LOG_TAIL)
-            if listens(log) and probe(server.endpoint, path, cancel=cancel) is None:
-                msg = (
-                    f"the stack listens in its container, but nothing answers at {server.endpoint};"
-                    f" is {spec.image} an image for --api {self._request.options.api}?"
-                )
-                raise ServerNotReady(msg, hint="use another --stack-image", log_tail=log)
 
     def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
         """Warn if the server should use a GPU but computes on the CPU."""

@@ -35,7 +35,7 @@ from ogx_client import OgxClient
 
 url, key = sys.argv[1:]
 client = OgxClient(base_url=url, api_key=key)
-(model,) = [each.id for each in client.models.list() if "/" not in each.id]
+(model,) = [each.id for each in client.models.list().data if "/" not in each.id]
 answer = client.responses.create(model=model, input="Say it.", max_output_tokens=16)
 print(answer.output_text)
 print("".join(

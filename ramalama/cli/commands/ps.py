@@ -12,7 +12,7 @@ from ramalama.cli.output.table import age, short_id, table
 from ramalama.errors import EngineFailure
 from ramalama.planning.labels import API_LABEL, ENGINE_LABEL, MODEL_LABEL, RUNTIME_LABEL
 from ramalama.units import binary_size
-from ramalama_engines import ContainerNotFound
+from ramalama_engines import EngineUnavailable
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def _memory(ramalama: Ramalama, state: ContainerState) -> int | None:
     try:
         return ramalama.memory(state)
     except EngineFailure as exc:
-        if not isinstance(exc.cause, ContainerNotFound):
+        if isinstance(exc.cause, EngineUnavailable):
             raise
-        return None  # it was removed meanwhile
+        return None  # it was removed meanwhile, or the engine cannot say
 
 
 def _row(state: ContainerState, memory: int | None, *, whole: bool) -> tuple[str, ...]:
