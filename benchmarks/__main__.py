@@ -19,6 +19,7 @@ from benchmarks import (
     bench_first_token,
     bench_models,
     bench_openai_import,
+    bench_rag,
     bench_ssh,
     bench_start,
     bench_store,
@@ -93,6 +94,7 @@ def _without_engine(rounds: Sequence[str]) -> None:
         bench_store,
         bench_models,
         bench_download,
+        bench_rag,
         bench_ssh,
     ):
         _say(module)

@@ -17,6 +17,12 @@ Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of
       + AccessDenied       the registry requires a password, a token or an accepted licence
     + ModelPushError       the upload to the registry failed
   x StoreError             the directory of the models cannot be used as it is
+  x RagError
+    + DocumentNotFound     a document that the user named does not exist
+    + NothingToIndex       none of the documents could be read
+    + IndexNotFound        there is no index at the path
+    + IndexInvalid         the file is not an index of documents, or it is damaged
+    + EmbeddingFailed      the embedding model does not answer, or not as it should
   x EngineFailure          the container engine reported an error (.cause is its EngineError)
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
@@ -126,6 +132,38 @@ class StoreError(RamalamaError):
     """The directory of the models cannot be used as it is."""
 
     exit_code = 5
+
+
+class RagError(RamalamaError):
+    """Documents could not be indexed, or could not be searched."""
+
+
+class DocumentNotFound(RagError):
+    """A document that the user named does not exist."""
+
+    exit_code = 2
+
+
+class NothingToIndex(RagError):
+    """None of the documents could be read."""
+
+    exit_code = 22
+
+
+class IndexNotFound(RagError):
+    """There is no index at the path."""
+
+    exit_code = 2
+
+
+class IndexInvalid(RagError):
+    """The file is not an index of documents that this version can read, or it is damaged."""
+
+    exit_code = 22
+
+
+class EmbeddingFailed(RagError):
+    """The server of an embedding model does not answer, or not as it should."""
 
 
 class EngineFailure(RamalamaError):

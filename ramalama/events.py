@@ -1,6 +1,6 @@
-"""The events of a pull, a start and a push, which are passed to a hook.
+"""The events of a pull, a start, a push and the making of an index, which are passed to a hook.
 
-A hook is called in the thread that pulls, starts or pushes, and never by two threads at once. The
+A hook is called in the thread that does it, and never by two threads at once. The
 events of a start come in the order of `StartEvent`, but a `Notice` can come at any time. If the
 hook raises, the operation ends: a pull keeps the partial download, a start removes its container.
 """
@@ -69,7 +69,7 @@ class Notice:
     message: str
 
 
-Event: TypeAlias = "DownloadEvent | StartEvent"
+Event: TypeAlias = "DownloadEvent | StartEvent | IndexEvent"
 
 EventHook: TypeAlias = "Callable[[Event], None]"
 
@@ -175,6 +175,39 @@ class UploadRetrying:
     seconds: float
 
 
+@frozen(kw_only=False)
+class IndexPlanned:
+    """So many documents were found, and will be looked through."""
+
+    documents: int
+
+
+@frozen(kw_only=False)
+class IndexProgress:
+    """Some documents were read; at most ten events a second.
+
+    Attributes:
+        uri: the document that is read.
+        done: number of documents that are read already, or have not changed.
+        documents: number of all documents.
+        chunks: number of chunks that are new.
+        embedded: number of chunks that were embedded just now, not taken from an earlier index.
+    """
+
+    uri: str
+    done: int
+    documents: int
+    chunks: int
+    embedded: int
+
+
+@frozen(kw_only=False)
+class IndexWriting:
+    """All documents are read, and the index is written."""
+
+    documents: int
+
+
 StartEvent = (
     EngineConnected
     | ImagePulling
@@ -192,5 +225,9 @@ DownloadEvent = (
 )
 
 UploadEvent = UploadPlanned | UploadProgress | UploadRetrying
+
+IndexEvent = IndexPlanned | IndexProgress | IndexWriting | Notice
+
+IndexHook: TypeAlias = "Callable[[IndexEvent], None]"
 
 UploadHook: TypeAlias = "Callable[[UploadEvent], None]"

@@ -106,6 +106,17 @@ class Engine(Protocol):
         """
         ...
 
+    def load(self, archive: Iterable[bytes], *, tag: str) -> str:
+        """Load the image *tag* from an *archive* as ``docker save`` writes it, and return its ID.
+
+        The archive is sent as it is read, in constant memory.
+
+        Raises:
+            ImageBuildError: the engine does not accept the archive, or it has no image *tag*.
+            EngineError: the engine's disk is full.
+        """
+        ...
+
     def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its ID; the image must be local.
 
@@ -208,8 +219,10 @@ class Engine(Protocol):
         """
         ...
 
-    def read_from(self, container: str, path: str, *, most: int) -> bytes:
-        """Return the content of a regular file of a container, at most its first *most* bytes.
+    def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
+        """Yield the content of a regular file of a container, at most its first *most* bytes.
+
+        It is read as it is sent, in blocks of at most 1 MiB.
 
         Raises:
             ContainerNotFound: there is no such container.

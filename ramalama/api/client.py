@@ -24,10 +24,13 @@ from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
 from ramalama_accel.detection import detect
 from ramalama_accel.host import Host
+from ramalama_engines.kinds import PullPolicy
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Generator, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from typing import Unpack
 
     from ramalama.api.keywords import StartKeywords
@@ -39,9 +42,13 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.rag.embedding_server import EmbedderAccess
+    from ramalama.rag.sources import SourceAccess
+    from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama_accel.values import Accelerator, Detection
+    from ramalama_chat.session.knowledge import Knowledge
     from ramalama_engines import ContainerState, Engine
     from ramalama_engines.discovery.connection import Attempt
     from ramalama_engines.discovery.podman_machine import PodmanMachine
@@ -180,7 +187,7 @@ class Ramalama:
             StartCancelled: *cancel* was set.
         """
         with ExitStack() as undo:
-            server = self._starter.start(StartRequest(options=options, **how), undo)
+            server = self._start(StartRequest(options=options, **how), undo)
             undo.pop_all()
             return server
 
@@ -188,7 +195,149 @@ class Ramalama:
     def serve(self, options: ServeOptions, **how: Unpack[StartKeywords]) -> Generator[ModelServer]:
         """Serve a model for the length of a block; see `start`."""
         with ExitStack() as undo:
-            yield self._starter.start(StartRequest(options=options, **how), undo)
+            yield self._start(StartRequest(options=options, **how), undo)
+
+    def _start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
+        named = request.options.rag
+        if named is None:
+            return self._starter.start(request, undo)
+        from dataclasses import replace  # noqa: PLC0415 (only with documents)
+
+        from ramalama.api.documents import one_at_a_time  # noqa: PLC0415 (likewise)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
+
+        request = replace(request, on_event=one_at_a_time(request.on_event))
+        with ExitStack() as opened:
+            # First, so that a name that leads nowhere starts nothing.
+            access = self._source_access(request.options, request.on_event, request.cancel)
+            knowledge = open_knowledge(str(named), access, opened)
+            server = self._starter.start(request, undo)
+            server.lend(knowledge, opened.pop_all())
+        return server
+
+    @contextmanager
+    def documents(self, named: str | Path, *, on_event: EventHook = ignore) -> Generator[Knowledge]:
+        """Open documents to search, for the length of a block; *named* is as in `ServeOptions.rag`.
+
+        Give the result to the `knowledge` of a `ChatSession` with any server. Of a server that was
+        started with ``rag``, every `ModelServer.chat` has it already.
+
+        Raises:
+            RagError: there is no such file, or it is no index; an index could not be made.
+            EngineFailure: the engine has failed while it read an image.
+        """
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (only with documents)
+
+        name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
+        with ExitStack() as opened:
+            yield open_knowledge(name, self._source_access(None, on_event), opened)
+
+    def _source_access(
+        self,
+        options: ServeOptions | None,
+        on_event: EventHook,
+        cancel: threading.Event | None = None,
+    ) -> SourceAccess:
+        """Return what opens documents; *options* say how an image with an index is pulled."""
+        from ramalama.api.documents import Documents  # noqa: PLC0415 (only with documents)
+
+        def read_image(name: str) -> Path:
+            if options is None:
+                return self.read_index(name, on_event=on_event)
+            return self.read_index(
+                name,
+                pull_policy=options.pull_policy,
+                authfile=options.authfile,
+                tls_verify=options.tls_verify,
+                on_event=on_event,
+            )
+
+        return Documents(
+            config=self.config,
+            user=self.user,
+            read_image=read_image,
+            embedder_access=lambda hook, called_off: self.embedder_access(
+                on_event=hook, cancel=called_off or cancel
+            ),
+            on_event=on_event,
+        ).access()
+
+    @contextmanager
+    def embedder(
+        self,
+        model: str | None = None,
+        *,
+        on_event: EventHook = ignore,
+        cancel: threading.Event | None = None,
+    ) -> Generator[Embedder | None]:
+        """Open an embedding model, which turns texts into vectors, for the length of a block.
+
+        Its server is shared with other processes of this user, and stays for five minutes after
+        the last of them. None stands for the model that the settings name, else for
+        nomic-embed-text. If that cannot be had, or the name is "none", there is no embedder.
+
+        Raises:
+            ModelError: the named model cannot be had, or makes no embeddings.
+            EngineFailure, ServerError: it cannot be started.
+            EmbeddingFailed: its server does not answer as it should.
+        """
+        from ramalama.rag.embedding_server import opened_embedder  # noqa: PLC0415 (rarely used)
+
+        access = self.embedder_access(on_event=on_event, cancel=cancel)
+        with opened_embedder(model or self.config.embedding_model, access) as opened:
+            yield opened
+
+    def embedder_access(
+        self, *, on_event: EventHook = ignore, cancel: threading.Event | None = None
+    ) -> EmbedderAccess:
+        """Return what `ramalama.rag.embedding_server` needs; nothing is started yet."""
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (rarely used)
+            KEEP_ALIVE,
+            EmbedderAccess,
+        )
+
+        def serve(options: ServeOptions) -> AbstractContextManager[ModelServer]:
+            return self.serve(
+                options, reuse=True, keep_alive=KEEP_ALIVE, on_event=on_event, cancel=cancel
+            )
+
+        return EmbedderAccess(
+            resolve=self.models.resolve,
+            settings=self.config.server_settings(self.user.env),
+            serve=serve,
+            digest_of=self.models.digest_of,
+            on_event=on_event,
+        )
+
+    def read_index(
+        self,
+        image: str,
+        *,
+        pull_policy: PullPolicy = PullPolicy.MISSING,
+        authfile: Path | None = None,
+        tls_verify: bool = True,
+        on_event: EventHook = ignore,
+    ) -> Path:
+        """Return a copy of the index of documents in an OCI image, which is pulled if necessary.
+
+        The copy is in the user's cache; it is made once for each image.
+
+        Raises:
+            InvalidReference: *image* is not a reference.
+            RagError: the image has no index, or the copy cannot be kept.
+            EngineFailure: no engine answers, or it does not have the image.
+        """
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
+        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
+
+        request = ImageRequest(
+            name=image, pull_policy=pull_policy, authfile=authfile, tls_verify=tls_verify
+        )
+        with engine_errors():
+            engine = self.connect()
+            local = fetch_image(engine, self.user, request, on_event=on_event)
+            return read_index(engine, local, cache_directory(self.user))
 
     @property
     def may_reuse(self) -> bool:
@@ -341,7 +490,7 @@ class Ramalama:
             side = side_of(engine, self.run_dir)
             if dry_run:
                 return unused_copies(engine, side.copies())
-            side.sweep()  # containers of killed processes may have volumes
+            remove_orphaned(engine, self.run_dir)  # containers of killed processes have volumes
             return remove_unused(engine, side.copies(), side.remove_copy)
 
     def close(self) -> None:

@@ -62,7 +62,9 @@ class ServerKeywords(TypedDict, total=False):
     oci_runtime: str | None
     authfile: Path | None
     tls_verify: bool
+    embeddings: bool
     force: bool
+    rag: str | Path | None
 
 
 class ServeKeywords(StartKeywords, ServerKeywords, total=False):

@@ -107,6 +107,7 @@ class ChatCommand:
                 self._answer_in_json(text, watch)
             else:
                 self._answer_as_text(text, watch)
+        self._name_sources()
         check_end(self.session, quiet=self.invocation.quiet or self.arguments.json)
         if self.arguments.stats and self.session.usage is not None:
             print_error(self.session.usage.describe(self.session.context_size()))
@@ -137,6 +138,7 @@ class ChatCommand:
             stats=self.arguments.stats,
             attachments=self._attachments(),
             tools=self.tools.toolbox.tools if self.tools else (),
+            names_sources=not self.invocation.quiet,
         )
         Repl(
             state=state,
@@ -147,6 +149,14 @@ class ChatCommand:
             on_interrupt=on_interrupt,
             why_gone=why_gone,
         ).run()
+
+    def _name_sources(self) -> None:
+        """Tell which sources the answer cites; the JSON object has them already."""
+        if self.invocation.quiet or self.arguments.json or not (cited := self.session.cited()):
+            return
+        from ramalama_chat.session.citations import describe_sources  # noqa: PLC0415 (see above)
+
+        print_error(describe_sources(cited))
 
     def _check_abilities(self) -> None:
         """Refuse pictures for a model that cannot see, and warn of tools that it cannot call."""

@@ -75,7 +75,7 @@ class _Candidates(BaseCompleter):
                 return {name: verb.summary for name, verb in VERBS.items()}
             case "MODEL" | "SOURCE" if not re.match(_PATH, prefix):
                 return _models(prefix, parsed_args)
-            case "MODEL" | "SOURCE" | "PATH" | "DIR" | "FILE":
+            case "MODEL" | "SOURCE" | "PATH" | "DIR" | "FILE" | "DOCUMENT" | "DESTINATION":
                 return continue_path(prefix, lambda name: Path(name).expanduser())
             case metavar:
                 choices = "{true,false}" if metavar == "BOOL" else str(metavar)

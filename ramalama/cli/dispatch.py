@@ -41,6 +41,7 @@ VERBS = {
     "inspect": Verb("show what a model's files say of it"),
     "rm": Verb("remove models from this machine"),
     "gc": Verb("free the space that no model needs"),
+    "rag": Verb("make an index of documents, for --rag"),
     "push": Verb("send a model to an OCI registry"),
     "login": Verb("tell a registry who you are, and remember it"),
     "logout": Verb("forget who you are to a registry"),

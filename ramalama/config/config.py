@@ -70,6 +70,8 @@ class Config:
         env: ``NAME=VALUE`` or ``NAME`` for the container.
         store: directory of the models; None is upstream's, see `store_base`.
         model_draft: reference of the draft model for every other model.
+        embedding_model: name of the embedding model for documents, or "none"; None is
+            nomic-embed-text, if it can be had.
         mcp: tool servers, by the names that `--mcp` can use.
         transport: transport of references without one.
         prefix: prompt of the chat; None is the seal, where the terminal can show it.
@@ -99,6 +101,7 @@ class Config:
     ngl: int = -1
     store: str | None = None
     model_draft: str | None = None
+    embedding_model: str | None = None
     mcp: Mapping[str, ToolServerAddress] = field(default_factory=dict[str, "ToolServerAddress"])
     transport: Scheme = Scheme.OLLAMA
     prefix: str | None = None

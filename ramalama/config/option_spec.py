@@ -23,7 +23,9 @@ class Group(StrEnum):
     IMAGE = "image options"
     SERVING = "serving options"
     API = "API options"
+    RAG = "document options"
     CHAT = "chat options"
+    RETRIEVAL = "retrieval options"
     REGISTRY = "options"
 
 

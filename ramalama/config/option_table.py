@@ -21,6 +21,7 @@ from ramalama.config.value_types import (
     Parsed,
     Temperature,
     Text,
+    TextOrPath,
     Whole,
     Word,
     Words,
@@ -106,7 +107,7 @@ _MODEL = (
     OptionSpec(
         field="force",
         type=Flag(),
-        help="start a model even if its weights or its context exceed the memory of this host",
+        help="start a model even if it exceeds the memory of this host or is made for another task",
         default=False,
         groups=(Group.MODEL,),
         flags=("--force",),
@@ -309,7 +310,28 @@ _IMAGE = (
     ),
 )
 
+_DOCUMENTS = (
+    OptionSpec(
+        field="rag",
+        type=TextOrPath(),
+        help="documents to search for each question: an index that `ramalama rag` has made, a file "
+        "or directory of documents, or an OCI image with an index",
+        groups=(Group.RAG,),
+        flags=("--rag",),
+        metavar="PATH",
+    ),
+)
+
 _SERVING = (
+    OptionSpec(
+        field="embeddings",
+        type=Flag(),
+        help="serve an embedding model, which turns texts into vectors",
+        default=False,
+        groups=(Group.SERVING,),
+        flags=("--embeddings",),
+        is_switch=True,
+    ),
     OptionSpec(
         field="host",
         type=Parsed(str, "an IP address"),
@@ -419,6 +441,21 @@ _OTHER = (
         is_secret=True,
     ),
     OptionSpec(
+        field="embedding_model",
+        type=Text(),
+        help="embedding model that finds passages of documents by their meaning; `none` = by their "
+        "words only",
+        default_text="nomic-embed-text",
+        groups=(Group.RETRIEVAL,),
+        flags=("--embedding-model",),
+        metavar="MODEL",
+        key="embedding_model",
+        page_help="embedding model that finds passages of documents by their meaning; `none` finds "
+        "them by their words only. Without this setting, nomic-embed-text of Ollama is used; where "
+        "it cannot be had, a notice says that only words are searched",
+        example='"embeddinggemma"',
+    ),
+    OptionSpec(
         field="color",
         type=Word(("auto", "always", "never")),
         help="when to color answers and style their Markdown",
@@ -442,7 +479,7 @@ _OTHER = (
     ),
 )
 
-SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_SERVING)
+SERVER_OPTIONS = (*_MODEL, *_CONTAINER, *_IMAGE, *_DOCUMENTS, *_SERVING)
 """The fields of `ServeOptions`, other than the model."""
 
 OPTIONS: Mapping[str, OptionSpec] = {spec.field: spec for spec in (*SERVER_OPTIONS, *_OTHER)}

@@ -58,7 +58,12 @@ class ServeOptions:
         oci_runtime: OCI runtime of the container; None is the engine's default.
         authfile: file with credentials for the registries of the image and the model.
         tls_verify: require HTTPS with a valid certificate from these registries.
-        force: start a model even if its weights or its context exceed the memory of this host.
+        rag: documents that are searched for each question: an index, a file or directory of
+            documents, or an OCI image with an index; a `Path` is never an image.
+        embeddings: turn texts into vectors, instead of answering; for embedding models. The context
+            is then the longest text, None is the longest that the model was trained with.
+        force: start a model even if its weights or its context exceed the memory of this host, or
+            if it is not made for the task: a chat model for *embeddings*, and the reverse.
     """
 
     model: ModelRef
@@ -89,7 +94,9 @@ class ServeOptions:
     oci_runtime: str | None = None
     authfile: Path | None = None
     tls_verify: bool = True
+    embeddings: bool = False
     force: bool = False
+    rag: str | Path | None = None
 
     def __post_init__(self) -> None:
         """Check all values, and convert texts to the enumeration members that they name.

@@ -11,8 +11,9 @@ Types without fields are plain classes: a dataclass takes a tenth of a milliseco
 
 from __future__ import annotations
 
+import os
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ramalama_values import frozen
 
@@ -211,6 +212,24 @@ class AnyText(Text):
     """A text that may be empty."""
 
     may_be_empty = True
+
+
+class TextOrPath:
+    """A text; a caller of the library may pass a path, which never means anything else."""
+
+    expected = "a text or a path"
+
+    def read(self, value: object) -> str:
+        """See `ValueType`."""
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise ValueError(self.expected)
+        return value
+
+    def check(self, value: object) -> str:
+        """See `ValueType`."""
+        if isinstance(value, os.PathLike):
+            return self.read(os.path.join(os.curdir, cast("os.PathLike[str]", value)))  # noqa: PTH118 (keeps "./")
+        return self.read(value)
 
 
 @frozen(kw_only=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,7 +26,7 @@ from ramalama_engines import ImageReference
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from ramalama.events import UploadHook
     from ramalama.models.formats.model_files import Digest
@@ -73,9 +73,7 @@ def push_model(  # noqa: PLR0913 (the inputs of a push)
     on_event: UploadHook,
 ) -> ModelRef:
     """Push a model; see `Models.push`."""
-    if target.scheme is not Scheme.OCI:
-        msg = f"{target} is not in an OCI registry; models are pushed to oci://HOST/NAME:TAG"
-        raise InvalidReference(msg)
+    _ensure_oci(target)
     push = Push(
         name=model_name(source),
         files=find_files(source, store),
@@ -84,19 +82,49 @@ def push_model(  # noqa: PLR0913 (the inputs of a push)
         base=_parse_base(options.base) if options.kind is PushKind.CAR else None,
         source=image_reference(source) if source.scheme is Scheme.OCI else None,
     )
-    with store.using(), ExitStack() as clients:
+    with store.using(), _registries(user, options) as access:
+        digest = Pusher(access, on_event=on_event).push(push)
+    return replace(target, tag=str(digest))
+
+
+def push_package(
+    package: Package,
+    target: ModelRef,
+    options: PushOptions,
+    *,
+    user: InvokingUser,
+    on_event: UploadHook,
+) -> ModelRef:
+    """Push an image that was packed here; return its reference there, by digest.
+
+    Raises:
+        InvalidReference, ModelPushError, AccessDenied: as in `Models.push`.
+    """
+    _ensure_oci(target)
+    with _registries(user, options) as access:
+        digest = Pusher(access, on_event=on_event).send(package, image_reference(target))
+    return replace(target, tag=str(digest))
+
+
+def _ensure_oci(target: ModelRef) -> None:
+    if target.scheme is not Scheme.OCI:
+        msg = f"{target} is not in an OCI registry; what is pushed goes to oci://HOST/NAME:TAG"
+        raise InvalidReference(msg)
+
+
+@contextmanager
+def _registries(user: InvokingUser, options: PushOptions) -> Generator[Access]:
+    with ExitStack() as clients:
 
         def open_and_keep(*, verify: ssl.SSLContext | bool = True) -> httpx2.Client:
             return clients.enter_context(open_http(verify=verify))
 
-        access = Access(
+        yield Access(
             open_http=open_and_keep,
             user=user,
             tls_verify=options.tls_verify,
             authfile=options.authfile,
         )
-        digest = Pusher(access, on_event=on_event).push(push)
-    return replace(target, tag=str(digest))
 
 
 def _parse_base(text: str) -> ImageReference:
@@ -123,22 +151,26 @@ class Pusher:
             AccessDenied: the registry requires other credentials. ModelPullError, ModelUnsupported:
             the base image of a car cannot be pulled, or is unsuitable.
         """
-        if push.target.digest:
-            msg = f"{push.target.format()} names a digest, but a push needs a tag"
-            raise ModelPushError(msg)
-        package = self._pack(push)
-        elsewhere = _same_registry(push)
-        registry = open_repository(
-            push.target, self._access, purpose=Purpose.PUSH, mount_from=elsewhere
-        )
+        _ensure_tag(push.target)
+        return self.send(self._pack(push), push.target, _same_registry(push))
+
+    def send(
+        self, package: Package, target: ImageReference, elsewhere: Sequence[str] = ()
+    ) -> Digest:
+        """Send *package*; the repositories *elsewhere* in the registry may have some of it.
+
+        The rest is as in `push`.
+        """
+        _ensure_tag(target)
+        registry = open_repository(target, self._access, purpose=Purpose.PUSH, mount_from=elsewhere)
         missing = _missing(package, registry, elsewhere)
-        self._on_event(_plan(push, package, missing))
+        self._on_event(_plan(target, package, missing))
         for blob in missing:
             self._upload(registry, blob)
         return self._with_retries(
             "manifest",
             lambda: registry.put_manifest(
-                push.target.tag or _LATEST, package.manifest, media_type=OCI_MANIFEST
+                target.tag or _LATEST, package.manifest, media_type=OCI_MANIFEST
             ),
         )
 
@@ -239,9 +271,15 @@ def _missing(
     return [blob for digest, blob in unique.items() if not is_there(digest)]
 
 
-def _plan(push: Push, package: Package, missing: Sequence[Blob]) -> UploadPlanned:
+def _ensure_tag(target: ImageReference) -> None:
+    if target.digest:
+        msg = f"{target.format()} names a digest, but a push needs a tag"
+        raise ModelPushError(msg)
+
+
+def _plan(target: ImageReference, package: Package, missing: Sequence[Blob]) -> UploadPlanned:
     return UploadPlanned(
-        target=push.target.format(),
+        target=target.format(),
         files=len(missing),
         size=sum(blob.content.size for blob in package.blobs),
         missing=sum(blob.content.size for blob in missing),

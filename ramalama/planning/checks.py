@@ -35,6 +35,9 @@ def check_options(options: ServeOptions) -> None:
 
 
 def _check_api(options: ServeOptions) -> None:
+    if options.embeddings:
+        msg = f"--api {options.api} serves a model that chats, and --embeddings one that does not"
+        raise OptionRefused(msg, hint="omit one of them")
     if options.network == "host":
         msg = f"--api {options.api} keeps the model server away from all other programs"
         raise OptionRefused(msg, hint="use --network bridge instead of host, or none")

@@ -30,6 +30,7 @@ _Identity = tuple[int, int, int, int]
 
 SHAPING_OPTIONS = frozenset({
     *("runtime", "api", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
+    "embeddings",
     *("network", "port", "host"),
     *("env", "devices", "privileged", "keep_groups", "selinux", "oci_runtime", "memory"),
 })  # fmt: skip
@@ -40,6 +41,7 @@ OTHER_OPTIONS = frozenset({
     *("image", "stack_image"),  # the IDs of the images are part of the digest
     *("pull_policy", "authfile", "tls_verify", "force"),  # only matter for the start
     *("name", "api_key"),  # belong to one server
+    "rag",  # what is asked, not what is served
 })  # fmt: skip
 """All other fields of `ServeOptions`."""
 

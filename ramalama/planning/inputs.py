@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement, ServerPaths
+    from ramalama.runtimes.base import EmbeddingLimits
     from ramalama.system.process_identity import ProcessIdentity
     from ramalama_accel.values import Accelerator
     from ramalama_engines.spec import LocalImage
@@ -27,6 +28,7 @@ class PlanInputs:
         stack_name: the name of the image of the API before the server; "" if there is none.
         stack: this image; None as for *image*.
         model_memory: bytes of main memory that the model may need; None if unknown.
+        embedding: the limits of an embeddings server; None if they are unknown.
     """
 
     options: ServeOptions
@@ -37,6 +39,7 @@ class PlanInputs:
     stack_name: str = ""
     stack: LocalImage | None = None
     model_memory: int | None = None
+    embedding: EmbeddingLimits | None = None
 
 
 @frozen()

@@ -125,6 +125,7 @@ class _Planner:
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
         mounted, files = model_files(self.inputs.model)
+        mounted = replace(mounted, embedding=self.inputs.embedding)
         without = self.options.devices == ()
         environment = ServerEnvironment(
             listen=listen,

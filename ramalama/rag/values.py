@@ -112,11 +112,14 @@ class Chunk:
         text: what is shown.
         headings: as in `Section`; they are embedded and searched with the text.
         page: the page on which it begins.
+        overlap: how many characters at its beginning repeat the end of the chunk before it, with
+            the headings that stand above that.
     """
 
     text: str
     headings: tuple[str, ...] = ()
     page: int | None = None
+    overlap: int = 0
 
 
 @frozen()
@@ -174,11 +177,21 @@ class SearchableIndex(Protocol):
         ...
 
     def search(
-        self, question: str, vector: array[float] | None = None, *, limit: int = 8
+        self,
+        question: str,
+        vector: array[float] | None = None,
+        *,
+        limit: int = 8,
+        neighbours: int = 1,
     ) -> list[Passage]:
         """Return the passages that fit *question* best, the best one first.
 
         Words and, if there is a *vector* of the question, meaning are searched, and both orders
-        are fused. What fits too badly is left out, so the answer may be empty.
+        are fused. What fits too badly is left out, so the answer may be empty. A passage has the
+        text of up to *neighbours* chunks before and after the chunk that was found; no chunk is in
+        two passages.
+
+        Raises:
+            IndexInvalid: the file is damaged, or *vector* is that of another model.
         """
         ...

@@ -28,6 +28,23 @@ _HUGE = 2.0**31  # no sampling parameter is larger; excludes infinity
 
 
 @frozen()
+class EmbeddingLimits:
+    """How long the texts for an embeddings server are, and how it makes one vector of each.
+
+    Attributes:
+        text: tokens of the longest text, with those that mark its beginning and end.
+        whole: whether the server must compute a text at once; otherwise it does so in pieces.
+        encodes: whether the model has no KV cache.
+        pooling: how the vectors of tokens become one, if the model does not say it.
+    """
+
+    text: int
+    whole: bool = True
+    encodes: bool = True
+    pooling: str | None = None
+
+
+@frozen()
 class MountedModel:
     """A model as the container sees it; paths are paths in the container.
 
@@ -36,6 +53,7 @@ class MountedModel:
         alias: the model's name for clients.
         template_name: the name of a chat template that is built into llama.cpp.
         parameters: its author's sampling defaults, by Ollama's names; not trusted.
+        embedding: the limits of an embeddings server; None if they are unknown.
 
     See `StoredModel` for the rest.
     """
@@ -48,6 +66,7 @@ class MountedModel:
     chat_template: str | None = None
     template_name: str | None = None
     parameters: Mapping[str, object] = field(default_factory=dict[str, object])
+    embedding: EmbeddingLimits | None = None
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -192,10 +211,12 @@ def context_size(options: ServeOptions, parameters: Mapping[str, object]) -> int
     """Return the context size in tokens; 0 means the context of the model.
 
     It is the user's value, or else the author's, or else the default. *parameters* are the
-    author's, see `MountedModel`.
+    author's, see `MountedModel`. For embeddings it is that of the model, unless the user chose one.
     """
     if options.ctx_size is not None:
         return options.ctx_size
+    if options.embeddings:
+        return 0
     wanted = parameters.get("num_ctx")
     if not isinstance(wanted, int) or isinstance(wanted, bool):
         return DEFAULT_CONTEXT

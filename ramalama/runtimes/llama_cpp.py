@@ -98,14 +98,7 @@ class LlamaCpp:
             *option("--api-key-file", listen.api_key_file),
             *("--model", model.weights),
             *("--alias", model.alias),
-            *(word for path in model.projectors for word in ("--mmproj", path)),
-            *(word for path in model.adapters for word in ("--lora", path)),
-            *_speculation(model.draft),
-            *option("--chat-template-file", model.chat_template),
-            *_template(model.template_name),
-            *option("--ctx-size", _context(options, model, environment)),
-            *("--temp", str(temperature(options, model))),
-            *_sampling(model.parameters),
+            *(_embedding if options.embeddings else _generation)(options, model, environment),
             *("--threads", str(environment.threads)),
             *option("--seed", options.seed),
             *option("--n-gpu-layers", _layers(options.ngl)),
@@ -152,8 +145,47 @@ def _variables(options: ServeOptions, environment: ServerEnvironment) -> Mapping
     return {"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)), **by_device, **by_port}
 
 
+def _generation(
+    options: ServeOptions, model: MountedModel, environment: ServerEnvironment
+) -> Iterator[str]:
+    """Yield the options of a server that answers."""
+    yield from (word for path in model.projectors for word in ("--mmproj", path))
+    yield from _adapters(model)
+    yield from _speculation(model.draft)
+    yield from option("--chat-template-file", model.chat_template)
+    yield from _template(model.template_name)
+    yield from option("--ctx-size", _context(options, model, environment))
+    yield from ("--temp", str(temperature(options, model)))
+    yield from _sampling(model.parameters)
+
+
+def _embedding(
+    options: ServeOptions, model: MountedModel, _environment: ServerEnvironment
+) -> Iterator[str]:
+    """Yield the options of a server that turns texts into vectors."""
+    yield from _adapters(model)
+    yield "--embeddings"
+    limits = model.embedding
+    if limits is None:
+        yield from ("--ctx-size", str(context_size(options, model.parameters)))
+        return
+    yield from option("--pooling", limits.pooling)
+    # Slots whose number is given divide the context; otherwise they share it.
+    yield from ("--ctx-size", str(limits.text * (options.parallel or 1)))
+    if limits.whole:
+        # A text that is longer than the physical batch is refused, and all others of its request.
+        yield from ("--batch-size", str(limits.text), "--ubatch-size", str(limits.text))
+
+
+def _adapters(model: MountedModel) -> Iterator[str]:
+    for path in model.adapters:
+        yield from ("--lora", path)
+
+
 def _prompt_cache(options: ServeOptions) -> int:
     """Return the size of the cache in MiB: at most a quarter of the memory that the user allows."""
+    if options.embeddings:
+        return 0
     return min(_PROMPT_CACHE, options.memory // 4 // _MIB) if options.memory else _PROMPT_CACHE
 
 

@@ -81,17 +81,13 @@ class Vllm:
         """Return the command line; see `Runtime.server`."""
         listen, gpu = environment.listen, environment.kind in _GPUS
         several = gpu and environment.gpus > 1
-        context = context_size(options, model.parameters) or _AUTO_CONTEXT
         seed = options.seed if options.seed is not None and options.seed >= 0 else None
         argv = [
             *("serve", model.weights),
             f"--served-model-name={model.alias}",  # the alias may begin with a dash
             *(("--uds", listen.host) if listen.port is None else ("--host", listen.host)),
             *option("--port", listen.port),
-            *option("--max-model-len", context),
-            *option("--chat-template", model.chat_template),
-            *option("--speculative-config", _speculation(model.draft)),
-            *("--override-generation-config", json.dumps(_sampling(options, model))),
+            *(_pooling(options) if options.embeddings else _generation(options, model)),
             *option("--seed", seed),
             *option("--max-num-seqs", options.parallel),
             *option("--tensor-parallel-size", environment.gpus if several else None),
@@ -151,6 +147,22 @@ def _on_cpu(threads: int) -> dict[str, str]:
         _CACHE_SIZE: str(_CACHE),
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     }
+
+
+def _generation(options: ServeOptions, model: MountedModel) -> Iterator[str]:
+    """Yield the options of a server that answers."""
+    context = context_size(options, model.parameters) or _AUTO_CONTEXT
+    yield from option("--max-model-len", context)
+    yield from option("--chat-template", model.chat_template)
+    yield from option("--speculative-config", _speculation(model.draft))
+    yield from ("--override-generation-config", json.dumps(_sampling(options, model)))
+
+
+def _pooling(options: ServeOptions) -> Iterator[str]:
+    """Yield the options of a server that turns texts into vectors; since version 0.10."""
+    yield from ("--runner", "pooling")
+    # Without it, the server takes the longest text that the model was trained with.
+    yield from option("--max-model-len", options.ctx_size or None)
 
 
 def _speculation(draft: str | None) -> str | None:

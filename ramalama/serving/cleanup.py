@@ -15,8 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.planning.labels import COMPANION_LABEL, INSTANCE_LABEL, LABEL, OWNER_LABEL
-from ramalama.serving.lookup import is_labelled
+from ramalama.planning.labels import (
+    COMPANION_LABEL,
+    INSTANCE_LABEL,
+    LABEL,
+    OWNER_LABEL,
+    UPLOAD_LABEL,
+)
+from ramalama.serving.image_labels import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.sides.find import side_of
 from ramalama.serving.usage import (
@@ -168,10 +174,12 @@ def is_same_address(one: str, other: str) -> bool:
 
 def _remove_containers(engine: Engine, run_dir: Path) -> int:
     try:
-        states = engine.list({LABEL: ""})
+        ours = engine.list({OWNER_LABEL: ""})
     except EngineError as exc:
         _log.info("could not list the containers left behind by other processes: %s", exc)
         return 0
+    _remove_helpers(engine, [state for state in ours if LABEL not in state.labels])
+    states = [state for state in ours if LABEL in state.labels]
     now = datetime.now(UTC)
     removed = [state for state in states if is_orphaned(state, run_dir, now=now)]
     if any(map(_is_companion, states)):
@@ -214,6 +222,22 @@ def _is_deserted(state: ContainerState, side: EngineSide) -> bool:
     except EngineError as exc:
         _log.info("could not ask for the lease of %s: %s", state.name, exc)
         return False
+
+
+def _remove_helpers(engine: Engine, states: Sequence[ContainerState]) -> None:
+    """Remove the containers that only brought or read files, if their processes have ended."""
+    helpers = [state for state in states if UPLOAD_LABEL in state.labels]
+    if not helpers:
+        return
+    from ramalama.serving.sides.worker import (  # noqa: PLC0415 (hardly ever needed)
+        remove_if_abandoned,
+    )
+
+    for state in helpers:
+        try:
+            remove_if_abandoned(engine, state)
+        except EngineError as exc:
+            _log.info("could not remove the unused container %s: %s", state.name, exc)
 
 
 def _remove(engine: Engine, state: ContainerState) -> bool:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
 
-    from ramalama.serving.server import ModelServer
+    from ramalama.planning.plan import LaunchPlan
+    from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
@@ -105,20 +106,25 @@ def end_of_companion(
 
 
 def check_reachable(
-    engine: Engine, server: ModelServer, *, lines: int, cancel: threading.Event | None
+    engine: Engine,
+    plan: LaunchPlan,
+    endpoint: Endpoint,
+    *,
+    lines: int,
+    cancel: threading.Event | None,
 ) -> None:
     """Give up a server whose companion listens in its container, but does not answer here.
 
     Raises:
         ServerNotReady: its image does something else than what is expected of it.
     """
-    path = server.plan.server.health_path
-    for spec in server.plan.companions:
+    path = plan.server.health_path
+    for spec in plan.companions:
         log = tuple(engine.logs(spec.name or "", tail=lines))
-        if listens(log) and probe(server.endpoint, path, cancel=cancel) is None:
+        if listens(log) and probe(endpoint, path, cancel=cancel) is None:
             msg = (
-                f"the stack listens in its container, but nothing answers at {server.endpoint}; "
-                f"is {spec.image} an image for --api {server.plan.container.labels[API_LABEL]}?"
+                f"the stack listens in its container, but nothing answers at {endpoint}; "
+                f"is {spec.image} an image for --api {plan.container.labels[API_LABEL]}?"
             )
             raise ServerNotReady(msg, hint="use another --stack-image", log_tail=log)
 

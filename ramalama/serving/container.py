@@ -96,7 +96,7 @@ class ServerContainer:
         except ContainerStartError:
             if spec is None or not spec.optional_limits or self._engine.info.limits_memory:
                 raise
-        run_uninterrupted(self._remove_container)
+        self.remove_container()
         self.create(spec.without_optional_limits())
         return run_uninterrupted(self._start)
 
@@ -121,6 +121,10 @@ class ServerContainer:
             EngineError: the container did not start; it is not removed.
         """
         run_uninterrupted(lambda: self._engine.start(container))
+
+    def remove_container(self) -> None:
+        """Remove the container, and keep the directory for another one."""
+        run_uninterrupted(self._remove_container)
 
     def remove(self) -> None:
         """Remove the container and the directory; no error if they do not exist any more.

@@ -24,7 +24,7 @@ from ramalama.serving.health import NotReadyInTime, probe
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
-from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint
+from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint, UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 from ramalama_engines.spec import ContainerStatus
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import PlanInputs
-    from ramalama.planning.placement import Placement
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import ServerSpec
     from ramalama.serving.request import StartRequest
     from ramalama.serving.sides.side import EngineSide
+    from ramalama.serving.sides.upload import Upload
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import ContainerSpec, Engine
 
@@ -77,12 +77,14 @@ class Launcher:
         self._side = side
         self._request = request
         self._runtime = find_runtime(request.options.runtime)
+        self._upload: Upload | None = None
         # Chosen once, so that all plans of one launcher are for the same server.
         self.here = draw_environment(EngineIdentity.of(engine), run_dir, side)
 
-    def placed(self, placement: Placement) -> None:
-        """Plan from now on with the files of the model at *placement*."""
-        self.here = replace(self.here, placement=placement)
+    def bring(self, upload: Upload) -> None:
+        """Bring the model to the engine's side, and plan from now on with its files there."""
+        self._upload = upload
+        self.here = replace(self.here, placement=self._side.bring(upload))
 
     def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
         """Return the plan of the server, labelled with *digest*; write nothing."""
@@ -119,7 +121,7 @@ class Launcher:
         container = self._start_all(instance, plan)
         server = self._server(handle, container, plan)
         with self._cleaning_up():
-            has_template = _has_template(plan.model)
+            has_template = request.options.embeddings or _has_template(plan.model)
             self._wait(server, container)
         request.tell(ServerReady(container))
         if not has_template:
@@ -148,7 +150,7 @@ class Launcher:
 
     def _start_all(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         """Create and start the containers, and return the ID of the server's own."""
-        container = self._create(instance.create, plan.container)
+        container = self._create_with_model(instance, plan)
         self._request.tell(ContainerCreated(container, plan.container.name or ""))
         container = self._start(instance, plan)
         self._request.tell(ContainerStarted(container))
@@ -171,6 +173,18 @@ class Launcher:
                 raise
             msg = f"{exc} (image {spec.image}, --api {self._request.options.api})"
             raise type(exc)(msg, engine=exc.engine) from exc
+
+    def _create_with_model(self, instance: ServerContainer, plan: LaunchPlan) -> str:
+        """Create the container, and again if its model was removed from there meanwhile.
+
+        From then on no command removes the model.
+        """
+        container = self._create(instance.create, plan.container)
+        if self._upload is None or self._side.has(self._upload):
+            return container
+        instance.remove_container()
+        self._side.bring(self._upload)
+        return self._create(instance.create, plan.container)
 
     def _start(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         try:
@@ -221,8 +235,10 @@ class Launcher:
     def _wait(self, server: ModelServer, container: str) -> None:
         timeout, cancel = self._request.ready_timeout, self._request.cancel
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        sees_port = isinstance(server.endpoint, TcpEndpoint) or server.plan.companions
-        pause = _REACHED_WITHIN if sees_port else math.inf
+        # A socket of this host is reached if the server has it. That one elsewhere is reached, too,
+        # was found out some time ago. Whether the image of a companion makes one is not known.
+        is_here = isinstance(server.endpoint, UnixEndpoint) and self._side.is_here
+        pause = math.inf if is_here and not server.plan.companions else _REACHED_WITHIN
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
@@ -250,14 +266,14 @@ class Launcher:
                 check_reachable,
             )
 
-            check_reachable(self._engine, server, lines=LOG_TAIL, cancel=self._request.cancel)
+            check_reachable(
+                self._engine, server.plan, endpoint, lines=LOG_TAIL, cancel=self._request.cancel
+            )
             return
         listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
         if listens and probe(endpoint, path, cancel=self._request.cancel) is None:
             msg = f"the server listens in its container, but nothing answers at {endpoint}"
-            is_ipv6 = isinstance(endpoint, TcpEndpoint) and ":" in endpoint.host
-            hint = "does the container's network have IPv6?" if is_ipv6 else "check --network"
-            raise ServerNotReady(msg, hint=hint)
+            raise ServerNotReady(msg, hint=_why_unreached(endpoint))
 
     def _warn_of_cpu(self, container: str, server: ServerSpec) -> None:
         """Warn if the server should use a GPU but computes on the CPU."""
@@ -283,6 +299,12 @@ class Launcher:
             yield
         finally:
             cleanup.join()
+
+
+def _why_unreached(endpoint: Endpoint) -> str:
+    if isinstance(endpoint, UnixEndpoint):
+        return "try again: the next start looks anew how the engine's host is reached"
+    return "does the container's network have IPv6?" if ":" in endpoint.host else "check --network"
 
 
 def _has_template(model: StoredModel) -> bool:

@@ -14,16 +14,16 @@ from ramalama.planning.labels import (
     HOST_LABEL,
     INSTANCE_LABEL,
     LABEL,
-    OWNER_LABEL,
     PLAN_LABEL,
     PORT_LABEL,
     companion_names,
 )
 from ramalama.planning.plan import reachable
+from ramalama.serving.image_labels import is_labelled
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import process_in
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import ContainerNotFound, EngineError, EngineUnavailable
+from ramalama_engines.errors import ContainerNotFound
 from ramalama_engines.spec import ContainerStatus, PortBinding
 from ramalama_values import frozen
 
@@ -48,25 +48,6 @@ def _list_all(engine: Engine) -> Sequence[ContainerState]:
     """Return all model servers, and the containers beside them."""
     states = [state for state in engine.list({LABEL: ""}) if is_labelled(engine, state)]
     return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
-
-
-def is_labelled(engine: Engine, state: ContainerState) -> bool:
-    """Return whether the label that makes a container a model server is more than its image's.
-
-    A container of another program has the labels of its image, too.
-
-    Raises:
-        EngineUnavailable: the engine does not answer.
-    """
-    try:
-        image = engine.image(state.image)
-    except EngineUnavailable:
-        raise
-    except EngineError:  # it was made from what is no image
-        return True
-    if image is None or LABEL not in image.labels:
-        return True
-    return state.labels.get(OWNER_LABEL) != image.labels.get(OWNER_LABEL)
 
 
 def find_server(engine: Engine, name: str, *, companions: bool = False) -> ContainerState:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from ramalama.events import ImageReady
 from ramalama.planning.digest import server_digest
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
-from ramalama.planning.memory.fit import fit, model_memory
+from ramalama.planning.memory.embedding import fit_limits, server_memory
+from ramalama.planning.memory.fit import fit
 from ramalama.planning.mounts import model_files
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.sides.upload import Upload
 from ramalama_chat.client.endpoint import UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import EngineError
@@ -61,19 +63,20 @@ class NewServer:
         options = fit(asked.options, asked.model, capacity, on_event=tell)
         # The variables that `fit` adds are in its estimate; those of the user are not.
         fitted = replace(asked.options, ctx_size=options.ctx_size)
-        memory = model_memory(fitted, asked.model, capacity)
+        embedding = fit_limits(options, asked.model, asked.embedding, capacity, on_event=tell)
+        asked = replace(asked, embedding=embedding)
+        memory = server_memory(replace(asked, options=fitted), capacity)
         image = self.fetch_image()
         known = replace(asked, image=image, stack=self.fetch_stack())
         _, files = model_files(asked.model)
-        self.launcher.placed(
-            self.side.bring(
-                asked.model,
-                files,
-                digest_of=self.digest_of,
-                image=asked.image_name,
-                tell=tell,
-            )
+        upload = Upload(
+            model=str(asked.model.reference),
+            files=files,
+            digest_of=self.digest_of,
+            image=asked.image_name,
+            tell=tell,
         )
+        self.launcher.bring(upload)
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None

@@ -13,6 +13,8 @@ from ramalama.serving.health import probe, wait_until_ready
 from ramalama.serving.usage import FOR_EVER
 
 if TYPE_CHECKING:
+    from contextlib import ExitStack
+
     import openai
 
     from ramalama.planning.plan import LaunchPlan
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from ramalama.serving.handle import ServerHandle
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_chat.errors import ServerGone
+    from ramalama_chat.session.knowledge import Knowledge
     from ramalama_chat.session.session import ChatSession
 
 
@@ -33,6 +36,7 @@ class ModelServer:
         plan: the plan of the server; for a server that was found by its name, what its labels
             contain.
         endpoint: the address where it listens.
+        knowledge: documents that are searched for each question of a `chat`; None for none.
         forwarded_to: the host to which this process forwards the endpoint, which ends with this
             process; "" if the endpoint is the server's own.
     """
@@ -49,6 +53,8 @@ class ModelServer:
         self.plan = plan
         self.endpoint = endpoint
         self.forwarded_to = ""
+        self.knowledge: Knowledge | None = None
+        self._lent: ExitStack | None = None
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter
@@ -101,7 +107,12 @@ class ModelServer:
             stop=_texts(model.parameters.get("stop")),
         )
         session.repeats = bool(self.forwarded_to)
+        session.knowledge = self.knowledge
         return session
+
+    def lend(self, knowledge: Knowledge, closing: ExitStack) -> None:
+        """Search *knowledge* for each question of a `chat`; the end of the server closes it."""
+        self.knowledge, self._lent = knowledge, closing
 
     def wait_until_ready(
         self, *, timeout: float | None, cancel: threading.Event | None = None
@@ -184,9 +195,13 @@ class ModelServer:
         try:
             self._clients.close()
         finally:
-            with engine_errors():
-                if self._handle is not None:
-                    self._handle.leave()  # a removal also ends the watch, at its next check
+            try:
+                with engine_errors():
+                    if self._handle is not None:
+                        self._handle.leave()  # a removal also ends the watch, at its next check
+            finally:
+                if self._lent is not None:
+                    self._lent.close()
 
     async def close_async_client(self) -> None:
         """Close the client of `async_client`; call this in the event loop that uses it."""

@@ -11,8 +11,10 @@ from ramalama.errors import EngineFailure, ModelError, ServerNotReady, engine_er
 from ramalama.events import EngineConnected, Notice
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
+from ramalama.planning.embedding import check_purpose, read_limits
 from ramalama.planning.inputs import PlanInputs
-from ramalama.planning.memory.fit import admit_within, model_memory
+from ramalama.planning.memory.embedding import server_memory
+from ramalama.planning.memory.fit import admit_within
 from ramalama.planning.plan import make_plan, with_digest
 from ramalama.runtimes import find_runtime
 from ramalama.serving.accelerator import (
@@ -87,6 +89,7 @@ class ServerStarter:
         """Return a server that answers; see `Ramalama.start`. Its clean-up is added to *undo*."""
         check_options(request.options)
         model = get_model(request, self.models, admit=self._admit)
+        check_purpose(request.options, model)
         if not self.engines.is_given and _may_be_recorded(request):
             server = self._reuse_recorded(request, model, undo)
             if server is not None:
@@ -139,11 +142,9 @@ class ServerStarter:
 
     def _memory(self, inputs: PlanInputs, side: EngineSide) -> int | None:
         """Return the estimate for a plan, whose model may be a stand-in without files."""
-        options, model = inputs.options, inputs.model
         try:
-            return model_memory(
-                options, model, capacity_of(side, self.host, options, inputs.accelerator)
-            )
+            capacity = capacity_of(side, self.host, inputs.options, inputs.accelerator)
+            return server_memory(inputs, capacity)
         except (OSError, ModelError):
             return None
 
@@ -310,6 +311,7 @@ class ServerStarter:
             accelerator=accelerator,
             image_name=name_of_image(self.config, options.image, accelerator.kind, options.runtime),
             stack_name=name_of_stack(options),
+            embedding=read_limits(options, model) if options.embeddings else None,
         )
 
     def _report_unused_gpus(

@@ -76,7 +76,8 @@ def model_to_plan(options: ServeOptions, models: Models) -> StoredModel:
 
 def _with_draft(options: ServeOptions, get: Callable[[ModelRef], StoredModel]) -> StoredModel:
     """Get the model and its draft; the draft first, because it is small and may be misspelt."""
-    draft = None if options.draft is None else get(options.draft)
+    wanted = None if options.embeddings else options.draft  # a draft guesses words of an answer
+    draft = None if wanted is None else get(wanted)
     model = get(options.model)
     if draft is None:
         return model

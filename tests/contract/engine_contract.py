@@ -63,7 +63,7 @@ VERBS: dict[str, Callable[[Engine, str], object]] = {
     "memory": lambda engine, name: engine.memory(name),
     "copy into": lambda engine, name: engine.copy_into(name, "/tmp", [b""]),  # noqa: S108
     "find in": lambda engine, name: engine.find_in(name, "/tmp"),  # noqa: S108
-    "read from": lambda engine, name: engine.read_from(name, "/etc/passwd", most=1),
+    "read from": lambda engine, name: list(engine.read_from(name, "/etc/passwd", most=1)),
 }
 
 

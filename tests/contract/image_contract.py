@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.models.transports.oci.image_archive import image_archive
+from ramalama.models.transports.oci.pack import pack_file
 from ramalama_engines.errors import ImageBuildError
 from ramalama_engines.spec import ContainerSpec, TmpfsMount
 from tests.contract.containers import SLEEP, Containers, Contract
@@ -72,6 +74,40 @@ class ImageContract(Contract):
         assert [summary.id for summary in engine.images() if tag in summary.names] == [built]
         assert any("LABEL" in line for line in lines)
         assert all(line == " ".join(line.split()) for line in lines)
+
+    def test_an_archive_becomes_an_image_whose_files_can_be_read(
+        self, engine: Engine, containers: Containers, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_bytes(b"abc" * 100_000)
+        package = pack_file(tmp_path / "file", inside="a/file", labels={"word": "naïve $(id)"})
+
+        loaded = engine.load(image_archive(package, tag), tag=tag)
+
+        local = engine.image(tag)
+        assert local is not None
+        assert (local.id, local.labels["word"]) == (loaded, "naïve $(id)")
+        spec = ContainerSpec(image=tag, entrypoint=("none",))
+        container = containers.create(spec)
+        content = engine.read_from(container, "/a/file", most=1 << 20)
+        assert b"".join(content) == b"abc" * 100_000
+
+    @pytest.mark.parametrize("archive", [b"", b"rubbish" * 1000, bytes(1024)])
+    def test_what_is_no_archive_of_an_image_is_refused(
+        self, engine: Engine, tag: str, archive: bytes
+    ) -> None:
+        with pytest.raises(ImageBuildError, match=f"cannot load the image {tag}"):
+            engine.load([archive], tag=tag)
+
+        assert engine.image(tag) is None
+
+    def test_an_archive_of_another_image_is_an_error(
+        self, engine: Engine, tag: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").write_bytes(b"abc")
+        package = pack_file(tmp_path / "file", inside="file", labels={})
+
+        with pytest.raises(ImageBuildError, match="no image of this name"):
+            engine.load(image_archive(package, f"{tag}-other"), tag=tag)
 
     @pytest.mark.parametrize("status", ["created", "running", "stopped"])
     def test_the_volumes_of_an_image_are_removed_with_its_container(  # noqa: PLR0913, PLR0917

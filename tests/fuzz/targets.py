@@ -49,6 +49,13 @@ HOMES: Mapping[str, str] = {
     "huggingface": "tests.fuzz.transports",
     "modelscope": "tests.fuzz.transports",
     "url": "tests.fuzz.transports",
+    "markdown": "tests.fuzz.documents",
+    "html": "tests.fuzz.documents",
+    "csv": "tests.fuzz.documents",
+    "text": "tests.fuzz.documents",
+    "pdf": "tests.fuzz.documents",
+    "docx": "tests.fuzz.documents",
+    "index": "tests.fuzz.indexes",
 }
 
 

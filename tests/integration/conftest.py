@@ -204,6 +204,15 @@ def model(lab: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def embedder(lab: Path) -> Path:
+    """all-MiniLM-L6-v2, an embedding model, in a file that every user may read."""
+    copy = lab / "minilm.gguf"
+    shutil.copyfile(assets.embedder(), copy)
+    copy.chmod(0o644)
+    return copy
+
+
+@pytest.fixture(scope="session")
 def registry(lab: Path) -> Generator[Registry]:
     """A registry that speaks plain HTTP."""
     with serve_registry(lab / "registry") as service:

@@ -15,4 +15,4 @@ with scratch_directory() as directory:
     network = private_network("p")
     with rootful_podman(directory / "podman", network=network, ca_file=ca_file) as engine:
         assets.ensure_image(engine)
-sys.stdout.write(f"{assets.model()}\n")
+sys.stdout.write(f"{assets.model()}\n{assets.embedder()}\n")

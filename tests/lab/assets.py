@@ -1,4 +1,4 @@
-"""What takes long to make, made once per machine: the CPU image and the model."""
+"""What takes long to make, made once per machine: the CPU image and the models."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ramalama._version import __version__
+from tests.lab.minilm import ensure_minilm
 from tests.lab.service import LabError
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def model() -> Path:
     script = _ROOT / "scripts/fetch_model.py"
     done = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, check=True)
     return Path(done.stdout.decode().strip())
+
+
+def embedder() -> Path:
+    """Return the path of all-MiniLM-L6-v2, which is made at the first time; its sum is checked."""
+    return ensure_minilm(model().parent)
 
 
 def ensure_image(engine: EngineService) -> None:

@@ -68,19 +68,21 @@ def get_json(client: OpenAI, path: str, *, timeout: float | None = None) -> obje
         return parse_json(read_whole(answer.iter_raw(), timeout=timeout))
 
 
-def read_whole(pieces: Iterable[bytes], *, timeout: float | None = None) -> bytes:
-    """Join the *pieces* of an answer; *timeout* is in seconds.
+def read_whole(
+    pieces: Iterable[bytes], *, timeout: float | None = None, limit: int = LONGEST_ANSWER
+) -> bytes:
+    """Join the *pieces* of an answer; *timeout* is in seconds, *limit* in bytes.
 
     Raises:
-        AnswerRefused: the answer is longer than `LONGEST_ANSWER`.
+        AnswerRefused: the answer is longer than *limit*.
         httpx2.ReadTimeout: the time is over; a server may send a byte a second.
 
     """
     content, began = bytearray(), time.monotonic()
     for piece in pieces:
         content += piece
-        if len(content) > LONGEST_ANSWER:
-            msg = f"sent an answer of more than {LONGEST_ANSWER:,} bytes"
+        if len(content) > limit:
+            msg = f"sent an answer of more than {limit:,} bytes"
             raise AnswerRefused(msg)
         if timeout is not None and time.monotonic() - began > timeout:
             msg = "the answer does not end"

@@ -9,6 +9,7 @@ from ramalama_chat.output.answer import ReasoningWriter, write_answer
 from ramalama_chat.output.terminal import AnswerTerminal
 from ramalama_chat.repl.context_window import ask_within_context
 from ramalama_chat.repl.state import ChatState, Question
+from ramalama_chat.session.citations import describe_sources
 from ramalama_chat.session.conversation import Exchange
 from ramalama_chat.session.ending import Remedies, describe_end
 
@@ -81,6 +82,8 @@ class Asker:
     def _report_end(self) -> None:
         state, usage = self.state, self.state.session.usage
         context = self._context_size()
+        if state.names_sources and (cited := state.session.cited()):
+            state.tell(describe_sources(cited))
         if problem := describe_end(state.session, _REMEDIES):
             state.tell(f"({problem})")
         if usage is None:

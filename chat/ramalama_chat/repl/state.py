@@ -11,6 +11,7 @@ from ramalama_chat.input.attachments import Attachments
 from ramalama_chat.repl.history import History
 from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.ending import Usage
+from ramalama_chat.session.knowledge import Finding, Knowledge, Source
 from ramalama_chat.text import ControlFilter
 from ramalama_chat.tools.tool import Tool
 
@@ -22,6 +23,21 @@ class ChatProtocol(Protocol):
     """The part of `ChatSession` that the prompt loop needs."""
 
     counting: bool
+    looks_up: bool
+
+    @property
+    def knowledge(self) -> Knowledge | None:
+        """What is looked up for each prompt."""
+        ...
+
+    @property
+    def finding(self) -> Finding | None:
+        """What was found for the last prompt."""
+        ...
+
+    def cited(self) -> Sequence[tuple[int, Source]]:
+        """Return the sources that the last answer cites, with their numbers."""
+        ...
 
     @property
     def model(self) -> str:
@@ -95,7 +111,8 @@ class ChatState:
 
     *think* lets the model reason, and shows its reasoning. *stats* shows statistics of each answer.
     *unanswered* is the last question if it got no answer, for `/regenerate`. *tools* are the tools
-    that the model may call. *answered_at* is when the last answer ended, a value of
+    that the model may call. *names_sources* says after an answer which sources it cites.
+    *answered_at* is when the last answer ended, a value of
     `time.monotonic`.
     """
 
@@ -108,6 +125,7 @@ class ChatState:
     attachments: Attachments = field(default_factory=Attachments)
     unanswered: Question | None = None
     tools: Sequence[Tool] = ()
+    names_sources: bool = True
     answered_at: float = float("-inf")
 
     @property

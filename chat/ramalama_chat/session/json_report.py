@@ -37,7 +37,8 @@ class Report:
         """Return the object on one line; "usage" is null if the server did not count.
 
         "timings" are in milliseconds: those of the server, and "first_text_ms" and "total_ms",
-        which are measured here.
+        which are measured here. "sources" are those that the answer cites; the member is there if
+        documents were searched.
         """
         usage, now = self._session.usage, time.perf_counter()
         first = None if self._first is None else (self._first - self._began) * _MILLISECOND
@@ -57,5 +58,17 @@ class Report:
                 "first_text_ms": first,
                 "total_ms": (now - self._began) * _MILLISECOND,
             },
+            **self._sources(),
         }
         return json.dumps(content, ensure_ascii=True)
+
+    def _sources(self) -> dict[str, object]:
+        if self._session.finding is None:
+            return {}
+        cited = self._session.cited()
+        return {
+            "sources": [
+                {"number": number, "label": source.label, "uri": source.uri}
+                for number, source in cited
+            ]
+        }

@@ -7,18 +7,31 @@ from ramalama_values import frozen
 
 
 @frozen()
+class Source:
+    """A passage of a document that goes to the model with a question.
+
+    Attributes:
+        label: how it is cited, on one line: ``guide.pdf p. 12 › Networking``.
+        text: what is shown to the model.
+        uri: the path or URL of its document.
+    """
+
+    label: str
+    text: str = ""
+    uri: str = ""
+
+
+@frozen()
 class Finding:
     """What was found for one question.
 
     Attributes:
         prompt: what is sent instead of the question; the question itself if nothing was found.
-        labels: how each source is cited, in the order of their numbers, from [1].
-        texts: the text of each source.
+        sources: the passages in it, in the order of their numbers, from [1].
     """
 
     prompt: str
-    labels: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
 
 
 class Knowledge(Protocol):

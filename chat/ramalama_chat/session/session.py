@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ramalama_chat.client.abilities import Abilities
     from ramalama_chat.client.context_size import ContextSize
     from ramalama_chat.session.ending import Usage
+    from ramalama_chat.session.knowledge import Finding, Knowledge, Source
     from ramalama_chat.session.tool_loop import ToolLoop
 
 
@@ -22,7 +23,7 @@ _LONG = 2000  # characters; a shorter prompt is processed before its progress ca
 LOADING = "Loading the model …"
 
 
-def _ignore(_words: str) -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
@@ -34,6 +35,16 @@ class ChatSession:
     A session answers one prompt at a time. For two conversations at once, open two sessions; they
     may share a client.
     """
+
+    knowledge: "Knowledge | None" = None
+    """What is looked up for each prompt; the conversation keeps the prompt as it was asked."""
+    looks_up: bool = True
+    """Whether `knowledge` is used."""
+    finding: "Finding | None" = None
+    """What was found for the last prompt; None if nothing was looked up."""
+    _room: int | None = None  # tokens of the context, for `knowledge`
+    _room_asked: bool = False  # once: a server that does not say would be waited for
+    _answer: str = ""
 
     def __init__(
         self,
@@ -65,6 +76,8 @@ class ChatSession:
         """The tokens and times of the last answer; None if the server did not count."""
         self.repeats = False
         """Whether to send a request once more if the connection is lost before the answer comes."""
+        self.on_repeat: Callable[[], None] = _ignore
+        """Called before a request is sent once more."""
         self.shows_progress = False
         """Whether to ask for the progress of long prompts, if the server is one that knows it."""
         self.on_wait: Callable[[str], None] = _ignore
@@ -105,7 +118,7 @@ class ChatSession:
         self.is_empty, self.has_reasoned = True, False
         heard = StringIO()  # takes less memory than a list of short texts
         try:
-            with closing(self._deltas(prompt, images)) as deltas:
+            with closing(self._deltas(self._look_up(prompt), images)) as deltas:
                 for delta in deltas:
                     if delta.reasoning and on_reasoning is not None:
                         on_reasoning(delta.reasoning)
@@ -116,11 +129,25 @@ class ChatSession:
             heard = StringIO()
             raise
         finally:
-            self.conversation.record(prompt, heard.getvalue(), images)
+            self._record(prompt, heard.getvalue(), images)
+
+    def _record(self, prompt: str, answer: str, images: Sequence[str]) -> None:
+        self._answer = answer
+        self.conversation.record(prompt, answer, images)
 
     def clear(self) -> None:
         """Forget the conversation, but keep the system prompt."""
         self.conversation.clear()
+
+    def cited(self) -> "Sequence[tuple[int, Source]]":
+        """Return the sources that the last answer cites, with their numbers."""
+        if self.finding is None or not self.finding.sources:
+            return ()
+        from ramalama_chat.session.citations import (  # noqa: PLC0415 - only with sources
+            cited_sources,
+        )
+
+        return cited_sources(self._answer, self.finding.sources)
 
     def context_size(self) -> int | None:
         """Ask the server how many tokens its context holds; None if it does not say."""
@@ -143,6 +170,17 @@ class ChatSession:
 
         return ask_abilities(self._client, self._model)
 
+    def _look_up(self, prompt: str) -> str:
+        """Set `finding`, and return what is sent instead of *prompt*."""
+        self.finding = None
+        if self.knowledge is None or not self.looks_up:
+            return prompt
+        if not self._room_asked:
+            self._room, self._room_asked = self.context_size(), True
+        earlier = [exchange.prompt for exchange in self.conversation.exchanges]
+        self.finding = self.knowledge.look_up(prompt, earlier, self._room)
+        return self.finding.prompt
+
     def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
         turns = self.conversation.messages(prompt, images)
         if self.tools is None:
@@ -160,6 +198,7 @@ class ChatSession:
         except ServerGone:
             if came or not self.repeats:
                 raise
+            self.on_repeat()
             yield from self._request_once(turns, members)
 
     def _request_once(

@@ -208,6 +208,23 @@ class DockerEngine:
         )
         return built_id(self.image(tag), tag=tag, engine=ENGINE)
 
+    def load(self, archive: Iterable[bytes], *, tag: str) -> str:
+        """Load *tag*; the daemon reads the whole archive before it looks at it."""
+        from ramalama_engines.rest.load import (  # noqa: PLC0415 (few commands load)
+            follow_load,
+            load_error,
+            loaded_id,
+        )
+
+        self.image(tag)  # an upload that is no file cannot be the first request
+        content = iter(archive)  # requests takes a list for the fields of a form
+        params = {"quiet": "true"}
+        with self._api.open("POST", "/images/load", params=params, upload=content) as response:
+            if not response.ok:
+                raise load_error(error_text(response), tag=tag, engine=ENGINE)
+            follow_load(json_lines(self._api.chunks(response)), tag=tag, engine=ENGINE)
+        return loaded_id(self.image(tag), tag=tag, engine=ENGINE)
+
     def create(self, spec: ContainerSpec) -> str:
         """Reject options that Docker would ignore; create the container, inspect it and compare."""
         self._refuse(spec)
@@ -304,8 +321,8 @@ class DockerEngine:
         """Look for *path*; if nothing is found, also for the container."""
         return self._storage.find_in(container, path)
 
-    def read_from(self, container: str, path: str, *, most: int) -> bytes:
-        """Return the content of a regular file."""
+    def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
+        """Yield the content of a regular file."""
         return self._storage.read_from(container, path, most=most)
 
     def memory(self, container: str) -> int | None:

@@ -24,7 +24,7 @@ from ramalama_engines.rest.volumes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from requests import Response
 
@@ -87,13 +87,13 @@ class DockerStorage:
             raise refusal(text)
         return path_stat(response.headers.get(PATH_STAT, ""), engine=ENGINE)
 
-    def read_from(self, container: str, path: str, *, most: int) -> bytes:
-        """Return the content of a file; the rest of the archive is not read."""
+    def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
+        """Yield the content of a file; the rest of the archive is not read."""
         with self._api.download(container, "/archive", params={"path": path}) as response:
             if response.status_code == NOT_FOUND:
                 raise no_file(path, container, engine=ENGINE)
             chunks = self._api.chunks(checked(response))
-            return first_file(chunks, path, most=most, engine=ENGINE)
+            yield from first_file(chunks, path, most=most, engine=ENGINE)
 
 
 def _written(response: Response) -> Response:

@@ -31,7 +31,13 @@ from ramalama_engines.errors import (
     UnsupportedOption,
 )
 from ramalama_engines.fake.container import FakeContainer, FakeLog, FakeProgram
-from ramalama_engines.fake.images import FakeBuild, build_anything, summaries
+from ramalama_engines.fake.images import (
+    FakeBuild,
+    FakeImage,
+    build_anything,
+    load_image,
+    summaries,
+)
 from ramalama_engines.fake.storage import FakeStorage
 from ramalama_engines.kinds import EngineKind
 from ramalama_engines.spec import ContainerState, ContainerStatus, EngineInfo, PullProgress
@@ -106,6 +112,7 @@ class FakeEngine:
         self._script = script
         self._pulls: list[FakePull] = []
         self._builds: list[FakeBuild] = []
+        self._loaded: dict[str, FakeImage] = {}
         self._containers: list[FakeContainer] = []
         self._numbers = count(1)
         self._ports = count(_FIRST_PORT)
@@ -229,6 +236,16 @@ class FakeEngine:
             self._images[tag] = built
         return built.id
 
+    def load(self, archive: Iterable[bytes], *, tag: str) -> str:
+        """Read the image *tag* from the archive."""
+        with self._open():
+            pass
+        loaded = load_image(archive, tag=tag, engine=self.kind)
+        with self._open():
+            self._images[tag] = loaded.image
+            self._loaded[loaded.image.id] = loaded
+        return loaded.image.id
+
     def create(self, spec: ContainerSpec) -> str:
         """Create the container; reject a spec that no engine would accept."""
         with self._open():
@@ -247,6 +264,8 @@ class FakeEngine:
             )
             volumes = tuple(f"{state.id}{path}" for path in self._unmounted_volumes(spec))
             files = self._storage.prepare(spec.mounts)
+            if image.id in self._loaded:
+                files.update(self._loaded[image.id].files)
             self._containers.append(
                 FakeContainer(spec=spec, program=program, state=state, volumes=volumes, files=files)
             )
@@ -366,10 +385,11 @@ class FakeEngine:
         with self._open():
             return self._storage.find_in(self._find(container), path)
 
-    def read_from(self, container: str, path: str, *, most: int) -> bytes:
-        """Return the content of such a file."""
+    def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
+        """Yield the content of such a file."""
         with self._open():
-            return self._storage.read_from(self._find(container), path, most=most)
+            content = self._storage.read_from(self._find(container), path, most=most)
+        yield content
 
     def memory(self, container: str) -> int | None:
         """Return what its program says."""

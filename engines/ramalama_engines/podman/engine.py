@@ -204,6 +204,26 @@ class PodmanEngine:
             )
         return built_id(self.image(tag), tag=tag, engine="podman")
 
+    def load(self, archive: Iterable[bytes], *, tag: str) -> str:
+        """Load *tag*; podman reads the whole archive before it looks at it."""
+        from ramalama_engines.rest.load import (  # noqa: PLC0415 (few commands load)
+            load_error,
+            loaded_id,
+        )
+
+        request = Request(
+            method="post",
+            path="images/load",
+            query={},
+            timeout=None,  # a large image takes long to be unpacked
+            upload=iter(archive),  # requests takes a list for the fields of a form
+        )
+        with self._sessions.spend() as session:
+            answer = session.exchange(request)
+        if answer.status != _OK:
+            raise load_error(answer.error, tag=tag, engine="podman")
+        return loaded_id(self.image(tag), tag=tag, engine="podman")
+
     def create(self, spec: ContainerSpec) -> str:
         """Create the container, inspect it and compare it with *spec*."""
         if dropped := tuple(self._known_drops(spec)):
@@ -356,8 +376,8 @@ class PodmanEngine:
             self._inspect(container)
         return found
 
-    def read_from(self, container: str, path: str, *, most: int) -> bytes:
-        """Return the content of a regular file."""
+    def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
+        """Yield the content of a regular file."""
         return self._storage.read_from(_path(container), path, most=most)
 
     def memory(self, container: str) -> int | None:

@@ -25,7 +25,7 @@ from ramalama_engines.rest.volumes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ramalama_engines.podman.session import PodmanAnswer, Sessions
     from ramalama_engines.spec import ContainerFile, Volume
@@ -110,8 +110,8 @@ class PodmanStorage:
             raise failure(text, f"cannot look for {file} in the container {_name(path)}")
         return path_stat(answer.path_stat, engine=_ENGINE)
 
-    def read_from(self, path: str, file: str, *, most: int) -> bytes:
-        """Return the content of a file; the rest of the archive is not read."""
+    def read_from(self, path: str, file: str, *, most: int) -> Iterator[bytes]:
+        """Yield the content of a file; the rest of the archive is not read."""
         request = Request(
             method="get", path=f"{path}/archive", query={"path": file}, timeout=self._timeout
         )
@@ -122,7 +122,7 @@ class PodmanStorage:
             if answer.status != _OK:
                 what = f"cannot read {file} in the container {_name(path)}"
                 raise failure(answer.error, what)
-            return first_file(chunks, file, most=most, engine=_ENGINE)
+            yield from first_file(chunks, file, most=most, engine=_ENGINE)
 
     def _call(
         self,

@@ -17,7 +17,7 @@ from ramalama_values.json import is_count, is_object, parse_json
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 COPY_FAILURES = (
     FailurePattern(
@@ -30,6 +30,7 @@ COPY_FAILURES = (
 # The bits of Go's os.FileMode.
 _IS_DIRECTORY = 1 << 31
 _PERMISSIONS = 0o777
+_BLOCK = 1 << 20
 _HEAD = 65536  # more than the tar headers of one file take
 _BROKEN = (tarfile.TarError, ValueError, ArithmeticError, LookupError, RecursionError)
 
@@ -55,8 +56,8 @@ def path_stat(header: str, *, engine: str) -> ContainerFile:
     )
 
 
-def first_file(chunks: Iterable[bytes], path: str, *, most: int, engine: str) -> bytes:
-    """Return the first *most* bytes of the file that an archive consists of.
+def first_file(chunks: Iterable[bytes], path: str, *, most: int, engine: str) -> Iterator[bytes]:
+    """Yield the first *most* bytes of the file that an archive consists of.
 
     Raises:
         EngineError: it is not an archive, or *path* in it is not a regular file.
@@ -66,13 +67,15 @@ def first_file(chunks: Iterable[bytes], path: str, *, most: int, engine: str) ->
         with tarfile.open(fileobj=ChunkReader(chunks, most + _HEAD), mode="r|") as archive:
             member = archive.next()
             content = archive.extractfile(member) if member and member.isreg() else None
-            if content is not None:
-                return bytes(content.read(most))
+            if content is None:
+                msg = f"{engine}: {shown} is not a regular file"
+                raise EngineError(msg, engine=engine)
+            while block := content.read(min(_BLOCK, most)):
+                most -= len(block)
+                yield block
     except _BROKEN as exc:
         msg = f"{engine}: its answer is not an archive of {shown}"
         raise EngineError(msg, engine=engine) from exc
-    msg = f"{engine}: {shown} is not a regular file"
-    raise EngineError(msg, engine=engine)
 
 
 def no_directory(directory: str, container: str, *, engine: str) -> EngineError:

@@ -20,6 +20,7 @@ from ramalama.cli.options.chat import (
     ignore_settings_of_openai,
     tools_of,
 )
+from ramalama.cli.options.rag import add_rag_option, documents_of
 from ramalama.cli.signals import handled_signals
 from ramalama.config.option_table import OPTIONS
 
@@ -97,6 +98,7 @@ def make_parser() -> argparse.ArgumentParser:
         words = f"{OPTIONS[name].help} (default: the server's own)"
         add_option(group, OPTIONS[name], words=words)
     add_chat_options(group)
+    add_rag_option(result)
     return result
 
 
@@ -115,11 +117,13 @@ def _chat(arguments: UrlArguments, signals: Signals) -> None:
     prompt = read_prompt(arguments.args, sys.stdin)
     key = choose_key(arguments.url, invocation.user.env)
     with (
+        documents_of(arguments.rag, invocation) as knowledge,
         tools_of(arguments, invocation) as tools,
         open_remote(arguments.url, api_key=key, timeout=arguments.timeout) as client,
     ):
         model = _choose_model(client, arguments, invocation)
         session = ChatSession(client, model=model, system=arguments.system)
+        session.knowledge = knowledge
         session.parameters.update(_sampling(arguments))
         command = ChatCommand(session, arguments, invocation, attached, tools)
         collect_garbage()

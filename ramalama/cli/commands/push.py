@@ -1,9 +1,11 @@
-"""`ramalama push`: upload a model to an OCI registry."""
+"""`ramalama push`: upload a model, or an index of documents, to an OCI registry."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.cli.dispatch import VERBS
@@ -11,16 +13,25 @@ from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.push_progress import PushProgress
 from ramalama.config.value_types import Word
+from ramalama.errors import EngineFailure, RagError
 from ramalama.models.options import PushKind, PushOptions
+from ramalama.models.reference.scheme import Scheme
+from ramalama_engines.kinds import PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.events import UploadHook
+    from ramalama.models.reference.reference import ModelRef
+    from ramalama_engines import InvokingUser
 
 _EPILOG = """\
 examples:
   ramalama push ollama://smollm2:135m oci://quay.io/me/smollm2:135m
   ramalama push ./granite.gguf oci://localhost:5000/granite --tls-verify=false
   ramalama push --type artifact granite oci://ghcr.io/me/granite:3
+  ramalama push project.db oci://quay.io/me/project-docs:1    an index of documents
 
 kinds:
   raw       an image that contains only the model, for image volumes of Kubernetes and Podman
@@ -58,17 +69,45 @@ def execute(words: Sequence[str]) -> int:
     progress = PushProgress(quiet=invocation.quiet)
     try:
         progress.begin()
-        pushed = models.push(source, target, options, on_event=progress.follow)
+        index = _find_index(invocation, arguments.source, source)
+        if index is None:
+            pushed = models.push(source, target, options, on_event=progress.follow)
+        else:
+            pushed = _push_index(index, target or source, options, invocation.user, progress.follow)
     finally:
         progress.clear()
     sys.stdout.write(f"{pushed}\n")
     return 0
 
 
+def _find_index(invocation: Invocation, named: str, source: ModelRef) -> Path | None:
+    """Return the index of documents that is named, in a file or in an image; None if it is none."""
+    if source.scheme is Scheme.FILE:
+        from ramalama.rag.index.guard import is_index  # noqa: PLC0415 (sqlite3 is slow to import)
+
+        path = Path(source.location)
+        return path if is_index(path) else None
+    if invocation.models().find(source) is not None:
+        return None
+    name = str(source).removeprefix("oci://") if source.scheme is Scheme.OCI else named
+    with suppress(EngineFailure, RagError), invocation.ramalama() as ramalama:
+        return ramalama.read_index(name, pull_policy=PullPolicy.NEVER)
+    return None
+
+
+def _push_index(
+    path: Path, target: ModelRef, options: PushOptions, user: InvokingUser, on_event: UploadHook
+) -> ModelRef:
+    from ramalama.models.push import push_package  # noqa: PLC0415 (see `_find_index`)
+    from ramalama.rag.images import pack_index  # noqa: PLC0415 (likewise)
+
+    return push_package(pack_index(path), target, options, user=user, on_event=on_event)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Make the parser of `ramalama push`."""
     result = parser("push", VERBS["push"].summary, epilog=_EPILOG)
-    result.add_argument("source", metavar="SOURCE", help="a pulled model, or a file")
+    result.add_argument("source", metavar="SOURCE", help="a pulled model, or a file; or an index")
     result.add_argument(
         "target",
         metavar="TARGET",

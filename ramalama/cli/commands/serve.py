@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
 from ramalama.cli.invocation import add_option, invoke, parser, typed
+from ramalama.cli.options.rag import add_rag_option
 from ramalama.cli.options.serve import (
     ServeArguments,
     add_api_options,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from ramalama.api.client import Ramalama
     from ramalama.cli.invocation import Invocation
+    from ramalama.cli.rag_endpoint import ListenRequest
     from ramalama.cli.signals import Signals
     from ramalama.config.options import ServeOptions
     from ramalama.events import Event
@@ -85,6 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
     result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
     add_api_options(result)
+    add_rag_option(result)
     group = result.add_argument_group("serving options")
     group.add_argument(
         *("-d", "--detach"),
@@ -103,6 +106,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="use a server that already runs with the same options, if there is one",
     )
+    add_option(group, OPTIONS["embeddings"])
     add_option(group, OPTIONS["host"])
     key = group.add_mutually_exclusive_group()
     add_option(key, OPTIONS["api_key"])
@@ -151,11 +155,14 @@ class _Serve:
                 server = ramalama.serve(
                     self._options(ramalama),
                     reuse=arguments.reuse,
-                    keep_alive=0.0 if arguments.detach else keep_alive,
+                    keep_alive=0.0 if arguments.detach or arguments.rag else keep_alive,
                     on_event=follow,
                 )
                 with Serving(server, signals) as running:
                     progress.clear()
+                    if arguments.rag is not None:
+                        self._serve_documents(ramalama, running)
+                        return
                     self._announce(ramalama, running)
                     if arguments.detach:
                         running.detach(keep_alive=keep_alive)
@@ -163,6 +170,37 @@ class _Serve:
                         self._follow(ramalama, running)
             finally:
                 progress.clear()
+
+    def _serve_documents(self, ramalama: Ramalama, server: ModelServer) -> None:
+        """Listen before the server: here until it ends, or in a process in the background."""
+        from ramalama.cli.rag_endpoint import listening  # noqa: PLC0415 (only with --rag)
+
+        arguments, listen = self.arguments, self._split_options(ramalama)[1]
+        if not arguments.detach:
+            with listening(server, listen, ramalama.run_dir) as (found, _):
+                self._announce_documents(server, found.address, found.key_file)
+                self._follow(ramalama, server)
+        from ramalama.cli.rag_process import start_process  # noqa: PLC0415 (only with -d, too)
+
+        background = start_process(
+            arguments,
+            server=server.name,
+            rag=arguments.rag or "",
+            listen=listen,
+            keep_alive=arguments.keep_alive,
+        )
+        try:
+            _print_name(server)
+        except BaseException:
+            background.stop()
+            raise
+        self._announce_documents(server, background.address, background.key_file)
+
+    def _announce_documents(self, server: ModelServer, address: str, key_file: str | None) -> None:
+        if not self.invocation.quiet:
+            print_error(f"{server.model} is served at {address}, with {self.arguments.rag}")
+            if key_file is not None:
+                print_error(f"its API key is in {key_file}")
 
     def _announce(self, ramalama: Ramalama, server: ModelServer) -> None:
         if self.arguments.detach:
@@ -219,6 +257,22 @@ class _Serve:
                     sys.stdout.flush()
 
     def _options(self, ramalama: Ramalama) -> ServeOptions:
+        """Return the options of the server."""
+        if self.arguments.rag is None:
+            return self._all_options(ramalama)
+        return self._split_options(ramalama)[0]
+
+    def _split_options(self, ramalama: Ramalama) -> tuple[ServeOptions, ListenRequest]:
+        """Return the options of a server without network, and where to listen before it."""
+        from ramalama.cli.rag_endpoint import (  # noqa: PLC0415 (only with --rag)
+            refuse_network,
+            split_options,
+        )
+
+        refuse_network(self.arguments.network)
+        return split_options(self._all_options(ramalama))
+
+    def _all_options(self, ramalama: Ramalama) -> ServeOptions:
         arguments, config = self.arguments, self.invocation.config
         env = self.invocation.user.env
         options = serve_options(

@@ -40,6 +40,7 @@ class ChatArguments(argparse.Namespace):
     mcp_approve: str
     picture: list[Path]
     prefix: str | None
+    rag: str | None
     schema: Path | None
     stats: bool
     think: bool
@@ -184,7 +185,7 @@ def tools_of(
 
 def is_plain(arguments: ChatArguments) -> bool:
     """Tell whether all that is asked for is one answer, with nothing about it or beside it."""
-    changed = not arguments.think or attaches_files(arguments)
+    changed = not arguments.think or attaches_files(arguments) or arguments.rag is not None
     return not (
         changed or arguments.mcp or arguments.json or arguments.stats or sys.stderr.isatty()
     )

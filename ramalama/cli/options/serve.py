@@ -36,6 +36,7 @@ class ServeArguments(GlobalArguments):
     network: str | None
     port: int | None
     pull: PullPolicy | None
+    rag: str | None
     runtime_args: list[list[str]]
 
 

@@ -87,6 +87,8 @@ def fit(
     name, weights = str(model.reference), weights_size(model)
     if not options.force:
         check_weights(name, weights, capacity)
+    if options.embeddings:
+        return options  # see `ramalama.planning.memory.embedding`
     context = context_size(options, model.parameters)
     vllm = options.runtime is RuntimeName.VLLM
     # What the user chose may exceed what the model was trained with; the default rarely does.

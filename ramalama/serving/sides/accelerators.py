@@ -124,7 +124,7 @@ class _Finder:
         inside = self._inside(path)
         if path != VERSION_FILE or inside is None:
             return b""
-        return self.engine.read_from(self.container, inside, most=_LARGEST_VERSION)
+        return b"".join(self.engine.read_from(self.container, inside, most=_LARGEST_VERSION))
 
     def _inside(self, path: str) -> str | None:
         for link, target in _LINKS.items():

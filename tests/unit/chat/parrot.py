@@ -18,6 +18,8 @@ from ramalama_chat.repl.state import ChatState
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    from ramalama_chat.session.knowledge import Finding, Knowledge, Source
+
 
 class Parrot:
     """Repeats what it is asked, or does what the next item of *mishaps* says."""
@@ -40,6 +42,9 @@ class Parrot:
         self.is_empty = False
         self.has_reasoned = False
         self.counting = False
+        self.looks_up = True
+        self.knowledge: Knowledge | None = None
+        self.finding: Finding | None = None
         self.model = "parrot"
         self._mishaps = list(mishaps)
         self._context = context
@@ -63,6 +68,9 @@ class Parrot:
         yield f"<{prompt}>"
         if mishap is not None:
             raise mishap
+
+    def cited(self) -> Sequence[tuple[int, Source]]:
+        return tuple(enumerate(self.finding.sources, start=1)) if self.finding else ()
 
     def context_size(self) -> int | None:
         return self._context

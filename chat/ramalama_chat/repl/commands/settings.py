@@ -45,9 +45,10 @@ def show(state: ChatState, words: str) -> Then:
         "exchanges": str(len(session.conversation.exchanges)),
         "context": _of(used, context),
         **{name: str(value) for name, value in session.parameters.items()},
-        "think": _on_off(state.think),
-        "stats": _on_off(state.stats),
-        "history": _on_off(state.history.enabled),
+        "think": on_off(state.think),
+        **({} if session.knowledge is None else {"rag": on_off(session.looks_up)}),
+        "stats": on_off(state.stats),
+        "history": on_off(state.history.enabled),
     }
     if words in PARAMETERS:
         words = PARAMETERS[words].member
@@ -62,17 +63,17 @@ def show(state: ChatState, words: str) -> Then:
 
 def think(state: ChatState, words: str) -> Then:
     """Switch reasoning on or off."""
-    on = _read_switch(words, state.think)
+    on = read_switch(words, state.think)
     state.think = on
     set_reasoning(state.session.parameters, on=on)
-    state.tell(f"Reasoning is {_on_off(on)}.")
+    state.tell(f"Reasoning is {on_off(on)}.")
     return Then.GO_ON
 
 
 def stats(state: ChatState, words: str) -> Then:
     """Switch the statistics that follow each answer on or off."""
-    state.stats = _read_switch(words, state.stats)
-    state.tell(f"Statistics are {_on_off(state.stats)}.")
+    state.stats = read_switch(words, state.stats)
+    state.tell(f"Statistics are {on_off(state.stats)}.")
     return Then.GO_ON
 
 
@@ -93,7 +94,7 @@ _SWITCHES: Mapping[str, Callable[[ChatState], object]] = {
 SETTABLE = (*PARAMETERS, *_SWITCHES)
 
 
-def _read_switch(words: str, now: bool) -> bool:  # noqa: FBT001 - of two words, one is the value
+def read_switch(words: str, now: bool) -> bool:  # noqa: FBT001 - of two words, one is the value
     """Read "on" or "off"; without a word, return the opposite of *now*."""
     if words.lower() in ("on", "off"):
         return words.lower() == "on"
@@ -103,7 +104,8 @@ def _read_switch(words: str, now: bool) -> bool:  # noqa: FBT001 - of two words,
     return not now
 
 
-def _on_off(value: bool) -> str:  # noqa: FBT001 - the value is all there is
+def on_off(value: bool) -> str:  # noqa: FBT001 - the value is all there is
+    """Return the word for a switch."""
     return "on" if value else "off"
 
 

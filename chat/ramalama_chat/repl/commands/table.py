@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ramalama_chat.errors import InputRefused
-from ramalama_chat.repl.commands import conversation, files, settings, tools
+from ramalama_chat.repl.commands import conversation, documents, files, settings, tools
 from ramalama_chat.repl.commands.outcome import Then
 from ramalama_chat.repl.state import ChatState
 
@@ -63,6 +63,9 @@ COMMANDS = (
     Command(("/file",), "FILE", "attach a text file to the next message", files.attach_text),
     Command(("/think",), "[on|off]", "let the model reason, and show it", settings.think),
     Command(("/stats",), "[on|off]", "show tokens and speed of each answer", settings.stats),
+    Command(
+        ("/rag",), "[on|off]", "show what the documents had; search them or not", documents.rag
+    ),
     Command(("/tools",), "", "list what the model may call", tools.list_tools),
     Command(("/copy",), "", "copy the last answer to the clipboard", files.copy),
 )

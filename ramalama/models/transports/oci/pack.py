@@ -1,5 +1,6 @@
 """Make the manifest and the blobs of a model to push; the same files give the same result.
 
+file        an image with any one file, and labels                 OCI image-spec 1.1
 artifact    a ModelPack: each file is a layer, unchanged           CNCF model-spec 1
 raw         an image with only the model, for image volumes        OCI image-spec 1.1
 car         the same on a base image that can be run ("modelcar")
@@ -122,17 +123,28 @@ def pack_image(
 ) -> Package:
     """Pack *files* as an image on *base*; they are read once, to compute the layer's digest."""
     layer = _content_blob(f"layer of {name}", _LAYER, model_layer(name, files))
+    labels = {_LABEL: f"ai.image.model.{kind}"}
+    return _with_layer(base, layer, labels, f"ramalama push --type {kind}: models/{name}")
+
+
+def pack_file(path: Path, *, inside: str, labels: Mapping[str, str]) -> Package:
+    """Pack the file *path* as an image that has only this file, as *inside*, and *labels*.
+
+    It is read once, to compute the layer's digest.
+    """
+    layer = _content_blob(inside, _LAYER, _file_layer(path, inside))
+    return _with_layer(_EMPTY, layer, labels, f"ramalama rag: {inside}")
+
+
+def _with_layer(base: BaseImage, layer: Blob, labels: Mapping[str, str], made_by: str) -> Package:
     config = {
         **base.config,
-        "config": _with_label(base.config.get("config"), f"ai.image.model.{kind}"),
+        "config": _with_labels(base.config.get("config"), labels),
         "rootfs": {
             "type": "layers",
             "diff_ids": [*_diff_ids(base.config), str(layer.descriptor.digest)],
         },
-        "history": [
-            *_history(base.config),
-            {"created": _EPOCH, "created_by": f"ramalama push --type {kind}: models/{name}"},
-        ],
+        "history": [*_history(base.config), {"created": _EPOCH, "created_by": made_by}],
     }
     config.setdefault("created", _EPOCH)
     return _package((*base.layers, layer, _config_blob(config, media_types.OCI_CONFIG)))
@@ -158,11 +170,11 @@ def _media_type(file: StoredFile) -> str:
     return usual if by_name is file.kind else _TELLING.get(file.kind, usual)
 
 
-def _with_label(settings: object, kind: str) -> Mapping[str, object]:
-    """Return an image's settings with the label that marks it as a model."""
+def _with_labels(settings: object, labels: Mapping[str, str]) -> Mapping[str, object]:
+    """Return an image's settings with more labels."""
     fields = settings if is_object(settings) else dict[str, object]()
-    labels = fields.get("Labels")
-    return {**fields, "Labels": {**(labels if is_object(labels) else {}), _LABEL: kind}}
+    before = fields.get("Labels")
+    return {**fields, "Labels": {**(before if is_object(before) else {}), **labels}}
 
 
 def _diff_ids(config: Mapping[str, object]) -> Sequence[object]:
@@ -237,6 +249,21 @@ def model_layer(name: str, files: Sequence[LocalFile]) -> Content:
         # Relative, since the directory is also mounted at other paths.
         parts.append(_header(_LINK, tarfile.SYMTYPE, mode=_LINK_MODE, target=f"{name}/{first}"))
     return Content((*parts, _END))
+
+
+def _file_layer(path: Path, inside: str) -> Content:
+    """Lay out one file, and the directories above it, in a tar archive."""
+    size = path.stat().st_size
+    parents = sorted({str(parent) for parent in PurePosixPath(inside).parents} - {"."})
+    return Content(
+        (
+            *(_header(parent, tarfile.DIRTYPE, mode=_DIRECTORY_MODE) for parent in parents),
+            _header(inside, tarfile.REGTYPE, mode=_FILE_MODE, size=size),
+            FilePart(path=path, size=size),
+            bytes(-size % tarfile.BLOCKSIZE),
+            _END,
+        )
+    )
 
 
 def _directories(name: str, files: Sequence[LocalFile]) -> Iterator[str]:

@@ -40,7 +40,7 @@ def special(kind: bytes) -> tarfile.TarInfo:
 
 
 def read(*chunks: bytes, most: int = 1 << 20) -> bytes:
-    return first_file(chunks, "/x", most=most, engine="docker")
+    return b"".join(first_file(chunks, "/x", most=most, engine="docker"))
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,24 @@ def test_the_first_file_of_an_archive_is_read_in_pieces_of_any_size() -> None:
     assert read(archive, most=0) == b""
 
 
+def test_a_large_file_is_read_as_it_comes() -> None:
+    taken = 0
+
+    def archive() -> Iterator[bytes]:
+        nonlocal taken
+        member = tarfile.TarInfo("x")
+        member.size = 1 << 30
+        yield member.tobuf()
+        while True:
+            taken += 65536
+            yield bytes(65536)
+
+    blocks = first_file(archive(), "/x", most=1 << 30, engine="docker")
+
+    assert len(next(blocks)) == 1 << 20
+    assert taken < 4 << 20
+
+
 @pytest.mark.parametrize(
     "kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE]
 )
@@ -122,7 +140,7 @@ def test_an_endless_header_is_given_up() -> None:
             yield b"x" * 65536
 
     with pytest.raises(EngineError):
-        first_file(endless(), "/x", most=100, engine="docker")
+        list(first_file(endless(), "/x", most=100, engine="docker"))
     assert taken < 1 << 20
 
 
@@ -131,4 +149,4 @@ def test_headers_in_headers_are_given_up() -> None:
     header.type = tarfile.XHDTYPE
 
     with pytest.raises(EngineError):
-        first_file([header.tobuf()] * 100_000, "/x", most=1 << 30, engine="docker")
+        list(first_file([header.tobuf()] * 100_000, "/x", most=1 << 30, engine="docker"))

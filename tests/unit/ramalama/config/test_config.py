@@ -88,6 +88,7 @@ ngl = "all"
 store = "/models"
 model_draft = "smollm2:135m"
 mcp.github = { url = "https://h/mcp", headers = { Authorization = "Bearer ${TOKEN}" } }
+embedding_model = "embeddinggemma"
 transport = "huggingface"
 prefix = "you> "
 color = "never"
@@ -116,6 +117,7 @@ ALL_VARIABLES = {
     "RAMALAMA_MODEL_DRAFT": "smollm2:135m",
     "RAMALAMA_MCP": '{"github": {"url": "https://h/mcp", '
     '"headers": {"Authorization": "Bearer ${TOKEN}"}}}',
+    "RAMALAMA_EMBEDDING_MODEL": "embeddinggemma",
     "RAMALAMA_TRANSPORT": "hf",
     "RAMALAMA_PREFIX": "you> ",
     "RAMALAMA_COLOR": "never",
@@ -157,6 +159,7 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
                 headers={"Authorization": "Bearer ${TOKEN}"},
             )
         },
+        embedding_model="embeddinggemma",
         transport=Scheme.HUGGINGFACE,
         prefix="you> ",
         color="never",

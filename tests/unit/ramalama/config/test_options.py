@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -74,3 +75,18 @@ def test_words_may_be_texts() -> None:
 
     assert (options.runtime, options.pull_policy) == (RuntimeName.VLLM, PullPolicy.NEVER)
     assert isinstance(options.pull_policy, PullPolicy)
+
+
+def test_documents_named_by_a_path_are_never_those_of_an_image() -> None:
+    def named(rag: str | Path) -> object:
+        return ServeOptions(model=OPTIONS.model, rag=rag).rag
+
+    assert named("quay.io/me/docs") == "quay.io/me/docs"
+    assert named(Path("docs")) == "./docs"
+    assert named(Path("/srv/docs")) == "/srv/docs"
+
+
+@pytest.mark.parametrize("rag", ["", "a\0b", Path("a\0b"), 7])
+def test_documents_need_a_name(rag: object) -> None:
+    with pytest.raises(OptionRefused, match="rag is a text or a path"):
+        ServeOptions(model=OPTIONS.model, rag=cast("str", rag))

@@ -54,6 +54,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "port": 9000,
     "host": "192.0.2.7",
     "api_key": "open-sesame",
+    "rag": "docs",
     "name": "mine",
     "env": {"A": "1"},
     "devices": (HostDevice(source="/dev/fuse", target="/dev/fuse"),),
@@ -65,6 +66,7 @@ OTHER_VALUES: Mapping[str, object] = {
     "authfile": Path("/x"),
     "tls_verify": False,
     "force": True,
+    "embeddings": True,
 }
 """For each option another value than that of `OPTIONS`."""
 
@@ -253,8 +255,6 @@ def test_the_image_counts_by_its_id_and_by_its_name_before_it_is_looked_up() -> 
 def test_every_input_is_known_to_these_tests() -> None:
     names = {field.name for field in fields(PlanInputs)}
 
-    # The estimate of the memory follows from options and model.
-    assert names == {
-        *("options", "model", "accelerator", "model_memory"),
-        *("image_name", "image", "stack_name", "stack"),
-    }
+    # The estimate of the memory and the limits of texts follow from options and model.
+    shaping = {"options", "model", "accelerator", "image_name", "image", "stack_name", "stack"}
+    assert names == shaping | {"model_memory", "embedding"}

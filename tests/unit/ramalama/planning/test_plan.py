@@ -399,6 +399,7 @@ def test_every_option_is_known_to_these_tests() -> None:
         *(
             "model",
             "draft",
+            "embeddings",
             "runtime",
             "ctx_size",
             "ngl",

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.errors import ModelUnsupported
-from ramalama.runtimes.base import ListenAddress, MountedModel, ServerEnvironment
+from ramalama.runtimes.base import (
+    EmbeddingLimits,
+    ListenAddress,
+    MountedModel,
+    ServerEnvironment,
+)
 from ramalama.runtimes.llama_cpp import LlamaCpp
 from ramalama_accel import AcceleratorKind
 from ramalama_engines import LocalImage
@@ -70,6 +75,36 @@ def test_a_draft_model_is_named_and_so_is_its_use() -> None:
     drafting = ("--model-draft", "/mnt/extras/draft.gguf", "--spec-type", "draft-simple")
     assert words[6:10] == drafting
     assert "--spec-type" not in argv()
+
+
+EMBED = replace(OPTIONS, embeddings=True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "parallel", "words"),
+    [
+        (None, None, "--embeddings --ctx-size 0 --threads"),
+        (EmbeddingLimits(text=512), None, "--embeddings --ctx-size 512 --batch-size 512 --ubatch"),
+        (EmbeddingLimits(text=512), 4, "--ctx-size 2048 --batch-size 512 --ubatch-size 512 --thr"),
+        (EmbeddingLimits(text=512, pooling="mean"), None, "--pooling mean --ctx-size 512 --batch"),
+        (EmbeddingLimits(text=32768, whole=False), None, "--embeddings --ctx-size 32768 --threads"),
+    ],
+)
+def test_an_embeddings_server_has_room_for_the_longest_text(
+    limits: EmbeddingLimits | None, parallel: int | None, words: str
+) -> None:
+    asked = replace(EMBED, parallel=parallel)
+    model = replace(MODEL, draft="/mnt/extras/draft.gguf", embedding=limits)
+
+    found = " ".join(LlamaCpp().server(model, asked, HERE).argv)
+
+    assert f" {words}" in found
+    assert "--temp" not in found
+    assert "--model-draft" not in found
+
+
+def test_an_embeddings_server_keeps_no_earlier_prompts() -> None:
+    assert LlamaCpp().server(MODEL, EMBED, HERE).env["LLAMA_ARG_CACHE_RAM"] == "0"
 
 
 def test_arguments_of_the_users_own_come_last_and_win() -> None:

@@ -55,6 +55,16 @@ def test_without_options_the_manual_pages_defaults_are_passed() -> None:
     assert argv() == ORDINARY
 
 
+def test_an_embeddings_server_pools_and_takes_texts_as_long_as_the_model_does() -> None:
+    asked = replace(OPTIONS, embeddings=True)
+    begin = "serve /mnt/models --served-model-name=org/granite --uds /run/ramalama/api.sock"
+
+    assert argv(asked) == f"{begin} --runner pooling --enforce-eager"
+    assert argv(replace(asked, ctx_size=256)) == (
+        f"{begin} --runner pooling --max-model-len 256 --enforce-eager"
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -1,0 +1,332 @@
+"""`ramalama rag`: make an index of documents that models answer from, and look into it."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ramalama.cli.dispatch import VERBS, collect_garbage
+from ramalama.cli.exit_codes import USAGE
+from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser, typed
+from ramalama.cli.output.index_progress import BuildProgress, summary
+from ramalama.cli.output.table import table
+from ramalama.cli.output.terminal import print_error
+from ramalama.cli.signals import handled_signals
+from ramalama.errors import InvalidReference, OptionRefused, engine_errors
+from ramalama.rag.build import CHUNK_SIZE, index_file
+from ramalama.rag.cache import kept_index
+from ramalama.rag.index.archive import Archive
+from ramalama.rag.indexing import index_documents, update_index
+from ramalama.serving.images import parse_image
+from ramalama.units import human_size
+from ramalama_values.directories import PRIVATE, make_directories
+from ramalama_values.text import printable
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from ramalama.cli.invocation import Invocation
+    from ramalama.rag.build import BuildReport
+    from ramalama.rag.index.meta import IndexMeta
+    from ramalama.rag.values import Embedder
+
+_ACTIONS = ("info", "list", "update")
+_NO_MODEL = "none"
+_SIZES = range(32, 8193)  # tokens
+_IMAGE = re.compile(r"(oci|docker)://|([^/]+[.:][^/]*|localhost)/")
+_EPILOG = """\
+A DOCUMENT is a file, a directory, a URL, or - for standard input: Markdown, text, source code,
+HTML, PDF with a text layer, docx or csv. Of a directory all files are taken, other than hidden ones
+and those that .gitignore or .ragignore name. Links below a directory are not followed. DESTINATION
+is the index: a file, a directory, in which it is called rag.db, or an OCI image: quay.io/me/docs:1.
+
+The index has the documents that are named, and no other ones. When it is made again, only what has
+changed is read. A command that was interrupted continues where it stopped.
+
+  ramalama rag info INDEX      what an index has
+  ramalama rag list INDEX      its documents
+  ramalama rag update INDEX    make it again from the same documents, in the same directory
+A document or an index with one of these names is ./info, ./list or ./update.
+
+examples:
+  ramalama rag ./docs README.md project.db
+  ramalama rag https://example.com/guide.html guide.db
+  pandoc notes.odt -t markdown | ramalama rag - notes.db
+  ramalama rag ./docs quay.io/me/docs:1 && ramalama push oci://quay.io/me/docs:1
+  ramalama run --rag project.db MODEL "how do I build it?"
+"""
+
+
+class RagArguments(GlobalArguments):
+    """The parsed arguments of `ramalama rag`."""
+
+    chunk_size: int | None
+    destination: str
+    documents: list[str]
+    embedding_model: str | None
+    json: bool
+
+
+def execute(words: Sequence[str]) -> int:
+    """Run `ramalama rag` with the arguments *words*, and return the exit code."""
+    arguments = make_parser().parse_intermixed_args(words, RagArguments())
+    action = _action(arguments)
+    if complaint := _misuse(arguments, action):
+        print_error(f"Error: {complaint}")
+        return USAGE
+    if action in {None, "update"} and ensure_no_dryrun(arguments, ["rag", *_shown(arguments)]):
+        return 0
+    invocation = invoke(arguments)
+    match action:
+        case "info":
+            _show(_find(invocation, arguments), as_json=arguments.json)
+        case "list":
+            _list(_find(invocation, arguments), arguments)
+        case "update":
+            _update(invocation, arguments)
+        case _:
+            _make(invocation, arguments)
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of `ramalama rag`."""
+    result = parser("rag", VERBS["rag"].summary, epilog=_EPILOG)
+    result.add_argument(
+        "documents",
+        metavar="DOCUMENT",
+        nargs="+",
+        help="file, directory, URL, or - for standard input; or info, list or update",
+    )
+    result.add_argument(
+        "destination", metavar="DESTINATION", help="file, directory or image of the index"
+    )
+    result.add_argument(
+        "--chunk-size",
+        type=typed(_chunk_size),
+        metavar="TOKENS",
+        help=f"the largest size of a piece that is found (default: {CHUNK_SIZE})",
+    )
+    result.add_argument(
+        "--embedding-model",
+        metavar="MODEL",
+        help="model that finds passages by their meaning; none: by their words only"
+        " (default: none)",
+    )
+    result.add_argument("--json", action="store_true", help="info, list: print JSON")
+    return result
+
+
+def _action(arguments: RagArguments) -> str | None:
+    first, *rest = arguments.documents
+    return first if first in _ACTIONS and not rest else None
+
+
+def _misuse(arguments: RagArguments, action: str | None) -> str | None:
+    """Return what is wrong with the combination of arguments; None if it is valid."""
+    first = arguments.documents[0]
+    if action is None and first in _ACTIONS:
+        return f"`rag {first}` takes one index; a document of this name is ./{first}"
+    if arguments.json and action not in {"info", "list"}:
+        return "--json is only for `rag info` and `rag list`"
+    if action is not None and (arguments.chunk_size or arguments.embedding_model):
+        return f"--chunk-size and --embedding-model are not for `rag {action}`"
+    return None
+
+
+def _make(invocation: Invocation, arguments: RagArguments) -> None:
+    destination = arguments.destination
+    if not _names_an_image(destination):
+        path = index_file(destination)
+        _index(invocation, arguments, path, shown=str(path))
+        sys.stdout.write(f"{printable(str(path))}\n")
+        return
+    from ramalama.rag.images import load_index, pack_index  # noqa: PLC0415 (few make an image)
+
+    name = _image_name(destination)
+    path = kept_index(invocation.user, name)
+    with invocation.ramalama() as ramalama:
+        engine = ramalama.connect()  # first: without it, the work would be for nothing
+        make_directories(path.parent, mode=PRIVATE)
+        _index(invocation, arguments, path, shown=name)
+        with engine_errors():
+            load_index(engine, pack_index(path), name)
+    sys.stdout.write(f"{printable(name)}\n")
+
+
+def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown: str) -> None:
+    def make(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
+        return index_documents(
+            arguments.documents,
+            path,
+            embedder=embedder,
+            chunk_size=arguments.chunk_size or CHUNK_SIZE,
+            on_event=progress.follow,
+        )
+
+    _run(invocation, shown, arguments.embedding_model or _NO_MODEL, make)
+
+
+def _update(invocation: Invocation, arguments: RagArguments) -> None:
+    if _names_an_image(arguments.destination):
+        msg = f"{arguments.destination} is an image, which stays as it is"
+        raise OptionRefused(msg, hint="make it again: `ramalama rag DOCUMENT... IMAGE`")
+    path = index_file(arguments.destination)
+    with Archive(path) as archive:
+        meta = archive.meta
+
+    def update(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
+        return update_index(path, meta, embedder=embedder, on_event=progress.follow)
+
+    _run(invocation, str(path), _model_of(meta), update)
+    sys.stdout.write(f"{printable(str(path))}\n")
+
+
+def _run(
+    invocation: Invocation,
+    shown: str,
+    model: str,
+    work: Callable[[BuildProgress, Embedder | None], BuildReport],
+) -> None:
+    """Do the work with the embedding model, and say what was done."""
+    collect_garbage()
+    progress = BuildProgress(quiet=invocation.quiet)
+    with handled_signals(), open_embedder(invocation, model) as embedder:
+        try:
+            report = work(progress, embedder)
+        finally:
+            progress.clear()
+    if not invocation.quiet:
+        for line in summary(report, shown):
+            print_error(line)
+
+
+def _find(invocation: Invocation, arguments: RagArguments) -> Path:
+    """Return the file of the index that is named, which may be in an image."""
+    if not _names_an_image(arguments.destination):
+        return index_file(arguments.destination)
+    with invocation.ramalama() as ramalama:
+        return ramalama.read_index(_image_name(arguments.destination))
+
+
+def open_embedder(invocation: Invocation, model: str) -> AbstractContextManager[Embedder | None]:
+    """Open the embedding model, for the block; none for "none".
+
+    Raises:
+        OptionRefused: there is no way to use one yet.
+    """
+    del invocation
+    if model == _NO_MODEL:
+        return nullcontext()
+    msg = f"{model}: embedding models cannot be used yet"
+    raise OptionRefused(msg, hint="leave out --embedding-model")
+
+
+def _show(path: Path, *, as_json: bool) -> None:
+    with Archive(path) as archive:
+        meta, size = archive.meta, archive.size
+        scanned = sum(len(each.pages_without_text) for each in archive.documents())
+    record = _record(path, meta, size, scanned)
+    if as_json:
+        json.dump(record, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    rows = [
+        ("index", str(path)),
+        ("size", human_size(size)),
+        ("documents", f"{meta.documents:,}"),
+        ("chunks", f"{meta.chunks:,} of at most {meta.chunk_size} tokens"),
+        ("pages without text", f"{scanned:,}"),
+        ("embedding model", _model_of(meta)),
+        *((("dimension", str(meta.embedder.dimension)),) if meta.embedder else ()),
+        *((("without vector", f"{meta.without_vector:,}"),) if meta.without_vector else ()),
+        ("made of", ", ".join(meta.sources)),
+    ]
+    sys.stdout.write(table([(name, printable(value)) for name, value in rows]))
+
+
+def _record(path: Path, meta: IndexMeta, size: int, scanned: int) -> Mapping[str, object]:
+    embedder = meta.embedder
+    return {
+        "index": str(path),
+        "size": size,
+        "documents": meta.documents,
+        "chunks": meta.chunks,
+        "chunk_size": meta.chunk_size,
+        "pages_without_text": scanned,
+        "embedding_model": embedder and {"model": embedder.model, "dimension": embedder.dimension},
+        "without_vector": meta.without_vector,
+        "sources": list(meta.sources),
+    }
+
+
+def _list(path: Path, arguments: RagArguments) -> None:
+    with Archive(path) as archive:
+        documents = archive.documents()
+    if arguments.quiet:
+        sys.stdout.write("".join(f"{printable(each.uri)}\n" for each in documents))
+    elif arguments.json:
+        records = [
+            {
+                "uri": each.uri,
+                "title": each.title,
+                "digest": f"sha256:{each.digest}",
+                "chunks": each.chunks,
+                "pages_without_text": list(each.pages_without_text),
+            }
+            for each in documents
+        ]
+        json.dump(records, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        rows = [
+            (printable(each.uri), printable(each.title), str(each.chunks)) for each in documents
+        ]
+        sys.stdout.write(table([("DOCUMENT", "TITLE", "CHUNKS"), *rows]))
+
+
+def _model_of(meta: IndexMeta) -> str:
+    return _NO_MODEL if meta.embedder is None else meta.embedder.model
+
+
+def _shown(arguments: RagArguments) -> Sequence[str]:
+    return [*arguments.documents, arguments.destination]
+
+
+def _names_an_image(destination: str) -> bool:
+    """Return whether *destination* is a reference of an image and not a path: ``quay.io/me/docs``.
+
+    A path wins if it exists, or the directory for it.
+    """
+    path = Path(destination)
+    if path.exists() or (path.parent != Path() and path.parent.is_dir()):
+        return False
+    return _IMAGE.match(destination) is not None and not destination.startswith((".", "/", "~"))
+
+
+def _image_name(destination: str) -> str:
+    """Return the name for the engine, with a tag.
+
+    Raises:
+        InvalidReference: it is not valid.
+    """
+    text = re.sub(r"^(oci|docker)://", "", destination)
+    reference = parse_image(text)
+    if reference is None or reference.digest:
+        msg = f"{destination}: an image that is made is named by a tag: quay.io/me/docs:1"
+        raise InvalidReference(msg)
+    return replace(reference, tag=reference.tag or "latest").format()
+
+
+def _chunk_size(text: str) -> int:
+    if not text.isdecimal() or int(text) not in _SIZES:
+        msg = f"a whole number from {_SIZES.start} to {_SIZES.stop - 1}"
+        raise ValueError(msg)
+    return int(text)

@@ -1,0 +1,1 @@
+"""Find documents, and read their text: the formats, and what is refused."""

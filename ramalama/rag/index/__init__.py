@@ -1,0 +1,1 @@
+"""Keep documents in one SQLite file, and search it."""
