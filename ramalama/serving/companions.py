@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 from ramalama.config.api_name import ApiName
 from ramalama.errors import ServerExited, ServerNotReady
 from ramalama.planning.labels import API_LABEL, COMPANION_LABEL, INSTANCE_LABEL, LABEL
-from ramalama.serving.health import probe
 from ramalama_engines.errors import ContainerNotFound, EngineError
 from ramalama_engines.spec import ContainerStatus
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Sequence
 
     from ramalama.planning.plan import LaunchPlan
-    from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
@@ -106,24 +103,20 @@ def end_of_companion(
 
 
 def check_reachable(
-    engine: Engine,
-    plan: LaunchPlan,
-    endpoint: Endpoint,
-    *,
-    lines: int,
-    cancel: threading.Event | None,
+    engine: Engine, plan: LaunchPlan, answers: Callable[[], bool], *, lines: int
 ) -> None:
     """Give up a server whose companion listens in its container, but does not answer here.
+
+    *answers* returns whether it does.
 
     Raises:
         ServerNotReady: its image does something else than what is expected of it.
     """
-    path = plan.server.health_path
     for spec in plan.companions:
         log = tuple(engine.logs(spec.name or "", tail=lines))
-        if listens(log) and probe(endpoint, path, cancel=cancel) is None:
+        if listens(log) and not answers():
             msg = (
-                f"the stack listens in its container, but nothing answers at {endpoint}; "
+                f"the stack listens in its container, but nothing answers at {plan.endpoint}; "
                 f"is {spec.image} an image for --api {plan.container.labels[API_LABEL]}?"
             )
             raise ServerNotReady(msg, hint="use another --stack-image", log_tail=log)

@@ -266,9 +266,10 @@ class Launcher:
                 check_reachable,
             )
 
-            check_reachable(
-                self._engine, server.plan, endpoint, lines=LOG_TAIL, cancel=self._request.cancel
-            )
+            def answers() -> bool:
+                return probe(endpoint, path, cancel=self._request.cancel) is not None
+
+            check_reachable(self._engine, server.plan, answers, lines=LOG_TAIL)
             return
         listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
         if listens and probe(endpoint, path, cancel=self._request.cancel) is None:

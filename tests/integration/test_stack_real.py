@@ -115,10 +115,14 @@ def test_openai_speaks_of_responses_with_it(served: openai.OpenAI) -> None:
 
 def test_openai_chats_with_it(served: openai.OpenAI) -> None:
     (model, _) = names_of(served)
-    question = [{"role": "user", "content": "Which colour has the sky?"}]
+    question = "Which colour has the sky?"
 
-    answer = served.chat.completions.create(model=model, messages=question)  # type: ignore[call-overload]  # plain dicts
-    pieces = served.chat.completions.create(model=model, messages=question, stream=True)  # type: ignore[call-overload]  # as above
+    answer = served.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": question}]
+    )
+    pieces = served.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": question}], stream=True
+    )
 
     assert answer.choices[0].message.content == "The sky is blue."
     text = "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)
