@@ -409,7 +409,7 @@ def test_every_option_is_known_to_these_tests() -> None:
             "parallel",
             "runtime_args",
         ),
-        *("api", "stack_image"),
+        *("api", "stack_image", "rag"),
         *("image", "pull_policy", "authfile", "tls_verify", "force"),
         *("network", "port", "host", "api_key"),
         *("name", "env", "devices", "privileged", "keep_groups", "selinux"),
