@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -220,3 +222,15 @@ def test_the_log_of_a_stack_says_why_it_ended(line: str, cause: str) -> None:
 def test_the_log_of_a_stack_says_that_it_listens() -> None:
     assert listens(("INFO  Uvicorn running on unix socket /run/ramalama/api.sock",))
     assert not listens(("INFO  Started server process [1]",))
+
+
+def test_without_a_stack_its_modules_are_not_imported() -> None:
+    program = (
+        "import sys, ramalama.api.client, ramalama.serving.launch, ramalama.serving.cleanup\n"
+        "import ramalama.cli.commands.run, ramalama.config.options\n"
+        "print({'ramalama.planning.stack', 'ramalama.serving.companions'} & set(sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert done.stdout == b"set()\n"
