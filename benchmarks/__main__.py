@@ -20,6 +20,7 @@ from benchmarks import (
     bench_models,
     bench_openai_import,
     bench_rag,
+    bench_rag_ask,
     bench_ssh,
     bench_start,
     bench_store,
@@ -127,6 +128,8 @@ def _with_engine(
     bench_warm.main(words)
     _say(bench_tokens, kind)
     bench_tokens.main(words)
+    _say(bench_rag_ask, kind)
+    bench_rag_ask.main([*words, "--embedder", str(assets.embedder())])
 
 
 def _say(module: ModuleType, *kind: str) -> None:

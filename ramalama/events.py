@@ -69,7 +69,7 @@ class Notice:
     message: str
 
 
-Event: TypeAlias = "DownloadEvent | StartEvent"
+Event: TypeAlias = "DownloadEvent | StartEvent | IndexEvent"
 
 EventHook: TypeAlias = "Callable[[Event], None]"
 

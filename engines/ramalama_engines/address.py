@@ -107,9 +107,16 @@ def without_password(url: str) -> str:
         return url
     scheme, separator, rest = url.partition("://")
     userinfo, at, host = rest.rpartition("@") if separator else url.rpartition("@")
-    if not at or (separator and re.fullmatch(_USER, userinfo)):
+    if not at or (separator and _is_user(userinfo)):
         return url
     return f"{scheme}://***@{host}" if separator else f"***@{host}"
+
+
+def _is_user(text: str) -> bool:
+    try:
+        return re.fullmatch(_USER, _unescaped(text)) is not None
+    except ValueError:
+        return False
 
 
 def _check_characters(url: str) -> None:

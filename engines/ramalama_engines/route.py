@@ -8,18 +8,26 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+PROTECTED = 0o400
+"""The mode of a file that is complete: its user may read it, and no user write it."""
 
 
 @frozen()
 class RemoteFile:
-    """A file of a remote host; *size* in bytes, *modified* in seconds since 1970 by its clock."""
+    """A file of a remote host.
+
+    *size* is in bytes, *modified* in seconds since 1970 by the host's clock; *mode* has the
+    permission bits.
+    """
 
     size: int
     modified: float
     uid: int
     gid: int
+    mode: int
     is_directory: bool
     is_link: bool = False
 
@@ -42,8 +50,12 @@ class RemoteFiles(Protocol):
         """Return what *path* is, without following a link at its end; None if there is nothing."""
         ...
 
-    def names(self, directory: str) -> Sequence[str]:
-        """Return the names in *directory*, without "." and ".."."""
+    def find_all(self, paths: Sequence[str]) -> Sequence[RemoteFile | None]:
+        """Return what each of *paths* is, as `find` does; all are asked for at once."""
+        ...
+
+    def listing(self, directory: str) -> Mapping[str, RemoteFile]:
+        """Return what is in *directory*, by name, without "." and ".."."""
         ...
 
     def read(self, path: str, *, most: int) -> bytes:
@@ -74,6 +86,10 @@ class RemoteFiles(Protocol):
 
     def rename(self, path: str, target: str) -> None:
         """Give *path* the name *target*, in place of what has it."""
+        ...
+
+    def protect(self, path: str) -> None:
+        """Set the mode of a file to `PROTECTED`."""
         ...
 
     def touch(self, path: str) -> None:

@@ -12,6 +12,7 @@ from ramalama.config.config import Config, config_files
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
+from ramalama.planning.labels import API_LABEL
 from ramalama.serving.accelerator import FoundAccelerators, capacity_of, detect_on, required
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ramalama.planning.memory.capacity import MemoryCapacity
     from ramalama.planning.plan import LaunchPlan
     from ramalama.rag.embedding_server import EmbedderAccess
+    from ramalama.rag.sources import SourceAccess
     from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sides.copies import ModelCopy
@@ -199,9 +201,16 @@ class Ramalama:
         named = request.options.rag
         if named is None:
             return self._starter.start(request, undo)
+        from dataclasses import replace  # noqa: PLC0415 (only with documents)
+
+        from ramalama.api.documents import one_at_a_time  # noqa: PLC0415 (likewise)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
+
+        request = replace(request, on_event=one_at_a_time(request.on_event))
         with ExitStack() as opened:
             # First, so that a name that leads nowhere starts nothing.
-            knowledge = opened.enter_context(self.documents(named, on_event=request.on_event))
+            access = self._source_access(request.options, request.on_event, request.cancel)
+            knowledge = open_knowledge(str(named), access, opened)
             server = self._starter.start(request, undo)
             server.lend(knowledge, opened.pop_all())
         return server
@@ -217,42 +226,41 @@ class Ramalama:
             RagError: there is no such file, or it is no index; an index could not be made.
             EngineFailure: the engine has failed while it read an image.
         """
-        from ramalama.api.documents import source_access  # noqa: PLC0415 (only with documents)
-        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
+        from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (only with documents)
 
         name = os.path.join(os.curdir, named) if isinstance(named, Path) else named  # noqa: PTH118
         with ExitStack() as opened:
-            yield open_knowledge(name, source_access(self.user, on_event), opened)
+            yield open_knowledge(name, self._source_access(None, on_event), opened)
 
-    def read_index(
+    def _source_access(
         self,
-        image: str,
-        *,
-        pull_policy: PullPolicy = PullPolicy.MISSING,
-        authfile: Path | None = None,
-        tls_verify: bool = True,
-        on_event: EventHook = ignore,
-    ) -> Path:
-        """Return a copy of the index of documents in an OCI image, which is pulled if necessary.
+        options: ServeOptions | None,
+        on_event: EventHook,
+        cancel: threading.Event | None = None,
+    ) -> SourceAccess:
+        """Return what opens documents; *options* say how an image with an index is pulled."""
+        from ramalama.api.documents import Documents  # noqa: PLC0415 (only with documents)
 
-        The copy is in the user's cache; it is made once for each image.
+        def read_image(name: str) -> Path:
+            if options is None:
+                return self.read_index(name, on_event=on_event)
+            return self.read_index(
+                name,
+                pull_policy=options.pull_policy,
+                authfile=options.authfile,
+                tls_verify=options.tls_verify,
+                on_event=on_event,
+            )
 
-        Raises:
-            InvalidReference: *image* is not a reference.
-            RagError: the image has no index, or the copy cannot be kept.
-            EngineFailure: no engine answers, or it does not have the image.
-        """
-        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (only with documents)
-        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
-        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
-
-        request = ImageRequest(
-            name=image, pull_policy=pull_policy, authfile=authfile, tls_verify=tls_verify
-        )
-        with engine_errors():
-            engine = self.connect()
-            local = fetch_image(engine, self.user, request, on_event=on_event)
-            return read_index(engine, local, cache_directory(self.user))
+        return Documents(
+            config=self.config,
+            user=self.user,
+            read_image=read_image,
+            embedder_access=lambda hook, called_off: self.embedder_access(
+                on_event=hook, cancel=called_off or cancel
+            ),
+            on_event=on_event,
+        ).access()
 
     @contextmanager
     def embedder(
@@ -300,6 +308,36 @@ class Ramalama:
             digest_of=self.models.digest_of,
             on_event=on_event,
         )
+
+    def read_index(
+        self,
+        image: str,
+        *,
+        pull_policy: PullPolicy = PullPolicy.MISSING,
+        authfile: Path | None = None,
+        tls_verify: bool = True,
+        on_event: EventHook = ignore,
+    ) -> Path:
+        """Return a copy of the index of documents in an OCI image, which is pulled if necessary.
+
+        The copy is in the user's cache; it is made once for each image.
+
+        Raises:
+            InvalidReference: *image* is not a reference.
+            RagError: the image has no index, or the copy cannot be kept.
+            EngineFailure: no engine answers, or it does not have the image.
+        """
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (only with documents)
+        from ramalama.rag.images import read_index  # noqa: PLC0415 (likewise)
+        from ramalama.serving.images import ImageRequest, fetch_image  # noqa: PLC0415 (likewise)
+
+        request = ImageRequest(
+            name=image, pull_policy=pull_policy, authfile=authfile, tls_verify=tls_verify
+        )
+        with engine_errors():
+            engine = self.connect()
+            local = fetch_image(engine, self.user, request, on_event=on_event)
+            return read_index(engine, local, cache_directory(self.user))
 
     @property
     def may_reuse(self) -> bool:
@@ -388,6 +426,13 @@ class Ramalama:
         state = self.find(name)
         directory = directory_of(state, self.run_dir)
         with engine_errors():
+            if state.labels.get(API_LABEL):
+                from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                    companions_of,
+                )
+
+                for each in companions_of(self.connect(), state):
+                    self.connect().remove(each.id, force=True)
             self.connect().remove(state.id, force=True)
             if directory is not None:
                 remove_shared(self.connect(), directory)
@@ -395,10 +440,26 @@ class Ramalama:
                 remove_files(self.connect(), state, self.run_dir)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """Yield a model server's log line by line; see `Engine.logs`."""
-        state = self.find(name)
+        """Yield the log of a server, or of a container beside it, by lines; see `Engine.logs`."""
+        from ramalama.serving.lookup import find_server  # noqa: PLC0415 (see above)
+
         with engine_errors():
+            state = find_server(self.connect(), name, companions=True)
             yield from self.connect().logs(state.id, follow=follow, tail=tail)
+
+    def memory(self, state: ContainerState) -> int | None:
+        """Return the bytes of memory that a server uses, with the containers beside it.
+
+        None if it does not run, or the engine does not say.
+        """
+        from ramalama.serving.companions import companions_of  # noqa: PLC0415 (see above)
+
+        engine = self.connect()
+        with engine_errors():
+            beside = companions_of(engine, state)
+            used = [engine.memory(each.id) for each in (state, *beside)]
+        counted = [each for each in used if each is not None]
+        return sum(counted) if counted else None
 
     def remove_orphans(self) -> int:
         """Remove containers left behind by processes that have ended, and return their number."""

@@ -2,45 +2,106 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import threading
 from typing import TYPE_CHECKING
 
-from ramalama.errors import DocumentNotFound, RagError
+from ramalama.events import (
+    ContainerCreated,
+    ContainerStarted,
+    EngineConnected,
+    ImageReady,
+    ServerReady,
+)
 from ramalama.rag.sources import SourceAccess
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Generator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ramalama.events import EventHook
+    from ramalama.config.config import Config
+    from ramalama.events import Event, EventHook
+    from ramalama.rag.embedding_server import EmbedderAccess
     from ramalama.rag.values import Embedder, EmbedderInfo
     from ramalama_engines.user import InvokingUser
 
 
-def source_access(user: InvokingUser, on_event: EventHook) -> SourceAccess:
-    """Return what `open_knowledge` needs; nothing is started or read yet."""
-    return SourceAccess(
-        home=user.home,
-        start_embedder=_start_embedder,
-        index_documents=_index_documents,
-        read_image=_no_image,
-        on_event=on_event,
-    )
+def one_at_a_time(hook: EventHook) -> EventHook:
+    """Return the hook for two threads: a model's server and an embedding model start together."""
+    lock = threading.Lock()
+
+    def tell(event: Event) -> None:
+        with lock:
+            hook(event)
+
+    return tell
 
 
-@contextmanager
-def _start_embedder(info: EmbedderInfo, cancel: threading.Event) -> Generator[Embedder]:
-    msg = f"{info.model} {cancel}"
-    raise RagError(msg)
-    yield
+_STEPS = EngineConnected | ImageReady | ContainerCreated | ContainerStarted | ServerReady
 
 
-def _index_documents(path: Path) -> Path:
-    msg = f"{path} is not an index"
-    raise RagError(msg)
+@frozen()
+class Documents:
+    """Opens documents for one user.
 
+    Attributes:
+        config: the settings of this host.
+        user: whose directories and credentials are used.
+        read_image: reads the index in an image, and returns its file.
+        embedder_access: returns what starts an embedding model, and is given a hook and what
+            cancels the start.
+        on_event: is told what happens, from any thread.
+    """
 
-def _no_image(name: str) -> Path:
-    msg = f"there is no image {name}"
-    raise DocumentNotFound(msg)
+    config: Config
+    user: InvokingUser
+    read_image: Callable[[str], Path]
+    embedder_access: Callable[[EventHook, threading.Event | None], EmbedderAccess]
+    on_event: EventHook
+
+    def tell(self, event: Event) -> None:
+        """Pass on what concerns the user; the steps of a start are those of the model's server."""
+        if not isinstance(event, _STEPS):
+            self.on_event(event)
+
+    def access(self) -> SourceAccess:
+        """Return what `open_knowledge` needs; nothing is started or read yet."""
+        return SourceAccess(
+            home=self.user.home,
+            start_embedder=self._start_embedder,
+            index_documents=self._index,
+            read_image=self.read_image,
+            on_event=self.tell,
+        )
+
+    def _start_embedder(
+        self, info: EmbedderInfo, cancel: threading.Event
+    ) -> AbstractContextManager[Embedder]:
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (few indexes have vectors)
+            reopened_embedder,
+        )
+
+        return reopened_embedder(info, self.embedder_access(self.tell, cancel))
+
+    def _index(self, named: str, path: Path) -> Path:
+        from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (as below)
+        from ramalama.rag.cached import CacheAccess, index_in_cache  # noqa: PLC0415 (as below)
+        from ramalama.rag.embedding_server import (  # noqa: PLC0415 (for documents, not indexes)
+            NO_MODEL,
+            opened_embedder,
+        )
+
+        wanted, access = self.config.embedding_model, self.embedder_access(self.tell, None)
+        is_model = wanted not in (None, NO_MODEL)
+        model = str(access.resolve(wanted)) if is_model and wanted else None
+        return index_in_cache(
+            named,
+            path,
+            CacheAccess(
+                directory=cache_directory(self.user),
+                model="" if wanted == NO_MODEL else model,
+                open_embedder=lambda: opened_embedder(wanted, access),
+                on_event=self.on_event,
+            ),
+        )

@@ -40,6 +40,23 @@ LOG_NAME = "log"
 
 
 @frozen()
+class EndpointRequest:
+    """What the process does.
+
+    Attributes:
+        server: the name of the server.
+        rag: what the user has named with `--rag`.
+        listen: where to listen.
+        keep_alive: seconds after the last request, after which it ends; None for no such end.
+    """
+
+    server: str
+    rag: str
+    listen: ListenRequest
+    keep_alive: float | None = None
+
+
+@frozen()
 class Background:
     """A process that listens; *address* and *key_file* are as in `Listening`."""
 
@@ -60,16 +77,9 @@ class Background:
 
 
 def start_process(
-    arguments: GlobalArguments,
-    *,
-    server: str,
-    rag: str,
-    listen: ListenRequest,
-    keep_alive: float | None,
+    arguments: GlobalArguments, env: Mapping[str, str], wanted: EndpointRequest
 ) -> Background:
-    """Start the process for the server with the name *server*, and wait until it listens.
-
-    It ends *keep_alive* seconds after the last request, or with the server if that is None.
+    """Start the process, and wait until it listens; *env* is the user's environment.
 
     Raises:
         ConfigError: it could not be started, or cannot listen; the message says why.
@@ -78,18 +88,19 @@ def start_process(
 
     names = ("debug", "engine", "engine_url", "connection", "store")
     request: dict[str, object] = {name: getattr(arguments, name) for name in names}
-    request |= {"server": server, "rag": rag, "keep_alive": keep_alive}
+    request |= {"server": wanted.server, "rag": wanted.rag, "keep_alive": wanted.keep_alive}
+    listen = wanted.listen
     request |= {"host": listen.host, "port": listen.port, "key": listen.key}
     # Without the current directory, from which -m would take any package.
     command = [sys.executable, "-P", "-m", "ramalama.cli.rag_process"]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(os.path.isabs, sys.path))}
+    path = os.pathsep.join(filter(os.path.isabs, sys.path))
     process = subprocess.Popen(  # noqa: S603 (this program itself)
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
-        env=env,
+        env={**env, "PYTHONPATH": path},
     )
     try:
         return _told(process, json.dumps(request).encode())

@@ -136,7 +136,8 @@ def _cut(source: Source, number: int, left: int, count: Callable[[str], int]) ->
 def _prompt(question: str, sources: Sequence[Source]) -> str:
     if not sources:
         return question
-    mark = _mark(question, *(text for each in sources for text in (each.label, each.text)))
+    # Not of the question, so that a server finds the same passages in its cache.
+    mark = _mark(*(text for each in sources for text in (each.label, each.text)))
     blocks = (_block(number, source, mark) for number, source in enumerate(sources, start=1))
     introduction = _INTRODUCTION.format(mark=mark)
     return "\n\n".join((introduction, *blocks, f"Question: {question}"))

@@ -37,15 +37,15 @@ class SourceAccess:
         home: the user's home directory, for names that begin with ``~/``.
         start_embedder: starts or reuses the model that has made the vectors of an index; the event
             cancels the start.
-        index_documents: makes or updates the index of a file or directory of documents, and
-            returns its file.
+        index_documents: makes or updates the index of a file or directory of documents, as the
+            user has named it, and returns the file of the index.
         read_image: reads the index in an OCI image, and returns its file.
         on_event: is told what happens, and of notices.
     """
 
     home: Path
     start_embedder: Callable[[EmbedderInfo, threading.Event], AbstractContextManager[Embedder]]
-    index_documents: Callable[[Path], Path]
+    index_documents: Callable[[str, Path], Path]
     read_image: Callable[[str], Path]
     on_event: EventHook
 
@@ -91,7 +91,7 @@ def find_source(named: str, access: SourceAccess) -> Path:
 
         if is_index(path) or is_of_upstream(path) or (path / FILE_NAME).exists():
             return find_index(path)
-        return access.index_documents(path)
+        return access.index_documents(str(path) if named.startswith("~/") else named, path)
     if _PATH.match(named):
         msg = f"there is no file or directory {named}"
         raise DocumentNotFound(msg)

@@ -85,7 +85,7 @@ def probe(
     """
     timeout = min(max(timeout, _SHORTEST_PROBE), _PROBE_TIMEOUT)
     deadline = time.monotonic() + timeout
-    connection = _connection(endpoint, timeout)
+    connection = http_connection(endpoint, timeout)
     try:
         connection.request("GET", path)
         return _read_status(connection.sock, deadline, cancel)
@@ -119,7 +119,8 @@ def _read_status(
     return int(status[1]) if status else None
 
 
-def _connection(endpoint: Endpoint, timeout: float) -> HTTPConnection:
+def http_connection(endpoint: Endpoint, timeout: float) -> HTTPConnection:
+    """Return a connection to a server, which is opened by its first request."""
     match endpoint:
         case UnixEndpoint():
             return _UnixConnection(endpoint.path, timeout)

@@ -15,6 +15,7 @@ from ramalama.planning.memory.fit import fit
 from ramalama.planning.mounts import model_files
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
+from ramalama.serving.sides.upload import Upload
 from ramalama_chat.client.endpoint import UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import EngineError
@@ -66,21 +67,21 @@ class NewServer:
         asked = replace(asked, embedding=embedding)
         memory = server_memory(replace(asked, options=fitted), capacity)
         image = self.fetch_image()
+        known = replace(asked, image=image, stack=self.fetch_stack())
         _, files = model_files(asked.model)
-        self.launcher.placed(
-            self.side.bring(
-                asked.model,
-                files,
-                digest_of=self.digest_of,
-                image=asked.image_name,
-                tell=tell,
-            )
+        upload = Upload(
+            model=str(asked.model.reference),
+            files=files,
+            digest_of=self.digest_of,
+            image=asked.image_name,
+            tell=tell,
         )
+        self.launcher.bring(upload)
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
-        digest = server_digest(replace(asked, image=image), self.launcher.here)
-        inputs = replace(asked, options=options, image=image, model_memory=memory)
+        digest = server_digest(known, self.launcher.here)
+        inputs = replace(known, options=options, model_memory=memory)
         plan = self.launcher.plan(inputs, digest=digest)
         server = self.launcher.launch(plan, undo)
         if recorded is not None and isinstance(server.endpoint, UnixEndpoint):
@@ -89,7 +90,14 @@ class NewServer:
 
     def fetch_image(self) -> LocalImage:
         """Return the image, pulled if its policy requires it; see `images.fetch_image`."""
-        name = self.inputs.image_name
+        return self._fetch(self.inputs.image_name)
+
+    def fetch_stack(self) -> LocalImage | None:
+        """Return the image of the API before the server, pulled likewise; None without one."""
+        name = self.inputs.stack_name
+        return self._fetch(name) if name else None
+
+    def _fetch(self, name: str) -> LocalImage:
         request = ImageRequest.of(name, self.inputs.options)
         image = fetch_image(self.engine, self.user, request, on_event=self.request.tell)
         self.request.tell(ImageReady(name))

@@ -57,8 +57,12 @@ def serve_ssh(
     password: str | None = None,
     code: str | None = None,
     port: int = 0,
+    files: type[asyncssh.SFTPServer] = asyncssh.SFTPServer,
 ) -> Generator[int]:
-    """Serve on a port of 127.0.0.1, which is yielded; a host key may have a certificate."""
+    """Serve on a port of 127.0.0.1, which is yielded; a host key may have a certificate.
+
+    *files* answers what is asked by SFTP.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -79,7 +83,7 @@ def serve_ssh(
                 str(k) if not isinstance(k, tuple) else tuple(map(str, k)) for k in host_keys
             ],
             authorized_client_keys=str(authorized) if authorized else None,
-            sftp_factory=True,
+            sftp_factory=files,
         )
 
     async def end() -> None:

@@ -44,19 +44,19 @@ def changed(
 
 
 def _changed_json(piece: bytes, chance: random.Random) -> bytes | None:
-    """Change a value in the JSON at the end of *piece*; None if there is none."""
+    """Change a value in the JSON at the end of *piece*; None if there is none, or one too deep."""
     starts = [start for start in map(piece.find, (b"{", b"[")) if start >= 0]
     if not starts:
         return None
     head, body = piece[: min(starts)], piece[min(starts) :]
     try:
         document: object = json.loads(body)
+        for _ in range(chance.choice((1, 1, 2))):
+            _change(document, chance)
+        text = json.dumps(document)
     except (ValueError, RecursionError):
         return None
-    for _ in range(chance.choice((1, 1, 2))):
-        _change(document, chance)
-    text = json.dumps(document).replace(json.dumps(_DIGITS), "1" * 5000)
-    return head + text.encode()
+    return head + text.replace(json.dumps(_DIGITS), "1" * 5000).encode()
 
 
 def _change(document: object, chance: random.Random) -> None:

@@ -18,44 +18,26 @@ from ramalama_engines.discovery.connection import open_engine, open_route
 from ramalama_engines.discovery.identify import identify
 from tests.contract.engine_contract import EngineContract
 from tests.contract.file_contract import FileContract
-from tests.integration.test_engine_contract import volumes_of
+from tests.integration.contract_service import OnDocker
 from tests.lab.certificates import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ramalama_engines import Engine
     from tests.lab.certificates import Certificate
-    from tests.lab.service import EngineService
 
 pytestmark = pytest.mark.engines
 
 
-class _OnDocker:
+class _OverTls(OnDocker):
     @pytest.fixture
-    def engine(self, docker_over_tls: EngineAddress) -> Iterator[Engine]:
-        with open_engine(EngineKind.DOCKER, docker_over_tls) as engine:
-            yield engine
-
-    @pytest.fixture
-    def second(self, docker_over_tls: EngineAddress) -> Iterator[Engine]:
-        with open_engine(EngineKind.DOCKER, docker_over_tls) as second:
-            yield second
-
-    @pytest.fixture
-    def volumes(self, docker_service: EngineService) -> Callable[[], set[str]]:
-        return lambda: volumes_of(docker_service)
-
-    @pytest.fixture
-    def image(self, llama_image: str) -> str:
-        return llama_image
+    def address(self, docker_over_tls: EngineAddress) -> EngineAddress:
+        return docker_over_tls
 
 
-class TestDockerEngine(_OnDocker, EngineContract):
+class TestDockerEngine(_OverTls, EngineContract):
     pass
 
 
-class TestDockerFiles(_OnDocker, FileContract):
+class TestDockerFiles(_OverTls, FileContract):
     pass
 
 

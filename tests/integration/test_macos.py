@@ -13,39 +13,24 @@ from tests.integration.cli import ENDLESS, SMALL, Cli
 from tests.integration.engine_proxy import proxied
 from tests.integration.far import FarCli, MacCli, far_user
 from tests.lab.assets import IMAGE
-from tests.lab.hidden import Hidden, hidden
-from tests.lab.sshd import SshService, sshd
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
     from ramalama_engines import Engine
+    from tests.lab.hidden import Hidden
     from tests.lab.service import EngineService
+    from tests.lab.sshd import SshService
 
 pytest_plugins = ["tests.integration.users"]
 pytestmark = [pytest.mark.engines, pytest.mark.programs("sshd", "ssh-keygen", "nsenter")]
 
 
-@pytest.fixture(scope="module")
-def own(lab: Path, model: Path) -> Generator[Hidden]:
-    """Files that only the user sees."""
-    with hidden(lab / "mac") as directory:
-        directory.copy(model)
-        yield directory
-
-
-@pytest.fixture(scope="module")
-def ssh(lab: Path) -> Generator[SshService]:
-    """The ssh service of the engine's host."""
-    with sshd(lab / "sshd-for-mac") as service:
-        yield service
-
-
 @pytest.fixture
-def mac(own: Hidden, ssh: SshService, podman_service: EngineService) -> Generator[FarCli]:
+def mac(own: Hidden, far_sshd: SshService, podman_service: EngineService) -> Generator[FarCli]:
     """A user on macOS whose Podman is on another host."""
-    with far_user(podman_service, own, ssh, MacCli) as user:
+    with far_user(podman_service, own, far_sshd, MacCli) as user:
         yield user
 
 

@@ -13,9 +13,8 @@ import httpx2
 import pytest
 
 from ramalama.system.ports import free_port
-from tests.integration.cli import EVERYWHERE, RAMALAMA, SMALL
+from tests.integration.cli import EVERYWHERE, PROMPT, RAMALAMA, SMALL, before, saying
 from tests.integration.far import FarCli, far_user
-from tests.lab.hidden import Hidden, hidden
 from tests.lab.service import program
 from tests.lab.sshd import SshService, sshd
 
@@ -23,29 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from tests.integration.cli import Cli
+    from tests.lab.hidden import Hidden
     from tests.lab.service import EngineService
 
 pytest_plugins = ["tests.integration.users"]
 pytestmark = [pytest.mark.engines, pytest.mark.programs("sshd", "ssh-keygen", "nsenter")]
 
-ENDLESS: Final = ("--ctx-size=2048", "--temp=0", "--runtime-args=--ignore-eos")
-
-
-@pytest.fixture(scope="module")
-def own(lab: Path, model: Path) -> Generator[Hidden]:
-    """Files that only the user sees."""
-    with hidden(lab / "own") as directory:
-        directory.copy(model)
-        yield directory
-
-
-@pytest.fixture(scope="module")
-def far_sshd(lab: Path) -> Generator[SshService]:
-    """The ssh service of the engines' host."""
-    lab.chmod(0o755)
-    with sshd(lab / "far") as service:
-        (lab / "far").chmod(0o755)
-        yield service
+LONG: Final = ("--ctx-size=2048", "--temp=0")
+ENDLESS: Final = (*LONG, "--runtime-args=--ignore-eos")
 
 
 @pytest.fixture(params=EVERYWHERE)
@@ -164,6 +148,23 @@ def test_the_next_command_removes_what_a_killed_one_left_there(far: FarCli, far_
     assert listed.out == ""
     assert far.containers() == []
     assert far.far_servers == []
+
+
+@only_podman
+def test_a_prompt_that_is_lost_before_its_answer_begins_is_sent_again_which_is_said(
+    far: FarCli, far_model: str
+) -> None:
+    notice = "Notice: the connection to root@127.0.0.1 was lost; the prompt is sent again"
+    with far.prompt_loop(*LONG, *saying("Hello."), far_model) as child:
+        child.sendline("word " * 800)
+        child.expect_exact("Processing the prompt")
+        far.ssh.cut()
+        child.expect_exact(notice)
+        child.expect_exact(PROMPT)
+        said = before(child)
+
+    assert "Hello." in said
+    assert "Error" not in said
 
 
 @only_podman

@@ -12,6 +12,7 @@ import pytest
 
 from ramalama.errors import ModelError
 from ramalama.models.transports.base import RemoteModel
+from tests.fuzz.mutation import changed
 from tests.fuzz.targets import HOMES, find_target
 from tests.fuzz.transports import TRANSPORTS
 from tests.fuzz.writes import writing_only_below
@@ -133,3 +134,11 @@ def test_the_fuzzer_finds_a_planted_bug_and_keeps_its_input(tmp_path: Path) -> N
     assert crash.read_bytes().startswith(b"GGU")
     again = ["planted", "--module", "planted_bug", "--input", str(crash)]
     assert fuzz(again, tmp_path).returncode != 0
+
+
+def test_json_that_is_too_deep_to_change_is_changed_as_bytes() -> None:
+    deep = b'{"a":[' * 300 + b"1" + b"]}" * 300
+
+    results = {changed(deep, 1 << 16, seed, otherwise=lambda data, _: data) for seed in range(50)}
+
+    assert deep in results

@@ -1,6 +1,8 @@
 """OpenAI clients that connect to one model server and to no other."""
 
+import socket
 import ssl
+from collections.abc import Sequence
 
 import httpx2
 
@@ -8,6 +10,7 @@ from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import bound, bound_async
 from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
 from ramalama_chat.client.socket_transport import AsyncSocketTransport, SocketTransport
+from ramalama_values.tcp import LIVELY_TCP
 
 _CONNECT_TIMEOUT = 5.0
 
@@ -106,17 +109,26 @@ def _key(endpoint: Endpoint) -> str | None:
 def _transport(endpoint: Endpoint) -> httpx2.HTTPTransport:
     if isinstance(endpoint, UnixEndpoint):
         return SocketTransport(endpoint.path)
-    return httpx2.HTTPTransport(verify=no_tls())
+    return httpx2.HTTPTransport(verify=no_tls(), socket_options=lively())
 
 
 def _async_transport(endpoint: Endpoint) -> httpx2.AsyncHTTPTransport:
     if isinstance(endpoint, UnixEndpoint):
         return AsyncSocketTransport(endpoint.path)
-    return httpx2.AsyncHTTPTransport(verify=no_tls())
+    return httpx2.AsyncHTTPTransport(verify=no_tls(), socket_options=lively())
 
 
 def _timeout(silence: float | None) -> httpx2.Timeout:
     return httpx2.Timeout(silence, connect=_CONNECT_TIMEOUT)
+
+
+def lively() -> Sequence[tuple[int, int, int]]:
+    """Return the options of a socket that notices when the server's host has vanished."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    for name, value in LIVELY_TCP.items():
+        if hasattr(socket, name):
+            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
+    return options
 
 
 def no_tls() -> ssl.SSLContext:

@@ -23,7 +23,7 @@ _LONG = 2000  # characters; a shorter prompt is processed before its progress ca
 LOADING = "Loading the model …"
 
 
-def _ignore(_words: str) -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
@@ -35,6 +35,16 @@ class ChatSession:
     A session answers one prompt at a time. For two conversations at once, open two sessions; they
     may share a client.
     """
+
+    knowledge: "Knowledge | None" = None
+    """What is looked up for each prompt; the conversation keeps the prompt as it was asked."""
+    looks_up: bool = True
+    """Whether `knowledge` is used."""
+    finding: "Finding | None" = None
+    """What was found for the last prompt; None if nothing was looked up."""
+    _room: int | None = None  # tokens of the context, for `knowledge`
+    _room_asked: bool = False  # once: a server that does not say would be waited for
+    _answer: str = ""
 
     def __init__(
         self,
@@ -52,12 +62,6 @@ class ChatSession:
         """Additional members of each request, such as "temperature" and "max_tokens"."""
         self.tools: ToolLoop | None = None
         """The tools that the model may call; their results are not kept in the conversation."""
-        self.knowledge: Knowledge | None = None
-        """What is looked up for each prompt; the conversation keeps the prompt as it was asked."""
-        self.looks_up = True
-        """Whether `knowledge` is used."""
-        self.finding: Finding | None = None
-        """What was found for the last prompt; None if nothing was looked up."""
         self.context_option: str | None = None
         """The option with which the user starts the server to set the size of its context."""
         self.counting = False
@@ -72,15 +76,14 @@ class ChatSession:
         """The tokens and times of the last answer; None if the server did not count."""
         self.repeats = False
         """Whether to send a request once more if the connection is lost before the answer comes."""
+        self.on_repeat: Callable[[], None] = _ignore
+        """Called before a request is sent once more."""
         self.shows_progress = False
         """Whether to ask for the progress of long prompts, if the server is one that knows it."""
         self.on_wait: Callable[[str], None] = _ignore
         """Told in a few words what is waited for, and "" once the first word comes."""
         self._reports_progress: bool | None = None  # None: the server was not asked
         self._waits = False  # whether `on_wait` was told of something
-        self._room: int | None = None  # tokens of the context, for `knowledge`
-        self._room_asked = False  # once: a server that does not say would be waited for
-        self._answer = ""
 
     @property
     def model(self) -> str:
@@ -103,7 +106,7 @@ class ChatSession:
         conversation. After a ChatError the conversation is unchanged.
 
         A model's reasoning goes to *on_reasoning*; it is part of neither the answer nor the
-        conversation. With `knowledge`, what it finds for *prompt* is sent along, once.
+        conversation.
 
         Raises:
             ServerGone: the server cannot be reached, or it stopped in the middle of its answer.
@@ -115,9 +118,7 @@ class ChatSession:
         self.is_empty, self.has_reasoned = True, False
         heard = StringIO()  # takes less memory than a list of short texts
         try:
-            self.finding = self._look_up(prompt)
-            sent = prompt if self.finding is None else self.finding.prompt
-            with closing(self._deltas(sent, images)) as deltas:
+            with closing(self._deltas(self._look_up(prompt), images)) as deltas:
                 for delta in deltas:
                     if delta.reasoning and on_reasoning is not None:
                         on_reasoning(delta.reasoning)
@@ -128,8 +129,11 @@ class ChatSession:
             heard = StringIO()
             raise
         finally:
-            self._answer = heard.getvalue()
-            self.conversation.record(prompt, self._answer, images)
+            self._record(prompt, heard.getvalue(), images)
+
+    def _record(self, prompt: str, answer: str, images: Sequence[str]) -> None:
+        self._answer = answer
+        self.conversation.record(prompt, answer, images)
 
     def clear(self) -> None:
         """Forget the conversation, but keep the system prompt."""
@@ -166,13 +170,16 @@ class ChatSession:
 
         return ask_abilities(self._client, self._model)
 
-    def _look_up(self, prompt: str) -> "Finding | None":
+    def _look_up(self, prompt: str) -> str:
+        """Set `finding`, and return what is sent instead of *prompt*."""
+        self.finding = None
         if self.knowledge is None or not self.looks_up:
-            return None
+            return prompt
         if not self._room_asked:
             self._room, self._room_asked = self.context_size(), True
         earlier = [exchange.prompt for exchange in self.conversation.exchanges]
-        return self.knowledge.look_up(prompt, earlier, self._room)
+        self.finding = self.knowledge.look_up(prompt, earlier, self._room)
+        return self.finding.prompt
 
     def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
         turns = self.conversation.messages(prompt, images)
@@ -191,6 +198,7 @@ class ChatSession:
         except ServerGone:
             if came or not self.repeats:
                 raise
+            self.on_repeat()
             yield from self._request_once(turns, members)
 
     def _request_once(

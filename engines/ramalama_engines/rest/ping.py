@@ -24,12 +24,13 @@ def ping(route: Route, *, timeout: float) -> frozenset[str]:
     """Return the names of the headers, in small letters, of the answer to ``GET /_ping``.
 
     Raises:
-        OSError: as `Route.dial`; TimeoutError after *timeout* seconds in all.
+        OSError: as `Route.dial`; TimeoutError *timeout* seconds after it was reached: the way there
+            has limits of its own, and may be slow.
         EngineUnavailable: as `Route.dial`, or the answer is not that of an engine.
     """
-    deadline = time.monotonic() + timeout
     host = host_header(route.url)
     with route.dial(timeout) as connection:
+        deadline = time.monotonic() + timeout
         request = f"GET /_ping HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
         answer = _read_head(connection, deadline, timeout)

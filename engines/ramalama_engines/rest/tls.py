@@ -23,6 +23,7 @@ from ramalama_engines.rest.tls_failures import (
     tcp_failure,
     unreadable_files,
 )
+from ramalama_values.tcp import LIVELY_TCP
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,15 +33,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _PORT, _TLS_PORT = 2375, 2376  # IANA: docker, docker-s
 _LONGEST_CONNECT: Final = 10.0  # seconds, for TCP and then again for the TLS handshake
-# No delay for small messages, and a vanished peer is noticed within ten seconds: tcp(7). Not every
-# system has all of them.
-_TCP_OPTIONS: Final = {
-    "TCP_NODELAY": 1,
-    "TCP_KEEPIDLE": 4,
-    "TCP_KEEPINTVL": 2,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 10_000,  # milliseconds
-}
+# No delay for small messages.
+_TCP_OPTIONS: Final = {"TCP_NODELAY": 1, **LIVELY_TCP}
 
 
 class TlsRoute:

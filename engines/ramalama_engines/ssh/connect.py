@@ -15,9 +15,11 @@ from ramalama_engines.ssh.asking import AskLater, do_not_ask
 from ramalama_engines.ssh.failures import not_connected, settings_not_valid
 from ramalama_engines.ssh.host_keys import KnownKeys, read_known_keys
 from ramalama_engines.ssh.login import Login
+from ramalama_engines.ssh.patience import Patience, questions
 from ramalama_engines.ssh.settings import SshSettings, read_settings
 from ramalama_engines.ssh.strangers import trusted_key
 from ramalama_engines.ssh.target import SshTarget
+from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -27,11 +29,16 @@ _log = logging.getLogger(__name__)
 
 _MOST_JUMPS: Final = 8
 _MOST_STRANGERS: Final = 3
-_PATIENCE: Final = 10  # seconds for a host to let us in, without those for the user to answer
-# A dead host is noticed after (count + 1) * interval = 9 s, unless the settings say otherwise.
-_KEEPALIVE: Final = {"keepalive_interval": 3, "keepalive_count_max": 2}
 # Twice as fast as chacha20-poly1305, which asyncssh would choose, where the processor has AES.
 _FAST_CIPHERS: Final = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+
+
+@frozen(kw_only=False)
+class Attempt:
+    """What an attempt to connect has, for all hosts on the way."""
+
+    ask: AskLater
+    patience: Patience
 
 
 class _Keys(list[asyncssh.SSHKeyPair]):
@@ -43,7 +50,7 @@ class _Keys(list[asyncssh.SSHKeyPair]):
 
 async def connect(
     target: SshTarget,
-    ask: AskLater,
+    attempt: Attempt,
     *,
     identity_file: Path | None = None,
     is_machine: bool = False,
@@ -58,9 +65,9 @@ async def connect(
         settings = await asyncio.to_thread(read_settings, target, identity_file=identity_file)
     except (ValueError, OSError) as exc:
         raise settings_not_valid(exc, target.name) from exc
-    path = await _go_through(settings, ask, depth)
+    path = await _go_through(settings, attempt, depth)
     try:
-        connection = await _log_in(target, settings, ask, path, is_machine=is_machine)
+        connection = await _log_in(target, settings, attempt, path, is_machine=is_machine)
     except BaseException:
         close_all(path)
         raise
@@ -74,7 +81,7 @@ def close_all(connections: Sequence[asyncssh.SSHClientConnection]) -> None:
 
 
 async def _go_through(
-    settings: SshSettings, ask: AskLater, depth: int
+    settings: SshSettings, attempt: Attempt, depth: int
 ) -> Sequence[asyncssh.SSHClientConnection]:
     """Connect to the last of the hosts to jump over; the last goes over those before it."""
     if not settings.jumps:
@@ -87,7 +94,7 @@ async def _go_through(
         url = jump.strip()
         target = SshTarget.parse(url if "://" in url else f"ssh://{url}")
         try:
-            path = (*await _jump(target, ask, path, depth), *path)
+            path = (*await _jump(target, attempt, path, depth), *path)
         except BaseException:
             close_all(path)
             raise
@@ -96,23 +103,23 @@ async def _go_through(
 
 async def _jump(
     target: SshTarget,
-    ask: AskLater,
+    attempt: Attempt,
     path: Sequence[asyncssh.SSHClientConnection],
     depth: int,
 ) -> Sequence[asyncssh.SSHClientConnection]:
     if not path:
-        return await connect(target, ask, depth=depth + 1)
+        return await connect(target, attempt, depth=depth + 1)
     try:
         settings = await asyncio.to_thread(read_settings, target)
     except (ValueError, OSError) as exc:
         raise settings_not_valid(exc, target.name) from exc
-    return (await _log_in(target, settings, ask, path, is_machine=False),)
+    return (await _log_in(target, settings, attempt, path, is_machine=False),)
 
 
 async def _log_in(
     target: SshTarget,
     settings: SshSettings,
-    ask: AskLater,
+    attempt: Attempt,
     path: Sequence[asyncssh.SSHClientConnection],
     *,
     is_machine: bool,
@@ -121,19 +128,24 @@ async def _log_in(
     if not (is_machine and _is_loopback(settings.host)):
         files, name = settings.known_hosts, settings.known_name
         known = await asyncio.to_thread(read_known_keys, files, name=name)
-    asking = ask if settings.may_ask else do_not_ask
+    asking = attempt.ask if settings.may_ask else do_not_ask
     accepted: asyncssh.SSHKey | None = None
     for _ in range(_MOST_STRANGERS):
         login = Login(f"{settings.user}@{target.host}", asking)
         login.accepted = accepted
         try:
-            return await _in_time(_dial(target, settings, known, login, path), settings, login)
+            work = _dial(target, settings, known, login, path)
+            connection = await _in_time(work, settings, login, attempt.patience)
         except asyncssh.HostKeyNotVerifiable as exc:
             if known is None or login.stranger is None:
                 raise not_connected(exc, settings, login) from exc
             accepted = await trusted_key(login.stranger, known, settings, asking)
         except (OSError, asyncssh.Error, ValueError) as exc:
             raise not_connected(exc, settings, login) from exc
+        else:
+            watch = attempt.patience.watch(connection, login.pulse, settings)
+            login.watch = asyncio.ensure_future(watch)
+            return connection
     msg = f"ssh to {target.name}: the host shows another key each time"
     raise EngineUnavailable(msg)
 
@@ -142,16 +154,15 @@ async def _in_time(
     work: Coroutine[None, None, asyncssh.SSHClientConnection],
     settings: SshSettings,
     login: Login,
+    patience: Patience,
 ) -> asyncssh.SSHClientConnection:
     """Wait for the connection; the time that the user takes to answer does not count."""
     limit = settings.get("ConnectTimeout")
-    patience = limit if isinstance(limit, int) and limit > 0 else _PATIENCE
     task = asyncio.ensure_future(work)
     try:
-        while not (await asyncio.wait({task}, timeout=patience))[0]:
-            if not login.has_asked_within(patience):
-                msg = f"no answer within {patience} seconds"
-                raise TimeoutError(msg)
+        await patience.for_login(
+            task, login.pulse, limit if isinstance(limit, int) and limit > 0 else None
+        )
     finally:
         task.cancel()
     return task.result()
@@ -182,9 +193,8 @@ async def _dial(
         "request_pty": False,
         **_trust(settings, known, login),
         **_agent(settings),
+        **questions(settings),
     }
-    if settings.get("ServerAliveInterval") is None:
-        options |= _KEEPALIVE
     if settings.get("Ciphers") is None:
         options["encryption_algs"] = _FAST_CIPHERS
     if (command := settings.get("ProxyCommand")) and not path:
@@ -206,11 +216,13 @@ def _trust(settings: SshSettings, known: KnownKeys | None, login: Login) -> dict
 
 
 def _agent(settings: SshSettings) -> dict[str, Any]:
-    """Return which of the agent's keys to offer."""
-    if not settings.only_identities:
-        return {}
+    """Return where the agent is, and which of its keys to offer."""
+    if settings.agent is None or not settings.only_identities:
+        return {"agent_path": settings.agent}
     keys = [key for file in settings.identities if (key := _public_key(file))]
-    return {"agent_identities": keys} if keys else {"agent_path": None}
+    if not keys:
+        return {"agent_path": None}
+    return {"agent_path": settings.agent, "agent_identities": keys}
 
 
 def _public_key(file: Path) -> asyncssh.SSHKey | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import stat
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -12,13 +13,13 @@ import asyncssh
 from asyncssh.constants import FXF_CREAT, FXF_EXCL, FXF_READ, FXF_WRITE
 
 from ramalama_engines.errors import EngineUnavailable, RemoteFileError
-from ramalama_engines.route import RemoteFile
+from ramalama_engines.route import PROTECTED, RemoteFile
 from ramalama_engines.ssh.remove import names_in, remove_tree
 from ramalama_engines.ssh.upload import upload
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
     from pathlib import Path
 
     from ramalama_engines.ssh.link import Link
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PATIENCE: Final = 60  # seconds for one request; a busy disk takes its time
+_PATIENCE: Final = 60  # seconds for one of the methods; a busy disk takes its time
+_UPLOAD_PATIENCE: Final = 600  # seconds for the next block, or until all are on the disk
 _LONGEST: Final = 300  # characters of what the host says
 _DEEPEST: Final = 100  # directories
 _NEARLY_NOTHING: Final = 1 << 20  # bytes: a file system with less is full
@@ -55,25 +57,27 @@ class SshFiles:
 
     def home(self) -> str:
         """Return the user's home directory."""
-        return self._do(lambda sftp: sftp.realpath("."), "the home directory")
+        return self._do(_home, "the home directory")
 
     def find(self, path: str) -> RemoteFile | None:
         """Return what *path* is, without following a link at its end; None if there is nothing."""
+        return self._do(lambda sftp: _find(sftp, path), path)
 
-        async def find(sftp: asyncssh.SFTPClient) -> RemoteFile | None:
-            with contextlib.suppress(*_MISSING):
-                return _remote_file(await sftp.lstat(path))
-            return None
+    def find_all(self, paths: Sequence[str]) -> Sequence[RemoteFile | None]:
+        """Return what each of *paths* is, as `find` does; all are asked for at once."""
 
-        return self._do(find, path)
+        async def find(sftp: asyncssh.SFTPClient) -> Sequence[RemoteFile | None]:
+            return await asyncio.gather(*(_find(sftp, path) for path in paths))
 
-    def names(self, directory: str) -> Sequence[str]:
-        """Return the names in *directory*, without "." and ".."."""
+        return self._do(find, paths[0] if paths else "")
 
-        async def names(sftp: asyncssh.SFTPClient) -> Sequence[str]:
-            return [name async for name, _ in names_in(sftp, directory)]
+    def listing(self, directory: str) -> Mapping[str, RemoteFile]:
+        """Return what is in *directory*, by name, without "." and ".."."""
 
-        return self._do(names, directory)
+        async def listing(sftp: asyncssh.SFTPClient) -> Mapping[str, RemoteFile]:
+            return {name: _remote_file(found) async for name, found in names_in(sftp, directory)}
+
+        return self._do(listing, directory)
 
     def read(self, path: str, *, most: int) -> bytes:
         """Return the content of a file, at most its first *most* bytes."""
@@ -112,13 +116,15 @@ class SshFiles:
 
         async def copy(link: Link, caller: Caller) -> None:
             def tell(done: int) -> None:
+                limit.extend()
                 if on_progress is not None:
                     caller.tell(partial(on_progress, done))
 
             def work(sftp: asyncssh.SFTPClient) -> Coroutine[None, None, None]:
                 return upload(sftp, source, path, tell)
 
-            await self._run(work, path, None, link, caller)
+            limit = _Limit(_UPLOAD_PATIENCE)
+            await self._run(work, path, limit, link, caller)
 
         self._call(copy)
 
@@ -139,6 +145,11 @@ class SshFiles:
 
         self._do(rename, path)
 
+    def protect(self, path: str) -> None:
+        """Set the mode of a file to `PROTECTED`."""
+        attributes = asyncssh.SFTPAttrs(permissions=PROTECTED)
+        self._do(lambda sftp: sftp.setstat(path, attributes), path)
+
     def touch(self, path: str) -> None:
         """Create the file *path*, or set its time to now by the clock of its host."""
         flags = FXF_WRITE | FXF_CREAT
@@ -153,36 +164,31 @@ class SshFiles:
 
     def remove(self, path: str) -> None:
         """Remove a file, or a directory with all its contents; it need not exist."""
-        self._do(lambda sftp: remove_tree(sftp, path), path, patience=None)
+        self._do(lambda sftp: remove_tree(sftp, path), path)
 
     def free_space(self, path: str) -> int | None:
         """Return the bytes that this user may still write; None if the host does not tell."""
         return self._do(lambda sftp: _free_space(sftp, path), path)
 
-    def _do(
-        self,
-        work: Callable[[asyncssh.SFTPClient], Coroutine[None, None, T]],
-        path: str,
-        *,
-        patience: float | None = _PATIENCE,
-    ) -> T:
-        return self._call(lambda link, caller: self._run(work, path, patience, link, caller))
+    def _do(self, work: Callable[[asyncssh.SFTPClient], Coroutine[None, None, T]], path: str) -> T:
+        return self._call(
+            lambda link, caller: self._run(work, path, _Limit(_PATIENCE), link, caller)
+        )
 
     async def _run(
         self,
         work: Callable[[asyncssh.SFTPClient], Coroutine[None, None, T]],
         path: str,
-        patience: float | None,
+        limit: _Limit,
         link: Link,
         caller: Caller,
     ) -> T:
         if (sftp := await link.sftp(caller.ask)) is None:
             msg = f"{self._name}: its ssh service has no SFTP"
             raise RemoteFileError(msg)
-        with self._explained(path):
+        with self._explained(path, limit):
             try:
-                async with asyncio.timeout(patience):
-                    return await work(sftp)
+                return await limit.hold(work(sftp))
             except _LOST:
                 await link.renew_sftp()
                 raise
@@ -191,7 +197,7 @@ class SshFiles:
                 raise
 
     @contextlib.contextmanager
-    def _explained(self, path: str) -> Generator[None]:
+    def _explained(self, path: str, limit: _Limit) -> Generator[None]:
         shown = f"{one_line(path)} on {self._name}"
         try:
             yield
@@ -212,8 +218,53 @@ class SshFiles:
             msg = f"{shown}: {one_line(reason, longest=_LONGEST)}"
             raise RemoteFileError(msg) from exc
         except TimeoutError as exc:
-            msg = f"{shown}: no answer within {_PATIENCE} seconds"
+            msg = f"{shown}: the host has not done it within {limit.seconds:g} seconds"
             raise EngineUnavailable(msg) from exc
+
+
+class _Limit:
+    """The time in which a host must do something, or the next step of it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.extend()
+
+    def extend(self) -> None:
+        """Begin the time anew."""
+        self._ends = time.monotonic() + self.seconds
+
+    async def hold(self, work: Coroutine[None, None, T]) -> T:
+        """Return the result of *work*.
+
+        What is cancelled asks the host to close a file, and so is not waited for.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                left = self._ends - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                await asyncio.wait({task}, timeout=left)
+            return task.result()
+        finally:
+            task.cancel()
+
+
+async def _home(sftp: asyncssh.SFTPClient) -> str:
+    home = await sftp.realpath(".")
+    if not home.startswith("/") or not home.isprintable():
+        msg = f"the host names no directory, but {home[:_LONGEST]}"
+        raise asyncssh.SFTPBadMessage(msg)
+    return home
+
+
+async def _find(sftp: asyncssh.SFTPClient, path: str) -> RemoteFile | None:
+    with contextlib.suppress(*_MISSING):
+        return _remote_file(await sftp.lstat(path))
+    return None
 
 
 def _remote_file(found: asyncssh.SFTPAttrs) -> RemoteFile:
@@ -223,6 +274,7 @@ def _remote_file(found: asyncssh.SFTPAttrs) -> RemoteFile:
         modified=float(found.mtime or 0),
         uid=-1 if found.uid is None else found.uid,
         gid=-1 if found.gid is None else found.gid,
+        mode=stat.S_IMODE(mode),
         is_directory=stat.S_ISDIR(mode),
         is_link=stat.S_ISLNK(mode),
     )

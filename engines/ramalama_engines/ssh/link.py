@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncssh
 
 from ramalama_engines.errors import EngineUnavailable
-from ramalama_engines.ssh.connect import close_all, connect
+from ramalama_engines.ssh.connect import Attempt, close_all, connect
+from ramalama_engines.ssh.patience import Patience
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Link:
         self.ends: set[LocalEnd] = set()
         self._opening = asyncio.Lock()
         self._is_over = False
+        self._patience = Patience()
         self._failure: EngineUnavailable | None = None
         self._may_try_at = 0.0
 
@@ -79,7 +81,7 @@ class Link:
         try:
             self._path = await connect(
                 self.target,
-                ask,
+                Attempt(ask, self._patience),
                 identity_file=self._identity_file,
                 is_machine=self._is_machine,
             )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import asyncssh
 
 from ramalama_engines.ssh.asking import AskLater, Question
+from ramalama_engines.ssh.patience import Pulse
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TRIES: Final = 3  # for a passphrase or a password; `NumberOfPasswordPrompts`
+# Those that the user has given to this process, by a file and the time of its last change: one key
+# may open several hosts on the way.
+_passphrases: Final[dict[tuple[Path, int], str]] = {}
 _LONGEST: Final = 200  # characters of a prompt of the host
 
 
@@ -32,6 +34,8 @@ class Login(asyncssh.SSHClient):
         stranger: the key of the host, if it is not one of those that are known.
         unasked: what the user could not be asked for: "a password".
         locked: files of keys whose passphrase is not known.
+        pulse: the signs of life of the host.
+        watch: the task that gives the connection up.
     """
 
     def __init__(self, name: str, ask: AskLater) -> None:
@@ -42,8 +46,8 @@ class Login(asyncssh.SSHClient):
         self.accepted: asyncssh.SSHKey | None = None
         self._ask = ask
         self._loop = asyncio.get_running_loop()
-        self._is_asking = False
-        self._asked_at = -math.inf
+        self.pulse = Pulse()
+        self.watch: asyncio.Future[None] | None = None
         self._passwords = 0
         self._codes = 0
         self._opened: set[Path] = set()
@@ -63,9 +67,9 @@ class Login(asyncssh.SSHClient):
                 _log.debug("%s cannot be read: %s", file, exc)
         return pairs
 
-    def has_asked_within(self, seconds: float) -> bool:
-        """Return whether the user was asked anything in the last *seconds*."""
-        return self._is_asking or time.monotonic() - self._asked_at < seconds
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Begin to note signs of life."""
+        self.pulse.feel(conn)
 
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
@@ -79,14 +83,8 @@ class Login(asyncssh.SSHClient):
         """Return another key, after its passphrase was asked for."""
         for file in [each for each in self.locked if each not in self._opened]:
             self._opened.add(file)
-            for _ in range(_TRIES):
-                answer = await self._asked(_passphrase_of(file))
-                if answer is None:
-                    break
-                try:
-                    key = await asyncio.to_thread(asyncssh.read_private_key, file, answer)
-                except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError):
-                    continue
+            if (passphrase := await asyncio.to_thread(self._find_passphrase, file)) is not None:
+                key = await asyncio.to_thread(asyncssh.read_private_key, file, passphrase)
                 return asyncssh.load_keypairs([key])[0]
         return None
 
@@ -120,27 +118,36 @@ class Login(asyncssh.SSHClient):
     def _passphrase(self, filename: str) -> str:
         """Return the passphrase of a key that the host accepts; called in another thread."""
         file = Path(filename)
+        if (passphrase := self._find_passphrase(file)) is not None:
+            return passphrase
+        self.locked.append(file)
+        msg = "no passphrase"
+        raise asyncssh.KeyImportError(msg)
+
+    def _find_passphrase(self, file: Path) -> str | None:
+        """Return the passphrase that was given before, or ask for it; called in another thread."""
+        try:
+            version = (file, file.stat().st_mtime_ns)
+        except OSError:
+            return None
+        if (given := _passphrases.get(version)) is not None:
+            return given
         for _ in range(_TRIES):
             asked = asyncio.run_coroutine_threadsafe(self._asked(_passphrase_of(file)), self._loop)
             answer = asked.result()
             if answer is None:
                 break
-            try:
-                asyncssh.read_private_key(file, answer)
-            except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
-                continue
-            return answer
-        self.locked.append(file)
-        msg = "no passphrase"
-        raise asyncssh.KeyImportError(msg)
+            if _fits(answer, file):
+                _passphrases[version] = answer
+                return answer
+        return None
 
     async def _asked(self, question: Question, what: str = "") -> str | None:
-        self._is_asking = True
+        self.pulse.is_paused = True
         try:
             answer = await self._ask(question)
         finally:
-            self._is_asking = False
-            self._asked_at = time.monotonic()
+            self.pulse.is_paused = False
         if answer is None and what:
             self.unasked.append(what)
         return answer
@@ -157,6 +164,14 @@ def _load(file: Path, passphrase: Callable[[str], str]) -> Sequence[asyncssh.SSH
         passphrase,  # type: ignore[arg-type]
         unsafe_skip_rsa_key_validation=True,
     )
+
+
+def _fits(passphrase: str, file: Path) -> bool:
+    try:
+        asyncssh.read_private_key(file, passphrase)
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, OSError):
+        return False
+    return True
 
 
 def _passphrase_of(file: Path) -> Question:

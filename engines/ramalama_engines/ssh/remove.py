@@ -1,8 +1,13 @@
-"""Remove a directory of a host with all its contents."""
+"""Remove a directory of a host that a hostile program has filled.
+
+A server can write to its directory. So what is deeper than two levels is first moved up, or its
+path would be too long in the end, and directories that deny access are made accessible.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import stat
 from typing import TYPE_CHECKING, Final
 
@@ -12,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _MOST_NAMES: Final = 100_000  # in a directory
-_MOST_DIRECTORIES: Final = 100_000
 _MISSING: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+_ALL: Final = 0o700
 
 
 async def names_in(
@@ -39,6 +44,8 @@ async def names_in(
 async def remove_tree(sftp: asyncssh.SFTPClient, path: str) -> None:
     """Remove *path* with all its contents, without following links.
 
+    What cannot be removed is passed over until the end. No process may have the directory any more.
+
     Raises:
         SFTPError: the host refuses.
     """
@@ -46,30 +53,41 @@ async def remove_tree(sftp: asyncssh.SFTPClient, path: str) -> None:
         if not _is_directory(await sftp.lstat(path)):
             await sftp.remove(path)
             return
-        directories = [path]
-        for _ in range(_MOST_DIRECTORIES):
-            if not directories:
-                return
-            below = await _empty(sftp, directories[-1])
-            if below:
-                directories += below
+        await _make_accessible(sftp, path)
+        stuck: set[str] = set()
+        while names := {
+            name: attributes async for name, attributes in names_in(sftp, path) if name not in stuck
+        }:
+            for name, attributes in names.items():
+                try:
+                    await _remove(sftp, path, name, attributes)
+                except asyncssh.SFTPError:
+                    stuck.add(name)
+        await sftp.rmdir(path)
+
+
+async def _remove(
+    sftp: asyncssh.SFTPClient, top: str, name: str, attributes: asyncssh.SFTPAttrs
+) -> None:
+    """Remove a file, or a directory after its own directories were moved to *top*."""
+    path = f"{top}/{name}"
+    with contextlib.suppress(*_MISSING):
+        if not _is_directory(attributes):
+            await sftp.remove(path)
+            return
+        await _make_accessible(sftp, path)
+        async for inner, inside in names_in(sftp, path):
+            if _is_directory(inside):
+                await _make_accessible(sftp, f"{path}/{inner}")  # or it cannot be moved
+                await sftp.rename(f"{path}/{inner}", f"{top}/{os.urandom(8).hex()}")
             else:
-                await sftp.rmdir(directories.pop())
-        msg = "too many directories"
-        raise asyncssh.SFTPFailure(msg)
+                await sftp.remove(f"{path}/{inner}")
+        await sftp.rmdir(path)
 
 
-async def _empty(sftp: asyncssh.SFTPClient, directory: str) -> list[str]:
-    """Remove the files of a directory; return the directories in it."""
-    below: list[str] = []
-    async for name, attributes in names_in(sftp, directory):
-        path = f"{directory}/{name}"
-        if _is_directory(attributes):
-            below.append(path)
-        else:
-            with contextlib.suppress(*_MISSING):
-                await sftp.remove(path)
-    return below
+async def _make_accessible(sftp: asyncssh.SFTPClient, directory: str) -> None:
+    with contextlib.suppress(asyncssh.SFTPError):
+        await sftp.setstat(directory, asyncssh.SFTPAttrs(permissions=_ALL))
 
 
 def _is_directory(found: asyncssh.SFTPAttrs) -> bool:

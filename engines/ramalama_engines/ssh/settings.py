@@ -29,6 +29,9 @@ _TOKEN: Final = re.compile(r"%([%dhiknpru])")
 
 # asyncssh reads over these.
 _MORE: Final = ("BatchMode", "HashKnownHosts", "StrictHostKeyChecking")
+_COMMAND: Final = "KnownHostsCommand"
+
+_AGENT_VARIABLE: Final = "SSH_AUTH_SOCK"
 
 
 class HostKeyPolicy(StrEnum):
@@ -66,6 +69,8 @@ class SshSettings:
         known_hosts: these files; the first is the one to add to.
         identities: the files of keys that exist.
         only_identities: whether other keys of the agent are not offered.
+        agent: the socket of the agent, None for no agent.
+        knows_by_command: whether a command has more keys of hosts; it is not run.
         may_ask: whether the user may be asked anything.
     """
 
@@ -81,6 +86,8 @@ class SshSettings:
     hash_known_hosts: bool
     identities: Sequence[Path]
     only_identities: bool
+    agent: str | None
+    knows_by_command: bool
     may_ask: bool
 
     def get(self, option: str) -> object:
@@ -117,8 +124,7 @@ def _settings(
     files: Sequence[str],
     identity_file: Path | None,
 ) -> SshSettings:
-    get = options.config.get
-    alias = options.host_key_alias
+    get, alias = options.config.get, options.host_key_alias
     tokens = {
         "%": "%",
         "d": str(Path.home()),
@@ -132,24 +138,36 @@ def _settings(
     }
     users = cast("Sequence[str]", get("UserKnownHostsFile", _KNOWN_HOSTS))
     systems = cast("Sequence[str]", get("GlobalKnownHostsFile", _SYSTEM_KNOWN_HOSTS))
-    named = cast("Sequence[str]", get("IdentityFile", _IDENTITIES))
-    first = [identity_file] if identity_file else []
-    jumps = options.tunnel if isinstance(options.tunnel, str) else None
+    identities = cast("Sequence[str]", get("IdentityFile", _IDENTITIES))
+    named = [_path(name, tokens) for name in identities]
     return SshSettings(
         options=options,
         files=files,
         host=options.host,
         port=options.port,
         user=options.username,
-        jumps=jumps,
+        jumps=options.tunnel if isinstance(options.tunnel, str) else None,
         known_name=alias or known_name(options.host, options.port),
         known_hosts=[_path(name, tokens) for name in (*users, *systems)],
         policy=HostKeyPolicy.parse(get("StrictHostKeyChecking")),
         hash_known_hosts=str(get("HashKnownHosts")).lower() in ("yes", "true"),
-        identities=_existing([*first, *(_path(name, tokens) for name in named)]),
+        identities=_existing([identity_file, *named] if identity_file else named),
         only_identities=bool(get("IdentitiesOnly")),
+        agent=_agent(get("IdentityAgent", _AGENT_VARIABLE)),
+        knows_by_command=bool(get(_COMMAND)),
         may_ask=str(get("BatchMode")).lower() not in ("yes", "true"),
     )
+
+
+def _agent(setting: object) -> str | None:
+    """Return the socket that `IdentityAgent` names, None for no agent."""
+    if not isinstance(setting, str):  # the word `none`
+        return None
+    if setting == _AGENT_VARIABLE:
+        return os.environ.get(_AGENT_VARIABLE)
+    if setting.startswith("$"):  # asyncssh has replaced ${VARIABLE}
+        return os.environ.get(setting[1:])
+    return str(Path(setting).expanduser())
 
 
 def _heed_more() -> None:
@@ -157,6 +175,7 @@ def _heed_more() -> None:
     reader: Any = SSHClientConfig
     for option in _MORE:
         reader._handlers.setdefault(option.lower(), (option, reader._set_string))  # noqa: SLF001 (it has no door for this)
+    reader._handlers.setdefault(_COMMAND.lower(), (_COMMAND, reader._set_string_list))  # noqa: SLF001
 
 
 def known_name(host: str, port: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.ssh.asking import AskLater, Question
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ramalama_engines.ssh.host_keys import KnownKeys
     from ramalama_engines.ssh.settings import SshSettings
+
+_NO_COMMAND: Final = "KnownHostsCommand of ssh_config(5) is not supported"
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ async def trusted_key(
             _log.warning("ssh: the host key of %s has changed", settings.known_name)
             return key
         raise _changed(key, settings)
-    match settings.policy:
+    match _policy(settings):
         case HostKeyPolicy.REFUSE:
             raise _unknown(key, settings)
         case HostKeyPolicy.ASK:
@@ -44,6 +46,13 @@ async def trusted_key(
             pass
     await asyncio.to_thread(_remember, key, settings)
     return key
+
+
+def _policy(settings: SshSettings) -> HostKeyPolicy:
+    """Return the policy; the user is asked about a host that only a command may know."""
+    if settings.knows_by_command and settings.policy is HostKeyPolicy.ACCEPT_NEW:
+        return HostKeyPolicy.ASK
+    return settings.policy
 
 
 def _remember(key: asyncssh.SSHKey, settings: SshSettings) -> None:
@@ -57,8 +66,9 @@ def _remember(key: asyncssh.SSHKey, settings: SshSettings) -> None:
 
 
 def _question(key: asyncssh.SSHKey, settings: SshSettings) -> str:
+    more = f"({_NO_COMMAND}.)\n" if settings.knows_by_command else ""
     return (
-        f"The authenticity of host '{settings.known_name}' can't be established.\n"
+        f"{more}The authenticity of host '{settings.known_name}' can't be established.\n"
         f"{_kind(key)} key fingerprint is {key.get_fingerprint()}.\n"
         "Are you sure you want to continue connecting (yes/no/[fingerprint])? "
     )
@@ -70,7 +80,10 @@ def _unknown(key: asyncssh.SSHKey, settings: SshSettings) -> EngineUnavailable:
         f" ({_kind(key)} key {key.get_fingerprint()})"
     )
     port = "" if settings.port == 22 else f"-p {settings.port} "  # noqa: PLR2004 (ssh's)
-    hint = f"check the key and add it with: ssh {port}{settings.user}@{settings.options.orig_host}"
+    command = f"ssh {port}{settings.user}@{settings.options.orig_host}"
+    hint = f"check the key and add it with: {command}"
+    if settings.knows_by_command:
+        hint = f"{_NO_COMMAND}: {hint}"
     return EngineUnavailable(msg, hint=hint)
 
 

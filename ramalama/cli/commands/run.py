@@ -27,6 +27,7 @@ from ramalama.cli.options.chat import (
 from ramalama.cli.options.rag import add_rag_option
 from ramalama.cli.options.serve import (
     ServeArguments,
+    add_api_options,
     add_serve_options,
     join_dashed,
     serve_options,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from ramalama.events import Event
     from ramalama.models.library import Models
     from ramalama.serving.server import ModelServer
+    from ramalama_chat.session.session import ChatSession
     from ramalama_chat.session.tool_loop import ToolLoop
 
 _HINT_DELAY = 1.0  # seconds until a hint says that the command waits for standard input
@@ -113,6 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
         "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     add_serve_options(result)
+    add_api_options(result)
     add_rag_option(result)
     group = result.add_argument_group("chat options")
     add_chat_options(group)
@@ -239,9 +242,7 @@ class _Run:
     ) -> None:
         # The modules were imported while the engine started the container.
         try:
-            session = server.chat()
-            session.context_option = "--ctx-size"
-            session.counting = True  # to tell a full context from a limit of the server
+            session = self._session(server)
             if prompt is not None and is_plain(self.arguments):
                 from ramalama_chat.output.answer import write_answer  # noqa: PLC0415 (see above)
 
@@ -269,6 +270,17 @@ class _Run:
                 command.answer(prompt, watch)
         except ServerGone as exc:
             raise server.explain(exc) from exc
+
+    def _session(self, server: ModelServer) -> ChatSession:
+        session = server.chat()
+        session.context_option = "--ctx-size"
+        session.counting = True  # to tell a full context from a limit of the server
+        session.on_repeat = partial(self._tell_repeat, server.forwarded_to)
+        return session
+
+    def _tell_repeat(self, host: str) -> None:
+        if not self.invocation.quiet:
+            print_error(f"Notice: the connection to {host} was lost; the prompt is sent again")
 
 
 def _pass_on(pieces: Generator[str, None, None]) -> Generator[str, None, None]:

@@ -12,6 +12,9 @@ from ramalama.events import (
     EngineConnected,
     ImagePulling,
     ImageReady,
+    IndexPlanned,
+    IndexProgress,
+    IndexWriting,
     Notice,
     ServerReady,
     UploadPlanned,
@@ -21,7 +24,8 @@ from ramalama.units import human_size
 
 if TYPE_CHECKING:
     from ramalama.cli.output.download_progress import TransferProgress
-    from ramalama.events import DownloadEvent, Event
+    from ramalama.cli.output.index_progress import BuildProgress
+    from ramalama.events import DownloadEvent, Event, IndexEvent
     from ramalama_engines import PullProgress
 
 _MIB = 1024 * 1024
@@ -36,25 +40,35 @@ class StartProgress:
         self._layers: dict[str, tuple[int, int]] = {}
         self._announced = False
         self._download: TransferProgress | None = None
+        self._indexing: BuildProgress | None = None
 
     def follow(self, event: Event) -> None:
         """Show one event."""
         match event:
             case EngineConnected():
                 self._status.show(f"Starting a container with {event.kind}{_place(event.url)} …")
-            case ImagePulling():
-                self._show_pull(event.image, event.progress)
-            case ImageReady():
-                self._show_pulled(event.image)
-            case ContainerCreated():
-                pass
             case ContainerStarted():
                 self._status.show("Loading the model …")
+            case ContainerCreated():
+                pass
             case ServerReady():
                 self._status.clear()
             case Notice():
                 self._announced = False  # a pull that failed is no pull, if that is the notice
                 self._print(f"Notice: {event.message}")
+            case IndexPlanned() | IndexProgress() | IndexWriting():
+                self._show_indexing(event)
+            case _:
+                self._follow_transfer(event)
+
+    def _follow_transfer(
+        self, event: ImagePulling | ImageReady | UploadPlanned | UploadProgress | DownloadEvent
+    ) -> None:
+        match event:
+            case ImagePulling():
+                self._show_pull(event.image, event.progress)
+            case ImageReady():
+                self._show_pulled(event.image)
             case UploadPlanned():
                 self._print(f"Sending the model to {event.target}: {human_size(event.missing)} …")
             case UploadProgress():
@@ -65,6 +79,17 @@ class StartProgress:
     def clear(self) -> None:
         """Remove the changing line."""
         self._status.clear()
+        if self._indexing is not None:
+            self._indexing.clear()
+
+    def _show_indexing(self, event: IndexEvent) -> None:
+        if self._indexing is None:
+            from ramalama.cli.output.index_progress import (  # noqa: PLC0415 (rarely needed)
+                BuildProgress,
+            )
+
+            self._indexing = BuildProgress(quiet=self._quiet)
+        self._indexing.follow(event)
 
     def _show_download(self, event: DownloadEvent) -> None:
         if self._download is None:

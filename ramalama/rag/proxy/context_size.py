@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from ramalama_chat.client.endpoint import UnixEndpoint, checked_socket
+from ramalama.serving.health import http_connection
+from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_values.json import is_array, is_count, is_object, parse_json
 
 if TYPE_CHECKING:
@@ -21,24 +21,17 @@ def context_size(endpoint: Endpoint) -> int | None:
 
     "max_model_len" is vLLM's member of the list of models, "meta.n_ctx" llama-server's.
     """
-    headers = {"Host": "localhost"}
+    headers = dict[str, str]()
+    if isinstance(endpoint, TcpEndpoint):
+        headers["Authorization"] = f"Bearer {endpoint.api_key}"
+    connection = http_connection(endpoint, _TIMEOUT)
     try:
-        if isinstance(endpoint, UnixEndpoint):
-            connection = HTTPConnection("localhost", timeout=_TIMEOUT)
-            connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.sock.settimeout(_TIMEOUT)
-            with checked_socket(endpoint.path) as path:
-                connection.sock.connect(path)
-        else:
-            connection = HTTPConnection(endpoint.host, endpoint.port, timeout=_TIMEOUT)
-            headers["Authorization"] = f"Bearer {endpoint.api_key}"
-        try:
-            connection.request("GET", "/v1/models", headers=headers)
-            return _size_in(parse_json(connection.getresponse().read(_LONGEST)))
-        finally:
-            connection.close()
+        connection.request("GET", "/v1/models", headers=headers)
+        return _size_in(parse_json(connection.getresponse().read(_LONGEST)))
     except (OSError, HTTPException, ValueError):
         return None
+    finally:
+        connection.close()
 
 
 def _size_in(answer: object) -> int | None:

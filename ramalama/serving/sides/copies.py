@@ -46,8 +46,13 @@ def sender() -> str:
 
 def unused_copies(engine: Engine, copies: Sequence[ModelCopy]) -> Sequence[ModelCopy]:
     """Return those of *copies* that no server on *engine* uses, running or not."""
-    used = {state.labels.get(MODEL_LABEL) for state in engine.list({LABEL: ""})}
+    used = used_models(engine)
     return [copy for copy in copies if copy.model not in used and not copy.arriving]
+
+
+def used_models(engine: Engine) -> frozenset[str]:
+    """Return the references of the models of all servers on *engine*."""
+    return frozenset(state.labels.get(MODEL_LABEL, "") for state in engine.list({LABEL: ""}))
 
 
 def remove_unused(

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from ramalama.serving.sides.facts import HostFacts
-from ramalama.serving.sides.ssh_files import each_file
+from ramalama.serving.sides.upload import each_file
 from ramalama.serving.sides.worker import Workers
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama.system.removal import remove_tree
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama_engines import Engine
-    from ramalama_engines.route import RemoteFiles
+    from ramalama_engines.route import RemoteFile, RemoteFiles
 
 _INSIDE = "/probe"
 _NAME = "nonce"
@@ -33,6 +33,7 @@ _NOBODY = 65534  # the user of a server whose files belong to no user of ours
 _KERNEL = "/proc/sys/kernel/osrelease"
 _LONGEST = 256
 _CLEANUP_TIME = 2.0
+_OTHERS_WRITE = 0o022
 
 
 def gather(engine: Engine, run_dir: Path, image: str | None) -> HostFacts:
@@ -116,9 +117,14 @@ def _private_directory(files: RemoteFiles, uid: int) -> str:
 
 
 def is_private(files: RemoteFiles, path: str, uid: int) -> bool:
-    """Return whether *path* is a directory of the user *uid*, and no link."""
+    """Return whether *path* is a directory of the user *uid* that no other one may write to."""
     found = files.find(path)
-    return bool(found and found.is_directory and found.uid == uid and not found.is_link)
+    return is_own(found, uid) and found.is_directory
+
+
+def is_own(found: RemoteFile | None, uid: int) -> TypeGuard[RemoteFile]:
+    """Return whether *found* belongs to the user *uid*, is no link, and no other may write it."""
+    return bool(found and found.uid == uid and not found.is_link and not found.mode & _OTHERS_WRITE)
 
 
 def _read_kernel(files: RemoteFiles) -> str | None:

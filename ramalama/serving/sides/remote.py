@@ -14,28 +14,18 @@ each model.
 
 from __future__ import annotations
 
-import logging
-import re
 import socket
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ramalama.config.defaults import LOOPBACK
-from ramalama.planning.labels import (
-    API_KEY_NAME,
-    INSTANCE_LABEL,
-    LABEL,
-    OWNER_LABEL,
-    SOCKET_NAME,
-    UPLOAD_LABEL,
-)
 from ramalama.planning.placement import LocalFiles, SeparateFiles
 from ramalama.serving.sides.accelerators import look_for_accelerators
-from ramalama.serving.sides.evidence import gather, is_private, sees_model
+from ramalama.serving.sides.evidence import gather
 from ramalama.serving.sides.facts import HostFacts, forget
-from ramalama.serving.sides.lease import Leases
+from ramalama.serving.sides.far_models import FarModels
+from ramalama.serving.sides.server_dirs import ServerDirs, is_server
 from ramalama.serving.sides.side import HERE
 from ramalama.serving.sides.snapshot import (
     Snapshot,
@@ -43,40 +33,25 @@ from ramalama.serving.sides.snapshot import (
     remove_snapshot,
     unknown_host,
 )
-from ramalama.serving.sides.ssh_files import SshPlacement, SshStore, each_file
-from ramalama.serving.sides.volumes import (
-    INSIDE,
-    VolumePlacement,
-    VolumeStore,
-    server_volume,
-    tar_of,
-)
-from ramalama.serving.sides.worker import Workers
-from ramalama.serving.usage import process_in
-from ramalama.system.process_identity import ProcessIdentity, ProcessState
+from ramalama.serving.sides.ssh_files import SshPlacement
+from ramalama.serving.sides.volumes import VolumePlacement
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import ContainerConflict, EngineError, RemoteFileError
-from ramalama_engines.spec import VolumeMount
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from ramalama.events import EventHook
-    from ramalama.models.formats.model_files import Digest
-    from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
     from ramalama.serving.sides.copies import ModelCopy
     from ramalama.serving.sides.side import EngineSide
+    from ramalama.serving.sides.upload import Upload
     from ramalama_accel.host import Host
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
     from ramalama_engines.route import RemoteFiles, SshHost
 
-_log = logging.getLogger("ramalama.remote")
-
-_SERVER = r"[0-9a-f]{8}-[0-9]{1,10}-[0-9]{1,20}-[0-9a-f]{8}"  # of a directory; see `run_dir`
 _UNIX = "unix://"
 _NOT_LOOKED = "they are looked for when the first server starts there"
 
@@ -92,6 +67,7 @@ class RemoteSide:
         self._known = HostFacts.read(run_dir, engine.url)
         self._snapshot: Snapshot | None = None
         self._image = ""
+        self._is_seen = False  # the model, where it is
         self._renewed: dict[str, threading.Event] = {}
 
     @property
@@ -167,54 +143,28 @@ class RemoteSide:
             self._snapshot = look_for_accelerators(self._engine, self._image, self._run_dir)
         return self
 
-    def bring(
-        self,
-        model: StoredModel,
-        files: Mapping[Path, str],
-        *,
-        digest_of: Callable[[Path], Digest],
-        image: str,
-        tell: EventHook,
-    ) -> Placement:
-        """Send the files, unless they are seen there; see `SshStore` and `VolumeStore`."""
-        self._image = image
-        store = self._ssh_store
-        if store is not None and self._facts.sees_files:
-            paths = [path for path, _ in each_file(files)]
-            places = store.bring(model, paths, digest_of=digest_of, image=image, tell=tell)
+    def bring(self, upload: Upload) -> Placement:
+        """Send the files, unless they are seen there; see `FarModels`."""
+        self._image = upload.image
+        if (places := self._models.by_ssh(upload)) is not None:
             return self._over_ssh(places)
-        models: Placement
-        if self._is_machine and sees_model(self._engine, files, image):
-            models = LocalFiles()
-        else:
-            volume = self._volumes.bring(model, files, digest_of=digest_of, image=image, tell=tell)
-            models = VolumePlacement(volume=volume)
+        models = self._models.bring(upload)
+        self._is_seen = isinstance(models, LocalFiles)
         return SeparateFiles(models=models, servers=self._of_servers)
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
+    def has(self, upload: Upload) -> bool:
+        """Return whether the files are there still; those of this host are."""
+        return self._is_seen or self._models.has(upload)
+
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
         """Create the directory on both hosts, and begin its lease."""
-        HERE.make_directory(instance, api_key=api_key)
-        facts, files = self._facts, self._files
-        name = instance.path.name
-        if not facts.sees_files:
-            self._make_volume(name, api_key or "")
-        elif files is not None:
-            there = f"{facts.run_dir}/{name}"
-            files.make_directory(facts.run_dir)
-            if not is_private(files, facts.run_dir, facts.uid):
-                msg = f"{facts.run_dir} on {self.name} is not a private directory of that user"
-                raise EngineError(msg, engine=self._engine.kind)
-            files.make_directory(there)
-            if api_key is not None:
-                files.write(f"{there}/{API_KEY_NAME}", f"{api_key}\n".encode())
-            self._renewed[name] = Leases(files, facts.run_dir).begin(name)
+        HERE.make_directory(instance, contents)
+        self._servers.make(instance.path.name, contents)
 
     def remove_directory(self, instance: ServerDir) -> None:
         """Remove the directory from both hosts; first there, since this one names its owner."""
-        name = instance.path.name
-        self._end_lease(name)
-        self._remove_there(name)
-        if re.fullmatch(_SERVER, name):
+        if is_server(instance.path.name):
+            self._servers.remove(instance.path.name)
             HERE.remove_directory(instance)
 
     def endpoint(self, planned: Endpoint, instance: ServerDir, *, port: int | None) -> Endpoint:
@@ -222,7 +172,7 @@ class RemoteSide:
         ssh = self._engine.ssh
         match planned:
             case UnixEndpoint() if ssh is not None:
-                there = f"{self._facts.run_dir}/{instance.path.name}/{SOCKET_NAME}"
+                there = self._servers.socket(instance.path.name)
                 return UnixEndpoint(path=str(ssh.forward_socket(there)))
             case TcpEndpoint() if ssh is not None:
                 here = ssh.forward_port(planned.host, planned.port, local=port or 0)
@@ -233,33 +183,24 @@ class RemoteSide:
     def describe(self, planned: Endpoint, instance: ServerDir) -> str:
         """Return the address on the engine's host."""
         if isinstance(planned, UnixEndpoint) and self._engine.ssh is not None:
-            return f"{self.name}:{self._facts.run_dir}/{instance.path.name}/{SOCKET_NAME}"
+            return f"{self.name}:{self._servers.socket(instance.path.name)}"
         return f"{planned} on {self.name}" if self._engine.ssh else str(planned)
 
     def share(self, instance: ServerDir) -> None:
         """End the lease: the server is kept for other processes."""
-        name = instance.path.name
-        self._end_lease(name)
-        if leases := self._leases:
-            leases.keep(name)
+        self._servers.keep(instance.path.name)
 
     def is_over(self, name: str) -> bool:
         """Return whether no process has renewed the lease for ten minutes, by the clock there."""
-        leases = self._leases if re.fullmatch(_SERVER, name) else None
-        return leases is not None and leases.is_over(name)
+        return is_server(name) and self._servers.is_over(name)
 
     def copies(self) -> Sequence[ModelCopy]:
         """Return the models that were sent into volumes, and by ssh."""
-        store = self._ssh_store
-        return [*self._volumes.copies(), *(store.copies() if store else ())]
+        return self._models.copies()
 
     def remove_copy(self, copy: ModelCopy) -> None:
         """Remove a volume, or a file and its note."""
-        store = self._ssh_store
-        if not copy.place.startswith("/"):
-            self._volumes.remove(copy.place)
-        elif store is not None:
-            store.remove(copy.place)
+        self._models.remove(copy)
 
     def forget(self) -> None:
         """Have the next process look at the host again."""
@@ -268,27 +209,10 @@ class RemoteSide:
         remove_snapshot(self._run_dir, self._engine.url)
 
     def sweep(self) -> None:
-        """Remove directories, volumes and helper containers of processes that ended."""
+        """Remove directories and volumes of processes that ended."""
         remove_old_snapshots(self._run_dir)
-        if self._known is None:
-            return
-        # Other users of this host may keep servers there, whose records only they have.
-        states = self._engine.list({LABEL: ""})
-        served = {Path(state.labels.get(INSTANCE_LABEL, "")).name for state in states}
-        for name in self._names_there():
-            if name not in served and self._is_left(name):
-                with suppress(ContainerConflict):
-                    self._remove_there(name)
-
-    def _is_left(self, name: str) -> bool:
-        """Return whether a directory there belongs to a process of this host that has ended."""
-        identity = process_in(name)
-        if identity is None or identity.state() is not ProcessState.DEAD:
-            return False
-        if (self._run_dir / name).exists():
-            return False
-        leases = self._leases
-        return leases is None or not leases.is_kept(name)
+        if self._known is not None:
+            self._servers.sweep(self._run_dir)
 
     def _is_here(self, facts: HostFacts) -> bool:
         return facts.sees_files and facts.has_sockets and not self._engine.ssh
@@ -327,21 +251,26 @@ class RemoteSide:
         )
 
     @property
-    def _ssh_store(self) -> SshStore | None:
-        files = self._files
-        if files is None:
-            return None
-        return SshStore(
+    def _models(self) -> FarModels:
+        return FarModels(
             engine=self._engine,
-            files=files,
-            store=self._facts.store,
-            name=self.name,
+            facts=self._facts,
+            files=self._files,
+            host=self.name,
             locks=self._run_dir,
+            may_see=self._is_machine,
         )
 
     @property
-    def _volumes(self) -> VolumeStore:
-        return VolumeStore(engine=self._engine, name=self.name, locks=self._run_dir)
+    def _servers(self) -> ServerDirs:
+        return ServerDirs(
+            engine=self._engine,
+            facts=self._facts,
+            files=self._files,
+            host=self.name,
+            image=self._image,
+            renewed=self._renewed,
+        )
 
     def _address(self) -> str:
         """Return the address at which a port of the engine's host can be reached from here."""
@@ -353,48 +282,3 @@ class RemoteSide:
         except OSError:
             return LOOPBACK
         return str(found[0][4][0])
-
-    def _make_volume(self, name: str, api_key: str) -> None:
-        volume = server_volume(name)
-        owner = ProcessIdentity.of_this_process().format()
-        self._engine.create_volume(volume, {UPLOAD_LABEL: "", OWNER_LABEL: owner})
-        mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
-        content = f"{api_key}\n".encode()
-        uid = 0 if self._engine.rootless else self._facts.uid  # see `planning.plan`
-        archive = tar_of(API_KEY_NAME, iter([content]), size=len(content), uid=uid, mode=0o400)
-        workers = Workers(self._engine, self._image, (mount,), volume, user=f"{uid}:{uid}")
-        with workers.created() as container:
-            self._engine.copy_into(container, INSIDE, archive)
-
-    def _remove_there(self, name: str) -> None:
-        if not re.fullmatch(_SERVER, name):
-            return
-        facts, files = self._facts, self._files
-        if not facts.sees_files:
-            self._engine.remove_volume(server_volume(name))
-        elif files is not None:
-            files.remove(f"{facts.run_dir}/{name}")
-
-    def _names_there(self) -> Iterator[str]:
-        """Yield the names of the servers' directories there, or of their volumes."""
-        facts, files = self._facts, self._files
-        if not facts.sees_files:
-            beginning = server_volume("")
-            for volume in self._engine.volumes({UPLOAD_LABEL: ""}):
-                if volume.name.startswith(beginning):
-                    yield volume.name.removeprefix(beginning)
-        elif files is not None:
-            with suppress(RemoteFileError):
-                yield from files.names(facts.run_dir)
-
-    @property
-    def _leases(self) -> Leases | None:
-        """The leases on the engine's host; None if servers have no directories there."""
-        files = self._files
-        if files is None or not self._facts.sees_files:
-            return None
-        return Leases(files, self._facts.run_dir)
-
-    def _end_lease(self, name: str) -> None:
-        if ended := self._renewed.pop(name, None):
-            ended.set()

@@ -11,14 +11,11 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
-    from ramalama.events import EventHook
-    from ramalama.models.formats.model_files import Digest
-    from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
     from ramalama.serving.sides.copies import ModelCopy
+    from ramalama.serving.sides.upload import Upload
     from ramalama_accel.host import Host
     from ramalama_chat.client.endpoint import Endpoint
 
@@ -59,20 +56,8 @@ class EngineSide(Protocol):
         """Return the bytes of memory that a server can use; None if unknown."""
         ...
 
-    def bring(
-        self,
-        model: StoredModel,
-        files: Mapping[Path, str],
-        *,
-        digest_of: Callable[[Path], Digest],
-        image: str,
-        tell: EventHook,
-    ) -> Placement:
-        """Bring the *files* of *model* to the engine's side unless it has them.
-
-        *files* have the paths in the container; *image* is local to the engine, and its programs
-        verify what has arrived. An exception raised by *tell* ends the upload; what has arrived
-        stays, and the next call goes on with it.
+    def bring(self, upload: Upload) -> Placement:
+        """Bring the files to the engine's side unless it has them.
 
         Raises:
             EngineError: the host does not answer, is full, or refuses.
@@ -80,8 +65,12 @@ class EngineSide(Protocol):
         """
         ...
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
-        """Create the directory of a server on both hosts, with the key that it will require."""
+    def has(self, upload: Upload) -> bool:
+        """Return whether the files that were brought are still there: others may remove them."""
+        ...
+
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
+        """Create the directory of a server on both hosts, with files: names, and *contents*."""
         ...
 
     def remove_directory(self, instance: ServerDir) -> None:
@@ -172,23 +161,19 @@ class LocalSide:
         """Return what is free on *host*."""
         return available_memory(host.root)
 
-    def bring(
-        self,
-        model: StoredModel,  # noqa: ARG002 (for all of these, see `EngineSide`)
-        files: Mapping[Path, str],  # noqa: ARG002
-        *,
-        digest_of: Callable[[Path], Digest],  # noqa: ARG002
-        image: str,  # noqa: ARG002
-        tell: EventHook,  # noqa: ARG002
-    ) -> Placement:
+    def bring(self, upload: Upload) -> Placement:  # noqa: ARG002 (for all of these, see above)
         """Return that the files are where they are."""
         return self.placement
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
-        """Create the directory, and write the key."""
+    def has(self, upload: Upload) -> bool:  # noqa: ARG002
+        """Return True."""
+        return True
+
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
+        """Create the directory, and write the files."""
         instance.make()
-        if api_key is not None:
-            instance.write_api_key(api_key)
+        for name, content in contents.items():
+            instance.write(name, content)
 
     def remove_directory(self, instance: ServerDir) -> None:
         """Remove the directory."""

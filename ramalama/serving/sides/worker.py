@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
+from ramalama.serving.image_labels import is_labelled
 from ramalama.system.process_identity import ProcessIdentity, ProcessState
 from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import ContainerNotFound, EngineError, ProgramNotFound
@@ -17,14 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ramalama_engines import Engine
-    from ramalama_engines.spec import Mount
+    from ramalama_engines.spec import ContainerState, Mount
 
 _SLOWEST = 20_000_000  # bytes a second that a disk reads
 _SHORTEST = 120.0  # seconds
-_LONGEST_LOG = 20  # lines
+_LOG_LINES = 20
 # Bytes. Without a size, the engine may keep logs where its user cannot read them: in the journal.
 _LOG_SIZE = 64 * 1024
 _PIDS = 64
+
+
+def remove_if_abandoned(engine: Engine, state: ContainerState) -> None:
+    """Remove a container with `UPLOAD_LABEL` whose process was killed; it may still run."""
+    owner = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
+    is_dead = owner is not None and owner.state() is ProcessState.DEAD
+    if is_dead and is_labelled(engine, state, UPLOAD_LABEL):
+        with suppress(ContainerNotFound):
+            engine.remove(state.id, force=True)
 
 
 class WorkerFailed(EngineError):
@@ -94,13 +104,10 @@ class Workers:
     def remove_abandoned(self) -> None:
         """Remove the containers of the same label whose process was killed; they may still run."""
         for state in self.engine.list({UPLOAD_LABEL: self.label}):
-            owner = ProcessIdentity.parse(state.labels.get(OWNER_LABEL, ""))
-            if owner is not None and owner.state() is ProcessState.DEAD:
-                with suppress(ContainerNotFound):
-                    self.engine.remove(state.id, force=True)
+            remove_if_abandoned(self.engine, state)
 
-    def run(self, command: Sequence[str], *, size: int) -> str:
-        """Run *command*, which reads *size* bytes, and return what it has printed.
+    def run(self, command: Sequence[str], *, size: int, lines: int = _LOG_LINES) -> str:
+        """Run *command*, which reads *size* bytes, and return the last *lines* that it has printed.
 
         Raises:
             EngineError: the image does not have the program.
@@ -111,7 +118,7 @@ class Workers:
             with self.created(command) as container:
                 self.engine.start(container)
                 code = self.engine.wait(container, timeout=_SHORTEST + size / _SLOWEST)
-                output = "\n".join(self.engine.logs(container, tail=_LONGEST_LOG))
+                output = "\n".join(self.engine.logs(container, tail=lines))
         except ProgramNotFound as exc:
             msg = f"the image {self.image} has no {command[0]}, which verifies a model that is sent"
             raise EngineError(msg, hint="use another image", engine=kind) from exc

@@ -110,6 +110,8 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
         ("ssh:me:secret@gpu", "***@gpu"),
         ("me:secret@gpu", "***@gpu"),
         ("unix://me:secret@gpu/x", "unix://***@gpu/x"),
+        ("ssh://me%3Asecret@gpu/x", "ssh://***@gpu/x"),
+        ("ssh://me%ff@gpu/x", "ssh://***@gpu/x"),
         ("ssh://me@gpu/x.sock", "ssh://me@gpu/x.sock"),
         ("tcp://gpu:2376", "tcp://gpu:2376"),
         ("unix:///run/me@home/x.sock", "unix:///run/me@home/x.sock"),

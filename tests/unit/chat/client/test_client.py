@@ -1,4 +1,6 @@
 import asyncio
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import openai
@@ -113,3 +115,39 @@ def test_the_whole_sdk_works_on_the_client(script: Script, endpoint: UnixEndpoin
         )
 
         assert [chunk.choices[0].delta.content for chunk in chunks] == ["Hel", "lo", None]
+
+
+def list_models(endpoint: TcpEndpoint) -> None:
+    with open_client(endpoint, timeout=0.1) as client:
+        client.models.list()
+
+
+def list_models_with_asyncio(endpoint: TcpEndpoint) -> None:
+    async def ask() -> None:
+        async with open_async_client(endpoint, timeout=0.1) as client:
+            await client.models.list()
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("ask", [list_models, list_models_with_asyncio])
+def test_a_server_whose_host_has_vanished_is_noticed_within_ten_seconds(
+    ask: Callable[[TcpEndpoint], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: dict[tuple[int, int], object] = {}
+    ordinary = socket.socket.setsockopt
+
+    def note(end: socket.socket, level: int, name: int, value: int) -> None:
+        options[level, name] = value
+        ordinary(end, level, name, value)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = TcpEndpoint("127.0.0.1", listener.getsockname()[1])
+        monkeypatch.setattr(socket.socket, "setsockopt", note)
+        with pytest.raises(openai.APITimeoutError):
+            ask(endpoint)
+
+    assert options[socket.SOL_SOCKET, socket.SO_KEEPALIVE] == 1
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        assert options[socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT] == 9_000  # milliseconds
+        assert options[socket.IPPROTO_TCP, socket.TCP_KEEPIDLE] == 3

@@ -544,9 +544,12 @@ def test_a_request_whose_connection_is_lost_before_the_answer_is_sent_once_more(
 ) -> None:
     script.add(LOST_AT_ONCE, words("Hello."))
     session.repeats = True
+    told: list[int] = []
+    session.on_repeat = lambda: told.append(len(script.requests))
 
     assert list(session.ask("Hi")) == ["Hello."]
     assert len(script.requests) == 2
+    assert told == [1]
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,17 @@ def test_an_answer_that_drips_is_given_up_in_time() -> None:
         identify(route, timeout=0.2)
 
     assert time.monotonic() - began < 2
+
+
+def test_a_slow_way_to_an_engine_takes_nothing_of_the_time_for_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ordinary = OneConnection.dial
+
+    def slow(route: OneConnection, timeout: float | None) -> socket.socket:
+        time.sleep(0.3)
+        return ordinary(route, timeout)
+
+    monkeypatch.setattr(OneConnection, "dial", slow)
+    with peer([f"HTTP/1.1 {PODMAN_ANSWER}\r\n\r\n".encode()]) as (route, _):
+        assert identify(route, timeout=0.2) is EngineKind.PODMAN

@@ -75,7 +75,7 @@ def test_files_wait_for_the_first_session(
     with closing(route.dial(10)):
         files = route.ssh.files
         assert files is not None
-        assert "e" in files.names(str(tmp_path))
+        assert "e" in files.listing(str(tmp_path))
 
 
 def test_an_rsa_key_is_read_without_a_proof_of_its_primes(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from ramalama_engines.address import EngineAddress
 from ramalama_engines.errors import EngineUnavailable
 from ramalama_engines.ssh.asking import Question
 from ramalama_engines.ssh.route import SshRoute
+from ramalama_engines.ssh.settings import read_settings
+from ramalama_engines.ssh.target import SshTarget
 from tests.doubles.ssh_server import serve_ssh
 
 if TYPE_CHECKING:
@@ -353,9 +355,82 @@ def test_a_passphrase_is_asked_for_and_not_shown(
         assert home.enter(port) == "hello"
         assert all(question.is_secret for question in home.asked)
 
+
+@pytest.mark.parametrize("public", [True, False], ids=["with-its-public-part", "alone"])
+def test_a_key_whose_passphrase_is_not_given_is_told_with_what_unlocks_it(
+    public: bool,  # noqa: FBT001 (a parameter)
+    home: Home,
+    host_key: Path,
+) -> None:
+    authorized = home.key("id_ed25519", passphrase=PASSPHRASE, public=public)
+    with serve_ssh(host_key, authorized=authorized) as port:
+        home.know(port, host_key)
         said = home.refused(port)
 
     assert f"ssh-add {home.ssh}/id_ed25519" in said
+
+
+@pytest.mark.parametrize("public", [True, False], ids=["with-its-public-part", "alone"])
+def test_a_passphrase_is_asked_for_once_for_all_hosts_and_connections(
+    public: bool,  # noqa: FBT001 (a parameter)
+    home: Home,
+    host_key: Path,
+) -> None:
+    authorized = home.key("id_ed25519", passphrase=PASSPHRASE, public=public)
+    with (
+        serve_ssh(host_key, authorized=authorized) as first,
+        serve_ssh(host_key, authorized=authorized) as port,
+    ):
+        home.know(first, host_key)
+        home.know(port, host_key)
+        home.configure(
+            f"Host jump\n HostName 127.0.0.1\n Port {first}\n"
+            "Host last\n HostName 127.0.0.1\n ProxyJump me@jump\n"
+        )
+        home.answers = [PASSPHRASE]
+        assert home.enter(port, host="last") == "hello"
+        assert home.enter(port) == "hello"
+        home.key("id_ed25519", passphrase=PASSPHRASE[::-1], public=public)
+        home.answers = [PASSPHRASE[::-1]]
+        assert home.enter(port) == "hello"
+
+    assert len(home.asked) == 2
+
+
+def test_the_agent_is_the_one_that_the_settings_name(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/usual")
+    monkeypatch.setenv("OTHER_AGENT", "/run/other")
+    found: list[str | None] = []
+    for line in (
+        "",
+        "IdentityAgent SSH_AUTH_SOCK",
+        "IdentityAgent none",
+        "IdentityAgent $OTHER_AGENT",
+        "IdentityAgent ${OTHER_AGENT}",
+        "IdentityAgent $NOT_SET",
+        "IdentityAgent ~/agent",
+    ):
+        home.configure(line)
+        found.append(read_settings(SshTarget.parse("ssh://gpu")).agent)
+
+    usual, other = "/run/usual", "/run/other"
+    assert found == [usual, usual, None, other, other, None, f"{home.path}/agent"]
+
+
+@pytest.mark.parametrize("policy", ["yes", "ask", "accept-new"])
+def test_a_host_that_only_a_command_may_know_is_not_accepted_unasked(
+    policy: str, home: Home, host_key: Path
+) -> None:
+    home.configure(f"StrictHostKeyChecking {policy}", "KnownHostsCommand /usr/bin/known %H")
+    with serve_ssh(host_key, authorized=home.key("id_ed25519")) as port:
+        said = home.refused(port)
+        home.configure("KnownHostsCommand none", "StrictHostKeyChecking accept-new")
+        assert home.enter(port) == "hello"
+
+    assert "is not known" in said
+    assert "KnownHostsCommand of ssh_config(5) is not supported" in said
 
 
 def test_a_password_is_asked_for(home: Home, host_key: Path) -> None:

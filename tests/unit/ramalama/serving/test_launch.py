@@ -34,12 +34,13 @@ from ramalama.events import (
 )
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.reference.scheme import Scheme
+from ramalama.serving import launch, start
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.images import name_of_image
 from ramalama.serving.launch import Launcher
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import ServerDir
-from ramalama.serving.sides.side import HERE
+from ramalama.serving.sides.side import HERE, LocalSide
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_accel import AcceleratorKind, RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
@@ -67,6 +68,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ramalama.api.keywords import StartKeywords
+    from ramalama.planning.placement import Placement
+    from ramalama.serving.sides.upload import Upload
+    from ramalama_engines import Engine
 
 DEAD = replace(ProcessIdentity.of_this_process(), start=1)
 
@@ -419,6 +423,60 @@ def test_a_server_that_is_not_ready_in_time_is_given_up(servers: ServerFixture) 
         servers.ramalama().start(servers.options, ready_timeout=0.05)
 
     assert caught.value.log_tail == ("loading the model",)
+    assert servers.is_clean()
+
+
+def test_a_server_elsewhere_whose_socket_leads_nowhere_is_given_up_soon(
+    servers: ServerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "_REACHED_WITHIN", 0.05)
+    far = replace(HERE, is_here=False, name="far")
+
+    def far_side(engine: Engine, run_dir: Path) -> LocalSide:
+        del engine, run_dir
+        return far
+
+    monkeypatch.setattr(start, "side_of", far_side)
+    servers.program = FakeProgram(logs=("main: server is listening on unix socket",))
+
+    with pytest.raises(ServerNotReady, match="nothing answers") as caught:
+        servers.ramalama().start(servers.options, ready_timeout=None)
+
+    assert "try again" in str(caught.value.hint)
+    assert servers.is_clean()
+
+
+def test_a_model_that_is_removed_before_the_container_exists_is_brought_again(
+    servers: ServerFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought: list[str] = []
+    created: list[str] = []
+
+    def bring(side: LocalSide, upload: Upload) -> Placement:
+        brought.append(upload.model)
+        return side.placement
+
+    monkeypatch.setattr(LocalSide, "bring", bring)
+
+    def has(side: LocalSide, upload: Upload) -> bool:
+        del side, upload
+        return len(brought) > 1
+
+    monkeypatch.setattr(LocalSide, "has", has)
+    create = servers.engine.create
+
+    def create_and_note(spec: ContainerSpec) -> str:
+        created.append(create(spec))
+        return created[-1]
+
+    monkeypatch.setattr(servers.engine, "create", create_and_note)
+
+    with servers.ramalama().start(servers.options) as server:
+        containers = [state.id for state in servers.engine.list({})]
+        container = server.container
+
+    assert len(brought) == len(created) == 2
+    assert containers == [container] == created[1:]
     assert servers.is_clean()
 
 

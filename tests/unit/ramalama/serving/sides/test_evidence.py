@@ -6,12 +6,11 @@ from typing import NoReturn
 import pytest
 
 from ramalama.events import ignore
-from ramalama.models.reference.reference import ModelRef
-from ramalama.models.store.stored_model import StoredModel
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.sides.evidence import sees_model
 from ramalama.serving.sides.facts import HostFacts
 from ramalama.serving.sides.remote import RemoteSide
+from ramalama.serving.sides.upload import Upload
 from ramalama_engines.fake.engine import FakeProgram
 from ramalama_engines.spec import BindMount, VolumeMount
 from tests.unit.ramalama.serving.sides.far_host import IMAGE, make_engine
@@ -63,18 +62,19 @@ def test_a_model_is_mounted_wherever_the_machine_has_the_directories_of_servers(
         gid=501,
     )
     facts.write(run_dir, engine.url)
-    model = StoredModel(reference=ModelRef.parse(str(weights)), weights=(weights,))
     files = {weights: "/mnt/models/model.gguf"}
 
-    placement = RemoteSide(engine, run_dir).bring(
-        model, files, digest_of=_no_digest, image=IMAGE, tell=ignore
-    )
+    upload = Upload(model=str(weights), files=files, digest_of=_no_digest, image=IMAGE, tell=ignore)
+    side = RemoteSide(engine, run_dir)
+
+    placement = side.bring(upload)
 
     server = placement.server(ServerDir(run_dir / "s"), target="/s", read_only=True, relabel=True)
     (mount,) = placement.model(files, relabel=False)
     assert mount == BindMount(source=str(weights), target="/mnt/models/model.gguf")
     assert isinstance(server, kind)
     assert not placement.has_sockets
+    assert side.has(upload)
 
 
 def _no_digest(_: Path) -> NoReturn:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ramalama.serving.sides.lease import Leases
-from ramalama_engines.route import RemoteFile, RemoteFiles
+from tests.unit.ramalama.serving.sides.here_as_there import HereAsThere
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,35 +17,10 @@ if TYPE_CHECKING:
 NAME = "0123abcd-42-4711-00ff00ff"
 
 
-class HereAsThere:
-    """The files of a host, which are those of this one."""
-
-    def find(self, path: str) -> RemoteFile | None:
-        try:
-            status = os.lstat(path)
-        except FileNotFoundError:
-            return None
-        return RemoteFile(
-            size=status.st_size,
-            modified=status.st_mtime,
-            uid=status.st_uid,
-            gid=status.st_gid,
-            is_directory=False,
-        )
-
-    def touch(self, path: str) -> None:
-        with open(path, "ab"):  # noqa: PTH123 (a path of the host)
-            os.utime(path)
-
-    def remove(self, path: str) -> None:
-        if self.find(path) is not None:
-            os.unlink(path)  # noqa: PTH108 (likewise)
-
-
 @pytest.fixture
 def leases(tmp_path: Path) -> Leases:
     (tmp_path / NAME).mkdir()
-    return Leases(cast("RemoteFiles", HereAsThere()), str(tmp_path))
+    return Leases(HereAsThere(), str(tmp_path))
 
 
 def renewed(leases: Leases, *, seconds_ago: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ramalama.planning.labels import OWNER_LABEL, UPLOAD_LABEL
+from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.sides.worker import Workers
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_engines import ContainerSpec, EngineKind, LocalImage
@@ -39,6 +40,33 @@ def test_what_a_killed_process_runs_for_the_same_volume_is_ended(
     engine.start(engine.create(ContainerSpec(image=IMAGE, labels=labels)))
 
     Workers(engine, IMAGE, (), "v").remove_abandoned()
+
+    assert len(engine.list({})) == left
+
+
+def test_a_container_of_another_program_is_left_alone_whatever_its_image_says(
+    tmp_path: Path,
+) -> None:
+    owner = ProcessIdentity(host=ME.host, pid=4194304, start=ME.start).format()
+    image = LocalImage(id="1", labels={UPLOAD_LABEL: "", OWNER_LABEL: owner})
+    engine = FakeEngine(kind=EngineKind.PODMAN, images={IMAGE: image})
+    engine.start(engine.create(ContainerSpec(image=IMAGE)))
+
+    remove_orphaned(engine, tmp_path)
+
+    assert len(engine.list({})) == 1
+
+
+@pytest.mark.parametrize(("pid", "left"), [(ME.pid, 1), (4194304, 0)], ids=["lives", "killed"])
+def test_the_next_command_removes_what_only_read_a_file_for_a_killed_process(
+    tmp_path: Path, pid: int, left: int
+) -> None:
+    engine = FakeEngine(images={IMAGE: LocalImage(id="1")})
+    owner = ProcessIdentity(host=ME.host, pid=pid, start=ME.start).format()
+    labels = {UPLOAD_LABEL: "rag", OWNER_LABEL: owner}
+    engine.create(ContainerSpec(image=IMAGE, labels=labels))
+
+    remove_orphaned(engine, tmp_path)
 
     assert len(engine.list({})) == left
 
