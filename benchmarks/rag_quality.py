@@ -122,7 +122,7 @@ def _unpack(packages: Iterable[str]) -> Path:
     for package in packages:
         if list(root.glob(f"{package}_*.deb")):
             continue
-        subprocess.run(["apt-get", "download", "-q", package], cwd=root, check=True)
+        subprocess.run(["apt-get", "download", "-qq", package], cwd=root, check=True)
         (archive,) = root.glob(f"{package}_*.deb")
         subprocess.run(["dpkg-deb", "--extract", str(archive), str(root)], check=True)
     return root / "usr/share/man"
@@ -161,7 +161,8 @@ def _ask(path: Path, questions: Sequence[Question], embedder: Embedder, *, failu
 
 def _rank(found: Sequence[Passage], question: Question) -> int:
     """Return the place of the first passage that answers the question; 0 if none does."""
-    pages = question["page"] if isinstance(question["page"], list) else [question["page"]]
+    page: str | list[str] = question["page"]
+    pages = [page] if isinstance(page, str) else page
     for place, passage in enumerate(found, 1):
         text = " ".join(passage.text.split())
         if Path(passage.uri).stem in pages and re.search(question["has"], text):

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelTooLarge
 from ramalama.events import Notice, ignore
-from ramalama.planning.memory.estimate import MemoryEstimate
 from ramalama.planning.memory.fit import model_memory, read_shape, weights_size
 from ramalama.units import human_size
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.memory.capacity import MemoryCapacity
-    from ramalama.planning.memory.estimate import ModelShape
+    from ramalama.planning.memory.estimate import MemoryEstimate, ModelShape
     from ramalama.runtimes.base import EmbeddingLimits
 
 _ACTIVATIONS = 11  # vectors of the embedding's width that each token needs at once
@@ -68,6 +67,10 @@ def fit_limits(
 
 def need_of(shape: ModelShape, limits: EmbeddingLimits) -> MemoryEstimate:
     """Estimate the memory for texts of the length that *limits* have."""
+    from ramalama.planning.memory.estimate import (  # noqa: PLC0415 (not for a chat)
+        MemoryEstimate,
+    )
+
     chat = shape.need(limits.text)
     if not limits.whole:
         return chat
