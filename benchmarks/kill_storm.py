@@ -18,8 +18,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ramalama.config.api_name import ApiName
 from tests.integration.cli import ROOTFUL, Cli, finish, user_of
-from tests.lab import assets
+from tests.lab import assets, llama_stack
 from tests.lab.certificates import make_certificate
 from tests.lab.dockerd import docker_daemon
 from tests.lab.network import private_network
@@ -29,7 +30,6 @@ from tests.lab.scratch import scratch_directory
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
-    from pathlib import Path
 
 _WORDS: Final = ("--ctx-size=256", "--runtime-args=-n 16")
 _STARTERS: Final = {"podman": rootful_podman, "docker": docker_daemon}
@@ -64,19 +64,27 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         assets.ensure_image(service)
         cli = stack.enter_context(user_of(service, lab))
-        return _storm(cli, assets.model(), arguments.kills, chance)
+        if arguments.api != ApiName.NONE:
+            llama_stack.ensure_image(service)
+        command = ("run", f"--api={arguments.api}", *_WORDS, str(assets.model()), "Tell a story.")
+        return _storm(cli, command, arguments.kills, chance)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kills", type=int, help="how many")
     parser.add_argument("--engine", choices=ROOTFUL, default="podman")
+    parser.add_argument(
+        "--api",
+        choices=[each.value for each in ApiName],
+        default="none",
+        help="as of `ramalama run`",
+    )
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     return parser
 
 
-def _storm(cli: Cli, model: Path, kills: int, chance: random.Random) -> int:
-    command = ("run", *_WORDS, str(model), "Tell me a story.")
+def _storm(cli: Cli, command: Sequence[str], kills: int, chance: random.Random) -> int:
     began = time.monotonic()
     cli.run(*command)
     whole = time.monotonic() - began
@@ -116,9 +124,9 @@ def _kill(process: subprocess.Popen[str], chance: random.Random, whole: float) -
 
 def _phase(cli: Cli) -> str:
     """Name how far the command had come, by what it has left."""
-    states = [container["State"]["Status"] for container in cli.containers()]
+    states = sorted(container["State"]["Status"] for container in cli.containers())
     if states:
-        return f"container {states[0]}"
+        return f"container {' and '.join(states)}"
     return "directory made" if _remains(cli) else "nothing made, or nothing left"
 
 

@@ -45,6 +45,9 @@ VLLM_IMAGES: Mapping[AcceleratorKind, str] = {
 _NO_OVERRIDES: Mapping[str, str] = {}
 _VERSION = r"([0-9]+\.[0-9]+)(?:[^0-9].*)?"
 
+STACK_IMAGE = f"{_REGISTRY}/llama-stack"
+"""Llama Stack (OGX), which stands before an inference server; it computes nothing itself."""
+
 
 def default_image(
     kind: AcceleratorKind,

@@ -230,6 +230,16 @@ class Engine(Protocol):
         """
         ...
 
+    def memory(self, container: str) -> int | None:
+        """Return the bytes of memory that a container uses, as the engine counts them.
+
+        None if it does not run, or the engine does not say.
+
+        Raises:
+            ContainerNotFound: there is no such container.
+        """
+        ...
+
     def close(self) -> None:
         """Close all connections; calls that block in other threads raise EngineUnavailable."""
         ...

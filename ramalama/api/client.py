@@ -12,6 +12,7 @@ from ramalama.config.config import Config, config_files
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
+from ramalama.planning.labels import API_LABEL
 from ramalama.serving.accelerator import FoundAccelerators, capacity_of, detect_on, required
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
@@ -425,6 +426,13 @@ class Ramalama:
         state = self.find(name)
         directory = directory_of(state, self.run_dir)
         with engine_errors():
+            if state.labels.get(API_LABEL):
+                from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                    companions_of,
+                )
+
+                for each in companions_of(self.connect(), state):
+                    self.connect().remove(each.id, force=True)
             self.connect().remove(state.id, force=True)
             if directory is not None:
                 remove_shared(self.connect(), directory)
@@ -432,10 +440,26 @@ class Ramalama:
                 remove_files(self.connect(), state, self.run_dir)
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
-        """Yield a model server's log line by line; see `Engine.logs`."""
-        state = self.find(name)
+        """Yield the log of a server, or of a container beside it, by lines; see `Engine.logs`."""
+        from ramalama.serving.lookup import find_server  # noqa: PLC0415 (see above)
+
         with engine_errors():
+            state = find_server(self.connect(), name, companions=True)
             yield from self.connect().logs(state.id, follow=follow, tail=tail)
+
+    def memory(self, state: ContainerState) -> int | None:
+        """Return the bytes of memory that a server uses, with the containers beside it.
+
+        None if it does not run, or the engine does not say.
+        """
+        from ramalama.serving.companions import companions_of  # noqa: PLC0415 (see above)
+
+        engine = self.connect()
+        with engine_errors():
+            beside = companions_of(engine, state)
+            used = [engine.memory(each.id) for each in (state, *beside)]
+        counted = [each for each in used if each is not None]
+        return sum(counted) if counted else None
 
     def remove_orphans(self) -> int:
         """Remove containers left behind by processes that have ended, and return their number."""

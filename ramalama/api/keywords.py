@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from ramalama.config.api_name import ApiName
     from ramalama.events import EventHook
     from ramalama.models.reference.reference import ModelRef
     from ramalama_accel.runtime_name import RuntimeName
@@ -42,8 +43,10 @@ class ServerKeywords(TypedDict, total=False):
     temp: float | None
     seed: int | None
     parallel: int | None
+    api: ApiName
     runtime_args: tuple[str, ...]
     image: str | None
+    stack_image: str | None
     pull_policy: PullPolicy
     network: str
     port: int | None

@@ -100,7 +100,7 @@ def listening(
         key_file = None
         if request.host is not None:
             key = request.key or os.urandom(_KEY_BYTES).hex()
-            directory.write_api_key(key)
+            directory.write(API_KEY_NAME, f"{key}\n")
             key_file = str(directory.path / API_KEY_NAME)
             address = TcpEndpoint(request.host, request.port, key)
         room = context_size(server.endpoint)

@@ -19,6 +19,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ramalama.config.api_name import ApiName
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
@@ -64,6 +65,8 @@ class Config:
         images: for each accelerator, by the variable that names it, ``CUDA_VISIBLE_DEVICES``; see
             `ramalama_accel.default_image`.
         runtime: the inference server.
+        api: what stands before the inference server.
+        stack_image: the image of Llama Stack; None is RamaLama's own.
         env: ``NAME=VALUE`` or ``NAME`` for the container.
         store: directory of the models; None is upstream's, see `store_base`.
         model_draft: reference of the draft model for every other model.
@@ -82,6 +85,8 @@ class Config:
     image: str | None = None
     images: Mapping[str, str] = field(default_factory=dict[str, str])
     runtime: RuntimeName = RuntimeName.LLAMA_CPP
+    api: ApiName = ApiName.NONE
+    stack_image: str | None = None
     pull: PullPolicy = PullPolicy.MISSING
     network: str = "none"
     memory: int | None = None

@@ -22,6 +22,7 @@ class Group(StrEnum):
     CONTAINER = "container options"
     IMAGE = "image options"
     SERVING = "serving options"
+    API = "API options"
     RAG = "document options"
     CHAT = "chat options"
     RETRIEVAL = "retrieval options"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.config import parsers
+from ramalama.config.api_name import SYNONYMS, ApiName
 from ramalama.config.defaults import ALL_LAYERS, AUTOMATIC_LAYERS, DEFAULT_TEMPERATURE, LOOPBACK
 from ramalama.config.option_spec import Group, OptionSpec
 from ramalama.config.value_types import (
@@ -121,6 +122,17 @@ _MODEL = (
         flags=("--runtime",),
         key="runtime",
         example='"vllm"',
+    ),
+    OptionSpec(
+        field="api",
+        type=Word(ApiName, SYNONYMS),
+        help="API before the inference server: llama-stack (also ogx) adds responses, files and "
+        "vector stores, in a container of its own",
+        default=ApiName.NONE,
+        groups=(Group.API,),
+        flags=("--api",),
+        key="api",
+        example='"llama-stack"',
     ),
     OptionSpec(
         field="runtime_args",
@@ -256,9 +268,20 @@ _IMAGE = (
         example='"quay.io/ramalama/ramalama:0.25"',
     ),
     OptionSpec(
+        field="stack_image",
+        type=Text(),
+        help="OCI image of the stack, for --api llama-stack",
+        default_text="quay.io/ramalama/llama-stack, of this version",
+        groups=(Group.API,),
+        flags=("--stack-image",),
+        metavar="IMAGE",
+        key="stack_image",
+        example='"quay.io/ramalama/llama-stack:0.25"',
+    ),
+    OptionSpec(
         field="pull_policy",
         type=Word(PullPolicy),
-        help="when to pull the image",
+        help="when to pull an image",
         default=PullPolicy.MISSING,
         groups=(Group.IMAGE,),
         flags=("--pull",),

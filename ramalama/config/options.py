@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
 from ramalama.config.option_table import SERVER_OPTIONS
 from ramalama.config.value_types import show
@@ -37,9 +38,11 @@ class ServeOptions:
         temp: sampling temperature; None is the choice of the model's author, else 0.8.
         seed: seed of the sampler; None is random.
         parallel: requests answered at the same time; None is the server's own choice.
+        api: what stands before the inference server: nothing, or Llama Stack.
         runtime_args: more arguments for the inference server, after those that RamaLama writes.
         image: OCI image; None is the image of the accelerator.
-        pull_policy: when to pull the image.
+        stack_image: OCI image of Llama Stack; None is RamaLama's own.
+        pull_policy: when to pull an image.
         network: "none" reaches the server through a UNIX socket, anything else through a port.
         port: host port to publish on; None lets the engine pick. Needs a network.
         host: address of this host to publish on. Needs a network.
@@ -72,8 +75,10 @@ class ServeOptions:
     temp: float | None = None
     seed: int | None = None
     parallel: int | None = None
+    api: ApiName = ApiName.NONE
     runtime_args: tuple[str, ...] = ()
     image: str | None = None
+    stack_image: str | None = None
     pull_policy: PullPolicy = PullPolicy.MISSING
     network: str = "none"
     port: int | None = None

@@ -168,18 +168,23 @@ class Flag:
 
 @frozen(kw_only=False)
 class Word:
-    """One of a fixed set of words; a text is converted to the enumeration member it names."""
+    """One of a fixed set of words; a text is converted to the enumeration member it names.
+
+    *synonyms* are other texts, and the words that they stand for.
+    """
 
     words: type[StrEnum] | tuple[str, ...]
+    synonyms: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def expected(self) -> str:
         """See `ValueType`."""
-        return f"one of {', '.join(self.words)}"
+        return f"one of {', '.join((*self.words, *self.synonyms))}"
 
     def read(self, value: object) -> str:
         """See `ValueType`."""
         text = str(value)
+        text = self.synonyms.get(text, text)
         for word in self.words:
             if word == text:
                 return word

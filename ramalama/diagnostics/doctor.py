@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama._version import __version__
+from ramalama.config.api_name import ApiName
 from ramalama.diagnostics.compare import Problem, compare
 from ramalama.diagnostics.inspect_container import look
 from ramalama.errors import engine_errors
@@ -127,7 +128,8 @@ def _look_around(ramalama: Ramalama, options: ServeOptions, on_event: EventHook)
 def _container(ramalama: Ramalama, options: ServeOptions) -> ContainerSpec:
     """Return the container of a server for *options*; its model is a path that does not exist."""
     no_model = StoredModel(reference=options.model, weights=(Path("/nothing.gguf"),))
-    spec = ramalama.plan(options, model=no_model).container
+    alone = replace(options, api=ApiName.NONE)
+    spec = ramalama.plan(alone, model=no_model).container
     return replace(spec, labels={**spec.labels, MODEL_LABEL: ""})
 
 

@@ -21,9 +21,13 @@ _PROCESS_LABELS = (INSTANCE_LABEL, OWNER_LABEL, PLAN_LABEL)
 
 
 def plan_line(plan: LaunchPlan, *, engine: str | None) -> str:
-    """Return the command that carries out *plan*, on the remote *engine* at this address if any."""
+    """Return the command that carries out *plan*, on the remote *engine* at this address if any.
+
+    There is a line for each container.
+    """
     kind = EngineKind(plan.container.labels[ENGINE_LABEL])
-    return engine_line(kind, plan.container, engine=engine)
+    specs = (plan.container, *plan.companions)
+    return "\n".join(engine_line(kind, spec, engine=engine) for spec in specs)
 
 
 def engine_line(kind: EngineKind, spec: ContainerSpec, *, engine: str | None = None) -> str:

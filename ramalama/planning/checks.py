@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import OptionRefused
 from ramalama_engines.kinds import EngineKind
@@ -24,11 +25,25 @@ def check_options(options: ServeOptions) -> None:
     if options.network.startswith(_NETWORKLESS):
         msg = f"network mode {options.network!r} cannot publish a port"
         raise OptionRefused(msg, hint="use none or bridge")
+    if options.api is not ApiName.NONE:
+        _check_api(options)
     if options.network == "none" and options.port is not None:
         msg = "--port requires a network"
         raise OptionRefused(msg, hint="add --network bridge, or omit --port")
     if options.host != LOOPBACK or options.api_key is not None:
         _check_reach(options)
+
+
+def _check_api(options: ServeOptions) -> None:
+    if options.embeddings:
+        msg = f"--api {options.api} serves a model that chats, and --embeddings one that does not"
+        raise OptionRefused(msg, hint="omit one of them")
+    if options.network == "host":
+        msg = f"--api {options.api} keeps the model server away from all other programs"
+        raise OptionRefused(msg, hint="use --network bridge instead of host, or none")
+    if "${" in (options.api_key or ""):
+        msg = "with --api, the API key must not contain '${'"
+        raise OptionRefused(msg)
 
 
 def check_on_engine(options: ServeOptions, kind: EngineKind, *, rootless: bool) -> None:

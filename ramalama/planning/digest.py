@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _Identity = tuple[int, int, int, int]
 
 SHAPING_OPTIONS = frozenset({
-    *("runtime", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
+    *("runtime", "api", "ctx_size", "ngl", "threads", "temp", "seed", "parallel", "runtime_args"),
     "embeddings",
     *("network", "port", "host"),
     *("env", "devices", "privileged", "keep_groups", "selinux", "oci_runtime", "memory"),
@@ -38,7 +38,7 @@ SHAPING_OPTIONS = frozenset({
 
 OTHER_OPTIONS = frozenset({
     *("model", "draft"),  # their files are part of the digest
-    "image",  # the ID of the image is part of the digest
+    *("image", "stack_image"),  # the IDs of the images are part of the digest
     *("pull_policy", "authfile", "tls_verify", "force"),  # only matter for the start
     *("name", "api_key"),  # belong to one server
     "rag",  # what is asked, not what is served
@@ -69,6 +69,7 @@ def server_digest(inputs: PlanInputs, here: LaunchEnvironment) -> str:
         _shape_of_options(options, mounted, here.threads),
         _shape_of_accelerator(inputs.accelerator, without=options.devices == ()),
         inputs.image.id if inputs.image else inputs.image_name,
+        inputs.stack.id if inputs.stack else inputs.stack_name,
         (here.rootless, here.uid, here.gid),
         mounted,
         tuple((place, _identity(path)) for path, place in files.items()),

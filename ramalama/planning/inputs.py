@@ -25,6 +25,8 @@ class PlanInputs:
     Attributes:
         image: the image as the engine reports it; None before it was looked up, and in a dry run
             if it is not local.
+        stack_name: the name of the image of the API before the server; "" if there is none.
+        stack: this image; None as for *image*.
         model_memory: bytes of main memory that the model may need; None if unknown.
         embedding: the limits of an embeddings server; None if they are unknown.
     """
@@ -34,6 +36,8 @@ class PlanInputs:
     accelerator: Accelerator
     image_name: str
     image: LocalImage | None = None
+    stack_name: str = ""
+    stack: LocalImage | None = None
     model_memory: int | None = None
     embedding: EmbeddingLimits | None = None
 

@@ -19,8 +19,19 @@ PLAN_LABEL = f"{LABEL}.plan"
 HOST_LABEL = f"{LABEL}.host"
 PORT_LABEL = f"{LABEL}.port"
 
+API_LABEL = f"{LABEL}.api"
+"""Of a server: what stands before it, see `ApiName`."""
+COMPANION_LABEL = f"{LABEL}.companion"
+"""What a container is beside a server, whose `INSTANCE_LABEL` it has; "" for the server itself."""
+
 UPLOAD_LABEL = f"{LABEL}-upload"
 """Of the containers and volumes that bring a model to another host; these are no servers."""
 
 SOCKET_NAME = "api.sock"
 API_KEY_NAME = "api-key"
+CONFIG_NAME = "config.yaml"
+
+
+def companion_names(server: str, api: str) -> tuple[str, ...]:
+    """Return the names of the containers beside the server *server*, whose `API_LABEL` is *api*."""
+    return (f"{server}-stack",) if api else ()

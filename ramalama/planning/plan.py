@@ -5,14 +5,18 @@ The API call, `--dryrun` and every generator read the same `LaunchPlan`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import LOOPBACK
 from ramalama.planning.checks import check_options
 from ramalama.planning.labels import (
     ALIAS_LABEL,
     API_KEY_NAME,
+    API_LABEL,
+    COMPANION_LABEL,
+    CONFIG_NAME,
     ENGINE_LABEL,
     HOST_LABEL,
     INSTANCE_LABEL,
@@ -70,7 +74,11 @@ _PIDS_LIMIT = 8192  # threads count; vLLM has thousands on a large host
 class LaunchPlan:
     """The plan of a server: its command line, its container, and its endpoint.
 
-    *endpoint* has port 0 until the engine has chosen a host port for *published_port*.
+    Attributes:
+        endpoint: it has port 0 until the engine has chosen a host port for *published_port*.
+        companions: the containers beside that of the server, whose network they join. They are
+            started after it and removed before it. Their *network* names its container.
+        files: what the server's directory has to contain, by name.
     """
 
     model: StoredModel
@@ -79,6 +87,8 @@ class LaunchPlan:
     container: ContainerSpec
     endpoint: Endpoint
     published_port: int | None = None
+    companions: tuple[ContainerSpec, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 def make_plan(inputs: PlanInputs, here: LaunchEnvironment) -> LaunchPlan:
@@ -129,7 +139,7 @@ class _Planner:
         mounts = (*placed, *self._mounts(server))
         if image := self.inputs.image:
             mounts += tuple(cover_volumes(image, self.inputs.image_name, mounts))
-        return LaunchPlan(
+        plan = LaunchPlan(
             model=self.inputs.model,
             alias=mounted.alias,
             server=server,
@@ -139,6 +149,23 @@ class _Planner:
             ),
             endpoint=endpoint,
             published_port=ports[0].container_port if ports else None,
+            files=_key_file(endpoint),
+        )
+        return self._with_stack(plan) if self._has_stack else plan
+
+    def _with_stack(self, plan: LaunchPlan) -> LaunchPlan:
+        """Return *plan* with the container of the stack, which answers in place of the server."""
+        from ramalama.planning import stack  # noqa: PLC0415 (rarely needed)
+
+        name = stack.model_name(plan.alias)
+        config = stack.stack_config(self.inputs, plan.alias, plan.endpoint)
+        beside = stack.stack_container(self.inputs, self.here, plan.container, plan.endpoint)
+        return replace(
+            plan,
+            alias=name,
+            server=replace(plan.server, health_path=stack.STACK_HEALTH),
+            companions=(beside,),
+            files={**plan.files, CONFIG_NAME: config},
         )
 
     def _container(
@@ -200,13 +227,18 @@ class _Planner:
     def _relabel(self) -> bool:
         return self.options.selinux and not self.options.privileged
 
+    @property
+    def _has_stack(self) -> bool:
+        return self.options.api is ApiName.LLAMA_STACK
+
     def _mounts(self, server: ServerSpec) -> Iterator[Mount]:
-        yield self.here.placement.server(
-            self.here.instance,
-            target=_INSTANCE,
-            read_only=self._network != "none",  # it holds the socket, or otherwise the API key
-            relabel=self._relabel,
-        )
+        if not self._has_stack:
+            yield self.here.placement.server(
+                self.here.instance,
+                target=_INSTANCE,
+                read_only=self._network != "none",  # it holds the socket, or otherwise the API key
+                relabel=self._relabel,
+            )
         size = _COMPILER_TMP_SIZE if server.compiles else _TMP_SIZE
         yield TmpfsMount(target=_TMP, size=size, executable=server.compiles)
         if server.shared_memory:
@@ -218,6 +250,8 @@ class _Planner:
         """Return the server's listen address, its endpoint on the host, and the published ports."""
         key = self.options.api_key or self.here.api_key
         key_file, address = f"{_INSTANCE}/{API_KEY_NAME}", self._address
+        if self._has_stack:
+            return self._reach_stack(key)
         if self._network == "none":
             listen = ListenAddress(host=f"{_INSTANCE}/{SOCKET_NAME}")
             return listen, UnixEndpoint(path=str(self.here.instance.socket)), ()
@@ -228,11 +262,24 @@ class _Planner:
         # The server listens on all addresses of its own network namespace. Only *address* is
         # published on the host.
         listen = ListenAddress(host="0.0.0.0", port=_PORT, api_key_file=key_file)  # noqa: S104 (see above)
+        return listen, *self._publish(_PORT, key)
+
+    def _reach_stack(self, key: str) -> tuple[ListenAddress, Endpoint, tuple[PortBinding, ...]]:
+        """Return the same, where the stack listens for clients, and the server for the stack."""
+        from ramalama.planning import stack  # noqa: PLC0415 (rarely needed)
+
+        if self._network == "none":
+            return stack.MODEL_SERVER, UnixEndpoint(path=str(self.here.instance.socket)), ()
+        return stack.MODEL_SERVER, *self._publish(stack.STACK_PORT, key)
+
+    def _publish(self, port: int, key: str) -> tuple[Endpoint, tuple[PortBinding, ...]]:
+        """Return the endpoint of a *port* of the container that is published, and its binding."""
+        address = self._address
         binding = PortBinding(
-            container_port=_PORT, host_port=self.options.port or 0, host_address=address
+            container_port=port, host_port=self.options.port or 0, host_address=address
         )
         endpoint = TcpEndpoint(host=reachable(address), port=binding.host_port, api_key=key)
-        return listen, endpoint, (binding,)
+        return endpoint, (binding,)
 
     def _devices(self) -> tuple[tuple[Device, ...], Mapping[str, str]]:
         if self.options.devices == ():
@@ -254,7 +301,14 @@ class _Planner:
             PLAN_LABEL: "",  # see `with_digest`
             HOST_LABEL: self._address if port else "",
             PORT_LABEL: str(port or ""),
+            API_LABEL: self.options.api.value if self._has_stack else "",
+            COMPANION_LABEL: "",
         }
+
+
+def _key_file(endpoint: Endpoint) -> dict[str, str]:
+    key = endpoint.api_key if isinstance(endpoint, TcpEndpoint) else None
+    return {} if key is None else {API_KEY_NAME: f"{key}\n"}
 
 
 def reachable(address: str) -> str:

@@ -104,6 +104,17 @@ def index_file(destination: str) -> Path:
     return path / FILE_NAME if is_directory else path
 
 
+def check_destination(path: Path) -> None:
+    """Check that no other file would be overwritten.
+
+    Raises:
+        IndexInvalid: *path* exists and is not an index.
+    """
+    if path.exists() and not is_index(path):
+        msg = f"{path} exists and is not an index, so it is not overwritten"
+        raise IndexInvalid(msg, hint="name another destination")
+
+
 def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> BuildReport:
     """Make the index, or make it again with what has changed.
 
@@ -114,9 +125,7 @@ def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> Build
         RagError, OSError: the index cannot be written.
     """
     path = request.destination
-    if path.exists() and not is_index(path):
-        msg = f"{path} exists and is not an index, so it is not overwritten"
-        raise IndexInvalid(msg, hint="name another destination")
+    check_destination(path)
 
     def announce() -> None:
         on_event(Notice(f"waiting for another command that makes {path}"))

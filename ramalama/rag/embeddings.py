@@ -46,6 +46,11 @@ class ServerEmbedder:
     """Turns texts into vectors with a server; meets `ramalama.rag.values.Embedder`.
 
     It may be used from any thread. A context manager that calls `close` at its end.
+
+    Attributes:
+        client: the client of the server.
+        model: the name in requests.
+        slots: how many requests are sent at the same time.
     """
 
     def __init__(
@@ -60,8 +65,8 @@ class ServerEmbedder:
         Raises:
             EmbeddingFailed: the server does not answer, or makes no embeddings.
         """
-        self._client = client
-        self._model = model
+        self.client = client
+        self.model = model
         with _failures():
             (vector,) = self._request([_PROBE])
         if vector is None:
@@ -69,7 +74,8 @@ class ServerEmbedder:
         self._info = replace(identity, dimension=len(vector))
         self._counter = TokenCounter(self._ask, model)
         self._limit = self._find_limit(limit)
-        self._pool = ThreadPoolExecutor(self._slots(), thread_name_prefix="ramalama-embed")
+        self.slots = self._ask_slots()
+        self._pool = ThreadPoolExecutor(self.slots, thread_name_prefix="ramalama-embed")
 
     @property
     def info(self) -> EmbedderInfo:
@@ -98,7 +104,7 @@ class ServerEmbedder:
         """Return the vector of a question; see `Embedder`."""
         (vector,) = self._embed([self._info.query_prefix + self._shortened(_encodable(question))])
         if vector is None:
-            raise _without_direction(self._model)
+            raise _without_direction(self.model)
         return vector
 
     def close(self) -> None:
@@ -123,7 +129,7 @@ class ServerEmbedder:
                 if not any(vectors):
                     self._request([_PROBE])  # raises if it is not because of the texts
         if any(len(each) != self._info.dimension for each in vectors if each is not None):
-            msg = f"{self._model} made vectors of another dimension than before"
+            msg = f"{self.model} made vectors of another dimension than before"
             raise EmbeddingFailed(msg)
         return vectors
 
@@ -137,11 +143,11 @@ class ServerEmbedder:
         return vector
 
     def _request(self, texts: Sequence[str]) -> list[array[float] | None]:
-        body = {"model": self._model, "input": texts, "encoding_format": "base64"}
+        body = {"model": self.model, "input": texts, "encoding_format": "base64"}
 
         def send() -> httpx2.Response:
             with opening_errors():
-                return post(self._client, "/embeddings", body)
+                return post(self.client, "/embeddings", body)
 
         with chat_errors(), closing(send_patiently(send, _wait_on)) as response:
             answer = parse_json(read_whole(response.iter_raw(), limit=_LONGEST_ANSWER))
@@ -157,10 +163,10 @@ class ServerEmbedder:
 
     def _ask(self, path: str, body: Mapping[str, object]) -> object:
         """Send *body* to *path*, which is not below /v1; None if the server refuses it."""
-        url = str(self._client.base_url.join(f"../{path}"))
+        url = str(self.client.base_url.join(f"../{path}"))
         with _failures():
             try:
-                with chat_errors(), closing(post(self._client, url, body)) as response:
+                with chat_errors(), closing(post(self.client, url, body)) as response:
                     return parse_json(read_whole(response.iter_raw(), limit=_LONGEST_ANSWER))
             except RequestFailed:
                 return None
@@ -181,14 +187,14 @@ class ServerEmbedder:
 
     def _entry(self) -> Mapping[str, object]:
         """Return what the server's list of models says of the model."""
-        return find_model(self._client, self._model)
+        return find_model(self.client, self.model)
 
-    def _slots(self) -> int:
+    def _ask_slots(self) -> int:
         """Return how many requests the server works on at the same time."""
-        url = str(self._client.base_url.join("../props"))
+        url = str(self.client.base_url.join("../props"))
         try:
             with chat_errors():
-                props = get_json(self._client, url, timeout=_QUICK)
+                props = get_json(self.client, url, timeout=_QUICK)
         except ChatError:
             return _USUAL_SLOTS
         slots = props.get("total_slots") if is_object(props) else None

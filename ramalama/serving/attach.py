@@ -80,7 +80,10 @@ class Attachment:
         def remove() -> None:
             engine = self.connect()
             side = side_of(engine, directory.path.parent)
-            ServerContainer(engine, directory, side, container=container).remove()
+            has_companions = bool(self.found.companions)
+            ServerContainer(
+                engine, directory, side, container=container, has_companions=has_companions
+            ).remove()
 
         return ServerHandle.join(self.engine, directory, remove, keep_alive=keep_alive)
 
@@ -94,12 +97,17 @@ class Attachment:
             plan,
             endpoint,
             handle=handle,
-            watch=ExitPoll(self.connect, container, lambda: probe(endpoint, health) is not None),
+            watch=ExitPoll(
+                self.connect,
+                lambda: probe(endpoint, health) is not None,
+                *(container, *self.found.companions),
+            ),
             exit_reporter=ExitReporter(
                 connect=self.connect,
                 container=container,
                 runtime=find_runtime(runtime),
                 model=str(plan.model.reference),
+                companions=self.found.companions,
             ),
         )
         server.forwarded_to = self.found.forwarded_to
@@ -139,7 +147,15 @@ def _plan(state: ContainerState, found: RunningServer, models: Models) -> Launch
     return LaunchPlan(
         model=model or StoredModel(reference=reference, weights=()),
         alias=state.labels.get(ALIAS_LABEL, ""),
-        server=ServerSpec(entrypoint=None, argv=(), health_path=_HEALTH),
+        server=ServerSpec(entrypoint=None, argv=(), health_path=_health(found)),
         container=ContainerSpec(image=state.image, name=state.name, labels=state.labels),
         endpoint=found.endpoint,
     )
+
+
+def _health(found: RunningServer) -> str:
+    if not found.companions:
+        return _HEALTH
+    from ramalama.planning.stack import STACK_HEALTH  # noqa: PLC0415 (rarely needed)
+
+    return STACK_HEALTH

@@ -15,7 +15,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.planning.labels import INSTANCE_LABEL, LABEL, OWNER_LABEL, UPLOAD_LABEL
+from ramalama.planning.labels import (
+    COMPANION_LABEL,
+    INSTANCE_LABEL,
+    LABEL,
+    OWNER_LABEL,
+    UPLOAD_LABEL,
+)
 from ramalama.serving.image_labels import is_labelled
 from ramalama.serving.run_dir import CLEANUP_TIME, REMOVING_SUFFIX, ServerDir
 from ramalama.serving.sides.find import side_of
@@ -32,7 +38,7 @@ from ramalama_engines.errors import EngineError
 from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ramalama.serving.sides.side import EngineSide
     from ramalama.serving.usage import UserRecords
@@ -142,7 +148,7 @@ def _remove_if_over(engine: Engine, directory: ServerDir, users: UserRecords) ->
     if users.is_used():
         return 0
     states = _containers_of(engine, directory)
-    removed = sum(_remove(engine, state) for state in states) if over else 0
+    removed = sum(_remove(engine, state) for state in _in_order(states)) if over else 0
     if removed < len(states):
         return removed
     # A container that was not found may be on another engine of the user.
@@ -176,14 +182,29 @@ def _remove_containers(engine: Engine, run_dir: Path) -> int:
     states = [state for state in ours if LABEL in state.labels]
     now = datetime.now(UTC)
     removed = [state for state in states if is_orphaned(state, run_dir, now=now)]
-    removed = [state for state in removed if _remove(engine, state)]
+    if any(map(_is_companion, states)):
+        from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+            deserted_companions,
+        )
+
+        removed += [each for each in deserted_companions(states) if each not in removed]
+    removed = [state for state in _in_order(removed) if _remove(engine, state)]
     side = side_of(engine, run_dir)
     deserted = [state for state in states if state not in removed and _is_deserted(state, side)]
-    for state in deserted:
+    for state in _in_order(deserted):
         if _remove(engine, state):
             side.remove_directory(_instance_of(state, run_dir))
             removed.append(state)
     return len(removed)
+
+
+def _in_order(states: Iterable[ContainerState]) -> Sequence[ContainerState]:
+    """Return *states* as they can be removed: the container that others have joined at the end."""
+    return sorted(states, key=lambda state: not _is_companion(state))
+
+
+def _is_companion(state: ContainerState) -> bool:
+    return bool(state.labels.get(COMPANION_LABEL))
 
 
 def _instance_of(state: ContainerState, run_dir: Path) -> ServerDir:

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from ramalama.system.uninterrupted import run_uninterrupted
@@ -19,7 +20,7 @@ from ramalama_engines.errors import (
 from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ramalama.serving.run_dir import ServerDir
     from ramalama.serving.sides.side import EngineSide
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 class ServerContainer:
     """The container and the directory of one server; `remove` removes both, at any time.
 
-    *side* is the host of *engine*.
+    *side* is the host of *engine*. *has_companions* says that there are containers beside that
+    *container*, which are removed with it.
 
     The caller must call `remove` in the end, even after an error, or use `with`. Signals do not
     interrupt a step, so no container is created without its ID being known here. In a process that
@@ -44,11 +46,13 @@ class ServerContainer:
         side: EngineSide,
         *,
         container: str | None = None,
+        has_companions: bool = False,
     ) -> None:
         self._engine = engine
         self._side = side
         self._directory = directory
         self._container = container
+        self._has_companions = has_companions
         self._opener = os.getpid()
         self._spec: ContainerSpec | None = None
 
@@ -57,9 +61,9 @@ class ServerContainer:
         """The ID of the container; None before it is created."""
         return self._container
 
-    def prepare(self, *, api_key: str | None) -> None:
-        """Create the directory, and write the API key that the server will require."""
-        self._side.make_directory(self._directory, api_key=api_key)
+    def prepare(self, files: Mapping[str, str]) -> None:
+        """Create the directory with *files*: names, and contents."""
+        self._side.make_directory(self._directory, files)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create the container and return its ID.
@@ -96,6 +100,28 @@ class ServerContainer:
         self.create(spec.without_optional_limits())
         return run_uninterrupted(self._start)
 
+    def create_companion(self, spec: ContainerSpec) -> str:
+        """Create a container that joins the network of this one, which runs; return its ID.
+
+        Raises:
+            EngineError: the container was not created.
+        """
+        joined = replace(spec, network=f"container:{self._container}")
+
+        def create_and_record() -> str:
+            self._has_companions = True
+            return self._engine.create(joined)
+
+        return run_uninterrupted(create_and_record)
+
+    def start_companion(self, container: str) -> None:
+        """Start a container that `create_companion` has created.
+
+        Raises:
+            EngineError: the container did not start; it is not removed.
+        """
+        run_uninterrupted(lambda: self._engine.start(container))
+
     def remove_container(self) -> None:
         """Remove the container, and keep the directory for another one."""
         run_uninterrupted(self._remove_container)
@@ -130,6 +156,12 @@ class ServerContainer:
             self._side.remove_directory(self._directory)
 
     def _remove_container(self) -> None:
+        if self._has_companions:
+            from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                remove_companions,
+            )
+
+            remove_companions(self._engine, self._directory.is_at)
         if self._container is not None:
             with suppress(ContainerNotFound):
                 self._engine.remove(self._container, force=True)
@@ -141,18 +173,24 @@ _LIVES = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
 
 
 class ExitWatch:
-    """Detects the end of a container at once, with a thread that waits for it."""
+    """Detects the end of a container at once, with a thread that waits for it.
 
-    def __init__(self, engine: Engine, container: str) -> None:
+    With several containers, the end of the first one counts; each has a thread.
+    """
+
+    def __init__(self, engine: Engine, *containers: str) -> None:
         self._engine = engine
-        self._container = container
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="ramalama-watch", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._watch, args=(each,), name="ramalama-watch", daemon=True)
+            for each in containers
+        ]
+        for thread in self._threads:
+            thread.start()
 
     @property
     def ended(self) -> bool:
-        """Whether the container has ended or the engine does not answer."""
+        """Whether a container has ended or the engine does not answer."""
         return self._ended.is_set()
 
     def wait(self, seconds: float) -> bool:
@@ -160,29 +198,30 @@ class ExitWatch:
         return self._ended.wait(seconds)
 
     def join(self, seconds: float) -> None:
-        """Wait up to *seconds* for the end of the thread, which ends with the container."""
-        self._thread.join(seconds)
+        """Wait up to *seconds* for the end of each thread, which ends with the container."""
+        for thread in self._threads:
+            thread.join(seconds)
 
-    def _watch(self) -> None:
+    def _watch(self, container: str) -> None:
         try:
-            while self._broke_off():
+            while self._broke_off(container):
                 pass
         finally:
             self._ended.set()
 
-    def _broke_off(self) -> bool:
+    def _broke_off(self, container: str) -> bool:
         """Wait for the end; return whether only the connection to the engine has ended."""
         try:
-            self._engine.wait(self._container)
+            self._engine.wait(container)
         except EngineUnavailable:
-            return self._still_runs()
+            return self._still_runs(container)
         except EngineError:
             pass  # the container was removed; ExitReporter finds out
         return False
 
-    def _still_runs(self) -> bool:
+    def _still_runs(self, container: str) -> bool:
         try:
-            return self._engine.inspect(self._container).status in _LIVES
+            return self._engine.inspect(container).status in _LIVES
         except EngineError:  # the engine has stopped, or is not reached any more
             return False
 
@@ -192,14 +231,15 @@ class ExitPoll:
 
     For a container that may run longer than this process uses it: a wait at the engine could not be
     cancelled. *connect* returns the engine, which is opened only when it is asked. *answers*
-    returns whether the server answers; it is called if the engine does not.
+    returns whether the server answers; it is called if the engine does not. With several
+    containers, the end of the first one counts.
     """
 
     def __init__(
-        self, connect: Callable[[], Engine], container: str, answers: Callable[[], bool]
+        self, connect: Callable[[], Engine], answers: Callable[[], bool], *containers: str
     ) -> None:
         self._connect = connect
-        self._container = container
+        self._containers = containers
         self._answers = answers
         self._ended = False
         self._checked_at = float("-inf")
@@ -221,9 +261,9 @@ class ExitPoll:
 
     def _has_ended(self) -> bool:
         try:
-            status = self._connect().inspect(self._container).status
+            engine = self._connect()
+            return any(engine.inspect(each).status not in _LIVES for each in self._containers)
         except EngineUnavailable:
             return not self._answers()
         except EngineError:
             return True
-        return status not in _LIVES

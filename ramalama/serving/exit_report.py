@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ramalama.runtimes.base import Runtime
     from ramalama_engines.engine import Engine
+    from ramalama_engines.spec import ContainerState
 
 
 LOG_TAIL = 40  # lines of the log that an error shows
@@ -26,12 +27,16 @@ _MORE_MEMORY = "allow it more with --memory, or use a smaller --ctx-size or mode
 
 @frozen()
 class ExitReporter:
-    """Finds out why a server's container ended, on the engine that *connect* returns."""
+    """Finds out why a server's container ended, on the engine that *connect* returns.
+
+    *companions* are the names of the containers beside it, one of which may have ended instead.
+    """
 
     connect: Callable[[], Engine]
     container: str
     runtime: Runtime
     model: str
+    companions: tuple[str, ...] = ()
 
     def report(self) -> ServerExited:
         """Return an error with the exit code, the end of the log, and the cause if it is known.
@@ -46,6 +51,8 @@ class ExitReporter:
         try:
             engine = self.connect()
             state = engine.inspect(self.container)
+            if ended := self._end_of_companion(engine, state):
+                return ended
             exit_code, oom_killed = state.exit_code, state.oom_killed
             log = read_log_end(engine, self.container, _LOG_TO_SEARCH)
         except EngineUnavailable as exc:
@@ -63,6 +70,18 @@ class ExitReporter:
         reason = f": {cause}" if cause else ""
         msg = f"the {self.runtime.name} server of {self.model} ended{code}{reason}"
         return ServerExited(msg, hint=hint, exit_code=exit_code, log_tail=log[-LOG_TAIL:])
+
+    def _end_of_companion(self, engine: Engine, server: ContainerState) -> ServerExited | None:
+        """Return why a container beside *server* has ended, if that is what has happened."""
+        for name in self.companions:
+            from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                end_of_companion,
+            )
+
+            ended = end_of_companion(engine, server, name, self.model, lines=LOG_TAIL)
+            if ended is not None:
+                return ended
+        return None
 
 
 def read_log_end(engine: Engine, container: str, lines: int) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from ramalama._version import __version__
+from ramalama.config.api_name import ApiName
 from ramalama.errors import InvalidReference
 from ramalama.events import ImagePulling, Notice, ignore
-from ramalama_accel.images import VLLM_IMAGES, default_image
+from ramalama_accel.images import STACK_IMAGE, VLLM_IMAGES, default_image, tagged
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_accel.values import AcceleratorKind
 from ramalama_engines.errors import EngineError
@@ -53,6 +54,13 @@ def name_of_image(
         or config.image
         or default_image(kind, version=__version__, runtime=runtime, overrides=config.images)
     )
+
+
+def name_of_stack(options: ServeOptions) -> str:
+    """Return the image of the API before the server; "" if there is none."""
+    if options.api is ApiName.NONE:
+        return ""
+    return options.stack_image or tagged(STACK_IMAGE, version=__version__)
 
 
 def describe_stand_in(image: str, kind: AcceleratorKind, runtime: RuntimeName) -> str | None:

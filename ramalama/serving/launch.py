@@ -27,9 +27,10 @@ from ramalama.system.ports import free_port
 from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint, UnixEndpoint
 from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
+from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from contextlib import ExitStack
     from pathlib import Path
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ramalama.serving.sides.side import EngineSide
     from ramalama.serving.sides.upload import Upload
     from ramalama_chat.client.endpoint import Endpoint
-    from ramalama_engines import Engine
+    from ramalama_engines import ContainerSpec, Engine
 
 _log = logging.getLogger("ramalama.launch")
 
@@ -114,13 +115,10 @@ class Launcher:
         )
         undo.callback(handle.leave_quietly)
         self._warn_of_port(plan)
-        self._prepare(instance, plan)
+        instance.prepare(plan.files)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
-        container = self._create_with_model(instance, plan)
-        request.tell(ContainerCreated(container, plan.container.name or ""))
-        container = self._start(instance, plan)
-        request.tell(ContainerStarted(container))
+        container = self._start_all(instance, plan)
         server = self._server(handle, container, plan)
         with self._cleaning_up():
             has_template = request.options.embeddings or _has_template(plan.model)
@@ -141,30 +139,52 @@ class Launcher:
             in_clear = "" if host in LOOPBACK else _IN_CLEAR
             self._request.tell(Notice(_NO_SOCKET.format(host=host) + in_clear))
 
-    def _prepare(self, instance: ServerContainer, plan: LaunchPlan) -> None:
-        key = plan.endpoint.api_key if isinstance(plan.endpoint, TcpEndpoint) else None
-        instance.prepare(api_key=key)
-
-    def _create(self, instance: ServerContainer, plan: LaunchPlan) -> str:
+    def _create(self, create: Callable[[ContainerSpec], str], spec: ContainerSpec) -> str:
         try:
-            return instance.create(plan.container)
+            return create(spec)
         except ContainerConflict:
             # The name may belong to a container left behind by a process that has ended.
             if not remove_orphaned(self._engine, self._run_dir):
                 raise
-            return instance.create(plan.container)
+            return create(spec)
+
+    def _start_all(self, instance: ServerContainer, plan: LaunchPlan) -> str:
+        """Create and start the containers, and return the ID of the server's own."""
+        container = self._create_with_model(instance, plan)
+        self._request.tell(ContainerCreated(container, plan.container.name or ""))
+        container = self._start(instance, plan)
+        self._request.tell(ContainerStarted(container))
+        for spec in plan.companions:
+            self._start_beside(instance, plan, spec)
+        return container
+
+    def _start_beside(
+        self, instance: ServerContainer, plan: LaunchPlan, spec: ContainerSpec
+    ) -> None:
+        """Create and start a container beside that of the server, which must run."""
+        try:
+            companion = self._create(instance.create_companion, spec)
+            instance.start_companion(companion)
+        except EngineError as exc:
+            container = instance.container or ""
+            if self._engine.inspect(container).status is ContainerStatus.EXITED:
+                raise self._exit_reporter(container, plan).report() from exc
+            if not isinstance(exc, ContainerStartError):
+                raise
+            msg = f"{exc} (image {spec.image}, --api {self._request.options.api})"
+            raise type(exc)(msg, engine=exc.engine) from exc
 
     def _create_with_model(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         """Create the container, and again if its model was removed from there meanwhile.
 
         From then on no command removes the model.
         """
-        container = self._create(instance, plan)
+        container = self._create(instance.create, plan.container)
         if self._upload is None or self._side.has(self._upload):
             return container
         instance.remove_container()
         self._side.bring(self._upload)
-        return self._create(instance, plan)
+        return self._create(instance.create, plan.container)
 
     def _start(self, instance: ServerContainer, plan: LaunchPlan) -> str:
         try:
@@ -178,22 +198,30 @@ class Launcher:
         directory, port = ServerDir(self.here.instance.path), self._request.options.port
         endpoint = self._side.endpoint(planned, directory, port=port)
         health = plan.server.health_path
+        beside = tuple(spec.name or "" for spec in plan.companions)
         watch = (
-            ExitPoll(lambda: engine, container, lambda: probe(endpoint, health) is not None)
+            ExitPoll(
+                lambda: engine, lambda: probe(endpoint, health) is not None, container, *beside
+            )
             if self._request.shares
-            else ExitWatch(engine, container)
+            else ExitWatch(engine, container, *beside)
         )
-        exit_reporter = ExitReporter(
-            connect=lambda: engine,
-            container=container,
-            runtime=self._runtime,
-            model=str(plan.model.reference),
-        )
+        exit_reporter = self._exit_reporter(container, plan)
         server = ModelServer(
             plan, endpoint, handle=handle, watch=watch, exit_reporter=exit_reporter
         )
         server.forwarded_to = "" if endpoint == planned else self._side.name
         return server
+
+    def _exit_reporter(self, container: str, plan: LaunchPlan) -> ExitReporter:
+        engine = self._engine
+        return ExitReporter(
+            connect=lambda: engine,
+            container=container,
+            runtime=self._runtime,
+            model=str(plan.model.reference),
+            companions=tuple(spec.name or "" for spec in plan.companions),
+        )
 
     def _endpoint(self, container: str, plan: LaunchPlan) -> Endpoint:
         """Return the endpoint there with the port that the engine chose; 0 if there is none."""
@@ -208,9 +236,9 @@ class Launcher:
         timeout, cancel = self._request.ready_timeout, self._request.cancel
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         # A socket of this host is reached if the server has it. That one elsewhere is reached, too,
-        # was found out some time ago.
-        is_sure = isinstance(server.endpoint, UnixEndpoint) and self._side.is_here
-        pause = math.inf if is_sure else _REACHED_WITHIN
+        # was found out some time ago. Whether the image of a companion makes one is not known.
+        is_here = isinstance(server.endpoint, UnixEndpoint) and self._side.is_here
+        pause = math.inf if is_here and not server.plan.companions else _REACHED_WITHIN
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
@@ -233,6 +261,16 @@ class Launcher:
             ServerNotReady: the engine does not connect the port with the server.
         """
         endpoint, path = server.endpoint, server.plan.server.health_path
+        if server.plan.companions:
+            from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
+                check_reachable,
+            )
+
+            def answers() -> bool:
+                return probe(endpoint, path, cancel=self._request.cancel) is not None
+
+            check_reachable(self._engine, server.plan, answers, lines=LOG_TAIL)
+            return
         listens = self._runtime.listens(read_log_end(self._engine, container, LOG_TAIL))
         if listens and probe(endpoint, path, cancel=self._request.cancel) is None:
             msg = f"the server listens in its container, but nothing answers at {endpoint}"

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.planning.labels import (
+    API_LABEL,
+    COMPANION_LABEL,
     HOST_LABEL,
     INSTANCE_LABEL,
     LABEL,
     PLAN_LABEL,
     PORT_LABEL,
+    companion_names,
 )
 from ramalama.planning.plan import reachable
 from ramalama.serving.image_labels import is_labelled
@@ -38,18 +41,25 @@ _HEALTH = "/health"  # of every runtime
 
 def list_servers(engine: Engine) -> Sequence[ContainerState]:
     """Return all model servers on the engine, of any user, newest first."""
+    return [each for each in _list_all(engine) if not each.labels.get(COMPANION_LABEL)]
+
+
+def _list_all(engine: Engine) -> Sequence[ContainerState]:
+    """Return all model servers, and the containers beside them."""
     states = [state for state in engine.list({LABEL: ""}) if is_labelled(engine, state)]
     return sorted(states, key=lambda state: str(state.created or ""), reverse=True)
 
 
-def find_server(engine: Engine, name: str) -> ContainerState:
+def find_server(engine: Engine, name: str, *, companions: bool = False) -> ContainerState:
     """Return the model server with the name *name*, or whose container ID begins with it.
+
+    With *companions*, the containers beside servers can be named, too.
 
     Raises:
         EngineFailure: there is no such server; containers that are no model servers do not count.
         OptionRefused: several IDs begin with *name*.
     """
-    states = list_servers(engine)
+    states = _list_all(engine) if companions else list_servers(engine)
     named = [state for state in states if state.name == name]
     found = named or [state for state in states if name and state.id.startswith(name)]
     if len(found) == 1:
@@ -66,12 +76,16 @@ _HIGHEST_PORT = 65535
 
 @frozen()
 class RunningServer:
-    """A running server of this user, and its endpoint; *forwarded_to* is as in `ModelServer`."""
+    """A running server of this user, and its endpoint; *forwarded_to* is as in `ModelServer`.
+
+    *companions* are the names of the containers beside it.
+    """
 
     container: str
     name: str
     directory: ServerDir
     endpoint: Endpoint
+    companions: tuple[str, ...] = ()
     forwarded_to: str = ""
 
     def seen_from(self, side: EngineSide, *, port: int | None = None) -> RunningServer:
@@ -116,7 +130,11 @@ def locate(engine: Engine, state: ContainerState, run_dir: Path) -> RunningServe
     if endpoint is None:
         return None
     return RunningServer(
-        container=state.id, name=state.name, directory=directory, endpoint=endpoint
+        container=state.id,
+        name=state.name,
+        directory=directory,
+        endpoint=endpoint,
+        companions=companion_names(state.name, state.labels.get(API_LABEL, "")),
     )
 
 

@@ -67,6 +67,7 @@ class NewServer:
         asked = replace(asked, embedding=embedding)
         memory = server_memory(replace(asked, options=fitted), capacity)
         image = self.fetch_image()
+        known = replace(asked, image=image, stack=self.fetch_stack())
         _, files = model_files(asked.model)
         upload = Upload(
             model=str(asked.model.reference),
@@ -79,8 +80,8 @@ class NewServer:
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
-        digest = server_digest(replace(asked, image=image), self.launcher.here)
-        inputs = replace(asked, options=options, image=image, model_memory=memory)
+        digest = server_digest(known, self.launcher.here)
+        inputs = replace(known, options=options, model_memory=memory)
         plan = self.launcher.plan(inputs, digest=digest)
         server = self.launcher.launch(plan, undo)
         if recorded is not None and isinstance(server.endpoint, UnixEndpoint):
@@ -89,7 +90,14 @@ class NewServer:
 
     def fetch_image(self) -> LocalImage:
         """Return the image, pulled if its policy requires it; see `images.fetch_image`."""
-        name = self.inputs.image_name
+        return self._fetch(self.inputs.image_name)
+
+    def fetch_stack(self) -> LocalImage | None:
+        """Return the image of the API before the server, pulled likewise; None without one."""
+        name = self.inputs.stack_name
+        return self._fetch(name) if name else None
+
+    def _fetch(self, name: str) -> LocalImage:
         request = ImageRequest.of(name, self.inputs.options)
         image = fetch_image(self.engine, self.user, request, on_event=self.request.tell)
         self.request.tell(ImageReady(name))

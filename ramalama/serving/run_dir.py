@@ -84,19 +84,19 @@ class ServerDir:
         with _writing(self.path):
             self.path.mkdir(mode=PRIVATE)
 
-    def write_api_key(self, key: str) -> None:
-        """Write the API key to the file that the server reads.
+    def write(self, name: str, content: str) -> None:
+        """Write a file that the server reads, such as its API key.
 
         A file, because other processes can read arguments and environment variables.
 
         Raises:
             ConfigError: the file cannot be written.
         """
-        path = self.path / API_KEY_NAME
+        path = self.path / name
         with _writing(path):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(key + "\n")
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(content)
 
     def read_api_key(self) -> str | None:
         """Return the API key that the server requires; None if it requires none."""

@@ -31,6 +31,7 @@ from ramalama.serving.images import (
     describe_stand_in,
     fetch_image,
     name_of_image,
+    name_of_stack,
     parse_image,
 )
 from ramalama.serving.launch import Launcher
@@ -112,10 +113,11 @@ class ServerStarter:
             side = side_of(engine, self.run_dir).expected
             host = side.accelerated(self.host)
             inputs = self._inputs(options, model, detect_on(engine, host, options))
-            parse_image(inputs.image_name)
+            _check_names(inputs)
             inputs = replace(
                 inputs,
                 image=engine.image(inputs.image_name),
+                stack=_local_stack(engine, inputs),
                 model_memory=self._memory(inputs, side),
             )
             launcher = Launcher(engine, self.run_dir, StartRequest(options=options), side)
@@ -133,7 +135,7 @@ class ServerStarter:
             side.accelerated(self.host), options, rootless=engine.rootless, oci_runtimes=tuple
         )
         inputs = self._inputs(options, model, detection)
-        parse_image(inputs.image_name)
+        _check_names(inputs)
         inputs = replace(inputs, model_memory=self._memory(inputs, side))
         here = draw_environment(engine, self.run_dir, side)
         return with_digest(make_plan(inputs, here), server_digest(inputs, here))
@@ -230,15 +232,17 @@ class ServerStarter:
         from ramalama.serving.reuse import ServerSearch  # noqa: PLC0415 (only for reuse)
 
         image: LocalImage | None
+        stack: LocalImage | None
         if new.request.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
-            image = new.fetch_image()
+            image, stack = new.fetch_image(), new.fetch_stack()
         else:
             image = new.engine.image(new.inputs.image_name)
-        if image is None:
+            stack = _local_stack(new.engine, new.inputs)
+        if image is None or (stack is None and new.inputs.stack_name):
             return None  # no server can run with it
         search = ServerSearch(
             request=new.request,
-            inputs=replace(new.inputs, image=image),
+            inputs=replace(new.inputs, image=image, stack=stack),
             here=new.launcher.here,
             side=new.side,
             engine=new.engine.url,
@@ -306,6 +310,7 @@ class ServerStarter:
             model=model,
             accelerator=accelerator,
             image_name=name_of_image(self.config, options.image, accelerator.kind, options.runtime),
+            stack_name=name_of_stack(options),
             embedding=read_limits(options, model) if options.embeddings else None,
         )
 
@@ -317,6 +322,21 @@ class ServerStarter:
         kind, runtime = inputs.accelerator.kind, inputs.options.runtime
         if notice := describe_stand_in(inputs.image_name, kind, runtime):
             request.tell(Notice(notice))
+
+
+def _local_stack(engine: Engine, inputs: PlanInputs) -> LocalImage | None:
+    return engine.image(inputs.stack_name) if inputs.stack_name else None
+
+
+def _check_names(inputs: PlanInputs) -> None:
+    """Check the names of the images.
+
+    Raises:
+        InvalidReference: one of them is neither a name nor an ID.
+    """
+    parse_image(inputs.image_name)
+    if inputs.stack_name:
+        parse_image(inputs.stack_name)
 
 
 def _may_be_recorded(request: StartRequest) -> bool:

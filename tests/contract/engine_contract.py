@@ -60,6 +60,7 @@ VERBS: dict[str, Callable[[Engine, str], object]] = {
     "wait": lambda engine, name: engine.wait(name),
     "wait with timeout": lambda engine, name: engine.wait(name, timeout=PATIENCE),
     "stop": lambda engine, name: engine.stop(name),
+    "memory": lambda engine, name: engine.memory(name),
     "copy into": lambda engine, name: engine.copy_into(name, "/tmp", [b""]),  # noqa: S108
     "find in": lambda engine, name: engine.find_in(name, "/tmp"),  # noqa: S108
     "read from": lambda engine, name: list(engine.read_from(name, "/etc/passwd", most=1)),
@@ -403,6 +404,41 @@ class EngineContract(Contract):
 
         engine.remove(container, force=True)
         assert containers.all() == {}
+
+    # A network of two
+
+    def test_a_container_joins_the_network_of_one_that_runs(
+        self, engine: Engine, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        first = containers.start(sleeper)
+
+        second = containers.start(replace(sleeper, network=f"container:{first}"))
+
+        assert engine.inspect(second).network == f"container:{first}"
+        engine.remove(second, force=True)
+        engine.remove(first, force=True)
+        assert containers.all() == {}
+
+    def test_a_network_of_a_container_that_is_not_there_cannot_be_joined(
+        self, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        with pytest.raises(EngineError):
+            containers.start(replace(sleeper, network=f"container:{'0' * 64}"))
+
+    # Memory
+
+    def test_only_a_container_that_runs_uses_memory(
+        self, engine: Engine, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        container = containers.create(sleeper)
+        assert engine.memory(container) is None
+
+        engine.start(container)
+        used = engine.memory(container)
+        assert used is None or 0 < used < 1 << 30  # none where the kernel counts none
+
+        engine.stop(container, timeout=0)
+        assert engine.memory(container) is None
 
     def test_all_who_remove_a_container_at_once_find_it_gone(
         self, engine: Engine, containers: Containers, sleeper: ContainerSpec

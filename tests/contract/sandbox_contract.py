@@ -126,6 +126,17 @@ class SandboxContract(Contract):
     ) -> None:
         assert "eth0" in _interfaces(containers, replace(sleeper, network="bridge"))
 
+    def test_two_containers_that_share_a_network_reach_each_other_on_the_loopback(
+        self, containers: Containers, sleeper: ContainerSpec
+    ) -> None:
+        serve = ("nc", "-ll", "-s", "127.0.0.1", "-p", "8080", "-e", "echo", "hello")
+        server = containers.start(replace(sleeper, command=serve))
+        ask = ("sh", "-c", "until nc 127.0.0.1 8080 </dev/null; do sleep 0.1; done")
+
+        joined = replace(sleeper, command=ask, network=f"container:{server}")
+
+        assert containers.output(joined) == ["hello"]
+
     def test_containers_with_the_host_network_share_one_namespace(
         self, containers: Containers, sleeper: ContainerSpec
     ) -> None:

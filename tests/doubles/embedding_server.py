@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from array import array
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tests.doubles.server import FileServer, Reply
 
@@ -67,14 +67,14 @@ class EmbeddingServer(FileServer):
         return Reply.of_json({"data": [entry]})
 
     def _tokenize(self, request: Request) -> Reply:
-        asked = json.loads(request.body)
+        asked: dict[str, Any] = json.loads(request.body)
         if self._kind == "vllm":
             if "prompt" not in asked:
                 return Reply.of_json({"error": "no prompt"}, status=400)
             return Reply.of_json({"count": len(asked["prompt"].split())})
-        content = asked["content"]
+        content: str | list[str | int] = asked["content"]
         tokens: list[int] = []
-        for part in content if isinstance(content, list) else [content]:
+        for part in [content] if isinstance(content, str) else content:
             tokens += [part] if isinstance(part, int) else [7] * len(part.split())
         ends = [1, 2] if asked.get("add_special") else []
         return Reply.of_json({"tokens": [*tokens, *ends]})

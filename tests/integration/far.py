@@ -29,10 +29,14 @@ _TMPDIR: Final = "var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarCli(Cli):
-    """A user of an engine behind *ssh*; what is in *own* only the user sees."""
+    """A user of an engine behind *ssh*; what is in *own* only the user sees.
+
+    *foreign* are the directories of servers that were there before, of other runs of the tests.
+    """
 
     own: Hidden
     ssh: SshService
+    foreign: frozenset[str] = frozenset()
 
     @property
     def env(self) -> dict[str, str]:
@@ -58,11 +62,11 @@ class FarCli(Cli):
 
     @property
     def far_servers(self) -> list[str]:
-        """The directories of servers on the engine's side, of any user of the lab."""
+        """The new directories of servers on the engine's side, of any user of the lab."""
         places = ("/run/ramalama", "/run/user/{uid}/ramalama", "/tmp/ramalama-{uid}")  # noqa: S108
         parents = [Path(place.format(uid=self.uid)) for place in places]
         found = (path for parent in parents if parent.is_dir() for path in parent.iterdir())
-        return [path.name for path in found if path.is_dir()]
+        return [path.name for path in found if path.is_dir() and path.name not in self.foreign]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +97,7 @@ def far_user(
         (ssh.far / cli.far_name).mkdir(exist_ok=True)
         os.chown(ssh.far / cli.far_name, service.account.uid, service.account.gid)
     url = f"ssh://{cli.far_name}@127.0.0.1:{ssh.port}{service.socket}"
-    cli = replace(cli, url=url)
-    before = set(cli.far_servers)
+    cli = replace(cli, url=url, foreign=frozenset(cli.far_servers))
     try:
         yield cli
     finally:
@@ -103,7 +106,7 @@ def far_user(
         shutil.rmtree(home)
     assert left == [], left
     # Other runs of the tests on this machine may have servers there.
-    assert {name for name in cli.far_servers if _is_left(name)} <= before
+    assert [name for name in cli.far_servers if _is_left(name)] == []
 
 
 def _is_left(name: str) -> bool:

@@ -24,7 +24,7 @@ _HINT = "Without an embedding model, the index is searched by words only, not by
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    person = make_person(tmp_path)
+    person = make_person(tmp_path).having(RAMALAMA_EMBEDDING_MODEL="none")
     docs = person.home / "docs"
     docs.mkdir()
     (docs / "manual.md").write_text(_MANUAL)

@@ -25,7 +25,7 @@ GUIDE = "# Networks\n\nA container of RamaLama has no network, only a socket.\n"
 
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
-    person = make_person(tmp_path)
+    person = make_person(tmp_path).having(RAMALAMA_EMBEDDING_MODEL="none")
     (person.home / "docs").mkdir()
     (person.home / "docs/guide.md").write_text(GUIDE)
     return person

@@ -42,10 +42,10 @@ def ensure_image(engine: EngineService) -> None:
     """Put the CPU image into *engine*; it is built, with that engine, if this machine has none."""
     archive = _archive()
     if archive.exists():
-        _load(engine, archive)
+        load(engine, archive, IMAGE)
         return
     subprocess.run([str(_ROOT / "scripts/build-image"), engine.url, IMAGE], check=True)
-    _save(engine, archive)
+    save(engine, archive, IMAGE)
 
 
 def _archive() -> Path:
@@ -55,19 +55,21 @@ def _archive() -> Path:
     return Path(cache) / f"ramalama-dev/image-{recipe[:16]}.tar"
 
 
-def _load(engine: EngineService, archive: Path) -> None:
+def load(engine: EngineService, archive: Path, image: str) -> None:
+    """Load *image* from the archive that `save` has written."""
     with engine.client() as client, archive.open("rb") as content:
         answer = client.post("/images/load", params={"quiet": "true"}, content=content)
-        if client.get(f"/images/{IMAGE}/json").is_success:
+        if client.get(f"/images/{image}/json").is_success:
             return
     msg = f"{engine.url} does not take {archive}: {answer.text}"
     raise LabError(msg)
 
 
-def _save(engine: EngineService, archive: Path) -> None:
+def save(engine: EngineService, archive: Path, image: str) -> None:
+    """Save *image* to *archive*, which is whole or not there."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_suffix(f".{os.getpid()}.part")
-    with engine.client() as client, client.stream("GET", f"/images/{IMAGE}/get") as answer:
+    with engine.client() as client, client.stream("GET", f"/images/{image}/get") as answer:
         answer.raise_for_status()
         with part.open("wb") as file:
             file.writelines(answer.iter_bytes())

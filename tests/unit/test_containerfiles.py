@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from ramalama_accel import IMAGES, VLLM_BUILDS, VLLM_IMAGES
+from ramalama_accel.images import STACK_IMAGE
 
 ROOT = Path(__file__).parents[2] / "containerfiles"
 RECIPES = sorted(file.parent.name for file in ROOT.glob("*/Containerfile"))
 VLLM = ["vllm-cpu", "vllm-cuda"]
-BUILT_FROM_SOURCE = [name for name in RECIPES if name not in ("ramalama", *VLLM)]
+BUILT_FROM_SOURCE = [name for name in RECIPES if name not in ("ramalama", "llama-stack", *VLLM)]
 OURS = "quay.io/ramalama/"
 
 Instruction = tuple[str, str]
@@ -39,7 +40,7 @@ def last_stage(name: str) -> list[Instruction]:
 
 
 def test_the_tables_of_images_and_the_folders_are_the_same() -> None:
-    images = [*IMAGES.values(), *VLLM_BUILDS.values()]
+    images = [*IMAGES.values(), *VLLM_BUILDS.values(), STACK_IMAGE]
     ours = {image.removeprefix(OURS) for image in images if image.startswith(OURS)}
 
     assert ours == set(RECIPES)
@@ -80,8 +81,8 @@ def test_an_image_says_what_it_is_and_needs_no_particular_user(name: str) -> Non
     for key in ("title", "description", "licenses", "base.name"):
         assert f"org.opencontainers.image.{key}=" in labels
     assert values(name, "USER") == []
-    server = ["vllm", "serve"] if name in VLLM else ["llama-server"]
-    assert json.loads(values(name, "CMD")[-1]) == server
+    others = {"llama-stack": "ramalama-stack", **dict.fromkeys(VLLM, "vllm serve")}
+    assert json.loads(values(name, "CMD")[-1]) == others.get(name, "llama-server").split()
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -94,7 +95,8 @@ def test_an_image_asks_after_its_own_health_with_a_program_that_is_in_it(name: s
     installed = [rest for word, rest in instructions(name) if word == "RUN"]
 
     assert patience == "--start-period=10m"
-    assert arguments[-1] == f"http://127.0.0.1:{8000 if name in VLLM else 8080}/health"
+    others = {"llama-stack": "8321/v1", **dict.fromkeys(VLLM, "8000")}
+    assert arguments[-1] == f"http://127.0.0.1:{others.get(name, '8080')}/health"
     package = {"wget": "busybox-static"}.get(program, program)
     assert any(package in rest.split() for rest in installed)
 

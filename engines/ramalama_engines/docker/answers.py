@@ -56,6 +56,17 @@ def inspected_container(answer: Json) -> ContainerState:
     )
 
 
+def used_memory(answer: Json) -> int | None:
+    """Read ``GET /containers/{id}/stats`` as docker-stats(1) does: without what could be freed."""
+    memory: Json = answer.get("memory_stats") or {}
+    used = memory.get("usage")
+    detail: Json = memory.get("stats") or {}
+    if used is None:  # the container does not run
+        return None
+    files = detail.get("total_inactive_file", detail.get("inactive_file", 0))
+    return int(used - files if files < used else used)
+
+
 def listed_container(answer: Json) -> ContainerState:
     """Read one item of ``GET /containers/json``, which does not report an OOM kill."""
     status = _STATUS.get(answer["State"], ContainerStatus.UNKNOWN)

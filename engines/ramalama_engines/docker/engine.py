@@ -18,6 +18,7 @@ from ramalama_engines.docker.answers import (
     listed_container,
     local_image,
     skips_tls,
+    used_memory,
 )
 from ramalama_engines.docker.api import DockerApi, checked
 from ramalama_engines.docker.failures import (
@@ -323,6 +324,12 @@ class DockerEngine:
     def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
         """Yield the content of a regular file."""
         return self._storage.read_from(container, path, most=most)
+
+    def memory(self, container: str) -> int | None:
+        """Ask once for the statistics."""
+        params = {"stream": "0", "one-shot": "1"}
+        answer = self._api.tell(container, "GET", "/stats", params=params)
+        return used_memory(read_answer(checked(answer).content))
 
     def close(self) -> None:
         """Close every connection, including those of other threads."""

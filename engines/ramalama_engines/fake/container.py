@@ -27,6 +27,7 @@ class FakeProgram:
         stop_code: its exit code when it is stopped; the default is that of SIGTERM.
         create_error: raised instead of creating the container.
         start_error: raised instead of starting it.
+        memory: bytes that it uses.
         on_start: called when it runs, for example to start a server that answers in its place.
         on_end: called when it has ended, for any reason.
     """
@@ -36,6 +37,7 @@ class FakeProgram:
     stop_code: int = 143
     create_error: EngineError | None = None
     start_error: EngineError | None = None
+    memory: int = 1 << 20
     on_start: Callable[[], object] | None = None
     on_end: Callable[[], object] | None = None
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Self
 from ramalama_engines.errors import (
     ContainerConflict,
     ContainerNotFound,
+    ContainerStartError,
     EngineError,
     EngineUnavailable,
     ImageNotFound,
@@ -60,6 +61,7 @@ __all__ = ["FakeBuild", "FakeEngine", "FakeProgram", "FakePull"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _KILLED = 137  # 128 + SIGKILL
+_JOINS = "container:"
 _ROOT = Path("/")
 _FIRST_PORT = 49152  # the first of IANA's dynamic ports
 
@@ -278,6 +280,7 @@ class FakeEngine:
                 return
             if program.start_error is not None:
                 raise program.start_error
+            self._check_joined(found.spec)
             ports = self._bind(found.spec)
             status = ContainerStatus.RUNNING
             found.state = replace(found.state, status=status, exit_code=None, ports=ports)
@@ -349,6 +352,9 @@ class FakeEngine:
             if found.is_running:
                 msg = f"the container {container} runs; stop it first"
                 raise EngineError(msg, engine=self.kind)
+            if users := [each.state.name for each in self._containers if self._joins(each, found)]:
+                msg = f"the container {container} is joined by {', '.join(users)}"
+                raise EngineError(msg, engine=self.kind)
             if not found.removed:  # by another thread
                 found.removed = True
                 self._containers.remove(found)
@@ -384,6 +390,12 @@ class FakeEngine:
         with self._open():
             content = self._storage.read_from(self._find(container), path, most=most)
         yield content
+
+    def memory(self, container: str) -> int | None:
+        """Return what its program says."""
+        with self._open():
+            found = self._find(container)
+            return found.program.memory if found.is_running else None
 
     def close(self) -> None:
         """Close the engine, and wake up all threads that wait."""
@@ -438,6 +450,17 @@ class FakeEngine:
             msg = f"cannot publish ports with network {spec.network!r}"
             raise UnsupportedOption(msg, engine=self.kind)
         return image
+
+    def _check_joined(self, spec: ContainerSpec) -> None:
+        """Raise an error unless the container runs whose network *spec* joins, if any."""
+        joined = spec.network.removeprefix(_JOINS)
+        if joined != spec.network and not self._find(joined).is_running:
+            msg = f"cannot join the network of {joined}, which does not run"
+            raise ContainerStartError(msg, engine=self.kind)
+
+    def _joins(self, container: FakeContainer, other: FakeContainer) -> bool:
+        names = {f"{_JOINS}{other.state.id}", f"{_JOINS}{other.state.name}"}
+        return container.spec.network in names
 
     def _unmounted_volumes(self, spec: ContainerSpec) -> Iterator[str]:
         """Yield the directories for which an engine would make a volume."""

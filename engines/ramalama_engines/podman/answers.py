@@ -70,6 +70,11 @@ def listed_state(item: Json) -> ContainerState:
     )
 
 
+def used_memory(answer: Json) -> int | None:
+    """Read the answer of ``GET /libpod/containers/stats`` about one container."""
+    return next((int(item["MemUsage"]) for item in elements(answer.get("Stats"))), None)
+
+
 def local_image(inspect: Json) -> LocalImage:
     """Read the answer of ``GET /libpod/images/{name}/json``."""
     config = members(inspect.get("Config"))

@@ -7,6 +7,7 @@ does not show device permissions, the devices of a privileged or rootless contai
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any
 
 from ramalama_engines.podman.spec import (
@@ -41,6 +42,7 @@ _DIRECTIONS = (
     "nvidia.cdi.k8s.io/",
 )
 
+_ID = r"[0-9a-f]{64}"
 _ANY_ADDRESS = frozenset({"", "0.0.0.0"})  # noqa: S104 (compared with, never bound)
 
 
@@ -123,8 +125,13 @@ def _network(spec: ContainerSpec, made: Inspect) -> Iterator[str]:
     mode = str(made["HostConfig"].get("NetworkMode") or "").partition(":")[0]
     if names := asked.get("networks"):
         kept = set(names) <= set(members(made["NetworkSettings"].get("Networks")))
+    elif asked["netns"]["nsmode"] == "container":
+        # What was given as a name is reported by its ID.
+        kept = made["HostConfig"].get("NetworkMode") == spec.network or (
+            mode == "container" and not re.fullmatch(_ID, asked["netns"]["value"])
+        )
     else:
-        kept = asked["netns"]["nsmode"] in {mode, "private", "container", "path"}
+        kept = asked["netns"]["nsmode"] in {mode, "private", "path"}
     if not kept:
         yield f"network {spec.network!r}"
 

@@ -22,7 +22,13 @@ from ramalama_engines.errors import (
     EngineUnavailable,
 )
 from ramalama_engines.kinds import EngineKind
-from ramalama_engines.podman.answers import container_state, engine_info, listed_state, local_image
+from ramalama_engines.podman.answers import (
+    container_state,
+    engine_info,
+    listed_state,
+    local_image,
+    used_memory,
+)
 from ramalama_engines.podman.check import dropped_options, ignored_runtime
 from ramalama_engines.podman.failures import (
     CREATE_FAILURES,
@@ -45,6 +51,7 @@ from ramalama_engines.rest.http import (
 from ramalama_engines.rest.pull import pull_error, pull_progress
 from ramalama_engines.rest.streams import json_lines
 from ramalama_engines.rest.unix_route import unix_route
+from ramalama_engines.spec import ContainerStatus
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
@@ -372,6 +379,14 @@ class PodmanEngine:
     def read_from(self, container: str, path: str, *, most: int) -> Iterator[bytes]:
         """Yield the content of a regular file."""
         return self._storage.read_from(_path(container), path, most=most)
+
+    def memory(self, container: str) -> int | None:
+        """Ask once for the statistics; a rootless podman has none on a host with cgroup v1."""
+        if self.inspect(container).status is not ContainerStatus.RUNNING:
+            return None
+        query = {"containers": container, "stream": "false"}
+        answer = self._call("get", "containers/stats", query)
+        return used_memory(answer.json) if answer.status == _OK else None
 
     def close(self) -> None:
         """Close every connection, including those of other threads."""

@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING
 from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
 from ramalama.cli.output.table import age, short_id, table
-from ramalama.planning.labels import ENGINE_LABEL, MODEL_LABEL, RUNTIME_LABEL
+from ramalama.errors import EngineFailure
+from ramalama.planning.labels import API_LABEL, ENGINE_LABEL, MODEL_LABEL, RUNTIME_LABEL
+from ramalama.units import binary_size
+from ramalama_engines import EngineUnavailable
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from ramalama.api.client import Ramalama
     from ramalama_engines import ContainerState
 
-_HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "NAMES")
+_HEADING = ("CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "MEMORY", "PORTS", "NAMES")
 
 
 class PsArguments(GlobalArguments):
@@ -38,12 +42,16 @@ def execute(words: Sequence[str]) -> int:
         ramalama.remove_orphans()
         states = ramalama.servers()
         addresses = {state.id: ramalama.address(state) for state in states}
+        memory = {state.id: _memory(ramalama, state) for state in states}
     if arguments.format == "json":
-        records = [{**_record(state), "address": addresses[state.id]} for state in states]
+        records = [
+            {**_record(state), "memory": memory[state.id], "address": addresses[state.id]}
+            for state in states
+        ]
         json.dump(records, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return 0
-    rows = [_row(state, whole=arguments.no_trunc) for state in states]
+    rows = [_row(state, memory[state.id], whole=arguments.no_trunc) for state in states]
     sys.stdout.write(table(rows if arguments.noheading else [_HEADING, *rows]))
     return 0
 
@@ -75,6 +83,7 @@ def _record(state: ContainerState) -> dict[str, object]:
         "name": state.name,
         "model": state.labels.get(MODEL_LABEL, ""),
         "runtime": state.labels.get(RUNTIME_LABEL, ""),
+        "api": state.labels.get(API_LABEL) or None,
         "engine": state.labels.get(ENGINE_LABEL, ""),
         "image": state.image,
         "status": str(state.status),
@@ -83,13 +92,23 @@ def _record(state: ContainerState) -> dict[str, object]:
     }
 
 
-def _row(state: ContainerState, *, whole: bool) -> tuple[str, ...]:
+def _memory(ramalama: Ramalama, state: ContainerState) -> int | None:
+    try:
+        return ramalama.memory(state)
+    except EngineFailure as exc:
+        if isinstance(exc.cause, EngineUnavailable):
+            raise
+        return None  # it was removed meanwhile, or the engine cannot say
+
+
+def _row(state: ContainerState, memory: int | None, *, whole: bool) -> tuple[str, ...]:
     return (
         state.id if whole else short_id(state.id),
         printable(state.labels.get(MODEL_LABEL, "")),
-        printable(state.labels.get(RUNTIME_LABEL, "")),
+        printable(" + ".join(filter(None, map(state.labels.get, (RUNTIME_LABEL, API_LABEL))))),
         age(state.created),
         str(state.status),
+        "" if memory is None else binary_size(memory),
         ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
         printable(state.name),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +17,16 @@ from ramalama.cli.output.index_progress import BuildProgress, summary
 from ramalama.cli.output.table import table
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
-from ramalama.errors import InvalidReference, OptionRefused, engine_errors
-from ramalama.rag.build import CHUNK_SIZE, index_file
+from ramalama.errors import (
+    IndexInvalid,
+    IndexNotFound,
+    InvalidReference,
+    OptionRefused,
+    engine_errors,
+)
+from ramalama.rag.build import CHUNK_SIZE, check_destination, index_file
 from ramalama.rag.cache import kept_index
+from ramalama.rag.documents.find import check_names
 from ramalama.rag.index.archive import Archive
 from ramalama.rag.indexing import index_documents, update_index
 from ramalama.serving.images import parse_image
@@ -38,7 +45,7 @@ if TYPE_CHECKING:
     from ramalama.rag.values import Embedder
 
 _ACTIONS = ("info", "list", "update")
-_NO_MODEL = "none"
+_NONE = "none"
 _SIZES = range(32, 8193)  # tokens
 _IMAGE = re.compile(r"(oci|docker)://|([^/]+[.:][^/]*|localhost)/")
 _EPILOG = """\
@@ -118,7 +125,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--embedding-model",
         metavar="MODEL",
         help="model that finds passages by their meaning; none: by their words only"
-        " (default: none)",
+        " (default: that of the index, else of the settings, else nomic-embed-text)",
     )
     result.add_argument("--json", action="store_true", help="info, list: print JSON")
     return result
@@ -162,16 +169,26 @@ def _make(invocation: Invocation, arguments: RagArguments) -> None:
 
 
 def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown: str) -> None:
+    check_names(arguments.documents)  # before a model is started
+    check_destination(path)
+    earlier = _earlier(path)
+    usual = CHUNK_SIZE if earlier is None else earlier.chunk_size
+
     def make(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
         return index_documents(
             arguments.documents,
             path,
             embedder=embedder,
-            chunk_size=arguments.chunk_size or CHUNK_SIZE,
+            chunk_size=arguments.chunk_size or usual,
             on_event=progress.follow,
         )
 
-    _run(invocation, shown, arguments.embedding_model or _NO_MODEL, make)
+    from ramalama.cli.embedding_model import opened_model  # noqa: PLC0415 (not for the help)
+
+    model = opened_model(
+        invocation, arguments.embedding_model, earlier, chunk_size=arguments.chunk_size
+    )
+    _run(invocation, shown, model, make)
 
 
 def _update(invocation: Invocation, arguments: RagArguments) -> None:
@@ -185,20 +202,22 @@ def _update(invocation: Invocation, arguments: RagArguments) -> None:
     def update(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
         return update_index(path, meta, embedder=embedder, on_event=progress.follow)
 
-    _run(invocation, str(path), _model_of(meta), update)
+    from ramalama.cli.embedding_model import opened_model  # noqa: PLC0415 (not for the help)
+
+    _run(invocation, str(path), opened_model(invocation, None, meta), update)
     sys.stdout.write(f"{printable(str(path))}\n")
 
 
 def _run(
     invocation: Invocation,
     shown: str,
-    model: str,
+    model: AbstractContextManager[Embedder | None],
     work: Callable[[BuildProgress, Embedder | None], BuildReport],
 ) -> None:
-    """Do the work with the embedding model, and say what was done."""
+    """Do the work with the embedding *model*, and say what was done."""
     collect_garbage()
     progress = BuildProgress(quiet=invocation.quiet)
-    with handled_signals(), open_embedder(invocation, model) as embedder:
+    with handled_signals(), model as embedder:
         try:
             report = work(progress, embedder)
         finally:
@@ -216,17 +235,11 @@ def _find(invocation: Invocation, arguments: RagArguments) -> Path:
         return ramalama.read_index(_image_name(arguments.destination))
 
 
-def open_embedder(invocation: Invocation, model: str) -> AbstractContextManager[Embedder | None]:
-    """Open the embedding model, for the block; none for "none".
-
-    Raises:
-        OptionRefused: there is no way to use one yet.
-    """
-    del invocation
-    if model == _NO_MODEL:
-        return nullcontext()
-    msg = f"{model}: embedding models cannot be used yet"
-    raise OptionRefused(msg, hint="leave out --embedding-model")
+def _earlier(path: Path) -> IndexMeta | None:
+    """Return what the index at *path* says of itself; None if there is none that can be read."""
+    with suppress(IndexNotFound, IndexInvalid), Archive(path) as archive:
+        return archive.meta
+    return None
 
 
 def _show(path: Path, *, as_json: bool) -> None:
@@ -293,7 +306,7 @@ def _list(path: Path, arguments: RagArguments) -> None:
 
 
 def _model_of(meta: IndexMeta) -> str:
-    return _NO_MODEL if meta.embedder is None else meta.embedder.model
+    return _NONE if meta.embedder is None else meta.embedder.model
 
 
 def _shown(arguments: RagArguments) -> Sequence[str]:

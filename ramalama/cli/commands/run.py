@@ -27,6 +27,7 @@ from ramalama.cli.options.chat import (
 from ramalama.cli.options.rag import add_rag_option
 from ramalama.cli.options.serve import (
     ServeArguments,
+    add_api_options,
     add_serve_options,
     join_dashed,
     serve_options,
@@ -114,6 +115,7 @@ def make_parser() -> argparse.ArgumentParser:
         "args", metavar="ARGS", nargs="*", help="the prompt; without one, a chat begins"
     )
     add_serve_options(result)
+    add_api_options(result)
     add_rag_option(result)
     group = result.add_argument_group("chat options")
     add_chat_options(group)

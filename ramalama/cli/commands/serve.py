@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,13 @@ from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
 from ramalama.cli.invocation import add_option, invoke, parser, typed
 from ramalama.cli.options.rag import add_rag_option
-from ramalama.cli.options.serve import ServeArguments, add_serve_options, join_dashed, serve_options
+from ramalama.cli.options.serve import (
+    ServeArguments,
+    add_api_options,
+    add_serve_options,
+    join_dashed,
+    serve_options,
+)
 from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
@@ -78,6 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
     result = parser("serve", VERBS["serve"].summary, epilog=_EPILOG)
     result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
+    add_api_options(result)
     add_rag_option(result)
     group = result.add_argument_group("serving options")
     group.add_argument(
@@ -231,17 +240,27 @@ class _Serve:
             ServerExited: always, when the server has ended.
         """
         collect_garbage()
-        try:
-            for line in ramalama.logs(server.name, follow=True):
-                if not self.invocation.quiet:
-                    sys.stdout.write(printable(line) + "\n")
-                    sys.stdout.flush()
-        except EngineFailure:
-            pass  # the log broke off; the code below checks whether the server has ended, too
+        if server.plan.companions:
+            self._follow_beside(ramalama, server)
+        else:
+            self._print_log(ramalama, server.name)
         ended = server.why_ended()
         while ended is None:
             ended = server.why_ended(timeout=_CHECK_INTERVAL)
         raise ended
+
+    def _follow_beside(self, ramalama: Ramalama, server: ModelServer) -> None:
+        """Print the logs of several containers, the first of which to end ends the server."""
+        for name in (server.name, *(spec.name or "" for spec in server.plan.companions)):
+            threading.Thread(target=self._print_log, args=(ramalama, name), daemon=True).start()
+
+    def _print_log(self, ramalama: Ramalama, name: str) -> None:
+        # If the log breaks off, the caller checks whether the server has ended, too.
+        with suppress(EngineFailure):
+            for line in ramalama.logs(name, follow=True):
+                if not self.invocation.quiet:
+                    sys.stdout.write(printable(line) + "\n")
+                    sys.stdout.flush()
 
     def _options(self, ramalama: Ramalama) -> ServeOptions:
         """Return the options of the server."""

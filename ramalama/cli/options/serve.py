@@ -46,6 +46,11 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
         add_group(parser.add_argument_group(group), group)
 
 
+def add_api_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what stands before the server."""
+    add_group(parser.add_argument_group(Group.API), Group.API)
+
+
 def serve_options(
     arguments: ServeArguments,
     resolve: Callable[[str], ModelRef],

@@ -122,6 +122,7 @@ def find_documents(
         DocumentNotFound: one of them does not exist.
         OptionRefused: a directory has too many files.
     """
+    check_names(names)
     sources: dict[str, Source] = {}
     skipped: dict[str, str] = {}
     for name in names:
@@ -140,15 +141,24 @@ def find_documents(
     )
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Check that the paths among *names* exist.
+
+    Raises:
+        DocumentNotFound: one of them does not.
+    """
+    for name in names:
+        if name != STDIN and not is_url(name) and not os.path.exists(name):  # noqa: PTH110 (see above)
+            msg = f"{name}: there is no such document"
+            raise DocumentNotFound(msg)
+
+
 def is_url(name: str) -> bool:
     """Return whether *name* is a URL, and not a path."""
     return name.lower().startswith(("http://", "https://"))
 
 
 def _add_file(name: str, sources: dict[str, Source]) -> None:
-    if not os.path.exists(name):  # noqa: PTH110 (see above)
-        msg = f"{name}: there is no such document"
-        raise DocumentNotFound(msg)
     uri = _uri(os.path.normpath(name))
     sources[uri] = FoundFile(uri=uri, root=name)
 

@@ -2,13 +2,15 @@
 
 A floor for the cosine between question and passage depends on the model: unrelated texts have 0.1
 in one and 0.6 in another. So these questions are asked when an index is made. A passage says
-nothing about a question if it is no nearer to it than the best passages usually are to these ones.
-A few of them may concern the documents by chance, which a quartile forgives.
+nothing about a question if it is hardly nearer to it than the best passages are to these ones.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PROBES: Final = (
     "What is a good recipe for pancakes with blueberries?",
@@ -29,9 +31,19 @@ PROBES: Final = (
     "When do the salmon return to the river?",
 )
 
+_FORGIVEN = 1  # probes that may concern the documents by chance
 
-def floor_of(best: list[float]) -> float:
-    """Return the floor, from the cosine of the best passage for each probe; 0 without any."""
-    if not best:
+
+def floor_of(best: Sequence[float], between: Sequence[float]) -> float:
+    """Return the floor; 0 without any probes.
+
+    *best* has the cosine of the best passage for each probe. The floor is as far above the nearest
+    one as that is above the usual one. But documents may answer many of the probes, if they are
+    about all the world. So the floor is no higher than the largest of *between*, the cosines
+    between two probes: even these ask about different things.
+    """
+    if len(best) <= _FORGIVEN or not between:
         return 0.0
-    return sorted(best)[len(best) * 3 // 4]
+    rising = sorted(best)
+    highest, usual = rising[-1 - _FORGIVEN], rising[len(rising) // 2]
+    return min(highest + (highest - usual), max(between))

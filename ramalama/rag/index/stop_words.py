@@ -14,7 +14,8 @@ or other our ours out over own per please possible quite rather really same say 
 should show since so some someone something sort still such tell than that the their theirs them
 then there these they thing things this those through thus to too under until up upon us use used
 uses using very via want wants was way ways we well were what when where whether which while who
-whom whose why will with within without would yes yet you your yours
+whom whose why will with within without would yes yet you your yours yourself myself hello hi thank
+thanks
 """
 _GERMAN: Final = """
 aber alle allem allen aller alles als also am an andere anderen auch auf aus bei beim bin bis

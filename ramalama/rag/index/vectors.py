@@ -53,6 +53,11 @@ def unpack(value: bytes, dimension: int) -> tuple[float, ...]:
     return struct.unpack(f"<{dimension}e", value)
 
 
+def cosine(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the cosine of the angle between two vectors of length 1."""
+    return 1 - math.dist(one, other) ** 2 / 2  # a sum that C computes
+
+
 def signs(vector: Iterable[float]) -> int:
     """Return the signs of the numbers as bits, the first one as the highest bit."""
     return int("".join("1" if number > 0 else "0" for number in vector), 2)
@@ -101,11 +106,9 @@ class VectorScan:
         near = self._near(signs(vector))
         wanted = tuple(vector)
         found = sorted(
-            (math.dist(wanted, unpack(value, self._dimension)), chunk)
-            for chunk, value in read(near)
+            (-cosine(wanted, unpack(value, self._dimension)), chunk) for chunk, value in read(near)
         )
-        # For vectors of length 1 the cosine follows from the distance, which C computes.
-        return [Neighbour(chunk, 1 - distance**2 / 2) for distance, chunk in found[:limit]]
+        return [Neighbour(chunk, -negative) for negative, chunk in found[:limit]]
 
     def _near(self, wanted: int) -> list[int]:
         """Return the chunks whose signs differ least from *wanted*."""

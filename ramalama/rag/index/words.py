@@ -33,7 +33,7 @@ class TextHits:
     Attributes:
         chunks: the best ones, the best first.
         shares: of each chunk that has one of the words, how much of the question it has, in (0, 1].
-            Rare words count for more, and a chunk that has one word of several for less.
+            Rare words count for more, and a chunk that has one word alone for less.
     """
 
     chunks: tuple[int, ...]
@@ -113,8 +113,6 @@ class WordSearch:
                     shares[chunk] += share
                 else:
                     shares[chunk] = share
-        if len(weights) == 1:
-            return shares
         return {
             chunk: share if chunk in several else share * _SINGLE for chunk, share in shares.items()
         }
@@ -141,7 +139,7 @@ class _Stems:
                 for word in re.findall(r"[^\W_]+", question[:_LONGEST_QUESTION])
             )
         )
-        telling = [word for word in words if word.lower() not in STOP_WORDS] or words
+        telling = [word for word in words if word.lower() not in STOP_WORDS]
         self._connection.execute("DELETE FROM word")
         self._connection.executemany(
             "INSERT INTO word(rowid, text) VALUES (?, ?)", enumerate(telling[:_MOST_WORDS])

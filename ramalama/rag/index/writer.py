@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, suppress
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ramalama.rag.index.contents import write_pages
@@ -16,7 +17,7 @@ from ramalama.rag.index.schema import (
     HEADINGS_SEPARATOR,
     STATEMENTS,
 )
-from ramalama.rag.index.vectors import VectorScan, sign_parts, unpack, vectors_of
+from ramalama.rag.index.vectors import VectorScan, cosine, sign_parts, unpack, vectors_of
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -172,11 +173,13 @@ class _Writer:
         yield from self._connection.execute("SELECT chunk, value FROM vector ORDER BY chunk")
 
     def _floor(self, scan: VectorScan, probes: Sequence[bytes], dimension: int) -> float:
+        vectors = [unpack(probe, dimension) for probe in probes]
         found = [
-            scan.nearest(unpack(probe, dimension), lambda ids: vectors_of(self._connection, ids), 1)
-            for probe in probes
+            scan.nearest(vector, lambda ids: vectors_of(self._connection, ids), 1)
+            for vector in vectors
         ]
-        return floor_of([near[0].cosine for near in found if near])
+        between = [cosine(one, other) for one, other in combinations(vectors, 2)]
+        return floor_of([near[0].cosine for near in found if near], between)
 
 
 def _to_disk(path: Path) -> None:

@@ -156,10 +156,10 @@ class RemoteSide:
         """Return whether the files are there still; those of this host are."""
         return self._is_seen or self._models.has(upload)
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
         """Create the directory on both hosts, and begin its lease."""
-        HERE.make_directory(instance, api_key=api_key)
-        self._servers.make(instance.path.name, api_key=api_key)
+        HERE.make_directory(instance, contents)
+        self._servers.make(instance.path.name, contents)
 
     def remove_directory(self, instance: ServerDir) -> None:
         """Remove the directory from both hosts; first there, since this one names its owner."""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import (
-    API_KEY_NAME,
     INSTANCE_LABEL,
     LABEL,
     OWNER_LABEL,
@@ -30,7 +29,7 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ramalama.serving.sides.facts import HostFacts
     from ramalama_engines import Engine
@@ -62,11 +61,11 @@ class ServerDirs:
     image: str
     renewed: dict[str, threading.Event]
 
-    def make(self, name: str, *, api_key: str | None) -> None:
+    def make(self, name: str, contents: Mapping[str, str]) -> None:
         """Create the directory, and begin its lease."""
         facts, files = self.facts, self.files
         if not facts.sees_files:
-            self._make_volume(name, api_key or "")
+            self._make_volume(name, contents)
         elif files is not None:
             there = f"{facts.run_dir}/{name}"
             files.make_directory(facts.run_dir)
@@ -74,8 +73,8 @@ class ServerDirs:
                 msg = f"{facts.run_dir} on {self.host} is not a private directory of that user"
                 raise EngineError(msg, engine=self.engine.kind)
             files.make_directory(there)
-            if api_key is not None:
-                files.write(f"{there}/{API_KEY_NAME}", f"{api_key}\n".encode())
+            for each, content in contents.items():
+                files.write(f"{there}/{each}", content.encode())
             self.renewed[name] = Leases(files, facts.run_dir).begin(name)
 
     def socket(self, name: str) -> str:
@@ -132,17 +131,18 @@ class ServerDirs:
             with suppress(RemoteFileError):
                 yield from self.files.listing(self.facts.run_dir)
 
-    def _make_volume(self, name: str, api_key: str) -> None:
+    def _make_volume(self, name: str, contents: Mapping[str, str]) -> None:
         volume = server_volume(name)
         owner = ProcessIdentity.of_this_process().format()
         self.engine.create_volume(volume, {UPLOAD_LABEL: "", OWNER_LABEL: owner})
         mount = VolumeMount(name=volume, target=INSIDE, read_only=False)
-        content = f"{api_key}\n".encode()
         uid = 0 if self.engine.rootless else self.facts.uid  # see `planning.plan`
-        archive = tar_of(API_KEY_NAME, iter([content]), size=len(content), uid=uid, mode=0o400)
         workers = Workers(self.engine, self.image, (mount,), volume, user=f"{uid}:{uid}")
         with workers.created() as container:
-            self.engine.copy_into(container, INSIDE, archive)
+            for each, text in contents.items():
+                content = text.encode()
+                archive = tar_of(each, iter([content]), size=len(content), uid=uid, mode=0o400)
+                self.engine.copy_into(container, INSIDE, archive)
 
     @property
     def _leases(self) -> Leases | None:

@@ -10,7 +10,7 @@ from ramalama.system.resources import available_memory, default_threads
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ramalama.planning.placement import Placement
     from ramalama.serving.run_dir import ServerDir
@@ -69,8 +69,8 @@ class EngineSide(Protocol):
         """Return whether the files that were brought are still there: others may remove them."""
         ...
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
-        """Create the directory of a server on both hosts, with the key that it will require."""
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
+        """Create the directory of a server on both hosts, with files: names, and *contents*."""
         ...
 
     def remove_directory(self, instance: ServerDir) -> None:
@@ -169,11 +169,11 @@ class LocalSide:
         """Return True."""
         return True
 
-    def make_directory(self, instance: ServerDir, *, api_key: str | None) -> None:
-        """Create the directory, and write the key."""
+    def make_directory(self, instance: ServerDir, contents: Mapping[str, str]) -> None:
+        """Create the directory, and write the files."""
         instance.make()
-        if api_key is not None:
-            instance.write_api_key(api_key)
+        for name, content in contents.items():
+            instance.write(name, content)
 
     def remove_directory(self, instance: ServerDir) -> None:
         """Remove the directory."""

@@ -320,3 +320,22 @@ def put(made: Any, path: str, value: object) -> None:  # noqa: ANN401 (JSON)
     for key in parents:
         made = made[int(key) if key.isdigit() else key]
     made[last] = value
+
+
+@pytest.mark.parametrize(
+    ("asked", "made", "message"),
+    [
+        (f"container:{'a' * 64}", f"container:{'a' * 64}", ""),
+        (f"container:{'a' * 64}", f"container:{'b' * 64}", f"network 'container:{'a' * 64}'"),
+        (f"container:{'a' * 64}", "none", f"network 'container:{'a' * 64}'"),
+        ("container:other", f"container:{'b' * 64}", ""),
+        ("container:other", "bridge", "network 'container:other'"),
+    ],
+)
+def test_a_network_of_another_container_is_compared_by_its_id(
+    asked: str, made: str, message: str
+) -> None:
+    shown = inspect("5.8.6")
+    put(shown, "HostConfig.NetworkMode", made)
+
+    assert dropped(replace(EVERYTHING, network=asked, ports=()), shown) == message

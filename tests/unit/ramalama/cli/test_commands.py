@@ -91,16 +91,18 @@ def test_ps_is_a_table_of_the_servers_the_newest_first(dockerd: Dockerd, capsys:
     old = server(1, age=timedelta(hours=3, minutes=5), Ports=[port])
     new = server(2, age=timedelta(minutes=2, seconds=5))
     dockerd.answer("GET /containers/json", Reply(body=[old, new]))
+    used = {"memory_stats": {"usage": 4 << 30, "stats": {"total_inactive_file": 1 << 30}}}
+    dockerd.answer(f"GET /containers/{old['Id']}/stats", Reply(body=used))
 
     code, out, err = run(capsys, "ps")
 
     short = "0" * 12
     rows = [re.split(r"  +", line) for line in out.splitlines()]
     assert rows == [
-        ["CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "PORTS", "NAMES"],
+        ["CONTAINER ID", "MODEL", "RUNTIME", "CREATED", "STATUS", "MEMORY", "PORTS", "NAMES"],
         [short, "file:///m.gguf", "llama.cpp", "2 minutes ago", "running", "server-2"],
         [
-            *(short, "file:///m.gguf", "llama.cpp", "3 hours ago", "running"),
+            *(short, "file:///m.gguf", "llama.cpp", "3 hours ago", "running", "3.00 GB"),
             *("127.0.0.1:49153", "server-1"),
         ],
     ]
@@ -111,7 +113,7 @@ def test_ps_is_a_table_of_the_servers_the_newest_first(dockerd: Dockerd, capsys:
 @pytest.mark.parametrize(
     ("words", "out"),
     [
-        (["ps"], "CONTAINER ID  MODEL  RUNTIME  CREATED  STATUS  PORTS  NAMES\n"),
+        (["ps"], "CONTAINER ID  MODEL  RUNTIME  CREATED  STATUS  MEMORY  PORTS  NAMES\n"),
         (["containers", "--noheading"], ""),
         (["ps", "-n"], ""),
         (["ps", "-n", "--format=table"], ""),
@@ -137,6 +139,8 @@ def test_ps_for_scripts_is_an_array_of_objects(dockerd: Dockerd, capsys: Capture
         "engine": "docker",
         "image": "quay.io/ramalama/ramalama:0.25",
         "status": "running",
+        "api": None,
+        "memory": None,
         "ports": [],
         "address": None,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.config.api_name import ApiName
 from ramalama.config.config import Config, config_files
 from ramalama.errors import ConfigError
 from ramalama.models.reference.scheme import Scheme
@@ -70,6 +71,8 @@ engine_url = "ssh://me@gpu"
 image = "quay.io/me/img:1"
 images = { CUDA_VISIBLE_DEVICES = "quay.io/me/cuda:1" }
 runtime = "vllm"
+api = "llama-stack"
+stack_image = "quay.io/me/stack:1"
 pull = "never"
 network = "bridge"
 memory = "16g"
@@ -96,6 +99,8 @@ ALL_VARIABLES = {
     "RAMALAMA_IMAGE": "quay.io/me/img:1",
     "RAMALAMA_IMAGES": '{"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"}',
     "RAMALAMA_RUNTIME": "vllm",
+    "RAMALAMA_API": "ogx",
+    "RAMALAMA_STACK_IMAGE": "quay.io/me/stack:1",
     "RAMALAMA_PULL": "never",
     "RAMALAMA_NETWORK": "bridge",
     "RAMALAMA_MEMORY": "16384M",
@@ -131,6 +136,8 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
         image="quay.io/me/img:1",
         images={"CUDA_VISIBLE_DEVICES": "quay.io/me/cuda:1"},
         runtime=RuntimeName.VLLM,
+        api=ApiName.LLAMA_STACK,
+        stack_image="quay.io/me/stack:1",
         pull=PullPolicy.NEVER,
         network="bridge",
         memory=16 << 30,

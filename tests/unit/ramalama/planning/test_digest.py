@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import DEFAULT_CONTEXT, DEFAULT_TEMPERATURE
 from ramalama.config.options import ServeOptions
 from ramalama.models.reference.reference import ModelRef
@@ -44,8 +45,10 @@ OTHER_VALUES: Mapping[str, object] = {
     "temp": 0.1,
     "seed": 1,
     "parallel": 1,
+    "api": ApiName.LLAMA_STACK,
     "runtime_args": ("--verbose",),
     "image": "quay.io/me/mine:1",
+    "stack_image": "quay.io/me/stack:1",
     "pull_policy": PullPolicy.NEVER,
     "network": "bridge",
     "port": 9000,
@@ -253,5 +256,5 @@ def test_every_input_is_known_to_these_tests() -> None:
     names = {field.name for field in fields(PlanInputs)}
 
     # The estimate of the memory and the limits of texts follow from options and model.
-    shaping = {"options", "model", "accelerator", "image_name", "image"}
+    shaping = {"options", "model", "accelerator", "image_name", "image", "stack_name", "stack"}
     assert names == shaping | {"model_memory", "embedding"}

@@ -33,13 +33,15 @@ class ServerFixture:
     """A place to start servers in, and what came of it.
 
     *answers* are those of each server's health, and *on_request* is called before each of them;
-    *program* replaces the server where it is set.
+    *program* replaces the server where it is set, and *beside* what stands beside a server, which
+    otherwise answers in its place.
     """
 
     root: Path
     answers: Sequence[bytes] = ()
     on_request: Callable[[], None] | None = None
     program: FakeProgram | None = None
+    beside: FakeProgram | None = None
     images: Mapping[str, LocalImage] = field(default_factory=lambda: {IMAGE_NAME: IMAGE})
     registry: Mapping[str, LocalImage | EngineError] = field(
         default_factory=dict[str, "LocalImage | EngineError"]
@@ -82,8 +84,12 @@ class ServerFixture:
         return not self.engine.list({"ai.ramalama": ""}) and not directories
 
     def _script(self, spec: ContainerSpec) -> FakeProgram:
-        if self.program is not None:
-            return self.program
+        is_beside = bool(spec.labels.get("ai.ramalama.companion"))
+        program = self.beside if is_beside else self.program
+        if program is not None:
+            return program
+        if spec.labels.get("ai.ramalama.api") and not is_beside:
+            return FakeProgram(logs=("loading the model",))
         server = FakeModelServer(*self.answers, on_request=self.on_request)
         self._servers.append(server)
         socket = socket_of(spec)

@@ -55,7 +55,7 @@ def test_a_container_is_created_started_and_removed_with_its_directory(
 ) -> None:
     instance = make(engine, run_dir)
 
-    instance.prepare(api_key="secret")
+    instance.prepare({"api-key": "secret\n"})
     container = instance.create(SPEC)
     instance.start()
 
@@ -67,7 +67,7 @@ def test_a_container_is_created_started_and_removed_with_its_directory(
 
 
 def test_without_a_key_the_directory_is_empty(engine: FakeEngine, run_dir: Path) -> None:
-    make(engine, run_dir).prepare(api_key=None)
+    make(engine, run_dir).prepare({})
 
     assert list(run_dir.glob("*/*")) == []
 
@@ -85,7 +85,7 @@ def test_a_container_that_somebody_else_has_removed_is_no_error(
     engine: FakeEngine, run_dir: Path
 ) -> None:
     instance = make(engine, run_dir)
-    instance.prepare(api_key=None)
+    instance.prepare({})
     engine.remove(instance.create(SPEC))
 
     instance.remove()
@@ -106,7 +106,7 @@ def test_without_an_engine_the_directory_goes_all_the_same(
     engine: FakeEngine, run_dir: Path
 ) -> None:
     instance = make(engine, run_dir)
-    instance.prepare(api_key="secret")
+    instance.prepare({"api-key": "secret\n"})
     instance.create(SPEC)
     engine.close()
 
@@ -139,7 +139,7 @@ def test_an_engine_that_could_not_remove_it_is_asked_again(run_dir: Path) -> Non
 def test_ctrl_c_at_every_step_leaves_nothing_that_we_do_not_know_of(run_dir: Path) -> None:
     engine = Impatient(images={"img": IMAGE}, script=lambda _: FakeProgram())
     instance = make(engine, run_dir)
-    instance.prepare(api_key="secret")
+    instance.prepare({"api-key": "secret\n"})
 
     with pytest.raises(KeyboardInterrupt):
         instance.create(SPEC)

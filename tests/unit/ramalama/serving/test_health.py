@@ -214,7 +214,7 @@ def test_a_watch_notices_when_the_container(
 def test_while_its_engine_is_away_a_server_tells_itself_whether_it_is_there(
     engine: FakeEngine, container: str, *, answers: bool
 ) -> None:
-    poll = ExitPoll(lambda: engine, container, lambda: answers)
+    poll = ExitPoll(lambda: engine, lambda: answers, container)
     engine.close()
 
     assert poll.ended is not answers
@@ -223,7 +223,7 @@ def test_while_its_engine_is_away_a_server_tells_itself_whether_it_is_there(
 def test_a_container_that_was_removed_has_ended_whatever_answers_in_its_place(
     engine: FakeEngine, container: str
 ) -> None:
-    poll = ExitPoll(lambda: engine, container, lambda: True)
+    poll = ExitPoll(lambda: engine, lambda: True, container)
     engine.remove(container, force=True)
 
     assert poll.ended

@@ -39,7 +39,7 @@ def test_directory_and_key_are_for_the_user_alone_whatever_the_umask(run_dir: Pa
     instance = new_server_dir(run_dir / "ramalama", LEASE)
 
     instance.make()
-    instance.write_api_key("secret")
+    instance.write("api-key", "secret\n")
 
     key = instance.path / "api-key"
     assert [mode(path) for path in (run_dir / "ramalama", instance.path, key)] == [
@@ -66,7 +66,7 @@ def test_a_directory_is_removed_with_all_in_it_and_a_second_time_is_no_error(
 ) -> None:
     instance = new_server_dir(run_dir, LEASE)
     instance.make()
-    instance.write_api_key("secret")
+    instance.write("api-key", "secret\n")
     (instance.path / "sub").mkdir()
     (instance.path / "sub" / "file").touch()
 
@@ -129,7 +129,7 @@ def test_a_full_disk_is_an_error_of_ours() -> None:
             instance.make()
             resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
             try:
-                instance.write_api_key("secret")
+                instance.write("api-key", "secret")
             except ConfigError as exc:
                 print(exc)
     """
