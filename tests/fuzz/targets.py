@@ -56,6 +56,10 @@ HOMES: Mapping[str, str] = {
     "pdf": "tests.fuzz.documents",
     "docx": "tests.fuzz.documents",
     "index": "tests.fuzz.indexes",
+    "proxied-request": "tests.fuzz.proxied",
+    "proxied-question": "tests.fuzz.proxied",
+    "proxied-answer": "tests.fuzz.proxied",
+    "passage": "tests.fuzz.proxied",
 }
 
 

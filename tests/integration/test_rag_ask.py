@@ -405,3 +405,33 @@ def test_words_are_searched_if_the_embedding_model_cannot_be_had(
     assert (done.code, done.out) == (0, f"{ANSWER}\n")
     assert done.err.count("only words are searched, not meanings") == 1
     assert "Sources: [1]" in done.err
+
+
+@on_podman
+def test_documents_in_an_image_are_searched(cli: Cli, model: Path, docs: Path) -> None:
+    image = "localhost/facts:1"
+    made = cli.run("rag", "--embedding-model=none", str(docs), image)
+
+    done = cli.run("run", *SMALL, f"--rag={image}", *saying(ANSWER), str(model), QUESTION)
+    missing = cli.run("run", "--rag=localhost/nothing:1", "--pull=never", str(model), QUESTION)
+    cli.engine("rmi", image)
+
+    assert made.code == 0, made.err
+    assert (done.code, done.out) == (0, f"{ANSWER}\n"), done.err
+    assert "Sources: [1] " in done.err
+    assert missing.code == 2
+    assert "no file or directory here, and no image with an index" in missing.complaint
+    assert missing.complaint.endswith("./localhost/nothing:1 is always a path")
+
+
+@on_podman
+def test_in_the_background_all_ends_some_time_after_the_last_request(
+    cli: Cli, model: Path, index: Path
+) -> None:
+    words = (*SMALL, "--keep-alive=2", f"--rag={index}", str(model))
+    started = cli.run("serve", "-d", *words)
+
+    assert started.code == 0
+    assert len(cli.containers()) == 1
+    eventually(lambda: not cli.containers())
+    eventually(lambda: not cli.files())

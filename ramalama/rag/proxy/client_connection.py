@@ -46,6 +46,7 @@ _REASONS = {
     501: "Not Implemented",
     502: "Bad Gateway",
     503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
 }
 _TOO_LONG = "the body of the request is too long"
 _log = logging.getLogger("ramalama.rag")

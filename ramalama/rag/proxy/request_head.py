@@ -150,6 +150,9 @@ def read_head(parser: h11.Connection) -> RequestHead:
 
 
 def _check(head: RequestHead) -> None:
+    if head.version not in (b"1.0", b"1.1"):
+        msg = "the version of HTTP is neither 1.0 nor 1.1"
+        raise BadRequestError(msg, 505)
     names = [name.lower() for name, _ in head.fields]
     coded = names.count(b"transfer-encoding")
     if coded + names.count(b"content-length") > 1:

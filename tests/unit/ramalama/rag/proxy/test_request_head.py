@@ -66,6 +66,8 @@ def test_chunks_are_announced_anew() -> None:
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / x HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/3\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
         b"GET /\r\n\r\n",
         b"\x16\x03\x01\x02\x00\r\n\r\n",
     ],
