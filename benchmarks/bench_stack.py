@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
 import subprocess
 import time
 from contextlib import ExitStack
@@ -104,6 +105,7 @@ class _Stacks:
         took = time.perf_counter() - began
         self.cli.engine("rm", "--force", "by-hand-stack")
         self.cli.engine("rm", "--force", "by-hand")
+        shutil.rmtree(socket.parent)
         return took * 1000
 
 
