@@ -73,7 +73,7 @@ def load_image(archive: Iterable[bytes], *, tag: str, engine: str) -> FakeImage:
         if entry is None:
             raise load_error(NO_SUCH_IMAGE, tag=tag, engine=engine)
         config = members[entry["Config"]]
-        labels = json.loads(config).get("config", {}).get("Labels") or {}
+        labels: dict[str, str] = json.loads(config).get("config", {}).get("Labels") or {}
         files = _files([members[layer] for layer in entry["Layers"]])
     except (tarfile.TarError, LookupError, TypeError, ValueError) as exc:
         raise load_error(str(exc), tag=tag, engine=engine) from exc
