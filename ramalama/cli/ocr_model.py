@@ -34,7 +34,7 @@ def opened_ocr_model(
     if name is None and earlier is not None:
         known = earlier.ocr
         wanted = known.model if known else None
-    if wanted in {None, NO_MODEL}:
+    if wanted is None or wanted == NO_MODEL:
         yield None
         return
     progress = StartProgress(quiet=invocation.quiet)

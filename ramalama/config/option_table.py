@@ -464,7 +464,8 @@ _OTHER = (
         metavar="MODEL",
         key="ocr_model",
         page_help="model that sees, with which `ramalama rag` reads the scanned pages and the "
-        "pictures of a new index; `none` leaves them out. It is not used for documents that `--rag` names",
+        "pictures of a new index; `none` leaves them out. It is not used for documents that "
+        "`--rag` names",
         example='"qwen2.5vl:3b"',
     ),
     OptionSpec(
