@@ -80,7 +80,7 @@ class ColorReader:
             pixel = opened.convert("RGB").getpixel((0, 0))
         assert isinstance(pixel, tuple)
         color = ("red", "green", "blue", "black")[
-            max(range(3), key=lambda place: pixel[place]) if max(pixel) > 100 else 3  # noqa: PLR2004
+            max(range(3), key=lambda place: pixel[place]) if max(pixel) > 100 else 3
         ]
         self.asked.append(color)
         if color in self.refuses:

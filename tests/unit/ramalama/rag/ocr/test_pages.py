@@ -268,5 +268,5 @@ def test_pictures_that_cannot_be_read_are_no_index(place: Place) -> None:
     place.scan.unlink()
     (place.docs / "sign.jpg").write_bytes(jpeg("blue"))
 
-    with pytest.raises(NothingToIndex, match="sign.jpg cannot be indexed: it was refused"):
+    with pytest.raises(NothingToIndex, match=r"sign\.jpg cannot be indexed: it was refused"):
         place.build(ColorReader(refuses=["blue"]))

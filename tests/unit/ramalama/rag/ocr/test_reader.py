@@ -78,7 +78,7 @@ def test_a_refusal_is_a_reason(server: FileServer) -> None:
     refusal = {"error": {"message": "failed to decode image"}}
     server.routes[PATH] = lambda _: Reply.of_json(refusal, status=400)
 
-    with pytest.raises(Unreadable, match="was refused by the model's server: .*to decode image"):
+    with pytest.raises(Unreadable, match=r"was refused by the model's server: .*to decode image"):
         read(server)
     assert len(server.asked(PATH)) == 1
 

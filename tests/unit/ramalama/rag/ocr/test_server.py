@@ -93,11 +93,9 @@ class Starts:
         self.asked.append(options)
         kinds = ["text", "image"] if self.sees else ["text"]
         entry = {"id": "eye", "architecture": {"input_modalities": kinds}}
-        routes = {
-            "/v1/models": lambda _: Reply.of_json({"data": [entry]}),
-            "/v1/chat/completions": lambda _: Reply.of_json(self.answer),
-        }
-        with FileServer(routes) as server:
+        with FileServer({}) as server:
+            server.routes["/v1/models"] = lambda _: Reply.of_json({"data": [entry]})
+            server.routes["/v1/chat/completions"] = lambda _: Reply.of_json(self.answer)
             client = open_remote(server.url)
             self.running += 1
             try:
