@@ -85,6 +85,16 @@ def test_what_has_no_space_is_cut_as_well() -> None:
     assert all(estimate([embedded_text("t", each)])[0] <= 40 for each in result)
 
 
+@pytest.mark.parametrize("blank", [" ", "\n", "\t ", "\u3000"])
+def test_no_chunk_is_blank_where_a_text_is_cut_in_a_gap(blank: str) -> None:
+    text = f"# a\n===\n{blank * 200}b\n# c{blank * 90}d"
+
+    result = cut(document(Section(text=text, headings=("h" * 80,))), limit=24)
+
+    assert len(result) > 1
+    assert all(each.text.strip() for each in result)
+
+
 def test_a_chunk_repeats_the_end_of_the_one_before_it() -> None:
     lines = [f"{numbered(start, start + 2)} {'x' * 60}" for start in range(0, 200, 2)]
 
