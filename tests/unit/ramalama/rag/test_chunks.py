@@ -85,13 +85,11 @@ def test_what_has_no_space_is_cut_as_well() -> None:
     assert all(estimate([embedded_text("t", each)])[0] <= 40 for each in result)
 
 
-@pytest.mark.parametrize("blank", [" ", "\n", "\t ", "\u3000"])
-def test_no_chunk_is_blank_where_a_text_is_cut_in_a_gap(blank: str) -> None:
-    text = f"# a\n===\n{blank * 200}b\n# c{blank * 90}d"
+@pytest.mark.parametrize("text", ["# a# a", "# a\n\n", f"===\n{' ' * 30}\ntext"])
+def test_no_chunk_is_blank_below_a_heading_that_leaves_no_room(text: str) -> None:
+    result = cut(document(Section(text=text, headings=("¤" * 80,))), limit=24)
 
-    result = cut(document(Section(text=text, headings=("h" * 80,))), limit=24)
-
-    assert len(result) > 1
+    assert result
     assert all(each.text.strip() for each in result)
 
 
