@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.cli.output.start_progress import StartProgress
-from ramalama.rag.ocr.server import OcrAccess, OcrModel
+from ramalama.rag.ocr_server import OcrAccess, OcrModel
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -13,7 +13,7 @@ from ramalama.models.formats.model_files import Digest
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.rag.embedding_server import EmbedderAccess
-from ramalama.rag.ocr.server import OcrAccess, OcrModel
+from ramalama.rag.ocr_server import OcrAccess, OcrModel
 from ramalama.rag.values import OcrInfo
 from ramalama_chat.client.remote import open_remote
 from ramalama_chat.errors import ChatError
