@@ -405,13 +405,19 @@ class Ramalama:
             return find_server(self.connect(), name)
 
     def address(self, state: ContainerState) -> str | None:
-        """Return the address of a server; None if it does not run or belongs to another user."""
+        """Return the address of a server; None if it does not run or belongs to another user.
+
+        For a server behind `ramalama serve --rag` it is the address at which that command listens.
+        """
+        from ramalama.serving.fronts import read_front  # noqa: PLC0415 (see above)
         from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
         with engine_errors():
             found = locate(self.connect(), state, self.run_dir)
             if found is None:
                 return None
+            if (front := read_front(found.directory)) is not None:
+                return front
             side = side_of(self.connect(), self.run_dir)
         return side.describe(found.endpoint, found.directory)
 

@@ -339,6 +339,7 @@ def test_the_next_command_removes_all_if_the_background_process_was_killed(
     started = cli.run("serve", "-d", *SMALL, "--port=18231", f"--rag={index}", str(model))
     directory = started.err.split("its API key is in ")[1].strip().rpartition("/")[0]
     pid = int(directory.rpartition("/")[2].split("-")[1])
+    assert "127.0.0.1:18231" in cli.run("ps").out
     os.kill(pid, signal.SIGKILL)
 
     cli.run("ps")
