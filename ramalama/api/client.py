@@ -204,8 +204,10 @@ class Ramalama:
         from dataclasses import replace  # noqa: PLC0415 (only with documents)
 
         from ramalama.api.documents import one_at_a_time  # noqa: PLC0415 (likewise)
+        from ramalama.planning.checks import check_options  # noqa: PLC0415 (likewise)
         from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
 
+        check_options(request.options)  # before documents are indexed
         request = replace(request, on_event=one_at_a_time(request.on_event))
         with ExitStack() as opened:
             # First, so that a name that leads nowhere starts nothing.

@@ -116,6 +116,23 @@ def test_without_a_terminal_a_start_writes_a_few_lasting_lines(capsys: Capture) 
     assert capsys.readouterr() == ("", "Pulling img …\nPulled img\nNotice: something\n")
 
 
+def test_an_image_that_was_not_pulled_is_not_said_to_be_pulled(capsys: Capture) -> None:
+    progress = StartProgress(quiet=False)
+    progress.follow(ImagePulling("documents", PullProgress(layer="a", status="Downloading")))
+    progress.follow(ImageReady("img"))
+
+    assert capsys.readouterr().err == "Pulling documents …\n"
+
+
+def test_each_image_that_is_pulled_is_announced(capsys: Capture) -> None:
+    progress = StartProgress(quiet=False)
+    for image in ("documents", "img"):
+        progress.follow(ImagePulling(image, PullProgress(layer="a", status="Downloading")))
+    progress.follow(ImageReady("img"))
+
+    assert capsys.readouterr().err == "Pulling documents …\nPulling img …\nPulled img\n"
+
+
 def test_a_quiet_start_says_nothing(capsys: Capture) -> None:
     with redirect_stderr(Terminal()) as terminal:
         follow(quiet=True)
