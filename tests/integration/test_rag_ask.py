@@ -379,8 +379,8 @@ def test_a_directory_is_indexed_with_an_embedding_model_that_is_used_again(
 
     assert (first.code, again.code) == (0, 0), first.err
     assert "Indexing 3 documents" in first.err
-    assert "Sources: [1] Facts" in first.err
-    assert "Sources: [1] Facts" in again.err
+    assert "› Facts\n" in first.err
+    assert "› Facts\n" in again.err
     assert "only words" not in first.err + again.err
     assert len(embedders) == 1
     assert [each["Id"] for each in cli.containers()] == embedders
