@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MANUAL = "# Manual\n\nIt stops by itself.\n\n## Keys\n\nCtrl-C stops it, too.\n"
-_HINT = "Without an embedding model, the index is searched by words only, not by meaning\n"
+_HINT = """\
+The index has no vectors, so only words are searched, not meanings;
+make it again with --embedding-model MODEL to change that
+"""
 
 
 @pytest.fixture
@@ -53,12 +56,39 @@ def test_a_directory_becomes_an_index(person: Person) -> None:
     done = person.run("rag", docs(person), index(person))
 
     assert (done.code, done.out) == (0, f"{index(person)}\n")
-    first, second, third = done.err.splitlines(keepends=True)
+    first, second = done.err.splitlines(keepends=True)
     assert first == "Indexing 2 documents …\n"
     assert second.startswith(f"{index(person)}: 2 documents, 2 chunks, ")
     assert second.endswith(" (2 new)\n")
-    assert third == _HINT
     assert left(person) == {"docs.db"}
+
+
+def test_a_user_whose_index_has_no_vectors_without_asking_for_that_is_told(person: Person) -> None:
+    person.run("rag", docs(person), index(person))
+    other = person.having(RAMALAMA_EMBEDDING_MODEL="")
+
+    assert other.run("rag", docs(person), index(person)).err.endswith(_HINT)
+    assert other.run("rag", "update", index(person)).err.endswith(_HINT)
+    asked = other.run("rag", "--embedding-model=none", docs(person), index(person))
+    assert _HINT not in asked.err
+
+
+@pytest.mark.parametrize("action", ["info", "list", "update"])
+def test_an_action_without_an_index_says_what_is_missing(person: Person, action: str) -> None:
+    done = person.run("rag", action)
+
+    assert done.code == 2
+    assert done.err == (
+        f"Error: `rag {action}` needs the name of an index; see `ramalama rag --help`\n"
+    )
+
+
+def test_the_name_of_an_image_without_a_registry_makes_no_directory(person: Person) -> None:
+    done = person.run("rag", docs(person), "me/docs:1")
+
+    assert done.code == 22
+    assert "name the registry of an image: quay.io/me/docs:1" in done.err
+    assert left(person) == set()
 
 
 def test_a_quiet_command_says_no_more_than_the_path(person: Person) -> None:

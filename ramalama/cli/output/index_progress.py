@@ -86,8 +86,6 @@ def summary(report: BuildReport, shown: str) -> Iterator[str]:
     if meta.without_vector:
         chunks = counted(meta.without_vector, "chunk")
         yield f"The embedding model refused {chunks}, which can be found by their words only"
-    if meta.embedder is None:
-        yield "Without an embedding model, the index is searched by words only, not by meaning"
 
 
 def counted(number: int, noun: str) -> str:
