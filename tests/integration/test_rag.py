@@ -83,6 +83,14 @@ def test_an_action_without_an_index_says_what_is_missing(person: Person, action:
     )
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("udpate", "update"), ("ls", "list")])
+def test_a_misspelt_action_is_named(person: Person, typed: str, meant: str) -> None:
+    done = person.run("rag", typed, index(person))
+
+    assert done.code == 2
+    assert f"there is no such document; did you mean `ramalama rag {meant}`?" in done.err
+
+
 def test_the_name_of_an_image_without_a_registry_makes_no_directory(person: Person) -> None:
     done = person.run("rag", docs(person), "me/docs:1")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
@@ -18,6 +19,7 @@ from ramalama.cli.output.table import table
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
 from ramalama.errors import (
+    DocumentNotFound,
     IndexInvalid,
     IndexNotFound,
     InvalidReference,
@@ -181,7 +183,7 @@ def _make(invocation: Invocation, arguments: RagArguments) -> None:
 
 
 def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown: str) -> None:
-    check_names(arguments.documents)  # before a model is started
+    _check_documents(arguments.documents)  # before a model is started
     check_destination(path)
     earlier = _earlier(path)
     usual = CHUNK_SIZE if earlier is None else earlier.chunk_size
@@ -203,6 +205,18 @@ def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown
     _run(invocation, shown, model, make)
     if arguments.embedding_model is None:
         _note_words_only(invocation, earlier)
+
+
+def _check_documents(names: Sequence[str]) -> None:
+    """Check that the documents exist; one that does not may be a misspelt action."""
+    try:
+        check_names(names)
+    except DocumentNotFound as exc:
+        similar = difflib.get_close_matches(names[0], _ACTIONS, n=1) if len(names) == 1 else []
+        if not similar:
+            raise
+        hint = f"did you mean `ramalama rag {similar[0]}`?"
+        raise DocumentNotFound(exc.message, hint=hint) from None
 
 
 def _update(invocation: Invocation, arguments: RagArguments) -> None:
