@@ -192,7 +192,7 @@ def test_a_redirect_into_the_local_network_is_refused(person: Person) -> None:
         (("--json", "{docs}", "{home}/a.db"), 2, "--json is only for `rag info` and `rag list`"),
         (("--chunk-size=7", "a", "b"), 2, "argument --chunk-size: '7' is not a whole number from"),
         (("http://me:pw@localhost/", "{home}/a.db"), 22, "a URL of a document must have no"),
-        (("{home}/run", "{home}/a.db"), 22, "there are no documents; name files, directories"),
+        (("{home}/run", "{home}/a.db"), 22, "there are no documents in {home}/run; name files"),
         (("{docs}", "/proc/nothing/a.db"), 5, ""),
     ],
 )
