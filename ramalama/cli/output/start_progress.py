@@ -79,8 +79,6 @@ class StartProgress:
     def clear(self) -> None:
         """Remove the changing line."""
         self._status.clear()
-        if self._indexing is not None:
-            self._indexing.clear()
 
     def _show_indexing(self, event: IndexEvent) -> None:
         if self._indexing is None:
@@ -88,7 +86,7 @@ class StartProgress:
                 BuildProgress,
             )
 
-            self._indexing = BuildProgress(quiet=self._quiet)
+            self._indexing = BuildProgress(quiet=self._quiet, status=self._status)
         self._indexing.follow(event)
 
     def _show_download(self, event: DownloadEvent) -> None:
