@@ -204,8 +204,10 @@ class Ramalama:
         from dataclasses import replace  # noqa: PLC0415 (only with documents)
 
         from ramalama.api.documents import one_at_a_time  # noqa: PLC0415 (likewise)
+        from ramalama.planning.checks import check_options  # noqa: PLC0415 (likewise)
         from ramalama.rag.sources import open_knowledge  # noqa: PLC0415 (likewise)
 
+        check_options(request.options)  # before documents are indexed
         request = replace(request, on_event=one_at_a_time(request.on_event))
         with ExitStack() as opened:
             # First, so that a name that leads nowhere starts nothing.
@@ -405,13 +407,19 @@ class Ramalama:
             return find_server(self.connect(), name)
 
     def address(self, state: ContainerState) -> str | None:
-        """Return the address of a server; None if it does not run or belongs to another user."""
+        """Return the address of a server; None if it does not run or belongs to another user.
+
+        For a server behind `ramalama serve --rag` it is the address at which that command listens.
+        """
+        from ramalama.serving.fronts import read_front  # noqa: PLC0415 (see above)
         from ramalama.serving.lookup import locate  # noqa: PLC0415 (see above)
 
         with engine_errors():
             found = locate(self.connect(), state, self.run_dir)
             if found is None:
                 return None
+            if (front := read_front(found.directory)) is not None:
+                return front
             side = side_of(self.connect(), self.run_dir)
         return side.describe(found.endpoint, found.directory)
 

@@ -73,6 +73,7 @@ class Documents:
             index_documents=self._index,
             read_image=self.read_image,
             on_event=self.tell,
+            wants_meaning=self.config.embedding_model != "none",
         )
 
     def _start_embedder(

@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import OptionRefused
 from ramalama.planning.checks import check_options
-from ramalama.planning.labels import API_KEY_NAME
+from ramalama.planning.labels import API_KEY_NAME, INSTANCE_LABEL
 from ramalama.planning.plan import reachable
 from ramalama.rag.proxy.context_size import context_size
 from ramalama.rag.proxy.endpoint import RagEndpoint
-from ramalama.serving.run_dir import new_server_dir
+from ramalama.serving.fronts import recorded_front
+from ramalama.serving.run_dir import ServerDir, new_server_dir
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint
 from ramalama_values import frozen
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.config.options import ServeOptions
-    from ramalama.serving.run_dir import ServerDir
     from ramalama.serving.server import ModelServer
 
 _KEY_BYTES = 32
@@ -105,10 +106,10 @@ def listening(
             address = TcpEndpoint(request.host, request.port, key)
         room = context_size(server.endpoint)
         with RagEndpoint(address, server.endpoint, server.knowledge, room=room) as endpoint:
-            yield (
-                Listening(endpoint=endpoint, address=_shown(endpoint), key_file=key_file),
-                directory,
-            )
+            found = Listening(endpoint=endpoint, address=_shown(endpoint), key_file=key_file)
+            label = server.plan.container.labels[INSTANCE_LABEL]
+            with recorded_front(ServerDir(run_dir / PurePath(label).name), found.address):
+                yield found, directory
     finally:
         directory.remove()
 

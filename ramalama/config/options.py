@@ -58,8 +58,9 @@ class ServeOptions:
         oci_runtime: OCI runtime of the container; None is the engine's default.
         authfile: file with credentials for the registries of the image and the model.
         tls_verify: require HTTPS with a valid certificate from these registries.
-        rag: documents that are searched for each question: an index, a file or directory of
-            documents, or an OCI image with an index; a `Path` is never an image.
+        rag: documents that are searched for each question of `ModelServer.chat`: an index, a file
+            or directory of documents, or an OCI image with an index; a `Path` is never an image. A
+            client of the server (`ModelServer.client`) asks the model without them.
         embeddings: turn texts into vectors, instead of answering; for embedding models. The context
             is then the longest text, None is the longest that the model was trained with.
         force: start a model even if its weights or its context exceed the memory of this host, or

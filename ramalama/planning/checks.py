@@ -25,6 +25,9 @@ def check_options(options: ServeOptions) -> None:
     if options.network.startswith(_NETWORKLESS):
         msg = f"network mode {options.network!r} cannot publish a port"
         raise OptionRefused(msg, hint="use none or bridge")
+    if options.embeddings and options.rag is not None:
+        msg = "--rag is for a model that chats, and --embeddings serves one that does not"
+        raise OptionRefused(msg, hint="omit one of them")
     if options.api is not ApiName.NONE:
         _check_api(options)
     if options.network == "none" and options.port is not None:

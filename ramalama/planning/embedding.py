@@ -94,7 +94,10 @@ def _check_embeds(model: StoredModel) -> None:
     }.get(_purpose(model))
     if what is not None:
         msg = f"{model.reference} is {what}"
-        hint = "use an embedding model such as nomic-embed-text, or --force"
+        hint = (
+            "use an embedding model such as nomic-embed-text;"
+            " `ramalama serve --embeddings --force` serves it all the same"
+        )
         raise ModelUnsupported(msg, hint=hint)
 
 

@@ -28,6 +28,7 @@ from ramalama.rag.index.writer import IndexSettings, remove_leftovers, write_ind
 from ramalama.rag.ingest import Ingest
 from ramalama.system.locks import locked
 from ramalama_values import frozen
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -322,4 +323,6 @@ class _Build:
         for uri, reason in sorted(self._skipped.items()):
             more = f", nor can {len(self._skipped) - 1} others" if len(self._skipped) > 1 else ""
             return NothingToIndex(f"{uri} cannot be indexed: it {reason}{more}")
-        return NothingToIndex("there are no documents", hint="name files, directories or URLs")
+        names = one_line(", ".join(self._request.names))
+        hint = "name files, directories or URLs; hidden and ignored files do not count"
+        return NothingToIndex(f"there are no documents in {names}", hint=hint)

@@ -45,6 +45,9 @@ NO_MODEL = "none"
 KEEP_ALIVE = 300.0
 """Seconds for which a server stays after its last user."""
 
+_OTHER_MODEL = """\
+the setting `embedding_model` names another one, such as a file of this machine, or none"""
+
 # Settings that are meant for the model that answers, or for clients on a port.
 _FOR_CHATS = frozenset({"ctx_size", "temp", "memory", "network"})
 
@@ -109,7 +112,7 @@ def _start_default(access: EmbedderAccess, stack: ExitStack) -> Embedder | None:
         raise
     except (ModelError, EngineFailure, ServerError, EmbeddingFailed) as exc:
         msg = f"{DEFAULT_MODEL} cannot be used, so only words are searched, not meanings: {exc}"
-        access.on_event(Notice(msg))
+        access.on_event(Notice(f"{msg}; {_OTHER_MODEL}"))
         return None
 
 

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from ramalama.rag.index.index import Index
     from ramalama.rag.values import Embedder, EmbedderInfo
 
-_PATH = re.compile(r"(?:\.{0,2}|~)/|\.{1,2}\Z|~\Z")
-_WITHOUT_MODEL = "the index has no vectors, so only words are searched, not meanings"
+_PATH = re.compile(r"(?:\.{0,2}|~)/|(?:\.{1,2}|~|-|.*/)\Z", re.DOTALL)
+_WITHOUT_MODEL = """\
+the index has no vectors, so only words are searched, not meanings; \
+`ramalama rag --embedding-model MODEL` makes an index with vectors"""
+_HINT_STDIN = "make an index of standard input first: `ramalama rag - notes.db`"
 
 
 @frozen()
@@ -41,6 +44,7 @@ class SourceAccess:
             user has named it, and returns the file of the index.
         read_image: reads the index in an OCI image, and returns its file.
         on_event: is told what happens, and of notices.
+        wants_meaning: whether a notice says that an index can be searched by words only.
     """
 
     home: Path
@@ -48,6 +52,7 @@ class SourceAccess:
     index_documents: Callable[[str, Path], Path]
     read_image: Callable[[str], Path]
     on_event: EventHook
+    wants_meaning: bool = True
 
 
 def open_knowledge(named: str, access: SourceAccess, undo: ExitStack) -> IndexKnowledge:
@@ -71,7 +76,8 @@ def open_knowledge(named: str, access: SourceAccess, undo: ExitStack) -> IndexKn
 
     info = index.info.embedder
     if info is None:
-        notify(_WITHOUT_MODEL)
+        if access.wants_meaning:
+            notify(_WITHOUT_MODEL)
         return IndexKnowledge(index, notify=notify)
     late = LateEmbedder(lambda cancel: _starting(index, info, access, cancel))
     undo.callback(late.close)
@@ -94,7 +100,7 @@ def find_source(named: str, access: SourceAccess) -> Path:
         return access.index_documents(str(path) if named.startswith("~/") else named, path)
     if _PATH.match(named):
         msg = f"there is no file or directory {named}"
-        raise DocumentNotFound(msg)
+        raise DocumentNotFound(msg, hint=_HINT_STDIN if named == "-" else None)
     try:
         return access.read_image(named)
     except (EngineFailure, DocumentNotFound) as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ramalama.rag.document_names import last_part
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -192,9 +193,15 @@ class Passage:
 
     @property
     def label(self) -> str:
-        """How the passage is cited: ``guide.pdf p. 12 › Networking``."""
+        """How the passage is cited: ``guide.pdf p. 12 › Networking``.
+
+        The name of the file comes first, so that a reader can find it, then the document's own
+        title and the innermost heading.
+        """
+        name = last_part(self.uri)
         page = "" if self.page is None else f" p. {self.page}"
-        return " › ".join((self.title + page, *self.headings[-1:]))
+        parts = dict.fromkeys((self.title, *self.headings[-1:]))
+        return " › ".join((name + page, *(part for part in parts if part != name)))
 
 
 @frozen()

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MANUAL = "# Manual\n\nIt stops by itself.\n\n## Keys\n\nCtrl-C stops it, too.\n"
-_HINT = "Without an embedding model, the index is searched by words only, not by meaning\n"
+_HINT = """\
+The index has no vectors, so only words are searched, not meanings;
+make it again with --embedding-model MODEL to change that
+"""
 
 
 @pytest.fixture
@@ -53,12 +56,47 @@ def test_a_directory_becomes_an_index(person: Person) -> None:
     done = person.run("rag", docs(person), index(person))
 
     assert (done.code, done.out) == (0, f"{index(person)}\n")
-    first, second, third = done.err.splitlines(keepends=True)
+    first, second = done.err.splitlines(keepends=True)
     assert first == "Indexing 2 documents …\n"
     assert second.startswith(f"{index(person)}: 2 documents, 2 chunks, ")
     assert second.endswith(" (2 new)\n")
-    assert third == _HINT
     assert left(person) == {"docs.db"}
+
+
+def test_a_user_whose_index_has_no_vectors_without_asking_for_that_is_told(person: Person) -> None:
+    person.run("rag", docs(person), index(person))
+    other = person.having(RAMALAMA_EMBEDDING_MODEL="")
+
+    assert other.run("rag", docs(person), index(person)).err.endswith(_HINT)
+    assert other.run("rag", "update", index(person)).err.endswith(_HINT)
+    asked = other.run("rag", "--embedding-model=none", docs(person), index(person))
+    assert _HINT not in asked.err
+
+
+@pytest.mark.parametrize("action", ["info", "list", "update"])
+def test_an_action_without_an_index_says_what_is_missing(person: Person, action: str) -> None:
+    done = person.run("rag", action)
+
+    assert done.code == 2
+    assert done.err == (
+        f"Error: `rag {action}` needs the name of an index; see `ramalama rag --help`\n"
+    )
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("udpate", "update"), ("ls", "list")])
+def test_a_misspelt_action_is_named(person: Person, typed: str, meant: str) -> None:
+    done = person.run("rag", typed, index(person))
+
+    assert done.code == 2
+    assert f"there is no such document; did you mean `ramalama rag {meant}`?" in done.err
+
+
+def test_the_name_of_an_image_without_a_registry_makes_no_directory(person: Person) -> None:
+    done = person.run("rag", docs(person), "me/docs:1")
+
+    assert done.code == 22
+    assert "name the registry of an image: quay.io/me/docs:1" in done.err
+    assert left(person) == set()
 
 
 def test_a_quiet_command_says_no_more_than_the_path(person: Person) -> None:
@@ -154,7 +192,7 @@ def test_a_redirect_into_the_local_network_is_refused(person: Person) -> None:
         (("--json", "{docs}", "{home}/a.db"), 2, "--json is only for `rag info` and `rag list`"),
         (("--chunk-size=7", "a", "b"), 2, "argument --chunk-size: '7' is not a whole number from"),
         (("http://me:pw@localhost/", "{home}/a.db"), 22, "a URL of a document must have no"),
-        (("{home}/run", "{home}/a.db"), 22, "there are no documents; name files, directories"),
+        (("{home}/run", "{home}/a.db"), 22, "there are no documents in {home}/run; name files"),
         (("{docs}", "/proc/nothing/a.db"), 5, ""),
     ],
 )

@@ -339,6 +339,7 @@ def test_the_next_command_removes_all_if_the_background_process_was_killed(
     started = cli.run("serve", "-d", *SMALL, "--port=18231", f"--rag={index}", str(model))
     directory = started.err.split("its API key is in ")[1].strip().rpartition("/")[0]
     pid = int(directory.rpartition("/")[2].split("-")[1])
+    assert "127.0.0.1:18231" in cli.run("ps").out
     os.kill(pid, signal.SIGKILL)
 
     cli.run("ps")
@@ -378,8 +379,8 @@ def test_a_directory_is_indexed_with_an_embedding_model_that_is_used_again(
 
     assert (first.code, again.code) == (0, 0), first.err
     assert "Indexing 3 documents" in first.err
-    assert "Sources: [1] Facts" in first.err
-    assert "Sources: [1] Facts" in again.err
+    assert "› Facts\n" in first.err
+    assert "› Facts\n" in again.err
     assert "only words" not in first.err + again.err
     assert len(embedders) == 1
     assert [each["Id"] for each in cli.containers()] == embedders

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import GlobalArguments, ensure_no_dryrun, invoke, parser
@@ -45,13 +46,21 @@ def execute(words: Sequence[str]) -> int:
         memory = {state.id: _memory(ramalama, state) for state in states}
     if arguments.format == "json":
         records = [
-            {**_record(state), "memory": memory[state.id], "address": addresses[state.id]}
+            {
+                **_record(state),
+                "ports": _ports(state, addresses[state.id]),
+                "memory": memory[state.id],
+                "address": addresses[state.id],
+            }
             for state in states
         ]
         json.dump(records, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return 0
-    rows = [_row(state, memory[state.id], whole=arguments.no_trunc) for state in states]
+    rows = [
+        _row(state, memory[state.id], addresses[state.id], whole=arguments.no_trunc)
+        for state in states
+    ]
     sys.stdout.write(table(rows if arguments.noheading else [_HEADING, *rows]))
     return 0
 
@@ -88,7 +97,6 @@ def _record(state: ContainerState) -> dict[str, object]:
         "image": state.image,
         "status": str(state.status),
         "created": state.created.isoformat() if state.created else None,
-        "ports": [f"{port.host_address}:{port.host_port}" for port in state.ports],
     }
 
 
@@ -101,7 +109,9 @@ def _memory(ramalama: Ramalama, state: ContainerState) -> int | None:
         return None  # it was removed meanwhile, or the engine cannot say
 
 
-def _row(state: ContainerState, memory: int | None, *, whole: bool) -> tuple[str, ...]:
+def _row(
+    state: ContainerState, memory: int | None, address: str | None, *, whole: bool
+) -> tuple[str, ...]:
     return (
         state.id if whole else short_id(state.id),
         printable(state.labels.get(MODEL_LABEL, "")),
@@ -109,6 +119,14 @@ def _row(state: ContainerState, memory: int | None, *, whole: bool) -> tuple[str
         age(state.created),
         str(state.status),
         "" if memory is None else binary_size(memory),
-        ",".join(f"{port.host_address}:{port.host_port}" for port in state.ports),
+        ",".join(_ports(state, address)),
         printable(state.name),
     )
+
+
+def _ports(state: ContainerState, address: str | None) -> Sequence[str]:
+    """Return where a server is published: by the engine, or by `serve --rag`, at *address*."""
+    published = [f"{port.host_address}:{port.host_port}" for port in state.ports]
+    if not published and address is not None and address.startswith("http://"):
+        published.append(urlsplit(address).netloc)
+    return published

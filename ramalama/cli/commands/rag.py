@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import sys
@@ -18,6 +19,7 @@ from ramalama.cli.output.table import table
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
 from ramalama.errors import (
+    DocumentNotFound,
     IndexInvalid,
     IndexNotFound,
     InvalidReference,
@@ -47,7 +49,11 @@ if TYPE_CHECKING:
 _ACTIONS = ("info", "list", "update")
 _NONE = "none"
 _SIZES = range(32, 8193)  # tokens
+_TAGGED = re.compile(r"[^./~][^/]*(/[^/]+)*/[^/]+:[\w.-]+")
 _IMAGE = re.compile(r"(oci|docker)://|([^/]+[.:][^/]*|localhost)/")
+_WORDS_ONLY = """\
+The index has no vectors, so only words are searched, not meanings;
+make it again with --embedding-model MODEL to change that"""
 _EPILOG = """\
 A DOCUMENT is a file, a directory, a URL, or - for standard input: Markdown, text, source code,
 HTML, PDF, docx or csv; with --ocr-model also scanned pages and pictures (PNG, JPEG). Of a directory
@@ -85,6 +91,11 @@ class RagArguments(GlobalArguments):
 
 def execute(words: Sequence[str]) -> int:
     """Run `ramalama rag` with the arguments *words*, and return the exit code."""
+    if len(words) == 1 and words[0] in _ACTIONS:
+        print_error(
+            f"Error: `rag {words[0]}` needs the name of an index; see `ramalama rag --help`"
+        )
+        return USAGE
     arguments = make_parser().parse_intermixed_args(words, RagArguments())
     action = _action(arguments)
     if complaint := _misuse(arguments, action):
@@ -95,7 +106,7 @@ def execute(words: Sequence[str]) -> int:
     invocation = invoke(arguments)
     match action:
         case "info":
-            _show(_find(invocation, arguments), as_json=arguments.json)
+            _show(_find(invocation, arguments), arguments)
         case "list":
             _list(_find(invocation, arguments), arguments)
         case "update":
@@ -161,6 +172,9 @@ def _make(invocation: Invocation, arguments: RagArguments) -> None:
     destination = arguments.destination
     if not _names_an_image(destination):
         path = index_file(destination)
+        if _TAGGED.fullmatch(destination) and not path.parent.exists():
+            msg = f"{destination}: neither a path, since there is no {path.parent}, nor an image"
+            raise InvalidReference(msg, hint="name the registry of an image: quay.io/me/docs:1")
         _index(invocation, arguments, path, shown=str(path))
         sys.stdout.write(f"{printable(str(path))}\n")
         return
@@ -178,7 +192,7 @@ def _make(invocation: Invocation, arguments: RagArguments) -> None:
 
 
 def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown: str) -> None:
-    check_names(arguments.documents)  # before a model is started
+    _check_documents(arguments.documents)  # before a model is started
     check_destination(path)
     earlier = _earlier(path)
     usual = CHUNK_SIZE if earlier is None else earlier.chunk_size
@@ -204,6 +218,20 @@ def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown
     _run(
         invocation, shown, (model, opened_ocr_model(invocation, arguments.ocr_model, earlier)), make
     )
+    if arguments.embedding_model is None:
+        _note_words_only(invocation, earlier)
+
+
+def _check_documents(names: Sequence[str]) -> None:
+    """Check that the documents exist; one that does not may be a misspelt action."""
+    try:
+        check_names(names)
+    except DocumentNotFound as exc:
+        similar = difflib.get_close_matches(names[0], _ACTIONS, n=1) if len(names) == 1 else []
+        if not similar:
+            raise
+        hint = f"did you mean `ramalama rag {similar[0]}`?"
+        raise DocumentNotFound(exc.message, hint=hint) from None
 
 
 def _update(invocation: Invocation, arguments: RagArguments) -> None:
@@ -226,6 +254,7 @@ def _update(invocation: Invocation, arguments: RagArguments) -> None:
 
     models = opened_model(invocation, None, meta), opened_ocr_model(invocation, None, meta)
     _run(invocation, str(path), models, update)
+    _note_words_only(invocation, meta)
     sys.stdout.write(f"{printable(str(path))}\n")
 
 
@@ -251,6 +280,14 @@ def _run(
             print_error(line)
 
 
+def _note_words_only(invocation: Invocation, earlier: IndexMeta | None) -> None:
+    """Say so if the index has no vectors as before, and the user has not asked for that."""
+    if earlier is None or earlier.embedder is not None or invocation.quiet:
+        return
+    if invocation.config.embedding_model != _NONE:
+        print_error(_WORDS_ONLY)
+
+
 def _find(invocation: Invocation, arguments: RagArguments) -> Path:
     """Return the file of the index that is named, which may be in an image."""
     if not _names_an_image(arguments.destination):
@@ -266,17 +303,19 @@ def _earlier(path: Path) -> IndexMeta | None:
     return None
 
 
-def _show(path: Path, *, as_json: bool) -> None:
+def _show(path: Path, arguments: RagArguments) -> None:
+    is_image = _names_an_image(arguments.destination)
+    shown = arguments.destination if is_image else str(path)
     with Archive(path) as archive:
         meta, size = archive.meta, archive.size
         scanned = sum(len(each.pages_without_text) for each in archive.documents())
-    record = _record(path, meta, size, scanned)
-    if as_json:
+    if arguments.json:
+        record = _record(shown, meta, size, scanned)
         json.dump(record, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
         return
     rows = [
-        ("index", str(path)),
+        ("index", shown),
         ("size", human_size(size)),
         ("documents", f"{meta.documents:,}"),
         ("chunks", f"{meta.chunks:,} of at most {meta.chunk_size} tokens"),
@@ -290,10 +329,10 @@ def _show(path: Path, *, as_json: bool) -> None:
     sys.stdout.write(table([(name, printable(value)) for name, value in rows]))
 
 
-def _record(path: Path, meta: IndexMeta, size: int, scanned: int) -> Mapping[str, object]:
+def _record(shown: str, meta: IndexMeta, size: int, scanned: int) -> Mapping[str, object]:
     embedder = meta.embedder
     return {
-        "index": str(path),
+        "index": shown,
         "size": size,
         "documents": meta.documents,
         "chunks": meta.chunks,

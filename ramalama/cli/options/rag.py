@@ -33,6 +33,7 @@ def documents_of(named: str | None, invocation: Invocation) -> Generator[Knowled
     with invocation.ramalama() as ramalama:
         try:
             with ramalama.documents(named, on_event=progress.follow) as knowledge:
+                progress.clear()
                 yield knowledge
         finally:
             progress.clear()

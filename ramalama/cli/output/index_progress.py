@@ -20,13 +20,22 @@ _LONGEST = 120  # characters of the changing line
 
 
 class BuildProgress:
-    """Shows the events of a build on stderr; *clock* returns seconds."""
+    """Shows the events of a build on stderr; *clock* returns seconds.
 
-    def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    *status* is the changing line of the caller, if there is one: a terminal has one line for both.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool,
+        status: Status | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._quiet = quiet
         self._clock = clock
         self._began = clock()
-        self._status = Status(quiet=quiet)
+        self._status = status or Status(quiet=quiet)
 
     def follow(self, event: IndexEvent) -> None:
         """Show one event."""
@@ -96,8 +105,6 @@ def summary(report: BuildReport, shown: str) -> Iterator[str]:
     if meta.without_vector:
         chunks = counted(meta.without_vector, "chunk")
         yield f"The embedding model refused {chunks}, which can be found by their words only"
-    if meta.embedder is None:
-        yield "Without an embedding model, the index is searched by words only, not by meaning"
 
 
 def counted(number: int, noun: str) -> str:

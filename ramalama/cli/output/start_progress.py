@@ -38,7 +38,7 @@ class StartProgress:
         self._quiet = quiet
         self._status = Status(quiet=quiet)
         self._layers: dict[str, tuple[int, int]] = {}
-        self._announced = False
+        self._announced: str | None = None  # the image whose pull was announced
         self._download: TransferProgress | None = None
         self._indexing: BuildProgress | None = None
 
@@ -54,7 +54,7 @@ class StartProgress:
             case ServerReady():
                 self._status.clear()
             case Notice():
-                self._announced = False  # a pull that failed is no pull, if that is the notice
+                self._announced = None  # a pull that failed is no pull, if that is the notice
                 self._print(f"Notice: {event.message}")
             case IndexPlanned() | IndexProgress() | IndexWriting():
                 self._show_indexing(event)
@@ -79,8 +79,6 @@ class StartProgress:
     def clear(self) -> None:
         """Remove the changing line."""
         self._status.clear()
-        if self._indexing is not None:
-            self._indexing.clear()
 
     def _show_indexing(self, event: IndexEvent) -> None:
         if self._indexing is None:
@@ -88,7 +86,7 @@ class StartProgress:
                 BuildProgress,
             )
 
-            self._indexing = BuildProgress(quiet=self._quiet)
+            self._indexing = BuildProgress(quiet=self._quiet, status=self._status)
         self._indexing.follow(event)
 
     def _show_download(self, event: DownloadEvent) -> None:
@@ -101,8 +99,9 @@ class StartProgress:
         self._download.follow(event)
 
     def _show_pull(self, image: str, progress: PullProgress) -> None:
-        if not self._announced:
-            self._announced = True
+        if self._announced != image:
+            self._announced = image
+            self._layers.clear()
             self._print(f"Pulling {image} …")
         if progress.total:
             self._layers[progress.layer] = (progress.current or 0, progress.total)
@@ -112,7 +111,7 @@ class StartProgress:
         self._status.show(f"Pulling {image}:{share} {progress.status}"[:120])
 
     def _show_pulled(self, image: str) -> None:
-        if self._announced:
+        if self._announced == image:
             self._print(f"Pulled {image}")
         self._status.show("Starting the container …")
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama.errors import DocumentNotFound, OptionRefused
+from ramalama.rag.document_names import STDIN, is_url
 from ramalama.rag.documents.files import read_file
 from ramalama.rag.documents.ignore import Rules
 from ramalama.rag.documents.limits import LARGEST_FILE, Unreadable, too_large
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _DEEPEST = 64  # directories in each other
 _MOST_FILES = 200_000
-STDIN = "-"
 
 
 @frozen(kw_only=False)
@@ -151,11 +151,6 @@ def check_names(names: Sequence[str]) -> None:
         if name != STDIN and not is_url(name) and not os.path.exists(name):  # noqa: PTH110 (see above)
             msg = f"{name}: there is no such document"
             raise DocumentNotFound(msg)
-
-
-def is_url(name: str) -> bool:
-    """Return whether *name* is a URL, and not a path."""
-    return name.lower().startswith(("http://", "https://"))
 
 
 def _add_file(name: str, sources: dict[str, Source]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from ramalama.rag.documents.find import STDIN, is_url
+from ramalama.rag.document_names import is_url, last_part
 from ramalama.rag.documents.formats.plain import BINARY, clean, decode, read_plain
 from ramalama.rag.documents.limits import LONGEST_HEADING, Budget, Unreadable
 from ramalama.rag.values import Document, Scan, Section
@@ -55,7 +55,7 @@ def read_document(
     title, sections, scanned = _read(loaded, budget, read_scan)
     return Document(
         uri=loaded.uri,
-        title=_valid(title)[:LONGEST_HEADING] or _last_part(loaded.uri),
+        title=_valid(title)[:LONGEST_HEADING] or last_part(loaded.uri),
         digest=loaded.digest,
         sections=tuple(map(_valid_section, _not_empty(sections))),
         pages_without_text=scanned,
@@ -129,15 +129,6 @@ def _format_of(loaded: Loaded) -> str:
         if ending in endings:
             return name
     return "html" if loaded.data[:_START].lstrip().lower().startswith(_HTML) else "plain"
-
-
-def _last_part(uri: str) -> str:
-    if uri == STDIN:
-        return "standard input"
-    if not is_url(uri):
-        return uri.rpartition("/")[2] or uri
-    parts = urlsplit(uri)
-    return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc
 
 
 def _not_empty(sections: Iterable[Section]) -> Iterable[Section]:

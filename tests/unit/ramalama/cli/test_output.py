@@ -17,6 +17,8 @@ from ramalama.events import (
     EngineConnected,
     ImagePulling,
     ImageReady,
+    IndexPlanned,
+    IndexWriting,
     Notice,
     ServerReady,
     UploadPlanned,
@@ -114,6 +116,33 @@ def test_without_a_terminal_a_start_writes_a_few_lasting_lines(capsys: Capture) 
     follow(quiet=False)
 
     assert capsys.readouterr() == ("", "Pulling img …\nPulled img\nNotice: something\n")
+
+
+def test_a_notice_after_documents_were_indexed_stands_on_a_line_of_its_own() -> None:
+    with redirect_stderr(Terminal()) as terminal:
+        progress = StartProgress(quiet=False)
+        progress.follow(IndexPlanned(1))
+        progress.follow(IndexWriting(1))
+        progress.follow(Notice("something"))
+
+    assert terminal.getvalue().endswith("Writing the index …\r\x1b[KNotice: something\n")
+
+
+def test_an_image_that_was_not_pulled_is_not_said_to_be_pulled(capsys: Capture) -> None:
+    progress = StartProgress(quiet=False)
+    progress.follow(ImagePulling("documents", PullProgress(layer="a", status="Downloading")))
+    progress.follow(ImageReady("img"))
+
+    assert capsys.readouterr().err == "Pulling documents …\n"
+
+
+def test_each_image_that_is_pulled_is_announced(capsys: Capture) -> None:
+    progress = StartProgress(quiet=False)
+    for image in ("documents", "img"):
+        progress.follow(ImagePulling(image, PullProgress(layer="a", status="Downloading")))
+    progress.follow(ImageReady("img"))
+
+    assert capsys.readouterr().err == "Pulling documents …\nPulling img …\nPulled img\n"
 
 
 def test_a_quiet_start_says_nothing(capsys: Capture) -> None:

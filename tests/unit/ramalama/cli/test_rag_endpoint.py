@@ -39,7 +39,9 @@ def test_what_publishes_a_server_publishes_the_endpoint_instead() -> None:
     assert listen == ListenRequest(host="0.0.0.0", port=8080, key="open-sesame")  # noqa: S104
 
 
-@pytest.mark.parametrize("changes", [{"port": 8080}, {"network": "bridge", "host": "localhost"}])
+@pytest.mark.parametrize(
+    "changes", [{"port": 8080}, {"network": "bridge", "host": "localhost"}, {"embeddings": True}]
+)
 def test_options_that_contradict_each_other_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(OptionRefused):
         split_options(replace(OPTIONS, **changes))  # type: ignore[arg-type]

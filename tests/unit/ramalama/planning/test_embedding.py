@@ -36,7 +36,7 @@ def stored(directory: Path, content: bytes) -> StoredModel:
 @pytest.mark.parametrize(
     ("options", "content", "words"),
     [
-        (EMBED, CHAT, "is a chat model.*nomic-embed-text, or --force"),
+        (EMBED, CHAT, "is a chat model.*nomic-embed-text; .*--force"),
         (EMBED, RANKER, "ranks texts"),
         (OPTIONS, BERT, "cannot chat; serve it with `ramalama serve --embeddings"),
     ],

@@ -85,7 +85,7 @@ def test_a_build_makes_an_index_and_leaves_nothing_else(place: Place) -> None:
     with Index.open(place.path) as index:
         assert index.info.embedder == WordEmbedder().info
         (passage, *_) = index.search("cats that hunt mice")
-    assert passage.label == "Cats"
+    assert passage.label == "a.md › Cats"
 
 
 def test_the_same_documents_give_the_same_bytes(place: Place, tmp_path: Path) -> None:

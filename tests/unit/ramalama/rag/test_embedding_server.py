@@ -176,7 +176,8 @@ def test_without_the_default_model_only_words_are_searched_and_a_notice_says_so(
     (notice,) = starts.events
     assert isinstance(notice, Notice)
     assert notice.message == (
-        f"{DEFAULT_MODEL} cannot be used, so only words are searched, not meanings: {failure}"
+        f"{DEFAULT_MODEL} cannot be used, so only words are searched, not meanings: {failure}; "
+        "the setting `embedding_model` names another one, such as a file of this machine, or none"
     )
 
 

@@ -16,7 +16,6 @@ from ramalama.errors import (
     IndexInvalid,
     RagError,
 )
-from ramalama.events import Notice
 from ramalama.rag.cached import CacheAccess, index_in_cache
 from ramalama.rag.index.archive import Archive
 from ramalama.rag.sources import SourceAccess, find_source, open_knowledge
@@ -97,10 +96,33 @@ def test_an_index_is_opened_as_it_is(world: World) -> None:
         finding = knowledge.look_up(QUESTION, [], None)
 
     assert finding.sources[0].uri == "docs/harbour.md"
-    assert world.told == [
-        str(Notice("the index has no vectors, so only words are searched, not meanings"))
-    ]
+    (told,) = world.told
+    assert "the index has no vectors, so only words are searched" in told
+    assert "`ramalama rag --embedding-model MODEL` makes an index with vectors" in told
     assert (world.indexed, world.read) == ([], [])
+
+
+def test_a_user_who_wants_no_embedding_model_is_not_told_that_there_are_no_vectors(
+    world: World,
+) -> None:
+    make_index(world.home / "facts.db")
+
+    with ExitStack() as opened:
+        open_knowledge("facts.db", replace(world.access(), wants_meaning=False), opened)
+
+    assert world.told == []
+
+
+def test_a_name_that_ends_with_a_slash_is_no_image(world: World) -> None:
+    with pytest.raises(DocumentNotFound, match="there is no file or directory nowhere/"):
+        find_source("nowhere/", world.access())
+
+    assert world.read == []
+
+
+def test_for_standard_input_an_index_has_to_be_made_first(world: World) -> None:
+    with pytest.raises(DocumentNotFound, match="make an index of standard input first"):
+        find_source("-", world.access())
 
 
 def test_an_index_in_a_directory_and_one_below_home_are_found(world: World) -> None:
