@@ -229,3 +229,22 @@ def test_pypdf_writes_no_warnings(tmp_path: Path) -> None:
     )
 
     assert (done.stdout, done.stderr) == ("a page with text\n", "")
+
+
+def test_bookmarks_without_end_are_read_for_a_bounded_time() -> None:
+    objects = {
+        1: b"<</Type/Catalog/Pages 2 0 R/Outlines 4 0 R>>",
+        2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        3: b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
+        4: b"<</First 5 0 R>>",
+    }
+    objects |= {
+        number: b"<</Title(a)/Dest[3 0 R/Fit]/Next %d 0 R>>" % (number + 1)
+        for number in range(5, 20_000)
+    }
+
+    began = time.monotonic()
+    assert reason("a.pdf", made.written(objects), Budget(seconds=0.5)) == (
+        "takes longer than 0 s to read"
+    )
+    assert time.monotonic() - began < 5
