@@ -248,3 +248,17 @@ def test_bookmarks_without_end_are_read_for_a_bounded_time() -> None:
         "takes longer than 0 s to read"
     )
     assert time.monotonic() - began < 5
+
+
+def test_an_archive_of_a_million_files_is_not_listed() -> None:
+    entry = struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *[0] * 9, 1, *[0] * 6) + b"a"
+    entries, start = entry * 300_000, b"PK\x03\x04"
+    end = struct.pack(
+        "<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 300_000, 300_000, len(entries), 4
+    )
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, 4 + len(entries), 1)
+    last = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 65535, 65535, 2**32 - 1, 2**32 - 1, 0)
+
+    began = time.monotonic()
+    assert reason("a.docx", start + entries + end + locator + last) == "is a binary file"
+    assert time.monotonic() - began < 0.5
