@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pypdf
-    from pypdf.generic import Destination
+    from pypdf.generic import Destination, IndirectObject, PdfObject
 
     from ramalama.rag.documents.limits import Budget
 
@@ -67,14 +67,13 @@ def read_pdf(data: bytes, budget: Budget) -> tuple[tuple[Section, ...], tuple[in
 
 
 def _opened(data: bytes, budget: Budget) -> pypdf.PdfReader:
-    import pypdf  # noqa: PLC0415 (as in `read_pdf`)
+    from pypdf import PdfReader  # noqa: PLC0415 (as in `read_pdf`)
+    from pypdf.errors import DependencyError  # noqa: PLC0415 (likewise)
 
-    class Reader(pypdf.PdfReader):
+    class Reader(PdfReader):
         """Looks at the clock before each object: files are walks from one object to the next."""
 
-        def get_object(
-            self, indirect_reference: int | pypdf.generic.IndirectObject
-        ) -> pypdf.generic.PdfObject | None:
+        def get_object(self, indirect_reference: int | IndirectObject) -> PdfObject | None:
             budget.spend()
             return super().get_object(indirect_reference)
 
@@ -83,7 +82,7 @@ def _opened(data: bytes, budget: Budget) -> pypdf.PdfReader:
         # Many files have a password for changing them, and none for reading.
         try:
             opens = bool(reader.decrypt(""))
-        except pypdf.errors.DependencyError:  # an algorithm that another package knows
+        except DependencyError:  # an algorithm that another package knows
             opens = False
         if not opens:
             msg = "has a password"
