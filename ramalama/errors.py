@@ -173,6 +173,10 @@ class EmbeddingFailed(RagError):
     """The server of an embedding model does not answer, or not as it should."""
 
 
+class ReadingFailed(RagError):
+    """The server of a model that reads scanned pages does not answer, or not as it should."""
+
+
 class EngineFailure(RamalamaError):
     """The container engine reported an error, which is *cause*, or does not answer."""
 

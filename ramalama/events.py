@@ -192,6 +192,8 @@ class IndexProgress:
         documents: number of all documents.
         chunks: number of chunks that are new.
         embedded: number of chunks that were embedded just now, not taken from an earlier index.
+        page: which of the document's scanned pages a model reads, from 1; 0 if it reads none.
+        pages: number of the document's scanned pages.
     """
 
     uri: str
@@ -199,6 +201,8 @@ class IndexProgress:
     documents: int
     chunks: int
     embedded: int
+    page: int = 0
+    pages: int = 0
 
 
 @frozen(kw_only=False)

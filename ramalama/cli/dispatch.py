@@ -42,7 +42,7 @@ VERBS = {
     "rm": Verb("remove models from this machine"),
     "gc": Verb("free the space that no model needs"),
     "rag": Verb("make an index of documents, for --rag"),
-    "push": Verb("send a model to an OCI registry"),
+    "push": Verb("send a model or an index of documents to an OCI registry"),
     "login": Verb("tell a registry who you are, and remember it"),
     "logout": Verb("forget who you are to a registry"),
     "info": Verb("show engine, accelerator and settings, and why they were chosen"),

@@ -72,6 +72,7 @@ class Config:
         model_draft: reference of the draft model for every other model.
         embedding_model: name of the embedding model for documents, or "none"; None is
             nomic-embed-text, if it can be had.
+        ocr_model: name of the model that reads scanned pages of documents; None or "none" is none.
         mcp: tool servers, by the names that `--mcp` can use.
         transport: transport of references without one.
         prefix: prompt of the chat; None is the seal, where the terminal can show it.
@@ -102,6 +103,7 @@ class Config:
     store: str | None = None
     model_draft: str | None = None
     embedding_model: str | None = None
+    ocr_model: str | None = None
     mcp: Mapping[str, ToolServerAddress] = field(default_factory=dict[str, "ToolServerAddress"])
     transport: Scheme = Scheme.OLLAMA
     prefix: str | None = None

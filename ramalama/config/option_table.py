@@ -456,6 +456,19 @@ _OTHER = (
         example='"embeddinggemma"',
     ),
     OptionSpec(
+        field="ocr_model",
+        type=Text(),
+        help="model that reads scanned pages and pictures of documents",
+        default_text="none",
+        flags=("--ocr-model",),
+        metavar="MODEL",
+        key="ocr_model",
+        page_help="model that sees, with which `ramalama rag` reads the scanned pages and the "
+        "pictures of a new index; `none` leaves them out. It is not used for documents that "
+        "`--rag` names",
+        example='"qwen2.5vl:3b"',
+    ),
+    OptionSpec(
         field="color",
         type=Word(("auto", "always", "never")),
         help="when to color answers and style their Markdown",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ramalama.events import IndexHook
-    from ramalama.rag.documents.find import FoundDocuments, Source
+    from ramalama.rag.documents.find import FoundDocuments, Loaded, Source
     from ramalama.rag.index.contents import StoredChunk, StoredDocument
     from ramalama.rag.index.meta import IndexMeta
-    from ramalama.rag.values import Embedder
+    from ramalama.rag.ocr.pages import PageReader
+    from ramalama.rag.values import Document, Embedder, PictureReader
 
 CHUNK_SIZE = 256  # tokens
 
@@ -50,6 +52,7 @@ class BuildRequest:
         destination: the file of the index; it may exist.
         embedder: makes the vectors; without one, words alone are searched.
         chunk_size: the largest number of tokens of a chunk.
+        pictures: reads scanned pages and pictures; without it, they are left out.
     """
 
     found: FoundDocuments
@@ -57,6 +60,7 @@ class BuildRequest:
     destination: Path
     embedder: Embedder | None = None
     chunk_size: int = CHUNK_SIZE
+    pictures: PictureReader | None = None
 
     @property
     def settings(self) -> IndexSettings:
@@ -67,6 +71,7 @@ class BuildRequest:
             chunk_size=min(self.chunk_size, limit),
             sources=self.names,
             reader=VERSION,
+            ocr=None if self.pictures is None else self.pictures.info,
         )
 
 
@@ -83,7 +88,9 @@ class BuildReport:
         embedded: chunks that were embedded, and not taken from the index before.
         skipped: URI and reason of what is not in the index.
         kept: URI and reason of documents that cannot be read now; the index has their last state.
-        scanned: the number of pages without a text layer, by the URI of the document.
+        scanned: the number of pages without a text layer that were not read, by the URI of the
+            document.
+        unread: scanned pages that the model could not read, and the reason.
     """
 
     meta: IndexMeta
@@ -95,6 +102,7 @@ class BuildReport:
     skipped: tuple[tuple[str, str], ...]
     kept: tuple[tuple[str, str], ...]
     scanned: Mapping[str, int]
+    unread: tuple[tuple[str, str], ...] = ()
 
 
 def index_file(destination: str) -> Path:
@@ -121,7 +129,7 @@ def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> Build
     Raises:
         NothingToIndex: no document could be read; an index that exists stays as it is.
         IndexInvalid: the destination exists and is not an index.
-        EmbeddingFailed: the embedder does not answer; the next build goes on from here.
+        EmbeddingFailed, ReadingFailed: a model does not answer; the next build goes on from here.
         IndexUnwritable, OSError: the index cannot be written.
     """
     path = request.destination
@@ -153,7 +161,7 @@ def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> Build
 
 
 def _comparable(settings: IndexSettings) -> tuple[object, ...]:
-    return settings.embedder, settings.chunk_size, settings.reader
+    return settings.embedder, settings.chunk_size, settings.reader, settings.ocr
 
 
 def _previous(request: BuildRequest, on_event: IndexHook) -> Archive | None:
@@ -167,8 +175,9 @@ def _previous(request: BuildRequest, on_event: IndexHook) -> Archive | None:
         on_event(Notice(f"{exc.message}: all documents are read again"))
         return None
     settings = request.settings
-    own = (settings.embedder, settings.chunk_size, settings.reader)
-    if own == (archive.meta.embedder, archive.meta.chunk_size, archive.meta.reader):
+    own, meta = (settings.embedder, settings.chunk_size, settings.reader), archive.meta
+    is_same = own == (meta.embedder, meta.chunk_size, meta.reader)
+    if is_same and meta.ocr in (None, settings.ocr):  # with None, scanned pages were left out
         return archive
     archive.close()
     on_event(Notice("the settings have changed: all documents are read again"))
@@ -188,14 +197,31 @@ class _Build:
         if previous is not None:
             self._old = {each.uri: each for each in previous.documents()}
         self._done = dict(work.documents())
+        self._pages: PageReader | None = None
         self._stays: set[str] = set()  # taken from the previous index
         self._skipped = dict(request.found.skipped)
         self._kept: dict[str, str] = {}
         self._ingest = Ingest(
             work, request.embedder, self._settings.chunk_size, self._earlier, on_event
         )
+        if request.pictures is not None:
+            self._pages = self._page_reader(request.pictures)
+
+    def _page_reader(self, pictures: PictureReader) -> PageReader:
+        from ramalama.rag.ocr.pages import PageReader  # noqa: PLC0415 (few builds read pictures)
+
+        # Pages that were not read are tried again.
+        for uri in list(self._done):
+            if self._work.document(uri).pages_without_text:
+                del self._done[uri]
+        path = self._request.destination
+        return PageReader(pictures, path.with_name(f".{path.name}.pages"), self._ingest.tell_page)
 
     def run(self) -> BuildReport:
+        with self._pages or nullcontext():
+            return self._run()
+
+    def _run(self) -> BuildReport:
         sources = self._request.found.sources
         self._on_event(IndexPlanned(len(sources)))
         made: set[str] = set()
@@ -212,6 +238,7 @@ class _Build:
             and not made
             and self._stays == set(self._old)
             and previous.meta.sources == self._request.names
+            and previous.meta.ocr == self._settings.ocr
         ):
             return self._report(previous.meta, made)
         self._on_event(IndexWriting(len(made | self._stays)))
@@ -227,11 +254,11 @@ class _Build:
             digest = loaded.digest
             if self._done.get(source.uri) == digest:
                 return True
-            old = self._old.get(source.uri)
-            if old is not None and old.digest == digest:
+            document = self._read(loaded, digest)
+            if document is None:
                 self._stays.add(source.uri)
                 return False
-            self._ingest.add(read_document(loaded))
+            self._ingest.add(document)
         except Unreadable as exc:
             if exc.may_pass and source.uri in self._old:
                 self._stays.add(source.uri)
@@ -240,6 +267,18 @@ class _Build:
                 self._skipped[source.uri] = exc.reason
             return False
         return True
+
+    def _read(self, loaded: Loaded, digest: str) -> Document | None:
+        """Return the document; None if it is as it is in the previous index."""
+        old, pages = self._old.get(loaded.uri), self._pages
+        is_same = old is not None and old.digest == digest
+        if old is not None and is_same and not (pages and old.pages_without_text):
+            return None
+        read_scan = None if pages is None else partial(pages.read, loaded.uri)
+        document = read_document(loaded, read_scan=read_scan)
+        if old is not None and is_same and document.pages_without_text == old.pages_without_text:
+            return None
+        return document
 
     def _earlier(self, uri: str) -> tuple[str, Sequence[StoredChunk]]:
         """Return title and chunks of a document in the previous index."""
@@ -276,6 +315,7 @@ class _Build:
             skipped=tuple(sorted(self._skipped.items())),
             kept=tuple(sorted(self._kept.items())),
             scanned={uri: pages for uri, pages in sorted(scanned.items()) if pages},
+            unread=tuple(self._pages.unread.items()) if self._pages else (),
         )
 
     def _nothing(self) -> NothingToIndex:

@@ -338,6 +338,7 @@ def _halved(chunk: Chunk, title: str, limit: int, counted: _Counted, halvings: i
     return [
         each
         for half in (first, second)
+        if half.text.strip()
         for each in _halved(half, title, limit, counted, halvings - 1)
     ]
 

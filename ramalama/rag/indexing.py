@@ -19,29 +19,31 @@ if TYPE_CHECKING:
     from ramalama.events import IndexHook
     from ramalama.rag.build import BuildReport
     from ramalama.rag.index.meta import IndexMeta
-    from ramalama.rag.values import Embedder
+    from ramalama.rag.values import Embedder, PictureReader
 
 
-def index_documents(
+def index_documents(  # noqa: PLR0913 (all that a build is asked for)
     names: Sequence[str],
     destination: Path,
     *,
     embedder: Embedder | None = None,
     chunk_size: int = CHUNK_SIZE,
+    pictures: PictureReader | None = None,
     on_event: IndexHook = ignore,
 ) -> BuildReport:
     """Make or update the index at *destination*: files, directories, URLs, "-" for standard input.
 
     Documents that are in the index and that *names* do not stand for any more are removed from it.
     Without an *embedder*, the index can be searched by words only. *chunk_size* is the largest
-    number of tokens of a chunk; the embedder's own limit may be smaller.
+    number of tokens of a chunk; the embedder's own limit may be smaller. *pictures* reads scanned
+    pages and pictures, which are left out without it.
 
     Raises:
         DocumentNotFound: a name stands for nothing.
         OptionRefused: a URL is invalid, or a directory has too many files.
         RagError, OSError: as `build_index` does.
     """
-    wanted = _Wanted(names=tuple(names), chunk_size=chunk_size, has_stdin=True)
+    wanted = _Wanted(names=tuple(names), chunk_size=chunk_size, has_stdin=True, pictures=pictures)
     return _build(wanted, destination, embedder, on_event)
 
 
@@ -50,6 +52,7 @@ def update_index(
     meta: IndexMeta,
     *,
     embedder: Embedder | None = None,
+    pictures: PictureReader | None = None,
     on_event: IndexHook = ignore,
 ) -> BuildReport:
     """Update the index at *destination*, which says *meta* of itself, from the same names.
@@ -58,7 +61,9 @@ def update_index(
         DocumentNotFound: a name stands for nothing, maybe because it is relative.
         RagError, OSError: as `build_index` does.
     """
-    wanted = _Wanted(names=meta.sources, chunk_size=meta.chunk_size, has_stdin=False)
+    wanted = _Wanted(
+        names=meta.sources, chunk_size=meta.chunk_size, has_stdin=False, pictures=pictures
+    )
     try:
         return _build(wanted, destination, embedder, on_event)
     except DocumentNotFound as exc:
@@ -71,6 +76,7 @@ class _Wanted:
     names: tuple[str, ...]
     chunk_size: int
     has_stdin: bool
+    pictures: PictureReader | None
 
 
 def _build(
@@ -89,5 +95,6 @@ def _build(
             destination=destination,
             embedder=embedder,
             chunk_size=wanted.chunk_size,
+            pictures=wanted.pictures,
         )
         return build_index(request, on_event=on_event)

@@ -104,6 +104,11 @@ class Ingest:
         self._progress = (uri, done, documents)
         self._tell()
 
+    def tell_page(self, page: int, pages: int) -> None:
+        """Say which scanned page of the document is read; each takes long, so each is told."""
+        self._told = 0.0
+        self._tell(page, pages)
+
     def _embed(self, texts: Mapping[bytes, str], embedder: Embedder) -> None:
         """Embed those of *texts* whose vectors are not known."""
         known = self._work.vectors(list(texts))
@@ -134,7 +139,7 @@ class Ingest:
                     found[key] = each.vector
         return found
 
-    def _tell(self) -> None:
+    def _tell(self, page: int = 0, pages: int = 0) -> None:
         now = time.monotonic()
         if now - self._told < _PAUSE:
             return
@@ -142,6 +147,12 @@ class Ingest:
         uri, done, documents = self._progress
         self._on_event(
             IndexProgress(
-                uri=uri, done=done, documents=documents, chunks=self.chunks, embedded=self.embedded
+                uri=uri,
+                done=done,
+                documents=documents,
+                chunks=self.chunks,
+                embedded=self.embedded,
+                page=page,
+                pages=pages,
             )
         )

@@ -8,7 +8,7 @@ from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 @frozen()
@@ -68,6 +68,54 @@ class Embedder(Protocol):
             EmbeddingFailed: the server does not answer, or not as it should.
         """
         ...
+
+
+@frozen()
+class OcrInfo:
+    """What makes two readings of a picture the same; an index bears that of its scanned pages.
+
+    Attributes:
+        model: the reference of the model.
+        digest: of the model's files, "sha256:… sha256:…"; "" if they are not known.
+    """
+
+    model: str
+    digest: str = ""
+
+
+class PictureReader(Protocol):
+    """Reads the text in pictures."""
+
+    @property
+    def info(self) -> OcrInfo:
+        """Which model it is."""
+        ...
+
+    def read(self, picture: bytes) -> str:
+        """Return the text in a PNG or JPEG file.
+
+        Raises:
+            Unreadable: this picture cannot be read.
+            ChatError: the server does not answer.
+        """
+        ...
+
+
+@frozen()
+class Scan:
+    """A page without a text layer, or a document that is a picture.
+
+    Attributes:
+        page: its page, from 1; None if the document is a picture.
+        number: which of the scans of its document it is, from 1.
+        count: how many its document has.
+        pictures: returns its pictures, PNG or JPEG, in their order; raises Unreadable.
+    """
+
+    page: int | None = None
+    number: int = 1
+    count: int = 1
+    pictures: Callable[[], Iterable[bytes]]
 
 
 @frozen()

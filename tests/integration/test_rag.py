@@ -79,7 +79,7 @@ def test_what_is_left_out_and_scanned_is_told_in_groups(person: Person) -> None:
     assert f"Left out: {names} and 2 others (each is a binary file)" in lines
     assert f"Left out: {docs(person)}/link (it is a symbolic link)" in lines
     scanned = f"2 pages without text, which seem to be scanned, in {docs(person)}/scan.pdf"
-    assert scanned in lines
+    assert f"{scanned}: a model can read them (--ocr-model)" in lines
 
 
 def test_only_what_has_changed_is_told_the_second_time(person: Person) -> None:
@@ -150,7 +150,7 @@ def test_a_redirect_into_the_local_network_is_refused(person: Person) -> None:
         (("info", "{docs}/notes.txt"), 22, "{docs}/notes.txt: this is not an index; "),
         (("{docs}", "{docs}/notes.txt"), 22, "{docs}/notes.txt exists and is not an index"),
         (("list", "a", "b"), 2, "`rag list` takes one index; a document of this name is ./list"),
-        (("update", "--chunk-size=99", "a"), 2, "--chunk-size and --embedding-model are not for"),
+        (("update", "--chunk-size=99", "a"), 2, "--chunk-size, --embedding-model and --ocr-model"),
         (("--json", "{docs}", "{home}/a.db"), 2, "--json is only for `rag info` and `rag list`"),
         (("--chunk-size=7", "a", "b"), 2, "argument --chunk-size: '7' is not a whole number from"),
         (("http://me:pw@localhost/", "{home}/a.db"), 22, "a URL of a document must have no"),

@@ -174,7 +174,8 @@ def test_every_package_that_is_imported_is_declared() -> None:
     extras = project["optional-dependencies"].values()
     required = [*project["dependencies"], *(words for extra in extras for words in extra)]
     declared = {re.split(r"[\[>]", words)[0].replace("-", "_") for words in required}
-    declared |= {"yaml"} if "pyyaml" in declared else set()  # the one that has another name
+    names = {"pyyaml": "yaml", "pillow": "PIL"}  # those that have another name
+    declared |= {name for package, name in names.items() if package in declared}
     imported = {
         name
         for package, home in HOMES.items()

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ramalama.cli.invocation import Invocation
     from ramalama.rag.build import BuildReport
     from ramalama.rag.index.meta import IndexMeta
-    from ramalama.rag.values import Embedder
+    from ramalama.rag.values import Embedder, PictureReader
 
 _ACTIONS = ("info", "list", "update")
 _NONE = "none"
@@ -50,9 +50,10 @@ _SIZES = range(32, 8193)  # tokens
 _IMAGE = re.compile(r"(oci|docker)://|([^/]+[.:][^/]*|localhost)/")
 _EPILOG = """\
 A DOCUMENT is a file, a directory, a URL, or - for standard input: Markdown, text, source code,
-HTML, PDF with a text layer, docx or csv. Of a directory all files are taken, other than hidden ones
-and those that .gitignore or .ragignore name. Links below a directory are not followed. DESTINATION
-is the index: a file, a directory, in which it is called rag.db, or an OCI image: quay.io/me/docs:1.
+HTML, PDF, docx or csv; with --ocr-model also scanned pages and pictures (PNG, JPEG). Of a directory
+all files are taken, other than hidden ones and those that .gitignore or .ragignore name. Links
+below a directory are not followed. DESTINATION is the index: a file, a directory, in which it is
+called rag.db, or an OCI image: quay.io/me/docs:1.
 
 The index has the documents that are named, and no other ones. When it is made again, only what has
 changed is read. A command that was interrupted continues where it stopped.
@@ -79,6 +80,7 @@ class RagArguments(GlobalArguments):
     documents: list[str]
     embedding_model: str | None
     json: bool
+    ocr_model: str | None
 
 
 def execute(words: Sequence[str]) -> int:
@@ -127,6 +129,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="model that finds passages by their meaning; none: by their words only"
         " (default: that of the index, else of the settings, else nomic-embed-text)",
     )
+    result.add_argument(
+        "--ocr-model",
+        metavar="MODEL",
+        help="model that reads scanned pages and pictures; none: they are left out"
+        " (default: that of the index, else of the settings, else none)",
+    )
     result.add_argument("--json", action="store_true", help="info, list: print JSON")
     return result
 
@@ -143,8 +151,9 @@ def _misuse(arguments: RagArguments, action: str | None) -> str | None:
         return f"`rag {first}` takes one index; a document of this name is ./{first}"
     if arguments.json and action not in {"info", "list"}:
         return "--json is only for `rag info` and `rag list`"
-    if action is not None and (arguments.chunk_size or arguments.embedding_model):
-        return f"--chunk-size and --embedding-model are not for `rag {action}`"
+    making = (arguments.chunk_size, arguments.embedding_model, arguments.ocr_model)
+    if action is not None and any(making):
+        return f"--chunk-size, --embedding-model and --ocr-model are not for `rag {action}`"
     return None
 
 
@@ -174,21 +183,27 @@ def _index(invocation: Invocation, arguments: RagArguments, path: Path, *, shown
     earlier = _earlier(path)
     usual = CHUNK_SIZE if earlier is None else earlier.chunk_size
 
-    def make(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
+    def make(
+        progress: BuildProgress, embedder: Embedder | None, pictures: PictureReader | None
+    ) -> BuildReport:
         return index_documents(
             arguments.documents,
             path,
             embedder=embedder,
             chunk_size=arguments.chunk_size or usual,
+            pictures=pictures,
             on_event=progress.follow,
         )
 
     from ramalama.cli.embedding_model import opened_model  # noqa: PLC0415 (not for the help)
+    from ramalama.cli.ocr_model import opened_ocr_model  # noqa: PLC0415 (as above)
 
     model = opened_model(
         invocation, arguments.embedding_model, earlier, chunk_size=arguments.chunk_size
     )
-    _run(invocation, shown, model, make)
+    _run(
+        invocation, shown, (model, opened_ocr_model(invocation, arguments.ocr_model, earlier)), make
+    )
 
 
 def _update(invocation: Invocation, arguments: RagArguments) -> None:
@@ -199,27 +214,36 @@ def _update(invocation: Invocation, arguments: RagArguments) -> None:
     with Archive(path) as archive:
         meta = archive.meta
 
-    def update(progress: BuildProgress, embedder: Embedder | None) -> BuildReport:
-        return update_index(path, meta, embedder=embedder, on_event=progress.follow)
+    def update(
+        progress: BuildProgress, embedder: Embedder | None, pictures: PictureReader | None
+    ) -> BuildReport:
+        return update_index(
+            path, meta, embedder=embedder, pictures=pictures, on_event=progress.follow
+        )
 
     from ramalama.cli.embedding_model import opened_model  # noqa: PLC0415 (not for the help)
+    from ramalama.cli.ocr_model import opened_ocr_model  # noqa: PLC0415 (as above)
 
-    _run(invocation, str(path), opened_model(invocation, None, meta), update)
+    models = opened_model(invocation, None, meta), opened_ocr_model(invocation, None, meta)
+    _run(invocation, str(path), models, update)
     sys.stdout.write(f"{printable(str(path))}\n")
 
 
 def _run(
     invocation: Invocation,
     shown: str,
-    model: AbstractContextManager[Embedder | None],
-    work: Callable[[BuildProgress, Embedder | None], BuildReport],
+    models: tuple[
+        AbstractContextManager[Embedder | None], AbstractContextManager[PictureReader | None]
+    ],
+    work: Callable[[BuildProgress, Embedder | None, PictureReader | None], BuildReport],
 ) -> None:
-    """Do the work with the embedding *model*, and say what was done."""
+    """Do the work with *models*, which embed texts and read pictures, and say what was done."""
     collect_garbage()
     progress = BuildProgress(quiet=invocation.quiet)
-    with handled_signals(), model as embedder:
+    embedding, seeing = models  # a model that does not see is refused first
+    with handled_signals(), seeing as pictures, embedding as embedder:
         try:
-            report = work(progress, embedder)
+            report = work(progress, embedder, pictures)
         finally:
             progress.clear()
     if not invocation.quiet:
@@ -260,6 +284,7 @@ def _show(path: Path, *, as_json: bool) -> None:
         ("embedding model", _model_of(meta)),
         *((("dimension", str(meta.embedder.dimension)),) if meta.embedder else ()),
         *((("without vector", f"{meta.without_vector:,}"),) if meta.without_vector else ()),
+        *((("pages read by", meta.ocr.model),) if meta.ocr else ()),
         ("made of", ", ".join(meta.sources)),
     ]
     sys.stdout.write(table([(name, printable(value)) for name, value in rows]))
@@ -276,6 +301,7 @@ def _record(path: Path, meta: IndexMeta, size: int, scanned: int) -> Mapping[str
         "pages_without_text": scanned,
         "embedding_model": embedder and {"model": embedder.model, "dimension": embedder.dimension},
         "without_vector": meta.without_vector,
+        "ocr_model": meta.ocr and {"model": meta.ocr.model},
         "sources": list(meta.sources),
     }
 

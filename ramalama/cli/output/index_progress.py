@@ -51,6 +51,11 @@ class BuildProgress:
         done = event.embedded or event.chunks
         seconds = self._clock() - self._began
         rate = f", {done / seconds:.0f}/s" if done and seconds > 0 else ""
+        if event.page:
+            return (
+                f"{event.done + 1} of {counted(event.documents, 'document')}, reading scanned page"
+                f" {event.page} of {event.pages}  {event.uri}"
+            )
         return (
             f"{event.done + 1} of {counted(event.documents, 'document')},"
             f" {counted(event.chunks, 'new chunk')}{rate}  {event.uri}"
@@ -80,9 +85,14 @@ def summary(report: BuildReport, shown: str) -> Iterator[str]:
     )
     yield from _grouped(report.skipped, "left out")
     yield from _grouped(report.kept, "kept as it was")
-    if pages := sum(report.scanned.values()):
-        names = _examples(list(report.scanned))
-        yield f"{counted(pages, 'page')} without text, which seem to be scanned, in {names}"
+    yield from _grouped(report.unread, "not read")
+    pages = sum(report.scanned.values())
+    if pages and meta.ocr is None:
+        names, seem = _examples(list(report.scanned)), "seems" if pages == 1 else "seem"
+        yield (
+            f"{counted(pages, 'page')} without text, which {seem} to be scanned, in {names}:"
+            " a model can read them (--ocr-model)"
+        )
     if meta.without_vector:
         chunks = counted(meta.without_vector, "chunk")
         yield f"The embedding model refused {chunks}, which can be found by their words only"

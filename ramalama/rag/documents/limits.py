@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 LARGEST_FILE: Final = 64 * 1024 * 1024  # bytes
 LARGEST_PDF: Final = 256 * 1024 * 1024
 LONGEST_DOCUMENT: Final = 8_000_000  # characters
 MOST_SECTIONS: Final = 20_000
 MOST_PAGES: Final = 20_000
+LARGEST_PICTURE: Final = 16 * 1024 * 1024  # bytes, as it is sent to a model
+MOST_PIXELS: Final = 40_000_000  # of a picture; A4 with 600 dots per inch has 35 million
 LONGEST_HEADING: Final = 200  # characters
 _TIME = 300.0  # seconds for one document
 
@@ -48,6 +54,15 @@ class Budget:
         if time.monotonic() > self._deadline:
             msg = f"takes longer than {self._seconds:.0f} s to read"
             raise Unreadable(msg)
+
+    @contextmanager
+    def paused(self) -> Generator[None]:
+        """Do not count the time of the block, which has limits of its own."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._deadline += time.monotonic() - began
 
 
 def too_large(limit: int) -> Unreadable:

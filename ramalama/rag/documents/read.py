@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 from ramalama.rag.documents.find import STDIN, is_url
 from ramalama.rag.documents.formats.plain import BINARY, clean, decode, read_plain
 from ramalama.rag.documents.limits import LONGEST_HEADING, Budget, Unreadable
-from ramalama.rag.values import Document, Section
+from ramalama.rag.values import Document, Scan, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from ramalama.rag.documents.find import Loaded
 
@@ -35,18 +35,24 @@ _MEDIA_TYPES = {
 }
 _ARCHIVE = b"PK\x03\x04"
 _PDF = b"%PDF-"
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_NEEDS_MODEL = "is a picture, which a model can read: --ocr-model"
 _START = 1024  # bytes in which the mark of a PDF file may come
 _HTML = (b"<!doctype html", b"<html")
 
 
-def read_document(loaded: Loaded, budget: Budget | None = None) -> Document:
+def read_document(
+    loaded: Loaded, budget: Budget | None = None, *, read_scan: Callable[[Scan], str] | None = None
+) -> Document:
     """Read what was loaded, in the format that its bytes, its media type or its name say.
+
+    *read_scan* returns the text of a page or a document that is a picture, or raises `Unreadable`.
 
     Raises:
         Unreadable: it is not text, damaged, or larger than the budget.
     """
     budget = budget or Budget()
-    title, sections, scanned = _read(loaded, budget)
+    title, sections, scanned = _read(loaded, budget, read_scan)
     return Document(
         uri=loaded.uri,
         title=_valid(title)[:LONGEST_HEADING] or _last_part(loaded.uri),
@@ -56,13 +62,15 @@ def read_document(loaded: Loaded, budget: Budget | None = None) -> Document:
     )
 
 
-def _read(loaded: Loaded, budget: Budget) -> tuple[str, Iterable[Section], tuple[int, ...]]:
+def _read(
+    loaded: Loaded, budget: Budget, read_scan: Callable[[Scan], str] | None
+) -> tuple[str, Iterable[Section], tuple[int, ...]]:
     # Readers are imported for documents that need them.
     data = loaded.data
     if _PDF in data[:_START]:
         from ramalama.rag.documents.formats.pdf import read_pdf  # noqa: PLC0415
 
-        sections, scanned = read_pdf(data, budget)
+        sections, scanned = read_pdf(data, budget, read_scan)
         return "", sections, scanned
     if data.startswith(_ARCHIVE):
         from ramalama.rag.documents.formats.docx import is_docx, read_docx  # noqa: PLC0415
@@ -70,7 +78,23 @@ def _read(loaded: Loaded, budget: Budget) -> tuple[str, Iterable[Section], tuple
         if not is_docx(data):
             raise Unreadable(BINARY)
         return "", read_docx(data, budget), ()
+    if data.startswith(_PICTURES):
+        return "", [_read_picture(data, budget, read_scan)], ()
     return *_read_text(loaded, budget), ()
+
+
+def _read_picture(data: bytes, budget: Budget, read_scan: Callable[[Scan], str] | None) -> Section:
+    if read_scan is None:
+        raise Unreadable(_NEEDS_MODEL)
+    from ramalama.rag.documents.formats.pictures import check_picture  # noqa: PLC0415 (see above)
+
+    if not check_picture(data):
+        msg = "is a picture too small for text"
+        raise Unreadable(msg)
+    with budget.paused():
+        text = read_scan(Scan(pictures=lambda: [data]))
+    budget.spend(len(text))
+    return Section(text=text)
 
 
 def _read_text(loaded: Loaded, budget: Budget) -> tuple[str, Iterable[Section]]:

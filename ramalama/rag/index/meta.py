@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.errors import IndexInvalid
 from ramalama.rag.index.schema import LARGEST_DIMENSION, LONGEST_TEXT
-from ramalama.rag.values import EmbedderInfo
+from ramalama.rag.values import EmbedderInfo, OcrInfo
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_count, is_object, parse_json
 
@@ -37,6 +37,7 @@ class IndexMeta:
         floor: the cosine that a passage must exceed, see `ramalama.rag.index.probes`.
         sources: what the user has named, so that the index can be updated.
         reader: the version of the code that has read and cut the documents.
+        ocr: the model that has read scanned pages; None if they were left out.
     """
 
     embedder: EmbedderInfo | None
@@ -47,11 +48,12 @@ class IndexMeta:
     floor: float
     sources: tuple[str, ...]
     reader: int
+    ocr: OcrInfo | None = None
 
     def makes_the_same(self, other: IndexMeta) -> bool:
         """Return whether a document has the same chunks and vectors in an index of *other*."""
-        own = (self.embedder, self.chunk_size, self.reader)
-        return own == (other.embedder, other.chunk_size, other.reader)
+        own = (self.embedder, self.chunk_size, self.reader, self.ocr)
+        return own == (other.embedder, other.chunk_size, other.reader, other.ocr)
 
 
 def read_meta(connection: sqlite3.Connection) -> IndexMeta:
@@ -81,6 +83,9 @@ def meta_rows(meta: IndexMeta) -> Mapping[str, str]:
     if meta.embedder is not None:
         rows["embedder"] = _embedder_text(meta.embedder)
         rows["floor"] = repr(round(meta.floor, 6))
+    if meta.ocr is not None:
+        ocr = {"model": meta.ocr.model, "digest": meta.ocr.digest}
+        rows["ocr"] = json.dumps(ocr, ensure_ascii=False)
     return rows
 
 
@@ -113,6 +118,7 @@ def _parsed(rows: Mapping[object, object]) -> IndexMeta:
         floor=_checked(floor, math.isfinite(floor) and -1 <= floor <= 1),
         sources=tuple(_name(source) for source in sources),
         reader=count("reader"),
+        ocr=_ocr(rows["ocr"]) if "ocr" in rows else None,
     )
 
 
@@ -125,6 +131,13 @@ def _embedder(text: object) -> EmbedderInfo:
         dimension=_checked(dimension, 0 < dimension <= LARGEST_DIMENSION),
         **{name: _name(value[name]) for name in _EMBEDDER},
     )
+
+
+def _ocr(text: object) -> OcrInfo:
+    value = parse_json(str(text), limit=LONGEST_TEXT, strict=True)
+    if not is_object(value):
+        raise ValueError
+    return OcrInfo(model=_name(value["model"]), digest=_name(value["digest"]))
 
 
 def _name(value: object) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.rag.index.contents import StoredChunk, StoredDocument
-    from ramalama.rag.values import EmbedderInfo
+    from ramalama.rag.values import EmbedderInfo, OcrInfo
 
 _COMMON = 500  # chunks with a term, from which on their number is stored
 
@@ -43,6 +43,7 @@ class IndexSettings:
     chunk_size: int
     sources: tuple[str, ...]
     reader: int
+    ocr: OcrInfo | None = None
 
 
 def write_index(
@@ -167,6 +168,7 @@ class _Writer:
             floor=floor,
             sources=settings.sources,
             reader=settings.reader,
+            ocr=settings.ocr,
         )
 
     def _vectors(self) -> Iterator[tuple[int, bytes]]:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import io
 import logging
 import re
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, cast
 
+from ramalama.rag.documents.formats.pictures import image_forms, pictures_of
 from ramalama.rag.documents.formats.plain import clean
 from ramalama.rag.documents.limits import LONGEST_HEADING, MOST_PAGES, Unreadable
-from ramalama.rag.values import Section
-from ramalama_values.json import is_array, is_object
+from ramalama.rag.values import Scan, Section
+from ramalama_values import frozen
+from ramalama_values.json import is_array
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pypdf
     from pypdf.generic import Destination, IndirectObject, PdfObject
@@ -34,14 +37,17 @@ _LEAST_TEXT = 8  # letters and digits of a page that has a text layer
 _HYPHEN = re.compile("(?<=[a-z\xdf-\xff])-\n(?=[a-z\xdf-\xff])")
 _SPACES = re.compile(r"[ \t]{2,}")
 _MOST_BOOKMARKS = 5000
-_MOST_FORMS = 100
 _DEEPEST = 8  # bookmarks in each other
 
 logging.getLogger("pypdf").addHandler(logging.NullHandler())  # else it writes to stderr
 
 
-def read_pdf(data: bytes, budget: Budget) -> tuple[tuple[Section, ...], tuple[int, ...]]:
-    """Return a section for each page with text, and the pages that were scanned.
+def read_pdf(
+    data: bytes, budget: Budget, read_scan: Callable[[Scan], str] | None = None
+) -> tuple[tuple[Section, ...], tuple[int, ...]]:
+    """Return a section for each page with text, and the scanned pages that were not read.
+
+    Without *read_scan*, these are all scanned pages.
 
     Raises:
         Unreadable: the file is damaged, has a password, or pypdf is missing.
@@ -59,11 +65,43 @@ def read_pdf(data: bytes, budget: Budget) -> tuple[tuple[Section, ...], tuple[in
         jbig2dec_binary=None,  # no program is run
     ):
         try:
-            return _read(_opened(data, budget), budget)
+            sections, scans = _read(_opened(data, budget), budget)
         except (Unreadable, KeyboardInterrupt):
             raise
         except Exception as exc:  # strangers' files bring up any error in pypdf
             raise Unreadable(_BROKEN) from exc
+    if read_scan is None:
+        return tuple(sections), tuple(scan.number for scan in scans)
+    return _with_scans(sections, scans, budget, read_scan)
+
+
+@frozen(kw_only=False)
+class _ScannedPage:
+    number: int
+    page: pypdf.PageObject
+    headings: tuple[str, ...]
+
+
+def _with_scans(
+    sections: list[Section],
+    scans: Sequence[_ScannedPage],
+    budget: Budget,
+    read_scan: Callable[[Scan], str],
+) -> tuple[tuple[Section, ...], tuple[int, ...]]:
+    unread: list[int] = []
+    for number, each in enumerate(scans, 1):
+        pictures = partial(pictures_of, each.page)
+        scan = Scan(page=each.number, number=number, count=len(scans), pictures=pictures)
+        try:
+            with budget.paused():
+                text = read_scan(scan)
+        except Unreadable:  # other pages may be fine
+            unread.append(each.number)
+            continue
+        budget.spend(len(text))
+        if text:
+            sections.append(Section(text=text, headings=each.headings, page=each.number))
+    return tuple(sorted(sections, key=lambda section: section.page or 0)), tuple(unread)
 
 
 def _opened(data: bytes, budget: Budget) -> pypdf.PdfReader:
@@ -90,8 +128,8 @@ def _opened(data: bytes, budget: Budget) -> pypdf.PdfReader:
     return reader
 
 
-def _read(reader: pypdf.PdfReader, budget: Budget) -> tuple[tuple[Section, ...], tuple[int, ...]]:
-    sections, scanned, broken = list[Section](), list[int](), 0
+def _read(reader: pypdf.PdfReader, budget: Budget) -> tuple[list[Section], Sequence[_ScannedPage]]:
+    sections, scanned, broken = list[Section](), list[_ScannedPage](), 0
     headings: tuple[str, ...] = ()
     bookmarks = _bookmarks(reader)
     for number, page in enumerate(reader.pages, 1):
@@ -99,19 +137,20 @@ def _read(reader: pypdf.PdfReader, budget: Budget) -> tuple[tuple[Section, ...],
         headings = bookmarks.get(number, headings)
         try:
             text = _text(page, budget)
-            is_scanned = sum(map(str.isalnum, text)) < _LEAST_TEXT and _has_image(page)
+            is_scanned = sum(map(str.isalnum, text)) < _LEAST_TEXT
+            is_scanned = is_scanned and bool(image_forms(page, 1))
         except Unreadable:
             raise
         except Exception:  # noqa: BLE001 (see above; other pages may be fine)
             broken += 1
             continue
         if is_scanned:
-            scanned.append(number)
+            scanned.append(_ScannedPage(number, page, headings))
         elif text:
             sections.append(Section(text=text, headings=headings, page=number))
     if broken and not sections and not scanned:
         raise Unreadable(_BROKEN)
-    return tuple(sections), tuple(scanned)
+    return sections, scanned
 
 
 def _text(page: pypdf.PageObject, budget: Budget) -> str:
@@ -121,21 +160,6 @@ def _text(page: pypdf.PageObject, budget: Budget) -> str:
     text = page.extract_text(visitor_operand_before=look_at_clock)
     budget.spend(len(text))
     return _SPACES.sub(" ", _HYPHEN.sub("", clean(text))).strip()
-
-
-def _has_image(page: object) -> bool:
-    resources = _resolved(page.get("/Resources")) if is_object(page) else None
-    forms = _resolved(resources.get("/XObject")) if is_object(resources) else None
-    if not is_object(forms):
-        return False
-    found = (_resolved(form) for form in islice(forms.values(), _MOST_FORMS))
-    return any(is_object(form) and form.get("/Subtype") == "/Image" for form in found)
-
-
-def _resolved(value: object) -> object:
-    """Return what a reference within the file refers to."""
-    get = getattr(value, "get_object", None)
-    return get() if get is not None else value
 
 
 def _bookmarks(reader: pypdf.PdfReader) -> Mapping[int, tuple[str, ...]]:

@@ -89,6 +89,7 @@ store = "/models"
 model_draft = "smollm2:135m"
 mcp.github = { url = "https://h/mcp", headers = { Authorization = "Bearer ${TOKEN}" } }
 embedding_model = "embeddinggemma"
+ocr_model = "qwen2.5vl:3b"
 transport = "huggingface"
 prefix = "you> "
 color = "never"
@@ -118,6 +119,7 @@ ALL_VARIABLES = {
     "RAMALAMA_MCP": '{"github": {"url": "https://h/mcp", '
     '"headers": {"Authorization": "Bearer ${TOKEN}"}}}',
     "RAMALAMA_EMBEDDING_MODEL": "embeddinggemma",
+    "RAMALAMA_OCR_MODEL": "qwen2.5vl:3b",
     "RAMALAMA_TRANSPORT": "hf",
     "RAMALAMA_PREFIX": "you> ",
     "RAMALAMA_COLOR": "never",
@@ -160,6 +162,7 @@ def test_a_file_and_the_environment_can_say_the_same_of_every_setting(tmp_path: 
             )
         },
         embedding_model="embeddinggemma",
+        ocr_model="qwen2.5vl:3b",
         transport=Scheme.HUGGINGFACE,
         prefix="you> ",
         color="never",

@@ -85,6 +85,14 @@ def test_what_has_no_space_is_cut_as_well() -> None:
     assert all(estimate([embedded_text("t", each)])[0] <= 40 for each in result)
 
 
+@pytest.mark.parametrize("text", ["# a# a", "# a\n\n", f"===\n{' ' * 30}\ntext"])
+def test_no_chunk_is_blank_below_a_heading_that_leaves_no_room(text: str) -> None:
+    result = cut(document(Section(text=text, headings=("¤" * 80,))), limit=24)
+
+    assert result
+    assert all(each.text.strip() for each in result)
+
+
 def test_a_chunk_repeats_the_end_of_the_one_before_it() -> None:
     lines = [f"{numbered(start, start + 2)} {'x' * 60}" for start in range(0, 200, 2)]
 

@@ -222,7 +222,7 @@ def test_a_document_of_a_word_processor_has_headings_and_tables() -> None:
     "data",
     [
         b"\x7fELF\x02\x01\x01\0",
-        b"\x89PNG\r\n\x1a\n\0\0",
+        b"GIF89a\0\0",
         b"PK\x03\x04rest of an archive",
         bytes(range(1, 32)) * 20,
         b"SQLite format 3\0",

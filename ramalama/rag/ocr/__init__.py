@@ -1,0 +1,1 @@
+"""Scanned pages and pictures, read by a model that sees."""
