@@ -22,6 +22,7 @@ Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of
     + NothingToIndex       none of the documents could be read
     + IndexNotFound        there is no index at the path
     + IndexInvalid         the file is not an index of documents, or it is damaged
+    + IndexUnwritable      the index cannot be written: the disk is full
     + EmbeddingFailed      the embedding model does not answer, or not as it should
   x EngineFailure          the container engine reported an error (.cause is its EngineError)
   x ServerError
@@ -160,6 +161,12 @@ class IndexInvalid(RagError):
     """The file is not an index of documents that this version can read, or it is damaged."""
 
     exit_code = 22
+
+
+class IndexUnwritable(RagError):
+    """The index cannot be written where it should be, for example because the disk is full."""
+
+    exit_code = 5
 
 
 class EmbeddingFailed(RagError):

@@ -308,6 +308,8 @@ class Ramalama:
             settings=self.config.server_settings(self.user.env),
             serve=serve,
             digest_of=self.models.digest_of,
+            wanted=self.config.embedding_model,
+            is_here=lambda reference: self.models.find(reference) is not None,
             on_event=on_event,
         )
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import IndexInvalid, IndexNotFound, NothingToIndex, RagError
+from ramalama.errors import IndexInvalid, IndexNotFound, IndexUnwritable, NothingToIndex
 from ramalama.events import IndexPlanned, IndexWriting, Notice, ignore
 from ramalama.rag.documents.limits import Unreadable
 from ramalama.rag.documents.read import VERSION, read_document
@@ -131,7 +131,7 @@ def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> Build
         NothingToIndex: no document could be read; an index that exists stays as it is.
         IndexInvalid: the destination exists and is not an index.
         EmbeddingFailed, ReadingFailed: a model does not answer; the next build goes on from here.
-        RagError, OSError: the index cannot be written.
+        IndexUnwritable, OSError: the index cannot be written.
     """
     path = request.destination
     check_destination(path)
@@ -158,7 +158,7 @@ def build_index(request: BuildRequest, *, on_event: IndexHook = ignore) -> Build
             return report
     except sqlite3.Error as exc:
         msg = f"{path}: the index cannot be written ({exc})"
-        raise RagError(msg) from exc
+        raise IndexUnwritable(msg) from exc
 
 
 def _comparable(settings: IndexSettings) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ minutes after the last of them, since questions and commands often follow each o
 
 from __future__ import annotations
 
+import shlex
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, cast
 
@@ -13,16 +14,20 @@ from ramalama.config.options import ServeOptions
 from ramalama.errors import (
     EmbeddingFailed,
     EngineFailure,
+    InvalidReference,
     ModelError,
     ServerError,
     StartCancelled,
 )
 from ramalama.events import Notice
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
 from ramalama.planning.embedding import read_limits
 from ramalama.rag.prefixes import find_prefixes, names_of
 from ramalama.rag.values import EmbedderInfo
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_values import frozen
+from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -31,7 +36,6 @@ if TYPE_CHECKING:
 
     from ramalama.events import EventHook
     from ramalama.models.formats.model_files import Digest
-    from ramalama.models.reference.reference import ModelRef
     from ramalama.rag.embeddings import ServerEmbedder
     from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
@@ -61,6 +65,8 @@ class EmbedderAccess:
         settings: the options of every server that the user has set, see `ServeOptions`.
         serve: serves a model for the length of a block. It is asked for a shared server.
         digest_of: returns the digest of a file of a model.
+        wanted: the model that the settings name; None for the default one, or "none".
+        is_here: returns whether a model is in the store, so that nothing is pulled for it.
         on_event: is told what happens, and of notices.
     """
 
@@ -68,6 +74,8 @@ class EmbedderAccess:
     settings: Mapping[str, object]
     serve: Callable[[ServeOptions], AbstractContextManager[ModelServer]]
     digest_of: Callable[[Path], Digest]
+    wanted: str | None
+    is_here: Callable[[ModelRef], bool]
     on_event: EventHook
 
 
@@ -94,15 +102,52 @@ def opened_embedder(named: str | None, access: EmbedderAccess) -> Generator[Embe
 def reopened_embedder(info: EmbedderInfo, access: EmbedderAccess) -> Generator[Embedder]:
     """Open the embedding model of an index, for the length of a block.
 
+    A stranger may have made the index. So a model that the user has not chosen is not pulled for
+    it, and no file of this machine is used because an index names it.
+
     Raises:
-        EmbeddingFailed: it is not the same model any more; or as in `opened_embedder`.
+        EmbeddingFailed: the model is not used, or is not the same any more; or as in
+            `opened_embedder`.
         ModelError, EngineFailure, ServerError: as in `opened_embedder`.
     """
+    _check_name(info.model, access)
     with ExitStack() as stack:
         embedder = _start(info.model, access, stack, known=info)
         if embedder.info.dimension != info.dimension:
             raise _is_another(info)
         yield embedder
+
+
+def _check_name(name: str, access: EmbedderAccess) -> None:
+    """Check that a model that an index names is one of the user's choice, or in the store.
+
+    Raises:
+        EmbeddingFailed: it is not.
+    """
+    shown = one_line(name)
+    try:
+        reference = ModelRef.parse(name) if "://" in name else None
+    except InvalidReference:
+        reference = None
+    if reference is None:
+        msg = f"the index names {shown} as its embedding model, which is no full name of a model"
+        raise EmbeddingFailed(msg, hint="make the index again")
+    wanted = None if access.wanted == NO_MODEL else access.wanted
+    if reference in {access.resolve(each) for each in (DEFAULT_MODEL, wanted) if each}:
+        return
+    if reference.scheme is Scheme.FILE:
+        msg = (
+            f"the index names the file {shown} as its embedding model; it is used only if "
+            "`embedding_model` in ramalama.conf, or RAMALAMA_EMBEDDING_MODEL, names it, too"
+        )
+        raise EmbeddingFailed(msg)
+    if not access.is_here(reference):
+        pull = f"`ramalama pull {shlex.quote(str(reference))}`"
+        msg = (
+            f"the index names {shown} as its embedding model, which is not on this machine; "
+            f"if you trust it, {pull} gets it"
+        )
+        raise EmbeddingFailed(msg)
 
 
 def _start_default(access: EmbedderAccess, stack: ExitStack) -> Embedder | None:

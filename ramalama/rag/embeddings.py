@@ -37,6 +37,8 @@ _USUAL_LIMIT = 512  # tokens, likewise
 _RESERVE = 4  # tokens: a text and its prefix may be cut otherwise together than each alone
 _LONGEST_ANSWER = 16 * 1024 * 1024  # bytes; 16 vectors of 8192 numbers, in digits, have 3 million
 _QUICK = 5.0  # seconds
+_PATIENCE = 60.0  # likewise; a server that is stopped must not stop all questions
+_OF_BATCH = 10  # times as long
 _FOR_NO_TEXT = frozenset({401, 403, 404, 405, 501})  # statuses that have nothing to do with a text
 _PROBE = "a"
 _SHORTEST = 16  # characters
@@ -54,19 +56,27 @@ class ServerEmbedder:
     """
 
     def __init__(
-        self, client: openai.OpenAI, *, model: str, identity: EmbedderInfo, limit: int | None = None
+        self,
+        client: openai.OpenAI,
+        *,
+        model: str,
+        identity: EmbedderInfo,
+        limit: int | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         """Ask the server for its properties; *client* stays open at the end.
 
         *model* is the name in requests. The dimension in *identity* is replaced by that of the
         server's vectors. *limit* is the longest text, in tokens with all that is added to it; None
-        asks the server.
+        asks the server. *patience* is the longest time for an answer, in seconds; that to a batch
+        of texts may take ten times as long.
 
         Raises:
             EmbeddingFailed: the server does not answer, or makes no embeddings.
         """
         self.client = client
         self.model = model
+        self._patience = patience
         with _failures():
             (vector,) = self._request([_PROBE])
         if vector is None:
@@ -102,7 +112,8 @@ class ServerEmbedder:
 
     def embed_question(self, question: str) -> array[float]:
         """Return the vector of a question; see `Embedder`."""
-        (vector,) = self._embed([self._info.query_prefix + self._shortened(_encodable(question))])
+        text = self._info.query_prefix + self._shortened(_encodable(question))
+        (vector,) = self._embed([text])
         if vector is None:
             raise _without_direction(self.model)
         return vector
@@ -144,13 +155,14 @@ class ServerEmbedder:
 
     def _request(self, texts: Sequence[str]) -> list[array[float] | None]:
         body = {"model": self.model, "input": texts, "encoding_format": "base64"}
+        longest = self._patience * (1 if len(texts) == 1 else _OF_BATCH)
 
         def send() -> httpx2.Response:
             with opening_errors():
-                return post(self.client, "/embeddings", body)
+                return post(self.client, "/embeddings", body, timeout=longest)
 
         with chat_errors(), closing(send_patiently(send, _wait_on)) as response:
-            answer = parse_json(read_whole(response.iter_raw(), limit=_LONGEST_ANSWER))
+            answer = self._read(response, longest)
         return read_vectors(answer, len(texts))
 
     def _shortened(self, text: str) -> str:
@@ -166,10 +178,17 @@ class ServerEmbedder:
         url = str(self.client.base_url.join(f"../{path}"))
         with _failures():
             try:
-                with chat_errors(), closing(post(self.client, url, body)) as response:
-                    return parse_json(read_whole(response.iter_raw(), limit=_LONGEST_ANSWER))
+                with (
+                    chat_errors(),
+                    closing(post(self.client, url, body, timeout=self._patience)) as response,
+                ):
+                    return self._read(response, self._patience)
             except RequestFailed:
                 return None
+
+    @staticmethod
+    def _read(response: httpx2.Response, longest: float) -> object:
+        return parse_json(read_whole(response.iter_raw(), timeout=longest, limit=_LONGEST_ANSWER))
 
     def _find_limit(self, given: int | None) -> int:
         """Return the longest text, without its prefix and the tokens at its ends."""

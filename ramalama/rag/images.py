@@ -24,7 +24,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import RagError
+from ramalama.errors import IndexUnwritable, RagError
 from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.image_archive import image_archive
 from ramalama.models.transports.oci.pack import pack_file
@@ -101,7 +101,7 @@ def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
                 lock.unlink(missing_ok=True)
     except OSError as exc:
         msg = f"the index of the image cannot be kept in {cache}: {exc.strerror or exc}"
-        raise RagError(msg) from exc
+        raise IndexUnwritable(msg) from exc
     return goal
 
 
@@ -111,7 +111,7 @@ def _copy(engine: Engine, image: LocalImage, goal: Path) -> None:
         free = shutil.disk_usage(goal.parent).free
         if size > free - _RESERVE:
             msg = f"the index has {human_size(size)}, and {goal.parent} has {human_size(free)} left"
-            raise RagError(msg, hint="free some space, or set XDG_CACHE_HOME")
+            raise IndexUnwritable(msg, hint="free some space, or set XDG_CACHE_HOME")
         _save(engine.read_from(container, f"/{_INSIDE}", most=size), size, goal)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from ramalama.errors import StartCancelled
+from ramalama.errors import EmbeddingFailed, StartCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,9 @@ class LateEmbedder:
             RamalamaError: it could not be started.
         """
         self._ready.wait()
+        if isinstance(self._failure, OSError):
+            msg = f"the embedding model cannot be started: {self._failure}"
+            raise EmbeddingFailed(msg) from self._failure
         if self._failure is not None:
             raise self._failure
         if self._embedder is None:

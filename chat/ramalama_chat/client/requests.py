@@ -41,11 +41,21 @@ LONGEST_ANSWER = LONGEST_EVENT
 """Bytes of an answer that is read as a whole: many models' list, a long text as one object."""
 
 
-def post(client: OpenAI, path: str, body: Mapping[str, object]) -> httpx2.Response:
-    """Send *body*, and return the response once its head has come; the caller must close it."""
+def post(
+    client: OpenAI, path: str, body: Mapping[str, object], *, timeout: float | None = None
+) -> httpx2.Response:
+    """Send *body*, and return the response once its head has come; the caller must close it.
+
+    *timeout* is the longest time without data, in seconds; None takes the client's.
+    """
     # The SDK returns the response itself if that is the type to cast to.
     response = client.post(
-        path, cast_to=httpx2.Response, body=body, stream=True, stream_cls=openai.Stream[object]
+        path,
+        cast_to=httpx2.Response,
+        body=body,
+        stream=True,
+        stream_cls=openai.Stream[object],
+        options={} if timeout is None else {"timeout": timeout},
     )
     return cast("httpx2.Response", response)
 

@@ -3,7 +3,8 @@
 A page may redirect to an address that only this machine or its network can reach, to have its
 answer put into an index. So a redirect to another host is followed only if all addresses of that
 host are public, and its answer is read only if it came from one. A host that the user has named may
-be anywhere.
+be anywhere, but other programs may listen at its other ports: only those for HTTP and HTTPS, and
+the one in a URL of the user's, count as named.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Web:
 
     def __init__(self, resolve: Resolve | None = None) -> None:
         self._resolve = resolve or _addresses
-        self._named: set[str] = set()
+        self._named: set[tuple[str, int | None]] = set()
         self._client: httpx2.Client | None = None
 
     def open(self, url: str) -> Source:
@@ -86,7 +87,7 @@ class Web:
         if parsed.userinfo:
             msg = "a URL of a document must have no password, which the index would contain"
             raise OptionRefused(msg)
-        self._named.add(parsed.host)
+        self._named.add((parsed.host, parsed.port))
         if self._client is None:
             self._client = open_http()
             self._client.event_hooks = {"request": [self._check], "response": [self._check_peer]}
@@ -100,7 +101,7 @@ class Web:
     def _check(self, request: httpx2.Request) -> None:
         """Refuse a request to a local address, unless the user has named its host."""
         host = request.url.host
-        if host in self._named:
+        if self._is_named(request.url):
             return
         if host.lower().endswith(_LOCAL_NAMES) or not all(map(is_public, self._ask(request.url))):
             raise _refused(host)
@@ -109,11 +110,17 @@ class Web:
         """Refuse an answer from a local address: a name may have another one by now."""
         host = response.request.url.host
         stream = response.extensions.get("network_stream")
-        if host in self._named or _has_proxy(response.request.url) or stream is None:
+        url = response.request.url
+        if self._is_named(url) or _has_proxy(url) or stream is None:
             return
         peer = stream.get_extra_info("server_addr")
         if not peer or not is_public(str(peer[0])):
             raise _refused(host)
+
+    def _is_named(self, url: httpx2.URL) -> bool:
+        """Return whether the user has named the host, with this port if it is no usual one."""
+        ports = {port for host, port in self._named if host == url.host}
+        return bool(ports) and (url.port is None or url.port in ports)
 
     def _ask(self, url: httpx2.URL) -> Iterable[str]:
         """Return the addresses of a host; where a proxy finds them, only those of a number."""

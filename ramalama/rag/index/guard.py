@@ -80,9 +80,11 @@ class Guard:
         try:
             yield self.connection
         # A column of SQLite's may have a value of any type, whatever was declared.
-        except (sqlite3.Error, OverflowError, TypeError, ValueError) as exc:
+        # Of a damaged list, SQLite may want more memory than there is.
+        except (sqlite3.Error, MemoryError, OverflowError, TypeError, ValueError) as exc:
             late = time.monotonic() > self._deadline
-            why = f"takes longer than {seconds:.0f} s to read" if late else f"is damaged ({exc})"
+            what = str(exc) or type(exc).__name__
+            why = f"takes longer than {seconds:.0f} s to read" if late else f"is damaged ({what})"
             msg = f"{self._path}: the index {why}"
             raise IndexInvalid(msg, hint="make it again with `ramalama rag`") from exc
 

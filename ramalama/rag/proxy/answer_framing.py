@@ -20,7 +20,7 @@ LONGEST_HEAD = 64 * 1024
 
 _LONGEST_LINE = 4096  # bytes, of a chunk's size or a trailer
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\Z")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*\Z")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\Z")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n\Z")
 _NO_CONTENT = (204, 304)
 
@@ -60,7 +60,7 @@ class AnswerHead:
             if field is None:
                 raise BadAnswerError
             name = field[1].lower()
-            fields[name] = b", ".join(filter(None, (fields.get(name), field[2])))
+            fields[name] = b", ".join(filter(None, (fields.get(name), field[2].strip(b" \t"))))
         return cls(raw=raw, status=int(status[1]), fields=fields)
 
     @property

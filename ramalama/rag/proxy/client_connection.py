@@ -37,6 +37,7 @@ _SILENCE = 60.0  # in the middle of a body
 _LINGER = 0.5  # after a refusal
 _STALL = 300.0  # in which a client takes nothing of an answer
 _MOST_WAITING = 256 * 1024  # bytes that were read and are not needed yet
+_MOST_EMPTY = 64  # bytes of empty lines before a request (RFC 9112, section 2.2)
 _REASONS = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -192,6 +193,9 @@ class ClientConnection(asyncio.Protocol):
         self._parser = h11.Connection(h11.SERVER)
         async with asyncio.timeout(_IDLE_TIME):
             while not self._waiting.lstrip(b"\r\n"):
+                if len(self._waiting) > _MOST_EMPTY:
+                    msg = "there are empty lines instead of a request"
+                    raise BadRequestError(msg)
                 await self._more()
         async with asyncio.timeout(_HEAD_TIME):
             del self._waiting[: len(self._waiting) - len(self._waiting.lstrip(b"\r\n"))]

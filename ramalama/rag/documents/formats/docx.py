@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _TEXT = "word/document.xml"
 _STYLES = "word/styles.xml"
+_ENTRY = b"PK\x01\x02"  # begins an entry of an archive's list of files
+_MOST_ENTRIES = 10_000
 _DEEPEST = 1000  # elements in each other
 _PIECE = 64 * 1024
 _LEVELS = 9
@@ -33,6 +35,8 @@ _BREAKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 
 def is_docx(data: bytes) -> bool:
     """Return whether *data* is an archive with the text of a document in it."""
+    if data.count(_ENTRY) > _MOST_ENTRIES:  # to list them takes a hundred times their size
+        return False
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _TEXT in archive.namelist()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.rag.documents.formats.headings import Outline, take_title
 from ramalama.rag.documents.formats.plain import clean, decode
+from ramalama.rag.documents.limits import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,8 @@ _ENCODINGS = re.compile(
     r"ascii|utf-(8|16|16-le|16-be)|iso8859-\d{1,2}|cp(125\d|437|850|866|932|936|949|950)"
     r"|koi8-[ru]|gb(k|18030|2312)|big5|euc_(jp|kr)|shift_jis"
 )
+_PIECE = 1024 * 1024  # characters
+_MOST_ATTRIBUTES = 10_000  # of one element
 _LONGEST_TITLE = 300  # characters
 _SEARCHED = 4096  # bytes in which the encoding must be named
 _BLANK = re.compile(r"[^\S\n\t]+")
@@ -104,10 +107,23 @@ _NEWLINES = re.compile(r"\n{3,}")
 def read_html(data: bytes, media_type: str, budget: Budget) -> tuple[str, tuple[Section, ...]]:
     """Return the title of a page, or "", and its sections."""
     reader = _Reader(budget)
-    reader.feed(_decoded(data, media_type))
+    text = _decoded(data, media_type)
+    for start in range(0, len(text), _PIECE):
+        reader.feed(text[start : start + _PIECE])
+        _check_tag(reader.rawdata)
     reader.close()
     reader.finish()
     return take_title(reader.title, reader.outline.sections)
+
+
+def _check_tag(rest: str) -> None:
+    """Refuse a tag without an end: the parser needs a hundred bytes for each of its attributes.
+
+    *rest* is what the parser keeps until more comes. A long picture in an attribute is no harm.
+    """
+    if rest.startswith("<") and rest[1:2].isalpha() and rest.count("=") > _MOST_ATTRIBUTES:
+        msg = "is damaged"
+        raise Unreadable(msg)
 
 
 def _decoded(data: bytes, media_type: str) -> str:

@@ -1,7 +1,8 @@
 """The text layer of PDF files, by pypdf.
 
 pypdf bounds what a file may make it do: sizes of decompressed streams, nested forms, steps of
-parsing. The bounds are tightened here, and the time is bounded between the operators of a page.
+parsing. The bounds are tightened here, and the time is bounded between the operators of a page, and
+between the objects of the file.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ from ramalama_values.json import is_array
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import ModuleType
 
     import pypdf
-    from pypdf.generic import Destination
+    from pypdf.generic import Destination, IndirectObject, PdfObject
 
     from ramalama.rag.documents.limits import Budget
 
@@ -65,7 +65,7 @@ def read_pdf(
         jbig2dec_binary=None,  # no program is run
     ):
         try:
-            sections, scans = _read(_opened(pypdf, data), budget)
+            sections, scans = _read(_opened(data, budget), budget)
         except (Unreadable, KeyboardInterrupt):
             raise
         except Exception as exc:  # strangers' files bring up any error in pypdf
@@ -104,13 +104,23 @@ def _with_scans(
     return tuple(sorted(sections, key=lambda section: section.page or 0)), tuple(unread)
 
 
-def _opened(module: ModuleType, data: bytes) -> pypdf.PdfReader:
-    reader: pypdf.PdfReader = module.PdfReader(io.BytesIO(data))
+def _opened(data: bytes, budget: Budget) -> pypdf.PdfReader:
+    from pypdf import PdfReader  # noqa: PLC0415 (as in `read_pdf`)
+    from pypdf.errors import DependencyError  # noqa: PLC0415 (likewise)
+
+    class Reader(PdfReader):
+        """Looks at the clock before each object: files are walks from one object to the next."""
+
+        def get_object(self, indirect_reference: int | IndirectObject) -> PdfObject | None:
+            budget.spend()
+            return super().get_object(indirect_reference)
+
+    reader = Reader(io.BytesIO(data))
     if reader.is_encrypted:
         # Many files have a password for changing them, and none for reading.
         try:
             opens = bool(reader.decrypt(""))
-        except module.errors.DependencyError:  # an algorithm that another package knows
+        except DependencyError:  # an algorithm that another package knows
             opens = False
         if not opens:
             msg = "has a password"
@@ -159,6 +169,8 @@ def _bookmarks(reader: pypdf.PdfReader) -> Mapping[int, tuple[str, ...]]:
         outline: object = reader.outline
         for page, path in islice(_walk(reader, outline, ()), _MOST_BOOKMARKS):
             found.setdefault(page, path)
+    except Unreadable:
+        raise
     except Exception:  # noqa: BLE001 (see above; a document is of use without its headings)
         return {}
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ramalama.errors import IndexInvalid, NothingToIndex
+from ramalama.errors import IndexInvalid, NothingToIndex, RagError
 from ramalama.events import IndexPlanned, IndexProgress, IndexWriting, Notice
 from ramalama.rag.index.archive import Archive
 from ramalama.rag.index.index import Index
@@ -363,3 +364,19 @@ def test_a_build_may_be_killed_at_any_moment(place: Place) -> None:
 
     assert place.path.read_bytes() == expected
     assert place.files() == {"docs.db"}
+
+
+def test_a_full_disk_has_the_exit_code_of_a_file_that_cannot_be_written(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.write(DOCUMENTS)
+
+    def full(*_: object) -> None:
+        msg = "database or disk is full"
+        raise sqlite3.OperationalError(msg)
+
+    monkeypatch.setattr("ramalama.rag.build.WorkFile.open", full)
+
+    with pytest.raises(RagError, match="cannot be written") as caught:
+        place.build()
+    assert caught.value.exit_code == 5

@@ -84,6 +84,8 @@ class Starts:
     asked: list[ServeOptions] = field(default_factory=list["ServeOptions"])
     events: list[Event] = field(default_factory=list["Event"])
     running: int = 0
+    wanted: str | None = None
+    here: tuple[str, ...] = ("ollama://mine",)
 
     @property
     def access(self) -> EmbedderAccess:
@@ -93,6 +95,8 @@ class Starts:
             settings=self.settings,
             serve=self.serve,
             digest_of=lambda _: DIGEST,
+            wanted=self.wanted,
+            is_here=lambda reference: reference in map(ModelRef.parse, self.here),
             on_event=self.events.append,
         )
 
@@ -235,3 +239,53 @@ def test_a_model_that_has_changed_since_is_not_used(
     ):
         pass
     assert starts.running == 0
+
+
+def named(model: str) -> EmbedderInfo:
+    return replace(KNOWN, model=model)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("hf://evil/model", "`ramalama pull hf://evil/model` gets it"),
+        ("ollama://library/a:b", "`ramalama pull ollama://library/a:b` gets it"),
+        ("http://10.0.0.1/a.gguf?x=$(id)", r"`ramalama pull 'http://10.0.0.1/a.gguf\?x=\$\(id\)'`"),
+        ("file:///etc/passwd", "RAMALAMA_EMBEDDING_MODEL, names it, too"),
+        ("./model.gguf", "no full name"),
+        ("/model.gguf", "no full name"),
+        ("smollm2", "no full name"),
+        ("hf://a\x1b[2J/b\n", "no full name"),
+        ("none", "no full name"),
+        ("", "no full name"),
+    ],
+)
+def test_a_model_that_only_an_index_names_is_neither_pulled_nor_read(
+    starts: Starts, model: str, reason: str
+) -> None:
+    with (
+        pytest.raises(EmbeddingFailed, match=reason) as caught,
+        reopened_embedder(named(model), starts.access),
+    ):
+        pass
+
+    assert starts.asked == []
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("model", ["file:///models/mine.gguf", "hf://me/tiny-embedder"])
+def test_a_model_of_the_settings_is_used_for_an_index(starts: Starts, model: str) -> None:
+    starts.wanted = model
+
+    with reopened_embedder(named(str(ModelRef.parse(model))), starts.access):
+        assert starts.running == 1
+
+
+@pytest.mark.parametrize("wanted", [None, "none"])
+def test_the_default_model_is_used_for_an_index_even_if_it_must_be_pulled(
+    starts: Starts, wanted: str | None
+) -> None:
+    starts.wanted = wanted
+
+    with reopened_embedder(named(str(ModelRef.parse(DEFAULT_MODEL))), starts.access):
+        assert starts.running == 1

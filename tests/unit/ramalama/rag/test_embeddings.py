@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Generator, Sequence
 
+    from tests.doubles.server import Request
+
 PLAIN = EmbedderInfo(model="file:///tiny.gguf", dimension=0)
 PREFIXED = EmbedderInfo(
     model="nomic", dimension=0, document_prefix="search_document: ", query_prefix="search_query: "
@@ -27,11 +31,15 @@ PREFIXED = EmbedderInfo(
 
 @contextmanager
 def embedder(
-    server: EmbeddingServer, identity: EmbedderInfo = PLAIN, limit: int | None = None
+    server: EmbeddingServer,
+    identity: EmbedderInfo = PLAIN,
+    limit: int | None = None,
+    patience: float = 60.0,
 ) -> Generator[ServerEmbedder]:
     client = open_remote(server.url)
+    asked = {"identity": identity, "limit": limit, "patience": patience}
     try:
-        with ServerEmbedder(client, model=MODEL, identity=identity, limit=limit) as opened:
+        with ServerEmbedder(client, model=MODEL, **asked) as opened:  # type: ignore[arg-type]
             yield opened
     finally:
         client.close()
@@ -248,3 +256,24 @@ def test_a_server_that_knows_no_base64_may_send_digits() -> None:
         (vector,) = opened.embed(["text"])
 
     assert is_direction_of(vector, "text")
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/tokenize"])
+def test_a_server_that_stops_to_answer_is_not_waited_for_without_end(path: str) -> None:
+    stopped, held = threading.Event(), threading.Event()
+    with EmbeddingServer() as server:
+        answer = server.routes[path]
+
+        def answer_or_hang(request: Request) -> Reply:
+            if stopped.is_set():
+                held.wait(10)
+            return answer(request)
+
+        server.routes[path] = answer_or_hang
+        with embedder(server, patience=0.5) as opened:
+            stopped.set()
+            begin = time.monotonic()
+            with pytest.raises(EmbeddingFailed, match="stopped answering"):
+                opened.embed_question("how?")
+            assert time.monotonic() - begin < 5
+            held.set()

@@ -147,3 +147,14 @@ def test_a_public_address_is_one_that_any_host_of_the_internet_may_have(
     address: str, *, expected: bool
 ) -> None:
     assert is_public(address) is expected
+
+
+def test_a_redirect_to_another_program_of_the_named_host_is_refused(
+    server: FileServer, web: Web
+) -> None:
+    with FileServer() as other:
+        other.routes["/secret"] = serve_bytes(b"of another program")
+        server.routes["/a"] = lambda _: Reply.redirect(f"{other.url}/secret")
+
+        assert "which is in the local network" in reason(web, f"{server.url}/a")
+        assert not other.asked("/secret")

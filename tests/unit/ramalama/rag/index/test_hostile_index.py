@@ -229,3 +229,15 @@ def test_nothing_can_be_written_through_an_open_index(path: Path) -> None:
     guard.connection.close()
 
     assert path.read_bytes() == before
+
+
+def test_a_list_of_words_that_claims_to_be_huge_is_damage(path: Path) -> None:
+    from ramalama.rag.index.guard import Guard  # noqa: PLC0415 (only here)
+
+    guard = Guard(path)
+    with (
+        closing(guard.connection),
+        pytest.raises(IndexInvalid, match="is damaged"),
+        guard.limited(seconds=1),
+    ):
+        raise MemoryError  # as SQLite does if it cannot get what a damaged list asks for

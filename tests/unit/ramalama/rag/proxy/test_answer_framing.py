@@ -1,5 +1,6 @@
 """Where an answer ends, whatever its pieces are."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -118,3 +119,16 @@ def test_fields_are_added_and_the_rest_of_a_head_stays() -> None:
 )
 def test_a_head_says_whether_the_connection_ends(found: AnswerHead, ends: bool) -> None:  # noqa: FBT001
     assert found.ends_connection is ends
+
+
+@pytest.mark.parametrize("value", [f"{' ' * 1000}\0", f"x{' ' * 50_000}x", f"{' ' * 60_000}x"])
+def test_spaces_in_a_field_cost_no_time(value: str) -> None:
+    begin = time.monotonic()
+
+    if "\0" in value:
+        with pytest.raises(BadAnswerError):
+            head(f"A:{value}")
+    else:
+        assert head(f"A:{value}\t ").fields[b"a"] == value.strip().encode()
+
+    assert time.monotonic() - begin < 0.5

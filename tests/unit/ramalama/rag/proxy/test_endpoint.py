@@ -460,3 +460,12 @@ def test_the_idle_time_begins_with_the_end_of_the_last_request(stage: Setting) -
     time.sleep(0.2)
 
     assert 0.15 < played.endpoint.idle_time < 5
+
+
+def test_empty_lines_without_a_request_are_refused(stage: Setting) -> None:
+    answer = b""
+    with stage().connect() as client, suppress(OSError):
+        client.sendall(b"\r\n" * 1000)
+        answer = client.recv(65536)
+
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
