@@ -74,6 +74,8 @@ class Starts:
             settings={"ctx_size": 256, "temp": 0.5, "threads": 3},
             serve=self.serve,
             digest_of=lambda _: DIGEST,
+            wanted=None,
+            is_here=lambda _: self.is_here,
             on_event=lambda _: None,
         )
         return OcrAccess(
