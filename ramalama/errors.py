@@ -24,6 +24,7 @@ Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of
     + IndexInvalid         the file is not an index of documents, or it is damaged
     + IndexUnwritable      the index cannot be written: the disk is full
     + EmbeddingFailed      the embedding model does not answer, or not as it should
+    + ReadingFailed        the model that reads scanned pages does not answer, or not as it should
   x EngineFailure          the container engine reported an error (.cause is its EngineError)
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
