@@ -167,7 +167,7 @@ def test_gc_leaves_a_model_alone_that_is_being_sent_into_a_volume(
     assert len(by_tls.collect_garbage()) == 1
 
 
-def _tls_env(address: EngineAddress, directory: Path) -> dict[str, str]:
+def tls_env(address: EngineAddress, directory: Path) -> dict[str, str]:
     """Return the variables that lead to *address*, with its files in *directory*."""
     tls = address.tls
     assert tls is not None
@@ -203,7 +203,7 @@ def test_two_hosts_send_one_model_into_a_volume_at_once(
     cli: Cli, model: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     address: EngineAddress = request.getfixturevalue(f"{cli.service.kind}_over_tls")
-    env = {**cli.env, **_tls_env(address, tmp_path)}
+    env = {**cli.env, **tls_env(address, tmp_path)}
     other_run_dir = cli.home / "other"  # the other host has its own
     other_run_dir.mkdir(mode=0o700)
     other = (program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child")
@@ -227,7 +227,7 @@ def test_over_tls_the_command_chats_by_a_port_with_a_key_and_says_so(
     cli: Cli, model: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     address: EngineAddress = request.getfixturevalue(f"{cli.service.kind}_over_tls")
-    env = _tls_env(address, tmp_path)
+    env = tls_env(address, tmp_path)
     done = cli.run("run", *SMALL, "--max-tokens=4", str(model), "Hello!", env=env)
     freed = cli.run("gc", "--engine-side", env=env)
 

@@ -18,7 +18,7 @@ from ramalama.planning.labels import (
     UPLOAD_LABEL,
 )
 from ramalama.serving.sides.evidence import is_private
-from ramalama.serving.sides.lease import Leases
+from ramalama.serving.sides.lease import FileLeases, VolumeLeases
 from ramalama.serving.sides.volumes import INSIDE, server_volume, tar_of
 from ramalama.serving.sides.worker import Workers
 from ramalama.serving.usage import process_in
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ramalama.serving.sides.facts import HostFacts
+    from ramalama.serving.sides.lease import Leases
     from ramalama_engines import Engine
     from ramalama_engines.route import RemoteFiles
 
@@ -75,7 +76,8 @@ class ServerDirs:
             files.make_directory(there)
             for each, content in contents.items():
                 files.write(f"{there}/{each}", content.encode())
-            self.renewed[name] = Leases(files, facts.run_dir).begin(name)
+        if leases := self._leases:
+            self.renewed[name] = leases.begin(name)
 
     def socket(self, name: str) -> str:
         """Return the path there of the server's socket."""
@@ -90,6 +92,8 @@ class ServerDirs:
             self.engine.remove_volume(server_volume(name))
         elif self.files is not None:
             self.files.remove(f"{self.facts.run_dir}/{name}")
+        if leases := self._leases:
+            leases.remove(name)
 
     def keep(self, name: str) -> None:
         """End the lease: the server is kept for other processes."""
@@ -109,7 +113,8 @@ class ServerDirs:
         """
         states = self.engine.list({LABEL: ""})
         served = {Path(state.labels.get(INSTANCE_LABEL, "")).name for state in states}
-        for name in self._names():
+        names = {*self._names(), *(self._leases.names() if self._leases else ())}
+        for name in filter(is_server, names):
             if name not in served and not (run_dir / name).exists() and self._is_left(name):
                 with suppress(ContainerConflict):
                     self.remove(name)
@@ -146,10 +151,10 @@ class ServerDirs:
 
     @property
     def _leases(self) -> Leases | None:
-        """The leases; None if servers have no directories there."""
-        if self.files is None or not self.facts.sees_files:
-            return None
-        return Leases(self.files, self.facts.run_dir)
+        """The leases; None if the engine is in a machine of this host, where we see who lives."""
+        if not self.facts.sees_files:
+            return VolumeLeases(self.engine)
+        return FileLeases(self.files, self.facts.run_dir) if self.files is not None else None
 
     def _end_lease(self, name: str) -> None:
         if ended := self.renewed.pop(name, None):
