@@ -36,7 +36,7 @@ def test_a_server_over_tls_is_removed_by_another_host_when_its_lease_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address: EngineAddress = request.getfixturevalue(f"{cli.service.kind}_over_tls")
-    elsewhere = tmp_path / "elsewhere"  # what belongs to a host whose processes are not seen here
+    elsewhere = cli.home / "x"  # what belongs to a host whose processes are not seen here
     elsewhere.mkdir(mode=0o700)
     env = {**cli.env, **tls_env(address, tmp_path), "XDG_RUNTIME_DIR": str(elsewhere)}
     other = (program("unshare"), "--pid", "--fork", "--mount-proc", "--kill-child")
