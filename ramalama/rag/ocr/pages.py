@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING, Self
 
 from ramalama.errors import ReadingFailed
@@ -13,7 +14,7 @@ from ramalama_chat.errors import ChatError
 from ramalama_values.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ramalama.rag.values import PictureReader, Scan
@@ -25,6 +26,7 @@ MOST_PICTURES = 5000
 """How many pictures one build sends to the model; the next one goes on with others."""
 
 _MOST_LOST = 3  # pages in a row for which the server has not answered
+_DECODING_TIME = 300.0  # seconds for the pictures of one document
 
 
 class PageReader:
@@ -51,6 +53,7 @@ class PageReader:
         self._on_page = on_page
         self._left = self._most = most
         self._lost = 0
+        self._decoding: dict[str, float] = {}
         self._file: PageFile | None = None
         info = reader.info
         self._model = f"{READING} {info.digest or info.model}"
@@ -63,12 +66,26 @@ class PageReader:
             ReadingFailed: the model's server does not answer any more.
         """
         try:
-            texts = [self._text(picture, scan) for picture in scan.pictures()]
+            texts = [self._text(picture, scan) for picture in self._pictures(uri, scan)]
         except Unreadable as exc:
             if scan.page is not None:
                 self.unread[f"{uri} p. {scan.page}"] = exc.reason
             raise
         return "\n\n".join(filter(None, texts))
+
+    def _pictures(self, uri: str, scan: Scan) -> Iterator[bytes]:
+        """Yield the pictures of a scan, which are decoded now, within the time for the document."""
+        pictures = iter(scan.pictures())
+        while True:
+            if self._decoding.get(uri, 0.0) >= _DECODING_TIME:
+                msg = f"has pictures that take longer than {_DECODING_TIME:.0f} s to decode"
+                raise Unreadable(msg)
+            began = time.monotonic()
+            picture = next(pictures, None)
+            self._decoding[uri] = self._decoding.get(uri, 0.0) + time.monotonic() - began
+            if picture is None:
+                return
+            yield picture
 
     def _text(self, picture: bytes, scan: Scan) -> str:
         digest = hashlib.sha256(picture).digest()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ramalama.rag.documents.limits import Budget
 
-MISSING = 'is a PDF file, which needs the extra "rag": pip install "ramalama[rag]"'
+MISSING = "is a PDF file, which needs the Python package pypdf: pip install 'pypdf>=7.1,<8'"
 
 _BROKEN = "is damaged"
 _LARGEST_STREAM = 16 * 1024 * 1024  # bytes, decompressed

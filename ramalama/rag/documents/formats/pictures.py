@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from pypdf.generic import StreamObject
 
-MISSING = 'is a picture, which needs the extra "rag": pip install "ramalama[rag]"'
+MISSING = "is a picture, which needs the Python package Pillow: pip install 'pillow>=11,<14'"
 
 _SMALLEST = 16  # pixels of a side; what is smaller has no text
 _LONGEST_SIDE = 4096  # pixels of a picture that is not passed on as it is

@@ -78,6 +78,20 @@ def test_scanned_pages_are_found_by_what_is_written_on_them(place: Place) -> Non
     assert "The page is green all over.[31m" in place.found("a green page")
 
 
+def test_pictures_that_take_long_to_decode_are_given_up(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "_DECODING_TIME", 1e-9)
+    reader = ColorReader()
+    (place.docs / "guide.md").write_text("A guide.")
+
+    report = place.build(reader)
+
+    assert reader.asked == ["red"]  # the time is looked at between two pictures
+    assert any("take longer than 0 s to decode" in reason for _, reason in report.unread)
+    assert "A guide." in place.found("a guide")
+
+
 def test_progress_names_the_page(place: Place) -> None:
     place.build(ColorReader())
 
