@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def test_ps_shows_a_server_in_a_row(served: Served, model: Path) -> None:
 
     assert heading.startswith(HEADING)
     assert row.startswith(f"{served.id[:12]}  file://{model}  llama.cpp  ")
-    assert "  running  127.0.0.1:" in row
+    assert re.search(r"  running  (\d[\d.]* [kMG]B)? +127\.0\.0\.1:", row)
     assert row.endswith("  looked-at")
 
 
@@ -51,11 +52,12 @@ def test_ps_writes_json(served: Served, model: Path, llama_image: str) -> None:
     (row,) = json.loads(served.cli.run("ps", "--format", "json").out)
     created = datetime.fromisoformat(row.pop("created"))
     (port,) = row.pop("ports")
-    address = row.pop("address")
+    address, memory = row.pop("address"), row.pop("memory")
 
     assert created.tzinfo is not None
     assert port.startswith("127.0.0.1:")
     assert address == port
+    assert memory is None or memory > 1 << 20
     assert row == {
         "id": served.id,
         "name": "looked-at",
@@ -64,6 +66,7 @@ def test_ps_writes_json(served: Served, model: Path, llama_image: str) -> None:
         "engine": served.cli.service.kind,
         "image": llama_image,
         "status": "running",
+        "api": None,
     }
 
 
