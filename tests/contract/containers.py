@@ -106,8 +106,9 @@ class Containers:
 
     def clear(self) -> None:
         with suppress(EngineUnavailable):  # the test has closed it
-            for container in self.all():
-                self.engine.remove(container, force=True)
+            states = sorted(self.all().values(), key=lambda state: str(state.created))
+            for state in reversed(states):  # one that has joined another's network goes first
+                self.engine.remove(state.id, force=True)
 
 
 class Contract:

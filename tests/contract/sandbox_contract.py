@@ -129,7 +129,7 @@ class SandboxContract(Contract):
     def test_two_containers_that_share_a_network_reach_each_other_on_the_loopback(
         self, containers: Containers, sleeper: ContainerSpec
     ) -> None:
-        serve = ("nc", "-ll", "-s", "127.0.0.1", "-p", "8080", "-e", "echo", "hello")
+        serve = ("nc", "-ll", "-p", "8080", "-e", "echo", "hello")
         server = containers.start(replace(sleeper, command=serve))
         ask = ("sh", "-c", "until nc 127.0.0.1 8080 </dev/null; do sleep 0.1; done")
 
