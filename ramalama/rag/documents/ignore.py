@@ -21,7 +21,7 @@ _FILES = (".gitignore", ".ragignore")
 _LARGEST = 256 * 1024  # bytes
 _MOST_RULES = 2000
 _LONGEST_RULE = 1000  # characters
-# What nobody means who names a directory; hidden files are left out anyway.
+# Left out of a directory that was named; hidden files are left out anyway.
 _NEVER = frozenset({"CVS", "_darcs", "__pycache__", "node_modules"})
 
 
