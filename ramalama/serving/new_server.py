@@ -11,7 +11,7 @@ from ramalama.events import ImageReady
 from ramalama.planning.digest import server_digest
 from ramalama.planning.labels import INSTANCE_LABEL, PLAN_LABEL
 from ramalama.planning.memory.embedding import fit_limits, server_memory
-from ramalama.planning.memory.fit import fit
+from ramalama.planning.memory.fit import fit, model_memory
 from ramalama.planning.mounts import model_files
 from ramalama.serving.images import ImageRequest, fetch_image
 from ramalama.serving.run_dir import ServerDir
@@ -63,9 +63,12 @@ class NewServer:
         options = fit(asked.options, asked.model, capacity, on_event=tell)
         # The variables that `fit` adds are in its estimate; those of the user are not.
         fitted = replace(asked.options, ctx_size=options.ctx_size)
-        embedding = fit_limits(options, asked.model, asked.embedding, capacity, on_event=tell)
-        asked = replace(asked, embedding=embedding)
-        memory = server_memory(replace(asked, options=fitted), capacity)
+        if asked.embedding is None:
+            memory = model_memory(fitted, asked.model, capacity)
+        else:
+            limits = fit_limits(options, asked.model, asked.embedding, capacity, on_event=tell)
+            asked = replace(asked, embedding=limits)
+            memory = server_memory(replace(asked, options=fitted), capacity)
         image = self.fetch_image()
         known = replace(asked, image=image, stack=self.fetch_stack())
         _, files = model_files(asked.model)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.invocation import (
     GlobalArguments,
+    add_group,
     add_option,
     ensure_no_dryrun,
     invoke,
@@ -20,8 +21,9 @@ from ramalama.cli.options.chat import (
     ignore_settings_of_openai,
     tools_of,
 )
-from ramalama.cli.options.rag import add_rag_option, documents_of
+from ramalama.cli.options.rag import documents_of
 from ramalama.cli.signals import handled_signals
+from ramalama.config.option_spec import Group
 from ramalama.config.option_table import OPTIONS
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
         words = f"{OPTIONS[name].help} (default: the server's own)"
         add_option(group, OPTIONS[name], words=words)
     add_chat_options(group)
-    add_rag_option(result)
+    add_group(result.add_argument_group(Group.RAG), Group.RAG)
     return result
 
 

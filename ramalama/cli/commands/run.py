@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
-from ramalama.cli.invocation import invoke, parser, typed
+from ramalama.cli.invocation import add_group, invoke, parser, typed
 from ramalama.cli.options.chat import (
     JSON_NEEDS_PROMPT,
     ChatArguments,
@@ -24,7 +24,6 @@ from ramalama.cli.options.chat import (
     tools_of,
     wants_color,
 )
-from ramalama.cli.options.rag import add_rag_option
 from ramalama.cli.options.serve import (
     ServeArguments,
     add_api_options,
@@ -34,6 +33,7 @@ from ramalama.cli.options.serve import (
     split_at_dashes,
 )
 from ramalama.cli.output.terminal import print_error
+from ramalama.config.option_spec import Group
 from ramalama_chat.errors import ChatError, InputRefused, ServerGone
 from ramalama_values import frozen
 
@@ -116,7 +116,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add_serve_options(result)
     add_api_options(result)
-    add_rag_option(result)
+    add_group(result.add_argument_group(Group.RAG), Group.RAG)
     group = result.add_argument_group("chat options")
     add_chat_options(group)
     group.add_argument(

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.cli.dispatch import VERBS, collect_garbage
 from ramalama.cli.error_boundary import Serving
-from ramalama.cli.invocation import add_option, invoke, parser, typed
-from ramalama.cli.options.rag import add_rag_option
+from ramalama.cli.invocation import add_group, add_option, invoke, parser, typed
 from ramalama.cli.options.serve import (
     ServeArguments,
     add_api_options,
@@ -25,6 +24,7 @@ from ramalama.cli.output.start_progress import StartProgress
 from ramalama.cli.output.terminal import print_error
 from ramalama.cli.signals import handled_signals
 from ramalama.config.config import DEFAULT
+from ramalama.config.option_spec import Group
 from ramalama.config.option_table import OPTIONS
 from ramalama.errors import ConfigError, EngineFailure
 from ramalama.planning.labels import API_KEY_NAME, INSTANCE_LABEL
@@ -87,7 +87,7 @@ def make_parser() -> argparse.ArgumentParser:
     result.add_argument("model", metavar="MODEL", help="model to serve, as for `ramalama run`")
     add_serve_options(result)
     add_api_options(result)
-    add_rag_option(result)
+    add_group(result.add_argument_group(Group.RAG), Group.RAG)
     group = result.add_argument_group("serving options")
     group.add_argument(
         *("-d", "--detach"),
