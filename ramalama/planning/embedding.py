@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.embedding_models import ENCODERS, Purpose, is_encoder
+from ramalama.models.formats.embedding_models import ENCODERS, Purpose, seems_encoder
 from ramalama.runtimes.base import EmbeddingLimits
 from ramalama_accel.runtime_name import RuntimeName
 
@@ -35,7 +35,7 @@ def check_purpose(options: ServeOptions, model: StoredModel) -> None:
         return
     if options.embeddings:
         _check_embeds(model)
-    elif _encodes(model):
+    elif seems_encoder(model.directory or model.weights[0]):
         msg = f"{model.reference} is an embedding model, which cannot chat"
         hint = f"serve it with `ramalama serve --embeddings {model.reference}`, or use a chat model"
         raise ModelUnsupported(msg, hint=hint)
@@ -47,13 +47,6 @@ def read_limits(options: ServeOptions, model: StoredModel) -> EmbeddingLimits | 
         return None  # vLLM reads them itself
     metadata = _metadata(model)
     return None if metadata is None else _limits(metadata, options.ctx_size or 0)
-
-
-def _encodes(model: StoredModel) -> bool:
-    try:
-        return is_encoder(model.directory or model.weights[0])
-    except (OSError, ModelUnsupported):
-        return False
 
 
 def _metadata(model: StoredModel) -> GGUFMetadata | None:

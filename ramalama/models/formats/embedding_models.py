@@ -12,7 +12,7 @@ import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from ramalama.errors import StoreError
+from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_json
 from ramalama.models.formats.gguf import GGUFHeader
 from ramalama_values.json import is_array, is_object
@@ -63,6 +63,14 @@ def is_encoder(path: Path) -> bool:
     if path.is_dir():
         return purpose_of_directory(path) is Purpose.EMBEDDINGS
     return _read_architecture(path) in ENCODERS
+
+
+def seems_encoder(path: Path) -> bool:
+    """Return whether the model at *path* generates no text; False if it cannot be read."""
+    try:
+        return is_encoder(path)
+    except (OSError, ModelUnsupported):
+        return False
 
 
 def purpose_of(metadata: GGUFMetadata) -> Purpose:
