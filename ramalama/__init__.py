@@ -21,7 +21,19 @@ from ramalama._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
-    from ramalama.api.functions import aserve, serve
+    from ramalama.api.functions import (
+        aattach,
+        apull,
+        aserve,
+        astart,
+        astop,
+        attach,
+        logs,
+        pull,
+        serve,
+        start,
+        stop,
+    )
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
     from ramalama.errors import (
@@ -60,6 +72,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
@@ -97,6 +110,7 @@ __all__ = [
     "ReadingFailed",
     "RuntimeName",
     "ServeOptions",
+    "ServedModel",
     "ServerError",
     "ServerExited",
     "ServerNotReady",
@@ -106,11 +120,21 @@ __all__ = [
     "UnknownModel",
     "WrongEndianness",
     "__version__",
+    "aattach",
+    "apull",
     "aserve",
+    "astart",
+    "astop",
+    "attach",
+    "logs",
+    "pull",
     "serve",
+    "start",
+    "stop",
 ]
 
 _ERRORS = "ramalama.errors"
+_FUNCTIONS = "ramalama.api.functions"
 _HOMES = {
     "Cache": "ramalama.models.store.caches.base",
     "Config": "ramalama.config.config",
@@ -123,9 +147,19 @@ _HOMES = {
     "Ramalama": "ramalama.api.client",
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
+    "ServedModel": "ramalama.serving.served_model",
     "Transport": "ramalama.models.transports.base",
-    "aserve": "ramalama.api.functions",
-    "serve": "ramalama.api.functions",
+    "aattach": _FUNCTIONS,
+    "apull": _FUNCTIONS,
+    "aserve": _FUNCTIONS,
+    "astart": _FUNCTIONS,
+    "astop": _FUNCTIONS,
+    "attach": _FUNCTIONS,
+    "logs": _FUNCTIONS,
+    "pull": _FUNCTIONS,
+    "serve": _FUNCTIONS,
+    "start": _FUNCTIONS,
+    "stop": _FUNCTIONS,
 }
 
 
