@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypedDict
+
+from ramalama.serving.query_methods import QueryMethods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import openai
 
     from ramalama.serving.async_clients import AsyncClients
     from ramalama_chat.client.endpoint import Endpoint
-    from ramalama_chat.session.session import ChatSession
+    from ramalama_chat.session.async_session import AsyncChatSession
+    from ramalama_chat.session.session import BaseSession, ChatSession
 
 
-class ServedModel:
+class ServedModel(QueryMethods):
     """A model that a server answers for; a context manager that calls `close` or `aclose`.
 
     It may be used from any thread, in any number of event loops, and in processes that are forked:
@@ -61,7 +66,19 @@ class ServedModel:
             ChatSession,
         )
 
-        return ChatSession(self.client(), model=self.model, system=system)
+        session = ChatSession(self.client(), model=self.model, **self._opening(system))
+        self._prepare(session)
+        return session
+
+    def achat(self, *, system: str | None = None) -> AsyncChatSession:
+        """Begin a conversation in the running event loop; see `chat`."""
+        from ramalama_chat.session.async_session import (  # noqa: PLC0415 (as above)
+            AsyncChatSession,
+        )
+
+        session = AsyncChatSession(self.async_client(), model=self.model, **self._opening(system))
+        self._prepare(session)
+        return session
 
     def close(self) -> None:
         """Close the clients, and what was opened with this object; further calls do nothing.
@@ -114,6 +131,13 @@ class ServedModel:
     def _describe(self) -> str:
         return f"{self.model} at {self.endpoint}, {'closed' if self._closed else 'open'}"
 
+    def _opening(self, system: str | None) -> Opening:
+        """Return how a conversation begins."""
+        return {"system": system}
+
+    def _prepare(self, session: BaseSession) -> None:
+        """Set what a conversation with this server has besides."""
+
     def _leave(self) -> None:
         """End the use of the server; there is nothing to do for one that runs elsewhere."""
 
@@ -126,6 +150,14 @@ class ServedModel:
         if self._clients.opener != os.getpid():
             self._clients = _Clients(self._endpoint)
         return self._clients
+
+
+class Opening(TypedDict, total=False):
+    """How a conversation begins; see `Conversation`."""
+
+    system: str | None
+    opening: Sequence[tuple[str, str]]
+    stop: Sequence[str]
 
 
 class _Clients:
