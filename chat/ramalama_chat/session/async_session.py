@@ -65,7 +65,7 @@ class AsyncChatSession(BaseSession):
         on_reasoning: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - this method does not wait
+        timeout: float | None = None,
         stop: str | Sequence[str] | None = None,
         schema: type[object] | Mapping[str, object] | None = None,
         tools: Sequence[Callable[..., object]] | None = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.failures import chat_errors
-from ramalama_chat.errors import InputRefused, ServerGone, SessionBusy
+from ramalama_chat.errors import ServerGone, SessionBusy
 from ramalama_chat.session.answer import Answer
 from ramalama_chat.session.conversation import Conversation
 from ramalama_chat.session.stream import open_stream
