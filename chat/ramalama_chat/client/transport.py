@@ -93,7 +93,7 @@ def _response(
         status_code=answer.status,
         headers=answer.headers,
         stream=body,
-        extensions=answer.extensions,
+        extensions=cast("dict[str, object]", answer.extensions),
     )
 
 
