@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
     from ramalama.api.functions import (
         aattach,
+        aconnect,
         apull,
         aserve,
         astart,
         astop,
         attach,
+        connect,
         logs,
         pull,
         serve,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.queries.health import ServerHealth
     from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
@@ -113,6 +116,7 @@ __all__ = [
     "ServedModel",
     "ServerError",
     "ServerExited",
+    "ServerHealth",
     "ServerNotReady",
     "StartCancelled",
     "StoreError",
@@ -121,11 +125,13 @@ __all__ = [
     "WrongEndianness",
     "__version__",
     "aattach",
+    "aconnect",
     "apull",
     "aserve",
     "astart",
     "astop",
     "attach",
+    "connect",
     "logs",
     "pull",
     "serve",
@@ -148,13 +154,16 @@ _HOMES = {
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
     "ServedModel": "ramalama.serving.served_model",
+    "ServerHealth": "ramalama.serving.queries.health",
     "Transport": "ramalama.models.transports.base",
     "aattach": _FUNCTIONS,
+    "aconnect": _FUNCTIONS,
     "apull": _FUNCTIONS,
     "aserve": _FUNCTIONS,
     "astart": _FUNCTIONS,
     "astop": _FUNCTIONS,
     "attach": _FUNCTIONS,
+    "connect": _FUNCTIONS,
     "logs": _FUNCTIONS,
     "pull": _FUNCTIONS,
     "serve": _FUNCTIONS,

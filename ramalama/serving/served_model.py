@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self, TypedDict
 
 from ramalama.serving.query_methods import QueryMethods
+from ramalama_chat.client.endpoint import UrlEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ class ServedModel(QueryMethods):
         model: the name of the model in requests.
     """
 
-    def __init__(self, endpoint: Endpoint, *, model: str) -> None:
+    def __init__(self, endpoint: Endpoint | UrlEndpoint, *, model: str) -> None:
         self._endpoint = endpoint
         self._model = model
         self._opener = os.getpid()
@@ -40,7 +41,7 @@ class ServedModel(QueryMethods):
         self._closed = False
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> Endpoint | UrlEndpoint:
         """The address where the server listens."""
         return self._endpoint
 
@@ -163,7 +164,7 @@ class Opening(TypedDict, total=False):
 class _Clients:
     """The OpenAI clients of one process for one server, each opened when it is first needed."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint | UrlEndpoint) -> None:
         self.opener = os.getpid()
         self._endpoint = endpoint
         self._opening = threading.Lock()
@@ -173,12 +174,18 @@ class _Clients:
     def open(self) -> openai.OpenAI:
         with self._opening:
             if self._client is None:
-                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
-                    open_client,
-                )
-
-                self._client = open_client(self._endpoint)
+                self._client = self._open()
             return self._client
+
+    def _open(self) -> openai.OpenAI:
+        endpoint = self._endpoint
+        if isinstance(endpoint, UrlEndpoint):
+            from ramalama_chat.client.remote import open_remote  # noqa: PLC0415 (slow to import)
+
+            return open_remote(endpoint.url, api_key=endpoint.api_key)
+        from ramalama_chat.client.client import open_client  # noqa: PLC0415 (slow to import)
+
+        return open_client(endpoint)
 
     def open_async(self) -> openai.AsyncOpenAI:
         with self._opening:

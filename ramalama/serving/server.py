@@ -53,12 +53,18 @@ class ModelServer(ServedModel):
     ) -> None:
         super().__init__(endpoint, model=plan.alias)
         self.plan = plan
+        self._listens_at = endpoint
         self.forwarded_to = ""
         self.knowledge: Knowledge | None = None
         self.restarts = 0
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The address where the server listens."""
+        return self._listens_at
 
     @property
     def name(self) -> str:

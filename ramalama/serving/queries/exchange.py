@@ -37,6 +37,8 @@ _LONGEST = (
     16 * 1024 * 1024
 )  # bytes of a reply; 64 vectors of 8192 numbers, as Base64, have 3 million
 
+_LATE = "the answer does not end"
+
 
 @frozen()
 class Request:
@@ -117,8 +119,7 @@ class _Reply:
             msg = f"sent an answer of more than {_LONGEST:,} bytes"
             raise AnswerRefused(msg)
         if self._deadline is not None and time.monotonic() > self._deadline:
-            msg = "the answer does not end"
-            raise httpx2.ReadTimeout(msg)
+            raise httpx2.ReadTimeout(_LATE)
 
 
 def _exchange(client: openai.OpenAI, request: Request) -> bytes:
@@ -146,26 +147,28 @@ def _exchange(client: openai.OpenAI, request: Request) -> bytes:
 
 
 async def _exchange_async(client: openai.AsyncOpenAI, request: Request) -> bytes:
-    reply = _Reply(request.timeout)
+    import asyncio  # noqa: PLC0415 (the caller has a loop of it)
+
+    reply = _Reply(None)
 
     async def send() -> httpx2.Response:
         path = _address(client, request)
         if request.body is not None:
-            return await post_async(client, path, request.body, timeout=request.timeout)
+            return await post_async(client, path, request.body)
         response = await client.get(
-            path,
-            cast_to=httpx2.Response,
-            stream=True,
-            stream_cls=openai.AsyncStream[object],
-            options=_options(request),
+            path, cast_to=httpx2.Response, stream=True, stream_cls=openai.AsyncStream[object]
         )
         return cast("httpx2.Response", response)
 
     with chat_errors():
-        opened = await (send_patiently_async(send, _wait_on) if request.patient else send())
-        async with aclosing(opened) as response:
-            async for piece in response.aiter_raw():
-                reply.add(piece)
+        try:
+            async with asyncio.timeout(request.timeout):
+                opened = await (send_patiently_async(send, _wait_on) if request.patient else send())
+                async with aclosing(opened) as response:
+                    async for piece in response.aiter_raw():
+                        reply.add(piece)
+        except TimeoutError as exc:
+            raise httpx2.ReadTimeout(_LATE) from exc
     return bytes(reply.content)
 
 
