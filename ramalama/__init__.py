@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ramalama.api.functions import (
         aattach,
         aconnect,
+        alogs,
         apull,
         aserve,
         astart,
@@ -126,6 +127,7 @@ __all__ = [
     "__version__",
     "aattach",
     "aconnect",
+    "alogs",
     "apull",
     "aserve",
     "astart",
@@ -158,6 +160,7 @@ _HOMES = {
     "Transport": "ramalama.models.transports.base",
     "aattach": _FUNCTIONS,
     "aconnect": _FUNCTIONS,
+    "alogs": _FUNCTIONS,
     "apull": _FUNCTIONS,
     "aserve": _FUNCTIONS,
     "astart": _FUNCTIONS,
