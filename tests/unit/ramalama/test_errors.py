@@ -10,7 +10,7 @@ import inspect
 import pickle
 import pkgutil
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -61,7 +61,7 @@ def made(kind: type[RamalamaError]) -> RamalamaError:
     parameters = inspect.signature(kind).parameters
     if set(parameters) == {"args", "kwargs"}:
         parameters = inspect.signature(RamalamaError).parameters
-    make: Callable[..., RamalamaError] = kind
+    make = cast("Callable[..., RamalamaError]", kind)
     given = {name: VALUES.get(name, 7) for name in parameters}
     message = {name: given.pop(name) for name in ("message", "cause") if name in given}
     return make(*message.values(), **given)
