@@ -292,7 +292,7 @@ def _find(invocation: Invocation, arguments: RagArguments) -> Path:
     """Return the file of the index that is named, which may be in an image."""
     if not _names_an_image(arguments.destination):
         return index_file(arguments.destination)
-    with invocation.ramalama() as ramalama:
+    with handled_signals(), invocation.ramalama() as ramalama:
         return ramalama.read_index(_image_name(arguments.destination))
 
 
