@@ -130,7 +130,7 @@ def find_index(path: Path) -> Path:
             raise _of_upstream(path)
         msg = f"{path}: there is no index in this directory"
         raise IndexNotFound(msg, hint=f"make one: `ramalama rag DOCUMENT… {path}`")
-    problem = _problem(_head(path))
+    problem = problem_in(_head(path))
     if problem:
         msg = f"{path}: {problem}"
         raise IndexInvalid(msg, hint=f"make an index: `ramalama rag DOCUMENT… {path.stem}.db`")
@@ -179,8 +179,8 @@ def _head(path: Path) -> bytes:
         os.close(handle)
 
 
-def _problem(head: bytes) -> str | None:
-    """Return why a file that begins with *head* is no index; None if it may be one."""
+def problem_in(head: bytes) -> str | None:
+    """Return why a file that begins with *head*, of any length, is no index; None if it may be."""
     if len(head) < _HEADER or not head.startswith(_MAGIC):
         return "this is not an index"
     version, application = struct.unpack(">I4xI", head[60:72])
