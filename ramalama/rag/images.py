@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,7 @@ _FORMAT_LABEL = f"{_PREFIX}.format"
 _FORMAT = "1"
 _READERS = "rag"  # the label of the containers from which an index is read
 _RESERVE = 64 << 20  # bytes that stay free on the disk
+_UNUSED = 30 * 86_400.0  # seconds after its last use, for which a copy stays
 _PART, _LOCK = ".part", ".lock"
 _HINT = "make one with: ramalama rag DOCUMENT... IMAGE"
 
@@ -83,7 +85,8 @@ def has_index(image: LocalImage) -> bool:
 def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
     """Return a copy in *cache* of the index of a local *image*; it is copied once.
 
-    The copy bears the ID of the image.
+    The copy bears the ID of the image. It stays for 30 days after its last use: the name of an
+    image may stand for another one tomorrow, whose copy has another name.
 
     Raises:
         RagError: the image has none that can be used, or the copy does not fit on the disk.
@@ -95,12 +98,14 @@ def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
         if _remove_leftovers(cache):
             workers.remove_abandoned()
         if goal.exists():
+            _note_use(goal)
             return goal
         make_directories(cache, mode=PRIVATE)
         lock = goal.with_suffix(_LOCK)
         with locked(lock, permissions=0o600):
             try:
                 if not goal.exists():
+                    _remove_unused(cache)
                     _copy(workers, goal)
             finally:
                 lock.unlink(missing_ok=True)
@@ -108,6 +113,19 @@ def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
         msg = f"the index of the image cannot be kept in {cache}: {exc.strerror or exc}"
         raise IndexUnwritable(msg) from exc
     return goal
+
+
+def _note_use(copy: Path) -> None:
+    with suppress(OSError):  # a cache that is read-only is of use, too
+        os.utime(copy)
+
+
+def _remove_unused(cache: Path) -> None:
+    until = time.time() - _UNUSED
+    for copy in cache.glob("image-*.db"):
+        with suppress(OSError):
+            if copy.stat().st_mtime < until:
+                copy.unlink()
 
 
 def _remove_leftovers(cache: Path) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import tarfile
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -174,6 +176,24 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_one(
 
     assert list(cache.iterdir()) == [copy]
     assert engine.list({}) == ()
+
+
+def test_a_copy_that_is_not_used_for_a_month_goes_when_another_one_comes(
+    engine: FakeEngine, index: Path, tmp_path: Path
+) -> None:
+    cache, image = tmp_path / "cache", loaded(engine, index)
+    used = read_index(engine, image, cache)
+    unused, fresh = (cache / f"image-{digit * 64}.db" for digit in "01")
+    long_ago = time.time() - 31 * 86_400
+    for path, last_use in ((used, long_ago), (unused, long_ago), (fresh, time.time())):
+        path.touch()
+        os.utime(path, (last_use, last_use))
+
+    read_index(engine, image, cache)
+    other = made(engine, (made_image.entry("rag/rag.db"), index.read_bytes() + bytes(4096)))
+    copy = read_index(engine, other, cache)
+
+    assert set(cache.iterdir()) == {used, fresh, copy}
 
 
 def test_the_copy_that_another_process_is_writing_stays(
