@@ -105,9 +105,10 @@ def test_what_is_no_index_is_one_clear_error_and_leaves_nothing(
     assert containers(engine) == []
 
 
+NOTHING: Final[dict[str, object]] = {}
 HARMLESS: Final[Mapping[str, Mapping[str, object]]] = {
-    "volume": {"Volumes": {"/rag": {}}},
-    "many-volumes": {"Volumes": {f"/{number}": {} for number in range(50)}},
+    "volume": {"Volumes": {"/rag": NOTHING}},
+    "many-volumes": {"Volumes": {f"/{number}": NOTHING for number in range(50)}},
     "programs": {
         "Entrypoint": ["/evil"],
         "Cmd": ["evil"],
