@@ -29,6 +29,7 @@ COPY_FAILURES = (
 
 # The bits of Go's os.FileMode.
 _IS_DIRECTORY = 1 << 31
+# A symbolic link, a device, a pipe, a socket, a character device, or anything else.
 _IS_SPECIAL = 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 _PERMISSIONS = 0o777
 _BLOCK = 1 << 20
