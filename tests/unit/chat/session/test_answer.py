@@ -22,6 +22,7 @@ from ramalama_chat import (
 )
 from ramalama_chat.session.knowledge import Finding, Source
 from ramalama_chat.session.tool_loop import ToolLoop
+from ramalama_chat.tools.functions import FunctionTools
 from tests.unit.chat.scripted_server import (
     Script,
     answer_json,
@@ -345,8 +346,6 @@ def test_a_model_calls_functions_and_no_one_is_asked(script: Script, chat: Chat)
 
 
 def test_the_tools_of_the_session_are_used_in_both_colors(script: Script, chat: Chat) -> None:
-    from ramalama_chat.tools.functions import FunctionTools
-
     script.add(calling("add", '{"a": 2}'), words("3"), calling("add", '{"a": 5}'), words("No."))
     chat.session.tools = ToolLoop(
         toolbox=FunctionTools([add]), approve=lambda _tool, arguments: arguments["a"] == 2
