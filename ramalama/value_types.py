@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import MISSING, field, fields
 from pathlib import Path
 from types import UnionType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from enum import StrEnum
     from typing import Protocol
 
@@ -410,6 +410,24 @@ def checked(
             msg = f"{each.name} {problem}"
             raise error(msg) from None
         object.__setattr__(values, each.name, converted)
+
+
+def brief(values: object, *, secret: Collection[str] = ()) -> str:
+    """Return the repr of a frozen object without the fields that have their defaults.
+
+    Of the variables in a *secret* field, which may be passwords, only the names are shown.
+    """
+    shown: list[str] = []
+    for each in fields(cast("DataclassInstance", values)):
+        value: object = getattr(values, each.name)
+        factory = each.default_factory
+        default = each.default if factory is MISSING else factory()
+        if not each.repr or value == default:
+            continue
+        if each.name in secret:
+            value = sorted(str(name).partition("=")[0] for name in cast("Iterable[object]", value))
+        shown.append(f"{each.name}={value!r}")
+    return f"{type(values).__qualname__}({', '.join(shown)})"
 
 
 def show(value: object) -> str:

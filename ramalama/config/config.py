@@ -23,7 +23,7 @@ from ramalama.config.api_name import ApiName
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.errors import ConfigError
 from ramalama.models.reference.scheme import Scheme
-from ramalama.value_types import Accepts, ListOf, TableOf, Text, accepts, checked, show
+from ramalama.value_types import Accepts, ListOf, TableOf, Text, accepts, brief, checked, show
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen
@@ -131,6 +131,9 @@ class Config:
         if self.engine_url is not None and self.connection is not None:
             msg = "engine_url and connection both say where the engine is"
             raise ConfigError(msg, hint="set one of them")
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
     @classmethod
     def load(

@@ -9,7 +9,7 @@ from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
 from ramalama.config.option_table import MODEL, SERVER_OPTIONS
 from ramalama.errors import OptionRefused
-from ramalama.value_types import Accepts, accepts, checked
+from ramalama.value_types import Accepts, accepts, brief, checked
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
@@ -109,6 +109,9 @@ class ServeOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused, secret=("api_key",))
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
 
 def check_seconds(name: str, value: object) -> None:

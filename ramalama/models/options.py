@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ramalama.errors import OptionRefused
-from ramalama.value_types import Accepts, FilePath, Flag, Text, Word, accepts, checked
+from ramalama.value_types import Accepts, FilePath, Flag, Text, Word, accepts, brief, checked
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ class PushOptions:
         """
         checked(self, _TYPES, OptionRefused)
 
+    def __repr__(self) -> str:
+        return brief(self)
+
 
 @frozen()
 class PullOptions:
@@ -108,3 +111,6 @@ class PullOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)
