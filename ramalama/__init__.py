@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_chat.client.failures import chat_errors
     from ramalama_chat.errors import (
+        AnswerInvalid,
+        AnswerTimedOut,
         ChatError,
         ContextExceeded,
         InputRefused,
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        SessionBusy,
     )
     from ramalama_engines.errors import (
         ContainerConflict,
@@ -109,6 +112,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AnswerInvalid",
+    "AnswerTimedOut",
     "Cache",
     "ChatError",
     "Config",
@@ -164,6 +169,7 @@ __all__ = [
     "ServerGone",
     "ServerHealth",
     "ServerNotReady",
+    "SessionBusy",
     "StartCancelled",
     "StoreError",
     "Transport",
@@ -190,10 +196,12 @@ __all__ = [
 ]
 
 _ERRORS = "ramalama.errors"
-_FUNCTIONS = "ramalama.api.functions"
 _CHAT_ERRORS = "ramalama_chat.errors"
 _ENGINE_ERRORS = "ramalama_engines.errors"
+_FUNCTIONS = "ramalama.api.functions"
 _HOMES = {
+    "AnswerInvalid": _CHAT_ERRORS,
+    "AnswerTimedOut": _CHAT_ERRORS,
     "Cache": "ramalama.models.store.caches.base",
     "ChatError": _CHAT_ERRORS,
     "Config": "ramalama.config.config",
@@ -227,6 +235,7 @@ _HOMES = {
     "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
     "ServerHealth": "ramalama.serving.queries.health",
+    "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
     "UnknownRuntime": _ENGINE_ERRORS,
     "UnsupportedOption": _ENGINE_ERRORS,
