@@ -139,9 +139,15 @@ def test_only_where_there_is_a_device_are_layers_fitted_into_its_memory_and_repo
     gpu: bool,  # noqa: FBT001 (a row of the table)
     env: dict[str, str],
 ) -> None:
+    always = {
+        "LLAMA_ARG_CACHE_RAM": "2048",
+        "LLAMA_ARG_ENDPOINT_METRICS": "1",
+        "LLAMA_ARG_ENDPOINT_SLOTS": "1",
+    }
+
     assert LlamaCpp().server(
         MODEL, OPTIONS, replace(HERE, kind=AcceleratorKind.CUDA if gpu else CPU)
-    ).env == {"LLAMA_ARG_CACHE_RAM": "2048", **env}
+    ).env == {**always, **env}
 
 
 @pytest.mark.parametrize(
