@@ -52,8 +52,8 @@ DOCUMENTS = sorted(
     )
 )
 
-# Each module is imported by a process of its own, forked from one that has imported nothing; as many
-# at once as there are processors. None in sys.modules makes an import fail.
+# Each module is imported by a process of its own, forked from one that has imported nothing, as
+# many at once as there are processors. None in sys.modules makes an import fail.
 IMPORT_EACH = """\
 import os, sys
 from importlib import import_module
