@@ -12,7 +12,7 @@ from ramalama.config.config import Config, config_files
 from ramalama.errors import EngineFailure, engine_errors
 from ramalama.events import ignore
 from ramalama.models.library import Models
-from ramalama.planning.labels import API_LABEL
+from ramalama.planning.labels import COMPANIONS_LABEL
 from ramalama.serving.accelerator import FoundAccelerators, capacity_of, detect_on, required
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.engines import EngineProvider
@@ -436,7 +436,7 @@ class Ramalama:
         state = self.find(name)
         directory = directory_of(state, self.run_dir)
         with engine_errors():
-            if state.labels.get(API_LABEL):
+            if state.labels.get(COMPANIONS_LABEL):
                 from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
                     companions_of,
                 )
