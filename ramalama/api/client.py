@@ -234,6 +234,18 @@ class Ramalama:
         with ExitStack() as opened:
             yield open_knowledge(name, self._source_access(None, on_event), opened)
 
+    def offer_documents(
+        self, server: ModelServer, named: str, *, on_event: EventHook = ignore
+    ) -> None:
+        """Offer the documents of *server*, which has *named* as ``rag``, to the stack before it.
+
+        They become a vector store, named after them, for its file search. Nothing is done if the
+        server has no stack, or that has no embedding model. A `Notice` says if it fails.
+        """
+        from ramalama.api.documents import offer_to_stack  # noqa: PLC0415 (only with documents)
+
+        offer_to_stack(server, named, self.models, on_event)
+
     def _source_access(
         self,
         options: ServeOptions | None,

@@ -6,14 +6,19 @@ import threading
 from typing import TYPE_CHECKING
 
 from ramalama.config.defaults import NO_EMBEDDING_MODEL
+from ramalama.errors import RagError
 from ramalama.events import (
     ContainerCreated,
     ContainerStarted,
     EngineConnected,
     ImageReady,
+    Notice,
     ServerReady,
 )
+from ramalama.models.reference.reference import ModelRef
+from ramalama.planning.labels import COMPANION_LABEL, EMBEDDINGS, MODEL_LABEL
 from ramalama.rag.sources import SourceAccess
+from ramalama_chat.errors import ChatError
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -23,8 +28,10 @@ if TYPE_CHECKING:
 
     from ramalama.config.config import Config
     from ramalama.events import Event, EventHook
+    from ramalama.models.library import Models
     from ramalama.rag.embedding_server import EmbedderAccess
     from ramalama.rag.values import Embedder, EmbedderInfo
+    from ramalama.serving.server import ModelServer
     from ramalama_engines.user import InvokingUser
 
 
@@ -106,3 +113,52 @@ class Documents:
                 on_event=self.on_event,
             ),
         )
+
+
+def offer_to_stack(server: ModelServer, named: str, models: Models, on_event: EventHook) -> None:
+    """Offer the documents of a server to the stack before it, as a vector store.
+
+    *named* is what the user calls them. Nothing is done without a stack or its embeddings server.
+    If it fails, a `Notice` says so: the documents are searched here in any case.
+    """
+    companions = server.plan.companions
+    reference = next(
+        (
+            each.labels[MODEL_LABEL]
+            for each in companions
+            if each.labels[COMPANION_LABEL] == EMBEDDINGS
+        ),
+        None,
+    )
+    if reference is None:
+        return
+    from ramalama.rag.index.index import Index  # noqa: PLC0415 (few servers have a stack)
+    from ramalama.rag.knowledge import IndexKnowledge  # noqa: PLC0415 (likewise)
+    from ramalama.rag.stack_store import (  # noqa: PLC0415 (likewise)
+        StackEmbedder,
+        offer_index,
+        store_name,
+    )
+
+    knowledge, model = server.knowledge, models.find(ModelRef.parse(reference))
+    index = knowledge.index if isinstance(knowledge, IndexKnowledge) else None
+    if not isinstance(index, Index) or model is None:
+        return
+    name = store_name(named)
+
+    def tell_of_embedding(chunks: int) -> None:
+        told = f"the stack embeds {chunks} chunks of {name}, since another model made its vectors"
+        on_event(Notice(told))
+
+    stack = companions[-1]
+    embedder = StackEmbedder(
+        name=stack.env["EMBEDDING_MODEL"],
+        digest=str(models.digest_of(model.weights[0])),
+    )
+    try:
+        offer = offer_index(server.client(), index, name, embedder, on_embed=tell_of_embedding)
+    except (ChatError, RagError) as exc:
+        on_event(Notice(f"{name} is no vector store of the stack: {exc}"))
+        return
+    if offer.refused:
+        on_event(Notice(f"the stack lacks {offer.refused} chunks of {name}, which are too long"))
