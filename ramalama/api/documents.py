@@ -16,7 +16,7 @@ from ramalama.events import (
     ServerReady,
 )
 from ramalama.models.reference.reference import ModelRef
-from ramalama.planning.labels import COMPANION_LABEL, EMBEDDINGS, MODEL_LABEL
+from ramalama.planning.labels import MODEL_LABEL
 from ramalama.rag.sources import SourceAccess
 from ramalama_chat.errors import ChatError
 from ramalama_values import frozen
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ramalama.events import Event, EventHook
     from ramalama.models.library import Models
     from ramalama.rag.embedding_server import EmbedderAccess
+    from ramalama.rag.index.index import Index
+    from ramalama.rag.stack_store import StackEmbedder
     from ramalama.rag.values import Embedder, EmbedderInfo
     from ramalama.serving.server import ModelServer
     from ramalama_engines.user import InvokingUser
@@ -121,40 +123,21 @@ def offer_to_stack(server: ModelServer, named: str, models: Models, on_event: Ev
     *named* is what the user calls them. Nothing is done without a stack or its embeddings server.
     If it fails, a `Notice` says so: the documents are searched here in any case.
     """
-    companions = server.plan.companions
-    reference = next(
-        (
-            each.labels[MODEL_LABEL]
-            for each in companions
-            if each.labels[COMPANION_LABEL] == EMBEDDINGS
-        ),
-        None,
-    )
-    if reference is None:
+    if len(server.plan.companions) < _WITH_EMBEDDER or server.knowledge is None:
         return
-    from ramalama.rag.index.index import Index  # noqa: PLC0415 (few servers have a stack)
-    from ramalama.rag.knowledge import IndexKnowledge  # noqa: PLC0415 (likewise)
-    from ramalama.rag.stack_store import (  # noqa: PLC0415 (likewise)
-        StackEmbedder,
+    from ramalama.rag.stack_store import (  # noqa: PLC0415 (few servers have a stack)
         offer_index,
         store_name,
     )
 
-    knowledge, model = server.knowledge, models.find(ModelRef.parse(reference))
-    index = knowledge.index if isinstance(knowledge, IndexKnowledge) else None
-    if not isinstance(index, Index) or model is None:
+    name, index, embedder = store_name(named), _index_of(server), _embedder_of(server, models)
+    if index is None or embedder is None:
         return
-    name = store_name(named)
 
     def tell_of_embedding(chunks: int) -> None:
-        told = f"the stack embeds {chunks} chunks of {name}, since another model made its vectors"
+        told = f"the stack embeds {chunks} chunks of {name}, which has no vectors of its model"
         on_event(Notice(told))
 
-    stack = companions[-1]
-    embedder = StackEmbedder(
-        name=stack.env["EMBEDDING_MODEL"],
-        digest=str(models.digest_of(model.weights[0])),
-    )
     try:
         offer = offer_index(server.client(), index, name, embedder, on_embed=tell_of_embedding)
     except (ChatError, RagError) as exc:
@@ -162,3 +145,27 @@ def offer_to_stack(server: ModelServer, named: str, models: Models, on_event: Ev
         return
     if offer.refused:
         on_event(Notice(f"the stack lacks {offer.refused} chunks of {name}, which are too long"))
+
+
+_WITH_EMBEDDER = 2  # containers beside a server
+
+
+def _index_of(server: ModelServer) -> Index | None:
+    from ramalama.rag.index.index import Index  # noqa: PLC0415 (sqlite3 is slow to import)
+    from ramalama.rag.knowledge import IndexKnowledge  # noqa: PLC0415 (with that)
+
+    knowledge = server.knowledge
+    index = knowledge.index if isinstance(knowledge, IndexKnowledge) else None
+    return index if isinstance(index, Index) else None
+
+
+def _embedder_of(server: ModelServer, models: Models) -> StackEmbedder | None:
+    """Return the embedding model beside the stack; None if it was removed meanwhile."""
+    from ramalama.rag.stack_store import StackEmbedder  # noqa: PLC0415 (few servers have a stack)
+
+    embedder, stack = server.plan.companions
+    model = models.find(ModelRef.parse(embedder.labels[MODEL_LABEL]))
+    if model is None:
+        return None
+    digest = str(models.digest_of(model.weights[0]))
+    return StackEmbedder(name=stack.env["EMBEDDING_MODEL"], digest=digest)

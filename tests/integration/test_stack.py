@@ -228,6 +228,79 @@ def test_a_signal_removes_both(cli: Cli, model: Path) -> None:
     assert cli.leftovers() == []
 
 
+@pytest.mark.parametrize("cli", EVERYWHERE, indirect=True)
+def test_an_embeddings_server_joins_them_and_they_end_together(
+    cli: Cli, model: Path, embedder: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    done = cli.run("serve", "-d", "--quiet", NAME, *STACK, str(model), env=env)
+    assert done == Done(code=0, out="stacked\n")
+
+    containers = {each["Name"].strip("/"): each for each in cli.containers()}
+    assert containers.keys() == {"stacked", "stacked-stack", "stacked-embeddings"}
+    beside = containers["stacked-embeddings"]
+    assert beside["HostConfig"]["NetworkMode"] == f"container:{containers['stacked']['Id']}"
+    assert beside["HostConfig"]["ReadonlyRootfs"]
+    assert beside["HostConfig"]["Memory"] > 0
+    assert eventually(lambda: "model loaded" in cli.run("logs", "stacked-embeddings").out)
+    (record,) = json.loads(cli.run("ps", "--json").out)
+    assert record["name"] == "stacked"
+    if cli.service.account is None:
+        status = cli.engine("exec", "stacked-embeddings", "grep", "Cap", "/proc/1/status")
+        assert {line.split("\t")[1] for line in status.splitlines()} == {"0" * 16}
+        ask = (
+            """wget -q -O - --post-data '{"input": "x"}' """
+            "--header 'Content-Type: application/json' http://127.0.0.1:8081/v1/embeddings"
+        )
+        assert '"embedding"' in cli.engine("exec", "stacked-stack", "sh", "-c", ask)
+    assert cli.run("stop", "stacked") == Done(code=0, out="stacked\n")
+    assert cli.leftovers() == []
+
+
+def test_what_to_pull_for_vector_stores_is_told(cli: Cli, model: Path) -> None:
+    done = cli.run("serve", "-d", NAME, *STACK, str(model))
+    silent = cli.run(
+        *("serve", "-d", "--name=other", *STACK, str(model)),
+        env={"RAMALAMA_EMBEDDING_MODEL": "none"},
+    )
+    cli.run("stop", "--all")
+
+    assert (
+        "the stack has no vector stores: its embedding model ollama://nomic-embed-text is not on "
+        "this machine; `ramalama pull ollama://nomic-embed-text` gets it" in done.err
+    )
+    assert "vector stores" not in silent.err
+
+
+def test_a_foreground_server_ends_with_the_embeddings_server(
+    cli: Cli, model: Path, embedder: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    with cli.start("serve", NAME, *STACK, str(model), env=env) as process:
+        assert process.stderr is not None
+        assert "is served at" in process.stderr.readline()
+        cli.engine("kill", "stacked-embeddings")
+        code = process.wait(60)
+        told = process.stderr.read()
+
+    assert code == 137
+    assert "the embeddings server beside the stack of" in told
+    assert cli.leftovers() == []
+
+
+def test_the_next_command_removes_all_three_after_a_kill(
+    cli: Cli, model: Path, embedder: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    with cli.start("serve", *STACK, str(model), env=env) as process:
+        eventually(lambda: len(cli.containers()) == 3)
+        process.kill()
+        process.communicate()
+
+    assert cli.run("ps", "--noheading") == Done(code=0)
+    assert cli.leftovers() == []
+
+
 def test_what_cannot_be_is_refused_before_anything_starts(cli: Cli, model: Path) -> None:
     unknown = cli.run("run", "--api=langchain", str(model), "hello")
     host = cli.run("run", "--network=host", *STACK, str(model), "hello")
