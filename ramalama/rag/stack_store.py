@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+from urllib.parse import quote
 
 from ramalama.rag.chunks import embedded_text
 from ramalama.rag.document_names import last_part
@@ -17,10 +18,12 @@ from ramalama.rag.embeddings import ServerEmbedder
 from ramalama.rag.index.vectors import unpack
 from ramalama.rag.values import EmbedderInfo
 from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.errors import RequestFailed
 from ramalama_values import frozen
+from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import openai
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 # The key in the metadata of a store that was made here: the index, or "" until it is complete.
 _INDEX = "ramalama_index"
 _BATCH = 64  # chunks in a request
+_STORES = "/vector_stores"
+_MOST_STORES = 100  # in one answer
 _ID_LENGTH = 32
 
 
@@ -74,19 +79,52 @@ def offer_index(
     """
     with chat_errors():
         digest = _digest(index)
-        for each in client.vector_stores.list():
-            mark = (each.metadata or {}).get(_INDEX)
-            if each.name != name or mark is None:
-                continue
-            if mark == digest:
-                return Offer(store=each.id)
-            client.vector_stores.delete(each.id)
-        store = client.vector_stores.create(
-            name=name, metadata={_INDEX: ""}, extra_body={"embedding_model": embedder.name}
-        )
-        refused = _Filling(client, index, store.id, embedder).fill(on_embed)
-        client.vector_stores.update(store.id, metadata={**(store.metadata or {}), _INDEX: digest})
-        return Offer(store=store.id, refused=refused)
+        for store in _list(client):
+            if store.name == name and store.index == digest:
+                return Offer(store=store.id)
+            if store.name == name and store.index is not None:
+                client.delete(_path(store.id), cast_to=object)
+        body = {"name": name, "metadata": {_INDEX: ""}, "embedding_model": embedder.name}
+        made = _Store.read(client.post(_STORES, body=body, cast_to=object))
+        refused = _Filling(client, index, made.id, embedder).fill(on_embed)
+        metadata = {**made.metadata, _INDEX: digest}  # these replace all that were there
+        client.post(_path(made.id), body={"metadata": metadata}, cast_to=object)
+        return Offer(store=made.id, refused=refused)
+
+
+@frozen()
+class _Store:
+    """A vector store of the stack; *index* is what its metadata say of ours, None for others."""
+
+    id: str
+    name: str
+    metadata: Mapping[str, object]
+
+    @property
+    def index(self) -> object:
+        return self.metadata.get(_INDEX)
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        if is_object(value) and isinstance(found := value.get("id"), str):
+            name, metadata = value.get("name"), value.get("metadata")
+            return cls(
+                id=found,
+                name=name if isinstance(name, str) else "",
+                metadata=metadata if is_object(metadata) else {},
+            )
+        msg = "the server sent something that is no vector store"
+        raise RequestFailed(msg, hint="is the image of the stack one of OGX 1.x?")
+
+
+def _list(client: openai.OpenAI) -> list[_Store]:
+    answer = client.get(f"{_STORES}?limit={_MOST_STORES}", cast_to=object)
+    data = answer.get("data") if is_object(answer) else None
+    return [_Store.read(each) for each in data] if is_array(data) else []
+
+
+def _path(store: str) -> str:
+    return f"{_STORES}/{quote(store, safe='')}"
 
 
 @frozen(kw_only=False)

@@ -20,6 +20,7 @@ from tests.lab.pypi import Installation, install
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from openai.types import VectorStore
     from openai.types.responses import FileSearchToolParam
 
     from tests.lab.service import EngineService
@@ -91,34 +92,38 @@ def served(cli: Cli, model: Path) -> Generator[openai.OpenAI]:
     assert cli.run("stop", "real").code == 0
 
 
-@pytest.fixture
-def searching(cli: Cli, model: Path, embedder: Path) -> Generator[openai.OpenAI]:
+@pytest.fixture(scope="module")
+def searching(
+    service: EngineService, lab: Path, model: Path, embedder: Path
+) -> Generator[openai.OpenAI]:
     """A client of openai for a stack with vector stores, whose model searches them when asked.
 
-    The documents are those of `serve --rag`.
+    One of them has the documents of `serve --rag`.
     """
-    (cli.home / "docs").mkdir()
-    for name, text in DOCUMENTS.items():
-        (cli.home / "docs" / name).write_text(text)
-    port = free_port(None)
+    key, port = "sesame", free_port()
     template = shlex.quote(TEMPLATE.read_text(encoding="utf-8"))
-    words = (
-        *STACK[:1],
-        "--ctx-size=4096",
-        "--temp=0",
-        f"--runtime-args=--chat-template {template}",
-    )
-    listen = (f"--port={port}", "--api-key=sesame", "--rag=./docs")
+    words = ("--api=ogx", "--ctx-size=4096", f"--runtime-args=--chat-template {template}")
     env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
-    done = cli.run("serve", "-d", *words, *listen, "--name=real", str(model), env=env)
-    assert done.code == 0, done.err
-    with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="sesame") as client:
-        yield client
-    assert cli.run("stop", "--all").code == 0
+    with user_of(service, lab) as cli:
+        documents = cli.home / "docs"
+        documents.mkdir()
+        for name, text in DOCUMENTS.items():
+            (documents / name).write_text(text)
+        listen = (f"--port={port}", f"--api-key={key}", f"--rag={documents}")
+        done = cli.run("serve", "-d", *words, *listen, "--name=real", str(model), env=env)
+        assert done.code == 0, done.err
+        with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key) as client:
+            yield client
+        assert cli.run("stop", "--all").code == 0
 
 
 def names_of(client: openai.OpenAI) -> Sequence[str]:
     return [each.id for each in client.models.list()]
+
+
+def documents_in(client: openai.OpenAI) -> VectorStore:
+    (store,) = [each for each in client.vector_stores.list() if each.name == "docs"]
+    return store
 
 
 def test_the_image_is_smaller_than_half_a_gigabyte(service: EngineService) -> None:
@@ -195,16 +200,15 @@ def test_openai_keeps_files_in_a_vector_store_and_finds_what_they_say(
 def test_the_documents_of_rag_are_a_vector_store_with_the_vectors_of_the_index(
     searching: openai.OpenAI,
 ) -> None:
-    (store,) = searching.vector_stores.list()
+    store = documents_in(searching)
     found = searching.vector_stores.search(store.id, query="At what time is the entrance shut?")
 
-    assert store.name == "docs"
     assert [each.filename for each in found.data][:1] == ["harbour.md"]
     assert "nine in the evening" in found.data[0].content[0].text
 
 
 def test_the_model_searches_the_documents_and_cites_them(searching: openai.OpenAI) -> None:
-    (store,) = searching.vector_stores.list()
+    store = documents_in(searching)
     tool: FileSearchToolParam = {"type": "file_search", "vector_store_ids": [store.id]}
 
     answer = searching.responses.create(
