@@ -216,6 +216,7 @@ def test_the_model_searches_the_documents_and_cites_them(searching: openai.OpenA
         input="When does the gate close?",
         tools=[tool],
         include=["file_search_call.results"],
+        max_output_tokens=200,
         temperature=0,
     )
 
@@ -232,7 +233,10 @@ def test_a_chat_finds_the_documents_as_it_does_without_the_stack(
     question = "When does the gate close?"
 
     answer = searching.chat.completions.with_raw_response.create(
-        model=names_of(searching)[0], messages=[{"role": "user", "content": question}]
+        model=names_of(searching)[0],
+        messages=[{"role": "user", "content": question}],
+        max_tokens=40,
+        temperature=0,
     )
 
     assert "harbour.md" in answer.headers["x-ramalama-sources"]
@@ -271,7 +275,14 @@ def test_a_question_with_documents_is_answered_through_the_stack(
     env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
 
     done = cli.run(
-        *("run", "--api=ogx", "--temp=0", f"--rag={cli.home / 'harbour.md'}", str(model)),
+        *(
+            "run",
+            "--api=ogx",
+            "--temp=0",
+            "--max-tokens=40",
+            f"--rag={cli.home / 'harbour.md'}",
+            str(model),
+        ),
         "When does the gate close?",
         env=env,
     )
