@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.integration.cli import Cli, user_of
-from tests.lab import vllm_cpu
+from tests.lab import llama_stack, vllm_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,3 +89,23 @@ def test_a_context_that_needs_more_cache_than_usual_is_given_it(
         _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, err
+
+
+def test_a_stack_before_it_answers_and_has_vector_stores(
+    cli: Cli, directory: Path, embedder: Path
+) -> None:
+    llama_stack.ensure_image(cli.service)
+    words = ("serve", "-d", "--api=ogx", *VLLM, "--name=stacked", str(directory))
+    with cli.start(*words, env={"RAMALAMA_EMBEDDING_MODEL": str(embedder)}) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+
+    with cli.server() as client:
+        question = {"role": "user", "content": "What is the capital of France?"}
+        body = {"model": directory.name, "messages": [question], "max_tokens": 16}
+        answer = client.post("/v1/chat/completions", json=body, timeout=PATIENCE).json()
+        store = client.post("/v1/vector_stores", json={"name": "mine"}).json()
+    cli.run("stop", "stacked")
+
+    assert "Paris" in answer["choices"][0]["message"]["content"]
+    assert store["metadata"]["embedding_dimension"] == "384"
