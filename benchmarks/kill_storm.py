@@ -66,7 +66,11 @@ def main(words: Sequence[str] | None = None) -> int:
         cli = stack.enter_context(user_of(service, lab))
         env = dict[str, str]()
         if arguments.api != ApiName.NONE:
-            llama_stack.ensure_image(service)
+            if arguments.light:
+                llama_stack.ensure_light_images(service)
+                env["RAMALAMA_STACK_IMAGE"] = llama_stack.LIGHT
+            else:
+                llama_stack.ensure_image(service)
             env["RAMALAMA_EMBEDDING_MODEL"] = str(assets.embedder())
         command = ("run", f"--api={arguments.api}", *_WORDS, str(assets.model()), "Tell a story.")
         return _storm(cli, command, env, arguments.kills, chance)
@@ -81,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=[each.value for each in ApiName],
         default="none",
         help="as of `ramalama run`",
+    )
+    parser.add_argument(
+        "--light",
+        action="store_true",
+        help="with --api: an image that starts in a moment, and answers no question",
     )
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     return parser
