@@ -92,29 +92,25 @@ def served(cli: Cli, model: Path) -> Generator[openai.OpenAI]:
     assert cli.run("stop", "real").code == 0
 
 
-@pytest.fixture(scope="module")
-def searching(
-    service: EngineService, lab: Path, model: Path, embedder: Path
-) -> Generator[openai.OpenAI]:
+@pytest.fixture
+def searching(cli: Cli, model: Path, embedder: Path) -> Generator[openai.OpenAI]:
     """A client of openai for a stack with vector stores, whose model searches them when asked.
 
     One of them has the documents of `serve --rag`.
     """
-    key, port = "sesame", free_port()
+    key, port, documents = "sesame", free_port(), cli.home / "docs"
+    documents.mkdir()
+    for name, text in DOCUMENTS.items():
+        (documents / name).write_text(text)
     template = shlex.quote(TEMPLATE.read_text(encoding="utf-8"))
     words = ("--api=ogx", "--ctx-size=4096", f"--runtime-args=--chat-template {template}")
+    listen = (f"--port={port}", f"--api-key={key}", f"--rag={documents}")
     env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
-    with user_of(service, lab) as cli:
-        documents = cli.home / "docs"
-        documents.mkdir()
-        for name, text in DOCUMENTS.items():
-            (documents / name).write_text(text)
-        listen = (f"--port={port}", f"--api-key={key}", f"--rag={documents}")
-        done = cli.run("serve", "-d", *words, *listen, "--name=real", str(model), env=env)
-        assert done.code == 0, done.err
-        with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key) as client:
-            yield client
-        assert cli.run("stop", "--all").code == 0
+    done = cli.run("serve", "-d", *words, *listen, "--name=real", str(model), env=env)
+    assert done.code == 0, done.err
+    with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key) as client:
+        yield client
+    assert cli.run("stop", "--all").code == 0
 
 
 def names_of(client: openai.OpenAI) -> Sequence[str]:
