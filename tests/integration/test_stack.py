@@ -30,6 +30,7 @@ pytestmark = pytest.mark.engines
 STACK: Final = ("--api=llama-stack", f"--stack-image={llama_stack.LIGHT}", *SMALL)
 NAME: Final = "--name=stacked"
 MADE: Final = set[str]()
+WITHOUT_EMBEDDER: Final = {"RAMALAMA_EMBEDDING_MODEL": "none"}
 
 
 @pytest.fixture(autouse=True)
@@ -178,7 +179,7 @@ def test_an_image_that_does_not_listen_where_it_should_is_given_up(cli: Cli, mod
 def test_a_foreground_server_ends_with_either_of_the_two(
     cli: Cli, model: Path, victim: str
 ) -> None:
-    with cli.start("serve", NAME, *STACK, str(model)) as process:
+    with cli.start("serve", NAME, *STACK, str(model), env=WITHOUT_EMBEDDER) as process:
         assert process.stderr is not None
         assert "is served at" in process.stderr.readline()
         cli.engine("kill", victim)
@@ -261,7 +262,7 @@ def test_what_to_pull_for_vector_stores_is_told(cli: Cli, model: Path) -> None:
     done = cli.run("serve", "-d", NAME, *STACK, str(model))
     silent = cli.run(
         *("serve", "-d", "--name=other", *STACK, str(model)),
-        env={"RAMALAMA_EMBEDDING_MODEL": "none"},
+        env=WITHOUT_EMBEDDER,
     )
     cli.run("stop", "--all")
 

@@ -307,7 +307,8 @@ def test_without_the_key_nothing_but_the_health_is_told(served: openai.OpenAI) -
 
 
 def test_a_stack_without_a_network_asks_no_hub(cli: Cli, model: Path) -> None:
-    with cli.start("serve", *STACK, "--name=real", *saying("Yes."), str(model)) as process:
+    words = (*STACK, "--name=real", *saying("Yes."), str(model))
+    with cli.start("serve", *words, env={"RAMALAMA_EMBEDDING_MODEL": "none"}) as process:
         assert process.stderr is not None
         assert "is served at unix://" in process.stderr.readline()
         with cli.server() as client:
