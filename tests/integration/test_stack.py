@@ -129,7 +129,7 @@ def test_a_port_leads_to_the_stack(cli: Cli, model: Path) -> None:
 def test_a_port_that_is_taken_is_named_and_nothing_stays(cli: Cli, model: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = cli.run("serve", f"--port={port}", *STACK, str(model))
+        done = cli.run("serve", f"--port={port}", *STACK, str(model), env=WITHOUT_EMBEDDER)
 
     assert done.code == 125
     assert str(port) in done.complaint
@@ -159,7 +159,7 @@ def test_a_stack_that_dies_is_reported_with_its_last_words(cli: Cli, model: Path
 
 def test_an_image_without_the_program_is_named(cli: Cli, model: Path) -> None:
     words = ("--api=llama-stack", f"--stack-image={llama_stack.EMPTY}", *SMALL)
-    done = cli.run("run", *words, str(model), "hello")
+    done = cli.run("run", *words, str(model), "hello", env=WITHOUT_EMBEDDER)
 
     assert done.code == 22
     assert f"(image {llama_stack.EMPTY}, --api llama-stack)" in done.complaint
