@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_chat.client.failures import chat_errors
     from ramalama_chat.errors import (
+        AnswerInvalid,
+        AnswerTimedOut,
         ChatError,
         ContextExceeded,
         InputRefused,
@@ -88,6 +90,8 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        ServerSilent,
+        SessionBusy,
     )
     from ramalama_engines.errors import (
         ContainerConflict,
@@ -109,6 +113,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AnswerInvalid",
+    "AnswerTimedOut",
     "Cache",
     "ChatError",
     "Config",
@@ -164,6 +170,8 @@ __all__ = [
     "ServerGone",
     "ServerHealth",
     "ServerNotReady",
+    "ServerSilent",
+    "SessionBusy",
     "StartCancelled",
     "StoreError",
     "Transport",
@@ -190,10 +198,12 @@ __all__ = [
 ]
 
 _ERRORS = "ramalama.errors"
-_FUNCTIONS = "ramalama.api.functions"
 _CHAT_ERRORS = "ramalama_chat.errors"
 _ENGINE_ERRORS = "ramalama_engines.errors"
+_FUNCTIONS = "ramalama.api.functions"
 _HOMES = {
+    "AnswerInvalid": _CHAT_ERRORS,
+    "AnswerTimedOut": _CHAT_ERRORS,
     "Cache": "ramalama.models.store.caches.base",
     "ChatError": _CHAT_ERRORS,
     "Config": "ramalama.config.config",
@@ -226,7 +236,9 @@ _HOMES = {
     "ServeOptions": "ramalama.config.options",
     "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
+    "ServerSilent": _CHAT_ERRORS,
     "ServerHealth": "ramalama.serving.queries.health",
+    "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
     "UnknownRuntime": _ENGINE_ERRORS,
     "UnsupportedOption": _ENGINE_ERRORS,
