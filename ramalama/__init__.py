@@ -60,7 +60,9 @@ if TYPE_CHECKING:
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.restarts import Restarts
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sigterm import exit_on_sigterm
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
 
@@ -95,6 +97,7 @@ __all__ = [
     "Ramalama",
     "RamalamaError",
     "ReadingFailed",
+    "Restarts",
     "RuntimeName",
     "ServeOptions",
     "ServerError",
@@ -107,6 +110,7 @@ __all__ = [
     "WrongEndianness",
     "__version__",
     "aserve",
+    "exit_on_sigterm",
     "serve",
 ]
 
@@ -121,10 +125,12 @@ _HOMES = {
     "PullOptions": "ramalama.models.options",
     "PullPolicy": "ramalama_engines.kinds",
     "Ramalama": "ramalama.api.client",
+    "Restarts": "ramalama.serving.restarts",
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
     "Transport": "ramalama.models.transports.base",
     "aserve": "ramalama.api.functions",
+    "exit_on_sigterm": "ramalama.serving.sigterm",
     "serve": "ramalama.api.functions",
 }
 

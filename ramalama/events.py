@@ -69,7 +69,32 @@ class Notice:
     message: str
 
 
-Event: TypeAlias = "DownloadEvent | StartEvent | IndexEvent"
+@frozen(kw_only=False)
+class ServerDied:
+    """The server has ended by itself, for *reason*, and is started again unless that is too often.
+
+    Only for a start with `Restarts`; so is `ServerRestarted`. Both are passed on by a thread that
+    watches the server. If the hook raises, that is logged, and has no other effect.
+    """
+
+    container: str
+    reason: str
+
+
+@frozen(kw_only=False)
+class ServerRestarted:
+    """The server, which had died because of *why*, answers again.
+
+    Attributes:
+        count: how often it was started again, this time included.
+    """
+
+    container: str
+    why: str
+    count: int
+
+
+Event: TypeAlias = "DownloadEvent | StartEvent | IndexEvent | RestartEvent"
 
 EventHook: TypeAlias = "Callable[[Event], None]"
 
@@ -223,6 +248,8 @@ StartEvent = (
     | UploadPlanned
     | UploadProgress
 )
+
+RestartEvent = ServerDied | ServerRestarted
 
 DownloadEvent = (
     DownloadPlanned | DownloadProgress | DownloadWaiting | DownloadRetrying | FileReady | ModelReady

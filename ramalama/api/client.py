@@ -176,6 +176,9 @@ class Ramalama:
         * ready_timeout (600): seconds to wait; None waits as long as the server runs.
         * on_event: a function that is called with each event; see `ramalama.events`.
         * cancel: an Event; another thread cancels the start by setting it.
+        * restart (None): `Restarts`, which say how often the server is started again if it dies by
+          itself. Its socket or port stays, so clients find it again; *on_event* is called in a
+          thread, with `ServerDied` and `ServerRestarted`.
 
         Raises:
             OptionRefused: the options contradict each other.
@@ -361,7 +364,9 @@ class Ramalama:
         from ramalama.serving.attach import attach_by_name  # noqa: PLC0415 (rarely used)
 
         with engine_errors():
-            return attach_by_name(self.connect(), self.run_dir, self.models, name)
+            server = attach_by_name(self.connect(), self.run_dir, self.models, name)
+        server.keep_by(self._engines.keep)
+        return server
 
     def plan(self, options: ServeOptions, *, model: StoredModel | None = None) -> LaunchPlan:
         """Return the plan that `start` would carry out; nothing is pulled, started or written.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ramalama.models.library import Models
     from ramalama.serving.lookup import RunningServer
     from ramalama.serving.request import StartRequest
+    from ramalama.serving.restarts import Restarts
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
@@ -71,7 +72,21 @@ class Attachment:
             undo.enter_context(server)
             undo_join.pop_all()
         request.tell(ServerReady(self.found.container))
+        if request.restart is not None:
+            self._supervise(request, request.restart, server, handle)
         return server
+
+    def _supervise(
+        self, request: StartRequest, policy: Restarts, server: ModelServer, handle: ServerHandle
+    ) -> None:
+        """Start the server again when it dies."""
+        from ramalama.serving.restart_in_place import (  # noqa: PLC0415 (rarely asked for)
+            ServerInPlace,
+        )
+
+        reporter = self._exit_reporter(server.plan, request.options.runtime)
+        in_place = ServerInPlace.of(server, request, handle, self.connect, self.found.companions)
+        server.supervise(in_place, policy, reporter, request.on_event)
 
     def hold(self, *, keep_alive: float) -> ServerHandle | None:
         """Become a user of the server, if it is shared; None if it is not."""
@@ -102,16 +117,19 @@ class Attachment:
                 lambda: probe(endpoint, health) is not None,
                 *(container, *self.found.companions),
             ),
-            exit_reporter=ExitReporter(
-                connect=self.connect,
-                container=container,
-                runtime=find_runtime(runtime),
-                model=str(plan.model.reference),
-                companions=self.found.companions,
-            ),
+            exit_reporter=self._exit_reporter(plan, runtime),
         )
         server.forwarded_to = self.found.forwarded_to
         return server
+
+    def _exit_reporter(self, plan: LaunchPlan, runtime: RuntimeName) -> ExitReporter:
+        return ExitReporter(
+            connect=self.connect,
+            container=self.found.container,
+            runtime=find_runtime(runtime),
+            model=str(plan.model.reference),
+            companions=self.found.companions,
+        )
 
 
 def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> ModelServer:

@@ -13,14 +13,19 @@ from ramalama.serving.health import probe, wait_until_ready
 from ramalama.serving.usage import FOR_EVER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
     import openai
 
+    from ramalama.events import EventHook
     from ramalama.planning.plan import LaunchPlan
-    from ramalama.serving.container import ExitPoll, ExitWatch
+    from ramalama.serving.container import Watch
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.handle import ServerHandle
+    from ramalama.serving.restart_in_place import ServerInPlace
+    from ramalama.serving.restarts import Restarts
+    from ramalama.serving.supervisor import Supervisor
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_chat.errors import ServerGone
     from ramalama_chat.session.knowledge import Knowledge
@@ -47,7 +52,7 @@ class ModelServer:
         endpoint: Endpoint,
         *,
         handle: ServerHandle | None,
-        watch: ExitWatch | ExitPoll,
+        watch: Watch,
         exit_reporter: ExitReporter,
     ) -> None:
         self.plan = plan
@@ -57,7 +62,8 @@ class ModelServer:
         self._lent: ExitStack | None = None
         self._handle = handle
         self._watch = watch
-        self._exit_reporter = exit_reporter
+        self._exit_reporter: ExitReporter | Supervisor = exit_reporter
+        self._supervisor: Supervisor | None = None
         self._opener = os.getpid()
         self._clients = _Clients(endpoint)
 
@@ -78,8 +84,13 @@ class ModelServer:
 
     @property
     def running(self) -> bool:
-        """Whether the container still runs."""
+        """Whether the container still runs, or is being started again."""
         return not self._watch.ended
+
+    @property
+    def restarts(self) -> int:
+        """How often the server has died and was started again; see `Ramalama.start`."""
+        return 0 if self._supervisor is None else self._supervisor.restarts
 
     def client(self) -> openai.OpenAI:
         """Return an OpenAI client for this server, the same one at each call in one process."""
@@ -109,6 +120,24 @@ class ModelServer:
         session.repeats = bool(self.forwarded_to)
         session.knowledge = self.knowledge
         return session
+
+    def supervise(
+        self,
+        in_place: ServerInPlace,
+        policy: Restarts,
+        reporter: ExitReporter,
+        on_event: EventHook,
+    ) -> None:
+        """Start the server again by *policy* when it dies."""
+        from ramalama.serving.supervisor import Supervisor  # noqa: PLC0415 (rarely asked for)
+
+        self._supervisor = Supervisor(in_place, policy, reporter, on_event)
+        self._watch = self._exit_reporter = self._supervisor
+
+    def keep_by(self, keep: Callable[[ServerHandle], None]) -> None:
+        """Pass the handle to *keep* when the server is closed and still runs, kept alive."""
+        if self._handle is not None:
+            self._handle.on_kept = keep
 
     def lend(self, knowledge: Knowledge, closing: ExitStack) -> None:
         """Search *knowledge* for each question of a `chat`; the end of the server closes it."""
@@ -165,6 +194,8 @@ class ModelServer:
 
     def why_ended(self, *, timeout: float = 1.0) -> ServerExited | None:
         """Return why the server ended by itself; None if it still runs after *timeout* seconds.
+
+        None, too, while it is being started again.
 
         It waits because a connection breaks a moment before the engine reports the end.
         """
