@@ -178,8 +178,8 @@ class ModelServer:
         """Keep the server after `close`, for *keep_alive* seconds after its last user.
 
         Other processes find it by its name (`Ramalama.attach`) or its plan (``reuse=True``). After
-        that time, the next command or start of this user on the same engine removes it; no process
-        waits for it.
+        that time, the `Ramalama` that was used here removes it, if it is still open; otherwise the
+        next command or start of this user on the same engine does.
 
         Raises:
             ConfigError: the files by which other processes find it cannot be written.
