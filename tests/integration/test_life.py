@@ -24,6 +24,7 @@ from ramalama_engines import EngineKind, InvokingUser
 from ramalama_engines.discovery.connection import open_engine
 from tests.integration.cli import EVERYWHERE, PATIENCE, SMALL, Cli, eventually
 from tests.integration.engine_proxy import proxied
+from tests.integration.far import far_user
 from tests.lab import llama_stack
 from tests.lab.assets import IMAGE
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from ramalama.events import Event
+    from tests.lab.hidden import Hidden
+    from tests.lab.service import EngineService
+    from tests.lab.sshd import SshService
 
 pytest_plugins = ["tests.integration.users"]
 pytestmark = pytest.mark.engines
@@ -52,9 +56,14 @@ with (
     ramalama.serve(
         sys.argv[1], using=handle, ctx_size=256, restart=Restarts(),
         on_event=lambda event: print(type(event).__name__, flush=True),
-    ),
+    ) as server,
 ):
-    time.sleep(600)
+    seen = 0
+    while True:
+        if server.restarts > seen:
+            seen = server.restarts
+            print("Answered" if "".join(server.chat().ask("Hello!")) else "Silent", flush=True)
+        time.sleep(0.05)
 """
 
 
@@ -267,12 +276,29 @@ def test_a_rootless_engine_starts_a_server_again_too(cli: Cli, model: Path) -> N
         (container,) = cli.containers()
         for _ in range(2):
             kill_inside(cli, str(container["Id"]))
-            read_until(process, "ServerDied")
-            read_until(process, "ServerRestarted")
+            for word in ("ServerDied", "ServerRestarted", "Answered"):
+                read_until(process, word)
         process.terminate()
         assert process.wait(PATIENCE) == 128 + signal.SIGTERM
 
     assert is_clean(cli)
+
+
+def test_a_server_on_another_host_is_started_again_too(
+    request: pytest.FixtureRequest, own: Hidden, far_sshd: SshService, model: Path
+) -> None:
+    service: EngineService = request.getfixturevalue("podman_service")
+    with far_user(service, own, far_sshd) as far:
+        with program(far, own.directory / model.name, "asks") as process:
+            (container,) = far.containers()
+            for _ in range(2):
+                kill_inside(far, str(container["Id"]))
+                for word in ("ServerDied", "ServerRestarted", "Answered"):
+                    read_until(process, word)
+            process.terminate()
+            assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+        far.run("gc", "--engine-side")
+        assert is_clean(far)
 
 
 @pytest.mark.parametrize(("word", "code"), [("asks", 143), ("", -signal.SIGTERM)])

@@ -14,8 +14,12 @@ from ramalama import OptionRefused, Restarts, ServerExited
 from ramalama.config.api_name import ApiName
 from ramalama.events import ServerDied, ServerRestarted
 from ramalama.serving import supervisor
+from ramalama.serving.launch import Launcher
+from ramalama.serving.request import StartRequest
+from ramalama.serving.sides.side import HERE
 from ramalama_engines import ContainerStartError, ContainerStatus, EngineKind, EngineUnavailable
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
+from tests.unit.ramalama.made_up import INPUTS
 from tests.unit.ramalama.serving.model_server import LOADING, READY
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 
@@ -369,6 +373,19 @@ def test_docker_which_chooses_another_port_at_each_start_is_told_one(
         handle.start(replace(fixture.options, network="bridge"), restart=restart)
 
     assert bool(specs[0].ports[0].host_port) is chosen
+
+
+def test_docker_on_another_host_needs_a_port_of_the_callers(run_dir: Path) -> None:
+    servers = ServerFixture(root=run_dir)
+    engine = FakeEngine(kind=EngineKind.DOCKER, images=servers.images)
+    options = replace(servers.options, network="bridge")
+    request = StartRequest(options=options, restart=Restarts())
+    launcher = Launcher(engine, run_dir, request, replace(HERE, is_here=False, name="gpu"))
+
+    with pytest.raises(OptionRefused, match="restart needs a port, because Docker on gpu would"):
+        launcher.plan(replace(INPUTS, options=options), digest="1")
+    with_port = replace(INPUTS, options=replace(options, port=9000))
+    assert launcher.plan(with_port, digest="1").container.ports[0].host_port == 9000
 
 
 def test_in_a_forked_process_the_engine_is_asked(
