@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ramalama.models.library import Models
     from ramalama.serving.lookup import RunningServer
     from ramalama.serving.request import StartRequest
-    from ramalama.serving.restarts import Restarts
     from ramalama_engines.engine import Engine
     from ramalama_engines.spec import ContainerState
 
@@ -73,20 +72,9 @@ class Attachment:
             undo_join.pop_all()
         request.tell(ServerReady(self.found.container))
         if request.restart is not None:
-            self._supervise(request, request.restart, server, handle)
+            reporter = self._exit_reporter(plan, request.options.runtime)
+            server.supervise(request.restart, request, reporter)
         return server
-
-    def _supervise(
-        self, request: StartRequest, policy: Restarts, server: ModelServer, handle: ServerHandle
-    ) -> None:
-        """Start the server again when it dies."""
-        from ramalama.serving.restart_in_place import (  # noqa: PLC0415 (rarely asked for)
-            ServerInPlace,
-        )
-
-        reporter = self._exit_reporter(server.plan, request.options.runtime)
-        in_place = ServerInPlace.of(server, request, handle, self.connect, self.found.companions)
-        server.supervise(in_place, policy, reporter, request.on_event)
 
     def hold(self, *, keep_alive: float) -> ServerHandle | None:
         """Become a user of the server, if it is shared; None if it is not."""

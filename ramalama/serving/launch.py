@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from ramalama.planning.plan import LaunchPlan
     from ramalama.runtimes.base import ServerSpec
     from ramalama.serving.request import StartRequest
-    from ramalama.serving.restarts import Restarts
     from ramalama.serving.sides.side import EngineSide
     from ramalama.serving.sides.upload import Upload
     from ramalama_chat.client.endpoint import Endpoint
@@ -160,7 +159,8 @@ class Launcher:
         # keep-alive time.
         handle.settled = True
         if request.restart is not None:
-            self._supervise(request.restart, server, handle)
+            reporter = self._exit_reporter(server.container, server.plan)
+            server.supervise(request.restart, request, reporter)
         return undo.enter_context(server)
 
     def _serve(
@@ -176,18 +176,6 @@ class Launcher:
         if not has_template:
             self._request.tell(Notice(_NO_TEMPLATE))
         return server
-
-    def _supervise(self, policy: Restarts, server: ModelServer, handle: ServerHandle) -> None:
-        """Start the server again when it dies."""
-        from ramalama.serving.restart_in_place import (  # noqa: PLC0415 (rarely asked for)
-            ServerInPlace,
-        )
-
-        reporter = self._exit_reporter(server.container, server.plan)
-        in_place = ServerInPlace.of(
-            server, self._request, handle, reporter.connect, reporter.companions
-        )
-        server.supervise(in_place, policy, reporter, self._request.on_event)
 
     def _warn_of_port(self, plan: LaunchPlan) -> None:
         """Say that the server has a network although none was asked for."""

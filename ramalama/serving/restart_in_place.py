@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from ramalama.planning.labels import INSTANCE_LABEL
 from ramalama.planning.plan import without_shell
@@ -26,11 +26,9 @@ if TYPE_CHECKING:
 
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.handle import ServerHandle
-    from ramalama.serving.request import StartRequest
-    from ramalama.serving.server import ModelServer
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines import Engine
-    from ramalama_engines.spec import ContainerState
+    from ramalama_engines.spec import ContainerSpec, ContainerState
 
 _BEFORE_SERVER = 1.0  # seconds until a server is removed whose companion is removed first
 
@@ -40,7 +38,7 @@ class ServerInPlace:
     """A server as it can be started again.
 
     Attributes:
-        plan: its plan; the companions have the names of those that run.
+        companions: what stands beside it, with the names of those that run.
         forwarded: whether the endpoint is one of this host that leads to another one.
         ready_timeout: seconds that the model may take to load; None for no limit.
     """
@@ -49,38 +47,15 @@ class ServerInPlace:
     connect: Callable[[], Engine]
     handle: ServerHandle
     plan: LaunchPlan
+    companions: tuple[ContainerSpec, ...]
     endpoint: Endpoint
-    directory: ServerDir
     forwarded: bool
     ready_timeout: float | None
-
-    @classmethod
-    def of(
-        cls,
-        server: ModelServer,
-        request: StartRequest,
-        handle: ServerHandle,
-        connect: Callable[[], Engine],
-        names: tuple[str, ...],
-    ) -> Self:
-        """Return *server* in place; *names* are those of its companions."""
-        specs = zip(server.plan.companions, names, strict=True)
-        companions = tuple(replace(spec, name=name) for spec, name in specs)
-        return cls(
-            container=server.container,
-            connect=connect,
-            handle=handle,
-            plan=replace(server.plan, companions=companions),
-            endpoint=server.endpoint,
-            directory=ServerDir(Path(server.plan.container.labels[INSTANCE_LABEL])),
-            forwarded=bool(server.forwarded_to),
-            ready_timeout=request.ready_timeout,
-        )
 
     @property
     def containers(self) -> tuple[str, ...]:
         """The server's container, and the names of those beside it."""
-        return (self.container, *(spec.name or "" for spec in self.plan.companions))
+        return (self.container, *(spec.name or "" for spec in self.companions))
 
     def answers(self) -> bool:
         """Return whether the server answers, even if it is not ready."""
@@ -126,20 +101,20 @@ class ServerInPlace:
         """
         engine = self.connect()
         dead = engine.inspect(self.container).status not in LIVES  # unless another process was here
-        if self.plan.companions:
+        if self.companions:
             from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
                 remove_companions,
             )
 
-            remove_companions(engine, self.directory.is_at)
-        if dead or self.plan.companions:
+            remove_companions(engine, self._directory.is_at)
+        if dead or self.companions:
             self._remove_socket()
         if dead:
             engine.start(self.container)
         if ports and self.published() != ports:
             msg = f"{engine.kind} has published another port than {ports[0]}"
             raise ContainerConflict(msg, hint="choose one with port=", engine=engine.kind)
-        for spec in self.plan.companions:
+        for spec in self.companions:
             joined = replace(spec, network=f"container:{self.container}")
             engine.start(engine.create(joined))
 
@@ -159,11 +134,15 @@ class ServerInPlace:
             self.handle.unless_left(lambda: self.connect().stop(self.container, timeout=0))
             return False
 
+    @property
+    def _directory(self) -> ServerDir:
+        return ServerDir(Path(self.plan.container.labels[INSTANCE_LABEL]))
+
     def _remove_socket(self) -> None:
         """Remove the old socket unless the container does it itself, for which it needs a shell."""
         mine = isinstance(self.endpoint, UnixEndpoint) and not self.forwarded
         if mine and without_shell(self.plan.container) is None:
-            self.directory.socket.unlink(missing_ok=True)
+            self._directory.socket.unlink(missing_ok=True)
 
 
 def _runs(engine: Engine, container: str) -> bool:

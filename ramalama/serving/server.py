@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
     import openai
 
-    from ramalama.events import EventHook
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.container import Watch
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.handle import ServerHandle
-    from ramalama.serving.restart_in_place import ServerInPlace
+    from ramalama.serving.request import StartRequest
     from ramalama.serving.restarts import Restarts
     from ramalama.serving.supervisor import Supervisor
     from ramalama_chat.client.endpoint import Endpoint
@@ -121,17 +120,27 @@ class ModelServer:
         session.knowledge = self.knowledge
         return session
 
-    def supervise(
-        self,
-        in_place: ServerInPlace,
-        policy: Restarts,
-        reporter: ExitReporter,
-        on_event: EventHook,
-    ) -> None:
-        """Start the server again by *policy* when it dies."""
-        from ramalama.serving.supervisor import Supervisor  # noqa: PLC0415 (rarely asked for)
+    def supervise(self, policy: Restarts, request: StartRequest, reporter: ExitReporter) -> None:
+        """Start the server again by *policy* when it dies, until it is closed."""
+        from dataclasses import replace  # noqa: PLC0415 (rarely asked for)
 
-        self._supervisor = Supervisor(in_place, policy, reporter, on_event)
+        from ramalama.serving.restart_in_place import ServerInPlace  # noqa: PLC0415 (likewise)
+        from ramalama.serving.supervisor import Supervisor  # noqa: PLC0415 (likewise)
+
+        if self._handle is None:
+            return
+        named = zip(self.plan.companions, reporter.companions, strict=True)
+        in_place = ServerInPlace(
+            container=self.container,
+            connect=reporter.connect,
+            handle=self._handle,
+            plan=self.plan,
+            companions=tuple(replace(spec, name=name) for spec, name in named),
+            endpoint=self.endpoint,
+            forwarded=bool(self.forwarded_to),
+            ready_timeout=request.ready_timeout,
+        )
+        self._supervisor = Supervisor(in_place, policy, reporter, request.on_event)
         self._watch = self._exit_reporter = self._supervisor
 
     def keep_by(self, keep: Callable[[ServerHandle], None]) -> None:
