@@ -79,7 +79,7 @@ def handle(cli: Cli) -> Generator[Ramalama]:
 
 
 def is_clean(cli: Cli) -> bool:
-    return not cli.containers() and not [*cli.run_dir.glob("*")]
+    return not cli.containers() and not cli.files()
 
 
 def ask(server: ModelServer) -> str:
@@ -187,7 +187,7 @@ def test_the_engine_restarts_a_container_with_its_own_command(cli: Cli, model: P
     answer = cli.run("run", *SMALL, "--max-tokens=4", str(model), "Hello!")
     stopped = cli.run("stop", name)
 
-    assert (answer.code, answer.err) == (0, "")
+    assert answer.code == 0, answer.err
     assert answer.out.strip()
     assert stopped.out.strip() == name
     assert is_clean(cli)
@@ -369,13 +369,11 @@ def test_a_server_and_its_stack_are_started_again_together(
 
 PRELOADED: Final = """\
 import os
-import ramalama
-from ramalama import Config, Ramalama, Restarts
+from ramalama import Config, Ramalama, Restarts, ServeOptions
 
 handle = Ramalama(Config(image=os.environ["RAMALAMA_IMAGE"], ngl=0))
-server = ramalama.serve(
-    os.environ["MODEL"], using=handle, ctx_size=256, restart=Restarts()
-).__enter__()
+options = ServeOptions(model=handle.models.resolve(os.environ["MODEL"]), ctx_size=256)
+server = handle.start(options, restart=Restarts())
 
 
 def app(environ, start_response):
