@@ -21,7 +21,22 @@ from ramalama._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
-    from ramalama.api.functions import aserve, serve
+    from ramalama.api.functions import (
+        aattach,
+        aconnect,
+        alogs,
+        apull,
+        aserve,
+        astart,
+        astop,
+        attach,
+        connect,
+        logs,
+        pull,
+        serve,
+        start,
+        stop,
+    )
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
     from ramalama.errors import (
@@ -44,7 +59,6 @@ if TYPE_CHECKING:
         NothingToIndex,
         OptionRefused,
         RagError,
-        RamalamaError,
         ReadingFailed,
         ServerError,
         ServerExited,
@@ -60,24 +74,71 @@ if TYPE_CHECKING:
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.queries.health import ServerHealth
     from ramalama.serving.restarts import Restarts
+    from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
     from ramalama.serving.sigterm import exit_on_sigterm
     from ramalama_accel.runtime_name import RuntimeName
+    from ramalama_chat.client.failures import chat_errors
+    from ramalama_chat.errors import (
+        AnswerInvalid,
+        AnswerTimedOut,
+        ChatError,
+        ContextExceeded,
+        InputRefused,
+        KeepAliveExpired,
+        NoAnswer,
+        PromptTooLarge,
+        RequestFailed,
+        ServerGone,
+        SessionBusy,
+    )
+    from ramalama_engines.errors import (
+        ContainerConflict,
+        ContainerNotFound,
+        ContainerStartError,
+        DeviceNotFound,
+        EngineError,
+        EngineUnavailable,
+        ImageBuildError,
+        ImageNotFound,
+        ImagePullError,
+        ProgramNotFound,
+        RemoteFileError,
+        UnknownRuntime,
+        UnsupportedOption,
+    )
     from ramalama_engines.kinds import PullPolicy
+    from ramalama_values.errors import RamalamaError
 
 __all__ = [
     "AccessDenied",
+    "AnswerInvalid",
+    "AnswerTimedOut",
     "Cache",
+    "ChatError",
     "Config",
     "ConfigError",
+    "ContainerConflict",
+    "ContainerNotFound",
+    "ContainerStartError",
+    "ContextExceeded",
+    "DeviceNotFound",
     "DocumentNotFound",
     "EmbeddingFailed",
+    "EngineError",
     "EngineFailure",
+    "EngineUnavailable",
+    "ImageBuildError",
+    "ImageNotFound",
+    "ImagePullError",
     "IndexInvalid",
     "IndexNotFound",
     "IndexUnwritable",
+    "InputRefused",
     "InvalidReference",
+    "KeepAliveExpired",
     "LaunchPlan",
     "ModelError",
     "ModelNotFound",
@@ -89,62 +150,134 @@ __all__ = [
     "ModelUnreadable",
     "ModelUnsupported",
     "Models",
+    "NoAnswer",
     "NothingToIndex",
     "OptionRefused",
+    "ProgramNotFound",
+    "PromptTooLarge",
     "PullOptions",
     "PullPolicy",
     "RagError",
     "Ramalama",
     "RamalamaError",
     "ReadingFailed",
+    "RemoteFileError",
+    "RequestFailed",
     "Restarts",
     "RuntimeName",
     "ServeOptions",
+    "ServedModel",
     "ServerError",
     "ServerExited",
+    "ServerGone",
+    "ServerHealth",
     "ServerNotReady",
+    "SessionBusy",
     "StartCancelled",
     "StoreError",
     "Transport",
     "UnknownModel",
+    "UnknownRuntime",
+    "UnsupportedOption",
     "WrongEndianness",
     "__version__",
+    "aattach",
+    "aconnect",
+    "alogs",
+    "apull",
     "aserve",
+    "astart",
+    "astop",
+    "attach",
+    "chat_errors",
+    "connect",
     "exit_on_sigterm",
+    "logs",
+    "pull",
     "serve",
+    "start",
+    "stop",
 ]
 
 _ERRORS = "ramalama.errors"
+_CHAT_ERRORS = "ramalama_chat.errors"
+_ENGINE_ERRORS = "ramalama_engines.errors"
+_FUNCTIONS = "ramalama.api.functions"
 _HOMES = {
+    "AnswerInvalid": _CHAT_ERRORS,
+    "AnswerTimedOut": _CHAT_ERRORS,
     "Cache": "ramalama.models.store.caches.base",
+    "ChatError": _CHAT_ERRORS,
     "Config": "ramalama.config.config",
+    "ContainerConflict": _ENGINE_ERRORS,
+    "ContainerNotFound": _ENGINE_ERRORS,
+    "ContainerStartError": _ENGINE_ERRORS,
+    "ContextExceeded": _CHAT_ERRORS,
+    "DeviceNotFound": _ENGINE_ERRORS,
+    "EngineError": _ENGINE_ERRORS,
+    "EngineUnavailable": _ENGINE_ERRORS,
+    "ImageBuildError": _ENGINE_ERRORS,
+    "ImageNotFound": _ENGINE_ERRORS,
+    "ImagePullError": _ENGINE_ERRORS,
+    "InputRefused": _CHAT_ERRORS,
+    "KeepAliveExpired": _CHAT_ERRORS,
     "LaunchPlan": "ramalama.planning.plan",
     "ModelRef": "ramalama.models.reference.reference",
     "ModelServer": "ramalama.serving.server",
     "Models": "ramalama.models.library",
+    "NoAnswer": _CHAT_ERRORS,
+    "ProgramNotFound": _ENGINE_ERRORS,
+    "PromptTooLarge": _CHAT_ERRORS,
     "PullOptions": "ramalama.models.options",
     "PullPolicy": "ramalama_engines.kinds",
     "Ramalama": "ramalama.api.client",
     "Restarts": "ramalama.serving.restarts",
+    "RamalamaError": "ramalama_values.errors",
+    "RemoteFileError": _ENGINE_ERRORS,
+    "RequestFailed": _CHAT_ERRORS,
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
+    "ServedModel": "ramalama.serving.served_model",
+    "ServerGone": _CHAT_ERRORS,
+    "ServerHealth": "ramalama.serving.queries.health",
+    "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
-    "aserve": "ramalama.api.functions",
     "exit_on_sigterm": "ramalama.serving.sigterm",
-    "serve": "ramalama.api.functions",
+    "UnknownRuntime": _ENGINE_ERRORS,
+    "UnsupportedOption": _ENGINE_ERRORS,
+    "aattach": _FUNCTIONS,
+    "aconnect": _FUNCTIONS,
+    "alogs": _FUNCTIONS,
+    "apull": _FUNCTIONS,
+    "aserve": _FUNCTIONS,
+    "astart": _FUNCTIONS,
+    "astop": _FUNCTIONS,
+    "attach": _FUNCTIONS,
+    "chat_errors": "ramalama_chat.client.failures",
+    "connect": _FUNCTIONS,
+    "logs": _FUNCTIONS,
+    "pull": _FUNCTIONS,
+    "serve": _FUNCTIONS,
+    "start": _FUNCTIONS,
+    "stop": _FUNCTIONS,
 }
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name when it is first used (PEP 562)."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 (the command line's fast paths need it not)
+if not TYPE_CHECKING:  # a checker that sees it takes every name for a public one
 
-    value: object = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first used (PEP 562)."""
+        if name not in __all__:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        from importlib import import_module  # noqa: PLC0415 (the command line's fast paths need it not)
+
+        from ramalama_values.type_hints import make_resolvable  # noqa: PLC0415 (likewise)
+
+        value: object = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
+        make_resolvable(value)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

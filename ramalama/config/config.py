@@ -21,16 +21,17 @@ from typing import TYPE_CHECKING, cast
 
 from ramalama.config.api_name import ApiName
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
-from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
 from ramalama.models.reference.scheme import Scheme
+from ramalama.value_types import ListOf, TableOf, Text, brief, checked, show
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
-from ramalama_values import frozen
+from ramalama_values import Accepts, accepts, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ramalama.config.words import ApiWord, EngineWord, PullWord, RuntimeWord
     from ramalama_chat.tools.server_address import ToolServerAddress
 
 DEFAULT = "default"
@@ -52,6 +53,13 @@ _FOREIGN = frozenset(
     tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
 
+_TYPES = {
+    **{key: spec.type for key, spec in SETTINGS.items()},
+    "sources": TableOf(Text(), "a table of texts"),
+    "warnings": ListOf(Text(), "a list of texts"),
+}
+_SECRETS = frozenset(key for key, spec in SETTINGS.items() if spec.is_secret)
+
 
 @frozen()
 class Config:
@@ -72,30 +80,33 @@ class Config:
         model_draft: reference of the draft model for every other model.
         embedding_model: name of the embedding model for documents, or "none"; None is
             nomic-embed-text, if it can be had.
-        ocr_model: name of the model that reads scanned pages of documents; None or "none" is none.
-        mcp: tool servers, by the names that `--mcp` can use.
+        ocr_model: (commands only) name of the model that reads scanned pages of documents; None or
+            "none" is none.
+        mcp: (commands only) tool servers, by the names that `--mcp` can use.
         transport: transport of references without one.
-        prefix: prompt of the chat; None is the seal, where the terminal can show it.
+        prefix: (commands only) prompt of the chat; None is the seal, where the terminal can show
+            it.
+        color: (commands only) "auto", "always" or "never".
         sources: where each setting comes from that is not the default, for messages.
         warnings: what was ignored in the files, a sentence each.
     """
 
-    engine: EngineKind | None = None
+    engine: Accepts[EngineKind | None, EngineWord] = accepts(default=None)
     engine_url: str | None = None
     connection: str | None = None
     image: str | None = None
     images: Mapping[str, str] = field(default_factory=dict[str, str])
-    runtime: RuntimeName = RuntimeName.LLAMA_CPP
-    api: ApiName = ApiName.NONE
+    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(default=RuntimeName.LLAMA_CPP)
+    api: Accepts[ApiName, ApiWord] = accepts(default=ApiName.NONE)
     stack_image: str | None = None
-    pull: PullPolicy = PullPolicy.MISSING
+    pull: Accepts[PullPolicy, PullWord] = accepts(default=PullPolicy.MISSING)
     network: str = "none"
     memory: int | None = None
     oci_runtime: str | None = None
     selinux: bool = True
     keep_groups: bool = False
     tls_verify: bool = True
-    env: tuple[str, ...] = ()
+    env: Accepts[tuple[str, ...], Sequence[str]] = accepts(default=())
     ctx_size: int | None = None
     temp: float | None = None
     threads: int | None = None
@@ -112,21 +123,20 @@ class Config:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check where the engine is, so that no password is in a `Config`.
+        """Check all values, and convert them: words to members of an enumeration, lists to tuples.
+
+        No password is in a `Config`, since it may not be in *engine_url*.
 
         Raises:
-            ConfigError: *engine_url* is not valid, or there is a *connection* as well.
+            ConfigError: a value is invalid, or both *engine_url* and *connection* are given.
         """
-        if self.engine_url is None:
-            return
-        try:
-            SETTINGS["engine_url"].type.read(self.engine_url)
-        except ValueError as exc:
-            msg = f"engine_url is not {exc}"
-            raise ConfigError(msg) from None
-        if self.connection is not None:
+        checked(self, _TYPES, ConfigError, secret=_SECRETS)
+        if self.engine_url is not None and self.connection is not None:
             msg = "engine_url and connection both say where the engine is"
             raise ConfigError(msg, hint="set one of them")
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
     @classmethod
     def load(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from ramalama_values import frozen
+from ramalama.errors import OptionRefused
+from ramalama.value_types import FilePath, Flag, Text, Word, brief, checked
+from ramalama_values import Accepts, accepts, frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ramalama.models.reference.scheme import Scheme
+    from ramalama.value_types import ValueType
 
 
 class ModelSettings(Protocol):
@@ -25,6 +29,10 @@ class ModelSettings(Protocol):
     def transport(self) -> Scheme:
         """The transport of references without a scheme."""
         ...
+
+
+FormatWord = Literal["gguf", "safetensors"]
+PushWord = Literal["artifact", "raw", "car"]
 
 
 class ModelFormat(StrEnum):
@@ -42,6 +50,16 @@ class PushKind(StrEnum):
     CAR = "car"
 
 
+_TYPES: Mapping[str, ValueType] = {
+    "wanted": Word(ModelFormat),
+    "kind": Word(PushKind),
+    "base": Text(),
+    "authfile": FilePath(),
+    "tls_verify": Flag(),
+    "offline": Flag(),
+}
+
+
 @frozen()
 class PushOptions:
     """How a model is pushed.
@@ -53,10 +71,21 @@ class PushOptions:
         tls_verify: require HTTPS of OCI registries, with a valid certificate.
     """
 
-    kind: PushKind = PushKind.RAW
+    kind: Accepts[PushKind, PushWord] = accepts(default=PushKind.RAW)
     base: str = "registry.access.redhat.com/ubi10-micro:latest"
-    authfile: Path | None = None
+    authfile: Accepts[Path | None, str] = accepts(default=None)
     tls_verify: bool = True
+
+    def __post_init__(self) -> None:
+        """Check all values, and convert texts to what they stand for.
+
+        Raises:
+            OptionRefused: a value is invalid.
+        """
+        checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @frozen()
@@ -70,7 +99,18 @@ class PullOptions:
         offline: do not use the network.
     """
 
-    wanted: ModelFormat = ModelFormat.GGUF
-    authfile: Path | None = None
+    wanted: Accepts[ModelFormat, FormatWord] = accepts(default=ModelFormat.GGUF)
+    authfile: Accepts[Path | None, str] = accepts(default=None)
     tls_verify: bool = True
     offline: bool = False
+
+    def __post_init__(self) -> None:
+        """Check all values, and convert texts to what they stand for.
+
+        Raises:
+            OptionRefused: a value is invalid.
+        """
+        checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)

@@ -10,10 +10,11 @@ container, and costs a few microseconds for each new object.
 from __future__ import annotations
 
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
-from typing import TYPE_CHECKING, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from _collections_abc import dict_items, dict_keys, dict_values
+    from collections.abc import Callable, Iterator
     from dataclasses import Field
     from typing import ClassVar, Protocol
 
@@ -24,12 +25,72 @@ if TYPE_CHECKING:
         __own_fields__: ClassVar[tuple[Field[object], ...]]
 
 
-__all__ = ["frozen"]
+__all__ = ["Accepts", "LateAnnotations", "accepts", "frozen"]
 
 T = TypeVar("T")
+Also_contra = TypeVar("Also_contra", contravariant=True)
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+class Accepts(Generic[T, Also_contra]):
+    """The type of a field that holds a T and whose constructor takes something else, too.
+
+    For type checkers it is a descriptor (PEP 681). At run time it is T, and ``__post_init__`` must
+    convert the value.
+    """
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: object = None) -> T: ...
+        def __set__(self, instance: object, value: T | Also_contra) -> None: ...
+
+    else:
+
+        def __class_getitem__(cls, types: tuple[object, object]) -> object:
+            return types[0]
+
+
+def accepts(*, default: T) -> Accepts[T, object]:
+    """Return *default*, which a field has whose type is `Accepts`."""
+    return cast("Accepts[T, object]", default)
+
+
+class LateAnnotations(dict[str, object]):
+    """Annotations whose names are imported when they are first read; see `type_hints`.
+
+    Every way to read all of them is overridden; ``dict(annotations)`` calls `keys`, since there is
+    an ``__iter__``.
+    """
+
+    def __init__(self, annotations: dict[str, object], *, module: str) -> None:
+        super().__init__(annotations)
+        self._module = module
+
+    def __iter__(self) -> Iterator[str]:
+        self._complete()
+        return super().__iter__()
+
+    def keys(self) -> dict_keys[str, object]:
+        """See `dict`."""
+        self._complete()
+        return super().keys()
+
+    def values(self) -> dict_values[str, object]:
+        """See `dict`."""
+        self._complete()
+        return super().values()
+
+    def items(self) -> dict_items[str, object]:
+        """See `dict`."""
+        self._complete()
+        return super().items()
+
+    def _complete(self) -> None:
+        from ramalama_values.type_hints import complete  # noqa: PLC0415 (rarely used)
+
+        complete(self._module)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, accepts))
 def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
     """Return a decorator like `@dataclass(frozen=True, slots=True, kw_only=True)`.
 
@@ -44,6 +105,8 @@ def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
         for name, value in {"__own_fields__": own_fields, **_METHODS}.items():
             if name not in of_its_own:
                 setattr(made, name, value)
+        if own := vars(made).get("__annotations__"):
+            made.__annotations__ = LateAnnotations(own, module=made.__module__)
         return made
 
     return make

@@ -12,10 +12,10 @@ from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.push_progress import PushProgress
-from ramalama.config.value_types import Word
 from ramalama.errors import EngineFailure, RagError
 from ramalama.models.options import PushKind, PushOptions
 from ramalama.models.reference.scheme import Scheme
+from ramalama.value_types import Word
 from ramalama_engines.kinds import PullPolicy
 
 if TYPE_CHECKING:
@@ -90,7 +90,9 @@ def _find_index(invocation: Invocation, named: str, source: ModelRef) -> Path | 
     if invocation.models().find(source) is not None:
         return None
     name = str(source).removeprefix("oci://") if source.scheme is Scheme.OCI else named
-    with suppress(EngineFailure, RagError), invocation.ramalama() as ramalama:
+    from ramalama.cli.signals import handled_signals  # noqa: PLC0415 (not for models)
+
+    with suppress(EngineFailure, RagError), handled_signals(), invocation.ramalama() as ramalama:
         return ramalama.read_index(name, pull_policy=PullPolicy.NEVER)
     return None
 
