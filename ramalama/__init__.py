@@ -92,6 +92,7 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        ServerSilent,
         SessionBusy,
     )
     from ramalama_engines.errors import (
@@ -172,6 +173,7 @@ __all__ = [
     "ServerGone",
     "ServerHealth",
     "ServerNotReady",
+    "ServerSilent",
     "SessionBusy",
     "StartCancelled",
     "StoreError",
@@ -239,6 +241,7 @@ _HOMES = {
     "ServeOptions": "ramalama.config.options",
     "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
+    "ServerSilent": _CHAT_ERRORS,
     "ServerHealth": "ramalama.serving.queries.health",
     "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
