@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from ramalama.errors import RamalamaError
@@ -16,14 +17,15 @@ from ramalama_values.json import is_object, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
 
     import httpx2
 
+    from ramalama.models.reference.reference import ModelRef
     from ramalama.testing.socket_server import Client, HttpRequest
 
 _NOT_RECORDED: Final = 404  # no client sends a request again after it
 _NOT_STARTED: Final = 500
+_PATHS: Final = ("/", "./", "../", "~", "file://")
 _DONE: Final = b"data: [DONE]\n\n"  # a client need not wait for what comes after it
 
 
@@ -74,7 +76,7 @@ class RecordedServer(ServedModel):
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path | ModelRef,
         recorder: Recorder,
         start: Callable[[], ServedModel],
     ) -> None:
@@ -132,10 +134,10 @@ class RecordedServer(ServedModel):
         self._server.close()
 
 
-def label_of(model: str | Path) -> str:
+def label_of(model: str | Path | ModelRef) -> str:
     """Return how a recording calls *model*: the same on every machine, so a file by its name."""
     text = str(model)
-    is_path = not isinstance(model, str) or text.startswith(("/", "./", "../", "~"))
+    is_path = isinstance(model, Path) or text.startswith(_PATHS)
     return os.path.basename(text) if is_path else text  # noqa: PTH119 (also of "~/…")
 
 
@@ -226,7 +228,7 @@ def _send(request: HttpRequest, real: ServedModel) -> httpx2.Response:
                 stream_cls=openai.Stream[object],
             )
     except openai.APIStatusError as exc:
-        return cast("httpx2.Response", exc.response)
+        return exc.response
     except openai.APIConnectionError as exc:
         raise HungUp from exc
     return cast("httpx2.Response", response)

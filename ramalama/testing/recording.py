@@ -173,7 +173,7 @@ class Recording:
         for label, facts in self._new_models.items():
             models[label] = models.get(label, facts) if keeps else facts
         for key, answers in self._new.items():
-            before = exchanges.get(key, ())
+            before = exchanges.get(key, [])
             exchanges[key] = before if keeps and len(before) > len(answers) else answers
         content = {
             "version": _VERSION,

@@ -25,26 +25,26 @@ def ask(server: ServedModel, prompt: str = "Hi") -> str:
     return "".join(server.chat().ask(prompt))
 
 
-def test_one_answer_is_given_to_every_question():
+def test_one_answer_is_given_to_every_question() -> None:
     with fake_server("Hello there,\n  you two!") as server:
         assert [ask(server), ask(server)] == ["Hello there,\n  you two!"] * 2
 
 
-def test_several_answers_come_in_their_order_and_then_a_failure_says_so():
+def test_several_answers_come_in_their_order_and_then_a_failure_says_so() -> None:
     with fake_server(["one", Reply("two")]) as server:
         assert [ask(server), ask(server)] == ["one", "two"]
         with pytest.raises(RequestFailed, match="all answers of the fake server are used up"):
             ask(server)
 
 
-def test_a_mapping_answers_by_what_the_prompt_contains():
+def test_a_mapping_answers_by_what_the_prompt_contains() -> None:
     with fake_server({"sky": "blue", "grass": "green"}) as server:
         assert ask(server, "What colour has grass?") == "green"
         with pytest.raises(RequestFailed, match="has no answer to 'Hi'"):
             ask(server)
 
 
-def test_a_function_answers_what_it_is_asked():
+def test_a_function_answers_what_it_is_asked() -> None:
     def answer(question: Question) -> str:
         return f"{question.system} {question.prompt.upper()}"
 
@@ -52,7 +52,7 @@ def test_a_function_answers_what_it_is_asked():
         assert "".join(server.chat(system="Loud:").ask("Hi")) == "Loud: HI"
 
 
-def test_what_a_function_raises_is_in_the_failure():
+def test_what_a_function_raises_is_in_the_failure() -> None:
     def answer(_question: Question) -> str:
         raise LookupError("no such thing")  # noqa: EM101, TRY003
 
@@ -62,7 +62,7 @@ def test_what_a_function_raises_is_in_the_failure():
     assert info.value.status == 500
 
 
-def test_the_questions_are_kept():
+def test_the_questions_are_kept() -> None:
     with fake_server() as server:
         chat = server.chat(system="Be brief.")
         list(chat.ask("One?"))
@@ -77,7 +77,7 @@ def test_the_questions_are_kept():
     assert second.streamed
 
 
-def test_openais_client_gets_a_whole_answer_with_its_tokens():
+def test_openais_client_gets_a_whole_answer_with_its_tokens() -> None:
     with fake_server("Good day to you") as server:
         answer = server.client().chat.completions.create(model=server.model, messages=HELLO)
 
@@ -87,7 +87,7 @@ def test_openais_client_gets_a_whole_answer_with_its_tokens():
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (1, 4)
 
 
-def test_openais_client_gets_a_streamed_answer_word_by_word():
+def test_openais_client_gets_a_streamed_answer_word_by_word() -> None:
     with fake_server("Good day") as server:
         chunks = list(
             server.client().chat.completions.create(
@@ -103,7 +103,7 @@ def test_openais_client_gets_a_streamed_answer_word_by_word():
     assert chunks[-1].usage.completion_tokens == 2
 
 
-def test_an_asynchronous_client_gets_answers_too():
+def test_an_asynchronous_client_gets_answers_too() -> None:
     async def ask_both() -> list[str | None]:
         async with fake_server("Hello") as server:
             create = server.async_client().chat.completions.create
@@ -115,7 +115,7 @@ def test_an_asynchronous_client_gets_answers_too():
     assert asyncio.run(ask_both()) == ["Hello", "Hello"]
 
 
-def test_reasoning_comes_before_the_answer():
+def test_reasoning_comes_before_the_answer() -> None:
     thoughts: list[str] = []
     with fake_server(Reply("42", reasoning="Let me think")) as server:
         said = "".join(server.chat().ask("Why?", on_reasoning=thoughts.append))
@@ -124,7 +124,7 @@ def test_reasoning_comes_before_the_answer():
 
 
 @pytest.mark.parametrize("how", ["whole", "streamed"])
-def test_a_tool_is_called(how: str):
+def test_a_tool_is_called(how: str) -> None:
     with fake_server(Reply.call("weather", city="Bonn")) as server:
         client = server.client()
         if how == "streamed":
@@ -134,7 +134,8 @@ def test_a_tool_is_called(how: str):
             answer = client.chat.completions.create(model=server.model, messages=HELLO)
 
     (choice,) = answer.choices
-    (call,) = choice.message.tool_calls or ()
+    assert choice.message.tool_calls is not None
+    (call,) = choice.message.tool_calls
     assert choice.finish_reason == "tool_calls"
     assert call.type == "function"
     assert (call.function.name, json.loads(call.function.arguments)) == (
@@ -143,7 +144,7 @@ def test_a_tool_is_called(how: str):
     )
 
 
-def test_a_failure_has_its_status_and_its_message():
+def test_a_failure_has_its_status_and_its_message() -> None:
     with (
         fake_server(Reply.failure(418, "I am a teapot")) as server,
         pytest.raises(openai.APIStatusError, match="teapot") as info,
@@ -153,12 +154,12 @@ def test_a_failure_has_its_status_and_its_message():
     assert info.value.status_code == 418
 
 
-def test_a_busy_server_is_asked_again():
+def test_a_busy_server_is_asked_again() -> None:
     with fake_server([Reply.failure(503, "busy"), "at last"]) as server:
         assert ask(server) == "at last"
 
 
-def test_a_conversation_that_is_too_long_is_refused():
+def test_a_conversation_that_is_too_long_is_refused() -> None:
     with fake_server(context_size=3) as server:
         assert ask(server, "one two three") == "Hello!"
         assert server.chat().context_size() == 3
@@ -168,7 +169,7 @@ def test_a_conversation_that_is_too_long_is_refused():
     assert (info.value.needed, info.value.held) == (4, 3)
 
 
-def test_a_server_dies_in_the_middle_of_its_answer():
+def test_a_server_dies_in_the_middle_of_its_answer() -> None:
     heard: list[str] = []
     with fake_server(Reply.death(after="I was just")) as server:
         with pytest.raises(ServerGone):
@@ -179,19 +180,19 @@ def test_a_server_dies_in_the_middle_of_its_answer():
     assert "".join(heard) == "I was just"
 
 
-def test_a_server_dies_before_its_answer():
+def test_a_server_dies_before_its_answer() -> None:
     with fake_server(Reply.death()) as server, pytest.raises(ServerGone):
         ask(server)
 
 
-def test_a_dead_server_cannot_be_reached():
+def test_a_dead_server_cannot_be_reached() -> None:
     with fake_server() as server:
         server.die()
         with pytest.raises(ServerGone, match="cannot be reached"):
             ask(server)
 
 
-def test_a_slow_answer_comes_word_by_word():
+def test_a_slow_answer_comes_word_by_word() -> None:
     with fake_server(Reply("one two three", delay=0.05, pace=0.05)) as server:
         began = time.monotonic()
         times = [time.monotonic() - began for _ in server.chat().ask("Hi")]
@@ -199,7 +200,7 @@ def test_a_slow_answer_comes_word_by_word():
     assert [moment >= 0.05 * number for number, moment in enumerate(times, 1)] == [True] * 3
 
 
-def test_a_client_that_leaves_is_seen_to_have_cancelled_its_question():
+def test_a_client_that_leaves_is_seen_to_have_cancelled_its_question() -> None:
     with fake_server(Reply("one two three", pace=60.0)) as server:
         answer = server.chat().ask("Hi")
         next(answer)
@@ -212,14 +213,14 @@ def test_a_client_that_leaves_is_seen_to_have_cancelled_its_question():
         assert question.cancelled
 
 
-def test_an_answer_that_was_heard_to_its_end_is_not_cancelled():
+def test_an_answer_that_was_heard_to_its_end_is_not_cancelled() -> None:
     with fake_server() as server:
         ask(server)
 
     assert [question.cancelled for question in server.questions] == [False]
 
 
-def test_closing_does_not_wait_for_a_slow_answer():
+def test_closing_does_not_wait_for_a_slow_answer() -> None:
     with fake_server(Reply("late", delay=60.0)) as server:
         began = time.monotonic()
 
@@ -235,7 +236,7 @@ def test_closing_does_not_wait_for_a_slow_answer():
     assert time.monotonic() - began < 10
 
 
-def test_texts_that_share_words_have_vectors_that_are_close():
+def test_texts_that_share_words_have_vectors_that_are_close() -> None:
     with fake_server() as server:
         data = (
             server.client()
@@ -248,7 +249,7 @@ def test_texts_that_share_words_have_vectors_that_are_close():
     assert product(cat, dog) > product(cat, form)
 
 
-def test_a_function_makes_the_vectors():
+def test_a_function_makes_the_vectors() -> None:
     with fake_server(embed=lambda text: [float(len(text)), 0.0]) as server:
         answer = server.client().embeddings.create(model=server.model, input="four")
 
@@ -259,17 +260,17 @@ def product(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-def test_the_model_is_listed_under_its_name():
+def test_the_model_is_listed_under_its_name() -> None:
     with fake_server(model="tiny") as server:
         assert [each.id for each in server.client().models.list()] == ["tiny"]
 
 
-def test_an_unknown_path_is_refused():
+def test_an_unknown_path_is_refused() -> None:
     with fake_server() as server, pytest.raises(openai.NotFoundError, match="no POST /v1/images"):
         server.client().images.generate(prompt="a seal")
 
 
 @pytest.mark.parametrize("wrong", [{"delay": -1.0}, {"pace": -0.1}, {"dies_after": -1}])
-def test_a_reply_with_a_negative_number_is_refused(wrong: dict[str, int]):
+def test_a_reply_with_a_negative_number_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(OptionRefused, match="must not be negative"):
         Reply("Hi", **wrong)  # type: ignore[arg-type]

@@ -57,7 +57,7 @@ def ask(server: ServedModel, prompt: str = "Hi", **parameters: object) -> str:
     return "".join(chat.ask(prompt))
 
 
-def test_an_answer_is_recorded_once_and_replayed_without_the_model(tests: Path):
+def test_an_answer_is_recorded_once_and_replayed_without_the_model(tests: Path) -> None:
     with (
         fake_server("Good day to you", model="tiny") as real,
         recorded(RecordMode.ONCE, tests, real) as server,
@@ -70,7 +70,7 @@ def test_an_answer_is_recorded_once_and_replayed_without_the_model(tests: Path):
         assert ask(server) == "Good day to you"
 
 
-def test_what_is_missing_is_asked_and_added(tests: Path):
+def test_what_is_missing_is_asked_and_added(tests: Path) -> None:
     with fake_server({"Hi": "first", "Ho": "second"}) as real:
         with recorded(RecordMode.ONCE, tests, real) as server:
             ask(server, "Hi")
@@ -81,21 +81,21 @@ def test_what_is_missing_is_asked_and_added(tests: Path):
         assert [ask(server, "Ho"), ask(server, "Hi")] == ["second", "first"]
 
 
-def test_a_request_with_other_parameters_is_another_one(tests: Path):
+def test_a_request_with_other_parameters_is_another_one(tests: Path) -> None:
     with fake_server(["cold", "hot"]) as real, recorded(RecordMode.ONCE, tests, real) as server:
         assert [ask(server, temperature=0), ask(server, temperature=1)] == ["cold", "hot"]
     with recorded(RecordMode.NONE, tests, None) as server:
         assert [ask(server, temperature=1), ask(server, temperature=0)] == ["hot", "cold"]
 
 
-def test_equal_requests_get_their_answers_in_turn_and_then_the_last_again(tests: Path):
+def test_equal_requests_get_their_answers_in_turn_and_then_the_last_again(tests: Path) -> None:
     with fake_server(["one", "two"]) as real, recorded(RecordMode.ONCE, tests, real) as server:
         assert [ask(server), ask(server)] == ["one", "two"]
     with recorded(RecordMode.NONE, tests, None) as server:
         assert [ask(server), ask(server), ask(server)] == ["one", "two", "two"]
 
 
-def test_a_second_test_with_the_same_request_gets_the_same_answer(tests: Path):
+def test_a_second_test_with_the_same_request_gets_the_same_answer(tests: Path) -> None:
     recorder = Recorder(RecordMode.ONCE)
     with fake_server(["one", "two"]) as real:
         recorder.begin(tests)
@@ -107,7 +107,7 @@ def test_a_second_test_with_the_same_request_gets_the_same_answer(tests: Path):
     assert (first, second) == ("one", "one")
 
 
-def test_all_asks_everything_anew_and_replaces_it(tests: Path):
+def test_all_asks_everything_anew_and_replaces_it(tests: Path) -> None:
     with fake_server(["old", "new"]) as real:
         with recorded(RecordMode.ONCE, tests, real) as server:
             ask(server)
@@ -117,7 +117,7 @@ def test_all_asks_everything_anew_and_replaces_it(tests: Path):
         assert ask(server) == "new"
 
 
-def test_a_request_that_is_not_recorded_fails_and_is_told_of(tests: Path):
+def test_a_request_that_is_not_recorded_fails_and_is_told_of(tests: Path) -> None:
     with fake_server() as real, recorded(RecordMode.ONCE, tests, real) as server:
         ask(server)
     recorder = Recorder(RecordMode.NONE)
@@ -132,7 +132,7 @@ def test_a_request_that_is_not_recorded_fails_and_is_told_of(tests: Path):
     assert len(recorder.recording().misses) == 1
 
 
-def test_a_model_that_is_not_recorded_is_not_started_in_a_run_without_models(tests: Path):
+def test_a_model_that_is_not_recorded_is_not_started_in_a_run_without_models(tests: Path) -> None:
     with (
         pytest.raises(NotRecorded, match="nothing of tiny:latest is recorded"),
         recorded(RecordMode.NONE, tests, None),
@@ -140,7 +140,7 @@ def test_a_model_that_is_not_recorded_is_not_started_in_a_run_without_models(tes
         pass
 
 
-def test_a_model_that_cannot_be_started_is_told_to_the_client(tests: Path):
+def test_a_model_that_cannot_be_started_is_told_to_the_client(tests: Path) -> None:
     with fake_server() as real, recorded(RecordMode.ONCE, tests, real) as server:
         ask(server)
     recorder = Recorder(RecordMode.ONCE)
@@ -157,7 +157,7 @@ def test_a_model_that_cannot_be_started_is_told_to_the_client(tests: Path):
     assert recorder.recording().misses == ["no engine answers"]
 
 
-def test_whole_answers_embeddings_and_failures_are_replayed_as_they_came(tests: Path):
+def test_whole_answers_embeddings_and_failures_are_replayed_as_they_came(tests: Path) -> None:
     def use(server: ServedModel) -> object:
         client = server.client()
         whole = client.chat.completions.create(
@@ -177,7 +177,7 @@ def test_whole_answers_embeddings_and_failures_are_replayed_as_they_came(tests: 
         assert use(server) == live
 
 
-def test_an_answer_that_the_client_breaks_off_is_recorded_as_far_as_it_came(tests: Path):
+def test_an_answer_that_the_client_breaks_off_is_recorded_as_far_as_it_came(tests: Path) -> None:
     with (
         fake_server(Reply("one two three", pace=0.2)) as real,
         recorded(RecordMode.ONCE, tests, real) as server,
@@ -197,7 +197,7 @@ def test_an_answer_that_the_client_breaks_off_is_recorded_as_far_as_it_came(test
             ask(server)
 
 
-def test_an_answer_that_a_dying_server_breaks_off_is_not_recorded(tests: Path):
+def test_an_answer_that_a_dying_server_breaks_off_is_not_recorded(tests: Path) -> None:
     with fake_server([Reply.death(after="I was"), "fine"]) as real:
         with recorded(RecordMode.ONCE, tests, real) as server, pytest.raises(ServerGone):
             ask(server)
@@ -205,7 +205,7 @@ def test_an_answer_that_a_dying_server_breaks_off_is_not_recorded(tests: Path):
             assert ask(server) == "fine"
 
 
-def test_a_recording_can_be_read_and_has_no_headers(tests: Path):
+def test_a_recording_can_be_read_and_has_no_headers(tests: Path) -> None:
     with (
         fake_server("Hello there", model="tiny") as real,
         recorded(RecordMode.ONCE, tests, real) as server,
@@ -224,7 +224,7 @@ def test_a_recording_can_be_read_and_has_no_headers(tests: Path):
     assert "authorization" not in content.lower()
 
 
-def test_a_recording_has_the_permissions_of_an_ordinary_file(tests: Path):
+def test_a_recording_has_the_permissions_of_an_ordinary_file(tests: Path) -> None:
     umask = os.umask(0o022)
     try:
         with fake_server() as real, recorded(RecordMode.ONCE, tests, real) as server:
@@ -236,7 +236,7 @@ def test_a_recording_has_the_permissions_of_an_ordinary_file(tests: Path):
     assert [file.name for file in file_of(tests).parent.iterdir()] == ["test_it.json"]
 
 
-def test_two_processes_record_into_one_file(tests: Path):
+def test_two_processes_record_into_one_file(tests: Path) -> None:
     with (
         fake_server({"Hi": "hi", "Ho": "ho"}) as real,
         recorded(RecordMode.ONCE, tests, real) as one,
@@ -261,7 +261,7 @@ def test_two_processes_record_into_one_file(tests: Path):
         ),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, content: str, problem: str):
+def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, content: str, problem: str) -> None:
     file = tmp_path / "test_it.json"
     file.write_text(content, encoding="utf-8")
 
@@ -279,5 +279,7 @@ def test_a_file_that_is_no_recording_is_refused(tmp_path: Path, content: str, pr
         (Path("models/tiny.gguf"), "tiny.gguf"),
     ],
 )
-def test_a_file_of_a_model_is_called_the_same_on_every_machine(model: str | Path, label: str):
+def test_a_file_of_a_model_is_called_the_same_on_every_machine(
+    model: str | Path, label: str
+) -> None:
     assert label_of(model) == label
