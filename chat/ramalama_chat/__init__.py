@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ramalama_chat.client.client import open_async_client, open_client
     from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
     from ramalama_chat.client.remote import open_remote
+    from ramalama_chat.client.failures import chat_errors
     from ramalama_chat.errors import (
+        AnswerInvalid,
+        AnswerTimedOut,
         ChatError,
         ContextExceeded,
         InputRefused,
@@ -23,18 +26,26 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        SessionBusy,
     )
     from ramalama_chat.input.prompt import read_prompt
     from ramalama_chat.keepalive import parse_duration
     from ramalama_chat.output.answer import write_answer
     from ramalama_chat.output.color import ColorMode, default_prefix, use_color
     from ramalama_chat.repl.repl import Repl
+    from ramalama_chat.session.answer import Answer, AsyncAnswer
+    from ramalama_chat.session.async_session import AsyncChatSession
     from ramalama_chat.session.conversation import Conversation, Exchange
     from ramalama_chat.session.ending import Usage
     from ramalama_chat.session.session import ChatSession
     from ramalama_chat.text import ControlFilter
 
 __all__ = [
+    "Answer",
+    "AnswerInvalid",
+    "AnswerTimedOut",
+    "AsyncAnswer",
+    "AsyncChatSession",
     "ChatError",
     "ChatSession",
     "ColorMode",
@@ -50,9 +61,11 @@ __all__ = [
     "Repl",
     "RequestFailed",
     "ServerGone",
+    "SessionBusy",
     "TcpEndpoint",
     "UnixEndpoint",
     "Usage",
+    "chat_errors",
     "default_prefix",
     "open_async_client",
     "open_client",
@@ -66,6 +79,9 @@ __all__ = [
 
 _ERRORS = "errors"
 _HOMES = {
+    "Answer": "session.answer",
+    "AsyncAnswer": "session.answer",
+    "AsyncChatSession": "session.async_session",
     "ChatSession": "session.session",
     "ColorMode": "output.color",
     "ControlFilter": "text",
@@ -76,6 +92,7 @@ _HOMES = {
     "TcpEndpoint": "client.endpoint",
     "UnixEndpoint": "client.endpoint",
     "Usage": "session.ending",
+    "chat_errors": "client.failures",
     "default_prefix": "output.color",
     "open_async_client": "client.client",
     "open_client": "client.client",

@@ -4,6 +4,9 @@
   x ServerGone          the server is not reachable, or stopped in the middle of its answer
   x RequestFailed       the server answered with an error (has .status)
     + ContextExceeded   the conversation is longer than the model's context
+  x AnswerTimedOut      the answer is not complete within its time; a TimeoutError, too
+  x AnswerInvalid       the answer does not follow the schema that was asked for
+  x SessionBusy         the session already answers another prompt
   x NoAnswer            the answer has no text
   x PromptTooLarge      standard input is longer than a prompt may be
   x InputRefused        the user's input is not valid: a command's arguments, a file, a schema
@@ -51,6 +54,18 @@ class ContextExceeded(RequestFailed):
         super().__init__(message, hint=hint, status=status)
         self.needed = needed
         self.held = held
+
+
+class AnswerTimedOut(ChatError, TimeoutError):
+    """The answer was not complete within the seconds of its *timeout*."""
+
+
+class AnswerInvalid(ChatError):
+    """The answer does not follow the schema that was asked for, for example as it was cut off."""
+
+
+class SessionBusy(ChatError):
+    """The session already answers another prompt; a session answers one at a time."""
 
 
 class NoAnswer(ChatError):

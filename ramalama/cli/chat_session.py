@@ -79,6 +79,7 @@ class ChatCommand:
 
     def __post_init__(self) -> None:
         self.session.tools = self.tools
+        self.session.counting = False  # set where the counts are shown
         self.session.on_wait = WaitLine(quiet=self.invocation.quiet).show
         self.session.shows_progress = sys.stderr.isatty() and not self.invocation.quiet
         parameters = self.session.parameters

@@ -9,9 +9,8 @@ import httpx2
 
 from ramalama_chat.client.bounds import bound
 from ramalama_chat.client.failures import chat_errors
-from ramalama_chat.client.requests import read_events
 from ramalama_chat.errors import ChatError
-from ramalama_chat.session.stream import read_deltas
+from ramalama_chat.session.stream import Delta, DeltaReader
 from ramalama_chat.tools.calls import CallReader
 from tests.fuzz.targets import Target
 
@@ -38,13 +37,20 @@ def answer_stream(data: bytes) -> None:
     calls = CallReader()
     try:
         with chat_errors():
-            for delta in read_deltas(read_events(response)):
+            for delta in _deltas(response):
                 assert isinstance(delta.text + delta.reasoning, str)
                 assert delta.progress is None or 0 <= delta.progress <= 1
                 calls.feed(delta.tool_calls)
             assert all(call.id for call in calls.calls())
     except ChatError as exc:
         _check_line(str(exc))
+
+
+def _deltas(response: httpx2.Response) -> Iterator[Delta]:
+    reader = DeltaReader()
+    for piece in response.iter_raw():
+        yield from reader.feed(piece)
+    yield from reader.end()
 
 
 def _check_line(text: str) -> None:

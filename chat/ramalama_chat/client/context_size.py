@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.requests import get_json
+from ramalama_chat.client.requests import get_json, get_json_async
 from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from openai import AsyncOpenAI, OpenAI
 
 _TIMEOUT = 5.0  # seconds; the size is not worth a longer wait
 _ROOM = 256  # tokens for an answer
@@ -56,7 +56,19 @@ def ask_context_size(client: "OpenAI", model: str) -> ContextSize:
 
     The size is in the list of models: "max_model_len" in vLLM's, "meta.n_ctx" in llama-server's.
     """
-    entry = find_model(client, model)
+    return _size(find_model(client, model))
+
+
+async def ask_context_size_async(client: "AsyncOpenAI", model: str) -> ContextSize:
+    """Do the same as `ask_context_size`, with an asynchronous client."""
+    try:
+        answer = await get_json_async(client, "/models", timeout=_TIMEOUT)
+    except (openai.OpenAIError, httpx2.RequestError, TimeoutError, ValueError):
+        return ContextSize()
+    return _size(_entry(answer, model))
+
+
+def _size(entry: Mapping[str, object]) -> ContextSize:
     found = entry.get("meta")
     meta = found if is_object(found) else {}
     holds, trained = entry.get("max_model_len") or meta.get("n_ctx"), meta.get("n_ctx_train")
@@ -71,6 +83,10 @@ def find_model(client: "OpenAI", model: str) -> Mapping[str, object]:
         answer = get_json(client, "/models", timeout=_TIMEOUT)
     except (openai.OpenAIError, httpx2.RequestError, ValueError):  # no answer, or none in JSON
         return {}
+    return _entry(answer, model)
+
+
+def _entry(answer: object, model: str) -> Mapping[str, object]:
     found = [entry for entry in read_models(answer) if entry.get("id") == model]
     return found[0] if found else {}
 

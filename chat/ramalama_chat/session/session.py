@@ -1,23 +1,31 @@
 """A conversation with one model: send prompts, stream the answers."""
 
+import os
+import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
-from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.failures import chat_errors
-from ramalama_chat.errors import ChatError, ServerGone
+from ramalama_chat.errors import InputRefused, ServerGone, SessionBusy
+from ramalama_chat.session.answer import Answer
 from ramalama_chat.session.conversation import Conversation
-from ramalama_chat.session.stream import Delta, open_stream, read_deltas
+from ramalama_chat.session.stream import open_stream
+from ramalama_chat.session.turn import Question, Turn
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    import httpx2
+
     from ramalama_chat.client.abilities import Abilities
     from ramalama_chat.client.context_size import ContextSize
     from ramalama_chat.session.ending import Usage
     from ramalama_chat.session.knowledge import Finding, Knowledge, Source
     from ramalama_chat.session.tool_loop import ToolLoop
 
+T = TypeVar("T")
 
 _LONG = 2000  # characters; a shorter prompt is processed before its progress can be read
 LOADING = "Loading the model …"
@@ -27,13 +35,22 @@ def _ignore(*_: object) -> None:
     pass
 
 
-class ChatSession:
-    """A conversation with the model that the server of *client* calls *model*.
+class AskOptions(TypedDict, total=False):
+    """What may be asked for one answer; see `ChatSession.ask`."""
+
+    images: Sequence[str]
+    on_reasoning: Callable[[str], None] | None
+    max_tokens: int | None
+    temperature: float | None
+    timeout: float | None
+    stop: str | Sequence[str] | None
+    tools: Sequence[Callable[..., object]] | None
+
+
+class BaseSession:
+    """What a conversation is in either color; it sends nothing.
 
     For *system* and *opening*, see `Conversation`. *stop* are texts at which an answer ends.
-
-    A session answers one prompt at a time. For two conversations at once, open two sessions; they
-    may share a client.
     """
 
     knowledge: "Knowledge | None" = None
@@ -44,7 +61,123 @@ class ChatSession:
     """What was found for the last prompt; None if nothing was looked up."""
     _room: int | None = None  # tokens of the context, for `knowledge`
     _room_asked: bool = False  # once: a server that does not say would be waited for
-    _answer: str = ""
+    _turn: Turn | None = None  # the last one that has begun
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        system: str | None = None,
+        opening: Sequence[tuple[str, str]] = (),
+        stop: Sequence[str] = (),
+    ) -> None:
+        self._model = model
+        self._claim, self._claimer = threading.Lock(), os.getpid()
+        self.conversation = Conversation(system=system, opening=opening)
+        self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
+        """Additional members of each request, such as "temperature" and "max_tokens"."""
+        self.tools: ToolLoop | None = None
+        """The tools that the model may call; their results are not kept in the conversation."""
+        self.counting = True
+        """Whether to ask the server for token counts, which set `usage`."""
+        self.repeats = False
+        """Whether to send a request once more if the connection is lost before the answer comes."""
+        self.on_repeat: Callable[[], None] = _ignore
+        """Called before a request is sent once more."""
+        self.on_wait: Callable[[str], None] = _ignore
+        """Told in a few words what is waited for, and "" once the first word comes."""
+
+    @property
+    def model(self) -> str:
+        """The model's name on the server."""
+        return self._model
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the last answer ended: "stop", or "length" at a limit; None if it was interrupted."""
+        return self._turn.finish_reason if self._turn else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the last answer has no text but white space."""
+        return self._turn.is_empty if self._turn else True
+
+    @property
+    def has_reasoned(self) -> bool:
+        """Whether the last answer has reasoning."""
+        return self._turn.has_reasoned if self._turn else False
+
+    @property
+    def usage(self) -> "Usage | None":
+        """The tokens and times of the last answer; None if the server did not count."""
+        return self._turn.usage if self._turn else None
+
+    def clear(self) -> None:
+        """Forget the conversation, but keep the system prompt."""
+        self.conversation.clear()
+
+    def cited(self) -> "Sequence[tuple[int, Source]]":
+        """Return the sources that the last answer cites, with their numbers."""
+        if self.finding is None or not self.finding.sources or self._turn is None:
+            return ()
+        from ramalama_chat.session.citations import (  # noqa: PLC0415 - only with sources
+            cited_sources,
+        )
+
+        return cited_sources(self._turn.text, self.finding.sources)
+
+    def claim(self) -> None:
+        """Reserve the session for one answer; see `Turn.answering`.
+
+        Raises:
+            SessionBusy: it answers another prompt.
+
+        """
+        if self._claimer != os.getpid():  # the answer goes on in another process
+            self._claim, self._claimer = threading.Lock(), os.getpid()
+        if not self._claim.acquire(blocking=False):
+            raise _busy()
+
+    def release(self, question: Question, answer: str) -> None:
+        """Record the *answer*, "" if there is none, and be free for the next."""
+        try:
+            self.conversation.record(question.prompt, answer, question.images)
+        finally:
+            self._claim.release()
+
+    def _ask(self, question: Question) -> Turn:
+        """Return the turn of *question*, which has not begun.
+
+        Raises:
+            SessionBusy: the session answers another prompt.
+
+        """
+        if self._claim.locked() and self._claimer == os.getpid():
+            raise _busy()
+        return Turn(self, question)
+
+    def _members(self, question: Question) -> dict[str, object]:
+        """Return the members of each request of *question*."""
+        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
+        return {"model": self._model, **self.parameters, **counting, **question.members}
+
+    def _earlier(self) -> list[str]:
+        return [exchange.prompt for exchange in self.conversation.exchanges]
+
+
+def _busy() -> SessionBusy:
+    msg = "the conversation already answers another prompt"
+    return SessionBusy(msg, hint="read or close that answer first, or begin another conversation")
+
+
+class ChatSession(BaseSession):
+    """A conversation with the model that the server of *client* calls *model*.
+
+    For *system* and *opening*, see `Conversation`. *stop* are texts at which an answer ends.
+
+    A session answers one prompt at a time. For two conversations at once, open two sessions; they
+    may share a client.
+    """
 
     def __init__(
         self,
@@ -55,53 +188,47 @@ class ChatSession:
         opening: Sequence[tuple[str, str]] = (),
         stop: Sequence[str] = (),
     ) -> None:
+        super().__init__(model=model, system=system, opening=opening, stop=stop)
         self._client = client
-        self._model = model
-        self.conversation = Conversation(system=system, opening=opening)
-        self.parameters: dict[str, object] = {"stop": list(stop)} if stop else {}
-        """Additional members of each request, such as "temperature" and "max_tokens"."""
-        self.tools: ToolLoop | None = None
-        """The tools that the model may call; their results are not kept in the conversation."""
         self.context_option: str | None = None
         """The option with which the user starts the server to set the size of its context."""
-        self.counting = False
-        """Whether to ask the server for token counts, which set `usage`."""
-        self.finish_reason: str | None = None
-        """Why the last answer ended: "stop", or "length" at a limit; None if it was interrupted."""
-        self.is_empty = True
-        """Whether the last answer has no text but white space."""
-        self.has_reasoned = False
-        """Whether the last answer has reasoning."""
-        self.usage: Usage | None = None
-        """The tokens and times of the last answer; None if the server did not count."""
-        self.repeats = False
-        """Whether to send a request once more if the connection is lost before the answer comes."""
-        self.on_repeat: Callable[[], None] = _ignore
-        """Called before a request is sent once more."""
         self.shows_progress = False
         """Whether to ask for the progress of long prompts, if the server is one that knows it."""
-        self.on_wait: Callable[[str], None] = _ignore
-        """Told in a few words what is waited for, and "" once the first word comes."""
         self._reports_progress: bool | None = None  # None: the server was not asked
-        self._waits = False  # whether `on_wait` was told of something
 
-    @property
-    def model(self) -> str:
-        """The model's name on the server."""
-        return self._model
-
+    @overload
     def ask(
+        self, prompt: str, *, schema: None = None, **options: "Unpack[AskOptions]"
+    ) -> Answer[None]: ...
+
+    @overload
+    def ask(
+        self, prompt: str, *, schema: type[T], **options: "Unpack[AskOptions]"
+    ) -> Answer[T]: ...
+
+    @overload
+    def ask(
+        self, prompt: str, *, schema: Mapping[str, object], **options: "Unpack[AskOptions]"
+    ) -> Answer[object]: ...
+
+    def ask(  # noqa: PLR0913 - all of them are asked for one answer, most by few
         self,
         prompt: str,
         *,
         images: Sequence[str] = (),
         on_reasoning: Callable[[str], None] | None = None,
-    ) -> Generator[str, None, None]:
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        timeout: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        schema: type[object] | Mapping[str, object] | None = None,
+        tools: Sequence[Callable[..., object]] | None = None,
+    ) -> Answer[object]:
         """Send *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
 
         *images* are sent with it, as data URLs; the model must be able to read images.
 
-        Closing the generator stops the server, too, and so does an exception that passes through
+        Closing the answer stops the server, too, and so does an exception that passes through
         it, such as KeyboardInterrupt; the part of the answer that arrived stays in the
         conversation. After a ChatError the conversation is unchanged.
 
@@ -115,39 +242,8 @@ class ChatSession:
             ChatError: the server sent something that is not a chat answer.
 
         """
-        self.is_empty, self.has_reasoned = True, False
-        heard = StringIO()  # takes less memory than a list of short texts
-        try:
-            with closing(self._deltas(self._look_up(prompt), images)) as deltas:
-                for delta in deltas:
-                    if delta.reasoning and on_reasoning is not None:
-                        on_reasoning(delta.reasoning)
-                    if delta.text:
-                        heard.write(delta.text)
-                        yield delta.text
-        except ChatError:
-            heard = StringIO()
-            raise
-        finally:
-            self._record(prompt, heard.getvalue(), images)
-
-    def _record(self, prompt: str, answer: str, images: Sequence[str]) -> None:
-        self._answer = answer
-        self.conversation.record(prompt, answer, images)
-
-    def clear(self) -> None:
-        """Forget the conversation, but keep the system prompt."""
-        self.conversation.clear()
-
-    def cited(self) -> "Sequence[tuple[int, Source]]":
-        """Return the sources that the last answer cites, with their numbers."""
-        if self.finding is None or not self.finding.sources:
-            return ()
-        from ramalama_chat.session.citations import (  # noqa: PLC0415 - only with sources
-            cited_sources,
-        )
-
-        return cited_sources(self._answer, self.finding.sources)
+        turn = self._ask(Question(prompt=prompt, images=images, on_reasoning=on_reasoning))
+        return Answer(turn, self._pieces(turn))
 
     def context_size(self) -> int | None:
         """Ask the server how many tokens its context holds; None if it does not say."""
@@ -170,6 +266,21 @@ class ChatSession:
 
         return ask_abilities(self._client, self._model)
 
+    def _pieces(self, turn: Turn) -> Generator[str, None, None]:
+        """Yield "" once the server has accepted the first request, then the texts."""
+        with turn.answering():
+            self._turn = turn
+            question = turn.question
+            sent = self._look_up(question.prompt)
+            messages = self.conversation.messages(sent, question.images)
+            members = {**self._members(question), **self._progress(messages)}
+            turn.ask(messages, members, tools := question.tools or self.tools)
+            yield from self._request(turn)
+            while turn.calls and tools is not None:
+                for call in turn.calls:
+                    turn.add(call, tools.result(call))
+                yield from self._request(turn)
+
     def _look_up(self, prompt: str) -> str:
         """Set `finding`, and return what is sent instead of *prompt*."""
         self.finding = None
@@ -177,78 +288,48 @@ class ChatSession:
             return prompt
         if not self._room_asked:
             self._room, self._room_asked = self.context_size(), True
-        earlier = [exchange.prompt for exchange in self.conversation.exchanges]
-        self.finding = self.knowledge.look_up(prompt, earlier, self._room)
+        self.finding = self.knowledge.look_up(prompt, self._earlier(), self._room)
         return self.finding.prompt
 
-    def _deltas(self, prompt: str, images: Sequence[str]) -> Generator[Delta, None, None]:
-        turns = self.conversation.messages(prompt, images)
-        if self.tools is None:
-            return self._request(turns, {})
-        return self.tools.answer(turns, self._request)
-
-    def _request(
-        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
-    ) -> Generator[Delta, None, None]:
-        came = False
+    def _request(self, turn: Turn) -> Generator[str, None, None]:
         try:
-            for delta in self._request_once(turns, members):
-                came = came or bool(delta.text or delta.reasoning or delta.tool_calls)
-                yield delta
+            yield from self._request_once(turn)
         except ServerGone:
-            if came or not self.repeats:
+            if turn.came or not self.repeats:
                 raise
             self.on_repeat()
-            yield from self._request_once(turns, members)
+            yield from self._request_once(turn)
 
-    def _request_once(
-        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
-    ) -> Generator[Delta, None, None]:
-        self.finish_reason = self.usage = None
+    def _request_once(self, turn: Turn) -> Generator[str, None, None]:
         try:
-            with chat_errors(), closing(self._open(turns, members)) as events:
-                for delta in read_deltas(events):
-                    self._note(delta)
-                    yield delta
+            with chat_errors():
+                response = open_stream(
+                    self._client,
+                    turn.request(),
+                    on_loading=lambda: turn.wait_for(LOADING),
+                    limit=turn.left(),
+                )
+            with closing(_received(response)) as pieces:
+                if turn.accept():
+                    yield ""
+                for piece in pieces:
+                    yield from turn.feed(piece)
+                    if turn.complete:
+                        break
+            yield from turn.end()
         finally:
-            self._wait_for("")
-        if self.finish_reason is None:
-            msg = "the model server stopped in the middle of its answer"
-            raise ServerGone(msg)
+            turn.wait_for("")
 
-    def _open(
-        self, turns: Sequence[Mapping[str, object]], members: Mapping[str, object]
-    ) -> Generator[object, None, None]:
-        counting = {"stream_options": {"include_usage": True}} if self.counting else {}
-        progress = {"return_progress": True} if self._wants_progress(turns) else {}
-        return open_stream(
-            self._client,
-            model=self._model,
-            messages=turns,
-            extra={**self.parameters, **counting, **progress, **members},
-            on_loading=lambda: self._wait_for(LOADING),
-        )
-
-    def _wants_progress(self, turns: Sequence[Mapping[str, object]]) -> bool:
-        """Return whether the turns are long and the server reports progress; ask it that once."""
+    def _progress(self, turns: Sequence[Mapping[str, object]]) -> dict[str, object]:
+        """Ask for progress if the turns are long and the server reports it; ask it that once."""
         if not self.shows_progress:
-            return False
+            return {}
         length = sum(len(str(turn.get("content"))) for turn in turns)
         if length >= _LONG and self._reports_progress is None:
             self._reports_progress = self.abilities().reports_progress
-        return length >= _LONG and self._reports_progress is True
+        return {"return_progress": True} if length >= _LONG and self._reports_progress else {}
 
-    def _note(self, delta: Delta) -> None:
-        self.finish_reason = delta.finish_reason or self.finish_reason
-        self.usage = delta.usage or self.usage
-        self.has_reasoned = self.has_reasoned or bool(delta.reasoning)
-        self.is_empty = self.is_empty and not delta.text.strip()
-        if delta.progress is not None:
-            self._wait_for(f"Processing the prompt: {delta.progress:.0%}")
-        elif delta.text or delta.reasoning or delta.tool_calls:
-            self._wait_for("")
 
-    def _wait_for(self, words: str) -> None:
-        if words or self._waits:
-            self._waits = bool(words)
-            self.on_wait(words)
+def _received(response: "httpx2.Response") -> Generator[bytes, None, None]:
+    with chat_errors(), closing(response):
+        yield from response.iter_raw()

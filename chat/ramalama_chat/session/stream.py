@@ -1,18 +1,26 @@
 """Send one streamed request of the chat API, and read its events.
 
 The request goes through the SDK's `client.post`, not through `client.chat.completions`, and its
-events are read by `ramalama_chat.client.requests`. The SDK bounds no event, and drops the words of
+events are read by `ramalama_chat.client.events`. The SDK bounds no event, and drops the words of
 a server that fails. Its models do not check what a server sends, so that must be done here anyway;
 and they cost 30 ms at import and 60 µs for each token.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+import httpx2
+
 from ramalama_chat.client._openai import openai
+from ramalama_chat.client.events import EventReader
 from ramalama_chat.client.failures import opening_errors
-from ramalama_chat.client.requests import post, read_events, send_patiently
+from ramalama_chat.client.requests import (
+    post,
+    post_async,
+    send_patiently,
+    send_patiently_async,
+)
 from ramalama_chat.errors import ChatError
 from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
@@ -28,6 +36,7 @@ _REASONING = "reasoning_content"
 _NEWER_REASONING = "reasoning"
 
 _LONG_PROMPT = 512  # tokens
+_PATH = "/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +57,84 @@ class Delta:
 
 def open_stream(
     client: openai.OpenAI,
+    body: Mapping[str, object],
     *,
-    model: str,
-    messages: Sequence[Mapping[str, object]],
-    extra: Mapping[str, object],
     on_loading: Callable[[], None],
-) -> Generator[object, None, None]:
-    """Send the request, and return its events once the server has accepted it; close them.
-
-    *extra* holds additional members of the request, such as "temperature" and "response_format".
+    limit: float | None = None,
+) -> httpx2.Response:
+    """Send the request *body*, and return the response once the server has accepted it.
 
     If the server refuses the connection, is busy or still loads its model, the request is sent
-    again; see `send_patiently`, also for *on_loading*.
+    again; see `send_patiently`, also for *on_loading* and *limit*.
     """
-    body = {**extra, "model": model, "messages": list(messages), "stream": True}
 
-    def send() -> Generator[object, None, None]:
+    def send() -> httpx2.Response:
         with opening_errors():
-            return read_events(post(client, "/chat/completions", body))
+            return post(client, _PATH, body, timeout=shortened(client.timeout, limit))
 
-    return send_patiently(send, on_loading)
+    return send_patiently(send, on_loading, limit=limit)
 
 
-def read_deltas(events: Iterable[object]) -> Iterator[Delta]:
-    """Read the events of an answer.
+async def open_stream_async(
+    client: openai.AsyncOpenAI,
+    body: Mapping[str, object],
+    *,
+    on_loading: Callable[[], None],
+    limit: float | None = None,
+) -> httpx2.Response:
+    """Do the same as `open_stream`, with an asynchronous client."""
+
+    async def send() -> httpx2.Response:
+        with opening_errors():
+            return await post_async(client, _PATH, body)
+
+    return await send_patiently_async(send, on_loading, limit=limit)
+
+
+def shortened(timeout: float | httpx2.Timeout | None, limit: float | None) -> httpx2.Timeout | None:
+    """Return *timeout* with no part of it longer than *limit*; None if there is no limit."""
+    if limit is None:
+        return None
+    whole = httpx2.Timeout(timeout)
+    parts = (whole.connect, whole.read, whole.write, whole.pool)
+    connect, read, write, pool = (limit if part is None else min(part, limit) for part in parts)
+    return httpx2.Timeout(connect=connect, read=read, write=write, pool=pool)
+
+
+class DeltaReader:
+    """Takes the pieces of an answer's body, and gives what each event adds.
 
     Raises:
-        ChatError: the answer is longer than `LONGEST_TEXT`; see `read_delta` for others.
+        ChatError: the answer is longer than `LONGEST_TEXT`; see `EventReader` and `read_delta` for
+            others.
 
     """
-    length = 0
-    for event in events:
-        delta = read_delta(event)
-        length += len(delta.text) + len(delta.reasoning)
-        if length > LONGEST_TEXT:
-            msg = f"the server sent an answer of more than {LONGEST_TEXT:,} characters"
-            raise ChatError(msg)
-        yield delta
+
+    def __init__(self) -> None:
+        self._events = EventReader()
+        self._length = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether the last event has come: what follows is not read."""
+        return self._events.done
+
+    def feed(self, piece: bytes) -> Iterator[Delta]:
+        """Yield a delta for each event that *piece* completes."""
+        return self._deltas(self._events.feed(piece))
+
+    def end(self) -> Iterator[Delta]:
+        """Yield what was left when the body ended."""
+        return self._deltas(self._events.end())
+
+    def _deltas(self, events: Iterable[object]) -> Iterator[Delta]:
+        for event in events:
+            delta = read_delta(event)
+            self._length += len(delta.text) + len(delta.reasoning)
+            if self._length > LONGEST_TEXT:
+                msg = f"the server sent an answer of more than {LONGEST_TEXT:,} characters"
+                raise ChatError(msg)
+            yield delta
 
 
 def read_delta(event: object) -> Delta:

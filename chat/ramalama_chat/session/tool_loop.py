@@ -1,12 +1,10 @@
 """Answer with tools: the model calls tools, gets their results, and continues."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import Protocol, TypeAlias
 
-from ramalama_chat.errors import ChatError, ContextExceeded
 from ramalama_chat.session.conversation import encodable
 from ramalama_chat.session.stream import Delta
 from ramalama_chat.tools.calls import CallReader, ToolCall
@@ -16,8 +14,6 @@ from ramalama_values.text import one_line
 MOST_ROUNDS = 10  # requests in which the model may call tools
 
 Turn: TypeAlias = Mapping[str, object]
-Ask: TypeAlias = Callable[[Sequence[Turn], Mapping[str, object]], Generator[Delta, None, None]]
-"""Sends turns, with additional members of the request, and yields the answer."""
 
 
 class Tools(Protocol):
@@ -40,40 +36,13 @@ class ToolLoop:
     toolbox: Tools
     approve: Callable[[Tool, Mapping[str, object]], bool]
 
-    def answer(self, turns: Sequence[Turn], ask: Ask) -> Generator[Delta, None, None]:
-        """Yield the text of the model until it calls no more tools.
+    def result(self, call: ToolCall) -> str:
+        """Make *call*, and return its result as text for the model."""
+        found = self.find(call)
+        return found if isinstance(found, str) else self.toolbox.call(*found)
 
-        After `MOST_ROUNDS` requests with tools it may not call any, so that the answer ends.
-
-        Raises:
-            ChatError: the model made an invalid call, or the results do not fit into its context.
-
-        """
-        so_far = list(turns)
-        for count in range(MOST_ROUNDS + 1):
-            said = _Said()
-            with _fitting(after=count), closing(ask(so_far, self._members(count))) as deltas:
-                for delta in deltas:
-                    said.feed(delta)
-                    yield delta
-            calls = said.reader.calls()
-            if count == MOST_ROUNDS or not calls:
-                return
-            yield said.line_end()
-            so_far.append(said.turn(calls))
-            so_far.extend(self._results(calls))
-
-    def _members(self, count: int) -> dict[str, object]:
-        offered = [tool.for_request() for tool in self.toolbox.tools]
-        if not offered:
-            return {}
-        return {"tools": offered, **({"tool_choice": "none"} if count == MOST_ROUNDS else {})}
-
-    def _results(self, calls: Sequence[ToolCall]) -> Generator[Turn, None, None]:
-        for call in calls:
-            yield {"role": "tool", "tool_call_id": call.id, "content": self._result(call)}
-
-    def _result(self, call: ToolCall) -> str:
+    def find(self, call: ToolCall) -> tuple[Tool, Mapping[str, object]] | str:
+        """Return the tool that *call* means and its arguments, or why it is not called."""
         tool = next((each for each in self.toolbox.tools if each.name == call.name), None)
         if tool is None:
             return f"Error: there is no tool {one_line(call.name)}"
@@ -81,7 +50,54 @@ class ToolLoop:
             return f"Error: the arguments of {tool.name} are a JSON object"
         if not self.approve(tool, call.arguments):
             return "Error: the user does not allow this call"
-        return self.toolbox.call(tool, call.arguments)
+        return tool, call.arguments
+
+
+class Rounds:
+    """The requests of one answer with *tools*: the model calls tools, until it calls no more.
+
+    After `MOST_ROUNDS` requests with tools it may not call any, so that the answer ends.
+    """
+
+    def __init__(self, turns: Sequence[Turn], tools: ToolLoop) -> None:
+        self.turns = list(turns)
+        self.tools = tools
+        self.count = 0  # requests that were answered
+        self._said = _Said()
+
+    def begin(self) -> dict[str, object]:
+        """Begin a request, and return its additional members."""
+        self._said = _Said()
+        offered = [tool.for_request() for tool in self.tools.toolbox.tools]
+        if not offered:
+            return {}
+        forbidden = {"tool_choice": "none"} if self.count == MOST_ROUNDS else {}
+        return {"tools": offered, **forbidden}
+
+    def feed(self, delta: Delta) -> None:
+        """Add a part of the model's answer.
+
+        Raises:
+            ChatError: the model made an invalid call.
+
+        """
+        self._said.feed(delta)
+
+    def end(self) -> tuple[Sequence[ToolCall], Delta]:
+        """End a request: return the calls that are to be made, and what the text gets before them.
+
+        No calls mean that the answer is complete.
+        """
+        calls = self._said.reader.calls()
+        if self.count == MOST_ROUNDS or not calls:
+            return (), Delta()
+        self.count += 1
+        self.turns.append(self._said.turn(calls))
+        return calls, self._said.line_end()
+
+    def add(self, call: ToolCall, result: str) -> None:
+        """Add the *result* of *call* for the next request."""
+        self.turns.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
 
 @dataclass(slots=True)
@@ -121,15 +137,3 @@ class _Said:
             **({self.thought_member: thought} if thought else {}),
             "tool_calls": [call.for_request() for call in calls],
         }
-
-
-@contextmanager
-def _fitting(*, after: int) -> Generator[None]:
-    """Turn a full context into an error that is not retried, since tools must not run twice."""
-    try:
-        yield
-    except ContextExceeded as exc:
-        if after == 0:
-            raise
-        msg = f"the results of the tools do not fit: {exc}"
-        raise ChatError(msg) from exc

@@ -50,6 +50,7 @@ def test_the_next_request_carries_what_was_said(script: Script, session: ChatSes
     assert script.requests[1].body == {
         "model": "smollm2",
         "stream": True,
+        "stream_options": {"include_usage": True},
         "messages": [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": "Hi"},
@@ -72,6 +73,7 @@ def test_an_opening_and_the_texts_that_end_an_answer_are_sent_along(
     assert script.requests[0].body == {
         "model": "smollm2",
         "stream": True,
+        "stream_options": {"include_usage": True},
         "stop": ["<|end|>"],
         "messages": [
             {"role": "user", "content": "2+2?"},

@@ -321,7 +321,7 @@ def test_a_request_without_tools_is_as_it_ever_was(script: Script, session: Chat
     session.tools = use(Box(tools=()))
 
     assert "".join(session.ask("Hi")) == "Hi."
-    assert script.requests[0].body.keys() == {"model", "messages", "stream"}
+    assert script.requests[0].body.keys() == {"model", "messages", "stream", "stream_options"}
 
 
 @pytest.mark.parametrize("rounds", [0, 1])
