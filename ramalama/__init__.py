@@ -44,7 +44,6 @@ if TYPE_CHECKING:
         NothingToIndex,
         OptionRefused,
         RagError,
-        RamalamaError,
         ReadingFailed,
         ServerError,
         ServerExited,
@@ -62,20 +61,60 @@ if TYPE_CHECKING:
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
+    from ramalama_chat.client.failures import chat_errors
+    from ramalama_chat.errors import (
+        ChatError,
+        ContextExceeded,
+        InputRefused,
+        KeepAliveExpired,
+        NoAnswer,
+        PromptTooLarge,
+        RequestFailed,
+        ServerGone,
+    )
+    from ramalama_engines.errors import (
+        ContainerConflict,
+        ContainerNotFound,
+        ContainerStartError,
+        DeviceNotFound,
+        EngineError,
+        EngineUnavailable,
+        ImageBuildError,
+        ImageNotFound,
+        ImagePullError,
+        ProgramNotFound,
+        RemoteFileError,
+        UnknownRuntime,
+        UnsupportedOption,
+    )
     from ramalama_engines.kinds import PullPolicy
+    from ramalama_values.errors import RamalamaError
 
 __all__ = [
     "AccessDenied",
     "Cache",
+    "ChatError",
     "Config",
     "ConfigError",
+    "ContainerConflict",
+    "ContainerNotFound",
+    "ContainerStartError",
+    "ContextExceeded",
+    "DeviceNotFound",
     "DocumentNotFound",
     "EmbeddingFailed",
+    "EngineError",
     "EngineFailure",
+    "EngineUnavailable",
+    "ImageBuildError",
+    "ImageNotFound",
+    "ImagePullError",
     "IndexInvalid",
     "IndexNotFound",
     "IndexUnwritable",
+    "InputRefused",
     "InvalidReference",
+    "KeepAliveExpired",
     "LaunchPlan",
     "ModelError",
     "ModelNotFound",
@@ -87,58 +126,94 @@ __all__ = [
     "ModelUnreadable",
     "ModelUnsupported",
     "Models",
+    "NoAnswer",
     "NothingToIndex",
     "OptionRefused",
+    "ProgramNotFound",
+    "PromptTooLarge",
     "PullOptions",
     "PullPolicy",
     "RagError",
     "Ramalama",
     "RamalamaError",
     "ReadingFailed",
+    "RemoteFileError",
+    "RequestFailed",
     "RuntimeName",
     "ServeOptions",
     "ServerError",
     "ServerExited",
+    "ServerGone",
     "ServerNotReady",
     "StartCancelled",
     "StoreError",
     "Transport",
     "UnknownModel",
+    "UnknownRuntime",
+    "UnsupportedOption",
     "WrongEndianness",
     "__version__",
     "aserve",
+    "chat_errors",
     "serve",
 ]
 
 _ERRORS = "ramalama.errors"
+_CHAT_ERRORS = "ramalama_chat.errors"
+_ENGINE_ERRORS = "ramalama_engines.errors"
 _HOMES = {
     "Cache": "ramalama.models.store.caches.base",
+    "ChatError": _CHAT_ERRORS,
     "Config": "ramalama.config.config",
+    "ContainerConflict": _ENGINE_ERRORS,
+    "ContainerNotFound": _ENGINE_ERRORS,
+    "ContainerStartError": _ENGINE_ERRORS,
+    "ContextExceeded": _CHAT_ERRORS,
+    "DeviceNotFound": _ENGINE_ERRORS,
+    "EngineError": _ENGINE_ERRORS,
+    "EngineUnavailable": _ENGINE_ERRORS,
+    "ImageBuildError": _ENGINE_ERRORS,
+    "ImageNotFound": _ENGINE_ERRORS,
+    "ImagePullError": _ENGINE_ERRORS,
+    "InputRefused": _CHAT_ERRORS,
+    "KeepAliveExpired": _CHAT_ERRORS,
     "LaunchPlan": "ramalama.planning.plan",
     "ModelRef": "ramalama.models.reference.reference",
     "ModelServer": "ramalama.serving.server",
     "Models": "ramalama.models.library",
+    "NoAnswer": _CHAT_ERRORS,
+    "ProgramNotFound": _ENGINE_ERRORS,
+    "PromptTooLarge": _CHAT_ERRORS,
     "PullOptions": "ramalama.models.options",
     "PullPolicy": "ramalama_engines.kinds",
     "Ramalama": "ramalama.api.client",
+    "RamalamaError": "ramalama_values.errors",
+    "RemoteFileError": _ENGINE_ERRORS,
+    "RequestFailed": _CHAT_ERRORS,
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
+    "ServerGone": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
+    "UnknownRuntime": _ENGINE_ERRORS,
+    "UnsupportedOption": _ENGINE_ERRORS,
     "aserve": "ramalama.api.functions",
+    "chat_errors": "ramalama_chat.client.failures",
     "serve": "ramalama.api.functions",
 }
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name when it is first used (PEP 562)."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 (the command line's fast paths need it not)
+if not TYPE_CHECKING:  # a checker that sees it takes every name for a public one
 
-    value: object = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first used (PEP 562)."""
+        if name not in __all__:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        from importlib import import_module  # noqa: PLC0415 (the command line's fast paths need it not)
+
+        value: object = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

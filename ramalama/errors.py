@@ -1,9 +1,9 @@
 """The errors of the library; the command line prints each as one line.
 
 Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of the command, see
-`ramalama_values.errors.ExplainedError`. `ramalama.cli.exit_codes` lists what the codes mean.
+`RamalamaError`. `ramalama.cli.exit_codes` lists what the codes mean.
 
-* RamalamaError
+* RamalamaError            the root; also of `ramalama_chat.errors` and `ramalama_engines.errors`
   x ConfigError            a setting in a file or in the environment is invalid
   x InvalidReference       a text is not a valid reference of a model
   x ModelError
@@ -28,7 +28,7 @@ Each has a *message*, a *hint* (what to do next, or None) and the *exit_code* of
   x EngineFailure          the container engine reported an error (.cause is its EngineError)
   x ServerError
     + ServerExited         the server's container ended (.exit_code, .log_tail)
-    + ServerNotReady       the server runs, but did not become ready in time
+    + ServerNotReady       the server did not become ready in time; a TimeoutError, too
     + StartCancelled       the caller has cancelled the start
   x OptionRefused          two options contradict each other, or one is invalid on this host
 """
@@ -38,16 +38,44 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ramalama_values.errors import ExplainedError
+from ramalama_values.errors import RamalamaError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ramalama_engines.errors import EngineError
 
-
-class RamalamaError(ExplainedError):
-    """The base of all expected errors; as text it is one line, written for the user."""
+__all__ = [
+    "AccessDenied",
+    "ConfigError",
+    "DocumentNotFound",
+    "EmbeddingFailed",
+    "EngineFailure",
+    "IndexInvalid",
+    "IndexNotFound",
+    "IndexUnwritable",
+    "InvalidReference",
+    "ModelError",
+    "ModelNotFound",
+    "ModelPullError",
+    "ModelPushError",
+    "ModelTooLarge",
+    "ModelUnreadable",
+    "ModelUnsupported",
+    "NothingToIndex",
+    "OptionRefused",
+    "RagError",
+    "RamalamaError",
+    "ReadingFailed",
+    "ServerError",
+    "ServerExited",
+    "ServerNotReady",
+    "StartCancelled",
+    "StoreError",
+    "UnknownModel",
+    "WrongEndianness",
+    "engine_errors",
+]
 
 
 class ConfigError(RamalamaError):
@@ -211,7 +239,7 @@ class ServerExited(ServerError):
         self.log_tail = log_tail
 
 
-class ServerNotReady(ServerError):
+class ServerNotReady(ServerError, TimeoutError):
     """The server runs, but did not become ready in time; *log_tail* has the end of its log."""
 
     exit_code = 110

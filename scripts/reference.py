@@ -104,9 +104,9 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
     """Say what stands where."""
     public = [str(name) for name in loader.modules_collection["ramalama"].exports or ()]
     homes = {name: defined(loader, f"ramalama.{name}").path for name in public}
-    errors = [name for name, home in homes.items() if home.startswith("ramalama.errors.")]
+    errors = [name for name, home in homes.items() if ".errors." in home]
     extending = [path.removeprefix("ramalama.") for path in PROTOCOLS]
-    elsewhere = {*EMBEDDING, *MODELS, *errors, *extending, "__version__"}
+    elsewhere = {*EMBEDDING, *MODELS, *errors, *extending, "chat_errors", "__version__"}
     others = [name for name in public if name not in elsewhere]
     return (
         Page(
@@ -125,7 +125,7 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
             name="errors",
             title="What can go wrong",
             introduction="Every error is a `RamalamaError`, and its message one line.",
-            objects=[f"ramalama.{name}" for name in errors],
+            objects=["ramalama.chat_errors", *(f"ramalama.{name}" for name in errors)],
         ),
         Page(
             name="extending",

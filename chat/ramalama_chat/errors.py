@@ -1,6 +1,6 @@
 """Errors of a conversation with a model server.
 
-* ChatError
+* ChatError (a `RamalamaError`)
   x ServerGone          the server is not reachable, or stopped in the middle of its answer
   x RequestFailed       the server answered with an error (has .status)
     + ContextExceeded   the conversation is longer than the model's context
@@ -12,14 +12,14 @@
   x InputRefused        the user's input is not valid: a command's arguments, a file, a schema
   x KeepAliveExpired    the session's time limit, which the caller set, is over
 
-Each has the attributes of `ramalama_values.errors.ExplainedError`. ``str(error)`` is one line that
+Each has the attributes of `ramalama_values.errors.RamalamaError`. ``str(error)`` is one line that
 is safe to print: a server's text in it has passed through `ramalama_values.text.one_line`.
 """
 
-from ramalama_values.errors import ExplainedError
+from ramalama_values.errors import RamalamaError
 
 
-class ChatError(ExplainedError):
+class ChatError(RamalamaError):
     """Any failure of a conversation with a model server."""
 
 

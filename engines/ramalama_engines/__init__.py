@@ -151,16 +151,18 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name when it is first used (PEP 562)."""
-    if name not in __all__:
-        msg = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
+if not TYPE_CHECKING:  # a checker that sees it takes every name for a public one
 
-    value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, _VALUES)}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first used (PEP 562)."""
+        if name not in __all__:
+            msg = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(msg)
+        from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
+
+        value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, _VALUES)}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
 """Errors of the container engines.
 
-* EngineError (has .engine, and the attributes of `ramalama_values.errors.ExplainedError`)
+* EngineError (a `RamalamaError`; has .engine)
   x EngineUnavailable      no engine answers at the address, or the connection broke
   x ImageNotFound          the image is not in the local storage
   x ImagePullError         the registry refused or is unreachable, or the disk is full
@@ -15,10 +15,10 @@
     + UnknownRuntime       the engine has no OCI runtime of that name
 """
 
-from ramalama_values.errors import ExplainedError
+from ramalama_values.errors import RamalamaError
 
 
-class EngineError(ExplainedError):
+class EngineError(RamalamaError):
     """Any failure of a container engine.
 
     *engine* is its name ("podman", "docker"), or empty if no engine was reached.

@@ -15,7 +15,6 @@ from ramalama.cli import CtrlCRaises
 from ramalama.cli.exit_codes import BROKEN_PIPE, INTERRUPTED, IO_FAILED, exit_code
 from ramalama.cli.output.terminal import print_error, quote_log
 from ramalama.errors import EngineFailure, RamalamaError, ServerExited, ServerNotReady
-from ramalama_chat.errors import ChatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +38,7 @@ def run_guarded(command: Callable[[], int], *, debug: bool) -> int:
     try:
         with CtrlCRaises():
             return _flushed(command)
-    except (RamalamaError, ChatError) as exc:
+    except RamalamaError as exc:
         if debug:
             _show_traceback()
         print_error(f"Error: {_message(exc)}")

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ramalama_values.errors import ExplainedError
+    from ramalama_values.errors import RamalamaError
 
 FAILED = 1
 USAGE = 2
@@ -32,6 +32,6 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
-def exit_code(error: ExplainedError) -> int:
+def exit_code(error: RamalamaError) -> int:
     """Return the exit code for *error*; a server that ended with success failed us nevertheless."""
     return error.exit_code or FAILED

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, cast
 
 from ramalama.cli.rag_endpoint import ListenRequest, listening
 from ramalama.errors import ConfigError, RamalamaError
-from ramalama_chat.errors import ChatError
 from ramalama_values import frozen
 from ramalama_values.json import is_object, parse_json
 from ramalama_values.text import one_line
@@ -142,7 +141,7 @@ def main() -> int:
     request = parse_json(sys.stdin.buffer.read(_LONGEST_LINE))
     try:
         _listen(cast("Mapping[str, object]", request), stop)
-    except (RamalamaError, ChatError, OSError) as exc:
+    except (RamalamaError, OSError) as exc:
         _tell({"error": one_line(str(exc))})
         return 1
     return 0

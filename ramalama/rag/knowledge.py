@@ -44,6 +44,8 @@ class IndexKnowledge:
             return Finding(prompt=question)
         try:
             passages = self._index.search(text, self._vector(text))
+        except ChatError:
+            raise
         except RamalamaError as exc:
             raise ChatError(exc.message, hint=exc.hint) from exc
         return make_finding(question, passages, room=room)

@@ -1,12 +1,13 @@
-"""The base class of errors for users: a message, a hint, and a command's exit code."""
+"""The root of all errors of the program and the library."""
 
 from __future__ import annotations
 
 
-class ExplainedError(Exception):
-    """An expected error, whose message is written for users.
+class RamalamaError(Exception):
+    """The base of all expected errors; as text it is one line, written for the user.
 
-    ``str(error)`` is one line: *message*, and *hint* after a semicolon.
+    ``str(error)`` is *message*, and *hint* after a semicolon. Each error can be pickled, with all
+    its attributes, so that it passes from a process of a pool to its parent.
 
     Attributes:
         message: what failed, of what, and why if that is known.
@@ -20,3 +21,15 @@ class ExplainedError(Exception):
         super().__init__(message if hint is None else f"{message}; {hint}")
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how to make the same error again without its constructor.
+
+        Python would call the constructor with ``args``, the one line, and a constructor with
+        keywords refuses that. `BaseException.__setstate__` sets the attributes, and ``args``.
+        """
+        return _blank, (type(self),), {"args": self.args, **vars(self)}
+
+
+def _blank(kind: type[RamalamaError]) -> RamalamaError:
+    return kind.__new__(kind)

@@ -9,13 +9,13 @@ import pytest
 
 from ramalama.errors import EngineFailure, UnknownModel
 from ramalama_engines.errors import EngineUnavailable, UnsupportedOption
-from ramalama_values.errors import ExplainedError
+from ramalama_values.errors import RamalamaError
 
 
 @pytest.mark.parametrize(
     ("error", "line", "message", "hint", "code"),
     [
-        (ExplainedError("it broke"), "it broke", "it broke", None, 1),
+        (RamalamaError("it broke"), "it broke", "it broke", None, 1),
         (
             UnknownModel("no such model", hint="did you mean x?", alternatives=("x",)),
             "no such model; did you mean x?",
@@ -34,7 +34,7 @@ from ramalama_values.errors import ExplainedError
     ],
 )
 def test_an_error_has_parts_and_is_one_line_of_them(
-    error: ExplainedError, line: str, message: str, hint: str | None, code: int
+    error: RamalamaError, line: str, message: str, hint: str | None, code: int
 ) -> None:
     assert str(error) == line
     assert (error.message, error.hint, error.exit_code) == (message, hint, code)
