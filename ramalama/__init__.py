@@ -21,7 +21,19 @@ from ramalama._version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
-    from ramalama.api.functions import aserve, serve
+    from ramalama.api.functions import (
+        aattach,
+        apull,
+        aserve,
+        astart,
+        astop,
+        attach,
+        logs,
+        pull,
+        serve,
+        start,
+        stop,
+    )
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
     from ramalama.errors import (
@@ -59,10 +71,13 @@ if TYPE_CHECKING:
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_chat.client.failures import chat_errors
     from ramalama_chat.errors import (
+        AnswerInvalid,
+        AnswerTimedOut,
         ChatError,
         ContextExceeded,
         InputRefused,
@@ -71,6 +86,7 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        SessionBusy,
     )
     from ramalama_engines.errors import (
         ContainerConflict,
@@ -92,6 +108,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AnswerInvalid",
+    "AnswerTimedOut",
     "Cache",
     "ChatError",
     "Config",
@@ -141,10 +159,12 @@ __all__ = [
     "RequestFailed",
     "RuntimeName",
     "ServeOptions",
+    "ServedModel",
     "ServerError",
     "ServerExited",
     "ServerGone",
     "ServerNotReady",
+    "SessionBusy",
     "StartCancelled",
     "StoreError",
     "Transport",
@@ -153,15 +173,27 @@ __all__ = [
     "UnsupportedOption",
     "WrongEndianness",
     "__version__",
+    "aattach",
+    "apull",
     "aserve",
+    "astart",
+    "astop",
+    "attach",
     "chat_errors",
+    "logs",
+    "pull",
     "serve",
+    "start",
+    "stop",
 ]
 
 _ERRORS = "ramalama.errors"
 _CHAT_ERRORS = "ramalama_chat.errors"
 _ENGINE_ERRORS = "ramalama_engines.errors"
+_FUNCTIONS = "ramalama.api.functions"
 _HOMES = {
+    "AnswerInvalid": _CHAT_ERRORS,
+    "AnswerTimedOut": _CHAT_ERRORS,
     "Cache": "ramalama.models.store.caches.base",
     "ChatError": _CHAT_ERRORS,
     "Config": "ramalama.config.config",
@@ -192,13 +224,24 @@ _HOMES = {
     "RequestFailed": _CHAT_ERRORS,
     "RuntimeName": "ramalama_accel.runtime_name",
     "ServeOptions": "ramalama.config.options",
+    "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
+    "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
     "UnknownRuntime": _ENGINE_ERRORS,
     "UnsupportedOption": _ENGINE_ERRORS,
-    "aserve": "ramalama.api.functions",
+    "aattach": _FUNCTIONS,
+    "apull": _FUNCTIONS,
+    "aserve": _FUNCTIONS,
+    "astart": _FUNCTIONS,
+    "astop": _FUNCTIONS,
+    "attach": _FUNCTIONS,
     "chat_errors": "ramalama_chat.client.failures",
-    "serve": "ramalama.api.functions",
+    "logs": _FUNCTIONS,
+    "pull": _FUNCTIONS,
+    "serve": _FUNCTIONS,
+    "start": _FUNCTIONS,
+    "stop": _FUNCTIONS,
 }
 
 

@@ -11,15 +11,22 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from typing import Literal
 
     from ramalama.config.api_name import ApiName
     from ramalama.events import EventHook
+    from ramalama.models.options import ModelFormat
     from ramalama.models.reference.reference import ModelRef
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
     from ramalama_engines.spec import Device
+
+    RuntimeWord = Literal["llama.cpp", "vllm"]
+    ApiWord = Literal["none", "llama-stack"]
+    PullWord = Literal["always", "missing", "never", "newer"]
+    FormatWord = Literal["gguf", "safetensors"]
 
 
 class StartKeywords(TypedDict, total=False):
@@ -35,32 +42,32 @@ class StartKeywords(TypedDict, total=False):
 class ServerKeywords(TypedDict, total=False):
     """The options of the server; see `ServeOptions`."""
 
-    draft: ModelRef | None
-    runtime: RuntimeName
+    draft: str | Path | ModelRef | None
+    runtime: RuntimeName | RuntimeWord
     ctx_size: int | None
     ngl: int
     threads: int | None
     temp: float | None
     seed: int | None
     parallel: int | None
-    api: ApiName
-    runtime_args: tuple[str, ...]
+    api: ApiName | ApiWord
+    runtime_args: Sequence[str]
     image: str | None
     stack_image: str | None
-    pull_policy: PullPolicy
+    pull_policy: PullPolicy | PullWord
     network: str
     port: int | None
     host: str
     api_key: str | None
     name: str | None
     env: Mapping[str, str]
-    devices: tuple[Device, ...] | None
+    devices: Sequence[Device] | None
     memory: int | None
     privileged: bool
     keep_groups: bool
     selinux: bool
     oci_runtime: str | None
-    authfile: Path | None
+    authfile: str | Path | None
     tls_verify: bool
     embeddings: bool
     force: bool
@@ -69,3 +76,14 @@ class ServerKeywords(TypedDict, total=False):
 
 class ServeKeywords(StartKeywords, ServerKeywords, total=False):
     """All keywords of `ramalama.serve`."""
+
+
+class PullKeywords(TypedDict, total=False):
+    """All keywords of `ramalama.pull`; see `PullOptions` and `Ramalama.start`."""
+
+    wanted: ModelFormat | FormatWord
+    authfile: str | Path | None
+    tls_verify: bool
+    offline: bool
+    on_event: EventHook
+    cancel: threading.Event | None

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, cast
 
 from ramalama.config.options import check_seconds
 from ramalama.errors import OptionRefused, ServerExited, engine_errors
 from ramalama.serving import health
 from ramalama.serving.health import probe, wait_until_ready
+from ramalama.serving.served_model import ServedModel
 from ramalama.serving.usage import FOR_EVER
 
 if TYPE_CHECKING:
+    import threading
     from contextlib import ExitStack
-
-    import openai
 
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.container import ExitPoll, ExitWatch
@@ -27,18 +25,20 @@ if TYPE_CHECKING:
     from ramalama_chat.session.session import ChatSession
 
 
-class ModelServer:
-    """A container that serves one model; a context manager that calls `close` at its end.
+class ModelServer(ServedModel):
+    """A container that serves one model; a context manager that calls `close` or `aclose`.
 
-    It may be used from any thread.
+    `close` stops and removes the server, unless other processes use it or it is kept alive; if the
+    engine does not answer, it raises EngineFailure, and the next command removes the server. See
+    `ServedModel` for what it has in common with a server that runs elsewhere.
 
     Attributes:
         plan: the plan of the server; for a server that was found by its name, what its labels
             contain.
-        endpoint: the address where it listens.
         knowledge: documents that are searched for each question of a `chat`; None for none.
         forwarded_to: the host to which this process forwards the endpoint, which ends with this
             process; "" if the endpoint is the server's own.
+        restarts: how often the server was started again because it died.
     """
 
     def __init__(
@@ -50,16 +50,14 @@ class ModelServer:
         watch: ExitWatch | ExitPoll,
         exit_reporter: ExitReporter,
     ) -> None:
+        super().__init__(endpoint, model=plan.alias)
         self.plan = plan
-        self.endpoint = endpoint
         self.forwarded_to = ""
         self.knowledge: Knowledge | None = None
-        self._lent: ExitStack | None = None
+        self.restarts = 0
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter
-        self._opener = os.getpid()
-        self._clients = _Clients(endpoint)
 
     @property
     def name(self) -> str:
@@ -72,25 +70,9 @@ class ModelServer:
         return self._exit_reporter.container
 
     @property
-    def model(self) -> str:
-        """The name of the model in requests."""
-        return self.plan.alias
-
-    @property
     def running(self) -> bool:
         """Whether the container still runs."""
         return not self._watch.ended
-
-    def client(self) -> openai.OpenAI:
-        """Return an OpenAI client for this server, the same one at each call in one process."""
-        return self._own_clients().open()
-
-    def async_client(self) -> openai.AsyncOpenAI:
-        """Return an asynchronous client for the caller's event loop, the same one at each call.
-
-        `aserve` closes it with the server. Otherwise the caller must close it, with `close`.
-        """
-        return self._own_clients().open_async()
 
     def chat(self, *, system: str | None = None) -> ChatSession:
         """Begin a conversation; *system* replaces the system prompt of the model's author."""
@@ -112,7 +94,8 @@ class ModelServer:
 
     def lend(self, knowledge: Knowledge, closing: ExitStack) -> None:
         """Search *knowledge* for each question of a `chat`; the end of the server closes it."""
-        self.knowledge, self._lent = knowledge, closing
+        self.knowledge = knowledge
+        self.also_close(closing)
 
     def wait_until_ready(
         self, *, timeout: float | None, cancel: threading.Event | None = None
@@ -181,83 +164,13 @@ class ModelServer:
         msg = f"the connection to {self.forwarded_to} was lost: {gone}"
         return type(gone)(msg, hint="repeat the command")
 
-    def close(self) -> None:
-        """End the use of the server; further calls do nothing.
+    def _leave(self) -> None:
+        with engine_errors():
+            if self._handle is not None:
+                self._handle.leave()  # a removal also ends the watch, at its next check
 
-        The server is stopped and removed, unless other processes use it or it is kept alive. In a
-        process that was forked meanwhile, this does nothing.
-
-        Raises:
-            EngineFailure: the engine does not answer; the next command removes the server.
-        """
-        if os.getpid() != self._opener:
-            return
-        try:
-            self._clients.close()
-        finally:
-            try:
-                with engine_errors():
-                    if self._handle is not None:
-                        self._handle.leave()  # a removal also ends the watch, at its next check
-            finally:
-                if self._lent is not None:
-                    self._lent.close()
-
-    async def close_async_client(self) -> None:
-        """Close the client of `async_client`; call this in the event loop that uses it."""
-        if os.getpid() == self._opener:
-            await self._clients.close_async()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _own_clients(self) -> _Clients:
-        """Return the clients of this process: two processes must not share a connection."""
-        if self._clients.opener != os.getpid():
-            self._clients = _Clients(self.endpoint)
-        return self._clients
-
-
-class _Clients:
-    """The OpenAI clients of one process for one server, each opened when it is first needed."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.opener = os.getpid()
-        self._endpoint = endpoint
-        self._opening = threading.Lock()
-        self._client: openai.OpenAI | None = None
-        self._async_client: openai.AsyncOpenAI | None = None
-
-    def open(self) -> openai.OpenAI:
-        with self._opening:
-            if self._client is None:
-                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
-                    open_client,
-                )
-
-                self._client = open_client(self._endpoint)
-            return self._client
-
-    def open_async(self) -> openai.AsyncOpenAI:
-        with self._opening:
-            if self._async_client is None:
-                from ramalama_chat.client.client import (  # noqa: PLC0415 (see above)
-                    open_async_client,
-                )
-
-                self._async_client = open_async_client(self._endpoint)
-            return self._async_client
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-
-    async def close_async(self) -> None:
-        if self._async_client is not None:
-            await self._async_client.close()
+    def _describe(self) -> str:
+        return f"{self.name}: {super()._describe()}"
 
 
 def _texts(value: object) -> tuple[str, ...]:

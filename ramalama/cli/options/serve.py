@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from ramalama.cli.invocation import GlobalArguments, add_group
 from ramalama.config.option_spec import Group
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping, Sequence
 
-    from ramalama.api.keywords import ServerKeywords
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
     from ramalama.models.reference.reference import ModelRef
@@ -64,7 +63,7 @@ def serve_options(
     from ramalama.config.options import ServeOptions  # noqa: PLC0415 (see above)
 
     draft = arguments.model_draft or config.model_draft
-    keywords = {
+    keywords: dict[str, object] = {
         **config.server_settings(environ),
         **_given(arguments),
         "draft": resolve(draft) if draft and draft != NO_DRAFT else None,
@@ -73,7 +72,7 @@ def serve_options(
         "env": resolve_env((*config.env, *arguments.env), environ),
         "devices": _devices(arguments.device),
     }
-    return ServeOptions(model=resolve(arguments.model), **cast("ServerKeywords", keywords))
+    return ServeOptions(model=resolve(arguments.model), **keywords)  # type: ignore[arg-type]
 
 
 def _given(arguments: ServeArguments) -> dict[str, object]:

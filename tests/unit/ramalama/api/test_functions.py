@@ -17,12 +17,12 @@ import pytest
 
 import ramalama
 from ramalama.api.keywords import ServeKeywords, ServerKeywords, StartKeywords
-from ramalama.api.threads import in_thread
 from ramalama.config.config import Config
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused, ServerExited, StartCancelled
 from ramalama.events import ContainerCreated, ContainerStarted, Event, ServerReady
 from ramalama.serving.request import StartRequest
+from ramalama.system.threads import in_thread
 from ramalama_engines import InvokingUser
 from ramalama_engines.fake.engine import FakeProgram
 from tests.unit.ramalama.serving.model_server import LOADING
@@ -418,7 +418,7 @@ def test_a_result_that_a_closed_loop_no_longer_delivers_is_undone(
 def test_a_program_that_ends_with_an_open_loop_leaves_nothing() -> None:
     program = """
 import asyncio, threading
-from ramalama.api.threads import in_thread
+from ramalama.system.threads import in_thread
 
 go_on = threading.Event()
 loop = asyncio.new_event_loop()

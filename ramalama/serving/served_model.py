@@ -1,0 +1,169 @@
+"""A model that some server answers for: its clients, chats, and questions to the server."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import openai
+
+    from ramalama.serving.async_clients import AsyncClients
+    from ramalama_chat.client.endpoint import Endpoint
+    from ramalama_chat.session.session import ChatSession
+
+
+class ServedModel:
+    """A model that a server answers for; a context manager that calls `close` or `aclose`.
+
+    It may be used from any thread, in any number of event loops, and in processes that are forked:
+    each process has connections of its own.
+
+    Attributes:
+        endpoint: the address where the server listens.
+        model: the name of the model in requests.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, model: str) -> None:
+        self._endpoint = endpoint
+        self._model = model
+        self._opener = os.getpid()
+        self._clients = _Clients(endpoint)
+        self._closing = ExitStack()
+        self._closed = False
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The address where the server listens."""
+        return self._endpoint
+
+    @property
+    def model(self) -> str:
+        """The name of the model in requests."""
+        return self._model
+
+    def client(self) -> openai.OpenAI:
+        """Return an OpenAI client for this server, the same one at each call in one process."""
+        return self._own_clients().open()
+
+    def async_client(self) -> openai.AsyncOpenAI:
+        """Return an asynchronous client for the running event loop, the same one at each call.
+
+        `aclose` in this loop closes it, and `close` does so as soon as the loop can.
+        """
+        return self._own_clients().open_async()
+
+    def chat(self, *, system: str | None = None) -> ChatSession:
+        """Begin a conversation; *system* replaces the system prompt of the model's author."""
+        from ramalama_chat.session.session import (  # noqa: PLC0415 (openai is slow to import)
+            ChatSession,
+        )
+
+        return ChatSession(self.client(), model=self.model, system=system)
+
+    def close(self) -> None:
+        """Close the clients, and what was opened with this object; further calls do nothing.
+
+        In a process that was forked meanwhile, this does nothing.
+        """
+        if not self._is_own():
+            return
+        self._closed = True
+        with ExitStack() as steps:  # each is taken, whatever becomes of those before it
+            steps.callback(self._closing.close)
+            steps.callback(self._leave)
+            steps.callback(self._clients.close)
+
+    async def aclose(self) -> None:
+        """Do the same as `close`, without blocking the event loop."""
+        if not self._is_own():
+            return
+        from ramalama.system.threads import in_thread  # noqa: PLC0415 (imports asyncio)
+
+        try:
+            await self._clients.close_async()
+        finally:
+            await in_thread(self.close)
+
+    async def close_async_client(self) -> None:
+        """Close the client of `async_client` in the running event loop."""
+        if self._is_own():
+            await self._clients.close_async()
+
+    def also_close(self, opened: ExitStack) -> None:
+        """Close *opened* at the end of `close`."""
+        self._closing.callback(opened.close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._describe()}>"
+
+    def _describe(self) -> str:
+        return f"{self.model} at {self.endpoint}, {'closed' if self._closed else 'open'}"
+
+    def _leave(self) -> None:
+        """End the use of the server; there is nothing to do for one that runs elsewhere."""
+
+    def _is_own(self) -> bool:
+        """Return whether this process made the object, and was not forked meanwhile."""
+        return os.getpid() == self._opener
+
+    def _own_clients(self) -> _Clients:
+        """Return the clients of this process: two processes must not share a connection."""
+        if self._clients.opener != os.getpid():
+            self._clients = _Clients(self._endpoint)
+        return self._clients
+
+
+class _Clients:
+    """The OpenAI clients of one process for one server, each opened when it is first needed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.opener = os.getpid()
+        self._endpoint = endpoint
+        self._opening = threading.Lock()
+        self._client: openai.OpenAI | None = None
+        self._async_clients: AsyncClients | None = None
+
+    def open(self) -> openai.OpenAI:
+        with self._opening:
+            if self._client is None:
+                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
+                    open_client,
+                )
+
+                self._client = open_client(self._endpoint)
+            return self._client
+
+    def open_async(self) -> openai.AsyncOpenAI:
+        with self._opening:
+            if self._async_clients is None:
+                from ramalama.serving.async_clients import (  # noqa: PLC0415 (imports asyncio)
+                    AsyncClients,
+                )
+
+                self._async_clients = AsyncClients(self._endpoint)
+            return self._async_clients.open()
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+        if self._async_clients is not None:
+            self._async_clients.close()
+
+    async def close_async(self) -> None:
+        if self._async_clients is not None:
+            await self._async_clients.close_own()
