@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from ramalama.api.client import Ramalama
     from ramalama.api.functions import (
         aattach,
+        aconnect,
         apull,
         aserve,
         astart,
         astop,
         attach,
+        connect,
         logs,
         pull,
         serve,
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.caches.base import Cache
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
+    from ramalama.serving.queries.health import ServerHealth
     from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
     from ramalama_accel.runtime_name import RuntimeName
@@ -163,6 +166,7 @@ __all__ = [
     "ServerError",
     "ServerExited",
     "ServerGone",
+    "ServerHealth",
     "ServerNotReady",
     "SessionBusy",
     "StartCancelled",
@@ -174,12 +178,14 @@ __all__ = [
     "WrongEndianness",
     "__version__",
     "aattach",
+    "aconnect",
     "apull",
     "aserve",
     "astart",
     "astop",
     "attach",
     "chat_errors",
+    "connect",
     "logs",
     "pull",
     "serve",
@@ -226,17 +232,20 @@ _HOMES = {
     "ServeOptions": "ramalama.config.options",
     "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
+    "ServerHealth": "ramalama.serving.queries.health",
     "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
     "UnknownRuntime": _ENGINE_ERRORS,
     "UnsupportedOption": _ENGINE_ERRORS,
     "aattach": _FUNCTIONS,
+    "aconnect": _FUNCTIONS,
     "apull": _FUNCTIONS,
     "aserve": _FUNCTIONS,
     "astart": _FUNCTIONS,
     "astop": _FUNCTIONS,
     "attach": _FUNCTIONS,
     "chat_errors": "ramalama_chat.client.failures",
+    "connect": _FUNCTIONS,
     "logs": _FUNCTIONS,
     "pull": _FUNCTIONS,
     "serve": _FUNCTIONS,

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ramalama_chat.client.client import open_async_client, open_client
     from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
-    from ramalama_chat.client.remote import open_remote
     from ramalama_chat.client.failures import chat_errors
+    from ramalama_chat.client.remote import open_async_remote, open_remote
     from ramalama_chat.errors import (
         AnswerInvalid,
         AnswerTimedOut,
@@ -68,6 +68,7 @@ __all__ = [
     "chat_errors",
     "default_prefix",
     "open_async_client",
+    "open_async_remote",
     "open_client",
     "open_remote",
     "parse_duration",
@@ -95,6 +96,7 @@ _HOMES = {
     "chat_errors": "client.failures",
     "default_prefix": "output.color",
     "open_async_client": "client.client",
+    "open_async_remote": "client.remote",
     "open_client": "client.client",
     "open_remote": "client.remote",
     "parse_duration": "keepalive",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ramalama.models.options import PullOptions
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.stored_model import StoredModel
+    from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
 
 
@@ -140,6 +142,47 @@ def logs(
     """Yield the log of a server by lines; see `Ramalama.logs`."""
     with _handle(using) as ramalama:
         yield from ramalama.logs(name, follow=follow, tail=tail)
+
+
+def connect(url: str, *, api_key: str | None = None, model: str | None = None) -> ServedModel:
+    """Return the model of a server that runs elsewhere, with any implementation of OpenAI's API.
+
+    *url* is ``http(s)://host[:port][/v1]`` or ``unix:///path/of/socket``. Without *api_key*, it is
+    RAMALAMA_API_KEY, or else OPENAI_API_KEY if that stays on this machine or is encrypted. Without
+    *model*, the server is asked for the name of its only model. `ServedModel.close` ends nothing
+    but the connections.
+
+    Raises:
+        InputRefused: *url* is not a server's address, or the key cannot be sent.
+        ChatError: the server does not answer, or has no list of models.
+        OptionRefused: it has several models, and *model* is None.
+    """
+    from ramalama.serving.remote_model import RemoteModel  # noqa: PLC0415 (imports openai)
+
+    served = RemoteModel.at(url, api_key=api_key, name=model, env=os.environ)
+    with _closed_on_failure(served):
+        served.find()
+    return served
+
+
+async def aconnect(
+    url: str, *, api_key: str | None = None, model: str | None = None
+) -> ServedModel:
+    """Return the model of a server that runs elsewhere, with asyncio; see `connect`."""
+    from ramalama.serving.remote_model import RemoteModel  # noqa: PLC0415 (imports openai)
+
+    served = RemoteModel.at(url, api_key=api_key, name=model, env=os.environ)
+    with _closed_on_failure(served):
+        await served.afind()
+    return served
+
+
+@contextmanager
+def _closed_on_failure(served: ServedModel) -> Generator[None]:
+    with ExitStack() as undo:
+        undo.callback(served.close)
+        yield
+        undo.pop_all()
 
 
 def _opened(using: Ramalama | None, open_server: Callable[[Ramalama], ModelServer]) -> ModelServer:

@@ -188,7 +188,7 @@ class ChatCommand:
         self.session.counting = self.session.counting or self.arguments.stats
         show_reasoning = self.arguments.think and sys.stderr.isatty() and not self.invocation.quiet
         reasoning = ReasoningWriter(sys.stderr, color=color, terminal=terminal)
-        pieces = self.session.ask(
+        pieces: Generator[str, None, None] = self.session.ask(
             text,
             images=self._images,
             on_reasoning=reasoning.write if show_reasoning else None,

@@ -30,6 +30,9 @@ _UPSTREAM_SCRIPT = "tools.sh"
 _PROMPT_CACHE = 2048
 _MIB = 1 << 20
 
+# What `ModelServer.health` and `metrics` ask for; with an API key, both require it.
+_ENDPOINTS = {"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_ENDPOINT_SLOTS": "1"}
+
 # For a server on a port: web pages of other hosts than this one may not read its answers, and idle
 # connections, each of which takes a thread for five seconds, delay no others until there are many.
 _PUBLISHED = {"LLAMA_ARG_CORS_ORIGINS": "localhost", "LLAMA_ARG_THREADS_HTTP": "256"}
@@ -142,7 +145,8 @@ def _variables(options: ServeOptions, environment: ServerEnvironment) -> Mapping
     # device. With a device, the log must show whether it is used: see `llama_cpp_log`.
     by_device = {"LLAMA_ARG_LOG_VERBOSITY": "4"} if environment.gpu else {"LLAMA_ARG_FIT": "off"}
     by_port = {} if environment.listen.port is None else _PUBLISHED
-    return {"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options)), **by_device, **by_port}
+    cache = {"LLAMA_ARG_CACHE_RAM": str(_prompt_cache(options))}
+    return {**cache, **_ENDPOINTS, **by_device, **by_port}
 
 
 def _generation(

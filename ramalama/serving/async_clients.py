@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ramalama_chat.client.client import open_async_client
+from ramalama_chat.client.endpoint import UrlEndpoint
 
 if TYPE_CHECKING:
     import openai
@@ -21,7 +22,7 @@ class AsyncClients:
     A caller that runs no asyncio loop, for example with trio, gets one client more.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint | UrlEndpoint) -> None:
         self._endpoint = endpoint
         self._lock = threading.Lock()
         self._of_loops = WeakKeyDictionary[asyncio.AbstractEventLoop, "openai.AsyncOpenAI"]()
@@ -33,11 +34,11 @@ class AsyncClients:
         with self._lock:
             if loop is None:
                 if self._without_loop is None:
-                    self._without_loop = open_async_client(self._endpoint)
+                    self._without_loop = _open(self._endpoint)
                 return self._without_loop
             self._forget_closed_loops()
             if loop not in self._of_loops:
-                self._of_loops[loop] = open_async_client(self._endpoint)
+                self._of_loops[loop] = _open(self._endpoint)
             return self._of_loops[loop]
 
     async def close_own(self) -> None:
@@ -64,6 +65,14 @@ class AsyncClients:
         """Drop the clients of loops that are gone: nothing can be awaited in them any more."""
         for loop in [each for each in self._of_loops if each.is_closed()]:
             del self._of_loops[loop]
+
+
+def _open(endpoint: Endpoint | UrlEndpoint) -> openai.AsyncOpenAI:
+    if isinstance(endpoint, UrlEndpoint):
+        from ramalama_chat.client.remote import open_async_remote  # noqa: PLC0415 (rarely used)
+
+        return open_async_remote(endpoint.url, api_key=endpoint.api_key)
+    return open_async_client(endpoint)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypedDict
+
+from ramalama.serving.query_methods import QueryMethods
+from ramalama_chat.client.endpoint import UrlEndpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import openai
 
     from ramalama.serving.async_clients import AsyncClients
     from ramalama_chat.client.endpoint import Endpoint
-    from ramalama_chat.session.session import ChatSession
+    from ramalama_chat.session.async_session import AsyncChatSession
+    from ramalama_chat.session.session import BaseSession, ChatSession
 
 
-class ServedModel:
+class ServedModel(QueryMethods):
     """A model that a server answers for; a context manager that calls `close` or `aclose`.
 
     It may be used from any thread, in any number of event loops, and in processes that are forked:
@@ -26,7 +32,7 @@ class ServedModel:
         model: the name of the model in requests.
     """
 
-    def __init__(self, endpoint: Endpoint, *, model: str) -> None:
+    def __init__(self, endpoint: Endpoint | UrlEndpoint, *, model: str) -> None:
         self._endpoint = endpoint
         self._model = model
         self._opener = os.getpid()
@@ -35,7 +41,7 @@ class ServedModel:
         self._closed = False
 
     @property
-    def endpoint(self) -> Endpoint:
+    def endpoint(self) -> Endpoint | UrlEndpoint:
         """The address where the server listens."""
         return self._endpoint
 
@@ -61,7 +67,19 @@ class ServedModel:
             ChatSession,
         )
 
-        return ChatSession(self.client(), model=self.model, system=system)
+        session = ChatSession(self.client(), model=self.model, **self._opening(system))
+        self._prepare(session)
+        return session
+
+    def achat(self, *, system: str | None = None) -> AsyncChatSession:
+        """Begin a conversation in the running event loop; see `chat`."""
+        from ramalama_chat.session.async_session import (  # noqa: PLC0415 (as above)
+            AsyncChatSession,
+        )
+
+        session = AsyncChatSession(self.async_client(), model=self.model, **self._opening(system))
+        self._prepare(session)
+        return session
 
     def close(self) -> None:
         """Close the clients, and what was opened with this object; further calls do nothing.
@@ -114,6 +132,13 @@ class ServedModel:
     def _describe(self) -> str:
         return f"{self.model} at {self.endpoint}, {'closed' if self._closed else 'open'}"
 
+    def _opening(self, system: str | None) -> Opening:
+        """Return how a conversation begins."""
+        return {"system": system}
+
+    def _prepare(self, session: BaseSession) -> None:
+        """Set what a conversation with this server has besides."""
+
     def _leave(self) -> None:
         """End the use of the server; there is nothing to do for one that runs elsewhere."""
 
@@ -128,10 +153,18 @@ class ServedModel:
         return self._clients
 
 
+class Opening(TypedDict, total=False):
+    """How a conversation begins; see `Conversation`."""
+
+    system: str | None
+    opening: Sequence[tuple[str, str]]
+    stop: Sequence[str]
+
+
 class _Clients:
     """The OpenAI clients of one process for one server, each opened when it is first needed."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint | UrlEndpoint) -> None:
         self.opener = os.getpid()
         self._endpoint = endpoint
         self._opening = threading.Lock()
@@ -141,12 +174,18 @@ class _Clients:
     def open(self) -> openai.OpenAI:
         with self._opening:
             if self._client is None:
-                from ramalama_chat.client.client import (  # noqa: PLC0415 (slow to import)
-                    open_client,
-                )
-
-                self._client = open_client(self._endpoint)
+                self._client = self._open()
             return self._client
+
+    def _open(self) -> openai.OpenAI:
+        endpoint = self._endpoint
+        if isinstance(endpoint, UrlEndpoint):
+            from ramalama_chat.client.remote import open_remote  # noqa: PLC0415 (slow to import)
+
+            return open_remote(endpoint.url, api_key=endpoint.api_key)
+        from ramalama_chat.client.client import open_client  # noqa: PLC0415 (slow to import)
+
+        return open_client(endpoint)
 
     def open_async(self) -> openai.AsyncOpenAI:
         with self._opening:

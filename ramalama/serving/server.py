@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from ramalama.serving.container import ExitPoll, ExitWatch
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.handle import ServerHandle
+    from ramalama.serving.served_model import Opening
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_chat.errors import ServerGone
     from ramalama_chat.session.knowledge import Knowledge
-    from ramalama_chat.session.session import ChatSession
+    from ramalama_chat.session.session import BaseSession
 
 
 class ModelServer(ServedModel):
@@ -52,12 +53,18 @@ class ModelServer(ServedModel):
     ) -> None:
         super().__init__(endpoint, model=plan.alias)
         self.plan = plan
+        self._listens_at = endpoint
         self.forwarded_to = ""
         self.knowledge: Knowledge | None = None
         self.restarts = 0
         self._handle = handle
         self._watch = watch
         self._exit_reporter = exit_reporter
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The address where the server listens."""
+        return self._listens_at
 
     @property
     def name(self) -> str:
@@ -74,24 +81,6 @@ class ModelServer(ServedModel):
         """Whether the container still runs."""
         return not self._watch.ended
 
-    def chat(self, *, system: str | None = None) -> ChatSession:
-        """Begin a conversation; *system* replaces the system prompt of the model's author."""
-        from ramalama_chat.session.session import (  # noqa: PLC0415 (openai is slow to import)
-            ChatSession,
-        )
-
-        model = self.plan.model
-        session = ChatSession(
-            self.client(),
-            model=self.model,
-            system=model.system if system is None else system,
-            opening=model.messages,
-            stop=_texts(model.parameters.get("stop")),
-        )
-        session.repeats = bool(self.forwarded_to)
-        session.knowledge = self.knowledge
-        return session
-
     def lend(self, knowledge: Knowledge, closing: ExitStack) -> None:
         """Search *knowledge* for each question of a `chat`; the end of the server closes it."""
         self.knowledge = knowledge
@@ -107,7 +96,7 @@ class ModelServer(ServedModel):
             StartCancelled: another thread set *cancel*.
             TimeoutError: the time is over, and the model is still being loaded.
         """
-        path = self.plan.server.health_path
+        path = self._health_path
         if not wait_until_ready(self.endpoint, path, self._watch, timeout=timeout, cancel=cancel):
             raise self._exit_reporter.report()
 
@@ -117,7 +106,7 @@ class ModelServer(ServedModel):
         Raises:
             StartCancelled: another thread set *cancel*.
         """
-        path = self.plan.server.health_path
+        path = self._health_path
         match probe(self.endpoint, path, cancel=cancel):
             case health.READY:
                 return True
@@ -163,6 +152,25 @@ class ModelServer(ServedModel):
             return gone
         msg = f"the connection to {self.forwarded_to} was lost: {gone}"
         return type(gone)(msg, hint="repeat the command")
+
+    def _opening(self, system: str | None) -> Opening:
+        model = self.plan.model
+        return {
+            "system": model.system if system is None else system,
+            "opening": model.messages,
+            "stop": _texts(model.parameters.get("stop")),
+        }
+
+    def _prepare(self, session: BaseSession) -> None:
+        session.repeats = bool(self.forwarded_to)
+        session.knowledge = self.knowledge
+
+    @property
+    def _health_path(self) -> str:
+        return self.plan.server.health_path
+
+    def _count_restarts(self) -> int | None:
+        return self.restarts
 
     def _leave(self) -> None:
         with engine_errors():

@@ -11,7 +11,7 @@ import openai
 import ramalama
 from ramalama.models.store.listing import ListedModel
 from ramalama.models.store.stored_model import StoredModel
-from ramalama_chat import ChatSession, Endpoint
+from ramalama_chat import Answer, AsyncAnswer, AsyncChatSession, ChatSession, Endpoint
 from ramalama_engines import ContainerSpec, ContainerState, Engine
 
 
@@ -51,7 +51,24 @@ def talk(server: ramalama.ModelServer) -> None:
     assert_type(server.endpoint, Endpoint)
     assert_type(server.client(), openai.OpenAI)
     assert_type(server.chat(), ChatSession)
-    assert_type(server.chat().ask("why?"), Generator[str, None, None])
+    pieces: Generator[str, None, None] = server.chat().ask("why?")
+    assert_type(next(pieces), str)
+
+
+class Pet:
+    """A value that an answer has by its schema."""
+
+
+def ask(chat: ChatSession) -> None:
+    assert_type(chat.ask("why?"), Answer[None])
+    assert_type(chat.ask("who?", schema=Pet, max_tokens=9, tools=[ask]).parsed, Pet)
+    assert_type(chat.ask("what?", schema={"type": "object"}).begin().parsed, object)
+
+
+async def ask_in_asyncio(chat: AsyncChatSession) -> None:
+    async with chat.ask("who?", schema=Pet, timeout=1.5, tools=[ask_in_asyncio]) as answer:
+        assert_type(answer, AsyncAnswer[Pet])
+        assert_type([word async for word in answer], list[str])
 
 
 def fail(error: ramalama.RamalamaError) -> int | None:

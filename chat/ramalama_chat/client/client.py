@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.bounds import bound, bound_async
-from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint, UnixEndpoint
-from ramalama_chat.client.socket_transport import AsyncSocketTransport, SocketTransport
+from ramalama_chat.client.endpoint import Endpoint, TcpEndpoint
+from ramalama_chat.client.http_client import AsyncHttpClient, HttpClient
+from ramalama_chat.client.transport import AsyncLocalTransport, LocalTransport
 from ramalama_values.tcp import LIVELY_TCP
 
 _CONNECT_TIMEOUT = 5.0
@@ -47,36 +47,38 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
 
     *timeout* is the longest time in seconds without data during a request. None means no limit: a
     long prompt on a slow machine takes minutes before the first word.
+
+    A forked child may go on with the client: it gets connections of its own. No answer is mixed up.
     """
     reveal_nothing = HeaderFilter(_key(endpoint))
+
+    def open_http() -> HttpClient:
+        transport = LocalTransport(endpoint, lively())
+        return HttpClient(reveal_nothing, heir=open_http, transport=transport)
+
     return Client(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
         max_retries=0,  # the session retries when that is safe
-        http_client=httpx2.Client(
-            transport=_transport(endpoint),
-            trust_env=False,  # neither a proxy nor .netrc is for a local server
-            follow_redirects=False,
-            event_hooks={"request": [reveal_nothing.apply], "response": [bound]},
-        ),
+        http_client=open_http(),
     )
 
 
 def open_async_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.AsyncOpenAI:
     """Return an asynchronous client; see `open_client`."""
     reveal_nothing = HeaderFilter(_key(endpoint))
+
+    def open_http() -> AsyncHttpClient:
+        transport = AsyncLocalTransport(endpoint, lively())
+        return AsyncHttpClient(reveal_nothing, heir=open_http, transport=transport)
+
     return AsyncClient(
         api_key=reveal_nothing.api_key,
         base_url=endpoint.base_url,
         timeout=_timeout(timeout),
         max_retries=0,
-        http_client=httpx2.AsyncClient(
-            transport=_async_transport(endpoint),
-            trust_env=False,
-            follow_redirects=False,
-            event_hooks={"request": [reveal_nothing.apply_async], "response": [bound_async]},
-        ),
+        http_client=open_http(),
     )
 
 
@@ -104,18 +106,6 @@ class HeaderFilter:
 
 def _key(endpoint: Endpoint) -> str | None:
     return endpoint.api_key if isinstance(endpoint, TcpEndpoint) else None
-
-
-def _transport(endpoint: Endpoint) -> httpx2.HTTPTransport:
-    if isinstance(endpoint, UnixEndpoint):
-        return SocketTransport(endpoint.path)
-    return httpx2.HTTPTransport(verify=no_tls(), socket_options=lively())
-
-
-def _async_transport(endpoint: Endpoint) -> httpx2.AsyncHTTPTransport:
-    if isinstance(endpoint, UnixEndpoint):
-        return AsyncSocketTransport(endpoint.path)
-    return httpx2.AsyncHTTPTransport(verify=no_tls(), socket_options=lively())
 
 
 def _timeout(silence: float | None) -> httpx2.Timeout:

@@ -61,8 +61,11 @@ def ask_context_size(client: "OpenAI", model: str) -> ContextSize:
 
 async def ask_context_size_async(client: "AsyncOpenAI", model: str) -> ContextSize:
     """Do the same as `ask_context_size`, with an asynchronous client."""
+    import asyncio  # noqa: PLC0415 - the caller has imported it
+
     try:
-        answer = await get_json_async(client, "/models", timeout=_TIMEOUT)
+        async with asyncio.timeout(_TIMEOUT):
+            answer = await get_json_async(client, "/models")
     except (openai.OpenAIError, httpx2.RequestError, TimeoutError, ValueError):
         return ContextSize()
     return _size(_entry(answer, model))

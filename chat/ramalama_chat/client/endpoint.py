@@ -56,6 +56,18 @@ class TcpEndpoint:
 
 Endpoint: TypeAlias = UnixEndpoint | TcpEndpoint
 
+
+@frozen(kw_only=False)
+class UrlEndpoint:
+    """A server at a URL, which may be anywhere; see `ramalama_chat.open_remote`."""
+
+    url: str
+    api_key: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        return self.url
+
+
 _DESCRIPTORS = "/proc/self/fd"
 
 

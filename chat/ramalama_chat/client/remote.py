@@ -1,19 +1,22 @@
 """Open a client for a model server at a URL: any server that offers the OpenAI API."""
 
+import os
 import re
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.bounds import bound
-from ramalama_chat.client.client import Client, HeaderFilter, no_tls
+from ramalama_chat.client.client import AsyncClient, Client, HeaderFilter, lively, no_tls
 from ramalama_chat.client.context_size import read_models
-from ramalama_chat.client.endpoint import LOOPBACK
+from ramalama_chat.client.endpoint import LOOPBACK, Endpoint, TcpEndpoint, UnixEndpoint
 from ramalama_chat.client.failures import chat_errors, opening_errors
+from ramalama_chat.client.http_client import AsyncHttpClient, HttpClient
 from ramalama_chat.client.requests import get_json, send_patiently
+from ramalama_chat.client.transport import AsyncLocalTransport, LocalTransport
 from ramalama_chat.errors import ChatError, InputRefused
 from ramalama_values.text import one_line
 
@@ -29,7 +32,7 @@ def open_remote(
     Nothing is sent yet. *timeout* is the longest time in seconds without data during a request.
     Each request carries the key, but no other header that is meant for OpenAI's own service.
     Proxies of the environment are used, except for this machine. Redirects are not followed, since
-    their target would get the key.
+    their target would get the key. A forked child may go on with the client; see `open_client`.
 
     Raises:
         InputRefused: *url* is none of these, *api_key* cannot be sent in a header, or the
@@ -37,17 +40,51 @@ def open_remote(
             names a proxy that is not valid.
 
     """
-    parts = _split(url)
-    if re.fullmatch(_HEADER_WORD, api_key or "none") is None:
-        msg = "the API key has characters that an HTTP header cannot carry, such as a space"
-        raise InputRefused(msg)
-    header_filter = HeaderFilter(api_key)
+    parts, header_filter = _checked(url, api_key)
+
+    def open_http() -> HttpClient:
+        endpoint = _endpoint(parts)
+        with _proxy_errors():
+            return HttpClient(
+                header_filter,
+                heir=open_http,
+                transport=None if endpoint is None else LocalTransport(endpoint, lively()),
+                verify=_tls(parts),
+                trust_env=endpoint is None,
+            )
+
     return Client(
         api_key=header_filter.api_key,
         base_url=_base_url(parts),
         timeout=httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT),
         max_retries=0,  # the session retries when that is safe
-        http_client=_open_http(parts, header_filter),
+        http_client=open_http(),
+    )
+
+
+def open_async_remote(
+    url: str, *, api_key: str | None = None, timeout: float | None = None
+) -> openai.AsyncOpenAI:
+    """Return an asynchronous client for the server at *url*; see `open_remote`."""
+    parts, header_filter = _checked(url, api_key)
+
+    def open_http() -> AsyncHttpClient:
+        endpoint = _endpoint(parts)
+        with _proxy_errors():
+            return AsyncHttpClient(
+                header_filter,
+                heir=open_http,
+                transport=None if endpoint is None else AsyncLocalTransport(endpoint, lively()),
+                verify=_tls(parts),
+                trust_env=endpoint is None,
+            )
+
+    return AsyncClient(
+        api_key=header_filter.api_key,
+        base_url=_base_url(parts),
+        timeout=httpx2.Timeout(timeout, connect=_CONNECT_TIMEOUT),
+        max_retries=0,
+        http_client=open_http(),
     )
 
 
@@ -121,15 +158,18 @@ def _is_usable(url: str) -> bool:
         return False
 
 
-def _open_http(parts: SplitResult, header_filter: HeaderFilter) -> httpx2.Client:
+def _checked(url: str, api_key: str | None) -> tuple[SplitResult, HeaderFilter]:
+    parts = _split(url)
+    if re.fullmatch(_HEADER_WORD, api_key or "none") is None:
+        msg = "the API key has characters that an HTTP header cannot carry, such as a space"
+        raise InputRefused(msg)
+    return parts, HeaderFilter(api_key)
+
+
+@contextmanager
+def _proxy_errors() -> Generator[None]:
     try:
-        return httpx2.Client(
-            transport=_socket_transport(parts),
-            verify=ssl.create_default_context() if parts.scheme == "https" else no_tls(),
-            trust_env=parts.scheme != "unix" and parts.hostname not in LOOPBACK,
-            follow_redirects=False,
-            event_hooks={"request": [header_filter.apply], "response": [bound]},
-        )
+        yield
     except ImportError as exc:
         msg = "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY is a SOCKS proxy, which needs another package"
         raise InputRefused(msg, hint='install "ramalama[socks]", or the package socksio') from exc
@@ -139,11 +179,20 @@ def _open_http(parts: SplitResult, header_filter: HeaderFilter) -> httpx2.Client
         raise InputRefused(msg) from exc
 
 
+def _tls(parts: SplitResult) -> ssl.SSLContext:
+    return ssl.create_default_context() if parts.scheme == "https" else no_tls()
+
+
 def _base_url(parts: SplitResult) -> str:
     if parts.scheme == "unix":
         return "http://localhost/v1"  # a placeholder host: the socket is the address
     return parts.geturl() if parts.path.strip("/") else f"{parts.scheme}://{parts.netloc}/v1"
 
 
-def _socket_transport(parts: SplitResult) -> httpx2.HTTPTransport | None:
-    return httpx2.HTTPTransport(uds=parts.path, verify=no_tls()) if parts.scheme == "unix" else None
+def _endpoint(parts: SplitResult) -> Endpoint | None:
+    """Return the address of a server on this host without TLS; None for others."""
+    if parts.scheme == "unix":
+        return UnixEndpoint(os.path.realpath(parts.path))  # the user's own links are followed
+    if parts.scheme == "http" and parts.hostname in LOOPBACK:
+        return TcpEndpoint(parts.hostname, parts.port or 80)
+    return None

@@ -53,17 +53,14 @@ def post(
     return cast("httpx2.Response", response)
 
 
-async def post_async(
-    client: AsyncOpenAI, path: str, body: Mapping[str, object], *, timeout: Timeout = None
-) -> httpx2.Response:
-    """Do the same as `post`, with an asynchronous client."""
+async def post_async(client: AsyncOpenAI, path: str, body: Mapping[str, object]) -> httpx2.Response:
+    """Do the same as `post`, with an asynchronous client; the caller limits the time."""
     response = await client.post(
         path,
         cast_to=httpx2.Response,
         body=body,
         stream=True,
         stream_cls=openai.AsyncStream[object],
-        options=_options(timeout),
     )
     return cast("httpx2.Response", response)
 
@@ -86,24 +83,20 @@ def get_json(client: OpenAI, path: str, *, timeout: float | None = None) -> obje
         return parse_json(read_whole(answer.iter_raw(), timeout=timeout))
 
 
-async def get_json_async(client: AsyncOpenAI, path: str, *, timeout: float | None = None) -> object:
-    """Do the same as `get_json`, with an asynchronous client."""
-    import asyncio  # noqa: PLC0415 - who calls this has imported it
-
-    async with asyncio.timeout(timeout):
-        response = await client.get(
-            path,
-            cast_to=httpx2.Response,
-            stream=True,
-            stream_cls=openai.AsyncStream[object],
-            options=_options(timeout),
-        )
-        async with aclosing(cast("httpx2.Response", response)) as answer:
-            content = bytearray()
-            async for piece in answer.aiter_raw():
-                content += piece
-                _check_length(content, LONGEST_ANSWER)
-            return parse_json(bytes(content))
+async def get_json_async(client: AsyncOpenAI, path: str) -> object:
+    """Do the same as `get_json`, with an asynchronous client; the caller limits the time."""
+    response = await client.get(
+        path,
+        cast_to=httpx2.Response,
+        stream=True,
+        stream_cls=openai.AsyncStream[object],
+    )
+    content = bytearray()
+    async with aclosing(cast("httpx2.Response", response)) as answer:
+        async for piece in answer.aiter_raw():
+            content += piece
+            _check_length(content, LONGEST_ANSWER)
+    return parse_json(bytes(content))
 
 
 def _options(timeout: Timeout) -> RequestOptions:

@@ -9,14 +9,14 @@ from ramalama_chat.session.turn import Turn
 if TYPE_CHECKING:
     from ramalama_chat.session.ending import Usage
 
-T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class _Answer(Generic[T]):
+class _Answer(Generic[T_co]):
     """What is known of an answer, in either color."""
 
     _turn: Turn
-    _parsed: tuple[T, ...] = ()  # at most one
+    _parsed: tuple[T_co, ...] = ()  # at most one
 
     @property
     def text(self) -> str:
@@ -34,7 +34,7 @@ class _Answer(Generic[T]):
         return self._turn.finish_reason
 
     @property
-    def parsed(self) -> T:
+    def parsed(self) -> T_co:
         """The value that the answer's text has by the schema; None if no schema was given.
 
         Raises:
@@ -45,7 +45,7 @@ class _Answer(Generic[T]):
             schema = self._turn.question.schema
             complete = self._turn.ended and self.finish_reason is not None
             value = None if schema is None else schema.read(self.text, complete=complete)
-            self._parsed = (cast("T", value),)
+            self._parsed = (cast("T_co", value),)
         return self._parsed[0]
 
     def __repr__(self) -> str:
@@ -53,7 +53,7 @@ class _Answer(Generic[T]):
         return f"<{type(self).__name__} {len(self.text)} characters, {state}>"
 
 
-class Answer(_Answer[T], Generator[str, None, None]):
+class Answer(_Answer[T_co], Generator[str, None, None]):
     """The pieces of an answer's text, as they come; a generator, and a context manager.
 
     Nothing is sent before the first piece is asked for, or `begin` is called. `close`, the end of
@@ -87,13 +87,19 @@ class Answer(_Answer[T], Generator[str, None, None]):
             self.begin()
         return next(self._pieces)
 
-    def send(self, value: None, /) -> str:
+    def send(self, _value: None, /) -> str:
         """Do the same as `next`."""
         return next(self)
 
-    def throw(self, *exc: object) -> str:  # type: ignore[override]
+    def throw(
+        self,
+        kind: type[BaseException] | BaseException,
+        value: object = None,
+        _trace: TracebackType | None = None,
+        /,
+    ) -> str:
         """Raise an exception where the answer is waited for; see `Generator`."""
-        return self._pieces.throw(*exc)  # type: ignore[arg-type, call-overload]
+        return self._pieces.throw(value if isinstance(value, BaseException) else kind)
 
     def close(self) -> None:
         """Stop the server; the part of the answer that came stays in the conversation."""
@@ -106,7 +112,7 @@ class Answer(_Answer[T], Generator[str, None, None]):
         self.close()
 
 
-class AsyncAnswer(_Answer[T], AsyncIterator[str]):
+class AsyncAnswer(_Answer[T_co], AsyncIterator[str]):
     """The same as `Answer`, for ``async for`` and ``async with``.
 
     Cancelling the task that waits for it stops the server, too.

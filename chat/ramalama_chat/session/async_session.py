@@ -9,9 +9,10 @@ from ramalama_chat.client._openai import openai
 from ramalama_chat.client.failures import chat_errors
 from ramalama_chat.errors import ServerGone
 from ramalama_chat.session.answer import AsyncAnswer
-from ramalama_chat.session.session import LOADING, AskOptions, BaseSession
+from ramalama_chat.session.question import AskOptions, read_question
+from ramalama_chat.session.session import LOADING, BaseSession
 from ramalama_chat.session.stream import open_stream_async
-from ramalama_chat.session.turn import Question, Turn
+from ramalama_chat.session.turn import Turn
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -65,7 +66,7 @@ class AsyncChatSession(BaseSession):
         on_reasoning: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - this method does not wait
+        timeout: float | None = None,
         stop: str | Sequence[str] | None = None,
         schema: type[object] | Mapping[str, object] | None = None,
         tools: Sequence[Callable[..., object]] | None = None,
@@ -74,7 +75,19 @@ class AsyncChatSession(BaseSession):
 
         *tools* may be coroutine functions; others run in a thread.
         """
-        turn = self._ask(Question(prompt=prompt, images=images, on_reasoning=on_reasoning))
+        question = read_question(
+            prompt,
+            schema,
+            coroutines=True,
+            images=images,
+            on_reasoning=on_reasoning,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            timeout=timeout,
+            stop=stop,
+            tools=tools,
+        )
+        turn = self._ask(question)
         return AsyncAnswer(turn, self._pieces(turn))
 
     async def context_size(self) -> int | None:
@@ -152,7 +165,12 @@ class AsyncChatSession(BaseSession):
 
 
 async def _call(tools: "ToolLoop", call: "ToolCall") -> str:
-    return await asyncio.to_thread(tools.result, call)
+    from ramalama_chat.tools.functions import FunctionTools  # noqa: PLC0415 - only with tools
+
+    if not isinstance(tools.toolbox, FunctionTools):
+        return await asyncio.to_thread(tools.result, call)
+    found = tools.find(call)
+    return found if isinstance(found, str) else await tools.toolbox.acall(*found)
 
 
 async def _received(response: "httpx2.Response") -> AsyncGenerator[bytes, None]:

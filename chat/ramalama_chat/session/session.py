@@ -3,16 +3,18 @@
 import os
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
-from typing import TYPE_CHECKING, TypedDict, TypeVar, overload
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.failures import chat_errors
-from ramalama_chat.errors import InputRefused, ServerGone, SessionBusy
+from ramalama_chat.errors import ServerGone, SessionBusy
 from ramalama_chat.session.answer import Answer
 from ramalama_chat.session.conversation import Conversation
+from ramalama_chat.session.question import AskOptions, Question, read_question
 from ramalama_chat.session.stream import open_stream
-from ramalama_chat.session.turn import Question, Turn
+from ramalama_chat.session.turn import Turn
+from ramalama_values.json import is_array
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -33,18 +35,6 @@ LOADING = "Loading the model …"
 
 def _ignore(*_: object) -> None:
     pass
-
-
-class AskOptions(TypedDict, total=False):
-    """What may be asked for one answer; see `ChatSession.ask`."""
-
-    images: Sequence[str]
-    on_reasoning: Callable[[str], None] | None
-    max_tokens: int | None
-    temperature: float | None
-    timeout: float | None
-    stop: str | Sequence[str] | None
-    tools: Sequence[Callable[..., object]] | None
 
 
 class BaseSession:
@@ -159,7 +149,11 @@ class BaseSession:
     def _members(self, question: Question) -> dict[str, object]:
         """Return the members of each request of *question*."""
         counting = {"stream_options": {"include_usage": True}} if self.counting else {}
-        return {"model": self._model, **self.parameters, **counting, **question.members}
+        members = {"model": self._model, **self.parameters, **counting, **question.members}
+        if question.stop:
+            own = members.get("stop", ())
+            members["stop"] = [*(own if is_array(own) else ()), *question.stop]
+        return members
 
     def _earlier(self) -> list[str]:
         return [exchange.prompt for exchange in self.conversation.exchanges]
@@ -226,7 +220,13 @@ class ChatSession(BaseSession):
     ) -> Answer[object]:
         """Send *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
 
-        *images* are sent with it, as data URLs; the model must be able to read images.
+        *images* are sent with it, as data URLs; the model must be able to read images. The model
+        writes at most *max_tokens*, and ends before one of the texts of *stop*. *timeout* is in
+        seconds, for the whole answer with all that it waits for.
+
+        *schema* is a class that pydantic knows (a model, a dataclass), or a JSON schema: the answer
+        follows it, and `Answer.parsed` is its value. *tools* are functions that the model may call:
+        it learns their names, signatures and docstrings, and no one is asked before a call.
 
         Closing the answer stops the server, too, and so does an exception that passes through
         it, such as KeyboardInterrupt; the part of the answer that arrived stays in the
@@ -239,10 +239,24 @@ class ChatSession(BaseSession):
             ServerGone: the server cannot be reached, or it stopped in the middle of its answer.
             RequestFailed: the server refused the request, for example because the context is too
             small.
+            AnswerTimedOut: the answer is not complete within *timeout*.
+            SessionBusy: the session already answers another prompt.
+            InputRefused: a value is not valid; raised at once, the others while the answer is read.
             ChatError: the server sent something that is not a chat answer.
 
         """
-        turn = self._ask(Question(prompt=prompt, images=images, on_reasoning=on_reasoning))
+        question = read_question(
+            prompt,
+            schema,
+            images=images,
+            on_reasoning=on_reasoning,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            timeout=timeout,
+            stop=stop,
+            tools=tools,
+        )
+        turn = self._ask(question)
         return Answer(turn, self._pieces(turn))
 
     def context_size(self) -> int | None:
@@ -309,7 +323,7 @@ class ChatSession(BaseSession):
                     on_loading=lambda: turn.wait_for(LOADING),
                     limit=turn.left(),
                 )
-            with closing(_received(response)) as pieces:
+            with _ending(response, turn.left()), closing(_received(response)) as pieces:
                 if turn.accept():
                     yield ""
                 for piece in pieces:
@@ -328,6 +342,15 @@ class ChatSession(BaseSession):
         if length >= _LONG and self._reports_progress is None:
             self._reports_progress = self.abilities().reports_progress
         return {"return_progress": True} if length >= _LONG and self._reports_progress else {}
+
+
+def _ending(response: "httpx2.Response", left: float | None) -> AbstractContextManager[None]:
+    """Return a block that breaks the connection when no time is *left*."""
+    if left is None:
+        return nullcontext()
+    from ramalama_chat.session.cut_off import cut_off  # noqa: PLC0415 - only with a limit
+
+    return cut_off(response, left)
 
 
 def _received(response: "httpx2.Response") -> Generator[bytes, None, None]:

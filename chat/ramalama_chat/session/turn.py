@@ -8,34 +8,17 @@ more of them.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama_chat.errors import AnswerTimedOut, ChatError, ContextExceeded, ServerGone
+from ramalama_chat.session.question import Question
 from ramalama_chat.session.stream import Delta, DeltaReader
 
 if TYPE_CHECKING:
-    from ramalama_chat.session.answer_schema import AnswerSchema
     from ramalama_chat.session.ending import Usage
     from ramalama_chat.session.tool_loop import Rounds, ToolLoop
     from ramalama_chat.tools.calls import ToolCall
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A prompt with what was asked for this answer alone.
-
-    *members* are members of the request, *timeout* is in seconds for the whole answer.
-    """
-
-    prompt: str
-    images: Sequence[str] = ()
-    on_reasoning: Callable[[str], None] | None = None
-    members: Mapping[str, object] = field(default_factory=dict[str, object])
-    timeout: float | None = None
-    schema: "AnswerSchema | None" = None
-    tools: "ToolLoop | None" = None
 
 
 class Session(Protocol):

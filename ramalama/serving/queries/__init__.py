@@ -1,0 +1,1 @@
+"""Questions to a server: its health, its metrics, tokens and vectors."""
