@@ -263,7 +263,10 @@ if not TYPE_CHECKING:  # a checker that sees it takes every name for a public on
             raise AttributeError(msg)
         from importlib import import_module  # noqa: PLC0415 (the command line's fast paths need it not)
 
+        from ramalama_values.type_hints import make_resolvable  # noqa: PLC0415 (likewise)
+
         value: object = getattr(import_module(_HOMES.get(name, _ERRORS)), name)
+        make_resolvable(value)
         globals()[name] = value
         return value
 

@@ -7,13 +7,12 @@ hook raises, the operation ends: a pull keeps the partial download, a start remo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ramalama_engines.spec import PullProgress
 
 
@@ -67,11 +66,6 @@ class Notice:
     """A message for the user, in one sentence; nothing has failed."""
 
     message: str
-
-
-Event: TypeAlias = "DownloadEvent | StartEvent | IndexEvent"
-
-EventHook: TypeAlias = "Callable[[Event], None]"
 
 
 def ignore(_event: object) -> None:
@@ -232,6 +226,10 @@ UploadEvent = UploadPlanned | UploadProgress | UploadRetrying
 
 IndexEvent = IndexPlanned | IndexProgress | IndexWriting | Notice
 
-IndexHook: TypeAlias = "Callable[[IndexEvent], None]"
+Event = DownloadEvent | StartEvent | IndexEvent
 
-UploadHook: TypeAlias = "Callable[[UploadEvent], None]"
+EventHook: TypeAlias = Callable[[Event], None]
+
+IndexHook: TypeAlias = Callable[[IndexEvent], None]
+
+UploadHook: TypeAlias = Callable[[UploadEvent], None]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ramalama.cli.dispatch import VERBS, load_command
 from ramalama.cli.invocation import parser
 from ramalama.config.option_table import SETTINGS
-from ramalama.config.value_types import Word
+from ramalama.value_types import Word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

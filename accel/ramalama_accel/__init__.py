@@ -69,7 +69,10 @@ if not TYPE_CHECKING:  # a checker that sees it takes every name for a public on
             raise AttributeError(msg)
         from importlib import import_module  # noqa: PLC0415 (late, like what it imports)
 
+        from ramalama_values.type_hints import make_resolvable  # noqa: PLC0415 (likewise)
+
         value: object = getattr(import_module(f"{__name__}.{_HOMES.get(name, _BASE)}"), name)
+        make_resolvable(value)
         globals()[name] = value
         return value
 

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, cast
 
 from ramalama.config.api_name import ApiName
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
-from ramalama.config.value_types import show
 from ramalama.errors import ConfigError
 from ramalama.models.reference.scheme import Scheme
+from ramalama.value_types import ListOf, TableOf, Text, checked, show
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen
@@ -51,6 +51,13 @@ _FOREIGN = frozenset(
     rag_image runtimes stack_image summarize_after tempdir thinking tools_image
     tools_images user verify benchmarks""".split()  # noqa: SIM905 (see above)
 )
+
+_TYPES = {
+    **{key: spec.type for key, spec in SETTINGS.items()},
+    "sources": TableOf(Text(), "a table of texts"),
+    "warnings": ListOf(Text(), "a list of texts"),
+}
+_SECRETS = frozenset(key for key, spec in SETTINGS.items() if spec.is_secret)
 
 
 @frozen()
@@ -112,19 +119,15 @@ class Config:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check where the engine is, so that no password is in a `Config`.
+        """Check all values, and convert them: words to members of an enumeration, lists to tuples.
+
+        No password is in a `Config`, since it may not be in *engine_url*.
 
         Raises:
-            ConfigError: *engine_url* is not valid, or there is a *connection* as well.
+            ConfigError: a value is invalid, or both *engine_url* and *connection* are given.
         """
-        if self.engine_url is None:
-            return
-        try:
-            SETTINGS["engine_url"].type.read(self.engine_url)
-        except ValueError as exc:
-            msg = f"engine_url is not {exc}"
-            raise ConfigError(msg) from None
-        if self.connection is not None:
+        checked(self, _TYPES, ConfigError, secret=_SECRETS)
+        if self.engine_url is not None and self.connection is not None:
             msg = "engine_url and connection both say where the engine is"
             raise ConfigError(msg, hint="set one of them")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ramalama.config.value_types import Word
+from ramalama.value_types import Word
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ramalama.config.value_types import ValueType
+    from ramalama.value_types import ValueType
 
 
 class Group(StrEnum):
@@ -36,6 +36,7 @@ class OptionSpec:
     Attributes:
         field: its name in `ServeOptions`; if it is not there, the key.
         type: the type of its value.
+        given: its type in `ServeOptions`, if that is not the one of the setting; None means *type*.
         help: what it does, for ``--help`` and ramalama.conf(5), without the default.
         default: the value if neither the command line nor a setting has one; None lets the program
             choose, or means no value.
@@ -55,6 +56,7 @@ class OptionSpec:
     field: str
     type: ValueType
     help: str
+    given: ValueType | None = None
     default: object = None
     default_text: str = ""
     groups: tuple[Group, ...] = ()

@@ -14,24 +14,35 @@ from ramalama.config import parsers
 from ramalama.config.api_name import SYNONYMS, ApiName
 from ramalama.config.defaults import ALL_LAYERS, AUTOMATIC_LAYERS, DEFAULT_TEMPERATURE, LOOPBACK
 from ramalama.config.option_spec import Group, OptionSpec
-from ramalama.config.value_types import (
+from ramalama.models.reference.scheme import Scheme
+from ramalama.value_types import (
     AnyText,
     ByteSize,
+    DirectoryName,
+    FilePath,
     Flag,
+    Instance,
+    ListOf,
     Parsed,
+    TableOf,
     Temperature,
     Text,
     TextOrPath,
+    VariableName,
     Whole,
     Word,
-    Words,
 )
-from ramalama.models.reference.scheme import Scheme
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+MODEL = Instance(
+    "ramalama.models.reference.reference",
+    "ModelRef",
+    "a ModelRef, as `ramalama.Models.resolve` makes of a text",
+)
 
 _MODEL = (
     OptionSpec(
@@ -59,7 +70,8 @@ _MODEL = (
     ),
     OptionSpec(
         field="draft",
-        type=Parsed(Text().read, "a text"),  # in the library, a `ModelRef`
+        type=Text(),
+        given=MODEL,
         help="small model of the same family that guesses ahead, for speed; `none` disables it",
         default_text="the model author's choice",
         groups=(Group.MODEL,),
@@ -136,7 +148,7 @@ _MODEL = (
     ),
     OptionSpec(
         field="runtime_args",
-        type=Words(),
+        type=ListOf(AnyText(), "a list of words"),
         help="more arguments for the inference server, split as a shell does; may be repeated",
         default=(),
         groups=(Group.MODEL,),
@@ -176,7 +188,10 @@ _CONTAINER = (
     ),
     OptionSpec(
         field="devices",
-        type=Parsed(parsers.parse_device, "a list of devices"),
+        type=ListOf(
+            Instance("ramalama_engines.spec", "Device", "a Device"),
+            "a list of devices, as `ramalama_engines.parse_device` makes them",
+        ),
         help="add a host device, or a CDI device by name; `none` maps no device; may be repeated",
         groups=(Group.CONTAINER,),
         flags=("--device",),
@@ -185,7 +200,12 @@ _CONTAINER = (
     ),
     OptionSpec(
         field="env",
-        type=Parsed(parsers.parse_variables, "a list of texts"),
+        type=Parsed(
+            parsers.parse_variables,
+            "a list of texts",
+            ListOf(Parsed(parsers.parse_variable, "NAME or NAME=VALUE"), "a list of NAME=VALUE"),
+        ),
+        given=TableOf(AnyText(), "a mapping of names to texts", VariableName()),
         help="set a variable in the container; without a value, to this host's if it is set; may "
         "be repeated",
         default=(),
@@ -290,7 +310,7 @@ _IMAGE = (
     ),
     OptionSpec(
         field="authfile",
-        type=Parsed(parsers.parse_path, "a path"),
+        type=FilePath(),
         help="file with the credentials for registries",
         default_text="REGISTRY_AUTH_FILE, else the files of podman login and docker login",
         groups=(Group.IMAGE, Group.REGISTRY),
@@ -334,7 +354,7 @@ _SERVING = (
     ),
     OptionSpec(
         field="host",
-        type=Parsed(str, "an IP address"),
+        type=AnyText(),
         help="address of this host to publish on",
         default=LOOPBACK,
         groups=(Group.SERVING,),
@@ -343,7 +363,7 @@ _SERVING = (
     ),
     OptionSpec(
         field="api_key",
-        type=Parsed(str, "a text"),
+        type=AnyText(),
         help="key that clients must send; other users can read a command line, so prefer "
         "RAMALAMA_API_KEY or --api-key-file",
         default_text="a random one",
@@ -397,7 +417,7 @@ _OTHER = (
     ),
     OptionSpec(
         field="store",
-        type=Text(),
+        type=DirectoryName(),
         help="directory of the models",
         default_text="/var/lib/ramalama for root, $XDG_DATA_HOME/ramalama for other users",
         groups=(Group.GLOBAL,),
@@ -419,7 +439,7 @@ _OTHER = (
     ),
     OptionSpec(
         field="images",
-        type=Parsed(parsers.parse_table, "a table of texts"),
+        type=Parsed(parsers.parse_table, "a table of texts", TableOf(Text(), "a table of texts")),
         help="image for each accelerator",
         default_text="the images that ramalama-run(1) lists",
         key="images",
@@ -429,7 +449,14 @@ _OTHER = (
     ),
     OptionSpec(
         field="mcp",
-        type=Parsed(parsers.parse_tool_servers, "a table of MCP servers"),
+        type=Parsed(
+            parsers.parse_tool_servers,
+            "a table of MCP servers",
+            TableOf(
+                Instance("ramalama_chat.tools.server_address", "ToolServerAddress", "an address"),
+                "a table of addresses of MCP servers",
+            ),
+        ),
         help="MCP servers by name",
         default_text="none",
         key="mcp",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
-from ramalama.config.option_table import SERVER_OPTIONS
-from ramalama.config.value_types import show
+from ramalama.config.option_table import MODEL, SERVER_OPTIONS
 from ramalama.errors import OptionRefused
+from ramalama.value_types import checked
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines.spec import Device
+
+_TYPES = {"model": MODEL, **{spec.field: spec.given or spec.type for spec in SERVER_OPTIONS}}
 
 
 @frozen()
@@ -100,21 +102,12 @@ class ServeOptions:
     rag: str | Path | None = None
 
     def __post_init__(self) -> None:
-        """Check all values, and convert texts to the enumeration members that they name.
+        """Check all values, and convert them: words to members of an enumeration, lists to tuples.
 
         Raises:
             OptionRefused: a value is invalid.
         """
-        for spec in SERVER_OPTIONS:
-            value: object = getattr(self, spec.field)
-            if value is None and spec.default is None:
-                continue
-            try:
-                checked = spec.type.check(value)
-            except ValueError as exc:
-                msg = f"{spec.field} is {exc}, not {show(value)}"
-                raise OptionRefused(msg) from None
-            object.__setattr__(self, spec.field, checked)
+        checked(self, _TYPES, OptionRefused, secret=("api_key",))
 
 
 def check_seconds(name: str, value: object) -> None:

@@ -6,11 +6,10 @@ describes valid values, as the end of the sentence "… is not …".
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.config.value_types import Text
 from ramalama.models.reference.scheme import Scheme, parse_transport
+from ramalama.value_types import Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +68,6 @@ def parse_tool_servers(value: object) -> Mapping[str, ToolServerAddress]:
 def parse_scheme(value: object) -> Scheme:
     """Parse the transport of references without one."""
     return parse_transport(str(value))
-
-
-def parse_path(value: object) -> Path:
-    """Parse the path of a file."""
-    return Path(str(value))
 
 
 def parse_engine_url(value: object) -> str:

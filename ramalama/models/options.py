@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from ramalama.errors import OptionRefused
+from ramalama.value_types import FilePath, Flag, Text, Word, checked
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
@@ -42,6 +44,16 @@ class PushKind(StrEnum):
     CAR = "car"
 
 
+_TYPES = {
+    "wanted": Word(ModelFormat),
+    "kind": Word(PushKind),
+    "base": Text(),
+    "authfile": FilePath(),
+    "tls_verify": Flag(),
+    "offline": Flag(),
+}
+
+
 @frozen()
 class PushOptions:
     """How a model is pushed.
@@ -57,6 +69,14 @@ class PushOptions:
     base: str = "registry.access.redhat.com/ubi10-micro:latest"
     authfile: Path | None = None
     tls_verify: bool = True
+
+    def __post_init__(self) -> None:
+        """Check all values, and convert texts to what they stand for.
+
+        Raises:
+            OptionRefused: a value is invalid.
+        """
+        checked(self, _TYPES, OptionRefused)
 
 
 @frozen()
@@ -74,3 +94,11 @@ class PullOptions:
     authfile: Path | None = None
     tls_verify: bool = True
     offline: bool = False
+
+    def __post_init__(self) -> None:
+        """Check all values, and convert texts to what they stand for.
+
+        Raises:
+            OptionRefused: a value is invalid.
+        """
+        checked(self, _TYPES, OptionRefused)

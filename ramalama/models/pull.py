@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelError, ModelPullError, ModelUnsupported, StoreError
 from ramalama.events import (
@@ -27,6 +27,7 @@ from ramalama.models.transports import open_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from typing import TypeAlias
 
     from ramalama.events import EventHook
     from ramalama.models.download.values import FetchedBlob, RemoteBlob
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
     from ramalama.models.transports.base import RemoteFile, RemoteModel, TransportContext
     from ramalama.models.transports.selection.request import Variant
 
-Admit: TypeAlias = "Callable[[str, int, Sequence[Variant]], None]"
-"""Called before a model is downloaded, with its name, the bytes of its weights, and the variants
-that are available instead. Raises a ModelError to refuse the model."""
+    Admit: TypeAlias = Callable[[str, int, Sequence[Variant]], None]
+    """Called before a model is downloaded, with its name, the bytes of its weights, and the
+    variants that are available instead. Raises a ModelError to refuse the model."""
 
 
 class Puller:

@@ -13,7 +13,8 @@ from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
 from typing import TYPE_CHECKING, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from _collections_abc import dict_items, dict_keys, dict_values
+    from collections.abc import Callable, Iterator
     from dataclasses import Field
     from typing import ClassVar, Protocol
 
@@ -24,9 +25,45 @@ if TYPE_CHECKING:
         __own_fields__: ClassVar[tuple[Field[object], ...]]
 
 
-__all__ = ["frozen"]
+__all__ = ["LateAnnotations", "frozen"]
 
 T = TypeVar("T")
+
+
+class LateAnnotations(dict[str, object]):
+    """Annotations whose names are imported when they are first read; see `type_hints`.
+
+    Every way to read all of them is overridden; ``dict(annotations)`` calls `keys`, since there is
+    an ``__iter__``.
+    """
+
+    def __init__(self, annotations: dict[str, object], *, module: str) -> None:
+        super().__init__(annotations)
+        self._module = module
+
+    def __iter__(self) -> Iterator[str]:
+        self._complete()
+        return super().__iter__()
+
+    def keys(self) -> dict_keys[str, object]:
+        """See `dict`."""
+        self._complete()
+        return super().keys()
+
+    def values(self) -> dict_values[str, object]:
+        """See `dict`."""
+        self._complete()
+        return super().values()
+
+    def items(self) -> dict_items[str, object]:
+        """See `dict`."""
+        self._complete()
+        return super().items()
+
+    def _complete(self) -> None:
+        from ramalama_values.type_hints import complete  # noqa: PLC0415 (rarely used)
+
+        complete(self._module)
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
@@ -44,6 +81,8 @@ def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
         for name, value in {"__own_fields__": own_fields, **_METHODS}.items():
             if name not in of_its_own:
                 setattr(made, name, value)
+        if own := vars(made).get("__annotations__"):
+            made.__annotations__ = LateAnnotations(own, module=made.__module__)
         return made
 
     return make

@@ -12,10 +12,10 @@ from ramalama.cli.dispatch import VERBS
 from ramalama.cli.invocation import ensure_no_dryrun, invoke, parser, typed
 from ramalama.cli.options.registry import RegistryArguments, add_registry_options
 from ramalama.cli.output.push_progress import PushProgress
-from ramalama.config.value_types import Word
 from ramalama.errors import EngineFailure, RagError
 from ramalama.models.options import PushKind, PushOptions
 from ramalama.models.reference.scheme import Scheme
+from ramalama.value_types import Word
 from ramalama_engines.kinds import PullPolicy
 
 if TYPE_CHECKING:

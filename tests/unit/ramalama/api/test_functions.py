@@ -176,7 +176,7 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_repeated(
 @pytest.mark.parametrize("host", ["localhost", "", "256.0.0.1", "\0", "0x7f.1"])
 def test_a_host_that_is_no_address_is_refused(servers: ServerFixture, host: str) -> None:
     with (
-        pytest.raises(OptionRefused, match="is not an IP address"),
+        pytest.raises(OptionRefused, match=r"is not an IP address|host is a text, not"),
         ramalama.serve(str(servers.model), using=servers.ramalama(), network="bridge", host=host),
     ):
         pass

@@ -14,20 +14,22 @@ from ramalama.api.keywords import ServerKeywords
 from ramalama.config.config import Config
 from ramalama.config.option_table import OPTIONS, SERVER_OPTIONS, SETTINGS
 from ramalama.config.options import ServeOptions
-from ramalama.config.value_types import (
+from ramalama.value_types import (
     ByteSize,
+    FilePath,
     Flag,
+    Instance,
     Parsed,
     Temperature,
     Text,
     Whole,
     Word,
-    Words,
 )
 from ramalama_chat.output.color import ColorMode
 
 if TYPE_CHECKING:
     from ramalama.config.option_spec import OptionSpec
+    from ramalama.value_types import ValueType
 
 OPTION_FIELDS = {field.name: field for field in fields(ServeOptions) if field.name != "model"}
 CONFIG_FIELDS = {
@@ -44,9 +46,9 @@ def default_of(field: Field[object]) -> object:
     return None if field.default == () else field.default
 
 
-def annotation_of(spec: OptionSpec) -> str | None:
+def annotation_of(kind: ValueType, default: object) -> str | None:
     """Return the type of a field as it is written there; None for a grammar of its own."""
-    match spec.type:
+    match kind:
         case Whole() | ByteSize():
             name = "int"
         case Temperature():
@@ -57,11 +59,13 @@ def annotation_of(spec: OptionSpec) -> str | None:
             name = "str"
         case Word(words=words):
             name = cast("type", words).__name__
-        case Words():
-            name = "tuple[str, ...]"
+        case FilePath():
+            name = "Path"
+        case Instance(name="ModelRef"):
+            name = "ModelRef"
         case _:
             return None
-    return f"{name} | None" if spec.default is None else name
+    return f"{name} | None" if default is None else name
 
 
 def test_the_fields_of_a_call_are_the_tables() -> None:
@@ -92,7 +96,7 @@ def test_a_field_has_the_tables_default_and_type(spec: OptionSpec) -> None:
     field = OPTION_FIELDS[spec.field]
 
     assert default_of(field) == (None if spec.default == () else spec.default)
-    assert annotation_of(spec) in (None, field.type)
+    assert annotation_of(spec.given or spec.type, spec.default) in (None, field.type)
 
 
 @pytest.mark.parametrize("key", SETTINGS)
@@ -100,7 +104,7 @@ def test_a_setting_has_the_tables_default_and_type(key: str) -> None:
     spec, field = SETTINGS[key], CONFIG_FIELDS[key]
 
     assert default_of(field) == (None if spec.default == () else spec.default)
-    assert annotation_of(spec) in (None, field.type)
+    assert annotation_of(spec.type, spec.default) in (None, field.type)
 
 
 @pytest.mark.parametrize("spec", TABLE, ids=lambda spec: spec.field)

@@ -1,4 +1,4 @@
-"""The types of the values of options: how they are read and checked.
+"""The types of the values of options and settings: how they are read and checked.
 
 Each type has two methods. ``read`` converts the value of a file, a variable or the command line: a
 text, or a value that the TOML parser has made. ``check`` takes the value of a caller of the
@@ -12,15 +12,22 @@ Types without fields are plain classes: a dataclass takes a tenth of a milliseco
 from __future__ import annotations
 
 import os
-from dataclasses import field
+from collections.abc import Mapping
+from dataclasses import field, fields
+from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, cast
 
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection
     from enum import StrEnum
     from typing import Protocol
+
+    from _typeshed import DataclassInstance
+
+    from ramalama_values.errors import RamalamaError
 
     class ValueType(Protocol):
         """The type of the value of an option."""
@@ -214,6 +221,29 @@ class AnyText(Text):
     may_be_empty = True
 
 
+class DirectoryName(Text):
+    """A text that names a directory; a caller of the library may pass a path."""
+
+    def check(self, value: object) -> str:
+        """See `ValueType`."""
+        return self.read(
+            os.fspath(cast("os.PathLike[str]", value)) if isinstance(value, os.PathLike) else value
+        )
+
+
+class VariableName(Text):
+    """The name of an environment variable."""
+
+    def read(self, value: object) -> str:
+        """See `ValueType`."""
+        name = super().read(value)
+        if "=" in name:
+            raise ValueError(self.expected)
+        return name
+
+    check = read
+
+
 class TextOrPath:
     """A text; a caller of the library may pass a path, which never means anything else."""
 
@@ -232,36 +262,127 @@ class TextOrPath:
         return self.read(value)
 
 
+class FilePath:
+    """A path of the file system; a caller of the library may pass it as text, too."""
+
+    expected = "a path"
+
+    def read(self, value: object) -> Path:
+        """See `ValueType`."""
+        text = os.fspath(cast("str", value)) if isinstance(value, os.PathLike) else value
+        if not isinstance(text, str) or not text or "\0" in text:
+            raise ValueError(self.expected)
+        return Path(text)
+
+    check = read
+
+
 @frozen(kw_only=False)
 class Parsed:
-    """A value with its own syntax; a caller of the library passes the result of *parse*."""
+    """A value with its own syntax.
+
+    *given* is the type of what a caller of the library passes; None if it is parsed, too.
+    """
 
     parse: Callable[[object], object]
     expected: str
+    given: ValueType | None = None
 
     def read(self, value: object) -> object:
         """See `ValueType`; the message is that of *parse*."""
         return self.parse(value)
 
     def check(self, value: object) -> object:
-        """Return the value as it is: its own class has checked it."""
-        return value
+        """See `ValueType`."""
+        return self.parse(value) if self.given is None else self.given.check(value)
 
 
-class Words:
-    """Several words, as a tuple."""
+@frozen(kw_only=False)
+class Instance:
+    """An object of a class, or a union of them: *name* in *module*, which is imported late."""
 
-    expected = "a tuple of words"
+    module: str
+    name: str
+    expected: str
 
     def read(self, value: object) -> object:
         """See `ValueType`."""
-        return self.check(value)
+        from importlib import import_module  # noqa: PLC0415 (few values are objects)
 
-    def check(self, value: object) -> object:
-        """See `ValueType`."""
-        if isinstance(value, str):  # a text is also a sequence of texts
+        kind: object = getattr(import_module(self.module), self.name)
+        if not isinstance(kind, type | UnionType) or not isinstance(value, kind):
             raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
         return value
+
+    check = read
+
+
+@frozen(kw_only=False)
+class ListOf:
+    """Several values of one type, as a tuple; a list is converted."""
+
+    item: ValueType
+    expected: str
+
+    def read(self, value: object) -> tuple[object, ...]:
+        """See `ValueType`."""
+        if not isinstance(value, list | tuple):  # a text is also a sequence of texts
+            raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
+        try:
+            return tuple(map(self.item.check, cast("tuple[object, ...]", value)))
+        except ValueError:
+            raise ValueError(self.expected) from None
+
+    check = read
+
+
+@frozen(kw_only=False)
+class TableOf:
+    """A mapping from names to values of one type, which is copied."""
+
+    item: ValueType
+    expected: str
+    key: ValueType = field(default_factory=Text)
+
+    def read(self, value: object) -> dict[object, object]:
+        """See `ValueType`."""
+        if not isinstance(value, Mapping):
+            raise ValueError(self.expected)  # noqa: TRY004 (the one error of all types)
+        table = dict(cast("Mapping[object, object]", value))
+        try:
+            return {self.key.check(key): self.item.check(each) for key, each in table.items()}
+        except ValueError:
+            raise ValueError(self.expected) from None
+
+    check = read
+
+
+def checked(
+    values: object,
+    types: Mapping[str, ValueType],
+    error: type[RamalamaError],
+    *,
+    secret: Collection[str] = (),
+) -> None:
+    """Check the fields of a frozen class in its ``__post_init__``, and convert them to their types.
+
+    A field is None only if that is its default. A message does not show the value of a *secret*.
+
+    Raises:
+        RamalamaError: an *error* that begins with the name of the field, if its value is invalid.
+    """
+    for each in fields(cast("DataclassInstance", values)):
+        value: object = getattr(values, each.name)
+        if value is None and each.default is None:
+            continue
+        try:
+            converted = types[each.name].check(value)
+        except ValueError as exc:
+            is_secret = each.name in secret
+            problem = f"is not {exc}" if is_secret else f"is {exc}, not {show(value)}"
+            msg = f"{each.name} {problem}"
+            raise error(msg) from None
+        object.__setattr__(values, each.name, converted)
 
 
 def show(value: object) -> str:
