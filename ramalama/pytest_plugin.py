@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ramalama.models.reference.reference import ModelRef
     from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
-    from ramalama.testing.recorded import Recorder
+    from ramalama.testing.recorder import Recorder
 
 _MARKER = "ramalama"
 _MODEL = "ramalama_model"
@@ -92,7 +92,7 @@ def _recorder(config: pytest.Config) -> Recorder | None:
         raise pytest.UsageError(msg)
     if mode == "off":
         return None
-    from ramalama.testing.recorded import Recorder  # noqa: PLC0415 (only when it is needed)
+    from ramalama.testing.recorder import Recorder  # noqa: PLC0415 (only when it is needed)
     from ramalama.testing.recording import RecordMode  # noqa: PLC0415 (see above)
 
     return Recorder(RecordMode(mode))

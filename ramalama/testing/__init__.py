@@ -13,5 +13,9 @@ from __future__ import annotations
 from ramalama.testing.fake import FakeServer, fake_server
 from ramalama.testing.fake_api import Answers
 from ramalama.testing.values import Question, Reply
+from ramalama_values.type_hints import make_resolvable
 
 __all__ = ["Answers", "FakeServer", "Question", "Reply", "fake_server"]
+
+for _public in (FakeServer, Question, Reply, fake_server):
+    make_resolvable(_public)

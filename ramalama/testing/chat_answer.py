@@ -23,6 +23,16 @@ _MILLISECONDS: Final = 1.0  # for each token, made up
 def send(reply: Reply, question: Question, model: str, client: Client) -> HttpReply:
     """Return *reply* as HTTP; wait and hang up as it says."""
     try:
+        sent = _begin(reply, question, model, client)
+    except BaseException:
+        question.in_progress = False
+        raise
+    question.in_progress = not isinstance(sent.body, bytes)
+    return sent
+
+
+def _begin(reply: Reply, question: Question, model: str, client: Client) -> HttpReply:
+    try:
         client.wait(reply.delay)
     except ClientLeft:
         question.cancelled = True
@@ -69,6 +79,8 @@ def _stream(reply: Reply, question: Question, model: str, client: Client) -> Gen
     except (ClientLeft, GeneratorExit):
         question.cancelled = True
         raise
+    finally:
+        question.in_progress = False
 
 
 def _die_if(now: bool) -> None:  # noqa: FBT001 (a condition)

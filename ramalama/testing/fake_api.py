@@ -8,7 +8,7 @@ import math
 import struct
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from ramalama.testing.chat_answer import count_tokens, prompt_tokens, send
 from ramalama.testing.socket_server import HttpReply
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _DIMENSIONS: Final = 64
 
 Answers: TypeAlias = (
-    "str | Reply | Mapping[str, str | Reply] | Iterable[str | Reply]"
-    " | Callable[[Question], str | Reply]"
+    str
+    | Reply
+    | Mapping[str, str | Reply]
+    | Iterable[str | Reply]
+    | Callable[[Question], str | Reply]
 )
 
 
@@ -64,7 +67,7 @@ class FakeApi:
         """Return the reply to *request*."""
         path = request.path.partition("?")[0]
         try:
-            asked = parse_json(request.body) if request.body else {}
+            asked: object = parse_json(request.body) if request.body else {}
         except ValueError as exc:
             return _refusal(400, f"the request {exc}")
         if (request.method, path) == ("POST", "/v1/chat/completions"):
@@ -101,12 +104,17 @@ class FakeApi:
             }
         )
 
+    def _busy(self) -> int:
+        return sum(question.in_progress for question in self.questions)
+
     def _slots(self, _asked: object) -> HttpReply:
-        return HttpReply.of_json([{"id": 0, "is_processing": False}])
+        busy = self._busy()
+        slots = [{"id": number, "is_processing": number < busy} for number in range(busy or 1)]
+        return HttpReply.of_json(slots)
 
     def _metrics(self, _asked: object) -> HttpReply:
-        text = f"llamacpp:requests_processing 0\nllamacpp:n_decode_total {len(self.questions)}\n"
-        return HttpReply(content_type="text/plain; version=0.0.4", body=text.encode())
+        lines = f"llamacpp:requests_processing {self._busy()}\nllamacpp:requests_deferred 0\n"
+        return HttpReply(content_type="text/plain; version=0.0.4", body=lines.encode())
 
     def _embeddings(self, asked: object) -> HttpReply:
         given = asked.get("input") if is_object(asked) else None
@@ -142,9 +150,11 @@ def _chooser(answers: Answers) -> Callable[[Question], str | Reply]:
     if isinstance(answers, str | Reply):
         return lambda _: answers
     if isinstance(answers, Mapping):
-        return lambda question: _matching(answers, question.prompt)
+        by_words = cast("Mapping[str, str | Reply]", answers)
+        return lambda question: _matching(by_words, question.prompt)
     if isinstance(answers, Iterable):
-        return _in_turn(iter(answers))
+        in_turn: Iterable[str | Reply] = answers
+        return _in_turn(iter(in_turn))
     return answers
 
 

@@ -110,10 +110,12 @@ class Question:
     Attributes:
         body: the request's JSON object, with "temperature", "tools" and all else.
         cancelled: whether the client left before the end of the answer.
+        in_progress: whether the answer is not complete yet.
     """
 
     body: Mapping[str, object]
     cancelled: bool = False
+    in_progress: bool = True
 
     @property
     def messages(self) -> Sequence[Mapping[str, object]]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import typing
 from typing import TYPE_CHECKING
 
 import openai
 import pytest
+from openai.types.chat.chat_completion import Choice
 
 from ramalama.errors import OptionRefused
-from ramalama.testing import Question, Reply, fake_server
+from ramalama.testing import FakeServer, Question, Reply, fake_server
 from ramalama_chat.errors import ContextExceeded, RequestFailed, ServerGone
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionMessageParam
+
     from ramalama.serving.served_model import ServedModel
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello!"}]
@@ -129,11 +132,11 @@ def test_a_tool_is_called(how: str) -> None:
         client = server.client()
         if how == "streamed":
             with client.chat.completions.stream(model=server.model, messages=HELLO) as events:
-                answer = events.get_final_completion()
+                choices = list[Choice](events.get_final_completion().choices)
         else:
-            answer = client.chat.completions.create(model=server.model, messages=HELLO)
+            choices = client.chat.completions.create(model=server.model, messages=HELLO).choices
 
-    (choice,) = answer.choices
+    (choice,) = choices
     assert choice.message.tool_calls is not None
     (call,) = choice.message.tool_calls
     assert choice.finish_reason == "tool_calls"
@@ -274,3 +277,75 @@ def test_an_unknown_path_is_refused() -> None:
 def test_a_reply_with_a_negative_number_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(OptionRefused, match="must not be negative"):
         Reply("Hi", **wrong)  # type: ignore[arg-type]
+
+
+def test_the_answers_have_tokens_and_times() -> None:
+    with fake_server("Good day") as server:
+        answer = server.chat().ask("Hello you")
+        answer.read()
+
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (2, 2)
+    assert answer.usage.timings["predicted_n"] == 2
+
+
+def test_an_answer_follows_a_schema() -> None:
+    with fake_server('{"colour": "blue"}') as server:
+        answer = server.chat().ask("Which?", schema={"type": "object"})
+        answer.read()
+
+    assert answer.parsed == {"colour": "blue"}
+    assert "response_format" in server.questions[0].body
+
+
+def test_a_function_is_called_as_a_tool() -> None:
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return f"Rain in {city}"
+
+    def answer(question: Question) -> Reply | str:
+        last = question.messages[-1]
+        return (
+            f"{last['content']}!" if last["role"] == "tool" else Reply.call("weather", city="Bonn")
+        )
+
+    with fake_server(answer) as server:
+        assert server.chat().ask("What is it like?", tools=[weather]).read() == "Rain in Bonn!"
+
+
+def test_an_asynchronous_chat_gets_its_answer() -> None:
+    async def chat() -> str:
+        async with fake_server("Good day") as server:
+            return await server.achat().ask("Hi").read()
+
+    assert asyncio.run(chat()) == "Good day"
+
+
+def test_it_counts_tokens_and_makes_vectors_as_the_library_asks_for_them() -> None:
+    with fake_server() as server:
+        assert server.count_tokens("three little words") == 3
+        assert server.count_tokens([{"role": "user", "content": "two words"}]) == 2
+        one, other = server.embed(["a red cat", "a red cat"])
+
+    assert one == other
+
+
+def test_its_health_is_that_of_a_server_that_is_ready_and_then_of_one_that_is_gone() -> None:
+    with fake_server(Reply("one two", pace=60.0)) as server:
+        idle = server.health()
+        answer = server.chat().ask("Hi")
+        next(answer)
+        busy = server.health()
+        server.die()
+        gone = server.health()
+        answer.close()
+
+    assert (idle.ready, idle.busy, idle.queued) == (True, 0, 0)
+    assert (busy.ready, busy.busy) == (True, 1)
+    assert not gone.ready
+
+
+def test_a_program_can_ask_for_the_types() -> None:
+    assert typing.get_type_hints(fake_server)["return"] is FakeServer
+    assert "text" in typing.get_type_hints(Reply)
+    assert typing.get_type_hints(Question.messages.fget)

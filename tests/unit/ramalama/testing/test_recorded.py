@@ -13,17 +13,17 @@ import openai
 import pytest
 
 from ramalama.errors import ConfigError, RamalamaError
-from ramalama.testing import Reply, fake_server
-from ramalama.testing.recorded import NotRecorded, RecordedServer, Recorder, label_of
+from ramalama.testing import FakeServer, Reply, fake_server
+from ramalama.testing.fake_api import FakeApi
+from ramalama.testing.recorded import RecordedServer, label_of
+from ramalama.testing.recorder import NotRecorded, Recorder
 from ramalama.testing.recording import Recording, RecordMode
 from ramalama_chat.errors import RequestFailed, ServerGone
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ramalama.serving.served_model import ServedModel
-
-    from ramalama.testing import FakeServer
+    from ramalama.serving.served_model import Opening, ServedModel
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def file_of(tests: Path) -> Path:
 
 
 @contextmanager
-def recorded(mode: RecordMode, tests: Path, real: FakeServer | None) -> Generator[RecordedServer]:
+def recorded(mode: RecordMode, tests: Path, real: ServedModel | None) -> Generator[RecordedServer]:
     """A server as a test has it; where *real* is None, none may be started."""
     recorder = Recorder(mode)
     recorder.begin(tests)
@@ -283,3 +283,20 @@ def test_a_file_of_a_model_is_called_the_same_on_every_machine(
     model: str | Path, label: str
 ) -> None:
     assert label_of(model) == label
+
+
+def test_a_conversation_begins_as_the_authors_of_the_model_want_it(tests: Path) -> None:
+    class Authored(FakeServer):
+        def _opening(self, system: str | None) -> Opening:
+            return {"system": system or "Be nice.", "opening": [("user", "Hey")], "stop": ["\n\n"]}
+
+    api = FakeApi("Hello!", model="tiny", context_size=None, embed=None)
+    with Authored(api, model="tiny") as real:
+        with recorded(RecordMode.ONCE, tests, real) as server:
+            ask(server)
+        (question,) = real.questions
+    with recorded(RecordMode.NONE, tests, None) as server:
+        assert ask(server) == "Hello!"
+
+    assert [message["content"] for message in question.messages] == ["Be nice.", "Hey", "Hi"]
+    assert question.body["stop"] == ["\n\n"]
