@@ -149,13 +149,12 @@ def _chooser(answers: Answers) -> Callable[[Question], str | Reply]:
     """Return what chooses the answer to a question."""
     if isinstance(answers, str | Reply):
         return lambda _: answers
+    if callable(answers):
+        return answers
     if isinstance(answers, Mapping):
         by_words = cast("Mapping[str, str | Reply]", answers)
         return lambda question: _matching(by_words, question.prompt)
-    if isinstance(answers, Iterable):
-        in_turn: Iterable[str | Reply] = answers
-        return _in_turn(iter(in_turn))
-    return answers
+    return _in_turn(iter(answers))
 
 
 def _in_turn(answers: Iterator[str | Reply]) -> Callable[[Question], str | Reply]:
