@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ramalama.api.functions import (
         aattach,
         aconnect,
+        alogs,
         apull,
         aserve,
         astart,
@@ -179,6 +180,7 @@ __all__ = [
     "__version__",
     "aattach",
     "aconnect",
+    "alogs",
     "apull",
     "aserve",
     "astart",
@@ -239,6 +241,7 @@ _HOMES = {
     "UnsupportedOption": _ENGINE_ERRORS,
     "aattach": _FUNCTIONS,
     "aconnect": _FUNCTIONS,
+    "alogs": _FUNCTIONS,
     "apull": _FUNCTIONS,
     "aserve": _FUNCTIONS,
     "astart": _FUNCTIONS,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.api.model_methods import ModelMethods
 from ramalama.api.running_servers import RunningServers
+from ramalama.errors import engine_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -76,3 +77,21 @@ class AsyncMethods(ModelMethods, RunningServers):
         from ramalama.system.threads import in_thread  # noqa: PLC0415 (imports asyncio)
 
         await in_thread(lambda: self.stop(name))
+
+    async def alogs(
+        self, name: str, *, follow: bool = False, tail: int | None = None
+    ) -> AsyncGenerator[str]:
+        """Yield the log of a server by lines, with asyncio; see `logs`."""
+        from ramalama.system.threads import (  # noqa: PLC0415 (imports asyncio)
+            close_items,
+            each_in_thread,
+            in_thread,
+        )
+
+        with engine_errors():
+            lines = await in_thread(
+                lambda: self._open_log(name, follow=follow, tail=tail), undo=close_items
+            )
+            async with aclosing(each_in_thread(lines)) as each:
+                async for line in each:
+                    yield line

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from ramalama.api.client import Ramalama
+from ramalama.config.options import ServeOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from ramalama.api.keywords import PullKeywords, ServeKeywords
-    from ramalama.config.options import ServeOptions
     from ramalama.models.options import PullOptions
     from ramalama.models.reference.reference import ModelRef
     from ramalama.models.store.stored_model import StoredModel
@@ -144,6 +144,16 @@ def logs(
         yield from ramalama.logs(name, follow=follow, tail=tail)
 
 
+async def alogs(
+    name: str, *, follow: bool = False, tail: int | None = None, using: Ramalama | None = None
+) -> AsyncGenerator[str]:
+    """Yield the log of a server by lines, with asyncio; see `Ramalama.logs`."""
+    with _handle(using) as ramalama:
+        async with aclosing(ramalama.alogs(name, follow=follow, tail=tail)) as lines:
+            async for line in lines:
+                yield line
+
+
 def connect(url: str, *, api_key: str | None = None, model: str | None = None) -> ServedModel:
     """Return the model of a server that runs elsewhere, with any implementation of OpenAI's API.
 
@@ -202,3 +212,16 @@ def _handle(using: Ramalama | None) -> Generator[Ramalama]:
         return
     with Ramalama() as ramalama:
         yield ramalama
+
+
+def _list_options() -> None:
+    """Let `help` list the options of a server, as `ServeOptions` describes them."""
+    _, _, options = (ServeOptions.__doc__ or "").partition("    Attributes:\n")
+    listed = options.partition("\n        draft:")
+    text = f"\n    Options of the server:{listed[1]}{listed[2].rstrip()}\n"
+    for function in (serve, aserve, start, astart):
+        if function.__doc__ and listed[1]:
+            function.__doc__ += text
+
+
+_list_options()

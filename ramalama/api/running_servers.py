@@ -98,11 +98,14 @@ class RunningServers(RamalamaBase):
 
     def logs(self, name: str, *, follow: bool = False, tail: int | None = None) -> Iterator[str]:
         """Yield the log of a server, or of a container beside it, by lines; see `Engine.logs`."""
+        with engine_errors():
+            yield from self._open_log(name, follow=follow, tail=tail)
+
+    def _open_log(self, name: str, *, follow: bool, tail: int | None) -> Iterator[str]:
         from ramalama.serving.lookup import find_server  # noqa: PLC0415 (see above)
 
-        with engine_errors():
-            state = find_server(self.connect(), name, companions=True)
-            yield from self.connect().logs(state.id, follow=follow, tail=tail)
+        state = find_server(self.connect(), name, companions=True)
+        return self.connect().logs(state.id, follow=follow, tail=tail)
 
     def memory(self, state: ContainerState) -> int | None:
         """Return the bytes of memory that a server uses, with the containers beside it.

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.serving.sides.side import EngineSide
+    from ramalama_engines import Engine
     from ramalama_engines.discovery.engine_identity import EngineIdentity
 
 _NAME_BYTES = 5
 _API_KEY_BYTES = 32
 
 
-def draw_environment(engine: EngineIdentity, run_dir: Path, side: EngineSide) -> LaunchEnvironment:
+def draw_environment(
+    engine: Engine | EngineIdentity, run_dir: Path, side: EngineSide
+) -> LaunchEnvironment:
     """Choose a name, an API key and a directory for a new server on *engine*; create nothing.
 
     Raises:

@@ -25,7 +25,6 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
 from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint, UnixEndpoint
-from ramalama_engines.discovery.engine_identity import EngineIdentity
 from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
 from ramalama_engines.spec import ContainerStatus
 
@@ -79,7 +78,7 @@ class Launcher:
         self._runtime = find_runtime(request.options.runtime)
         self._upload: Upload | None = None
         # Chosen once, so that all plans of one launcher are for the same server.
-        self.here = draw_environment(EngineIdentity.of(engine), run_dir, side)
+        self.here = draw_environment(engine, run_dir, side)
 
     def bring(self, upload: Upload) -> None:
         """Bring the model to the engine's side, and plan from now on with its files there."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
 T = TypeVar("T")
 
@@ -99,3 +99,73 @@ class _CallInThread(Generic[T]):
         """Return whether no task can run any more: at the end of the program, a loop is unused."""
         program_ends = not threading.main_thread().is_alive()
         return self._loop.is_closed() or (program_ends and not self._loop.is_running())
+
+
+_AHEAD = 100  # items that the thread may take before the task wants them
+_PATIENCE = 5.0  # seconds that an iterator may take to notice that it was closed
+
+
+async def each_in_thread(items: Iterator[T]) -> AsyncGenerator[T]:
+    """Yield the items of a blocking iterator, which one thread takes.
+
+    If the task wants no more of them, the iterator is closed in the middle of its work.
+    """
+    taken = _ItemsInThread(items, asyncio.get_running_loop())
+    thread = threading.Thread(target=taken.run, name="ramalama-async", daemon=True)
+    thread.start()
+    try:
+        while (item := await taken.next()) is not None:
+            yield item[0]
+    finally:
+        await in_thread(lambda: taken.end(thread))
+
+
+def close_items(items: Iterator[object]) -> None:
+    """Close an iterator that can be closed, even while another thread waits for its next item."""
+    close = getattr(items, "close", None)
+    if close is not None:
+        with suppress(ValueError):  # a generator that runs cannot be closed
+            close()
+
+
+class _ItemsInThread(Generic[T]):
+    """Items that a thread takes from an iterator, some ahead of the task that wants them."""
+
+    def __init__(self, items: Iterator[T], loop: asyncio.AbstractEventLoop) -> None:
+        self._items = items
+        self._loop = loop
+        self._queue = asyncio.Queue[tuple[T] | BaseException | None]()
+        self._room = threading.Semaphore(_AHEAD)
+        self._ended = False
+
+    async def next(self) -> tuple[T] | None:
+        """Return the next item in a tuple; None after the last."""
+        item = await self._queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        self._room.release()
+        return item
+
+    def run(self) -> None:
+        """Take the items."""
+        end: BaseException | None = None
+        try:
+            for item in self._items:
+                self._room.acquire()
+                if self._ended:
+                    return
+                self._put((item,))
+        except BaseException as exc:  # noqa: BLE001 (raised again in the task)
+            end = exc
+        self._put(end)
+
+    def end(self, thread: threading.Thread) -> None:
+        """Make *thread*, which runs `run`, end."""
+        self._ended = True
+        self._room.release()
+        close_items(self._items)
+        thread.join(_PATIENCE)
+
+    def _put(self, item: tuple[T] | BaseException | None) -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile: no task waits
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
