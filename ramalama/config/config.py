@@ -23,7 +23,7 @@ from ramalama.config.api_name import ApiName
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.errors import ConfigError
 from ramalama.models.reference.scheme import Scheme
-from ramalama.value_types import ListOf, TableOf, Text, checked, show
+from ramalama.value_types import Accepts, ListOf, TableOf, Text, accepts, brief, checked, show
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_values import frozen
@@ -31,6 +31,7 @@ from ramalama_values import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ramalama.config.words import ApiWord, EngineWord, PullWord, RuntimeWord
     from ramalama_chat.tools.server_address import ToolServerAddress
 
 DEFAULT = "default"
@@ -87,22 +88,22 @@ class Config:
         warnings: what was ignored in the files, a sentence each.
     """
 
-    engine: EngineKind | None = None
+    engine: Accepts[EngineKind | None, EngineWord] = accepts(None)
     engine_url: str | None = None
     connection: str | None = None
     image: str | None = None
     images: Mapping[str, str] = field(default_factory=dict[str, str])
-    runtime: RuntimeName = RuntimeName.LLAMA_CPP
-    api: ApiName = ApiName.NONE
+    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(RuntimeName.LLAMA_CPP)
+    api: Accepts[ApiName, ApiWord] = accepts(ApiName.NONE)
     stack_image: str | None = None
-    pull: PullPolicy = PullPolicy.MISSING
+    pull: Accepts[PullPolicy, PullWord] = accepts(PullPolicy.MISSING)
     network: str = "none"
     memory: int | None = None
     oci_runtime: str | None = None
     selinux: bool = True
     keep_groups: bool = False
     tls_verify: bool = True
-    env: tuple[str, ...] = ()
+    env: Accepts[tuple[str, ...], Sequence[str]] = accepts(())
     ctx_size: int | None = None
     temp: float | None = None
     threads: int | None = None
@@ -130,6 +131,9 @@ class Config:
         if self.engine_url is not None and self.connection is not None:
             msg = "engine_url and connection both say where the engine is"
             raise ConfigError(msg, hint="set one of them")
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
     @classmethod
     def load(

@@ -9,15 +9,16 @@ from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
 from ramalama.config.option_table import MODEL, SERVER_OPTIONS
 from ramalama.errors import OptionRefused
-from ramalama.value_types import checked
+from ramalama.value_types import Accepts, accepts, brief, checked
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ramalama.config.words import ApiWord, PullWord, RuntimeWord
     from ramalama.models.reference.reference import ModelRef
     from ramalama_engines.spec import Device
 
@@ -71,31 +72,31 @@ class ServeOptions:
 
     model: ModelRef
     draft: ModelRef | None = None
-    runtime: RuntimeName = RuntimeName.LLAMA_CPP
+    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(RuntimeName.LLAMA_CPP)
     ctx_size: int | None = None
     ngl: int = AUTOMATIC_LAYERS
     threads: int | None = None
     temp: float | None = None
     seed: int | None = None
     parallel: int | None = None
-    api: ApiName = ApiName.NONE
-    runtime_args: tuple[str, ...] = ()
+    api: Accepts[ApiName, ApiWord] = accepts(ApiName.NONE)
+    runtime_args: Accepts[tuple[str, ...], Sequence[str]] = accepts(())
     image: str | None = None
     stack_image: str | None = None
-    pull_policy: PullPolicy = PullPolicy.MISSING
+    pull_policy: Accepts[PullPolicy, PullWord] = accepts(PullPolicy.MISSING)
     network: str = "none"
     port: int | None = None
     host: str = LOOPBACK
     api_key: str | None = field(default=None, repr=False)
     name: str | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
-    devices: tuple[Device, ...] | None = None
+    devices: Accepts[tuple[Device, ...] | None, Sequence[Device]] = accepts(None)
     memory: int | None = None
     privileged: bool = False
     keep_groups: bool = False
     selinux: bool = True
     oci_runtime: str | None = None
-    authfile: Path | None = None
+    authfile: Accepts[Path | None, str] = accepts(None)
     tls_verify: bool = True
     embeddings: bool = False
     force: bool = False
@@ -108,6 +109,9 @@ class ServeOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused, secret=("api_key",))
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
 
 def check_seconds(name: str, value: object) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ramalama.errors import OptionRefused
-from ramalama.value_types import FilePath, Flag, Text, Word, checked
+from ramalama.value_types import Accepts, FilePath, Flag, Text, Word, accepts, brief, checked
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ramalama.models.reference.scheme import Scheme
+    from ramalama.value_types import ValueType
 
 
 class ModelSettings(Protocol):
@@ -27,6 +29,10 @@ class ModelSettings(Protocol):
     def transport(self) -> Scheme:
         """The transport of references without a scheme."""
         ...
+
+
+FormatWord = Literal["gguf", "safetensors"]
+PushWord = Literal["artifact", "raw", "car"]
 
 
 class ModelFormat(StrEnum):
@@ -44,7 +50,7 @@ class PushKind(StrEnum):
     CAR = "car"
 
 
-_TYPES = {
+_TYPES: Mapping[str, ValueType] = {
     "wanted": Word(ModelFormat),
     "kind": Word(PushKind),
     "base": Text(),
@@ -65,9 +71,9 @@ class PushOptions:
         tls_verify: require HTTPS of OCI registries, with a valid certificate.
     """
 
-    kind: PushKind = PushKind.RAW
+    kind: Accepts[PushKind, PushWord] = accepts(PushKind.RAW)
     base: str = "registry.access.redhat.com/ubi10-micro:latest"
-    authfile: Path | None = None
+    authfile: Accepts[Path | None, str] = accepts(None)
     tls_verify: bool = True
 
     def __post_init__(self) -> None:
@@ -77,6 +83,9 @@ class PushOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @frozen()
@@ -90,8 +99,8 @@ class PullOptions:
         offline: do not use the network.
     """
 
-    wanted: ModelFormat = ModelFormat.GGUF
-    authfile: Path | None = None
+    wanted: Accepts[ModelFormat, FormatWord] = accepts(ModelFormat.GGUF)
+    authfile: Accepts[Path | None, str] = accepts(None)
     tls_verify: bool = True
     offline: bool = False
 
@@ -102,3 +111,6 @@ class PullOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)

@@ -313,9 +313,10 @@ def test_a_name_that_is_not_public_is_none(name: str) -> None:
 
 def test_type_checkers_and_users_see_the_same_public_names() -> None:
     tree = ast.parse((ROOT / "ramalama/__init__.py").read_text(encoding="utf-8"))
+    blocks = [each.body for each in tree.body if isinstance(each, ast.If)]
     typed = {
         alias.name
-        for node in ast.walk(tree)
+        for node in (*tree.body, *(node for block in blocks for node in block))
         if isinstance(node, ast.ImportFrom)
         and (node.module or "").startswith(("ramalama.", "ramalama_"))
         for alias in node.names

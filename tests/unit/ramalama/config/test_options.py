@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast, get_args
 
 import pytest
 
+from ramalama.config import words
+from ramalama.config.api_name import SYNONYMS, ApiName
 from ramalama.config.config import Config
 from ramalama.config.options import ServeOptions
 from ramalama.errors import ConfigError, OptionRefused
-from ramalama.models.options import ModelFormat, PullOptions, PushOptions
+from ramalama.models import options as model_options
+from ramalama.models.options import ModelFormat, PullOptions, PushKind, PushOptions
 from ramalama.models.reference.reference import ModelRef
-from ramalama.models.reference.scheme import Scheme
 from ramalama.serving.request import StartRequest
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
 from ramalama_engines.spec import HostDevice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from enum import StrEnum
 
     from ramalama_values.errors import RamalamaError
 
@@ -109,11 +112,11 @@ WRONG = (
     pytest.param(math.nan, id="nan"),
     pytest.param(2.5j, id="complex"),
 )
-WRONG_TEXTS = {"runtime", "pull_policy", "api", "pull", "engine", "transport", "color"}
-WRONG_TEXTS |= {"wanted", "kind", "model", "draft", "runtime_args", "devices", "env", "ctx_size"}
-WRONG_TEXTS |= {"threads", "temp", "seed", "parallel", "ngl", "memory", "port", "engine_url"}
-WRONG_TEXTS |= {"images", "mcp", "sources", "warnings", "tls_verify", "selinux", "privileged"}
-WRONG_TEXTS |= {"keep_groups", "embeddings", "force", "offline"}
+NO_TEXTS = frozenset(
+    """api color ctx_size devices draft embeddings engine engine_url env force images keep_groups
+    kind mcp memory model ngl offline parallel port privileged pull pull_policy runtime
+    runtime_args seed selinux sources temp threads tls_verify transport wanted warnings""".split()  # noqa: SIM905 (as one text it is shorter)
+)
 CLASSES = (
     (OPTIONS, OptionRefused),
     (PullOptions(), OptionRefused),
@@ -145,7 +148,7 @@ def test_a_value_of_a_wrong_type_is_refused_at_once_with_the_name_of_its_field(
 def test_only_a_field_that_takes_a_text_takes_one(
     values: object, each: Field[object], error: type[RamalamaError]
 ) -> None:
-    if each.name in WRONG_TEXTS:
+    if each.name in NO_TEXTS:
         assert "hunter2" in refused(values, each, error, "hunter2") or each.name in SECRETS
     else:
         assert getattr(replace(values, **{each.name: "x"}), each.name) in ("x", Path("x"))  # type: ignore[type-var]  # mypy does not see that all are dataclasses
@@ -165,27 +168,39 @@ def test_a_field_is_none_only_if_that_is_its_default(
 
 
 def test_lists_are_tuples_and_texts_are_what_they_name() -> None:
-    given = {
-        "runtime_args": ["--verbose"],
-        "devices": [HostDevice(source="/dev/fuse")],
-        "authfile": "a",
-    }
-    options = replace(OPTIONS, **given)  # type: ignore[arg-type]  # see above
-    config = Config(
+    fuse = HostDevice(source="/dev/fuse", target="/dev/fuse")
+    options = ServeOptions(
+        model=OPTIONS.model,
         runtime="vllm",
-        pull="never",
-        engine="docker",
-        transport="hf",
-        env=["A=1"],  # type: ignore[arg-type]  # see above
+        api="ogx",
+        pull_policy="never",
+        runtime_args=["--verbose"],
+        devices=[fuse],
+        authfile="auth.json",
     )
+    config = Config(engine="docker", runtime="vllm", api="none", pull="never", env=["A=1"])
+    pull = PullOptions(wanted="safetensors", authfile="auth.json")
 
-    assert options.runtime_args == ("--verbose",)
-    assert options.devices == (HostDevice(source="/dev/fuse"),)
-    assert options.authfile == Path("a")
-    assert (config.runtime, config.pull) == (RuntimeName.VLLM, PullPolicy.NEVER)
-    assert (config.engine, config.transport) == (EngineKind.DOCKER, Scheme.HUGGINGFACE)
-    assert config.env == ("A=1",)
-    assert PullOptions(wanted="safetensors").wanted is ModelFormat.SAFETENSORS  # type: ignore[arg-type]  # see above
+    assert (options.runtime, options.api) == (RuntimeName.VLLM, ApiName.LLAMA_STACK)
+    assert options.pull_policy is PullPolicy.NEVER
+    assert (options.runtime_args, options.devices) == (("--verbose",), (fuse,))
+    assert options.authfile == pull.authfile == Path("auth.json")
+    assert (config.engine, config.runtime) == (EngineKind.DOCKER, RuntimeName.VLLM)
+    assert (config.pull, config.env) == (PullPolicy.NEVER, ("A=1",))
+    assert (pull.wanted, PushOptions(kind="car").kind) == (ModelFormat.SAFETENSORS, PushKind.CAR)
+
+
+def words_of(alias: object, kind: type[StrEnum], synonyms: Iterable[str] = ()) -> bool:
+    return {*get_args(alias)} == {*kind, *synonyms}
+
+
+def test_type_checkers_know_the_words_that_are_taken() -> None:
+    assert words_of(words.RuntimeWord, RuntimeName)
+    assert words_of(words.ApiWord, ApiName, SYNONYMS)
+    assert words_of(words.PullWord, PullPolicy)
+    assert words_of(words.EngineWord, EngineKind)
+    assert words_of(model_options.FormatWord, ModelFormat)
+    assert words_of(model_options.PushWord, PushKind)
 
 
 @pytest.mark.parametrize(
@@ -203,3 +218,22 @@ def test_a_table_that_is_changed_later_changes_no_options() -> None:
     env["A"] = "2"
 
     assert options.env == {"A": "1"}
+
+
+def test_what_is_printed_of_options_is_what_was_said() -> None:
+    reference = ModelRef.parse("smollm2:135m")
+    options = ServeOptions(model=reference, ctx_size=8192, runtime="vllm", api_key="hunter2")
+
+    assert repr(reference) == "ModelRef.parse('ollama://library/smollm2:135m')"
+    assert repr(options) == (
+        f"ServeOptions(model={reference!r}, runtime=<RuntimeName.VLLM: 'vllm'>, ctx_size=8192)"
+    )
+    assert repr(PullOptions(offline=True)) == "PullOptions(offline=True)"
+    assert repr(Config()) == "Config()"
+
+
+def test_of_variables_only_the_names_are_printed() -> None:
+    options = ServeOptions(model=OPTIONS.model, env={"HF_TOKEN": "hunter2"})
+
+    assert repr(options).endswith("env=['HF_TOKEN'])")
+    assert repr(Config(env=("HF_TOKEN=hunter2", "HOME"))) == "Config(env=['HF_TOKEN', 'HOME'])"
