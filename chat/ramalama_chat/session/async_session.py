@@ -106,15 +106,17 @@ class AsyncChatSession(BaseSession):
             sent = await _within(turn, self._look_up(question.prompt))
             messages = self.conversation.messages(sent, question.images)
             turn.ask(messages, self._members(question), tools := question.tools or self.tools)
-            async with aclosing(self._request(turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
-            while turn.calls and tools is not None:
+            while turn.asks:
+                try:
+                    async with aclosing(self._request(turn)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                except ServerGone:
+                    if not (self.repeats and turn.may_repeat()):
+                        raise
+                    self.on_repeat()
                 for call in turn.calls:
-                    turn.add(call, await _within(turn, _call(tools, call)))
-                async with aclosing(self._request(turn)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                    turn.add(call, await _within(turn, _call(tools, call)) if tools else "")
 
     async def _look_up(self, prompt: str) -> str:
         """Set `finding`, and return what is sent instead of *prompt*."""
@@ -129,19 +131,6 @@ class AsyncChatSession(BaseSession):
 
     async def _request(self, turn: Turn) -> AsyncGenerator[str, None]:
         try:
-            async with aclosing(self._request_once(turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except ServerGone:
-            if turn.came or not self.repeats:
-                raise
-            self.on_repeat()
-            async with aclosing(self._request_once(turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
-
-    async def _request_once(self, turn: Turn) -> AsyncGenerator[str, None]:
-        try:
             with chat_errors():
                 opening = open_stream_async(
                     self._client,
@@ -151,8 +140,8 @@ class AsyncChatSession(BaseSession):
                 )
                 response = await _within(turn, opening)
             async with aclosing(_received(response)) as pieces:
-                if turn.accept():
-                    yield ""
+                for each in turn.accept():
+                    yield each
                 while piece := await _within(turn, anext(pieces, b"")):
                     for text in turn.feed(piece):
                         yield text

@@ -289,11 +289,15 @@ class ChatSession(BaseSession):
             messages = self.conversation.messages(sent, question.images)
             members = {**self._members(question), **self._progress(messages)}
             turn.ask(messages, members, tools := question.tools or self.tools)
-            yield from self._request(turn)
-            while turn.calls and tools is not None:
+            while turn.asks:
+                try:
+                    yield from self._request(turn)
+                except ServerGone:
+                    if not (self.repeats and turn.may_repeat()):
+                        raise
+                    self.on_repeat()
                 for call in turn.calls:
-                    turn.add(call, tools.result(call))
-                yield from self._request(turn)
+                    turn.add(call, tools.result(call) if tools else "")
 
     def _look_up(self, prompt: str) -> str:
         """Set `finding`, and return what is sent instead of *prompt*."""
@@ -307,15 +311,6 @@ class ChatSession(BaseSession):
 
     def _request(self, turn: Turn) -> Generator[str, None, None]:
         try:
-            yield from self._request_once(turn)
-        except ServerGone:
-            if turn.came or not self.repeats:
-                raise
-            self.on_repeat()
-            yield from self._request_once(turn)
-
-    def _request_once(self, turn: Turn) -> Generator[str, None, None]:
-        try:
             with chat_errors():
                 response = open_stream(
                     self._client,
@@ -324,8 +319,7 @@ class ChatSession(BaseSession):
                     limit=turn.left(),
                 )
             with _ending(response, turn.left()), closing(_received(response)) as pieces:
-                if turn.accept():
-                    yield ""
+                yield from turn.accept()
                 for piece in pieces:
                     yield from turn.feed(piece)
                     if turn.complete:
