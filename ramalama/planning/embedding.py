@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.embedding_models import ENCODERS, Purpose, seems_encoder
+from ramalama.models.formats.embedding_models import Purpose, seems_encoder
+from ramalama.models.formats.gguf import ENCODERS
 from ramalama.runtimes.base import EmbeddingLimits
 from ramalama_accel.runtime_name import RuntimeName
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.errors import EngineFailure, ModelError, ServerNotReady, engine_errors
 from ramalama.events import EngineConnected, Notice
-from ramalama.models.formats.embedding_models import seems_encoder
+from ramalama.models.formats.gguf import generates_text
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.embedding import check_purpose, read_limits
@@ -91,7 +91,7 @@ class ServerStarter:
         check_options(request.options)
         model = get_model(request, self.models, admit=self._admit)
         # What is found is the same; a chat, which is most starts, asks the quick question alone.
-        if request.options.embeddings or seems_encoder(model.directory or model.weights[0]):
+        if request.options.embeddings or model.directory or not generates_text(model.weights[0]):
             check_purpose(request.options, model)
         if not self.engines.is_given and _may_be_recorded(request):
             server = self._reuse_recorded(request, model, undo)
