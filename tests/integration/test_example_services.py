@@ -90,7 +90,7 @@ def service(framework: str, cli: Cli, model: Path) -> Generator[Service]:
         yield Service(framework=framework, url=url, cli=cli)
 
 
-@pytest.fixture(scope="module", params=FRAMEWORKS)
+@pytest.fixture(scope="class", params=FRAMEWORKS)
 def running_service(
     request: pytest.FixtureRequest, podman_user: Cli, model: Path
 ) -> Generator[Service]:
@@ -101,36 +101,38 @@ def running_service(
     assert podman_user.containers() == []
 
 
-def test_an_answer_is_streamed_and_says_that_it_is_complete(running_service: Service) -> None:
-    said = running_service.ask("Say hello.")
+class TestRunning:
+    def test_an_answer_is_streamed_and_says_that_it_is_complete(
+        self, running_service: Service
+    ) -> None:
+        said = running_service.ask("Say hello.")
 
-    assert said.status_code == 200
-    kinds, values = zip(*running_service.pieces(said.text.splitlines()), strict=True)
-    assert [*kinds[:-1]] == ["text"] * len(kinds[:-1])
-    assert kinds[-1] == "end"
-    assert values[-1] in {"stop", "length"}
-    assert len(kinds) > 2
+        assert said.status_code == 200
+        kinds, values = zip(*running_service.pieces(said.text.splitlines()), strict=True)
+        assert [*kinds[:-1]] == ["text"] * len(kinds[:-1])
+        assert kinds[-1] == "end"
+        assert values[-1] in {"stop", "length"}
+        assert len(kinds) > 2
 
+    def test_one_container_serves_all_workers(self, running_service: Service) -> None:
+        assert len(running_service.cli.containers()) == 1
 
-def test_one_container_serves_all_workers(running_service: Service) -> None:
-    assert len(running_service.cli.containers()) == 1
+    def test_a_question_that_is_too_long_is_refused_with_413(
+        self, running_service: Service
+    ) -> None:
+        said = running_service.ask(LONG)
 
+        assert said.status_code == 413
+        assert "context" in said.json()["error"]
 
-def test_a_question_that_is_too_long_is_refused_with_413(running_service: Service) -> None:
-    said = running_service.ask(LONG)
+    def test_a_client_that_leaves_frees_the_model(self, running_service: Service) -> None:
+        with (
+            httpx2.Client(trust_env=False, timeout=120) as client,
+            client.stream(**running_service.asked(ENDLESS)) as reply,  # type: ignore[arg-type]
+        ):
+            next(reply.iter_lines())
 
-    assert said.status_code == 413
-    assert "context" in said.json()["error"]
-
-
-def test_a_client_that_leaves_frees_the_model(running_service: Service) -> None:
-    with (
-        httpx2.Client(trust_env=False, timeout=120) as client,
-        client.stream(**running_service.asked(ENDLESS)) as reply,  # type: ignore[arg-type]
-    ):
-        next(reply.iter_lines())
-
-    eventually(lambda: not busy(running_service.cli))
+        eventually(lambda: not busy(running_service.cli))
 
 
 def busy(cli: Cli) -> bool:
