@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from ramalama.config.options import check_seconds
 from ramalama.errors import OptionRefused, ServerExited, engine_errors
 from ramalama.serving import health
+from ramalama.serving.container import ExitPoll
 from ramalama.serving.health import probe, wait_until_ready
 from ramalama.serving.served_model import ServedModel
 from ramalama.serving.usage import FOR_EVER
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from ramalama.planning.plan import LaunchPlan
-    from ramalama.serving.container import ExitPoll, ExitWatch
+    from ramalama.serving.container import ExitWatch
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.handle import ServerHandle
     from ramalama.serving.served_model import Opening
@@ -59,6 +60,7 @@ class ModelServer(ServedModel):
         self.restarts = 0
         self._handle = handle
         self._watch = watch
+        self._watch_of_child: ExitPoll | None = None
         self._exit_reporter = exit_reporter
 
     @property
@@ -78,8 +80,8 @@ class ModelServer(ServedModel):
 
     @property
     def running(self) -> bool:
-        """Whether the container still runs."""
-        return not self._watch.ended
+        """Whether the container still runs; a process that was forked meanwhile asks the engine."""
+        return not self._own_watch().ended
 
     def lend(self, knowledge: Knowledge, closing: ExitStack) -> None:
         """Search *knowledge* for each question of a `chat`; the end of the server closes it."""
@@ -138,9 +140,10 @@ class ModelServer(ServedModel):
     def why_ended(self, *, timeout: float = 1.0) -> ServerExited | None:
         """Return why the server ended by itself; None if it still runs after *timeout* seconds.
 
-        It waits because a connection breaks a moment before the engine reports the end.
+        It waits because a connection breaks a moment before the engine reports the end. A process
+        that was forked meanwhile asks the engine, too.
         """
-        if not self._watch.wait(timeout):
+        if not self._own_watch().wait(timeout):
             return None
         return self._exit_reporter.report()
 
@@ -152,6 +155,19 @@ class ModelServer(ServedModel):
             return gone
         msg = f"the connection to {self.forwarded_to} was lost: {gone}"
         return type(gone)(msg, hint="repeat the command")
+
+    def _own_watch(self) -> ExitWatch | ExitPoll:
+        """Return what notices the end in this process: a fork takes no thread with it."""
+        if self._is_own():
+            return self._watch
+        if self._watch_of_child is None:
+            reporter, endpoint, path = self._exit_reporter, self._listens_at, self._health_path
+            self._watch_of_child = ExitPoll(
+                reporter.connect,
+                lambda: probe(endpoint, path) is not None,
+                *(reporter.container, *reporter.companions),
+            )
+        return self._watch_of_child
 
     def _opening(self, system: str | None) -> Opening:
         model = self.plan.model

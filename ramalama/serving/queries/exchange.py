@@ -37,6 +37,9 @@ _LONGEST = (
     16 * 1024 * 1024
 )  # bytes of a reply; 64 vectors of 8192 numbers, as Base64, have 3 million
 
+NO_SUCH_PATH = frozenset({404, 405, 501})
+"""HTTP statuses of a server that does not have what a query asks for."""
+
 _LATE = "the answer does not end"
 
 
