@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.errors import ServerGone
 from ramalama_chat.session.answer import AsyncAnswer
 from ramalama_chat.session.question import AskOptions, read_question
@@ -131,7 +131,7 @@ class AsyncChatSession(BaseSession):
 
     async def _request(self, turn: Turn) -> AsyncGenerator[str, None]:
         try:
-            with chat_errors():
+            with answer_errors():
                 opening = open_stream_async(
                     self._client,
                     turn.request(),
@@ -163,7 +163,7 @@ async def _call(tools: "ToolLoop", call: "ToolCall") -> str:
 
 
 async def _received(response: "httpx2.Response") -> AsyncGenerator[bytes, None]:
-    with chat_errors():
+    with answer_errors():
         async with aclosing(response):
             async for piece in response.aiter_raw():
                 if piece:

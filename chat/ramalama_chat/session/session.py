@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.errors import ServerGone, SessionBusy
 from ramalama_chat.session.answer import Answer
 from ramalama_chat.session.conversation import Conversation
@@ -311,7 +311,7 @@ class ChatSession(BaseSession):
 
     def _request(self, turn: Turn) -> Generator[str, None, None]:
         try:
-            with chat_errors():
+            with answer_errors():
                 response = open_stream(
                     self._client,
                     turn.request(),
@@ -348,5 +348,5 @@ def _ending(response: "httpx2.Response", left: float | None) -> AbstractContextM
 
 
 def _received(response: "httpx2.Response") -> Generator[bytes, None, None]:
-    with chat_errors(), closing(response):
+    with answer_errors(), closing(response):
         yield from response.iter_raw()

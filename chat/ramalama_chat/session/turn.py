@@ -50,6 +50,7 @@ class Turn:
         self.calls: Sequence[ToolCall] = ()
         """The calls of tools whose results the next request needs."""
         self._session = session
+        self._has_session = False
         self._heard = StringIO()  # takes less memory than a list of short texts
         self._reader = DeltaReader()
         self._messages: Sequence[Mapping[str, object]] = ()
@@ -74,6 +75,7 @@ class Turn:
 
         """
         self._session.claim()
+        self._has_session = True
         if self.question.timeout is not None:
             self._deadline = time.monotonic() + self.question.timeout
         try:
@@ -89,8 +91,8 @@ class Turn:
 
     def leave(self, *, failed: bool = False) -> None:
         """Record the answer, unless it has *failed*, and release the session; only once."""
-        if not self.ended:
-            self.ended = True
+        if self._has_session:
+            self.ended, self._has_session = True, False
             self._session.release(self.question, "" if failed else self.text)
 
     def ask(

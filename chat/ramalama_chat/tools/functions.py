@@ -61,7 +61,7 @@ class FunctionTools:
             schema = TypeAdapter(cast("type[object]", function)).json_schema()
             tool = read_tool("", name, inspect.getdoc(function) or "", schema)
             self._functions[tool.name] = validate_call(function)
-        except (PydanticUserError, PydanticSchemaGenerationError, ToolRefused) as exc:
+        except (PydanticUserError, PydanticSchemaGenerationError, NameError, ToolRefused) as exc:
             msg = f"the tool {name} cannot be described to a model: {one_line(str(exc))}"
             raise InputRefused(msg) from exc
         if schema.get("type") != "object":
