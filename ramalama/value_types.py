@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from ramalama_values import frozen
 
@@ -52,33 +52,6 @@ if TYPE_CHECKING:
                 ValueError: the value is not what is `expected`.
             """
             ...
-
-
-T = TypeVar("T")
-Also_contra = TypeVar("Also_contra", contravariant=True)
-
-
-class Accepts(Generic[T, Also_contra]):
-    """The type of a field that holds a T and whose constructor takes something else, too.
-
-    For type checkers it is a descriptor (PEP 681). At run time it is T, and the field holds what
-    `checked` has made of the value.
-    """
-
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: object, owner: object = None) -> T: ...
-        def __set__(self, instance: object, value: T | Also_contra) -> None: ...
-
-    else:
-
-        def __class_getitem__(cls, types: tuple[object, object]) -> object:
-            return types[0]
-
-
-def accepts(default: T) -> Accepts[T, object]:
-    """Return *default* as the default of a field whose type is `Accepts`."""
-    return cast("Accepts[T, object]", default)
 
 
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})

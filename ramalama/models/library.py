@@ -39,22 +39,25 @@ class Models:
     """Finds, pulls, pushes, lists and removes models, by reference; see `resolve`.
 
     Every method may be called from any thread, and by several processes at once.
+
+    Attributes:
+        base: the directory of the store, which need not exist yet.
     """
 
     def __init__(self, settings: ModelSettings, user: InvokingUser) -> None:
         self._settings = settings
         self._user = user
-        self._base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
+        self.base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
 
     def __repr__(self) -> str:
-        return f"<Models in {str(self._base)!r}>"
+        return f"<Models in {str(self.base)!r}>"
 
     @cached_property
     def store(self) -> ModelStore:
         """The directory of models; it is not opened for a model that is the user's own file."""
         from ramalama.models.store.store import ModelStore  # noqa: PLC0415 (3 ms of a start)
 
-        return ModelStore(self._base)
+        return ModelStore(self.base)
 
     def shortnames(self) -> Shortnames:
         """Return this user's short names."""

@@ -42,6 +42,8 @@ from ramalama.errors import (
     WrongEndianness,
 )
 from ramalama_chat.errors import (
+    AnswerInvalid,
+    AnswerTimedOut,
     ChatError,
     ContextExceeded,
     InputRefused,
@@ -50,6 +52,7 @@ from ramalama_chat.errors import (
     PromptTooLarge,
     RequestFailed,
     ServerGone,
+    SessionBusy,
 )
 from ramalama_engines.errors import (
     ContainerConflict,
@@ -106,6 +109,9 @@ CODES: dict[type[RamalamaError], int] = {
     InputRefused: 22,
     KeepAliveExpired: 124,
     NoAnswer: 1,
+    AnswerInvalid: 1,
+    AnswerTimedOut: 1,
+    SessionBusy: 1,
 }
 CODES_OF_ENGINES: dict[type[EngineError], int] = {
     EngineError: 125,

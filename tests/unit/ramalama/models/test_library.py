@@ -391,7 +391,7 @@ def test_a_model_may_be_named_by_a_text_or_a_path(
 @pytest.mark.parametrize("model", [7, None, b"granite", ["granite"]])
 def test_what_names_no_model_is_refused_at_once(place: Place, model: object) -> None:
     for use in (place.models.find, place.models.get, place.models.pull, place.models.remove):
-        with pytest.raises(OptionRefused, match="^model is a text, a path or a ModelRef, not "):
+        with pytest.raises(OptionRefused, match=r"^model is a text, a path or a ModelRef, not "):
             use(cast("str", model))
 
 

@@ -196,6 +196,6 @@ def test_by_default_there_is_no_stack() -> None:
 
 
 def test_the_former_and_the_new_name_are_one() -> None:
-    assert ServeOptions(model=MODEL, api="ogx").api is ApiName.LLAMA_STACK  # type: ignore[arg-type]  # a text
+    assert ServeOptions(model=MODEL, api="ogx").api is ApiName.LLAMA_STACK
     with pytest.raises(OptionRefused, match="one of none, llama-stack, ogx"):
         ServeOptions(model=MODEL, api="langchain")  # type: ignore[arg-type]  # a text

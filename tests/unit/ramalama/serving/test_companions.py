@@ -101,7 +101,7 @@ def test_a_shared_pair_is_used_again_and_goes_with_its_last_user(servers: Server
 def test_a_server_without_the_stack_is_another_one(servers: ServerFixture) -> None:
     with (
         servers.ramalama().serve(servers.options, reuse=True) as one,
-        servers.ramalama().serve(replace(servers.options, api="none"), reuse=True) as other,  # type: ignore[arg-type]  # a text
+        servers.ramalama().serve(replace(servers.options, api="none"), reuse=True) as other,
     ):
         assert one.container != other.container
 
@@ -166,7 +166,7 @@ def test_an_image_that_listens_elsewhere_is_told_after_a_while(servers: ServerFi
 
 
 def test_the_image_of_the_stack_must_be_there(servers: ServerFixture) -> None:
-    options = replace(servers.options, stack_image="quay.io/me/none:1", pull_policy="never")  # type: ignore[arg-type]  # a text
+    options = replace(servers.options, stack_image="quay.io/me/none:1", pull_policy="never")
 
     with pytest.raises(EngineFailure, match=r"quay.*none"):
         servers.ramalama().start(options)
