@@ -199,9 +199,6 @@ _ERRORS = "ramalama.errors"
 _CHAT_ERRORS = "ramalama_chat.errors"
 _ENGINE_ERRORS = "ramalama_engines.errors"
 _FUNCTIONS = "ramalama.api.functions"
-_FUNCTIONS = "ramalama.api.functions"
-_CHAT_ERRORS = "ramalama_chat.errors"
-_ENGINE_ERRORS = "ramalama_engines.errors"
 _HOMES = {
     "AnswerInvalid": _CHAT_ERRORS,
     "AnswerTimedOut": _CHAT_ERRORS,
