@@ -68,9 +68,9 @@ def cli(podman_service: EngineService, lab: Path) -> Generator[Cli]:
         yield user
 
 
-def ready(block: Block, model: Path, minilm: Path) -> str:
+def ready(block: Block, model: Path, embedder: Path) -> str:
     """Return a snippet with the models of the lab."""
-    named = {"smollm2:135m": model, "nomic-embed-text": minilm}
+    named = {"smollm2:135m": model, "nomic-embed-text": embedder}
     text = block.text
     for name, file in named.items():
         text = text.replace(name, str(file))
@@ -86,10 +86,10 @@ def test_every_snippet_is_of_a_kind_that_is_run() -> None:
 
 @pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: f"line-{block.line}")
 def test_a_program_of_the_guide_ends_well(
-    cli: Cli, model: Path, minilm: Path, tmp_path: Path, block: Block
+    cli: Cli, model: Path, embedder: Path, tmp_path: Path, block: Block
 ) -> None:
     program = tmp_path / "program.py"
-    program.write_text(ready(block, model, minilm), encoding="utf-8")
+    program.write_text(ready(block, model, embedder), encoding="utf-8")
 
     done = subprocess.run(
         [environment().program("python"), "-W", "error", program],
@@ -107,13 +107,13 @@ def test_a_program_of_the_guide_ends_well(
 
 
 def test_the_tests_of_the_guide_pass_and_later_need_no_engine(
-    cli: Cli, model: Path, minilm: Path, tmp_path: Path
+    cli: Cli, model: Path, embedder: Path, tmp_path: Path
 ) -> None:
     (settings,) = [block for block in INI if "[pytest]" in block.text]
-    (tmp_path / "pytest.ini").write_text(ready(settings, model, minilm), encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text(ready(settings, model, embedder), encoding="utf-8")
     for block in TESTS:
         file = tmp_path / f"test_line_{block.line}.py"
-        file.write_text(ready(block, model, minilm), encoding="utf-8")
+        file.write_text(ready(block, model, embedder), encoding="utf-8")
 
     def run(*words: str, env: dict[str, str]) -> str:
         done = subprocess.run(
@@ -137,13 +137,13 @@ def test_the_tests_of_the_guide_pass_and_later_need_no_engine(
 
 
 def test_a_worker_of_systemd_removes_its_server_when_it_is_stopped(
-    cli: Cli, model: Path, minilm: Path, tmp_path: Path
+    cli: Cli, model: Path, embedder: Path, tmp_path: Path
 ) -> None:
     (text,) = [block.text for block in INI if "[Service]" in block.text]
     unit = configparser.ConfigParser()
     unit.read_string(text)
     program = tmp_path / "worker.py"
-    program.write_text(ready(WORKER, model, minilm), encoding="utf-8")
+    program.write_text(ready(WORKER, model, embedder), encoding="utf-8")
 
     with subprocess.Popen(
         [environment().program("python"), program], stdout=subprocess.PIPE, env=cli.env
