@@ -44,15 +44,21 @@ class FakeProgram:
 
 @dataclass(slots=True)
 class FakeFile:
-    """A file or a directory, which has no content."""
+    """A file, or a directory or something special, which have no content."""
 
     content: bytearray = field(default_factory=bytearray)
     mode: int = 0o755
     is_directory: bool = True
+    is_special: bool = False
 
     def describe(self) -> ContainerFile:
         """Return what an engine says of it."""
-        return ContainerFile(size=len(self.content), mode=self.mode, is_directory=self.is_directory)
+        return ContainerFile(
+            size=len(self.content),
+            mode=self.mode,
+            is_directory=self.is_directory,
+            is_special=self.is_special,
+        )
 
 
 @dataclass(slots=True, kw_only=True)

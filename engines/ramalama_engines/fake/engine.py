@@ -464,7 +464,7 @@ class FakeEngine:
 
     def _unmounted_volumes(self, spec: ContainerSpec) -> Iterator[str]:
         """Yield the directories for which an engine would make a volume."""
-        image = self.image(spec.image)
+        image = self.image(spec.image) if spec.image_volumes else None
         mounted = {mount.target for mount in spec.mounts}
         yield from (path for path in (image.volumes if image else ()) if path not in mounted)
 

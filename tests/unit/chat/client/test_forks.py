@@ -120,6 +120,47 @@ def test_a_child_goes_on_with_its_parents_client_and_session(
         assert {"inherited": "gone"} in told
 
 
+OWN = """
+import httpx2
+from ramalama_chat.client.client import HeaderFilter
+from ramalama_chat.client.http_client import AsyncHttpClient, HttpClient
+
+class Own(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    def __init__(self):
+        self.process = os.getpid()
+    def handle_request(self, request):
+        return httpx2.Response(200, text=str(self.process == os.getpid()))
+    async def handle_async_request(self, request):
+        return self.handle_request(request)
+
+hook = HeaderFilter(None)
+def open_http():
+    return HttpClient(hook, heir=open_http, transport=Own())
+def open_async_http():
+    return AsyncHttpClient(hook, heir=open_async_http, transport=Own())
+client, async_client = open_http(), open_async_http()
+
+async def ask():
+    response = await async_client.get("http://x/")
+    await async_client.aclose()
+    return response.text
+
+def work():
+    tell(own=client.get("http://x/").text)
+    tell(own=asyncio.run(ask()))
+    client.close()
+
+os.waitpid(in_child(work), 0)
+tell(own=client.get("http://x/").text)
+"""
+
+
+def test_a_child_has_a_pool_of_its_own_whose_locks_no_thread_of_the_parent_holds(
+    tmp_path: Path,
+) -> None:
+    assert run(OWN, tmp_path) == [{"own": "True"}] * 3
+
+
 LEAVING = """
 client = open_client(UnixEndpoint(path))
 answer = ChatSession(client, model="m").ask("parent")
@@ -150,5 +191,7 @@ def test_a_server_notices_that_the_parent_has_left_while_a_child_lives(
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b'{"closed": true}\n'
-        assert script.client_left.wait(10)
-        process.communicate()
+        left = script.client_left.wait(10)
+        process.communicate()  # ends both
+
+    assert left

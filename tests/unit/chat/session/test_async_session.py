@@ -15,13 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from openai import AsyncOpenAI
 
-def chat(tmp_path: Path, work: Callable[[AsyncChatSession], Awaitable[None]]) -> None:
+
+def with_client(tmp_path: Path, work: Callable[[AsyncOpenAI], Awaitable[None]]) -> None:
     async def run() -> None:
         async with open_async_client(UnixEndpoint(str(tmp_path / "s.sock"))) as client:
-            await work(AsyncChatSession(client, model="smollm2"))
+            await work(client)
 
     asyncio.run(run())
+
+
+def chat(tmp_path: Path, work: Callable[[AsyncChatSession], Awaitable[None]]) -> None:
+    with_client(tmp_path, lambda client: work(AsyncChatSession(client, model="smollm2")))
 
 
 def test_cancelling_the_task_frees_the_server_and_keeps_what_came(
@@ -76,16 +82,18 @@ def test_answers_come_side_by_side_in_one_loop_and_no_thread_is_started(
 ) -> None:
     script.add(*[words("Hel", "lo")] * 9)
 
-    async def work(session: AsyncChatSession) -> None:
-        await session.ask("Hi").read()  # the SDK looks at its platform in a thread, once
+    async def work(client: AsyncOpenAI) -> None:
+        await (
+            AsyncChatSession(client, model="m").ask("Hi").read()
+        )  # the SDK looks at its platform in a thread, once
         before = {each for each in threading.enumerate() if each.name.startswith("asyncio")}
-        sessions = [AsyncChatSession(session._client, model="smollm2") for _ in range(8)]  # noqa: SLF001
+        sessions = [AsyncChatSession(client, model="m") for _ in range(8)]
         texts = await asyncio.gather(*(each.ask("Hi").read() for each in sessions))
         assert texts == ["Hello"] * 8
         after = {each for each in threading.enumerate() if each.name.startswith("asyncio")}
         assert after == before
 
-    chat(tmp_path, work)
+    with_client(tmp_path, work)
 
 
 def test_tools_may_be_coroutine_functions(script: Script, tmp_path: Path) -> None:
