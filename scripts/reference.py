@@ -73,8 +73,8 @@ The clients of `ModelServer.client()` raise the errors of the OpenAI SDK. `chat_
 into those of this page."""
 
 TESTING = """\
-These are names of the package `ramalama.testing`, for tests without a model. The pytest plugin, which
-gives tests a real model and records what it says, is described in the guide "Embed it"."""
+These are names of the package `ramalama.testing`, for tests without a model. The pytest plugin,
+which gives tests a real model and records what it says, is described in the guide "Embed it"."""
 
 LOGGING = """\
 The library logs with `logging`, and adds no handlers. Expected failures are errors, and what a
