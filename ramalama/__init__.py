@@ -90,6 +90,7 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        ServerSilent,
         SessionBusy,
     )
     from ramalama_engines.errors import (
@@ -169,6 +170,7 @@ __all__ = [
     "ServerGone",
     "ServerHealth",
     "ServerNotReady",
+    "ServerSilent",
     "SessionBusy",
     "StartCancelled",
     "StoreError",
@@ -234,6 +236,7 @@ _HOMES = {
     "ServeOptions": "ramalama.config.options",
     "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
+    "ServerSilent": _CHAT_ERRORS,
     "ServerHealth": "ramalama.serving.queries.health",
     "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",

@@ -31,12 +31,28 @@ PACKAGES = ("ramalama", "ramalama_engines", "ramalama_accel", "ramalama_chat", "
 EMBEDDING = (
     "serve",
     "aserve",
+    "start",
+    "astart",
     "Ramalama",
     "ServeOptions",
     "ModelServer",
+    "ServedModel",
+    "ServerHealth",
+    "attach",
+    "aattach",
+    "connect",
+    "aconnect",
+    "stop",
+    "astop",
+    "logs",
+    "alogs",
+    "pull",
+    "apull",
     "LaunchPlan",
     "Config",
 )
+# Classes whose methods stand in several files.
+HEIRS = ("Ramalama", "ServedModel", "ModelServer")
 MODELS = ("Models", "ModelRef", "PullOptions")
 PROTOCOLS = (
     "ramalama_engines.engine.Engine",
@@ -123,6 +139,8 @@ def main(directory: Path) -> int:
     loader = GriffeLoader(docstring_parser=Parser.google, search_paths=HOMES)
     for package in PACKAGES:
         loader.load(package)
+    for name in HEIRS:
+        take_over_inherited(defined(loader, f"ramalama.{name}"))
     directory.mkdir(parents=True, exist_ok=True)
     for page in pages(loader):
         found = [defined(loader, path) for path in page.objects]
@@ -189,6 +207,12 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
         ),
         Page(name="logging", title="Logging", introduction=LOGGING, objects=()),
     )
+
+
+def take_over_inherited(described: Object) -> None:
+    """Let a class have the members of its bases, which griffe2md does not show."""
+    for name, member in described.inherited_members.items():
+        described.members.setdefault(name, member)
 
 
 def without_links(text: str) -> str:

@@ -52,6 +52,7 @@ from ramalama_chat.errors import (
     PromptTooLarge,
     RequestFailed,
     ServerGone,
+    ServerSilent,
     SessionBusy,
 )
 from ramalama_engines.errors import (
@@ -103,6 +104,7 @@ CODES: dict[type[RamalamaError], int] = {
     StartCancelled: 1,
     ChatError: 1,
     ServerGone: 1,
+    ServerSilent: 1,
     RequestFailed: 1,
     ContextExceeded: 1,
     PromptTooLarge: 1,

@@ -52,6 +52,8 @@ ASCEND = Accelerator(
 )
 GIB, MIB = 1 << 30, 1 << 20
 TMP = "/tmp"  # noqa: S108 (the container's own)
+# What a server is asked for its health and its metrics.
+QUESTIONS = {"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_ENDPOINT_SLOTS": "1"}
 BRIDGE = replace(OPTIONS, network="bridge")
 HOST = replace(OPTIONS, network="host")
 VLLM = replace(OPTIONS, runtime=RuntimeName.VLLM)
@@ -108,7 +110,7 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
             "ai.ramalama.api": "",
             "ai.ramalama.companion": "",
         },
-        env={"HOME": TMP, "LLAMA_ARG_CACHE_RAM": "2048", "LLAMA_ARG_FIT": "off"},
+        env={"HOME": TMP, **QUESTIONS, "LLAMA_ARG_CACHE_RAM": "2048", "LLAMA_ARG_FIT": "off"},
         devices=(),
         mounts=(
             BindMount(
@@ -366,6 +368,7 @@ def test_a_port_without_a_network_is_refused() -> None:
             {
                 "env": {
                     "HOME": "/home",
+                    **QUESTIONS,
                     "LLAMA_ARG_CACHE_RAM": "2048",
                     "LLAMA_ARG_FIT": "off",
                     "A": "1",
@@ -457,6 +460,7 @@ def test_cards_come_by_cdi_name_with_their_environment() -> None:
     assert made.devices == (CdiDevice(name="nvidia.com/gpu=all"),)
     assert made.env == {
         "HOME": TMP,
+        **QUESTIONS,
         "LLAMA_ARG_CACHE_RAM": "2048",
         "LLAMA_ARG_LOG_VERBOSITY": "4",
         "CUDA_VISIBLE_DEVICES": "0",
