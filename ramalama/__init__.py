@@ -75,8 +75,10 @@ if TYPE_CHECKING:
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.queries.health import ServerHealth
+    from ramalama.serving.restarts import Restarts
     from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sigterm import exit_on_sigterm
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_chat.client.failures import chat_errors
     from ramalama_chat.errors import (
@@ -162,6 +164,7 @@ __all__ = [
     "ReadingFailed",
     "RemoteFileError",
     "RequestFailed",
+    "Restarts",
     "RuntimeName",
     "ServeOptions",
     "ServedModel",
@@ -190,6 +193,7 @@ __all__ = [
     "attach",
     "chat_errors",
     "connect",
+    "exit_on_sigterm",
     "logs",
     "pull",
     "serve",
@@ -229,6 +233,7 @@ _HOMES = {
     "PullOptions": "ramalama.models.options",
     "PullPolicy": "ramalama_engines.kinds",
     "Ramalama": "ramalama.api.client",
+    "Restarts": "ramalama.serving.restarts",
     "RamalamaError": "ramalama_values.errors",
     "RemoteFileError": _ENGINE_ERRORS,
     "RequestFailed": _CHAT_ERRORS,
@@ -240,6 +245,7 @@ _HOMES = {
     "ServerHealth": "ramalama.serving.queries.health",
     "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
+    "exit_on_sigterm": "ramalama.serving.sigterm",
     "UnknownRuntime": _ENGINE_ERRORS,
     "UnsupportedOption": _ENGINE_ERRORS,
     "aattach": _FUNCTIONS,

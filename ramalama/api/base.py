@@ -122,6 +122,9 @@ class RamalamaBase:
         * ready_timeout (600): seconds to wait; None waits as long as the server runs.
         * on_event: a function that is called with each event; see `ramalama.events`.
         * cancel: an Event; another thread cancels the start by setting it.
+        * restart (None): `Restarts`, which say how often the server is started again if it dies by
+          itself. Its socket or port stays, so clients find it again; *on_event* is called in a
+          thread, with `ServerDied` and `ServerRestarted`.
 
         A model that is not on this machine is pulled first. After an error or Ctrl-C, everything is
         undone before the exception is raised.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ramalama.events import EventHook
     from ramalama.models.options import FormatWord, ModelFormat
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.serving.restarts import Restarts
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
     from ramalama_engines.spec import Device
@@ -32,6 +33,7 @@ class StartKeywords(TypedDict, total=False):
     ready_timeout: float | None
     on_event: EventHook
     cancel: threading.Event | None
+    restart: Restarts | None
 
 
 class ServerKeywords(TypedDict, total=False):

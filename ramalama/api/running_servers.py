@@ -33,7 +33,9 @@ class RunningServers(RamalamaBase):
         from ramalama.serving.attach import attach_by_name  # noqa: PLC0415 (rarely used)
 
         with engine_errors():
-            return attach_by_name(self.connect(), self.run_dir, self.models, name)
+            server = attach_by_name(self.connect(), self.run_dir, self.models, name)
+        server.keep_by(self._engines.keep)
+        return server
 
     def servers(self) -> Sequence[ContainerState]:
         """Return all model servers on the engine, of any user, newest first."""

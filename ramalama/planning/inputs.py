@@ -55,7 +55,8 @@ class LaunchEnvironment:
         identity: this process, which owns the server.
         container_name: the name of the container if the user gives none.
         api_key: the key for a server that listens on a port, if the user gives none.
-        host_port: a free port of the engine's host; only for the network mode "host".
+        host_port: a free port of the engine's host; for the network mode "host", and where the
+            engine would choose another one at each start; otherwise None.
         placement: where the engine finds the files of the server.
     """
 

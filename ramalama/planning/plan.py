@@ -61,6 +61,10 @@ _TMP = "/tmp"  # noqa: S108 (the container's own)
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
 
+# The socket of a server that has ended stays, and no server listens on a path that exists. So the
+# one of a container that is started again is removed before.
+_FRESH_SOCKET = ("sh", "-c", '[ ! -S "$0" ] || rm -f "$0"; exec "$@"')
+
 # Bytes of the file systems in memory; they count as memory of the container. Drivers of GPUs keep
 # their compiled programs in /tmp, and servers that compile keep more there.
 _TMP_SIZE = 1 << 30
@@ -105,6 +109,17 @@ def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
     """Return *plan* with the label of *digest*, by which other processes find the server."""
     labels = {**plan.container.labels, PLAN_LABEL: digest}
     return replace(plan, container=replace(plan.container, labels=labels))
+
+
+def without_shell(spec: ContainerSpec) -> ContainerSpec | None:
+    """Return *spec* for an image without a shell; None if it needs none.
+
+    Such a container cannot be started again: its first socket stays.
+    """
+    begin = len(_FRESH_SOCKET)
+    if spec.entrypoint is None or spec.entrypoint[:begin] != _FRESH_SOCKET:
+        return None
+    return replace(spec, entrypoint=spec.entrypoint[begin + 1 :])
 
 
 @frozen(kw_only=False)
@@ -177,7 +192,7 @@ class _Planner:
         devices, device_env = self._devices()
         return ContainerSpec(
             image=self.inputs.image_name,
-            entrypoint=server.entrypoint,
+            entrypoint=self._entrypoint(server),
             command=server.argv,
             name=options.name or here.container_name,
             env={"HOME": _TMP, **server.env, **device_env, **options.env},
@@ -202,6 +217,12 @@ class _Planner:
             optional_limits=("pids_limit", *optional),
             log_size=_LOG_SIZE,
         )
+
+    def _entrypoint(self, server: ServerSpec) -> tuple[str, ...] | None:
+        """Return the server's program, after the removal of an old socket if it makes one."""
+        if self._network != "none" or self._has_stack or server.entrypoint is None:
+            return server.entrypoint
+        return (*_FRESH_SOCKET, f"{_INSTANCE}/{SOCKET_NAME}", *server.entrypoint)
 
     def _memory_limit(self, server: ServerSpec) -> tuple[int | None, tuple[str, ...]]:
         """Return the limit, and its name if the server may run without it."""
@@ -276,7 +297,9 @@ class _Planner:
         """Return the endpoint of a *port* of the container that is published, and its binding."""
         address = self._address
         binding = PortBinding(
-            container_port=port, host_port=self.options.port or 0, host_address=address
+            container_port=port,
+            host_port=self.options.port or self.here.host_port or 0,
+            host_address=address,
         )
         endpoint = TcpEndpoint(host=reachable(address), port=binding.host_port, api_key=key)
         return endpoint, (binding,)

@@ -88,6 +88,11 @@ class ServerStarter:
 
     def start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         """Return a server that answers; see `Ramalama.start`. Its clean-up is added to *undo*."""
+        server = self._reuse_or_start(request, undo)
+        server.keep_by(self.engines.keep)
+        return server
+
+    def _reuse_or_start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         check_options(request.options)
         model = get_model(request, self.models, admit=self._admit)
         # What is found is the same; a chat, which is most starts, asks the quick question alone.

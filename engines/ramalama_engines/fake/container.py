@@ -29,7 +29,7 @@ class FakeProgram:
         start_error: raised instead of starting it.
         memory: bytes that it uses.
         on_start: called when it runs, for example to start a server that answers in its place.
-        on_end: called when it has ended, for any reason.
+        on_end: called when it ends, for any reason, before the engine says so.
     """
 
     logs: tuple[str, ...] = ()
@@ -65,7 +65,8 @@ class FakeFile:
 class FakeContainer:
     """A container of a FakeEngine; the engine's lock guards it.
 
-    *volumes* are the names of its anonymous volumes, *files* those outside of mounts, by path.
+    *volumes* are the names of its anonymous volumes, *files* those outside of mounts, by path;
+    *ends* while its program ends, which the engine does not know yet.
     """
 
     spec: ContainerSpec
@@ -75,6 +76,7 @@ class FakeContainer:
     files: dict[str, FakeFile] = field(default_factory=dict[str, FakeFile])
     lines: list[str] = field(default_factory=list[str])
     removed: bool = False
+    ends: bool = False
 
     @property
     def is_running(self) -> bool:
