@@ -4,7 +4,6 @@
 The variable MODEL names another model than smollm2:135m.
 """
 
-import atexit
 import json
 import os
 from collections.abc import Iterator
@@ -15,9 +14,8 @@ import ramalama
 from ramalama_chat import Answer
 
 # Each worker has this object, and all of them share one container: the first worker starts it,
-# and the last one removes it.
+# and the end of the last one removes it.
 server = ramalama.start(os.environ.get("MODEL", "smollm2:135m"), reuse=True, parallel=4)
-atexit.register(server.close)
 
 app = Flask(__name__)
 
