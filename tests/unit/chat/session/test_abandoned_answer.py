@@ -25,8 +25,8 @@ def forget_an_answer(client: openai.OpenAI) -> None:
 def test_an_answer_that_is_forgotten_in_a_circle_ends_without_an_exception(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ignored: list[BaseException | None] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda told: ignored.append(told.exc_value))
+    ignored: list[sys.UnraisableHookArgs] = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
     with (
         OpenAiServer(streamed(said("one"), stall=True)) as server,
         open_client(TcpEndpoint("127.0.0.1", server.port)) as client,
