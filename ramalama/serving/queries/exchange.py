@@ -15,7 +15,7 @@ import httpx2
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import AnswerRefused
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors, chat_errors
 from ramalama_chat.client.requests import (
     post,
     post_async,
@@ -105,7 +105,7 @@ def read_object(reply: bytes) -> object:
     Raises:
         ChatError: it is not JSON.
     """
-    with chat_errors():
+    with answer_errors():
         return parse_json(reply)
 
 
