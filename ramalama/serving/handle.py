@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ConfigError
-from ramalama.serving.usage import SharedServer
+from ramalama.serving.usage import FOR_EVER, SharedServer
 from ramalama.system.process_identity import ProcessIdentity
 from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import EngineError
@@ -187,7 +187,7 @@ class ServerHandle:
                 if not self.settled or users.is_over():
                     self._remove()
                     users.close()
-                elif self.on_kept is not None:
+                elif self.on_kept is not None and users.time_left() < FOR_EVER:
                     self.on_kept(self)
         except FileNotFoundError:  # another process has stopped the server, or removed its records
             if not self.settled:
