@@ -10,10 +10,12 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError, validate_c
 from pydantic.errors import PydanticSchemaGenerationError
 
 from ramalama_chat.errors import InputRefused
+from ramalama_chat.session.conversation import encodable
 from ramalama_chat.tools.tool import Tool, ToolRefused, read_tool
 from ramalama_values.text import one_line
 
 _ANYTHING = TypeAdapter(object)
+_LONGEST = 4 * 1024 * 1024  # characters of a result, as of an answer
 _log = logging.getLogger("ramalama.chat")
 
 
@@ -22,7 +24,8 @@ class FunctionTools:
 
     The JSON schema of the arguments is made of the signature, and the docstring is the description.
     Arguments are checked and converted by the annotations. What a function raises becomes the
-    result, so that the model may correct itself; it is logged as well.
+    result, so that the model may correct itself; it is logged as well. A result is cut off after 4
+    million characters.
 
     With *coroutines*, there may be coroutine functions, for `acall`.
     """
@@ -71,6 +74,13 @@ class FunctionTools:
 
 
 def _text(result: object) -> str:
+    text = encodable(_written(result)[: _LONGEST + 1])
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:_LONGEST]}\n(cut off after {_LONGEST:,} characters)"
+
+
+def _written(result: object) -> str:
     if isinstance(result, str):
         return result
     try:
@@ -84,4 +94,11 @@ def _failure(tool: Tool, exc: Exception) -> str:
     if isinstance(exc, ValidationError):
         found = [(".".join(map(str, each["loc"])), each["msg"]) for each in exc.errors()]
         return "Error: " + "; ".join(f"{where}: {what}" for where, what in found)
-    return f"Error: {type(exc).__name__}: {one_line(str(exc))}"
+    return f"Error: {type(exc).__name__}: {encodable(_words(exc))}"
+
+
+def _words(exc: Exception) -> str:
+    try:
+        return one_line(str(exc))
+    except Exception:  # noqa: BLE001 - its own method fails, as it may be the cause
+        return "it does not say why"

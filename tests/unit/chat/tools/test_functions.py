@@ -158,3 +158,29 @@ def test_a_function_that_is_no_tool_is_refused_by_its_name(
 ) -> None:
     with pytest.raises(InputRefused, match=why):
         FunctionTools([function])
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise self
+
+
+def mute() -> None:
+    raise Mute
+
+
+def half() -> str:
+    return "\ud800"
+
+
+def long() -> str:
+    return "x" * (5 * 1024 * 1024)
+
+
+@pytest.mark.parametrize("use", [call, acall])
+def test_a_result_that_cannot_be_sent_becomes_one_that_can(
+    use: Callable[[Callable[..., object], Mapping[str, object]], str],
+) -> None:
+    assert use(half, {}) == "\ufffd"
+    assert use(mute, {}) == "Error: Mute: it does not say why"
+    assert use(long, {}).endswith("x\n(cut off after 4,194,304 characters)")
