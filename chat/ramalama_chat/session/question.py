@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from ramalama_chat.session.tool_loop import ToolLoop
 
 
+_LONGEST_WAIT = 1e9  # seconds; sockets and locks of the system take no more than some 1e9
+
+
 class AskOptions(TypedDict, total=False):
     """What may be given for one answer; see `ChatSession.ask`."""
 
@@ -99,7 +102,7 @@ def _seconds(value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-        return float(value)
+        return None if value > _LONGEST_WAIT else float(value)
     msg = f"timeout must be a number of seconds above 0, not {value!r}"
     raise InputRefused(msg)
 

@@ -194,6 +194,13 @@ def test_a_timeout_is_for_the_whole_answer(
     assert chat.session.conversation.exchanges == ()
 
 
+@pytest.mark.parametrize("seconds", [1e30, float("inf")])
+def test_a_timeout_without_end_is_none(chat: Chat, script: Script, seconds: float) -> None:
+    script.add(words("Hello"))
+
+    assert chat.read(chat.session.ask("Hi", timeout=seconds)) == "Hello"
+
+
 def test_a_timeout_counts_the_wait_for_a_server_that_loads_its_model(
     script: Script, chat: Chat
 ) -> None:
