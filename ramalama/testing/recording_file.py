@@ -121,9 +121,12 @@ class RecordingFile:
                 for key, answers in self.exchanges.items()
             ],
         }
-        text = json.dumps(content, indent=1, ensure_ascii=False)
+        try:
+            text = json.dumps(content, indent=1, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # a server has sent half of a character
+            text = json.dumps(content, indent=1).encode()
         unfinished = file.with_name(f".{file.name}.new")
-        unfinished.write_text(f"{text}\n", encoding="utf-8")
+        unfinished.write_bytes(text + b"\n")
         unfinished.replace(file)
 
 

@@ -18,6 +18,7 @@ from ramalama.testing.fake_api import FakeApi
 from ramalama.testing.recorded import RecordedServer, label_of
 from ramalama.testing.recorder import NotRecorded, Recorder
 from ramalama.testing.recording import Recording, RecordMode
+from ramalama.testing.recording_file import RecordedAnswer, RecordingFile
 from ramalama_chat.errors import RequestFailed, ServerGone
 
 if TYPE_CHECKING:
@@ -300,3 +301,12 @@ def test_a_conversation_begins_as_the_authors_of_the_model_want_it(tests: Path) 
 
     assert [message["content"] for message in question.messages] == ["Be nice.", "Hey", "Hi"]
     assert question.body["stop"] == ["\n\n"]
+
+
+def test_half_a_character_of_a_server_can_be_recorded(tmp_path: Path) -> None:
+    file = tmp_path / "halves.json"
+    answer = RecordedAnswer(status=200, content_type="application/json", text='{"a": "\\ud800"}')
+
+    RecordingFile(models={}, exchanges={'{"path": "/é"}': [answer]}).write(file)
+
+    assert list(RecordingFile.read(file).exchanges.values()) == [[answer]]
