@@ -165,10 +165,13 @@ class ModelServer(ServedModel):
 
         Raises:
             ConfigError: the files by which other processes find it cannot be written.
-            OptionRefused: another process has started the server and has not shared it; or
-                *keep_alive* is not a number of seconds from 0.
+            OptionRefused: another process has started the server and has not shared it; or it is
+                closed; or *keep_alive* is not a number of seconds from 0.
         """
         check_seconds("keep_alive", keep_alive)
+        if self._closed:
+            msg = f"{self.name} is closed"
+            raise OptionRefused(msg)
         if self._handle is None:
             msg = f"{self.name} belongs to the process that started it, which has not shared it"
             raise OptionRefused(msg)
