@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.config.options import check_seconds
-from ramalama.errors import StartCancelled
+from ramalama.errors import OptionRefused, StartCancelled
 from ramalama.events import ignore
 from ramalama_values import frozen
 
@@ -37,14 +37,18 @@ class StartRequest:
     restart: Restarts | None = None
 
     def __post_init__(self) -> None:
-        """Check the times.
+        """Check the values.
 
         Raises:
-            OptionRefused: a number of seconds is not a number, or is less than 0; *restart* is no
-                `Restarts`.
+            OptionRefused: a number of seconds is not a number, or is less than 0; another value is
+                of a wrong type.
         """
         check_seconds("keep_alive", self.keep_alive)
         check_seconds("ready_timeout", self.ready_timeout)
+        _check("reuse", self.reuse, isinstance(self.reuse, bool), "True or False")
+        _check("on_event", self.on_event, callable(self.on_event), "a function")
+        is_event = self.cancel is None or hasattr(self.cancel, "is_set")
+        _check("cancel", self.cancel, is_event, "a threading.Event or None")
         if self.restart is not None:
             from ramalama.serving.restarts import check_restarts  # noqa: PLC0415 (rarely asked for)
 
@@ -63,6 +67,12 @@ class StartRequest:
         """
         raise_if_set(self.cancel)
         self.on_event(event)
+
+
+def _check(name: str, value: object, valid: bool, what: str) -> None:  # noqa: FBT001
+    if not valid:
+        msg = f"{name} is {what}, not {value!r}"
+        raise OptionRefused(msg)
 
 
 def raise_if_set(cancel: threading.Event | None) -> None:

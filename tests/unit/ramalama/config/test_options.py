@@ -80,6 +80,19 @@ def test_a_time_that_is_none_is_refused(name: str, value: object) -> None:
         StartRequest(options=OPTIONS, **{name: seconds})  # type: ignore[arg-type]  # mypy does not know the names
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("reuse", "no", "True or False"),
+        ("on_event", None, "a function"),
+        ("cancel", True, "a threading.Event or None"),
+    ],
+)
+def test_a_start_is_not_asked_for_with_a_wrong_type(name: str, value: object, what: str) -> None:
+    with pytest.raises(OptionRefused, match=f"{name} is {what}, not {value!r}"):
+        StartRequest(options=OPTIONS, **{name: value})  # type: ignore[arg-type]  # which is what it is about
+
+
 def test_words_may_be_texts() -> None:
     spelled = {"runtime": "vllm", "pull_policy": "never"}
 
