@@ -166,7 +166,7 @@ def connect(url: str, *, api_key: str | None = None, model: str | None = None) -
     Raises:
         InputRefused: *url* is not a server's address, or the key cannot be sent.
         ChatError: the server does not answer, or has no list of models.
-        OptionRefused: it has several models, and *model* is None.
+        OptionRefused: it has several models, and *model* is None; or a value is no text.
     """
     from ramalama.serving.remote_model import RemoteModel  # noqa: PLC0415 (imports openai)
 

@@ -30,7 +30,13 @@ class RemoteModel(ServedModel):
 
         Raises:
             InputRefused: *url* is not a server's address, or the key cannot be sent.
+            OptionRefused: a value is no text.
         """
+        _check_text("url", url)
+        if api_key is not None:
+            _check_text("api_key", api_key)
+        if name is not None:
+            _check_text("model", name)
         made = cls(url, api_key=api_key or choose_key(url, env), name=name)
         made.client()  # checks the URL and the key; sends nothing
         return made
@@ -44,6 +50,12 @@ class RemoteModel(ServedModel):
         """Ask for the name of the server's only model, unless it is known."""
         if not self._model:
             self._model = _only(await self._ask_async(ask_names()), str(self.endpoint))
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        msg = f"{name} is a text, not {type(value).__name__}"
+        raise OptionRefused(msg)
 
 
 def _only(names: Sequence[str], url: str) -> str:

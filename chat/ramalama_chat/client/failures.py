@@ -11,6 +11,7 @@ import httpx2
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import AnswerRefused
+from ramalama_chat.client.http_client import ClientClosed
 from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, ServerSilent
 from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
@@ -87,6 +88,8 @@ def _absence(cause: BaseException | None) -> ChatError:
     match cause:
         case AnswerRefused():
             return ChatError(f"the server {cause}")
+        case ClientClosed():
+            return ServerGone("the connection to the model server was closed by this program")
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return ServerGone(f"the model server cannot be reached: {one_line(str(cause))}")
         case httpx2.TimeoutException():

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 # Shorter than llama-server's 5 s and nearly all others'.
 _LIMITS = httpx2.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=3.0)
+_CLOSED = "the client is closed"
 _LOST = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+
+
+class ClientClosed(httpx2.TransportError):
+    """The client was closed by the program."""
 
 
 class RequestHook(Protocol):
@@ -83,6 +88,8 @@ class HttpClient(httpx2.Client):
             return self._heir.send(
                 request, stream=stream, auth=auth, follow_redirects=follow_redirects
             )
+        if self.is_closed:
+            raise ClientClosed(_CLOSED, request=request)
         watch = _Watch()
         if self._keeps:
             request.extensions["trace"] = watch.note
@@ -142,6 +149,8 @@ class AsyncHttpClient(httpx2.AsyncClient):
             return await self._heir.send(
                 request, stream=stream, auth=auth, follow_redirects=follow_redirects
             )
+        if self.is_closed:
+            raise ClientClosed(_CLOSED, request=request)
         watch = _Watch()
         if self._keeps:
             request.extensions["trace"] = watch.note_async

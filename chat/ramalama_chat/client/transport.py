@@ -12,6 +12,7 @@ import httpcore2
 import httpx2
 
 from ramalama_chat.client.endpoint import Endpoint, UnixEndpoint, checked_socket
+from ramalama_chat.client.head_limit import HeadLimited, head_as_a_whole
 from ramalama_chat.client.inherited import forget_in_children
 
 _MOST_CONNECTIONS = 100
@@ -35,7 +36,7 @@ class LocalTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send *request*, and return the response once its head has come."""
-        with _httpx_errors():
+        with _httpx_errors(), head_as_a_whole():
             answer = self._pool.handle_request(_request(request))
         return _response(answer, _Body(answer))
 
@@ -156,9 +157,8 @@ class _Backend(httpcore2.SyncBackend):
         local_address: str | None = None,
         socket_options: _Options | None = None,
     ) -> httpcore2.NetworkStream:
-        return forget_in_children(
-            super().connect_tcp(host, port, timeout, local_address, socket_options)
-        )
+        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
+        return forget_in_children(HeadLimited(stream))
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: _Options | None = None
@@ -168,7 +168,7 @@ class _Backend(httpcore2.SyncBackend):
                 stream = super().connect_unix_socket(checked, timeout, socket_options)
         except OSError as exc:
             raise httpcore2.ConnectError(exc) from exc
-        return forget_in_children(stream)
+        return forget_in_children(HeadLimited(stream))
 
 
 class _AsyncBackend(httpcore2.AsyncNetworkBackend):

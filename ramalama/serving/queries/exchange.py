@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 import httpx2
 
+from ramalama.errors import OptionRefused
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import AnswerRefused
 from ramalama_chat.client.failures import answer_errors, chat_errors
@@ -24,7 +25,7 @@ from ramalama_chat.client.requests import (
 )
 from ramalama_chat.errors import ChatError
 from ramalama_values import frozen
-from ramalama_values.json import parse_json
+from ramalama_values.json import is_measure, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,6 +37,8 @@ T = TypeVar("T")
 _LONGEST = (
     16 * 1024 * 1024
 )  # bytes of a reply; 64 vectors of 8192 numbers, as Base64, have 3 million
+
+_LONGEST_WAIT = 1e9
 
 NO_SUCH_PATH = frozenset({404, 405, 501})
 """HTTP statuses of a server that does not have what a query asks for."""
@@ -61,6 +64,17 @@ class Request:
 
 
 Query: TypeAlias = Generator[Request, bytes, T]
+
+
+def check_timeout(value: object) -> None:
+    """Check that *value* is a number of seconds for which the system can wait.
+
+    Raises:
+        OptionRefused: it is not.
+    """
+    if not (is_measure(value) and value <= _LONGEST_WAIT):
+        msg = f"timeout is a number of seconds from 0 to {_LONGEST_WAIT:g}, not {value!r}"
+        raise OptionRefused(msg)
 
 
 def carry_out(client: openai.OpenAI, query: Query[T]) -> T:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, read_object
+from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, check_timeout, read_object
 from ramalama.serving.queries.metrics import read_metrics
 from ramalama_chat.errors import ChatError, RequestFailed
 from ramalama_values import frozen
-from ramalama_values.json import is_array, is_object
+from ramalama_values.json import is_array, is_measure, is_object
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -46,6 +46,7 @@ class ServerHealth:
 
 def ask_health(path: str, *, timeout: float, restarts: int | None) -> Query[ServerHealth]:
     """Ask for the health; *path* answers 200 when the model is loaded, *timeout* is for all."""
+    check_timeout(timeout)
     deadline = time.monotonic() + timeout
 
     def ask(path: str) -> Generator[Request, bytes, bytes | None]:
@@ -110,9 +111,10 @@ def _first(metrics: Mapping[str, float], names: tuple[str, ...]) -> float | None
 
 def _whole(metrics: Mapping[str, float], names: tuple[str, ...]) -> int | None:
     value = _first(metrics, names)
-    return None if value is None else round(value)
+    return round(value) if is_measure(value) else None
 
 
 def _speed(metrics: Mapping[str, float]) -> float | None:
     tokens, seconds = _first(metrics, _TOKENS), _first(metrics, _SECONDS)
-    return tokens / seconds if tokens and seconds else None
+    speed = tokens / seconds if tokens and seconds else None
+    return speed if is_measure(speed) else None

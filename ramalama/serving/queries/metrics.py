@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request
+from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, check_timeout
 from ramalama_chat.errors import RequestFailed
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _OF_DISTRIBUTION = re.compile(r'(?:^|,)\s*(?:le|quantile)="')
 
 def ask_metrics(*, timeout: float) -> Query[Mapping[str, float]]:
     """Ask for the metrics; there are none if the server has none."""
+    check_timeout(timeout)
     try:
         reply = yield Request(path="../metrics", timeout=timeout)
     except RequestFailed as exc:
@@ -51,4 +52,4 @@ def read_metrics(text: bytes) -> Mapping[str, float]:
             continue
         if math.isfinite(value):
             values[sample[1]] = values.get(sample[1], 0.0) + value
-    return values
+    return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, read_object
 from ramalama_chat.errors import ChatError, RequestFailed
+from ramalama_chat.session.conversation import encodable
 from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def ask_count(model: str, content: str | Sequence[Mapping[str, object]]) -> Quer
 
 
 def _count_text(model: str, text: str, *, is_prompt: bool = False) -> Query[int]:
+    text = encodable(text)
     body = {"content": text, "add_special": is_prompt, "parse_special": is_prompt}  # llama-server's
     body |= {"model": model, "prompt": text, "add_special_tokens": is_prompt}  # vLLM's
     return _read_count((yield Request(path="../tokenize", body=body, patient=True)))

@@ -7,6 +7,7 @@ server that does not know Base64.
 from __future__ import annotations
 
 import binascii
+import math
 import sys
 from array import array
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from ramalama.errors import EmbeddingFailed
 from ramalama_values.json import is_array, is_count, is_object
 
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import NoReturn, TypeGuard
 
 LARGEST_DIMENSION = 8192
 """Numbers in a vector; the largest embedding models have half as many."""
@@ -52,12 +53,18 @@ def _read(value: object) -> array[float]:
         if len(value) <= 2 * _FLOAT * LARGEST_DIMENSION:
             _decode(value, vector)
     elif is_array(value) and len(value) <= LARGEST_DIMENSION:
-        numbers = [each for each in value if isinstance(each, int | float)]
+        numbers = [each for each in value if _is_number(each)]
         if len(numbers) == len(value):
             _extend(vector, numbers)
     if not 0 < len(vector) <= LARGEST_DIMENSION:
         _refuse(f"sent a vector that has not 1 to {LARGEST_DIMENSION} numbers")
+    if not all(map(math.isfinite, vector)):
+        _refuse("sent a vector with a number that is not finite")
     return vector
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _decode(text: str, vector: array[float]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 import threading
+import time
 from array import array
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -16,7 +18,7 @@ import ramalama
 from ramalama.errors import EmbeddingFailed, OptionRefused
 from ramalama.serving.served_model import ServedModel
 from ramalama_chat.client.endpoint import TcpEndpoint
-from ramalama_chat.errors import ChatError, InputRefused, RequestFailed, ServerGone
+from ramalama_chat.errors import ChatError, InputRefused, RequestFailed, ServerGone, ServerSilent
 from tests.doubles.server import FileServer, Reply
 
 if TYPE_CHECKING:
@@ -435,3 +437,86 @@ def test_a_server_elsewhere_that_does_not_answer_is_an_error(color: Color) -> No
 def test_what_is_no_address_is_refused_before_anything_is_sent(url: str, color: Color) -> None:
     with pytest.raises(InputRefused, match="is not a server's address"):
         connect(url, color=color, model="granite")
+
+
+def test_numbers_that_mean_nothing_are_not_known(color: Color) -> None:
+    metrics = (
+        'llamacpp:requests_processing{a="1"} 1e308\nllamacpp:requests_processing{a="2"} 1e308\n'
+        "llamacpp:requests_deferred -5\n"
+        "llamacpp:tokens_predicted_total 1e308\nllamacpp:tokens_predicted_seconds_total 1e-308\n"
+    )
+    with asking({"/health": says("{}"), "/metrics": says(metrics)}, color=color) as asker:
+        assert asker.health() == ramalama.ServerHealth(ready=True)
+        assert "llamacpp:requests_processing" not in asker.metrics()
+
+
+@pytest.mark.parametrize("numbers", ["[NaN, 1]", "[1e300, 1]", "[true, 1]", '"AADAfwAAgD8="'])
+def test_a_vector_of_other_than_finite_numbers_is_an_error(numbers: str, color: Color) -> None:
+    answer = f'{{"data": [{{"index": 0, "embedding": {numbers}}}]}}'
+    with (
+        asking({"/v1/embeddings": says(answer)}, color=color) as asker,
+        pytest.raises(EmbeddingFailed, match=r"numbers|finite"),
+    ):
+        asker.embed(["a"])
+
+
+def test_a_single_text_is_not_taken_for_its_letters(color: Color) -> None:
+    with (
+        asking({"/v1/embeddings": vectors}, color=color) as asker,
+        pytest.raises(OptionRefused, match="put a single one into a list"),
+    ):
+        asker.embed("abc")
+
+
+def test_half_a_character_is_replaced_before_it_is_sent(color: Color) -> None:
+    routes = {"/v1/embeddings": vectors, "/tokenize": llama_tokens}
+    with asking(routes, color=color) as asker:
+        assert asker.embed(["\ud800"]) == [[1.0, 1.0]]
+    with asking(routes, color=color) as asker:
+        assert asker.count("\ud800") == 1
+
+
+@pytest.mark.parametrize("seconds", ["5", -1, 1e30, None, float("nan")])
+def test_a_timeout_that_is_none_is_refused(seconds: float, color: Color) -> None:
+    with (
+        asking({}, color=color) as asker,
+        pytest.raises(OptionRefused, match="timeout is a number"),
+    ):
+        asker.health(timeout=seconds)
+
+
+def test_headers_without_end_are_not_waited_for_longer_than_asked() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sender = threading.Thread(target=send_headers, args=(listener,))
+        sender.start()
+        served = ServedModel(TcpEndpoint("127.0.0.1", listener.getsockname()[1]), model="granite")
+        with served, pytest.raises(ServerSilent):
+            served.metrics(timeout=0.3)
+        sender.join()
+
+
+def send_headers(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    end = time.monotonic() + 3.0
+    with connection, suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while time.monotonic() < end:
+            connection.sendall(b"a: b\r\n")
+            time.sleep(0.05)
+
+
+def test_what_is_asked_after_the_end_is_a_typed_error(color: Color) -> None:
+    with served_by({}) as (_, served):
+        asker = Asker(served, color=color)
+        session = served.chat()
+        served.client()
+    with pytest.raises(ServerGone, match="closed by this program"):
+        session.ask("Hi").read()
+    assert color == "asyncio" or asker.health() == ramalama.ServerHealth(ready=False)
+
+
+@pytest.mark.parametrize("given", [{"url": 3}, {"url": b"http://a"}, {"api_key": 3}, {"model": 3}])
+def test_what_is_no_text_is_refused_by_its_name(given: dict[str, str]) -> None:
+    keywords = {"url": "http://127.0.0.1:1", "model": "m", **given}
+    with pytest.raises(OptionRefused, match=f"{next(iter(given))} is a text"):
+        ramalama.connect(**keywords)
