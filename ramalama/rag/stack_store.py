@@ -8,6 +8,7 @@ want before them, since the stack puts none before a question.
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
@@ -17,8 +18,9 @@ from ramalama.rag.document_names import last_part
 from ramalama.rag.embeddings import ServerEmbedder
 from ramalama.rag.index.vectors import unpack
 from ramalama.rag.values import EmbedderInfo
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.errors import RequestFailed
+from ramalama_chat.session.conversation import encodable
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_object
 
@@ -57,7 +59,7 @@ class Offer:
 def store_name(named: str) -> str:
     """Return the name of the store for what the user has named: an index, documents, an image."""
     path = Path(named)
-    return (path.resolve().stem if path.exists() else named) or named
+    return encodable((path.resolve().stem if path.exists() else named) or named)
 
 
 def offer_index(
@@ -77,7 +79,7 @@ def offer_index(
         EmbeddingFailed: its embedding model fails.
         IndexInvalid: the index is damaged.
     """
-    with chat_errors():
+    with answer_errors():
         digest = _digest(index)
         for store in _list(client):
             if store.name == name and store.index == digest:
@@ -192,7 +194,8 @@ class _Filling:
 
 
 def _stored(chunks: Sequence[StoredChunk], dimension: int) -> list[Sequence[float] | None]:
-    return [None if each.vector is None else unpack(each.vector, dimension) for each in chunks]
+    vectors = [None if each.vector is None else unpack(each.vector, dimension) for each in chunks]
+    return [each if each and all(map(math.isfinite, each)) else None for each in vectors]
 
 
 def _content(document: StoredDocument, stored: StoredChunk) -> str:

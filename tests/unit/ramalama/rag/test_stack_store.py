@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import sqlite3
+import struct
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -165,3 +169,26 @@ def test_a_store_has_the_name_of_the_index(tmp_path: Path) -> None:
     assert store_name(str(index)) == "manual"
     assert store_name(f"{tmp_path}/") == tmp_path.name
     assert store_name("quay.io/me/manual:1") == "quay.io/me/manual:1"
+
+
+def test_half_a_character_in_a_name_is_replaced() -> None:
+    assert store_name("notes-\udce9") == "notes-\ufffd"
+
+
+def test_an_answer_that_no_parser_takes_is_told(stack: Stack, own: Path) -> None:
+    stack.routes["/v1/vector_stores"] = lambda _: replace(Reply.of_json(0), body=b"[" * 100_000)
+
+    with pytest.raises(ChatError, match="not JSON"):
+        offer(stack, own)
+
+
+def test_a_vector_of_an_index_that_is_not_finite_is_left_out(stack: Stack, own: Path) -> None:
+    nothing = struct.pack(f"<{DIMENSION}e", *[math.nan] * DIMENSION)
+    with closing(sqlite3.connect(own)) as database, database:
+        (first,) = database.execute("SELECT min(chunk) FROM vector").fetchone()
+        database.execute("UPDATE vector SET value = ? WHERE chunk = ?", (nothing, first))
+
+    found, _ = offer(stack, own)
+
+    assert found.refused == 2
+    assert len(stack.chunks) == 5
