@@ -20,9 +20,9 @@ from ramalama.rag.index.vectors import unpack
 from ramalama.rag.values import EmbedderInfo
 from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.errors import RequestFailed
-from ramalama_chat.session.conversation import encodable
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_object
+from ramalama_values.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

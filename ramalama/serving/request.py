@@ -45,10 +45,7 @@ class StartRequest:
         """
         check_seconds("keep_alive", self.keep_alive)
         check_seconds("ready_timeout", self.ready_timeout)
-        _check("reuse", self.reuse, isinstance(self.reuse, bool), "True or False")
-        _check("on_event", self.on_event, callable(self.on_event), "a function")
-        is_event = self.cancel is None or hasattr(self.cancel, "is_set")
-        _check("cancel", self.cancel, is_event, "a threading.Event or None")
+        _check_types(self.reuse, self.on_event, self.cancel)
         if self.restart is not None:
             from ramalama.serving.restarts import check_restarts  # noqa: PLC0415 (rarely asked for)
 
@@ -69,10 +66,20 @@ class StartRequest:
         self.on_event(event)
 
 
-def _check(name: str, value: object, valid: bool, what: str) -> None:  # noqa: FBT001
-    if not valid:
-        msg = f"{name} is {what}, not {value!r}"
-        raise OptionRefused(msg)
+def _check_types(reuse: object, on_event: object, cancel: object) -> None:
+    for name, value, valid, what in (
+        ("reuse", reuse, isinstance(reuse, bool), "True or False"),
+        ("on_event", on_event, callable(on_event), "a function"),
+        (
+            "cancel",
+            cancel,
+            cancel is None or hasattr(cancel, "is_set"),
+            "a threading.Event or None",
+        ),
+    ):
+        if not valid:
+            msg = f"{name} is {what}, not {value!r}"
+            raise OptionRefused(msg)
 
 
 def raise_if_set(cancel: threading.Event | None) -> None:

@@ -6,7 +6,7 @@ character that is not clearly visible is shown as Python's escape for it: ``\x1b
 ``\U000e0041``. No character is removed.
 
 The escapes are for people to read, not for programs to parse: a backslash in the text stays a
-single backslash.
+single backslash. `encodable` is for what is sent, not shown.
 """
 
 from __future__ import annotations
@@ -55,3 +55,8 @@ def one_line(text: str | bytes, *, longest: int = LONGEST_LINE) -> str:
 def _shown(char: str) -> str:
     visible = char.isprintable() and char not in _INVISIBLE and ord(char) not in _SELECTORS
     return char if visible else char.encode("unicode_escape").decode()
+
+
+def encodable(text: str) -> str:
+    """Join surrogate pairs and replace lone halves, which JSON over UTF-8 cannot carry."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ramalama_values import frozen
+from ramalama_values.text import encodable
 
 
 @frozen(kw_only=False)
@@ -88,8 +89,3 @@ def _turn(role: str, text: str, images: Sequence[str] = ()) -> dict[str, object]
         pictures = [{"type": "image_url", "image_url": {"url": image}} for image in images]
         content = [{"type": "text", "text": content}, *pictures]
     return {"role": role, "content": content}
-
-
-def encodable(text: str) -> str:
-    """Join surrogate pairs and replace lone halves, which JSON over UTF-8 cannot carry."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Protocol, TypeAlias
 
-from ramalama_chat.session.conversation import encodable
 from ramalama_chat.session.stream import Delta
 from ramalama_chat.tools.calls import CallReader, ToolCall
 from ramalama_chat.tools.tool import Tool
-from ramalama_values.text import one_line
+from ramalama_values.text import encodable, one_line
 
 MOST_ROUNDS = 10  # requests in which the model may call tools
 

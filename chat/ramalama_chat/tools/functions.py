@@ -10,9 +10,8 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError, validate_c
 from pydantic.errors import PydanticSchemaGenerationError
 
 from ramalama_chat.errors import InputRefused
-from ramalama_chat.session.conversation import encodable
 from ramalama_chat.tools.tool import Tool, ToolRefused, read_tool
-from ramalama_values.text import one_line
+from ramalama_values.text import encodable, one_line
 
 _ANYTHING = TypeAdapter(object)
 _LONGEST = 4 * 1024 * 1024  # characters of a result, as of an answer

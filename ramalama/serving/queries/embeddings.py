@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ramalama.errors import OptionRefused
 from ramalama.serving.queries.exchange import Request, check_timeout, read_object
 from ramalama.serving.queries.vectors import read_vectors
-from ramalama_chat.session.conversation import encodable
+from ramalama_values.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

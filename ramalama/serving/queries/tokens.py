@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, read_object
 from ramalama_chat.errors import ChatError, RequestFailed
-from ramalama_chat.session.conversation import encodable
 from ramalama_values.json import is_array, is_count, is_object
+from ramalama_values.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
