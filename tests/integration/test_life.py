@@ -399,6 +399,7 @@ def test_gunicorn_loads_a_model_before_it_forks_and_reloads(
         httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://x") as http,
     ):
         try:
+            eventually(socket.exists)
             first = {answer_of(http)[0] for _ in range(6)}
             for _ in range(2):
                 master.send_signal(signal.SIGHUP)
