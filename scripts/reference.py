@@ -60,6 +60,7 @@ PROTOCOLS = (
     "ramalama.Transport",
     "ramalama.Cache",
 )
+TESTED_WITH = ("fake_server", "FakeServer", "Reply", "Question")
 
 SETTINGS = """\
 All of these are names of the package `ramalama`.
@@ -86,6 +87,10 @@ of them pass through `pickle`, and so to other processes. `ServerNotReady` is a 
 
 The clients of `ModelServer.client()` raise the errors of the OpenAI SDK. `chat_errors` turns them
 into those of this page."""
+
+TESTING = """\
+These are names of the package `ramalama.testing`, for tests without a model. The pytest plugin,
+which gives tests a real model and records what it says, is described in the guide "Embed it"."""
 
 LOGGING = """\
 The library logs with `logging`, and adds no handlers. Expected failures are errors, and what a
@@ -193,6 +198,12 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
             title="Protocols to implement",
             introduction="To add one, see the section *To add one* in ARCHITECTURE.md.",
             objects=PROTOCOLS,
+        ),
+        Page(
+            name="testing",
+            title="Tests without a model",
+            introduction=TESTING,
+            objects=[f"ramalama.testing.{name}" for name in TESTED_WITH],
         ),
         Page(name="logging", title="Logging", introduction=LOGGING, objects=()),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.api.base import RamalamaBase
 from ramalama.errors import engine_errors
-from ramalama.planning.labels import API_LABEL
+from ramalama.planning.labels import COMPANIONS_LABEL
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.sides.find import side_of
 
@@ -85,7 +85,7 @@ class RunningServers(RamalamaBase):
         state = self.find(name)
         directory = directory_of(state, self.run_dir)
         with engine_errors():
-            if state.labels.get(API_LABEL):
+            if state.labels.get(COMPANIONS_LABEL):
                 from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
                     companions_of,
                 )

@@ -78,6 +78,7 @@ def _limits(metadata: GGUFMetadata, asked: int) -> EmbeddingLimits:
         whole=encodes or not (unknown or pooling == _LAST),
         # What a chat model knows of a text is in its last token.
         pooling=("mean" if encodes else "last") if unknown else None,
+        dimension=metadata.number("embedding_length_out") or metadata.number("embedding_length"),
     )
 
 

@@ -94,6 +94,10 @@ class Launcher:
         self._upload = upload
         self.here = replace(self.here, placement=self._side.bring(upload))
 
+    def bring_beside(self, upload: Upload) -> None:
+        """Bring the model of the embeddings server beside; `bring` has to follow."""
+        self.here = replace(self.here, beside=self._side.bring(upload))
+
     def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
         """Return the plan of the server, labelled with *digest*; write nothing."""
         options = inputs.options

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ramalama
+import ramalama.testing
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts/reference.py"
@@ -33,6 +34,12 @@ def test_every_public_name_is_described_once(reference: Path) -> None:
     described = headings(reference)
 
     assert [name for name in ramalama.__all__ if described.count(name) != 1] == ["__version__"]
+
+
+def test_what_tests_are_made_with_is_described(reference: Path) -> None:
+    described = headings(reference)
+
+    assert [name for name in ramalama.testing.__all__ if name not in described] == ["Answers"]
 
 
 def test_no_link_leads_to_a_place_that_is_not_there(reference: Path) -> None:

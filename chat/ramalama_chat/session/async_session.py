@@ -75,18 +75,11 @@ class AsyncChatSession(BaseSession):
 
         *tools* may be coroutine functions; others run in a thread.
         """
-        question = read_question(
-            prompt,
-            schema,
-            coroutines=True,
-            images=images,
-            on_reasoning=on_reasoning,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            timeout=timeout,
-            stop=stop,
-            tools=tools,
+        options = AskOptions(
+            max_tokens=max_tokens, temperature=temperature, timeout=timeout, stop=stop
         )
+        options.update(AskOptions(images=images, on_reasoning=on_reasoning, tools=tools))
+        question = read_question(prompt, schema, coroutines=True, **options)
         turn = self._ask(question)
         return AsyncAnswer(turn, self._pieces(turn))
 

@@ -220,42 +220,28 @@ class ChatSession(BaseSession):
     ) -> Answer[object]:
         """Send *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
 
-        *images* are sent with it, as data URLs; the model must be able to read images. The model
-        writes at most *max_tokens*, and ends before one of the texts of *stop*. *timeout* is in
-        seconds, for the whole answer with all that it waits for.
+        *images* are sent with it, as data URLs. The model writes at most *max_tokens*, and ends
+        before a text of *stop*. *timeout* is in seconds, for the whole answer. *schema* is a class
+        that pydantic knows, or a JSON schema: the answer follows it, and `Answer.parsed` is its
+        value. *tools* are functions that the model may call without asking.
 
-        *schema* is a class that pydantic knows (a model, a dataclass), or a JSON schema: the answer
-        follows it, and `Answer.parsed` is its value. *tools* are functions that the model may call:
-        it learns their names, signatures and docstrings, and no one is asked before a call.
-
-        Closing the answer stops the server, too, and so does an exception that passes through
-        it, such as KeyboardInterrupt; the part of the answer that arrived stays in the
-        conversation. After a ChatError the conversation is unchanged.
-
-        A model's reasoning goes to *on_reasoning*; it is part of neither the answer nor the
-        conversation.
+        Closing the answer stops the server, too, and so does an exception that passes through it;
+        what came stays in the conversation. After a ChatError the conversation is unchanged. A
+        model's reasoning goes to *on_reasoning*; it is no part of answer and conversation.
 
         Raises:
+            InputRefused, SessionBusy: at once: a value is not valid, or another answer still comes.
             ServerGone: the server cannot be reached, or it stopped in the middle of its answer.
-            RequestFailed: the server refused the request, for example because the context is too
-            small.
+            RequestFailed: the server refused, for example because the context is too small.
             AnswerTimedOut: the answer is not complete within *timeout*.
-            SessionBusy: the session already answers another prompt.
-            InputRefused: a value is not valid; raised at once, the others while the answer is read.
             ChatError: the server sent something that is not a chat answer.
 
         """
-        question = read_question(
-            prompt,
-            schema,
-            images=images,
-            on_reasoning=on_reasoning,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            timeout=timeout,
-            stop=stop,
-            tools=tools,
+        options = AskOptions(
+            max_tokens=max_tokens, temperature=temperature, timeout=timeout, stop=stop
         )
+        options.update(AskOptions(images=images, on_reasoning=on_reasoning, tools=tools))
+        question = read_question(prompt, schema, **options)
         turn = self._ask(question)
         return Answer(turn, self._pieces(turn))
 

@@ -8,7 +8,6 @@ more of them.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import StringIO
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama_chat.errors import AnswerTimedOut, ChatError, ContextExceeded, ServerGone
@@ -51,7 +50,9 @@ class Turn:
         """The calls of tools whose results the next request needs."""
         self._session = session
         self._has_session = False
-        self._heard = StringIO()  # takes less memory than a list of short texts
+        # Takes less memory than a list of short texts. A StringIO could be closed already when the
+        # garbage collector ends a forgotten answer.
+        self._heard = bytearray()
         self._reader = DeltaReader()
         self._messages: Sequence[Mapping[str, object]] = ()
         self._members: Mapping[str, object] = {}
@@ -64,7 +65,7 @@ class Turn:
     @property
     def text(self) -> str:
         """The text that came."""
-        return self._heard.getvalue()
+        return self._heard.decode(errors="surrogatepass")
 
     @contextmanager
     def answering(self) -> Generator[None]:
@@ -179,7 +180,7 @@ class Turn:
         for delta in deltas:
             self._note(delta)
             if delta.text:
-                self._heard.write(delta.text)
+                self._heard += delta.text.encode(errors="surrogatepass")
                 yield delta.text
 
     def _note(self, delta: Delta) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from ramalama.rag.index.contents import ensure_in_file
+from ramalama.rag.index.contents import Contents, ensure_in_file
 from ramalama.rag.index.fusion import fuse
 from ramalama.rag.index.guard import Guard, find_index
 from ramalama.rag.index.meta import IndexMeta, read_meta
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ramalama.rag.index.contents import StoredChunk, StoredDocument
     from ramalama.rag.index.vectors import Neighbour
     from ramalama.rag.values import Passage
 
@@ -94,6 +95,24 @@ class Index:
             text = self._words.find(question, _CANDIDATES)
             found = fuse(text, near, self._meta.floor)
             return passages(connection, found, limit=limit, neighbours=neighbours)
+
+    def documents(self) -> Sequence[StoredDocument]:
+        """Return all documents in the order of their URIs.
+
+        Raises:
+            IndexInvalid: the file is damaged.
+        """
+        with self._lock, self._guard.limited(seconds=_LOAD_TIME) as connection:
+            return list(Contents(connection).documents())
+
+    def chunks(self, uri: str) -> Sequence[StoredChunk]:
+        """Return the chunks of the document *uri*, with their vectors.
+
+        Raises:
+            IndexInvalid: the file is damaged.
+        """
+        with self._lock, self._guard.limited(seconds=_LOAD_TIME) as connection:
+            return list(Contents(connection).chunks(uri))
 
     def preload(self) -> None:
         """Read what the first search with a vector needs, which takes 50 ms for 50,000 chunks."""

@@ -112,6 +112,7 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
             "ai.ramalama.port": "",
             "ai.ramalama.api": "",
             "ai.ramalama.companion": "",
+            "ai.ramalama.companions": "",
         },
         env={"HOME": TMP, **QUESTIONS, "LLAMA_ARG_CACHE_RAM": "2048", "LLAMA_ARG_FIT": "off"},
         devices=(),

@@ -34,7 +34,8 @@ class ServerFixture:
 
     *answers* are those of each server's health, and *on_request* is called before each of them;
     *program* replaces the server where it is set, *shell* the shell that runs it, and *beside* what
-    stands beside a server, which otherwise answers in its place.
+    stands beside a server, which otherwise answers in its place. *embedder* is an embeddings server
+    there.
     """
 
     root: Path
@@ -43,6 +44,7 @@ class ServerFixture:
     program: FakeProgram | None = None
     shell: FakeProgram | None = None
     beside: FakeProgram | None = None
+    embedder: FakeProgram = field(default_factory=FakeProgram)
     images: Mapping[str, LocalImage] = field(default_factory=lambda: {IMAGE_NAME: IMAGE})
     registry: Mapping[str, LocalImage | EngineError] = field(
         default_factory=dict[str, "LocalImage | EngineError"]
@@ -85,6 +87,8 @@ class ServerFixture:
         return not self.engine.list({"ai.ramalama": ""}) and not directories
 
     def _script(self, spec: ContainerSpec) -> FakeProgram:
+        if spec.labels.get("ai.ramalama.companion") == "embeddings":
+            return self.embedder
         is_beside = bool(spec.labels.get("ai.ramalama.companion"))
         program = self.beside if is_beside else self.program
         if spec.entrypoint and spec.entrypoint[0] == "sh":
