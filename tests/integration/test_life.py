@@ -46,13 +46,15 @@ MIB: Final = 1 << 20
 
 # A program with one server, which says what happens to it.
 PROGRAM: Final = """\
-import sys, time
+import os, sys, time
 import ramalama
 from ramalama import Config, Ramalama, Restarts
 if "asks" in sys.argv:
     ramalama.exit_on_sigterm()
 with (
-    Ramalama(Config(image=sys.argv[2], ngl=0)) as handle,
+    Ramalama(
+        Config(image=sys.argv[2], ngl=0, engine_url=os.environ.get("RAMALAMA_ENGINE_URL"))
+    ) as handle,
     ramalama.serve(
         sys.argv[1], using=handle, ctx_size=256, restart=Restarts(),
         on_event=lambda event: print(type(event).__name__, flush=True),
