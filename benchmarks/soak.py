@@ -34,7 +34,7 @@ from tests.lab.podman import rootful_podman
 from tests.lab.scratch import scratch_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from ramalama import ModelServer
     from ramalama.events import Event
@@ -49,7 +49,7 @@ _SETTLED: Final = 60.0  # seconds, after which the memory is compared
 _MOST_GROWTH: Final = 1.05
 _PROMPTS: Final = ("Tell me about the sea.", "Count to ten.", "Why is the sky blue?")
 _TOO_LONG: Final = "sea " * 2 * _CONTEXT
-_WAYS: Final = ("chat", "closed", "too long", "no time", "client", "plain")
+_WAYS: Final = ("chat", "closed", "too long", "no time", "client", "embed")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -137,10 +137,8 @@ class _Load:
 
         asyncio.run(run())
 
-    def watch(self, kill: object, deaths: int) -> list[float]:
+    def watch(self, kill: Callable[[], object], deaths: int) -> list[float]:
         """Kill the server so many times, and return the memory once a minute, from the second."""
-        if not callable(kill):
-            raise TypeError
         length = self._until - self._began
         moments = [self._began + length * (each + 1) / (deaths + 1) for each in range(deaths)]
         memory: list[float] = []
@@ -180,7 +178,6 @@ class _Load:
                 return f"ANSWERED: {chat.ask(_TOO_LONG).read()!r}"
             case "no time":
                 chat.ask(prompt, timeout=0.02, max_tokens=400).read()
-                return "in time"
             case "client":
                 with ramalama.chat_errors():
                     self._server.client().chat.completions.create(
@@ -188,9 +185,9 @@ class _Load:
                         messages=[{"role": "user", "content": prompt}],
                         max_tokens=8,
                     )
-                return "whole"
             case _:
                 return f"{len(self._server.embed([prompt]))} VECTORS"
+        return "whole"
 
     async def _ask_in_task(self, number: int) -> None:
         chance = random.Random(self._seed + number)  # noqa: S311 (what to ask)
@@ -217,20 +214,11 @@ class _Load:
                             break
                 return "closed"
             case "cancelled":
-                task = asyncio.ensure_future(chat.ask(prompt, max_tokens=200).read())
-                await asyncio.wait((task,), timeout=chance.uniform(0, 1))
-                task.cancel()
-                await asyncio.wait((task,))
-                if task.cancelled():
-                    return "cancelled"
-                if (error := task.exception()) is not None:
-                    raise error
-                return "whole"
+                return await _cancel(chat.ask(prompt, max_tokens=200).read(), chance.uniform(0, 1))
             case "too long":
                 return f"ANSWERED: {await chat.ask(_TOO_LONG).read()!r}"
             case "no time":
                 await chat.ask(prompt, timeout=0.02, max_tokens=400).read()
-                return "in time"
             case "client":
                 with ramalama.chat_errors():
                     await self._server.async_client().chat.completions.create(
@@ -238,9 +226,9 @@ class _Load:
                         messages=[{"role": "user", "content": prompt}],
                         max_tokens=8,
                     )
-                return "whole"
             case _:
                 return f"{len(await self._server.aembed([prompt]))} VECTORS"
+        return "whole"
 
     def _note(self, way: str, end: str, began: float) -> None:
         self._ends[f"{way}: {end}"] += 1
@@ -259,6 +247,18 @@ class _Load:
         self._longest = max(took, self._longest)
         if took > _LONGEST:
             self.wrong.append(f"{way} took {took:.0f} s: {end}")
+
+
+async def _cancel(reading: Coroutine[object, object, str], seconds: float) -> str:
+    """Cancel the task that reads an answer after so many seconds."""
+    task = asyncio.create_task(reading)
+    await asyncio.wait((task,), timeout=seconds)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return "cancelled"
+    return "whole"
 
 
 def _resident() -> float:
