@@ -48,7 +48,7 @@ site: docs  ## Build pages for a browser into build/site; takes: pip install --g
 	mkdir -p build/pages/docs
 	cp README.md build/pages/index.md
 	cp ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md SECURITY.md build/pages/
-	cp -R docs/*.md docs/images build/pages/docs/
+	cp -R docs/*.md docs/guide docs/images build/pages/docs/
 	cp -R build/reference examples build/pages/
 	for page in */README.md ramalama/*/README.md ramalama/*/*/README.md; do \
 	  mkdir -p "build/pages/$$(dirname "$$page")" && cp "$$page" "build/pages/$$page" || exit; \

@@ -29,7 +29,7 @@ from tests.lab.scratch import scratch_directory
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _WORDS: Final = ("--ctx-size=256", "--runtime-args=-n 16")
 _STARTERS: Final = {"podman": rootful_podman, "docker": docker_daemon}
@@ -64,10 +64,16 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         assets.ensure_image(service)
         cli = stack.enter_context(user_of(service, lab))
+        env = dict[str, str]()
         if arguments.api != ApiName.NONE:
-            llama_stack.ensure_image(service)
+            if arguments.light:
+                llama_stack.ensure_light_images(service)
+                env["RAMALAMA_STACK_IMAGE"] = llama_stack.LIGHT
+            else:
+                llama_stack.ensure_image(service)
+            env["RAMALAMA_EMBEDDING_MODEL"] = str(assets.embedder())
         command = ("run", f"--api={arguments.api}", *_WORDS, str(assets.model()), "Tell a story.")
-        return _storm(cli, command, arguments.kills, chance)
+        return _storm(cli, command, env, arguments.kills, chance)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,18 +86,25 @@ def _parser() -> argparse.ArgumentParser:
         default="none",
         help="as of `ramalama run`",
     )
+    parser.add_argument(
+        "--light",
+        action="store_true",
+        help="with --api: an image that starts in a moment, and answers no question",
+    )
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     return parser
 
 
-def _storm(cli: Cli, command: Sequence[str], kills: int, chance: random.Random) -> int:
+def _storm(
+    cli: Cli, command: Sequence[str], env: Mapping[str, str], kills: int, chance: random.Random
+) -> int:
     began = time.monotonic()
-    cli.run(*command)
+    cli.run(*command, env=env)
     whole = time.monotonic() - began
     found: Counter[str] = Counter()
     left = Counter(containers=0, sockets=0, directories=0)
     while (number := found.total()) < kills:
-        with cli.start(*command) as process:
+        with cli.start(*command, env=env) as process:
             if not _kill(process, chance, whole):
                 continue
         found[_phase(cli)] += 1

@@ -1,4 +1,4 @@
-"""A chain of LangChain's on a local model: ``python langchain_client.py smollm2:135m``."""
+"""A chain of LangChain's on a local model: ``python langchain_client.py [MODEL]``."""
 
 import sys
 
@@ -13,7 +13,7 @@ PROMPT = ChatPromptTemplate.from_messages(
     [("system", "You translate into French."), ("user", "{text}")]
 )
 
-with ramalama.serve(sys.argv[1]) as server:
+with ramalama.serve(sys.argv[1] if sys.argv[1:] else "smollm2:135m") as server:
     # Its client knows the way to the server, which has no network and listens on a UNIX socket.
     client = server.client()
     model = ChatOpenAI(

@@ -1,4 +1,4 @@
-"""Ask a model several things at once, with asyncio: ``python several_at_once.py smollm2:135m``."""
+"""Ask a model several things at once, with asyncio: ``python several_at_once.py [MODEL]``."""
 
 import asyncio
 import sys
@@ -10,15 +10,10 @@ QUESTIONS = ("What is a seal?", "What is a llama?", "What is a container?")
 
 async def main(model: str) -> None:
     async with ramalama.aserve(model, parallel=len(QUESTIONS), ctx_size=4096) as server:
-        client = server.async_client()
 
         async def ask(question: str) -> str:
-            answer = await client.chat.completions.create(
-                model=server.model,
-                messages=[{"role": "user", "content": question}],
-                max_tokens=64,
-            )
-            return answer.choices[0].message.content or ""
+            answer = server.achat().ask(question, max_tokens=64)
+            return "".join([piece async for piece in answer])
 
         answers = await asyncio.gather(*map(ask, QUESTIONS))
 
@@ -26,4 +21,4 @@ async def main(model: str) -> None:
         print(f"{question}\n{answer}\n")
 
 
-asyncio.run(main(sys.argv[1]))
+asyncio.run(main(sys.argv[1] if sys.argv[1:] else "smollm2:135m"))

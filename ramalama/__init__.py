@@ -75,11 +75,15 @@ if TYPE_CHECKING:
     from ramalama.models.transports.base import Transport
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.queries.health import ServerHealth
+    from ramalama.serving.restarts import Restarts
     from ramalama.serving.served_model import ServedModel
     from ramalama.serving.server import ModelServer
+    from ramalama.serving.sigterm import exit_on_sigterm
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_chat.client.failures import chat_errors
     from ramalama_chat.errors import (
+        AnswerInvalid,
+        AnswerTimedOut,
         ChatError,
         ContextExceeded,
         InputRefused,
@@ -88,6 +92,8 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        ServerSilent,
+        SessionBusy,
     )
     from ramalama_engines.errors import (
         ContainerConflict,
@@ -109,6 +115,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "AnswerInvalid",
+    "AnswerTimedOut",
     "Cache",
     "ChatError",
     "Config",
@@ -156,6 +164,7 @@ __all__ = [
     "ReadingFailed",
     "RemoteFileError",
     "RequestFailed",
+    "Restarts",
     "RuntimeName",
     "ServeOptions",
     "ServedModel",
@@ -164,6 +173,8 @@ __all__ = [
     "ServerGone",
     "ServerHealth",
     "ServerNotReady",
+    "ServerSilent",
+    "SessionBusy",
     "StartCancelled",
     "StoreError",
     "Transport",
@@ -182,6 +193,7 @@ __all__ = [
     "attach",
     "chat_errors",
     "connect",
+    "exit_on_sigterm",
     "logs",
     "pull",
     "serve",
@@ -190,10 +202,12 @@ __all__ = [
 ]
 
 _ERRORS = "ramalama.errors"
-_FUNCTIONS = "ramalama.api.functions"
 _CHAT_ERRORS = "ramalama_chat.errors"
 _ENGINE_ERRORS = "ramalama_engines.errors"
+_FUNCTIONS = "ramalama.api.functions"
 _HOMES = {
+    "AnswerInvalid": _CHAT_ERRORS,
+    "AnswerTimedOut": _CHAT_ERRORS,
     "Cache": "ramalama.models.store.caches.base",
     "ChatError": _CHAT_ERRORS,
     "Config": "ramalama.config.config",
@@ -219,6 +233,7 @@ _HOMES = {
     "PullOptions": "ramalama.models.options",
     "PullPolicy": "ramalama_engines.kinds",
     "Ramalama": "ramalama.api.client",
+    "Restarts": "ramalama.serving.restarts",
     "RamalamaError": "ramalama_values.errors",
     "RemoteFileError": _ENGINE_ERRORS,
     "RequestFailed": _CHAT_ERRORS,
@@ -226,8 +241,11 @@ _HOMES = {
     "ServeOptions": "ramalama.config.options",
     "ServedModel": "ramalama.serving.served_model",
     "ServerGone": _CHAT_ERRORS,
+    "ServerSilent": _CHAT_ERRORS,
     "ServerHealth": "ramalama.serving.queries.health",
+    "SessionBusy": _CHAT_ERRORS,
     "Transport": "ramalama.models.transports.base",
+    "exit_on_sigterm": "ramalama.serving.sigterm",
     "UnknownRuntime": _ENGINE_ERRORS,
     "UnsupportedOption": _ENGINE_ERRORS,
     "aattach": _FUNCTIONS,

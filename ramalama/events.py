@@ -68,6 +68,31 @@ class Notice:
     message: str
 
 
+@frozen(kw_only=False)
+class ServerDied:
+    """The server has ended by itself, for *reason*, and is started again unless that is too often.
+
+    Only for a start with `Restarts`; so is `ServerRestarted`. Both are passed on by a thread that
+    watches the server. If the hook raises, that is logged, and has no other effect.
+    """
+
+    container: str
+    reason: str
+
+
+@frozen(kw_only=False)
+class ServerRestarted:
+    """The server, which had died because of *why*, answers again.
+
+    Attributes:
+        count: how often it was started again, this time included.
+    """
+
+    container: str
+    why: str
+    count: int
+
+
 def ignore(_event: object) -> None:
     """Do nothing with an event; the default hook."""
 
@@ -218,6 +243,8 @@ StartEvent = (
     | UploadProgress
 )
 
+RestartEvent = ServerDied | ServerRestarted
+
 DownloadEvent = (
     DownloadPlanned | DownloadProgress | DownloadWaiting | DownloadRetrying | FileReady | ModelReady
 )
@@ -226,7 +253,7 @@ UploadEvent = UploadPlanned | UploadProgress | UploadRetrying
 
 IndexEvent = IndexPlanned | IndexProgress | IndexWriting | Notice
 
-Event = DownloadEvent | StartEvent | IndexEvent
+Event = DownloadEvent | StartEvent | IndexEvent | RestartEvent
 
 EventHook: TypeAlias = Callable[[Event], None]
 

@@ -13,15 +13,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import MISSING, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from enum import StrEnum
     from typing import Protocol
 
@@ -52,33 +52,6 @@ if TYPE_CHECKING:
                 ValueError: the value is not what is `expected`.
             """
             ...
-
-
-T = TypeVar("T")
-Also_contra = TypeVar("Also_contra", contravariant=True)
-
-
-class Accepts(Generic[T, Also_contra]):
-    """The type of a field that holds a T and whose constructor takes something else, too.
-
-    For type checkers it is a descriptor (PEP 681). At run time it is T, and the field holds what
-    `checked` has made of the value.
-    """
-
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: object, owner: object = None) -> T: ...
-        def __set__(self, instance: object, value: T | Also_contra) -> None: ...
-
-    else:
-
-        def __class_getitem__(cls, types: tuple[object, object]) -> object:
-            return types[0]
-
-
-def accepts(default: T) -> Accepts[T, object]:
-    """Return *default* as the default of a field whose type is `Accepts`."""
-    return cast("Accepts[T, object]", default)
 
 
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})
@@ -410,6 +383,24 @@ def checked(
             msg = f"{each.name} {problem}"
             raise error(msg) from None
         object.__setattr__(values, each.name, converted)
+
+
+def brief(values: object, *, secret: Collection[str] = ()) -> str:
+    """Return the repr of a frozen object without the fields that have their defaults.
+
+    Of the variables in a *secret* field, which may be passwords, only the names are shown.
+    """
+    shown: list[str] = []
+    for each in fields(cast("DataclassInstance", values)):
+        value: object = getattr(values, each.name)
+        factory = each.default_factory
+        default = each.default if factory is MISSING else factory()
+        if not each.repr or value == default:
+            continue
+        if each.name in secret:
+            value = sorted(str(name).partition("=")[0] for name in cast("Iterable[object]", value))
+        shown.append(f"{each.name}={value!r}")
+    return f"{type(values).__qualname__}({', '.join(shown)})"
 
 
 def show(value: object) -> str:

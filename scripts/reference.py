@@ -31,12 +31,28 @@ PACKAGES = ("ramalama", "ramalama_engines", "ramalama_accel", "ramalama_chat", "
 EMBEDDING = (
     "serve",
     "aserve",
+    "start",
+    "astart",
     "Ramalama",
     "ServeOptions",
     "ModelServer",
+    "ServedModel",
+    "ServerHealth",
+    "attach",
+    "aattach",
+    "connect",
+    "aconnect",
+    "stop",
+    "astop",
+    "logs",
+    "alogs",
+    "pull",
+    "apull",
     "LaunchPlan",
     "Config",
 )
+# Classes whose methods stand in several files.
+HEIRS = ("Ramalama", "ServedModel", "ModelServer")
 MODELS = ("Models", "ModelRef", "PullOptions")
 PROTOCOLS = (
     "ramalama_engines.engine.Engine",
@@ -44,6 +60,54 @@ PROTOCOLS = (
     "ramalama.Transport",
     "ramalama.Cache",
 )
+TESTED_WITH = ("fake_server", "FakeServer", "Reply", "Question")
+
+SETTINGS = """\
+All of these are names of the package `ramalama`.
+
+**One rule for settings: what you give wins, and the settings decide the rest.** They are those of
+the commands: ramalama.conf and the variables `RAMALAMA_*`, see ramalama.conf(5). The functions
+(`serve`, `start`, `pull` and the like), `Ramalama()` and `Ramalama.from_env()` read them;
+`from_env` takes another environment and home directory. `Ramalama(Config(…))` reads nothing: its
+settings are the fields of the `Config`, and `Config()` has the defaults alone. Give such a handle
+to the functions as `using=`. A `ServeOptions` or `PullOptions` says everything: no setting changes
+it. Variables for the container (`env`) are merged, and a variable that you give wins.
+
+A value of a wrong type or range is refused at once, with the name of its field: `ConfigError` by
+`Config`, `OptionRefused` by all others. Words may stand for members of enumerations
+(`runtime="vllm"`), lists for tuples, and texts for paths.
+
+`typing.get_type_hints` works on all classes, methods and functions."""
+
+ERRORS = """\
+Every error is a `RamalamaError`: those of this package, those of the chat (`ChatError`) and those
+of the engines (`EngineError`, which a call of the library wraps in an `EngineFailure`). Its message
+is one line for users, its `hint` says what to do next, and other attributes have the numbers. All
+of them pass through `pickle`, and so to other processes. `ServerNotReady` is a `TimeoutError`, too.
+
+The clients of `ModelServer.client()` raise the errors of the OpenAI SDK. `chat_errors` turns them
+into those of this page."""
+
+TESTING = """\
+These are names of the package `ramalama.testing`, for tests without a model. The pytest plugin,
+which gives tests a real model and records what it says, is described in the guide "Embed it"."""
+
+LOGGING = """\
+The library logs with `logging`, and adds no handlers. Expected failures are errors, and what a
+user should know is an event (`on_event`); the loggers tell the rest. `ramalama --debug` shows all.
+
+| logger | level | about |
+|---|---|---|
+| `ramalama` | WARNING | settings that were ignored |
+| `ramalama.chat` | WARNING, DEBUG | tools that have failed |
+| `ramalama.engines` | DEBUG | which addresses were tried to find an engine |
+| `ramalama.http` | INFO | requests of a pull that are repeated |
+| `ramalama.launch` | WARNING, INFO, DEBUG | containers that were not removed, unwritable files |
+| `ramalama.orphans` | WARNING, INFO | what processes that were killed have left behind |
+| `ramalama.rag` | WARNING | documents that could not be searched |
+| `ramalama.remote` | WARNING, INFO, DEBUG | an engine on another host: GPUs, files, leases |
+| `ramalama.start` | INFO | running servers that were looked for |
+| `ramalama_engines` and below | WARNING, INFO, DEBUG | warnings of Podman and Docker, ssh, TLS |"""
 
 LOOK: ConfigDict = {
     "heading_level": 2,
@@ -75,6 +139,8 @@ def main(directory: Path) -> int:
     loader = GriffeLoader(docstring_parser=Parser.google, search_paths=HOMES)
     for package in PACKAGES:
         loader.load(package)
+    for name in HEIRS:
+        take_over_inherited(defined(loader, f"ramalama.{name}"))
     directory.mkdir(parents=True, exist_ok=True)
     for page in pages(loader):
         found = [defined(loader, path) for path in page.objects]
@@ -112,7 +178,7 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
         Page(
             name="embedding",
             title="Models in a program",
-            introduction="All of these are names of the package `ramalama`.",
+            introduction=SETTINGS,
             objects=[f"ramalama.{name}" for name in (*EMBEDDING, *others)],
         ),
         Page(
@@ -124,7 +190,7 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
         Page(
             name="errors",
             title="What can go wrong",
-            introduction="Every error is a `RamalamaError`, and its message one line.",
+            introduction=ERRORS,
             objects=["ramalama.chat_errors", *(f"ramalama.{name}" for name in errors)],
         ),
         Page(
@@ -133,7 +199,20 @@ def pages(loader: GriffeLoader) -> Sequence[Page]:
             introduction="To add one, see the section *To add one* in ARCHITECTURE.md.",
             objects=PROTOCOLS,
         ),
+        Page(
+            name="testing",
+            title="Tests without a model",
+            introduction=TESTING,
+            objects=[f"ramalama.testing.{name}" for name in TESTED_WITH],
+        ),
+        Page(name="logging", title="Logging", introduction=LOGGING, objects=()),
     )
+
+
+def take_over_inherited(described: Object) -> None:
+    """Let a class have the members of its bases, which griffe2md does not show."""
+    for name, member in described.inherited_members.items():
+        described.members.setdefault(name, member)
 
 
 def without_links(text: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         PromptTooLarge,
         RequestFailed,
         ServerGone,
+        ServerSilent,
         SessionBusy,
     )
     from ramalama_chat.input.prompt import read_prompt
@@ -61,6 +62,7 @@ __all__ = [
     "Repl",
     "RequestFailed",
     "ServerGone",
+    "ServerSilent",
     "SessionBusy",
     "TcpEndpoint",
     "UnixEndpoint",

@@ -2,6 +2,7 @@
 
 * ChatError (a `RamalamaError`)
   x ServerGone          the server is not reachable, or stopped in the middle of its answer
+    + ServerSilent      it sent nothing for longer than the client waits; a TimeoutError, too
   x RequestFailed       the server answered with an error (has .status)
     + ContextExceeded   the conversation is longer than the model's context
   x AnswerTimedOut      the answer is not complete within its time; a TimeoutError, too
@@ -25,6 +26,10 @@ class ChatError(RamalamaError):
 
 class ServerGone(ChatError):
     """No server answers at the endpoint, or it stopped in the middle of its answer."""
+
+
+class ServerSilent(ServerGone, TimeoutError):
+    """The server sent nothing for longer than the client waits for it."""
 
 
 class RequestFailed(ChatError):

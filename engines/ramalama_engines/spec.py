@@ -153,6 +153,8 @@ class ContainerSpec:
 
     Attributes:
         image: reference of a local image.
+        image_volumes: whether the image's volumes are made. Docker always makes them, with the
+            image's files in them; Podman copies the files only when the container starts.
         entrypoint: None keeps the image's.
         command: arguments after the entrypoint; empty keeps the image's.
         name: None lets the engine choose one.
@@ -174,6 +176,7 @@ class ContainerSpec:
     """
 
     image: str
+    image_volumes: bool = True
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
     name: str | None = None
@@ -252,11 +255,16 @@ class Volume:
 
 @frozen()
 class ContainerFile:
-    """A file in a container; *size* in bytes, *mode* has the permissions as in chmod(2)."""
+    """A file in a container; *size* in bytes, *mode* has the permissions as in chmod(2).
+
+    *is_special* says that it is neither a regular file nor a directory: a symbolic link, a device,
+    a pipe or a socket.
+    """
 
     size: int
     mode: int
     is_directory: bool
+    is_special: bool = False
 
 
 @frozen()

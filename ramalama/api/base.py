@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Self, cast
 
 from ramalama.config.config import Config, config_files
 from ramalama.config.options import ServeOptions
+from ramalama.errors import OptionRefused
 from ramalama.models.library import Models
 from ramalama.serving.engines import EngineProvider
 from ramalama.serving.request import StartRequest
 from ramalama.serving.run_dir import default_run_dir
 from ramalama.serving.start import ServerStarter
 from ramalama.serving.usage import any_shared
+from ramalama.value_types import FilePath, Instance, show
 from ramalama_accel.host import Host
 from ramalama_engines.user import InvokingUser
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from typing import Unpack
 
     from ramalama.api.keywords import ServeKeywords, StartKeywords
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.plan import LaunchPlan
     from ramalama.serving.server import ModelServer
+    from ramalama.value_types import ValueType
     from ramalama_engines import Engine
 
 _START_FIELDS = StartRequest.__dataclass_fields__.keys()
@@ -44,13 +47,16 @@ class RamalamaBase:
         engine: Engine | None = None,
         host: Host | None = None,
         user: InvokingUser | None = None,
-        run_dir: Path | None = None,
+        run_dir: str | Path | None = None,
     ) -> None:
+        _check(config=config, engine=engine, host=host, user=user, run_dir=run_dir)
         self.user = user or InvokingUser(env=os.environ, home=Path.home(), uid=os.getuid())
         self.config = _settings_of(self.user) if config is None else config
         self._host = host or Host(env=self.user.env)
         self.models = Models(self.config, self.user)
-        self.run_dir = run_dir or default_run_dir(self.user.env, uid=self.user.uid)
+        self.run_dir = (
+            default_run_dir(self.user.env, uid=self.user.uid) if run_dir is None else Path(run_dir)
+        )
         self._engines = EngineProvider(self.config, self.user, engine, run_dir=self.run_dir)
         self._starter = ServerStarter(
             config=self.config,
@@ -60,6 +66,28 @@ class RamalamaBase:
             run_dir=self.run_dir,
             engines=self._engines,
         )
+
+    @classmethod
+    def from_env(
+        cls, env: Mapping[str, str] | None = None, *, home: str | Path | None = None
+    ) -> Self:
+        """Make a handle with the settings of the commands: ramalama.conf and ``RAMALAMA_*``.
+
+        `Ramalama()` reads the same. *env* and *home* replace the environment and the home directory
+        of this process, also for the credentials, the engine and the model store.
+
+        Raises:
+            ConfigError: a setting is invalid.
+        """
+        user = InvokingUser(
+            env=os.environ if env is None else env,
+            home=Path.home() if home is None else Path(home),
+            uid=os.getuid(),
+        )
+        return cls(user=user)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.config!r}, models in {str(self.models.base)!r}>"
 
     def connect(self) -> Engine:
         """Return the engine; the first call finds and opens it.
@@ -94,6 +122,9 @@ class RamalamaBase:
         * ready_timeout (600): seconds to wait; None waits as long as the server runs.
         * on_event: a function that is called with each event; see `ramalama.events`.
         * cancel: an Event; another thread cancels the start by setting it.
+        * restart (None): `Restarts`, which say how often the server is started again if it dies by
+          itself. Its socket or port stays, so clients find it again; *on_event* is called in a
+          thread, with `ServerDied` and `ServerRestarted`.
 
         A model that is not on this machine is pulled first. After an error or Ctrl-C, everything is
         undone before the exception is raised.
@@ -157,6 +188,34 @@ class RamalamaBase:
     def _start_with_documents(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         """Start a server whose chats search documents; `DocumentMethods` does so."""
         raise NotImplementedError
+
+
+_ARGUMENTS: Mapping[str, ValueType] = {
+    "config": Instance("ramalama.config.config", "Config", "a Config"),
+    "host": Instance("ramalama_accel.host", "Host", "a Host of ramalama_accel"),
+    "user": Instance(
+        "ramalama_engines.user", "InvokingUser", "an InvokingUser of ramalama_engines"
+    ),
+    "run_dir": FilePath(),
+}
+
+
+def _check(**arguments: object) -> None:
+    """Check the arguments of `Ramalama`; each may be None.
+
+    Raises:
+        OptionRefused: one has a wrong type.
+    """
+    if (engine := arguments.pop("engine")) is not None and not hasattr(engine, "create"):
+        msg = f"engine is an open Engine of ramalama_engines, not {show(engine)}"
+        raise OptionRefused(msg, hint="to choose one, use Config(engine=…) or Config(engine_url=…)")
+    for name, value in arguments.items():
+        try:
+            if value is not None:
+                _ARGUMENTS[name].check(value)
+        except ValueError as exc:
+            msg = f"{name} is {exc}, not {show(value)}"
+            raise OptionRefused(msg) from None
 
 
 def _settings_of(user: InvokingUser) -> Config:

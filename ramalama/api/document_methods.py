@@ -41,6 +41,18 @@ class DocumentMethods(RamalamaBase):
         with ExitStack() as opened:
             yield open_documents(self, named, opened, on_event=on_event)
 
+    def offer_documents(
+        self, server: ModelServer, named: str, *, on_event: EventHook = ignore
+    ) -> None:
+        """Offer the documents of *server*, which has *named* as ``rag``, to the stack before it.
+
+        They become a vector store, named after them, for its file search. Nothing is done if the
+        server has no stack, or that has no embedding model. A `Notice` says if it fails.
+        """
+        from ramalama.api.stack_documents import offer_to_stack  # noqa: PLC0415 (rarely used)
+
+        offer_to_stack(server, named, self.models, on_event)
+
     @contextmanager
     def embedder(
         self,

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ramalama.config.defaults import NO_EMBEDDING_MODEL
 from ramalama.errors import engine_errors
 from ramalama.events import (
     ContainerCreated,
@@ -93,19 +94,18 @@ class Documents:
         from ramalama.rag.cache import cache_directory  # noqa: PLC0415 (as below)
         from ramalama.rag.cached import CacheAccess, index_in_cache  # noqa: PLC0415 (as below)
         from ramalama.rag.embedding_server import (  # noqa: PLC0415 (for documents, not indexes)
-            NO_MODEL,
             opened_embedder,
         )
 
         wanted, access = self.handle.config.embedding_model, self._embedder_access(None)
-        is_model = wanted not in (None, NO_MODEL)
+        is_model = wanted not in (None, NO_EMBEDDING_MODEL)
         model = str(access.resolve(wanted)) if is_model and wanted else None
         return index_in_cache(
             named,
             path,
             CacheAccess(
                 directory=cache_directory(self.handle.user),
-                model="" if wanted == NO_MODEL else model,
+                model="" if wanted == NO_EMBEDDING_MODEL else model,
                 open_embedder=lambda: opened_embedder(wanted, access),
                 on_event=self.on_event,
             ),

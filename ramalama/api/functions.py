@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
+from inspect import getdoc
 from typing import TYPE_CHECKING
 
 from ramalama.api.client import Ramalama
@@ -215,13 +216,18 @@ def _handle(using: Ramalama | None) -> Generator[Ramalama]:
 
 
 def _list_options() -> None:
-    """Let `help` list the options of a server, as `ServeOptions` describes them."""
-    _, _, options = (ServeOptions.__doc__ or "").partition("    Attributes:\n")
-    listed = options.partition("\n        draft:")
-    text = f"\n    Options of the server:{listed[1]}{listed[2].rstrip()}\n"
+    """Let `help` list all keywords, as `Ramalama.start` and `ServeOptions` describe them."""
+    _, how, after = (getdoc(Ramalama.start) or "").partition("* reuse ")
+    _, first, options = (getdoc(ServeOptions) or "").partition("    draft: ")
+    if not (how and first):  # without docstrings, as with ``python -OO``
+        return
+    start_keywords = after.partition("\n\n")[0]
     for function in (serve, aserve, start, astart):
-        if function.__doc__ and listed[1]:
-            function.__doc__ += text
+        function.__doc__ = (
+            f"{getdoc(function)}\n\n"
+            f"The keywords of the start, with the defaults:\n\n{how}{start_keywords}\n\n"
+            f"The options of the server:\n\n{first}{options}"
+        )
 
 
 _list_options()

@@ -13,20 +13,16 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import Literal
 
     from ramalama.config.api_name import ApiName
+    from ramalama.config.words import ApiWord, PullWord, RuntimeWord
     from ramalama.events import EventHook
-    from ramalama.models.options import ModelFormat
+    from ramalama.models.options import FormatWord, ModelFormat
     from ramalama.models.reference.reference import ModelRef
+    from ramalama.serving.restarts import Restarts
     from ramalama_accel.runtime_name import RuntimeName
     from ramalama_engines.kinds import PullPolicy
     from ramalama_engines.spec import Device
-
-    RuntimeWord = Literal["llama.cpp", "vllm"]
-    ApiWord = Literal["none", "llama-stack"]
-    PullWord = Literal["always", "missing", "never", "newer"]
-    FormatWord = Literal["gguf", "safetensors"]
 
 
 class StartKeywords(TypedDict, total=False):
@@ -37,6 +33,7 @@ class StartKeywords(TypedDict, total=False):
     ready_timeout: float | None
     on_event: EventHook
     cancel: threading.Event | None
+    restart: Restarts | None
 
 
 class ServerKeywords(TypedDict, total=False):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.api.base import RamalamaBase
 from ramalama.errors import engine_errors
-from ramalama.planning.labels import API_LABEL
+from ramalama.planning.labels import COMPANIONS_LABEL
 from ramalama.serving.cleanup import remove_files, remove_orphaned, remove_shared
 from ramalama.serving.sides.find import side_of
 
@@ -33,7 +33,9 @@ class RunningServers(RamalamaBase):
         from ramalama.serving.attach import attach_by_name  # noqa: PLC0415 (rarely used)
 
         with engine_errors():
-            return attach_by_name(self.connect(), self.run_dir, self.models, name)
+            server = attach_by_name(self.connect(), self.run_dir, self.models, name)
+        server.keep_by(self._engines.keep)
+        return server
 
     def servers(self) -> Sequence[ContainerState]:
         """Return all model servers on the engine, of any user, newest first."""
@@ -83,7 +85,7 @@ class RunningServers(RamalamaBase):
         state = self.find(name)
         directory = directory_of(state, self.run_dir)
         with engine_errors():
-            if state.labels.get(API_LABEL):
+            if state.labels.get(COMPANIONS_LABEL):
                 from ramalama.serving.companions import (  # noqa: PLC0415 (rarely needed)
                     companions_of,
                 )

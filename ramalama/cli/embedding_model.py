@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.cli.output.start_progress import StartProgress
+from ramalama.config.defaults import NO_EMBEDDING_MODEL
 from ramalama.rag.embedder_on_demand import EmbedderOnDemand
-from ramalama.rag.embedding_server import NO_MODEL, reopened_embedder
+from ramalama.rag.embedding_server import reopened_embedder
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +41,7 @@ def opened_model(
         ModelError, EngineFailure, ServerError, EmbeddingFailed: it cannot be used.
     """
     of_index = earlier.embedder if earlier is not None and name is None else None
-    if name == NO_MODEL or (name is None and earlier is not None and of_index is None):
+    if name == NO_EMBEDDING_MODEL or (name is None and earlier is not None and of_index is None):
         yield None
         return
     progress = StartProgress(quiet=invocation.quiet)

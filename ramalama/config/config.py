@@ -23,10 +23,10 @@ from ramalama.config.api_name import ApiName
 from ramalama.config.option_table import SERVER_OPTIONS, SETTINGS
 from ramalama.errors import ConfigError
 from ramalama.models.reference.scheme import Scheme
-from ramalama.value_types import Accepts, ListOf, TableOf, Text, accepts, checked, show
+from ramalama.value_types import ListOf, TableOf, Text, brief, checked, show
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import EngineKind, PullPolicy
-from ramalama_values import frozen
+from ramalama_values import Accepts, accepts, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,30 +80,33 @@ class Config:
         model_draft: reference of the draft model for every other model.
         embedding_model: name of the embedding model for documents, or "none"; None is
             nomic-embed-text, if it can be had.
-        ocr_model: name of the model that reads scanned pages of documents; None or "none" is none.
-        mcp: tool servers, by the names that `--mcp` can use.
+        ocr_model: (commands only) name of the model that reads scanned pages of documents; None or
+            "none" is none.
+        mcp: (commands only) tool servers, by the names that `--mcp` can use.
         transport: transport of references without one.
-        prefix: prompt of the chat; None is the seal, where the terminal can show it.
+        prefix: (commands only) prompt of the chat; None is the seal, where the terminal can show
+            it.
+        color: (commands only) "auto", "always" or "never".
         sources: where each setting comes from that is not the default, for messages.
         warnings: what was ignored in the files, a sentence each.
     """
 
-    engine: Accepts[EngineKind | None, EngineWord] = accepts(None)
+    engine: Accepts[EngineKind | None, EngineWord] = accepts(default=None)
     engine_url: str | None = None
     connection: str | None = None
     image: str | None = None
     images: Mapping[str, str] = field(default_factory=dict[str, str])
-    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(RuntimeName.LLAMA_CPP)
-    api: Accepts[ApiName, ApiWord] = accepts(ApiName.NONE)
+    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(default=RuntimeName.LLAMA_CPP)
+    api: Accepts[ApiName, ApiWord] = accepts(default=ApiName.NONE)
     stack_image: str | None = None
-    pull: Accepts[PullPolicy, PullWord] = accepts(PullPolicy.MISSING)
+    pull: Accepts[PullPolicy, PullWord] = accepts(default=PullPolicy.MISSING)
     network: str = "none"
     memory: int | None = None
     oci_runtime: str | None = None
     selinux: bool = True
     keep_groups: bool = False
     tls_verify: bool = True
-    env: Accepts[tuple[str, ...], Sequence[str]] = accepts(())
+    env: Accepts[tuple[str, ...], Sequence[str]] = accepts(default=())
     ctx_size: int | None = None
     temp: float | None = None
     threads: int | None = None
@@ -131,6 +134,9 @@ class Config:
         if self.engine_url is not None and self.connection is not None:
             msg = "engine_url and connection both say where the engine is"
             raise ConfigError(msg, hint="set one of them")
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
     @classmethod
     def load(

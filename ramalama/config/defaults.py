@@ -12,5 +12,11 @@ DEFAULT_CONTEXT = 2048
 DEFAULT_TEMPERATURE = 0.8
 """The temperature, if neither the user nor the model's author has chosen."""
 
+DEFAULT_EMBEDDING_MODEL = "ollama://nomic-embed-text"
+"""The embedding model, if the user names none."""
+
 LOOPBACK = "127.0.0.1"
 """As `host`: only this machine can connect."""
+
+NO_EMBEDDING_MODEL = "none"
+"""What a user writes for no embedding model: only words are searched."""

@@ -9,10 +9,10 @@ from ramalama.config.api_name import ApiName
 from ramalama.config.defaults import AUTOMATIC_LAYERS, LOOPBACK
 from ramalama.config.option_table import MODEL, SERVER_OPTIONS
 from ramalama.errors import OptionRefused
-from ramalama.value_types import Accepts, accepts, checked
+from ramalama.value_types import brief, checked
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.kinds import PullPolicy
-from ramalama_values import frozen
+from ramalama_values import Accepts, accepts, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,31 +72,31 @@ class ServeOptions:
 
     model: ModelRef
     draft: ModelRef | None = None
-    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(RuntimeName.LLAMA_CPP)
+    runtime: Accepts[RuntimeName, RuntimeWord] = accepts(default=RuntimeName.LLAMA_CPP)
     ctx_size: int | None = None
     ngl: int = AUTOMATIC_LAYERS
     threads: int | None = None
     temp: float | None = None
     seed: int | None = None
     parallel: int | None = None
-    api: Accepts[ApiName, ApiWord] = accepts(ApiName.NONE)
-    runtime_args: Accepts[tuple[str, ...], Sequence[str]] = accepts(())
+    api: Accepts[ApiName, ApiWord] = accepts(default=ApiName.NONE)
+    runtime_args: Accepts[tuple[str, ...], Sequence[str]] = accepts(default=())
     image: str | None = None
     stack_image: str | None = None
-    pull_policy: Accepts[PullPolicy, PullWord] = accepts(PullPolicy.MISSING)
+    pull_policy: Accepts[PullPolicy, PullWord] = accepts(default=PullPolicy.MISSING)
     network: str = "none"
     port: int | None = None
     host: str = LOOPBACK
     api_key: str | None = field(default=None, repr=False)
     name: str | None = None
     env: Mapping[str, str] = field(default_factory=dict[str, str])
-    devices: Accepts[tuple[Device, ...] | None, Sequence[Device]] = accepts(None)
+    devices: Accepts[tuple[Device, ...] | None, Sequence[Device]] = accepts(default=None)
     memory: int | None = None
     privileged: bool = False
     keep_groups: bool = False
     selinux: bool = True
     oci_runtime: str | None = None
-    authfile: Accepts[Path | None, str] = accepts(None)
+    authfile: Accepts[Path | None, str] = accepts(default=None)
     tls_verify: bool = True
     embeddings: bool = False
     force: bool = False
@@ -109,6 +109,9 @@ class ServeOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused, secret=("api_key",))
+
+    def __repr__(self) -> str:
+        return brief(self, secret=("env",))
 
 
 def check_seconds(name: str, value: object) -> None:

@@ -48,6 +48,8 @@ def _words(kind: EngineKind, spec: ContainerSpec, engine: str | None) -> Iterato
     yield from _identity(spec)
     yield from _isolation(kind, spec)
     yield from _user(spec)
+    if not spec.image_volumes and kind is EngineKind.PODMAN:
+        yield "--image-volume=ignore"
     for device in spec.devices:
         yield from _device(kind, device)
     for mount in spec.mounts:

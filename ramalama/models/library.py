@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import ConfigError, UnknownModel
+from ramalama.errors import ConfigError, OptionRefused, UnknownModel
 from ramalama.events import Notice, ignore
 from ramalama.models.reference.reference import ModelRef, is_reference
 from ramalama.models.reference.scheme import Scheme
 from ramalama.models.reference.shortnames import Shortnames, suggest
+from ramalama.value_types import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,37 +36,51 @@ _LIBRARY = "/library/"  # Ollama's namespace for models that are named by one wo
 
 
 class Models:
-    """Finds, pulls, pushes, lists and removes models, by reference.
+    """Finds, pulls, pushes, lists and removes models, by reference; see `resolve`.
 
     Every method may be called from any thread, and by several processes at once.
+
+    Attributes:
+        base: the directory of the store, which need not exist yet.
     """
 
     def __init__(self, settings: ModelSettings, user: InvokingUser) -> None:
         self._settings = settings
         self._user = user
-        self._base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
+        self.base = store_base(user.env, user.home, uid=user.uid, configured=settings.store)
+
+    def __repr__(self) -> str:
+        return f"<Models in {str(self.base)!r}>"
 
     @cached_property
     def store(self) -> ModelStore:
         """The directory of models; it is not opened for a model that is the user's own file."""
         from ramalama.models.store.store import ModelStore  # noqa: PLC0415 (3 ms of a start)
 
-        return ModelStore(self._base)
+        return ModelStore(self.base)
 
     def shortnames(self) -> Shortnames:
         """Return this user's short names."""
         return Shortnames.load(self._user.env, self._user.home)
 
     def resolve(
-        self, text: str, *, cwd: Path | None = None, on_event: EventHook = ignore
+        self, model: str | Path | ModelRef, *, cwd: Path | None = None, on_event: EventHook = ignore
     ) -> ModelRef:
-        """Parse a model as a user types it: a short name, or a reference of any form.
+        """Return the reference of a model as a user types it: a short name, or any reference.
 
+        A `Path` is always that of a file or directory, and a `ModelRef` is returned as it is.
         *on_event* gets a notice for each line of a file of short names that was ignored.
 
         Raises:
-            InvalidReference: *text* is not valid.
+            InvalidReference: the text is not valid.
+            OptionRefused: *model* is something else.
         """
+        if isinstance(model, ModelRef):
+            return model
+        text = os.path.join(os.curdir, model) if isinstance(model, Path) else model  # noqa: PTH118 (keeps "./")
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] (not every caller has a type checker)
+            msg = f"model is a text, a path or a ModelRef, not {show(text)}"
+            raise OptionRefused(msg)
         if not is_reference(text):
             shortnames = self.shortnames()
             for warning in shortnames.warnings:
@@ -72,13 +88,16 @@ class Models:
             text = shortnames.resolve(text).reference
         return ModelRef.parse(text, home=self._user.home, cwd=cwd, default=self._settings.transport)
 
-    def find(self, reference: ModelRef, *, on_event: EventHook = ignore) -> StoredModel | None:
+    def find(
+        self, reference: str | Path | ModelRef, *, on_event: EventHook = ignore
+    ) -> StoredModel | None:
         """Return a model that is on this machine; None if it must be pulled first.
 
         Raises:
             ModelError: it is a file that does not exist or is not a model, or it cannot be used.
             StoreError: the store cannot be used.
         """
+        reference = self.resolve(reference)
         if reference.scheme is Scheme.FILE:
             return _open_own(reference)
         with self.store.using():
@@ -87,7 +106,7 @@ class Models:
 
     def get(
         self,
-        reference: ModelRef,
+        reference: str | Path | ModelRef,
         options: PullOptions | None = None,
         *,
         on_event: EventHook = ignore,
@@ -98,12 +117,13 @@ class Models:
             ModelError: the model does not exist, cannot be pulled, or cannot be used.
             StoreError: the store cannot be used.
         """
+        reference = self.resolve(reference)
         found = self.find(reference, on_event=on_event)
         return found or self.pull(reference, options, on_event=on_event)
 
     def pull(
         self,
-        reference: ModelRef,
+        reference: str | Path | ModelRef,
         options: PullOptions | None = None,
         *,
         admit: Admit | None = None,
@@ -122,6 +142,7 @@ class Models:
             ModelError: the model does not exist, cannot be pulled, is too large, or cannot be used.
             StoreError: the store cannot be used, or there is not enough space.
         """
+        reference = self.resolve(reference)
         if reference.scheme is Scheme.FILE:
             return _open_own(reference)
         # A start that only uses local models does not need these imports.
@@ -143,8 +164,8 @@ class Models:
 
     def push(
         self,
-        source: ModelRef,
-        target: ModelRef | None = None,
+        source: str | Path | ModelRef,
+        target: str | ModelRef | None = None,
         options: PushOptions | None = None,
         *,
         on_event: UploadHook = ignore,
@@ -165,8 +186,8 @@ class Models:
         from ramalama.models.push import push_model  # noqa: PLC0415
 
         return push_model(
-            source,
-            target or source,
+            self.resolve(source),
+            self.resolve(target or source),
             options or PushOptions(),
             store=self.store,
             user=self._user,
@@ -193,13 +214,13 @@ class Models:
         """Return the models of this machine, including those that are only partly pulled."""
         return self.store.list()
 
-    def remove(self, reference: ModelRef) -> RemovedModel:
+    def remove(self, reference: str | Path | ModelRef) -> RemovedModel:
         """Remove a model, and its files unless another model shares them.
 
         Raises:
             ModelNotFound: the model is not on this machine.
         """
-        return self.store.remove(reference)
+        return self.store.remove(self.resolve(reference))
 
     def collect_garbage(
         self, *, dry_run: bool = False, on_wait: Callable[[], None] = lambda: None

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ramalama.errors import OptionRefused
-from ramalama.value_types import Accepts, FilePath, Flag, Text, Word, accepts, checked
-from ramalama_values import frozen
+from ramalama.value_types import FilePath, Flag, Text, Word, brief, checked
+from ramalama_values import Accepts, accepts, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,9 +71,9 @@ class PushOptions:
         tls_verify: require HTTPS of OCI registries, with a valid certificate.
     """
 
-    kind: Accepts[PushKind, PushWord] = accepts(PushKind.RAW)
+    kind: Accepts[PushKind, PushWord] = accepts(default=PushKind.RAW)
     base: str = "registry.access.redhat.com/ubi10-micro:latest"
-    authfile: Accepts[Path | None, str] = accepts(None)
+    authfile: Accepts[Path | None, str] = accepts(default=None)
     tls_verify: bool = True
 
     def __post_init__(self) -> None:
@@ -83,6 +83,9 @@ class PushOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)
 
 
 @frozen()
@@ -96,8 +99,8 @@ class PullOptions:
         offline: do not use the network.
     """
 
-    wanted: Accepts[ModelFormat, FormatWord] = accepts(ModelFormat.GGUF)
-    authfile: Accepts[Path | None, str] = accepts(None)
+    wanted: Accepts[ModelFormat, FormatWord] = accepts(default=ModelFormat.GGUF)
+    authfile: Accepts[Path | None, str] = accepts(default=None)
     tls_verify: bool = True
     offline: bool = False
 
@@ -108,3 +111,6 @@ class PullOptions:
             OptionRefused: a value is invalid.
         """
         checked(self, _TYPES, OptionRefused)
+
+    def __repr__(self) -> str:
+        return brief(self)

@@ -70,6 +70,7 @@ def server_digest(inputs: PlanInputs, here: LaunchEnvironment) -> str:
         _shape_of_accelerator(inputs.accelerator, without=options.devices == ()),
         inputs.image.id if inputs.image else inputs.image_name,
         inputs.stack.id if inputs.stack else inputs.stack_name,
+        server_digest(inputs.embedder, here) if inputs.embedder else None,
         (here.rootless, here.uid, here.gid),
         mounted,
         tuple((place, _identity(path)) for path, place in files.items()),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported
-from ramalama.models.formats.embedding_models import ENCODERS, Purpose, seems_encoder
+from ramalama.models.formats.embedding_models import Purpose, seems_encoder
+from ramalama.models.formats.gguf import ENCODERS
 from ramalama.runtimes.base import EmbeddingLimits
 from ramalama_accel.runtime_name import RuntimeName
 
@@ -77,6 +78,7 @@ def _limits(metadata: GGUFMetadata, asked: int) -> EmbeddingLimits:
         whole=encodes or not (unknown or pooling == _LAST),
         # What a chat model knows of a text is in its last token.
         pooling=("mean" if encodes else "last") if unknown else None,
+        dimension=metadata.number("embedding_length_out") or metadata.number("embedding_length"),
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from ramalama.config.api_name import ApiName
+from ramalama.planning.labels import EMBEDDINGS, STACK
 from ramalama.planning.placement import LocalFiles
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.placement import Placement, ServerPaths
@@ -29,6 +33,7 @@ class PlanInputs:
         stack: this image; None as for *image*.
         model_memory: bytes of main memory that the model may need; None if unknown.
         embedding: the limits of an embeddings server; None if they are unknown.
+        embedder: the embeddings server beside the stack; None if there is none.
     """
 
     options: ServeOptions
@@ -40,6 +45,30 @@ class PlanInputs:
     stack: LocalImage | None = None
     model_memory: int | None = None
     embedding: EmbeddingLimits | None = None
+    embedder: PlanInputs | None = None
+
+    @property
+    def companions(self) -> str:
+        """The `COMPANIONS_LABEL` of the server."""
+        if self.options.api is ApiName.NONE:
+            return ""
+        return STACK if self.embedder is None else f"{EMBEDDINGS},{STACK}"
+
+    @property
+    def has_images(self) -> bool:
+        """Whether all images are known."""
+        has_stack = not self.stack_name or self.stack is not None
+        has_embedder = self.embedder is None or self.embedder.has_images
+        return self.image is not None and has_stack and has_embedder
+
+    def with_images(self, find: Callable[[str], LocalImage | None]) -> PlanInputs:
+        """Return the same with the images; *find* returns one by its name."""
+        return replace(
+            self,
+            image=find(self.image_name),
+            stack=find(self.stack_name) if self.stack_name else None,
+            embedder=self.embedder and self.embedder.with_images(find),
+        )
 
 
 @frozen()
@@ -55,8 +84,10 @@ class LaunchEnvironment:
         identity: this process, which owns the server.
         container_name: the name of the container if the user gives none.
         api_key: the key for a server that listens on a port, if the user gives none.
-        host_port: a free port of the engine's host; only for the network mode "host".
+        host_port: a free port of the engine's host; for the network mode "host", and where the
+            engine would choose another one at each start; otherwise None.
         placement: where the engine finds the files of the server.
+        beside: where it finds those of the embeddings server beside it; None is the same place.
     """
 
     engine: str
@@ -70,3 +101,4 @@ class LaunchEnvironment:
     api_key: str = field(repr=False)
     host_port: int | None = None
     placement: Placement = field(default_factory=LocalFiles)
+    beside: Placement | None = None

@@ -23,6 +23,8 @@ API_LABEL = f"{LABEL}.api"
 """Of a server: what stands before it, see `ApiName`."""
 COMPANION_LABEL = f"{LABEL}.companion"
 """What a container is beside a server, whose `INSTANCE_LABEL` it has; "" for the server itself."""
+COMPANIONS_LABEL = f"{LABEL}.companions"
+"""Of a server: the ends of the names of the containers beside it, separated by commas."""
 
 UPLOAD_LABEL = f"{LABEL}-upload"
 """Of the containers and volumes that bring a model to another host; these are no servers."""
@@ -32,6 +34,11 @@ API_KEY_NAME = "api-key"
 CONFIG_NAME = "config.yaml"
 
 
-def companion_names(server: str, api: str) -> tuple[str, ...]:
-    """Return the names of the containers beside the server *server*, whose `API_LABEL` is *api*."""
-    return (f"{server}-stack",) if api else ()
+STACK = "stack"
+EMBEDDINGS = "embeddings"
+"""A server of an embedding model beside the one that answers; also its `COMPANION_LABEL`."""
+
+
+def companion_names(server: str, companions: str) -> tuple[str, ...]:
+    """Return the names of the containers beside *server*, by its `COMPANIONS_LABEL`."""
+    return tuple(f"{server}-{each}" for each in companions.split(",") if each)

@@ -16,7 +16,9 @@ from ramalama.planning.labels import (
     API_KEY_NAME,
     API_LABEL,
     COMPANION_LABEL,
+    COMPANIONS_LABEL,
     CONFIG_NAME,
+    EMBEDDINGS,
     ENGINE_LABEL,
     HOST_LABEL,
     INSTANCE_LABEL,
@@ -27,6 +29,7 @@ from ramalama.planning.labels import (
     PORT_LABEL,
     RUNTIME_LABEL,
     SOCKET_NAME,
+    companion_names,
 )
 from ramalama.planning.mounts import cover_volumes, model_files
 from ramalama.runtimes import find_runtime
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
     from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
-    from ramalama.runtimes.base import ServerSpec
+    from ramalama.runtimes.base import MountedModel, ServerSpec
     from ramalama_accel.values import Accelerator
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_engines.spec import Device, Mount
@@ -60,6 +63,10 @@ _INSTANCE = "/run/ramalama"
 _TMP = "/tmp"  # noqa: S108 (the container's own)
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 (likewise)
 _PORT = 8080
+
+# The socket of a server that has ended stays, and no server listens on a path that exists. So the
+# one of a container that is started again is removed before.
+_FRESH_SOCKET = ("sh", "-c", '[ ! -S "$0" ] || rm -f "$0"; exec "$@"')
 
 # Bytes of the file systems in memory; they count as memory of the container. Drivers of GPUs keep
 # their compiled programs in /tmp, and servers that compile keep more there.
@@ -107,6 +114,17 @@ def with_digest(plan: LaunchPlan, digest: str) -> LaunchPlan:
     return replace(plan, container=replace(plan.container, labels=labels))
 
 
+def without_shell(spec: ContainerSpec) -> ContainerSpec | None:
+    """Return *spec* for an image without a shell; None if it needs none.
+
+    Such a container cannot be started again: its first socket stays.
+    """
+    begin = len(_FRESH_SOCKET)
+    if spec.entrypoint is None or spec.entrypoint[:begin] != _FRESH_SOCKET:
+        return None
+    return replace(spec, entrypoint=spec.entrypoint[begin + 1 :])
+
+
 @frozen(kw_only=False)
 class _Planner:
     """Makes one plan; each method decides a part of it."""
@@ -124,21 +142,9 @@ class _Planner:
 
     def plan(self) -> LaunchPlan:
         listen, endpoint, ports = self._reach()
-        mounted, files = model_files(self.inputs.model)
-        mounted = replace(mounted, embedding=self.inputs.embedding)
-        without = self.options.devices == ()
-        environment = ServerEnvironment(
-            listen=listen,
-            threads=self.options.threads or self.here.threads,
-            kind=AcceleratorKind.CPU if without else self.accelerator.kind,
-            gpus=0 if without else len(self.accelerator.gpus),
-            image=self.inputs.image,
-        )
-        server = find_runtime(self.options.runtime).server(mounted, self.options, environment)
-        placed = self.here.placement.model(files, relabel=self._relabel)
-        mounts = (*placed, *self._mounts(server))
-        if image := self.inputs.image:
-            mounts += tuple(cover_volumes(image, self.inputs.image_name, mounts))
+        mounted, server, placed = self._server(listen)
+        directory = () if self._has_stack else (self._directory,)
+        mounts = self._covered((*placed, *directory, *self._mounts(server)))
         plan = LaunchPlan(
             model=self.inputs.model,
             alias=mounted.alias,
@@ -153,18 +159,70 @@ class _Planner:
         )
         return self._with_stack(plan) if self._has_stack else plan
 
+    def plan_beside(self, plan: LaunchPlan, listen: ListenAddress) -> tuple[str, ContainerSpec]:
+        """Return the alias and the container of an embeddings server beside that of *plan*."""
+        mounted, server, placed = self._server(listen)
+        name = plan.container.name or ""
+        labels = {
+            **plan.container.labels,
+            MODEL_LABEL: str(self.options.model),
+            ALIAS_LABEL: mounted.alias,
+            RUNTIME_LABEL: self.options.runtime.value,
+            COMPANION_LABEL: EMBEDDINGS,
+            COMPANIONS_LABEL: "",
+            PLAN_LABEL: "",
+        }
+        container = replace(
+            self._container(server, self._covered((*placed, *self._mounts(server))), ()),
+            name=companion_names(name, EMBEDDINGS)[0],
+            labels=labels,
+            network=f"container:{name}",
+        )
+        return mounted.alias, container
+
+    def _server(self, listen: ListenAddress) -> tuple[MountedModel, ServerSpec, tuple[Mount, ...]]:
+        """Return the model in the container, its server, and the mounts of its files."""
+        mounted, files = model_files(self.inputs.model)
+        mounted = replace(mounted, embedding=self.inputs.embedding)
+        without = self.options.devices == ()
+        environment = ServerEnvironment(
+            listen=listen,
+            threads=self.options.threads or self.here.threads,
+            kind=AcceleratorKind.CPU if without else self.accelerator.kind,
+            gpus=0 if without else len(self.accelerator.gpus),
+            image=self.inputs.image,
+        )
+        server = find_runtime(self.options.runtime).server(mounted, self.options, environment)
+        return mounted, server, self.here.placement.model(files, relabel=self._relabel)
+
+    def _covered(self, mounts: tuple[Mount, ...]) -> tuple[Mount, ...]:
+        """Return *mounts*, and what covers the other volumes of the image."""
+        image = self.inputs.image
+        return (
+            mounts
+            if image is None
+            else (*mounts, *cover_volumes(image, self.inputs.image_name, mounts))
+        )
+
     def _with_stack(self, plan: LaunchPlan) -> LaunchPlan:
         """Return *plan* with the container of the stack, which answers in place of the server."""
         from ramalama.planning import stack  # noqa: PLC0415 (rarely needed)
 
-        name = stack.model_name(plan.alias)
-        config = stack.stack_config(self.inputs, plan.alias, plan.endpoint)
-        beside = stack.stack_container(self.inputs, self.here, plan.container, plan.endpoint)
+        embedder: stack.StackEmbedder | None = None
+        beside: tuple[ContainerSpec, ...] = ()
+        if inputs := self.inputs.embedder:
+            here = replace(self.here, placement=self.here.beside or self.here.placement)
+            alias, container = _Planner(inputs, here).plan_beside(plan, stack.EMBEDDINGS_SERVER)
+            embedder, beside = stack.StackEmbedder.of(alias, inputs), (container,)
+        config = stack.stack_config(self.inputs, plan.alias, plan.endpoint, embedder)
+        front = stack.stack_container(
+            self.inputs, self.here, plan.container, plan.endpoint, embedder
+        )
         return replace(
             plan,
-            alias=name,
+            alias=stack.model_name(plan.alias),
             server=replace(plan.server, health_path=stack.STACK_HEALTH),
-            companions=(beside,),
+            companions=(*beside, front),
             files={**plan.files, CONFIG_NAME: config},
         )
 
@@ -177,7 +235,7 @@ class _Planner:
         devices, device_env = self._devices()
         return ContainerSpec(
             image=self.inputs.image_name,
-            entrypoint=server.entrypoint,
+            entrypoint=self._entrypoint(server),
             command=server.argv,
             name=options.name or here.container_name,
             env={"HOME": _TMP, **server.env, **device_env, **options.env},
@@ -202,6 +260,12 @@ class _Planner:
             optional_limits=("pids_limit", *optional),
             log_size=_LOG_SIZE,
         )
+
+    def _entrypoint(self, server: ServerSpec) -> tuple[str, ...] | None:
+        """Return the server's program, after the removal of an old socket if it makes one."""
+        if self._network != "none" or self._has_stack or server.entrypoint is None:
+            return server.entrypoint
+        return (*_FRESH_SOCKET, f"{_INSTANCE}/{SOCKET_NAME}", *server.entrypoint)
 
     def _memory_limit(self, server: ServerSpec) -> tuple[int | None, tuple[str, ...]]:
         """Return the limit, and its name if the server may run without it."""
@@ -231,14 +295,17 @@ class _Planner:
     def _has_stack(self) -> bool:
         return self.options.api is ApiName.LLAMA_STACK
 
+    @property
+    def _directory(self) -> Mount:
+        """The server's directory."""
+        return self.here.placement.server(
+            self.here.instance,
+            target=_INSTANCE,
+            read_only=self._network != "none",  # it holds the socket, or otherwise the API key
+            relabel=self._relabel,
+        )
+
     def _mounts(self, server: ServerSpec) -> Iterator[Mount]:
-        if not self._has_stack:
-            yield self.here.placement.server(
-                self.here.instance,
-                target=_INSTANCE,
-                read_only=self._network != "none",  # it holds the socket, or otherwise the API key
-                relabel=self._relabel,
-            )
         size = _COMPILER_TMP_SIZE if server.compiles else _TMP_SIZE
         yield TmpfsMount(target=_TMP, size=size, executable=server.compiles)
         if server.shared_memory:
@@ -276,7 +343,9 @@ class _Planner:
         """Return the endpoint of a *port* of the container that is published, and its binding."""
         address = self._address
         binding = PortBinding(
-            container_port=port, host_port=self.options.port or 0, host_address=address
+            container_port=port,
+            host_port=self.options.port or self.here.host_port or 0,
+            host_address=address,
         )
         endpoint = TcpEndpoint(host=reachable(address), port=binding.host_port, api_key=key)
         return endpoint, (binding,)
@@ -303,6 +372,7 @@ class _Planner:
             PORT_LABEL: str(port or ""),
             API_LABEL: self.options.api.value if self._has_stack else "",
             COMPANION_LABEL: "",
+            COMPANIONS_LABEL: self.inputs.companions,
         }
 
 

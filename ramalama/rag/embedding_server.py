@@ -10,6 +10,7 @@ import shlex
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, cast
 
+from ramalama.config.defaults import DEFAULT_EMBEDDING_MODEL, NO_EMBEDDING_MODEL
 from ramalama.config.options import ServeOptions
 from ramalama.errors import (
     EmbeddingFailed,
@@ -39,12 +40,6 @@ if TYPE_CHECKING:
     from ramalama.rag.embeddings import ServerEmbedder
     from ramalama.rag.values import Embedder
     from ramalama.serving.server import ModelServer
-
-DEFAULT_MODEL = "ollama://nomic-embed-text"
-"""The embedding model, if the user names none."""
-
-NO_MODEL = "none"
-"""What a user writes for no embedding model: only words are searched."""
 
 KEEP_ALIVE = 300.0
 """Seconds for which a server stays after its last user."""
@@ -91,7 +86,7 @@ def opened_embedder(named: str | None, access: EmbedderAccess) -> Generator[Embe
         EngineFailure, ServerError: it cannot be started.
         EmbeddingFailed: its server does not answer as it should.
     """
-    if named == NO_MODEL:
+    if named == NO_EMBEDDING_MODEL:
         yield None
         return
     with ExitStack() as stack:
@@ -132,8 +127,8 @@ def _check_name(name: str, access: EmbedderAccess) -> None:
     if reference is None:
         msg = f"the index names {shown} as its embedding model, which is no full name of a model"
         raise EmbeddingFailed(msg, hint="make the index again")
-    wanted = None if access.wanted == NO_MODEL else access.wanted
-    if reference in {access.resolve(each) for each in (DEFAULT_MODEL, wanted) if each}:
+    wanted = None if access.wanted == NO_EMBEDDING_MODEL else access.wanted
+    if reference in {access.resolve(each) for each in (DEFAULT_EMBEDDING_MODEL, wanted) if each}:
         return
     if reference.scheme is Scheme.FILE:
         msg = (
@@ -152,11 +147,12 @@ def _check_name(name: str, access: EmbedderAccess) -> None:
 
 def _start_default(access: EmbedderAccess, stack: ExitStack) -> Embedder | None:
     try:
-        return _start(DEFAULT_MODEL, access, stack)
+        return _start(DEFAULT_EMBEDDING_MODEL, access, stack)
     except StartCancelled:
         raise
     except (ModelError, EngineFailure, ServerError, EmbeddingFailed) as exc:
-        msg = f"{DEFAULT_MODEL} cannot be used, so only words are searched, not meanings: {exc}"
+        name = DEFAULT_EMBEDDING_MODEL
+        msg = f"{name} cannot be used, so only words are searched, not meanings: {exc}"
         access.on_event(Notice(f"{msg}; {_OTHER_MODEL}"))
         return None
 
@@ -186,7 +182,7 @@ def _start(
 
 def _options(name: str, access: EmbedderAccess) -> ServeOptions:
     settings = {key: value for key, value in access.settings.items() if key not in _FOR_CHATS}
-    if name == DEFAULT_MODEL and settings.pop("runtime", None) == RuntimeName.VLLM:
+    if name == DEFAULT_EMBEDDING_MODEL and settings.pop("runtime", None) == RuntimeName.VLLM:
         settings.pop("image", None)  # of vLLM, which does not load a model of Ollama
     keywords = cast("dict[str, object]", {**settings, "embeddings": True})
     return ServeOptions(model=access.resolve(name), **keywords)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from ramalama.errors import EmbeddingFailed
 from ramalama.rag.embedding_answers import read_vectors
 from ramalama.rag.token_counts import TokenCounter
 from ramalama_chat.client.context_size import find_model
-from ramalama_chat.client.failures import chat_errors, opening_errors
+from ramalama_chat.client.failures import answer_errors, opening_errors
 from ramalama_chat.client.requests import get_json, post, read_whole, send_patiently
 from ramalama_chat.errors import ChatError, RequestFailed
 from ramalama_values.json import is_count, is_object, parse_json
@@ -161,7 +161,7 @@ class ServerEmbedder:
             with opening_errors():
                 return post(self.client, "/embeddings", body, timeout=longest)
 
-        with chat_errors(), closing(send_patiently(send, _wait_on)) as response:
+        with answer_errors(), closing(send_patiently(send, _wait_on)) as response:
             answer = self._read(response, longest)
         return read_vectors(answer, len(texts))
 
@@ -179,7 +179,7 @@ class ServerEmbedder:
         with _failures():
             try:
                 with (
-                    chat_errors(),
+                    answer_errors(),
                     closing(post(self.client, url, body, timeout=self._patience)) as response,
                 ):
                     return self._read(response, self._patience)
@@ -212,7 +212,7 @@ class ServerEmbedder:
         """Return how many requests the server works on at the same time."""
         url = str(self.client.base_url.join("../props"))
         try:
-            with chat_errors():
+            with answer_errors():
                 props = get_json(self.client, url, timeout=_QUICK)
         except ChatError:
             return _USUAL_SLOTS

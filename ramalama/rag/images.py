@@ -18,27 +18,28 @@ is whether it is worth looking for the file.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
+import time
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ramalama.errors import IndexUnwritable, RagError
+from ramalama.errors import IndexInvalid, IndexUnwritable, RagError
 from ramalama.models.formats.model_files import Digest
 from ramalama.models.transports.oci.image_archive import image_archive
 from ramalama.models.transports.oci.pack import pack_file
 from ramalama.planning.labels import LABEL
-from ramalama.rag.index.guard import find_index
+from ramalama.rag.index.guard import find_index, problem_in
 from ramalama.rag.index.index import Index
 from ramalama.serving.sides.worker import Workers
-from ramalama.system.locks import locked
+from ramalama.system.locks import InUse, locked, refuse_to_wait
 from ramalama.units import human_size
 from ramalama_values.directories import PRIVATE, make_directories
 from ramalama_values.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from ramalama.models.transports.oci.pack import Package
     from ramalama.rag.values import IndexInfo
@@ -51,6 +52,9 @@ _FORMAT_LABEL = f"{_PREFIX}.format"
 _FORMAT = "1"
 _READERS = "rag"  # the label of the containers from which an index is read
 _RESERVE = 64 << 20  # bytes that stay free on the disk
+_UNUSED = 30 * 86_400.0  # seconds after its last use, for which a copy stays
+_PART, _LOCK = ".part", ".lock"
+_HINT = "make one with: ramalama rag DOCUMENT... IMAGE"
 
 
 def pack_index(path: Path) -> Package:
@@ -81,22 +85,28 @@ def has_index(image: LocalImage) -> bool:
 def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
     """Return a copy in *cache* of the index of a local *image*; it is copied once.
 
-    The copy bears the ID of the image. Whether it is an index must be checked when it is opened.
+    The copy bears the ID of the image. It stays for 30 days after its last use: the name of an
+    image may stand for another one tomorrow, whose copy has another name.
 
     Raises:
-        RagError: the image has none, or the copy does not fit on the disk.
+        RagError: the image has none that can be used, or the copy does not fit on the disk.
         EngineError: the engine does not answer.
     """
     goal = cache / f"image-{Digest.parse(image.id).hex}.db"
+    workers = Workers(engine, image.id, (), _READERS)
     try:
+        if _remove_leftovers(cache):
+            workers.remove_abandoned()
         if goal.exists():
+            _note_use(goal)
             return goal
         make_directories(cache, mode=PRIVATE)
-        lock = goal.with_suffix(".lock")
+        lock = goal.with_suffix(_LOCK)
         with locked(lock, permissions=0o600):
             try:
                 if not goal.exists():
-                    _copy(engine, image, goal)
+                    _remove_unused(cache)
+                    _copy(workers, goal)
             finally:
                 lock.unlink(missing_ok=True)
     except OSError as exc:
@@ -105,8 +115,37 @@ def read_index(engine: Engine, image: LocalImage, cache: Path) -> Path:
     return goal
 
 
-def _copy(engine: Engine, image: LocalImage, goal: Path) -> None:
-    with Workers(engine, image.id, (), _READERS).created(("none",)) as container:
+def _note_use(copy: Path) -> None:
+    with suppress(OSError):  # a cache that is read-only is of use, too
+        os.utime(copy)
+
+
+def _remove_unused(cache: Path) -> None:
+    until = time.time() - _UNUSED
+    for copy in cache.glob("image-*.db"):
+        with suppress(OSError):
+            if copy.stat().st_mtime < until:
+                copy.unlink()
+
+
+def _remove_leftovers(cache: Path) -> bool:
+    """Remove what processes have left that were killed while they copied an index.
+
+    Return whether there may be any: if so, a container may be left, too.
+    """
+    ends = (_PART, _LOCK)
+    left = [path for path in cache.glob("image-*") if path.suffix in ends]
+    for path in left:
+        lock = cache / f"{path.name.partition('.')[0]}{_LOCK}"
+        with suppress(InUse, OSError), locked(lock, on_wait=refuse_to_wait, permissions=0o600):
+            path.unlink(missing_ok=True)
+            lock.unlink(missing_ok=True)
+    return bool(left)
+
+
+def _copy(workers: Workers, goal: Path) -> None:
+    engine = workers.engine
+    with workers.created(("none",)) as container:
         size = _find(engine, container)
         free = shutil.disk_usage(goal.parent).free
         if size > free - _RESERVE:
@@ -122,29 +161,55 @@ def _find(engine: Engine, container: str) -> int:
         RagError: it has none.
     """
     found = engine.find_in(container, f"/{_INSIDE}")
+    if found is not None and found.is_special:  # it is not followed, wherever it leads
+        reason = "it is a link, a device or a pipe"
+        raise _unusable(reason)
     if found is not None and not found.is_directory:
         return found.size
     if any(engine.find_in(container, path) is not None for path in _UPSTREAM):
         msg = "the image has an index of upstream RamaLama, which this program does not read"
         raise RagError(msg, hint="make a new one of the documents: ramalama rag DOCUMENT... IMAGE")
     msg = f"the image has no index: there is no /{_INSIDE} in it"
-    raise RagError(msg, hint="make one with: ramalama rag DOCUMENT... IMAGE")
+    raise RagError(msg, hint=_HINT)
 
 
 def _save(content: Iterable[bytes], size: int, goal: Path) -> None:
-    """Write *content* to *goal*, which appears whole or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=f"{goal.name}.", suffix=".part", dir=goal.parent)
+    """Write *content* to *goal*, which appears whole, and as an index, or not at all."""
+    part = goal.with_name(f"{goal.name}.{secrets.token_hex(8)}{_PART}")
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
-            written = sum(file.write(block) for block in content)
+        with part.open("xb") as file:
+            part.chmod(0o600)
+            written = sum(file.write(block) for block in _with_checked_head(content))
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         _ensure_whole(written, size)
-        Path(name).replace(goal)
+        _ensure_index(part)
+        part.replace(goal)
     except BaseException:
         with suppress(OSError):
-            Path(name).unlink()
+            part.unlink()
         raise
+
+
+def _with_checked_head(content: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield *content*; end before anything is written if it does not begin as an index does."""
+    blocks = iter(content)
+    first = next(blocks, b"")
+    if problem := problem_in(first):
+        raise _unusable(problem)
+    yield first
+    yield from blocks
+
+
+def _ensure_index(path: Path) -> None:
+    try:
+        Index.open(path).close()
+    except IndexInvalid as exc:
+        raise _unusable(exc.message.removeprefix(f"{path}: ")) from exc
+
+
+def _unusable(reason: str) -> IndexInvalid:
+    return IndexInvalid(f"/{_INSIDE} in the image cannot be used: {reason}", hint=_HINT)
 
 
 def _ensure_whole(written: int, size: int) -> None:

@@ -22,6 +22,9 @@ class IndexKnowledge:
 
     *embedder* returns what makes the vector of a question; None if only words are searched. It may
     wait until that has started. *notify* is told, once, that vectors cannot be made.
+
+    Attributes:
+        index: as it was given.
     """
 
     def __init__(
@@ -31,7 +34,7 @@ class IndexKnowledge:
         *,
         notify: Callable[[str], None],
     ) -> None:
-        self._index = index
+        self.index = index
         self._embedder = embedder
         self._notify = notify
         self._lock = threading.Lock()
@@ -43,7 +46,7 @@ class IndexKnowledge:
         if not text:
             return Finding(prompt=question)
         try:
-            passages = self._index.search(text, self._vector(text))
+            passages = self.index.search(text, self._vector(text))
         except ChatError:
             raise
         except RamalamaError as exc:
@@ -51,7 +54,7 @@ class IndexKnowledge:
         return make_finding(question, passages, room=room)
 
     def _vector(self, text: str) -> array[float] | None:
-        if self._index.info.embedder is None or self._has_failed:
+        if self.index.info.embedder is None or self._has_failed:
             return None
         with self._lock:
             try:

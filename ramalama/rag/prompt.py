@@ -27,6 +27,8 @@ _DEFAULT_ROOM = 2048  # tokens of the context, if it is not known
 _SHARE = 4  # one of so many parts of the context is for passages
 _LEAST = 48  # tokens of a passage that is cut; less of it says nothing
 _LONGEST_LABEL = 120  # characters
+# Characters. A stranger's index may have passages of a megabyte, which take seconds to clean.
+_LONGEST_TOKEN = 32
 _LONGEST_SEARCH = 2000  # characters of a question; files that are attached stand before it
 _FEW_WORDS = 4
 _MARK_LENGTH = 8
@@ -94,7 +96,8 @@ def make_finding(
     left = min(room // _SHARE, room - room // _SHARE - count(question)) - count(_INTRODUCTION)
     sources = list[Source]()
     for passage in passages:
-        source = Source(label=_label(passage), text=_harmless(passage.text), uri=passage.uri)
+        text = _harmless(passage.text[: _LONGEST_TOKEN * max(left, 0)])
+        source = Source(label=_label(passage), text=text, uri=passage.uri)
         cost = count(_block(len(sources) + 1, source, "0" * _MARK_LENGTH))
         if cost > left:
             if (cut := _cut(source, len(sources) + 1, left, count)) is not None:

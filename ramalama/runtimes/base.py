@@ -36,12 +36,14 @@ class EmbeddingLimits:
         whole: whether the server must compute a text at once; otherwise it does so in pieces.
         encodes: whether the model has no KV cache.
         pooling: how the vectors of tokens become one, if the model does not say it.
+        dimension: numbers in a vector; None if that is not known.
     """
 
     text: int
     whole: bool = True
     encodes: bool = True
     pooling: str | None = None
+    dimension: int | None = None
 
 
 @frozen()

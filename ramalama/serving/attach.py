@@ -71,6 +71,9 @@ class Attachment:
             undo.enter_context(server)
             undo_join.pop_all()
         request.tell(ServerReady(self.found.container))
+        if request.restart is not None:
+            reporter = self._exit_reporter(plan, request.options.runtime)
+            server.supervise(request.restart, request, reporter)
         return server
 
     def hold(self, *, keep_alive: float) -> ServerHandle | None:
@@ -102,16 +105,19 @@ class Attachment:
                 lambda: probe(endpoint, health) is not None,
                 *(container, *self.found.companions),
             ),
-            exit_reporter=ExitReporter(
-                connect=self.connect,
-                container=container,
-                runtime=find_runtime(runtime),
-                model=str(plan.model.reference),
-                companions=self.found.companions,
-            ),
+            exit_reporter=self._exit_reporter(plan, runtime),
         )
         server.forwarded_to = self.found.forwarded_to
         return server
+
+    def _exit_reporter(self, plan: LaunchPlan, runtime: RuntimeName) -> ExitReporter:
+        return ExitReporter(
+            connect=self.connect,
+            container=self.found.container,
+            runtime=find_runtime(runtime),
+            model=str(plan.model.reference),
+            companions=self.found.companions,
+        )
 
 
 def attach_by_name(engine: Engine, run_dir: Path, models: Models, name: str) -> ModelServer:

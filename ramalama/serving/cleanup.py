@@ -1,8 +1,9 @@
 """Remove containers, directories and locks that no process needs any more.
 
 They are left behind by processes that were killed, and by shared servers whose keep-alive time is
-over. Containers are removed first, then directories. No process waits for the end of a keep-alive
-time: each command and each start of the same user checks, and removes the server then.
+over. Containers are removed first, then directories. For the end of a keep-alive time only an
+open `Ramalama` waits: see `kept`. Otherwise each command and each start of the same user checks,
+and removes the server then.
 """
 
 from __future__ import annotations

@@ -6,9 +6,17 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ramalama.config.api_name import ApiName
 from ramalama.errors import ServerExited, ServerNotReady
-from ramalama.planning.labels import API_LABEL, COMPANION_LABEL, INSTANCE_LABEL, LABEL
+from ramalama.planning.labels import (
+    API_LABEL,
+    COMPANION_LABEL,
+    COMPANIONS_LABEL,
+    EMBEDDINGS,
+    INSTANCE_LABEL,
+    LABEL,
+)
+from ramalama.runtimes import find_runtime
+from ramalama_accel.runtime_name import RuntimeName
 from ramalama_engines.errors import ContainerNotFound, EngineError
 from ramalama_engines.spec import ContainerStatus
 from ramalama_values.text import one_line
@@ -33,11 +41,14 @@ def is_companion(state: ContainerState) -> bool:
 
 def companions_of(engine: Engine, state: ContainerState) -> Sequence[ContainerState]:
     """Return the containers beside the server *state*; the engine is asked only if it has any."""
-    if not state.labels.get(API_LABEL):
+    if not state.labels.get(COMPANIONS_LABEL):
         return ()
     instance = state.labels.get(INSTANCE_LABEL)
-    found = engine.list({LABEL: "", COMPANION_LABEL: ApiName.LLAMA_STACK.value})
-    return [each for each in found if each.labels.get(INSTANCE_LABEL) == instance]
+    return [each for each in _all(engine) if each.labels.get(INSTANCE_LABEL) == instance]
+
+
+def _all(engine: Engine) -> Sequence[ContainerState]:
+    return [each for each in engine.list({LABEL: ""}) if is_companion(each)]
 
 
 def remove_companions(engine: Engine, belongs: Callable[[str], bool]) -> None:
@@ -49,7 +60,7 @@ def remove_companions(engine: Engine, belongs: Callable[[str], bool]) -> None:
     Raises:
         EngineError: the engine does not answer, or cannot remove one.
     """
-    for state in engine.list({LABEL: "", COMPANION_LABEL: ApiName.LLAMA_STACK.value}):
+    for state in _all(engine):
         if belongs(state.labels.get(INSTANCE_LABEL, "")):
             with suppress(ContainerNotFound):
                 engine.remove(state.id, force=True)
@@ -82,23 +93,29 @@ def end_of_companion(
     """
     if server.status is not ContainerStatus.RUNNING:
         return None
+    is_embedder = name.endswith(f"-{EMBEDDINGS}")
+    what = f"the {'embeddings server beside the ' if is_embedder else ''}stack of {model}"
     try:
         state = engine.inspect(name)
     except ContainerNotFound:
         cause = "its container was removed by another process"
-        return ServerExited(f"the stack of {model} ended: {cause}", exit_code=None, log_tail=())
+        return ServerExited(f"{what} ended: {cause}", exit_code=None, log_tail=())
     if state.status in (ContainerStatus.RUNNING, ContainerStatus.CREATED):
         return None
     log: tuple[str, ...] = ()
     with suppress(EngineError):
         log = tuple(engine.logs(state.id, tail=lines))
-    cause = explain(log)
+    cause = (
+        (find_runtime(RuntimeName.LLAMA_CPP).explain(log) or "") if is_embedder else explain(log)
+    )
     code = "" if state.exit_code is None else f" (exit code {state.exit_code})"
     if state.oom_killed:
         cause = "the kernel killed it because memory ran out"
     reason = f": {one_line(cause, longest=_LONGEST_CAUSE)}" if cause else ""
-    msg = f"the stack of {model} ended{code}{reason}"
+    msg = f"{what} ended{code}{reason}"
     hint = f"its image is {state.image}; --stack-image names another one"
+    if is_embedder:
+        hint = "the setting `embedding_model` names another model, or none"
     return ServerExited(msg, hint=hint, exit_code=state.exit_code, log_tail=log)
 
 
@@ -113,6 +130,8 @@ def check_reachable(
         ServerNotReady: its image does something else than what is expected of it.
     """
     for spec in plan.companions:
+        if spec.labels[COMPANION_LABEL] == EMBEDDINGS:
+            continue
         log = tuple(engine.logs(spec.name or "", tail=lines))
         if listens(log) and not answers():
             msg = (

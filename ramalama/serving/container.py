@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from ramalama.system.uninterrupted import run_uninterrupted
 from ramalama_engines.errors import (
@@ -169,45 +169,78 @@ class ServerContainer:
 
 
 _CHECK_INTERVAL = 0.25  # seconds
-_LIVES = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
+LIVES = (ContainerStatus.RUNNING, ContainerStatus.PAUSED)
+
+
+class Watch(Protocol):
+    """Detects the end of a server's containers."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether one has ended, and does not run again."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep for *seconds* or until one has ended, and return whether it has."""
+        ...
 
 
 class ExitWatch:
     """Detects the end of a container at once, with a thread that waits for it.
 
-    With several containers, the end of the first one counts; each has a thread.
+    With several containers, the end of the first one counts; each has a thread. If another program
+    starts a container again, as `podman restart` does, it has not ended. In a process that was
+    forked meanwhile, which has none of the threads, the engine is asked.
     """
 
     def __init__(self, engine: Engine, *containers: str) -> None:
         self._engine = engine
-        self._ended = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._watch, args=(each,), name="ramalama-watch", daemon=True)
-            for each in containers
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._containers = containers
+        self._opener = os.getpid()
+        self._poll = ExitPoll(lambda: engine, lambda: False, *containers)
+        self._begin()
 
     @property
     def ended(self) -> bool:
         """Whether a container has ended or the engine does not answer."""
-        return self._ended.is_set()
+        if self._opener != os.getpid():
+            return self._poll.ended
+        if not self._ended.is_set():
+            return False
+        if self._poll.ended:
+            return True
+        self._begin()
+        return False
 
     def wait(self, seconds: float) -> bool:
         """Sleep for *seconds* or until the container ends, and return whether it has ended."""
-        return self._ended.wait(seconds)
+        if self._opener != os.getpid():
+            return self._poll.wait(seconds)
+        return self._ended.wait(seconds) and self.ended
 
     def join(self, seconds: float) -> None:
         """Wait up to *seconds* for the end of each thread, which ends with the container."""
         for thread in self._threads:
             thread.join(seconds)
 
-    def _watch(self, container: str) -> None:
+    def _begin(self) -> None:
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(
+                target=self._watch, args=(each, self._ended), name="ramalama-watch", daemon=True
+            )
+            for each in self._containers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _watch(self, container: str, ended: threading.Event) -> None:
         try:
             while self._broke_off(container):
                 pass
         finally:
-            self._ended.set()
+            self._poll.note_end()
+            ended.set()
 
     def _broke_off(self, container: str) -> bool:
         """Wait for the end; return whether only the connection to the engine has ended."""
@@ -221,7 +254,7 @@ class ExitWatch:
 
     def _still_runs(self, container: str) -> bool:
         try:
-            return self._engine.inspect(container).status in _LIVES
+            return self._engine.inspect(container).status in LIVES
         except EngineError:  # the engine has stopped, or is not reached any more
             return False
 
@@ -232,7 +265,7 @@ class ExitPoll:
     For a container that may run longer than this process uses it: a wait at the engine could not be
     cancelled. *connect* returns the engine, which is opened only when it is asked. *answers*
     returns whether the server answers; it is called if the engine does not. With several
-    containers, the end of the first one counts.
+    containers, the end of the first one counts. A container that runs again has not ended.
     """
 
     def __init__(
@@ -247,10 +280,14 @@ class ExitPoll:
     @property
     def ended(self) -> bool:
         """Whether the container has ended, or neither its engine nor its server answers."""
-        if not self._ended and time.monotonic() - self._checked_at >= _CHECK_INTERVAL:
+        if time.monotonic() - self._checked_at >= _CHECK_INTERVAL:
             self._ended = self._has_ended()
             self._checked_at = time.monotonic()
         return self._ended
+
+    def note_end(self) -> None:
+        """Note that the container has just ended, so that the engine need not be asked now."""
+        self._ended, self._checked_at = True, time.monotonic()
 
     def wait(self, seconds: float) -> bool:
         """Sleep for *seconds* or until the container ends, and return whether it has ended."""
@@ -262,7 +299,7 @@ class ExitPoll:
     def _has_ended(self) -> bool:
         try:
             engine = self._connect()
-            return any(engine.inspect(each).status not in _LIVES for each in self._containers)
+            return any(engine.inspect(each).status not in LIVES for each in self._containers)
         except EngineUnavailable:
             return not self._answers()
         except EngineError:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ramalama.config.config import Config
+    from ramalama.serving.handle import ServerHandle
+    from ramalama.serving.kept import KeptServers
     from ramalama_engines import Connection, Engine, EngineAddress, InvokingUser
     from ramalama_engines.discovery.connection import Attempt
     from ramalama_engines.discovery.podman_machine import PodmanMachine
@@ -63,6 +65,7 @@ class EngineProvider:
         self._reopening = threading.Lock()
         self._reopened: dict[EngineIdentity, Engine] = {}
         self._closing = ExitStack()
+        self._kept: KeptServers | None = None
         self._closed = False
         self._opener = os.getpid()
         self.is_given = given is not None
@@ -137,6 +140,19 @@ class EngineProvider:
                 self._reopened[identity] = self._closing.enter_context(engine)
             return self._reopened[identity]
 
+    def keep(self, handle: ServerHandle) -> None:
+        """Remove the server of *handle*, which is left, when its keep-alive time is over.
+
+        Only while the engines are open: afterwards, the next command does it.
+        """
+        from ramalama.serving.kept import KeptServers  # noqa: PLC0415 (few servers are kept)
+
+        with self._reopening:
+            if self._kept is None and not self._closed:
+                self._kept = KeptServers()
+        if self._kept is not None:
+            self._kept.add(handle)
+
     def close(self) -> None:
         """Close the connections to all engines, including the given one.
 
@@ -144,6 +160,8 @@ class EngineProvider:
         """
         if os.getpid() != self._opener:
             return
+        if self._kept is not None:
+            self._kept.close()
         try:
             if self._engine is not None:
                 self._engine.close()

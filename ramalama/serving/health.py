@@ -15,7 +15,7 @@ from ramalama_chat.client.endpoint import TcpEndpoint, UnixEndpoint, checked_soc
 if TYPE_CHECKING:
     import threading
 
-    from ramalama.serving.container import ExitPoll, ExitWatch
+    from ramalama.serving.container import Watch
     from ramalama_chat.client.endpoint import Endpoint
 
 # Until which second of waiting to pause for how many seconds. Short pauses at first, because the
@@ -42,7 +42,7 @@ LOADING = 503
 def wait_until_ready(
     endpoint: Endpoint,
     path: str,
-    watch: ExitWatch | ExitPoll,
+    watch: Watch,
     *,
     timeout: float | None,
     cancel: threading.Event | None = None,

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama.errors import ServerNotReady
+from ramalama.errors import OptionRefused, ServerExited, ServerNotReady
 from ramalama.events import ContainerCreated, ContainerStarted, Notice, ServerReady
 from ramalama.models.formats.gguf import has_chat_template
-from ramalama.planning.plan import make_plan, with_digest
+from ramalama.planning.plan import make_plan, with_digest, without_shell
 from ramalama.runtimes import find_runtime
 from ramalama.serving.cleanup import remove_orphaned
 from ramalama.serving.container import ExitPoll, ExitWatch, ServerContainer
@@ -25,7 +25,13 @@ from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.server import ModelServer
 from ramalama.system.ports import free_port
 from ramalama_chat.client.endpoint import LOOPBACK, TcpEndpoint, UnixEndpoint
-from ramalama_engines.errors import ContainerConflict, ContainerStartError, EngineError
+from ramalama_engines.errors import (
+    ContainerConflict,
+    ContainerStartError,
+    EngineError,
+    ProgramNotFound,
+)
+from ramalama_engines.kinds import EngineKind
 from ramalama_engines.spec import ContainerStatus
 
 if TYPE_CHECKING:
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
+    from ramalama.config.options import ServeOptions
     from ramalama.models.store.stored_model import StoredModel
     from ramalama.planning.inputs import PlanInputs
     from ramalama.planning.plan import LaunchPlan
@@ -50,6 +57,8 @@ _FALLBACK = (
     "run `ramalama doctor` to find out why"
 )
 
+
+_NO_PROGRAM = (126, 127)  # exit codes of a shell that cannot run a program
 
 _REACHED_WITHIN = 5.0  # seconds, after which a server that listens must answer
 
@@ -85,13 +94,36 @@ class Launcher:
         self._upload = upload
         self.here = replace(self.here, placement=self._side.bring(upload))
 
+    def bring_beside(self, upload: Upload) -> None:
+        """Bring the model of the embeddings server beside; `bring` has to follow."""
+        self.here = replace(self.here, beside=self._side.bring(upload))
+
     def plan(self, inputs: PlanInputs, *, digest: str) -> LaunchPlan:
         """Return the plan of the server, labelled with *digest*; write nothing."""
         options = inputs.options
-        if options.network == "host" and self.here.host_port is None:
+        if self.here.host_port is None and self._needs_port(options):
             # As late as possible, because another program could take the port.
             self.here = replace(self.here, host_port=free_port(options.port))
         return with_digest(make_plan(inputs, self.here), digest)
+
+    def _needs_port(self, options: ServeOptions) -> bool:
+        """Return whether the engine cannot choose the port.
+
+        Docker chooses another one at each start of a container.
+
+        Raises:
+            OptionRefused: a port must be chosen on another host.
+        """
+        if options.network == "host":
+            return True
+        restarts = self._request.restart is not None and self._engine.kind == EngineKind.DOCKER
+        has_port = options.network != "none" or not self.here.placement.has_sockets
+        if options.port or not restarts or not has_port:
+            return False
+        if not self._side.is_here:
+            msg = f"restart needs a port, because Docker on {self._side.name} would choose others"
+            raise OptionRefused(msg, hint="choose one with port=")
+        return True
 
     def launch(self, plan: LaunchPlan, undo: ExitStack) -> ModelServer:
         """Create and start the container, and wait until the server answers; see `Ramalama.start`.
@@ -117,19 +149,36 @@ class Launcher:
         instance.prepare(plan.files)
         if request.shares:
             handle.share(keep_alive=request.keep_alive or 0.0)
-        container = self._start_all(instance, plan)
-        server = self._server(handle, container, plan)
-        with self._cleaning_up():
-            has_template = request.options.embeddings or _has_template(plan.model)
-            self._wait(server, container)
-        request.tell(ServerReady(container))
-        if not has_template:
-            request.tell(Notice(_NO_TEMPLATE))
-        self._warn_of_cpu(container, plan.server)
+        try:
+            server = self._serve(instance, handle, plan)
+        except (ProgramNotFound, ServerExited) as exc:
+            plain = _without_shell(plan, exc)
+            if plain is None:
+                raise
+            instance.remove_container()
+            server = self._serve(instance, handle, plain)
+        self._warn_of_cpu(server.container, plan.server)
         # Last: until here, a start that is cancelled leaves no server, not even one with a
         # keep-alive time.
         handle.settled = True
+        if request.restart is not None:
+            reporter = self._exit_reporter(server.container, server.plan)
+            server.supervise(request.restart, request, reporter)
         return undo.enter_context(server)
+
+    def _serve(
+        self, instance: ServerContainer, handle: ServerHandle, plan: LaunchPlan
+    ) -> ModelServer:
+        """Create and start the containers, and wait until the server answers."""
+        container = self._start_all(instance, plan)
+        server = self._server(handle, container, plan)
+        with self._cleaning_up():
+            has_template = self._request.options.embeddings or _has_template(plan.model)
+            self._wait(server, container)
+        self._request.tell(ServerReady(container))
+        if not has_template:
+            self._request.tell(Notice(_NO_TEMPLATE))
+        return server
 
     def _warn_of_port(self, plan: LaunchPlan) -> None:
         """Say that the server has a network although none was asked for."""
@@ -202,7 +251,7 @@ class Launcher:
             ExitPoll(
                 lambda: engine, lambda: probe(endpoint, health) is not None, container, *beside
             )
-            if self._request.shares
+            if self._request.shares or self._request.restart is not None
             else ExitWatch(engine, container, *beside)
         )
         exit_reporter = self._exit_reporter(container, plan)
@@ -299,6 +348,14 @@ class Launcher:
             yield
         finally:
             cleanup.join()
+
+
+def _without_shell(plan: LaunchPlan, exc: ProgramNotFound | ServerExited) -> LaunchPlan | None:
+    """Return the plan for an image without a shell, if that may be why the server has not run."""
+    if isinstance(exc, ServerExited) and exc.exit_code not in _NO_PROGRAM:
+        return None
+    spec = without_shell(plan.container)
+    return None if spec is None else replace(plan, container=spec)
 
 
 def _why_unreached(endpoint: Endpoint) -> str:

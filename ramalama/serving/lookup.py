@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ramalama.config.defaults import LOOPBACK
 from ramalama.errors import EngineFailure, OptionRefused
 from ramalama.planning.labels import (
-    API_LABEL,
     COMPANION_LABEL,
+    COMPANIONS_LABEL,
     HOST_LABEL,
     INSTANCE_LABEL,
     LABEL,
@@ -134,7 +134,7 @@ def locate(engine: Engine, state: ContainerState, run_dir: Path) -> RunningServe
         name=state.name,
         directory=directory,
         endpoint=endpoint,
-        companions=companion_names(state.name, state.labels.get(API_LABEL, "")),
+        companions=companion_names(state.name, state.labels.get(COMPANIONS_LABEL, "")),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,17 +70,12 @@ class NewServer:
             limits = fit_limits(options, asked.model, asked.embedding, capacity, on_event=tell)
             asked = replace(asked, embedding=limits)
             memory = server_memory(replace(asked, options=fitted), capacity)
-        image = self.fetch_image()
-        known = replace(asked, image=image, stack=self.fetch_stack())
-        _, files = model_files(asked.model)
-        upload = Upload(
-            model=str(asked.model.reference),
-            files=files,
-            digest_of=self.digest_of,
-            image=asked.image_name,
-            tell=tell,
-        )
-        self.launcher.bring(upload)
+        if asked.embedder is not None:
+            asked = replace(asked, embedder=self._fitted(asked.embedder, capacity))
+        known = self.with_images(asked)
+        if asked.embedder is not None:
+            self.launcher.bring_beside(self._upload(asked.embedder))
+        self.launcher.bring(self._upload(asked))
         # Computed before the start, while the files are those that will be served. Only a shared
         # server needs it.
         recorded = server_digest(asked, self.launcher.here) if self.request.shares else None
@@ -91,14 +87,34 @@ class NewServer:
             self._record(server, recorded)
         return server
 
-    def fetch_image(self) -> LocalImage:
-        """Return the image, pulled if its policy requires it; see `images.fetch_image`."""
-        return self._fetch(self.inputs.image_name)
+    def with_images(self, inputs: PlanInputs | None = None) -> PlanInputs:
+        """Return *inputs* with the images, pulled if their policy requires it.
 
-    def fetch_stack(self) -> LocalImage | None:
-        """Return the image of the API before the server, pulled likewise; None without one."""
-        name = self.inputs.stack_name
-        return self._fetch(name) if name else None
+        See `images.fetch_image`. None stands for the inputs of this server.
+        """
+        return (inputs or self.inputs).with_images(cache(self._fetch))
+
+    def _fitted(self, embedder: PlanInputs, capacity: MemoryCapacity) -> PlanInputs:
+        """Return the embeddings server beside with what it takes of the memory."""
+        limits = fit_limits(
+            embedder.options,
+            embedder.model,
+            embedder.embedding,
+            capacity,
+            on_event=self.request.tell,
+        )
+        fitted = replace(embedder, embedding=limits)
+        return replace(fitted, model_memory=server_memory(fitted, capacity))
+
+    def _upload(self, inputs: PlanInputs) -> Upload:
+        _, files = model_files(inputs.model)
+        return Upload(
+            model=str(inputs.model.reference),
+            files=files,
+            digest_of=self.digest_of,
+            image=inputs.image_name,
+            tell=self.request.tell,
+        )
 
     def _fetch(self, name: str) -> LocalImage:
         request = ImageRequest.of(name, self.inputs.options)

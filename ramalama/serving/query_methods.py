@@ -1,4 +1,4 @@
-"""The questions that a served model answers for, in both colours."""
+"""The questions that a served model answers for, in both colors."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ramalama.config.options import ServeOptions
     from ramalama.events import Event, EventHook
+    from ramalama.serving.restarts import Restarts
 
 
 READY_TIMEOUT = 600.0
@@ -33,15 +34,21 @@ class StartRequest:
     ready_timeout: float | None = READY_TIMEOUT
     on_event: EventHook = ignore
     cancel: threading.Event | None = None
+    restart: Restarts | None = None
 
     def __post_init__(self) -> None:
         """Check the times.
 
         Raises:
-            OptionRefused: a number of seconds is not a number, or is less than 0.
+            OptionRefused: a number of seconds is not a number, or is less than 0; *restart* is no
+                `Restarts`.
         """
         check_seconds("keep_alive", self.keep_alive)
         check_seconds("ready_timeout", self.ready_timeout)
+        if self.restart is not None:
+            from ramalama.serving.restarts import check_restarts  # noqa: PLC0415 (rarely asked for)
+
+            check_restarts(self.restart)
 
     @property
     def shares(self) -> bool:

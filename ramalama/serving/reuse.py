@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ramalama.config.api_name import ApiName
 from ramalama.planning.digest import server_digest
 from ramalama.planning.labels import companion_names
 from ramalama.planning.plan import make_plan, with_digest
@@ -51,7 +50,6 @@ class ServerSearch:
         self, records: Sequence[ServerRecord], undo: ExitStack
     ) -> ModelServer | None:
         """Attach to a recorded server that answers, without the engine; None if there is none."""
-        api = "" if self.inputs.options.api is ApiName.NONE else self.inputs.options.api
         for inputs in self._acceptable():
             asked = server_digest(inputs, self.here)
             for each in records:
@@ -61,7 +59,7 @@ class ServerSearch:
                         name=each.name,
                         directory=each.directory,
                         endpoint=UnixEndpoint(path=str(each.directory.socket)),
-                        companions=companion_names(each.name, api),
+                        companions=companion_names(each.name, inputs.companions),
                     )
                     if server := self._attach(found, inputs, each.plan, undo):
                         return server

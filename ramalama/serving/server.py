@@ -13,13 +13,17 @@ from ramalama.serving.usage import FOR_EVER
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
     from contextlib import ExitStack
 
     from ramalama.planning.plan import LaunchPlan
-    from ramalama.serving.container import ExitPoll, ExitWatch
+    from ramalama.serving.container import Watch
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.handle import ServerHandle
+    from ramalama.serving.request import StartRequest
+    from ramalama.serving.restarts import Restarts
     from ramalama.serving.served_model import Opening
+    from ramalama.serving.supervisor import Supervisor
     from ramalama_chat.client.endpoint import Endpoint
     from ramalama_chat.errors import ServerGone
     from ramalama_chat.session.knowledge import Knowledge
@@ -39,7 +43,6 @@ class ModelServer(ServedModel):
         knowledge: documents that are searched for each question of a `chat`; None for none.
         forwarded_to: the host to which this process forwards the endpoint, which ends with this
             process; "" if the endpoint is the server's own.
-        restarts: how often the server was started again because it died.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class ModelServer(ServedModel):
         endpoint: Endpoint,
         *,
         handle: ServerHandle | None,
-        watch: ExitWatch | ExitPoll,
+        watch: Watch,
         exit_reporter: ExitReporter,
     ) -> None:
         super().__init__(endpoint, model=plan.alias)
@@ -56,10 +59,10 @@ class ModelServer(ServedModel):
         self._listens_at = endpoint
         self.forwarded_to = ""
         self.knowledge: Knowledge | None = None
-        self.restarts = 0
         self._handle = handle
         self._watch = watch
-        self._exit_reporter = exit_reporter
+        self._exit_reporter: ExitReporter | Supervisor = exit_reporter
+        self._supervisor: Supervisor | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -78,8 +81,44 @@ class ModelServer(ServedModel):
 
     @property
     def running(self) -> bool:
-        """Whether the container still runs."""
+        """Whether the container still runs, or is being started again.
+
+        A process that was forked meanwhile asks the engine.
+        """
         return not self._watch.ended
+
+    @property
+    def restarts(self) -> int:
+        """How often the server has died and was started again; see `Ramalama.start`."""
+        return 0 if self._supervisor is None else self._supervisor.restarts
+
+    def supervise(self, policy: Restarts, request: StartRequest, reporter: ExitReporter) -> None:
+        """Start the server again by *policy* when it dies, until it is closed."""
+        from dataclasses import replace  # noqa: PLC0415 (rarely asked for)
+
+        from ramalama.serving.restart_in_place import ServerInPlace  # noqa: PLC0415 (likewise)
+        from ramalama.serving.supervisor import Supervisor  # noqa: PLC0415 (likewise)
+
+        if self._handle is None:
+            return
+        named = zip(self.plan.companions, reporter.companions, strict=True)
+        in_place = ServerInPlace(
+            container=self.container,
+            connect=reporter.connect,
+            handle=self._handle,
+            plan=self.plan,
+            companions=tuple(replace(spec, name=name) for spec, name in named),
+            endpoint=self.endpoint,
+            forwarded=bool(self.forwarded_to),
+            ready_timeout=request.ready_timeout,
+        )
+        self._supervisor = Supervisor(in_place, policy, reporter, request.on_event)
+        self._watch = self._exit_reporter = self._supervisor
+
+    def keep_by(self, keep: Callable[[ServerHandle], None]) -> None:
+        """Pass the handle to *keep* when the server is closed and still runs, kept alive."""
+        if self._handle is not None:
+            self._handle.on_kept = keep
 
     def lend(self, knowledge: Knowledge, closing: ExitStack) -> None:
         """Search *knowledge* for each question of a `chat`; the end of the server closes it."""
@@ -121,8 +160,8 @@ class ModelServer(ServedModel):
         """Keep the server after `close`, for *keep_alive* seconds after its last user.
 
         Other processes find it by its name (`Ramalama.attach`) or its plan (``reuse=True``). After
-        that time, the next command or start of this user on the same engine removes it; no process
-        waits for it.
+        that time, the `Ramalama` that was used here removes it, if it is still open; otherwise the
+        next command or start of this user on the same engine does.
 
         Raises:
             ConfigError: the files by which other processes find it cannot be written.
@@ -138,7 +177,10 @@ class ModelServer(ServedModel):
     def why_ended(self, *, timeout: float = 1.0) -> ServerExited | None:
         """Return why the server ended by itself; None if it still runs after *timeout* seconds.
 
-        It waits because a connection breaks a moment before the engine reports the end.
+        None, too, while it is being started again.
+
+        It waits because a connection breaks a moment before the engine reports the end. A process
+        that was forked meanwhile asks the engine, too.
         """
         if not self._watch.wait(timeout):
             return None

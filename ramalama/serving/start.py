@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ramalama.config.api_name import ApiName
 from ramalama.errors import EngineFailure, ModelError, ServerNotReady, engine_errors
-from ramalama.events import EngineConnected, Notice
-from ramalama.models.formats.embedding_models import seems_encoder
+from ramalama.events import EngineConnected, Notice, ignore
+from ramalama.models.formats.gguf import generates_text
 from ramalama.planning.checks import check_on_engine, check_options
 from ramalama.planning.digest import server_digest
 from ramalama.planning.embedding import check_purpose, read_limits
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
     from ramalama.config.config import Config
     from ramalama.config.options import ServeOptions
+    from ramalama.events import EventHook
     from ramalama.models.library import Models
     from ramalama.models.pull import Admit
     from ramalama.models.store.stored_model import StoredModel
@@ -67,7 +70,7 @@ if TYPE_CHECKING:
     from ramalama.serving.sides.side import EngineSide
     from ramalama_accel.host import Host
     from ramalama_accel.values import Detection
-    from ramalama_engines import Engine, InvokingUser, LocalImage
+    from ramalama_engines import Engine, InvokingUser
     from ramalama_engines.discovery.engine_identity import EngineIdentity
 
 
@@ -88,10 +91,15 @@ class ServerStarter:
 
     def start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         """Return a server that answers; see `Ramalama.start`. Its clean-up is added to *undo*."""
+        server = self._reuse_or_start(request, undo)
+        server.keep_by(self.engines.keep)
+        return server
+
+    def _reuse_or_start(self, request: StartRequest, undo: ExitStack) -> ModelServer:
         check_options(request.options)
         model = get_model(request, self.models, admit=self._admit)
         # What is found is the same; a chat, which is most starts, asks the quick question alone.
-        if request.options.embeddings or seems_encoder(model.directory or model.weights[0]):
+        if request.options.embeddings or model.directory or not generates_text(model.weights[0]):
             check_purpose(request.options, model)
         if not self.engines.is_given and _may_be_recorded(request):
             server = self._reuse_recorded(request, model, undo)
@@ -117,12 +125,8 @@ class ServerStarter:
             host = side.accelerated(self.host)
             inputs = self._inputs(options, model, detect_on(engine, host, options))
             _check_names(inputs)
-            inputs = replace(
-                inputs,
-                image=engine.image(inputs.image_name),
-                stack=_local_stack(engine, inputs),
-                model_memory=self._memory(inputs, side),
-            )
+            inputs = inputs.with_images(engine.image)
+            inputs = self._with_memory(inputs, side)
             launcher = Launcher(engine, self.run_dir, StartRequest(options=options), side)
             return launcher.plan(inputs, digest=server_digest(inputs, launcher.here))
 
@@ -139,9 +143,14 @@ class ServerStarter:
         )
         inputs = self._inputs(options, model, detection)
         _check_names(inputs)
-        inputs = replace(inputs, model_memory=self._memory(inputs, side))
+        inputs = self._with_memory(inputs, side)
         here = draw_environment(engine, self.run_dir, side)
         return with_digest(make_plan(inputs, here), server_digest(inputs, here))
+
+    def _with_memory(self, inputs: PlanInputs, side: EngineSide) -> PlanInputs:
+        """Return the inputs of a plan with estimates of what the models take."""
+        embedder = inputs.embedder and self._with_memory(inputs.embedder, side)
+        return replace(inputs, model_memory=self._memory(inputs, side), embedder=embedder)
 
     def _memory(self, inputs: PlanInputs, side: EngineSide) -> int | None:
         """Return the estimate for a plan, whose model may be a stand-in without files."""
@@ -197,7 +206,7 @@ class ServerStarter:
     ) -> ModelServer:
         detection = detect_on(engine, side.accelerated(self.host), request.options)
         asks = needs_runtimes(detection, request.options)
-        inputs = self._inputs(request.options, model, detection)
+        inputs = self._inputs(request.options, model, detection, request.tell)
         self._report_unused_gpus(request, inputs, detection, host=side.name)
         new = NewServer(
             request=request,
@@ -209,7 +218,13 @@ class ServerStarter:
             user=self.user,
             oci_runtimes=engine.info.oci_runtimes if asks else None,
         )
-        capacity = capacity_of(side, self.host, request.options, inputs.accelerator)
+        with self.models.serving(inputs.embedder.model) if inputs.embedder else nullcontext():
+            return self._start_new(new, undo)
+
+    def _start_new(self, new: NewServer, undo: ExitStack) -> ModelServer:
+        """Start a server, or attach to a running one that is the same."""
+        request, inputs = new.request, new.inputs
+        capacity = capacity_of(new.side, self.host, request.options, inputs.accelerator)
         if not request.reuse:
             return new.start(capacity, undo)
         from ramalama.serving.start_lock import starting  # noqa: PLC0415 (only for reuse)
@@ -234,18 +249,15 @@ class ServerStarter:
         """Attach to a running server that is the same as *new*; None if there is none."""
         from ramalama.serving.reuse import ServerSearch  # noqa: PLC0415 (only for reuse)
 
-        image: LocalImage | None
-        stack: LocalImage | None
         if new.request.options.pull_policy in (PullPolicy.ALWAYS, PullPolicy.NEWER):
-            image, stack = new.fetch_image(), new.fetch_stack()
+            inputs = new.with_images()
         else:
-            image = new.engine.image(new.inputs.image_name)
-            stack = _local_stack(new.engine, new.inputs)
-        if image is None or (stack is None and new.inputs.stack_name):
-            return None  # no server can run with it
+            inputs = new.inputs.with_images(new.engine.image)
+        if not inputs.has_images:
+            return None  # no server can run with them
         search = ServerSearch(
             request=new.request,
-            inputs=replace(new.inputs, image=image, stack=stack),
+            inputs=inputs,
             here=new.launcher.here,
             side=new.side,
             engine=new.engine.url,
@@ -305,10 +317,14 @@ class ServerStarter:
         )
 
     def _inputs(
-        self, options: ServeOptions, model: StoredModel, detection: Detection
+        self,
+        options: ServeOptions,
+        model: StoredModel,
+        detection: Detection,
+        tell: EventHook = ignore,
     ) -> PlanInputs:
         accelerator = required(detection)
-        return PlanInputs(
+        inputs = PlanInputs(
             options=options,
             model=model,
             accelerator=accelerator,
@@ -316,6 +332,14 @@ class ServerStarter:
             stack_name=name_of_stack(options),
             embedding=read_limits(options, model) if options.embeddings else None,
         )
+        if options.api is ApiName.NONE:
+            return inputs
+        from ramalama.serving.embedder_beside import find_embedder  # noqa: PLC0415 (rarely needed)
+
+        found = find_embedder(self.config, self.models, inputs)
+        if found.notice:
+            tell(Notice(found.notice))
+        return replace(inputs, embedder=found.inputs)
 
     def _report_unused_gpus(
         self, request: StartRequest, inputs: PlanInputs, detection: Detection, *, host: str
@@ -325,10 +349,6 @@ class ServerStarter:
         kind, runtime = inputs.accelerator.kind, inputs.options.runtime
         if notice := describe_stand_in(inputs.image_name, kind, runtime):
             request.tell(Notice(notice))
-
-
-def _local_stack(engine: Engine, inputs: PlanInputs) -> LocalImage | None:
-    return engine.image(inputs.stack_name) if inputs.stack_name else None
 
 
 def _check_names(inputs: PlanInputs) -> None:

@@ -156,6 +156,16 @@ class UserRecords:
             _write(self.path / _IDLE_SINCE, str(since))
         return now() - since >= keep_alive
 
+    def time_left(self) -> float:
+        """Return after how many seconds to look again whether `is_over`; infinity for never.
+
+        A server that is not kept alive is removed by its last user.
+        """
+        keep_alive, since = self.keep_alive, _read_number(self.path / _IDLE_SINCE)
+        if not keep_alive:
+            return FOR_EVER
+        return keep_alive if since is None else since + keep_alive - now()
+
     def close(self) -> None:
         """Remove all records, after the server was removed."""
         remove_tree(self.path, seconds=_CLEANUP_TIME)

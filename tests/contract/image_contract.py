@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from ramalama.models.transports.oci.pack import pack_file
 from ramalama_engines.errors import ImageBuildError
 from ramalama_engines.spec import ContainerSpec, TmpfsMount
 from tests.contract.containers import SLEEP, Containers, Contract
+from tests.doubles import made_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +92,34 @@ class ImageContract(Contract):
         container = containers.create(spec)
         content = engine.read_from(container, "/a/file", most=1 << 20)
         assert b"".join(content) == b"abc" * 100_000
+
+    def test_a_file_below_a_volume_of_the_image_is_read_if_the_volume_is_not_asked_for(
+        self, engine: Engine, containers: Containers, tag: str
+    ) -> None:
+        content = made_image.layer((made_image.entry("a/file"), b"abc"))
+        engine.load([made_image.archive(tag, [content], {"Volumes": {"/a": {}}})], tag=tag)
+
+        spec = ContainerSpec(image=tag, entrypoint=("none",), image_volumes=False)
+        container = containers.create(spec)
+
+        found = engine.find_in(container, "/a/file")
+        assert found is not None
+        assert (found.size, found.is_special) == (3, False)
+        assert b"".join(engine.read_from(container, "/a/file", most=1 << 20)) == b"abc"
+
+    @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+    def test_a_link_a_device_and_a_pipe_of_an_image_are_special(
+        self, engine: Engine, containers: Containers, tag: str, kind: bytes
+    ) -> None:
+        odd = made_image.entry("odd", kind, "file" if kind == tarfile.SYMTYPE else "")
+        content = made_image.layer((made_image.entry("file"), b"abc"), (odd, b""))
+        engine.load([made_image.archive(tag, [content])], tag=tag)
+
+        container = containers.create(ContainerSpec(image=tag, entrypoint=("none",)))
+
+        found = engine.find_in(container, "/odd")
+        assert found is not None
+        assert (found.is_special, found.is_directory) == (True, False)
 
     @pytest.mark.parametrize("archive", [b"", b"rubbish" * 1000, bytes(1024)])
     def test_what_is_no_archive_of_an_image_is_refused(

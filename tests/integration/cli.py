@@ -33,8 +33,9 @@ T = TypeVar("T")
 
 RAMALAMA: Final = str(Path(sys.executable).with_name("ramalama"))
 
-# Seconds; nothing here takes more than a few, on a machine that does nothing else.
-PATIENCE: Final = 60.0
+# Seconds; nothing here takes more than a few, on a machine that does nothing else. An engine that
+# hangs is waited for a minute, after which the command says what it waited for.
+PATIENCE: Final = 90.0
 
 ROOTFUL: Final = ("podman", "docker")
 EVERYWHERE: Final = (*ROOTFUL, "rootless_podman")
@@ -93,6 +94,7 @@ class Cli:
             "HOME": str(self.home),
             "LANG": "C.UTF-8",
             "PATH": os.environ["PATH"],
+            "PYTHONFAULTHANDLER": "1",  # SIGABRT shows what a command that does not end waits for
             # Whatever GPU this machine has, the lab has this image alone.
             "RAMALAMA_IMAGE": IMAGE,
             "RAMALAMA_NGL": "0",
@@ -167,7 +169,7 @@ class Cli:
             try:
                 if child.isalive():
                     child.kill(signal.SIGTERM)
-                    child.expect(pexpect.EOF)
+                    _expect_end(child)
             finally:
                 child.close(force=True)
 
@@ -269,9 +271,9 @@ def finish(
     try:
         out, err = process.communicate(text, timeout=patience)
     except subprocess.TimeoutExpired:
-        process.kill()
+        process.send_signal(signal.SIGABRT)
         out, err = process.communicate()
-        pytest.fail(f"{process.args!r} did not end; stdout: {out!r}, stderr: {err!r}")
+        pytest.fail(f"{process.args!r} did not end; stdout: {out!r}, stderr:\n{err}")
     return Done(code=process.returncode, out=out or "", err=err or "")
 
 
@@ -305,8 +307,19 @@ def _end(process: subprocess.Popen[str]) -> None:
     try:
         process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
-        process.kill()
-        pytest.fail(f"{process.args!r} did not obey SIGTERM")
+        process.send_signal(signal.SIGABRT)
+        _, err = process.communicate()
+        pytest.fail(f"{process.args!r} did not obey SIGTERM; stderr:\n{err}")
+
+
+def _expect_end(child: pexpect.spawn[str]) -> None:
+    """Wait for the end of a command at a terminal; if it does not end, show what it waits for."""
+    try:
+        child.expect(pexpect.EOF)
+    except pexpect.TIMEOUT:
+        child.kill(signal.SIGABRT)
+        child.expect(pexpect.EOF)
+        pytest.fail(f"{child.args!r} did not obey SIGTERM; its terminal:\n{before(child)}")
 
 
 def _lease(container: Mapping[str, Any]) -> ProcessIdentity | None:

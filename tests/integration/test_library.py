@@ -18,6 +18,7 @@ import pytest
 
 import ramalama
 from ramalama import Config, Ramalama
+from ramalama_chat import TcpEndpoint
 from ramalama_engines import InvokingUser
 from tests.integration.cli import EVERYWHERE, PATIENCE, ROOTFUL, Cli, eventually, user_of
 from tests.lab.assets import IMAGE
@@ -148,6 +149,59 @@ def test_a_model_answers_in_an_asynchronous_block(cli: Cli, handle: Ramalama, mo
             return await aask(server)
 
     assert asyncio.run(main())
+    assert is_clean(cli)
+
+
+def test_a_server_says_how_it_is_and_counts_tokens(cli: Cli, handle: Ramalama, model: Path) -> None:
+    messages = [{"role": "user", "content": "Hello!"}]
+    with ramalama.start(model, using=handle, ctx_size=512, parallel=2) as server:
+        ask(server)
+        health, metrics = server.health(), server.metrics()
+        answer = server.client().chat.completions.create(
+            model=server.model,
+            messages=[{"role": "user", "content": "Hello!"}],
+            max_tokens=1,
+        )
+        assert answer.usage is not None
+        assert server.count_tokens(messages) == answer.usage.prompt_tokens
+        assert server.count_tokens("Hello!") < server.count_tokens(messages)
+
+    assert (health.ready, health.busy, health.slots, health.queued) == (True, 0, 2, 0)
+    assert (health.tokens_per_second or 0) > 0
+    assert metrics["llamacpp:tokens_predicted_total"] > 0
+    assert is_clean(cli)
+
+
+def test_a_chat_and_questions_in_asyncio(cli: Cli, handle: Ramalama, model: Path) -> None:
+    async def main() -> None:
+        async with await ramalama.astart(
+            model, using=handle, ctx_size=512, network="bridge"
+        ) as server:
+            assert "".join([piece async for piece in server.achat().ask("Hello!")])
+            assert (await server.ahealth()).ready
+            assert await server.acount_tokens("Hello!")
+            assert [line async for line in handle.alogs(server.name)]
+            endpoint = server.endpoint
+            assert isinstance(endpoint, TcpEndpoint)
+            async with await ramalama.aconnect(
+                f"http://{endpoint}", api_key=endpoint.api_key
+            ) as elsewhere:
+                assert elsewhere.model == server.model
+                assert (await elsewhere.ahealth()).busy == 0
+
+    asyncio.run(main())
+    assert is_clean(cli)
+
+
+def test_texts_become_vectors_in_both_colors(cli: Cli, handle: Ramalama, embedder: Path) -> None:
+    with ramalama.start(embedder, using=handle, embeddings=True) as server:
+        first, second, third = server.embed(["a dog", "a puppy", "the stock exchange"])
+        assert asyncio.run(server.aembed(["a dog"])) == [first]
+
+    def likeness(other: list[float]) -> float:
+        return sum(one * another for one, another in zip(first, other, strict=True))
+
+    assert likeness(second) > likeness(third)
     assert is_clean(cli)
 
 

@@ -32,6 +32,27 @@ UNMARKED = """
 def test_without_a_marker(ramalama_server):
     assert ramalama_server.model == "smollm2"
 """
+ASKS_TWO = """
+import pytest
+from ramalama import RamalamaError
+
+def ask(server, prompt):
+    chat = server.chat(system="Be brief.")
+    chat.parameters["max_tokens"] = 8
+    return "".join(chat.ask(prompt))
+
+@pytest.mark.parametrize("prompt", {prompts!r})
+def test_it_answers(ramalama_server, prompt):
+    assert ramalama_server.model == "smollm2"
+    assert ask(ramalama_server, prompt)
+
+def test_it_goes_on_where_nothing_is_said(ramalama_server):
+    try:
+        ask(ramalama_server, {prompts!r}[-1])
+    except RamalamaError:
+        pass
+"""
+NOWHERE = "unix:///no/such.sock"
 
 
 Run = Callable[..., pytest.RunResult]
@@ -110,7 +131,7 @@ def test_without_an_engine_a_test_fails_or_is_skipped_as_the_ini_file_says(
     pytester.makeini(f"[pytest]\nramalama_model = ./model.gguf\n{setting}\n")
     pytester.path.joinpath("model.gguf").write_bytes(b"GGUF" + bytes(20))
 
-    result = run(cli.at("unix:///no/such.sock"), "-rs")
+    result = run(cli.at(NOWHERE), "-rs")
 
     result.assert_outcomes(**{counted: 1})
     result.stdout.fnmatch_lines([said])
@@ -123,6 +144,7 @@ def test_without_an_engine_a_test_fails_or_is_skipped_as_the_ini_file_says(
     [
         ("ramalama_without_engine = perhaps", "*must be fail or skip, not 'perhaps'*"),
         ("ramalama_keep_alive = long", "*must be a number of seconds, not 'long'*"),
+        ("ramalama_record = twice", "*must be one of off, none, once, all, not 'twice'*"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_told_at_once(
@@ -150,3 +172,52 @@ def test_a_test_that_names_no_model_is_told_how(
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*no model: mark the test with @pytest.mark.ramalama*"])
+
+
+def test_what_a_model_said_is_recorded_and_later_needs_no_engine(
+    pytester: pytest.Pytester, run: Run, cli: Cli, model: Path
+) -> None:
+    pytester.makepyfile(test_two=ASKS_TWO.format(prompts=["One?", "Two?"]))
+    pytester.makeini(f"[pytest]\nramalama_model = {model}\nramalama_record = once\n")
+    run(cli).assert_outcomes(passed=3)
+    recording = pytester.path / "recordings" / "test_two.json"
+    recorded = recording.read_bytes()
+
+    run(cli.at(NOWHERE)).assert_outcomes(passed=3)
+    run(cli.at(NOWHERE), "--ramalama-record=none", "-k", "goes_on").assert_outcomes(
+        passed=1, deselected=2
+    )
+
+    assert recording.read_bytes() == recorded
+    assert str(model).encode() not in recorded
+    assert cli.containers() == []
+
+
+@on_podman
+def test_a_test_fails_that_asks_what_is_not_recorded_even_if_it_does_not_notice(
+    pytester: pytest.Pytester, run: Run, cli: Cli, model: Path
+) -> None:
+    pytester.makepyfile(test_two=ASKS_TWO.format(prompts=["One?"]))
+    pytester.makeini(f"[pytest]\nramalama_model = {model}\n")
+    run(cli, "--ramalama-record=once").assert_outcomes(passed=2)
+    pytester.makepyfile(test_two=ASKS_TWO.format(prompts=["Three?"]))
+
+    result = run(cli.at(NOWHERE), "--ramalama-record=none")
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["*'Three?'* is not recorded in *test_two.json; run pytest with --ramalama-record=once*"]
+    )
+
+
+@on_podman
+def test_a_test_of_a_model_that_is_not_recorded_says_how_to_record_it(
+    pytester: pytest.Pytester, run: Run, cli: Cli
+) -> None:
+    pytester.makepyfile(UNMARKED)
+    pytester.makeini("[pytest]\nramalama_model = tiny:latest\n")
+
+    result = run(cli.at(NOWHERE), "--ramalama-record=none")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*nothing of tiny:latest is recorded in *--ramalama-record=once*"])

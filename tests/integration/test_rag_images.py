@@ -113,10 +113,10 @@ def test_an_image_is_pushed_and_read_by_another_engine(
     reference = f"docker://{name}"
     described = json.loads(skopeo("inspect", "--tls-verify=false", reference))
     assert described["Labels"]["ai.ramalama.rag.chunks"] == "1"
-    told = rag(
-        person.having(XDG_CACHE_HOME=str(person.home / "other")), docker_service, "list", name
-    )
-    assert "guide.md" in told.out, told.err
+    other = person.having(XDG_CACHE_HOME=str(person.home / "other"))
+    for named in (name, f"{name.removesuffix(':1')}@{described['Digest']}"):
+        told = rag(other, docker_service, "list", named)
+        assert "guide.md" in told.out, told.err
 
 
 def test_an_index_in_a_file_is_pushed_without_any_engine(

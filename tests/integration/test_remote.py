@@ -13,8 +13,17 @@ import httpx2
 import pytest
 
 from ramalama.system.ports import free_port
-from tests.integration.cli import EVERYWHERE, PROMPT, RAMALAMA, SMALL, before, saying
+from tests.integration.cli import (
+    EVERYWHERE,
+    PROMPT,
+    RAMALAMA,
+    SMALL,
+    before,
+    eventually,
+    saying,
+)
 from tests.integration.far import FarCli, far_user
+from tests.lab import llama_stack
 from tests.lab.service import program
 from tests.lab.sshd import SshService, sshd
 
@@ -264,3 +273,32 @@ def test_a_kept_server_of_another_user_of_this_host_is_left_alone(
     assert (started.code, knows.code) == (0, 0), started.err + knows.err
     assert len(kept) == 1
     assert (answer.code, stopped.code) == (0, 0), answer.err + stopped.err
+
+
+@only_podman
+def test_a_stack_there_has_its_embedding_model_sent_as_the_model_is(
+    far: FarCli, far_model: str, own: Hidden, embedder: Path
+) -> None:
+    llama_stack.ensure_light_images(far.service)
+    own.copy(embedder)
+    far_embedder = own.directory / embedder.name
+    options = ("--api=llama-stack", f"--stack-image={llama_stack.LIGHT}", "--name=stacked", *SMALL)
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(far_embedder)}
+
+    started = far.run("serve", "-d", *options, far_model, env=env)
+    names = {each["Name"].strip("/") for each in far.containers()}
+    loaded = eventually(lambda: "model loaded" in far.run("logs", "stacked-embeddings").out)
+    again = far.run("run", *options, far_model, "Hello!", env=env)
+    copies = json.loads(far.run("list", "--engine-side", "--json").out)
+    unused = far.run("gc", "--engine-side")
+    stopped = far.run("stop", "stacked")
+    far.run("gc", "--engine-side")
+
+    assert started.code == 0, started.err
+    assert names == {"stacked", "stacked-stack", "stacked-embeddings"}
+    assert loaded
+    assert "Sending the model" not in again.err
+    assert len(copies) == 2
+    assert unused.out == ""
+    assert (stopped.code, far.containers()) == (0, [])
+    assert list(far.far_store.iterdir()) == []

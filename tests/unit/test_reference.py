@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 import ramalama
+import ramalama.testing
 
-SCRIPT = Path(__file__).parents[2] / "scripts/reference.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts/reference.py"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +34,12 @@ def test_every_public_name_is_described_once(reference: Path) -> None:
     described = headings(reference)
 
     assert [name for name in ramalama.__all__ if described.count(name) != 1] == ["__version__"]
+
+
+def test_what_tests_are_made_with_is_described(reference: Path) -> None:
+    described = headings(reference)
+
+    assert [name for name in ramalama.testing.__all__ if name not in described] == ["Answers"]
 
 
 def test_no_link_leads_to_a_place_that_is_not_there(reference: Path) -> None:
@@ -55,3 +63,30 @@ def test_what_others_may_implement_is_described_with_its_methods(
 
     assert found
     assert "\n### `" in text
+
+
+def test_the_rule_for_settings_stands_first(reference: Path) -> None:
+    text = (reference / "embedding.md").read_text("utf-8")
+
+    assert "what you give wins" in text.partition("\n## ")[0]
+
+
+def test_every_logger_is_listed_with_its_levels(reference: Path) -> None:
+    text = (reference / "logging.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([\w.]+)`(?: and below)? \| ([A-Z, ]+) \|", text, re.MULTILINE)
+    listed = {name: set(levels.split(", ")) for name, levels in rows}
+
+    assert listed == levels_of_loggers()
+
+
+def levels_of_loggers() -> dict[str, set[str]]:
+    """Find the loggers in the sources; those that are named after their modules count as one."""
+    found: dict[str, set[str]] = {}
+    for package in ("ramalama", "engines/ramalama_engines", "chat/ramalama_chat"):
+        for path in (ROOT / package).rglob("*.py"):
+            source = path.read_text("utf-8")
+            for name in re.findall(r"^_log = logging\.getLogger\((.*)\)$", source, re.MULTILINE):
+                known = path.relative_to(ROOT).parts[1] if name == "__name__" else name.strip('"')
+                levels = re.findall(r"\b_log\.(debug|info|warning|error)\(", source)
+                found.setdefault(known, set()).update(level.upper() for level in levels)
+    return found

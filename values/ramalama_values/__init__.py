@@ -10,7 +10,7 @@ container, and costs a few microseconds for each new object.
 from __future__ import annotations
 
 from dataclasses import MISSING, FrozenInstanceError, dataclass, field, fields
-from typing import TYPE_CHECKING, TypeVar, cast, dataclass_transform
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, dataclass_transform
 
 if TYPE_CHECKING:
     from _collections_abc import dict_items, dict_keys, dict_values
@@ -25,9 +25,33 @@ if TYPE_CHECKING:
         __own_fields__: ClassVar[tuple[Field[object], ...]]
 
 
-__all__ = ["LateAnnotations", "frozen"]
+__all__ = ["Accepts", "LateAnnotations", "accepts", "frozen"]
 
 T = TypeVar("T")
+Also_contra = TypeVar("Also_contra", contravariant=True)
+
+
+class Accepts(Generic[T, Also_contra]):
+    """The type of a field that holds a T and whose constructor takes something else, too.
+
+    For type checkers it is a descriptor (PEP 681). At run time it is T, and ``__post_init__`` must
+    convert the value.
+    """
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: object = None) -> T: ...
+        def __set__(self, instance: object, value: T | Also_contra) -> None: ...
+
+    else:
+
+        def __class_getitem__(cls, types: tuple[object, object]) -> object:
+            return types[0]
+
+
+def accepts(*, default: T) -> Accepts[T, object]:
+    """Return *default*, which a field has whose type is `Accepts`."""
+    return cast("Accepts[T, object]", default)
 
 
 class LateAnnotations(dict[str, object]):
@@ -66,7 +90,7 @@ class LateAnnotations(dict[str, object]):
         complete(self._module)
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, accepts))
 def frozen(*, kw_only: bool = True) -> Callable[[type[T]], type[T]]:
     """Return a decorator like `@dataclass(frozen=True, slots=True, kw_only=True)`.
 

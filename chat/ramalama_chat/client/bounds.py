@@ -88,6 +88,9 @@ class _EventCounter:
         self._end = b""  # of the last piece, since an empty line may come in two
 
     def __call__(self, piece: bytes) -> bool:
+        if piece.endswith(b"\n\n"):  # nearly all: a server sends an event at once
+            self._length, self._end = 0, b""
+            return True
         seen = self._end + piece
         self._end = seen[1 - _LONGEST_END :]
         ended = max((seen.rfind(end) + len(end) for end in _EVENT_ENDS if end in seen), default=0)

@@ -48,7 +48,12 @@ def open_client(endpoint: Endpoint, *, timeout: float | None = None) -> openai.O
     *timeout* is the longest time in seconds without data during a request. None means no limit: a
     long prompt on a slow machine takes minutes before the first word.
 
-    A forked child may go on with the client: it gets connections of its own. No answer is mixed up.
+    A forked child may go on with the client: it gets connections of its own.
+
+    What the program asks with it raises OpenAI's errors; `chat_errors` turns them into ours. A
+    request with ``stream=True`` whose answer is closed or cancelled frees the server at once. One
+    without does not: llama-server goes on with it to its end, although its client has left. So
+    stream, as a `ChatSession` does, what may be cancelled, or limit it with ``max_tokens``.
     """
     reveal_nothing = HeaderFilter(_key(endpoint))
 

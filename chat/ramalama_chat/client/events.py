@@ -141,13 +141,18 @@ class _LineReader:
         if not (self._held or b"\n" in piece or b"\r" in piece):
             return []
         self._held = self._begun.endswith(b"\r")
-        *lines, rest = re.split(_LINE_END, bytes(self._begun[:-1] if self._held else self._begun))
+        *lines, rest = _split(bytes(self._begun[:-1] if self._held else self._begun))
         self._begun = bytearray(rest + b"\r" * self._held)
         return lines
 
     def end(self) -> list[bytes]:
         """Return the last lines, and an empty one, which ends the last event."""
-        return [*re.split(_LINE_END, bytes(self._begun)), b""]
+        return [*_split(bytes(self._begun)), b""]
+
+
+def _split(text: bytes) -> list[bytes]:
+    """Divide *text* at the ends of lines; nearly all servers use LF, and this is much faster."""
+    return re.split(_LINE_END, text) if b"\r" in text else text.split(b"\n")
 
 
 def _refuse_page(content: bytes) -> NoReturn:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
 
 import httpx2
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import AnswerRefused
-from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone
+from ramalama_chat.errors import ChatError, ContextExceeded, RequestFailed, ServerGone, ServerSilent
 from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import one_line
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 
+_NO_JSON = "the server sent an answer that is not JSON"
 _NO_ACCESS = frozenset({401, 403})  # unauthorized; forbidden
 _MEMBERS = ("error", "message", "detail", "msg")
 _TITLE = r"(?is)<title[^>]*>\s*([^<]+)"
@@ -25,21 +27,43 @@ _TITLE = r"(?is)<title[^>]*>\s*([^<]+)"
 
 @contextmanager
 def chat_errors() -> Generator[None]:
-    """Turn every exception of the SDK and its HTTP client into a ChatError."""
+    """Turn what OpenAI's client and its HTTP library raise in the block into a `ChatError`.
+
+    It is for programs that use `open_client` and `open_async_client` by themselves; what a
+    `ChatSession` raises is a `ChatError` already. The block may wait for an asynchronous client::
+
+        with chat_errors():
+            answer = await client.chat.completions.create(...)
+
+    A prompt that is too long becomes `ContextExceeded` with its numbers, a server that is not there
+    or died `ServerGone`, one that was silent for too long `ServerSilent`, any other refusal
+    `RequestFailed` with its HTTP status. Errors of other kinds pass unchanged.
+    """
     try:
         yield
     except openai.APIStatusError as exc:
         raise _refusal(exc) from exc
     except openai.APIConnectionError as exc:
         raise _absence(exc.__cause__) from exc
+    except openai.APIError as exc:  # in the middle of a stream
+        raise failure({"error": exc.body or exc.message}, begun=True) from exc
     except httpx2.RequestError as exc:
         raise _absence(exc) from exc
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
         msg = f"the request failed: {one_line(str(exc))}"
         raise ChatError(msg) from exc
+    except (JSONDecodeError, UnicodeDecodeError) as exc:
+        raise ChatError(_NO_JSON) from exc
+
+
+@contextmanager
+def answer_errors() -> Generator[None]:
+    """Do the same as `chat_errors`, for a block that only reads an answer: it may be no JSON."""
+    try:
+        with chat_errors():
+            yield
     except (ValueError, RecursionError) as exc:  # not JSON, not UTF-8, or nested too deeply
-        msg = "the server sent an answer that is not JSON"
-        raise ChatError(msg) from exc
+        raise ChatError(_NO_JSON) from exc
 
 
 @contextmanager
@@ -66,7 +90,7 @@ def _absence(cause: BaseException | None) -> ChatError:
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return ServerGone(f"the model server cannot be reached: {one_line(str(cause))}")
         case httpx2.TimeoutException():
-            return ServerGone("the model server stopped answering")
+            return ServerSilent("the model server stopped answering")
         case _:
             return ServerGone("the model server went away in the middle of the answer")
 

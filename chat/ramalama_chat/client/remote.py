@@ -13,7 +13,7 @@ from ramalama_chat.client._openai import openai
 from ramalama_chat.client.client import AsyncClient, Client, HeaderFilter, lively, no_tls
 from ramalama_chat.client.context_size import read_models
 from ramalama_chat.client.endpoint import LOOPBACK, Endpoint, TcpEndpoint, UnixEndpoint
-from ramalama_chat.client.failures import chat_errors, opening_errors
+from ramalama_chat.client.failures import answer_errors, opening_errors
 from ramalama_chat.client.http_client import AsyncHttpClient, HttpClient
 from ramalama_chat.client.requests import get_json, send_patiently
 from ramalama_chat.client.transport import AsyncLocalTransport, LocalTransport
@@ -120,7 +120,7 @@ def choose_model(
         with opening_errors():
             return get_json(client, "/models")
 
-    with chat_errors():
+    with answer_errors():
         answer = send_patiently(ask, on_loading)
         models = [
             model for entry in read_models(answer) if isinstance(model := entry.get("id"), str)

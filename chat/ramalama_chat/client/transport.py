@@ -6,7 +6,7 @@ close an idle connection just when the next request is sent on it.
 
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Protocol, cast
 
 import httpcore2
 import httpx2
@@ -93,8 +93,14 @@ def _response(
         status_code=answer.status,
         headers=answer.headers,
         stream=body,
-        extensions=cast("dict[str, object]", answer.extensions),
+        extensions=cast("_Extended", answer).extensions,
     )
+
+
+class _Extended(Protocol):
+    """A response of httpcore2, whose annotations say less."""
+
+    extensions: dict[str, object]
 
 
 class _Body(httpx2.SyncByteStream):

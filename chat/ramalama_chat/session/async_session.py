@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.errors import ServerGone
 from ramalama_chat.session.answer import AsyncAnswer
 from ramalama_chat.session.question import AskOptions, read_question
@@ -75,18 +75,11 @@ class AsyncChatSession(BaseSession):
 
         *tools* may be coroutine functions; others run in a thread.
         """
-        question = read_question(
-            prompt,
-            schema,
-            coroutines=True,
-            images=images,
-            on_reasoning=on_reasoning,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            timeout=timeout,
-            stop=stop,
-            tools=tools,
+        options = AskOptions(
+            max_tokens=max_tokens, temperature=temperature, timeout=timeout, stop=stop
         )
+        options.update(AskOptions(images=images, on_reasoning=on_reasoning, tools=tools))
+        question = read_question(prompt, schema, coroutines=True, **options)
         turn = self._ask(question)
         return AsyncAnswer(turn, self._pieces(turn))
 
@@ -106,15 +99,17 @@ class AsyncChatSession(BaseSession):
             sent = await _within(turn, self._look_up(question.prompt))
             messages = self.conversation.messages(sent, question.images)
             turn.ask(messages, self._members(question), tools := question.tools or self.tools)
-            async with aclosing(self._request(turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
-            while turn.calls and tools is not None:
+            while turn.asks:
+                try:
+                    async with aclosing(self._request(turn)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                except ServerGone:
+                    if not (self.repeats and turn.may_repeat()):
+                        raise
+                    self.on_repeat()
                 for call in turn.calls:
-                    turn.add(call, await _within(turn, _call(tools, call)))
-                async with aclosing(self._request(turn)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+                    turn.add(call, await _within(turn, _call(tools, call)) if tools else "")
 
     async def _look_up(self, prompt: str) -> str:
         """Set `finding`, and return what is sent instead of *prompt*."""
@@ -129,20 +124,7 @@ class AsyncChatSession(BaseSession):
 
     async def _request(self, turn: Turn) -> AsyncGenerator[str, None]:
         try:
-            async with aclosing(self._request_once(turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except ServerGone:
-            if turn.came or not self.repeats:
-                raise
-            self.on_repeat()
-            async with aclosing(self._request_once(turn)) as pieces:
-                async for piece in pieces:
-                    yield piece
-
-    async def _request_once(self, turn: Turn) -> AsyncGenerator[str, None]:
-        try:
-            with chat_errors():
+            with answer_errors():
                 opening = open_stream_async(
                     self._client,
                     turn.request(),
@@ -151,8 +133,8 @@ class AsyncChatSession(BaseSession):
                 )
                 response = await _within(turn, opening)
             async with aclosing(_received(response)) as pieces:
-                if turn.accept():
-                    yield ""
+                for each in turn.accept():
+                    yield each
                 while piece := await _within(turn, anext(pieces, b"")):
                     for text in turn.feed(piece):
                         yield text
@@ -174,7 +156,7 @@ async def _call(tools: "ToolLoop", call: "ToolCall") -> str:
 
 
 async def _received(response: "httpx2.Response") -> AsyncGenerator[bytes, None]:
-    with chat_errors():
+    with answer_errors():
         async with aclosing(response):
             async for piece in response.aiter_raw():
                 if piece:

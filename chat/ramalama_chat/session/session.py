@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from ramalama_chat.client._openai import openai
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.errors import ServerGone, SessionBusy
 from ramalama_chat.session.answer import Answer
 from ramalama_chat.session.conversation import Conversation
@@ -220,42 +220,28 @@ class ChatSession(BaseSession):
     ) -> Answer[object]:
         """Send *prompt* and yield the answer's text as it comes, unfiltered (see ControlFilter).
 
-        *images* are sent with it, as data URLs; the model must be able to read images. The model
-        writes at most *max_tokens*, and ends before one of the texts of *stop*. *timeout* is in
-        seconds, for the whole answer with all that it waits for.
+        *images* are sent with it, as data URLs. The model writes at most *max_tokens*, and ends
+        before a text of *stop*. *timeout* is in seconds, for the whole answer. *schema* is a class
+        that pydantic knows, or a JSON schema: the answer follows it, and `Answer.parsed` is its
+        value. *tools* are functions that the model may call without asking.
 
-        *schema* is a class that pydantic knows (a model, a dataclass), or a JSON schema: the answer
-        follows it, and `Answer.parsed` is its value. *tools* are functions that the model may call:
-        it learns their names, signatures and docstrings, and no one is asked before a call.
-
-        Closing the answer stops the server, too, and so does an exception that passes through
-        it, such as KeyboardInterrupt; the part of the answer that arrived stays in the
-        conversation. After a ChatError the conversation is unchanged.
-
-        A model's reasoning goes to *on_reasoning*; it is part of neither the answer nor the
-        conversation.
+        Closing the answer stops the server, too, and so does an exception that passes through it;
+        what came stays in the conversation. After a ChatError the conversation is unchanged. A
+        model's reasoning goes to *on_reasoning*; it is no part of answer and conversation.
 
         Raises:
+            InputRefused, SessionBusy: at once: a value is not valid, or another answer still comes.
             ServerGone: the server cannot be reached, or it stopped in the middle of its answer.
-            RequestFailed: the server refused the request, for example because the context is too
-            small.
+            RequestFailed: the server refused, for example because the context is too small.
             AnswerTimedOut: the answer is not complete within *timeout*.
-            SessionBusy: the session already answers another prompt.
-            InputRefused: a value is not valid; raised at once, the others while the answer is read.
             ChatError: the server sent something that is not a chat answer.
 
         """
-        question = read_question(
-            prompt,
-            schema,
-            images=images,
-            on_reasoning=on_reasoning,
-            max_tokens=max_tokens,
-            temperature=temperature,
-            timeout=timeout,
-            stop=stop,
-            tools=tools,
+        options = AskOptions(
+            max_tokens=max_tokens, temperature=temperature, timeout=timeout, stop=stop
         )
+        options.update(AskOptions(images=images, on_reasoning=on_reasoning, tools=tools))
+        question = read_question(prompt, schema, **options)
         turn = self._ask(question)
         return Answer(turn, self._pieces(turn))
 
@@ -289,11 +275,15 @@ class ChatSession(BaseSession):
             messages = self.conversation.messages(sent, question.images)
             members = {**self._members(question), **self._progress(messages)}
             turn.ask(messages, members, tools := question.tools or self.tools)
-            yield from self._request(turn)
-            while turn.calls and tools is not None:
+            while turn.asks:
+                try:
+                    yield from self._request(turn)
+                except ServerGone:
+                    if not (self.repeats and turn.may_repeat()):
+                        raise
+                    self.on_repeat()
                 for call in turn.calls:
-                    turn.add(call, tools.result(call))
-                yield from self._request(turn)
+                    turn.add(call, tools.result(call) if tools else "")
 
     def _look_up(self, prompt: str) -> str:
         """Set `finding`, and return what is sent instead of *prompt*."""
@@ -307,16 +297,7 @@ class ChatSession(BaseSession):
 
     def _request(self, turn: Turn) -> Generator[str, None, None]:
         try:
-            yield from self._request_once(turn)
-        except ServerGone:
-            if turn.came or not self.repeats:
-                raise
-            self.on_repeat()
-            yield from self._request_once(turn)
-
-    def _request_once(self, turn: Turn) -> Generator[str, None, None]:
-        try:
-            with chat_errors():
+            with answer_errors():
                 response = open_stream(
                     self._client,
                     turn.request(),
@@ -324,8 +305,7 @@ class ChatSession(BaseSession):
                     limit=turn.left(),
                 )
             with _ending(response, turn.left()), closing(_received(response)) as pieces:
-                if turn.accept():
-                    yield ""
+                yield from turn.accept()
                 for piece in pieces:
                     yield from turn.feed(piece)
                     if turn.complete:
@@ -354,5 +334,5 @@ def _ending(response: "httpx2.Response", left: float | None) -> AbstractContextM
 
 
 def _received(response: "httpx2.Response") -> Generator[bytes, None, None]:
-    with chat_errors(), closing(response):
+    with answer_errors(), closing(response):
         yield from response.iter_raw()

@@ -7,8 +7,7 @@ and they cost 30 ms at import and 60 µs for each token.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import httpx2
 
@@ -39,8 +38,7 @@ _LONG_PROMPT = 512  # tokens
 _PATH = "/chat/completions"
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """What one event adds to the answer, to the reasoning, and to what is known about both."""
 
     text: str = ""

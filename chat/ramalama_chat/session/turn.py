@@ -8,7 +8,6 @@ more of them.
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from io import StringIO
 from typing import TYPE_CHECKING, Protocol
 
 from ramalama_chat.errors import AnswerTimedOut, ChatError, ContextExceeded, ServerGone
@@ -44,25 +43,29 @@ class Turn:
         self.usage: Usage | None = None
         self.is_empty = True
         self.has_reasoned = False
-        self.came = False
-        """Whether a part of the answer to the present request came."""
         self.ended = False
+        self.asks = True
+        """Whether there is a request to send."""
         self.calls: Sequence[ToolCall] = ()
         """The calls of tools whose results the next request needs."""
         self._session = session
-        self._heard = StringIO()  # takes less memory than a list of short texts
+        self._has_session = False
+        # Takes less memory than a list of short texts. A StringIO could be closed already when the
+        # garbage collector ends a forgotten answer.
+        self._heard = bytearray()
         self._reader = DeltaReader()
         self._messages: Sequence[Mapping[str, object]] = ()
         self._members: Mapping[str, object] = {}
         self._rounds: Rounds | None = None
         self._deadline: float | None = None
-        self._accepted = False
+        self._came = False  # whether a part of the answer to the present request
+        self._accepted = self._repeated = False
         self._waits = False  # whether `on_wait` was told of something
 
     @property
     def text(self) -> str:
         """The text that came."""
-        return self._heard.getvalue()
+        return self._heard.decode(errors="surrogatepass")
 
     @contextmanager
     def answering(self) -> Generator[None]:
@@ -73,6 +76,7 @@ class Turn:
 
         """
         self._session.claim()
+        self._has_session = True
         if self.question.timeout is not None:
             self._deadline = time.monotonic() + self.question.timeout
         try:
@@ -88,8 +92,8 @@ class Turn:
 
     def leave(self, *, failed: bool = False) -> None:
         """Record the answer, unless it has *failed*, and release the session; only once."""
-        if not self.ended:
-            self.ended = True
+        if self._has_session:
+            self.ended, self._has_session = True, False
             self._session.release(self.question, "" if failed else self.text)
 
     def ask(
@@ -108,17 +112,22 @@ class Turn:
     def request(self) -> dict[str, object]:
         """Begin a request, and return its body."""
         self.finish_reason = self.usage = None
-        self.came, self.calls = False, ()
+        self._came, self.calls = False, ()
         self._reader = DeltaReader()
         if self._rounds is None:
             return {**self._members, "messages": list(self._messages), "stream": True}
         offered = self._rounds.begin()
         return {**self._members, **offered, "messages": self._rounds.turns, "stream": True}
 
-    def accept(self) -> bool:
-        """Note that the server has accepted a request; return whether it is the first."""
+    def accept(self) -> Sequence[str]:
+        """Note that the server has accepted a request; return an empty text for the first."""
         first, self._accepted = not self._accepted, True
-        return first
+        return [""] if first else []
+
+    def may_repeat(self) -> bool:
+        """Return whether to send a request again that was lost before the answer came: once."""
+        may, self._repeated = not (self._came or self._repeated), True
+        return may
 
     def feed(self, piece: bytes) -> Iterator[str]:
         """Yield the texts that *piece* of the body completes."""
@@ -142,9 +151,11 @@ class Turn:
         if self.finish_reason is None:
             msg = "the model server stopped in the middle of its answer"
             raise ServerGone(msg)
+        self._repeated = False
         if self._rounds is not None:
             self.calls, line_end = self._rounds.end()
             yield from self._texts([line_end])
+        self.asks = bool(self.calls)
 
     def add(self, call: "ToolCall", result: str) -> None:
         """Add the *result* of one of `calls` for the next request."""
@@ -169,12 +180,12 @@ class Turn:
         for delta in deltas:
             self._note(delta)
             if delta.text:
-                self._heard.write(delta.text)
+                self._heard += delta.text.encode(errors="surrogatepass")
                 yield delta.text
 
     def _note(self, delta: Delta) -> None:
         came = bool(delta.text or delta.reasoning or delta.tool_calls)
-        self.came = self.came or came
+        self._came = self._came or came
         self.finish_reason = delta.finish_reason or self.finish_reason
         self.usage = delta.usage or self.usage
         self.is_empty = self.is_empty and not delta.text.strip()

@@ -8,12 +8,12 @@ from typing import cast
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError, validate_call
 from pydantic.errors import PydanticSchemaGenerationError
-from pydantic_core import PydanticSerializationError, to_json
 
 from ramalama_chat.errors import InputRefused
 from ramalama_chat.tools.tool import Tool, ToolRefused, read_tool
 from ramalama_values.text import one_line
 
+_ANYTHING = TypeAdapter(object)
 _log = logging.getLogger("ramalama.chat")
 
 
@@ -61,7 +61,7 @@ class FunctionTools:
             schema = TypeAdapter(cast("type[object]", function)).json_schema()
             tool = read_tool("", name, inspect.getdoc(function) or "", schema)
             self._functions[tool.name] = validate_call(function)
-        except (PydanticUserError, PydanticSchemaGenerationError, ToolRefused) as exc:
+        except (PydanticUserError, PydanticSchemaGenerationError, NameError, ToolRefused) as exc:
             msg = f"the tool {name} cannot be described to a model: {one_line(str(exc))}"
             raise InputRefused(msg) from exc
         if schema.get("type") != "object":
@@ -74,8 +74,8 @@ def _text(result: object) -> str:
     if isinstance(result, str):
         return result
     try:
-        return to_json(result).decode()
-    except PydanticSerializationError:
+        return _ANYTHING.dump_json(result).decode()
+    except ValueError:  # it has no form in JSON
         return str(result)
 
 

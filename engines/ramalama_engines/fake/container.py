@@ -29,7 +29,7 @@ class FakeProgram:
         start_error: raised instead of starting it.
         memory: bytes that it uses.
         on_start: called when it runs, for example to start a server that answers in its place.
-        on_end: called when it has ended, for any reason.
+        on_end: called when it ends, for any reason, before the engine says so.
     """
 
     logs: tuple[str, ...] = ()
@@ -44,22 +44,29 @@ class FakeProgram:
 
 @dataclass(slots=True)
 class FakeFile:
-    """A file or a directory, which has no content."""
+    """A file, or a directory or something special, which have no content."""
 
     content: bytearray = field(default_factory=bytearray)
     mode: int = 0o755
     is_directory: bool = True
+    is_special: bool = False
 
     def describe(self) -> ContainerFile:
         """Return what an engine says of it."""
-        return ContainerFile(size=len(self.content), mode=self.mode, is_directory=self.is_directory)
+        return ContainerFile(
+            size=len(self.content),
+            mode=self.mode,
+            is_directory=self.is_directory,
+            is_special=self.is_special,
+        )
 
 
 @dataclass(slots=True, kw_only=True)
 class FakeContainer:
     """A container of a FakeEngine; the engine's lock guards it.
 
-    *volumes* are the names of its anonymous volumes, *files* those outside of mounts, by path.
+    *volumes* are the names of its anonymous volumes, *files* those outside of mounts, by path;
+    *ends* while its program ends, which the engine does not know yet.
     """
 
     spec: ContainerSpec
@@ -69,6 +76,7 @@ class FakeContainer:
     files: dict[str, FakeFile] = field(default_factory=dict[str, FakeFile])
     lines: list[str] = field(default_factory=list[str])
     removed: bool = False
+    ends: bool = False
 
     @property
     def is_running(self) -> bool:

@@ -464,7 +464,7 @@ class FakeEngine:
 
     def _unmounted_volumes(self, spec: ContainerSpec) -> Iterator[str]:
         """Yield the directories for which an engine would make a volume."""
-        image = self.image(spec.image)
+        image = self.image(spec.image) if spec.image_volumes else None
         mounted = {mount.target for mount in spec.mounts}
         yield from (path for path in (image.volumes if image else ()) if path not in mounted)
 
@@ -485,17 +485,25 @@ class FakeEngine:
 
     def _end(self, container: FakeContainer, exit_code: int, *, oom_killed: bool = False) -> None:
         with self._open():
+            if container.ends:  # by another thread
+                self._changed.wait_for(lambda: not container.ends)
             if not container.is_running:
                 return
-            container.state = replace(
-                container.state,
-                status=ContainerStatus.EXITED,
-                exit_code=exit_code,
-                oom_killed=oom_killed,
-                ports=(),
-            )
-        if container.program.on_end is not None:
-            container.program.on_end()
+            container.ends = True
+        try:
+            if container.program.on_end is not None:
+                container.program.on_end()
+        finally:
+            with self._changed:
+                container.ends = False
+                container.state = replace(
+                    container.state,
+                    status=ContainerStatus.EXITED,
+                    exit_code=exit_code,
+                    oom_killed=oom_killed,
+                    ports=(),
+                )
+                self._changed.notify_all()
 
 
 def _plain_info(kind: EngineKind) -> EngineInfo:

@@ -90,7 +90,8 @@ def _files(layers: Sequence[bytes]) -> Mapping[str, FakeFile]:
                 files[f"/{member.name}"] = FakeFile(
                     content=bytearray(content.read() if content else b""),
                     mode=member.mode,
-                    is_directory=not member.isreg(),
+                    is_directory=member.isdir(),
+                    is_special=not (member.isdir() or member.isreg()),
                 )
     return files
 

@@ -110,12 +110,13 @@ class FakeStorage:
             size=status.st_size,
             mode=status.st_mode & 0o777,
             is_directory=place.on_host.is_dir(),
+            is_special=not (place.on_host.is_dir() or place.on_host.is_file()),
         )
 
     def read_from(self, container: FakeContainer, path: str, *, most: int) -> bytes:
         """Return the content of a file."""
         found = self.find_in(container, path)
-        if found is None or found.is_directory:
+        if found is None or found.is_directory or found.is_special:
             raise no_file(path, container.state.name, engine=self._engine)
         place = self._place(container, path)
         if place.on_host is not None:

@@ -80,6 +80,7 @@ def _optional_fields(spec: ContainerSpec) -> dict[str, Any]:
         "userns": None if spec.userns is None else _namespace(spec.userns),
         "stop_signal": None if spec.stop_signal is None else signal_number(spec.stop_signal),
         "stop_timeout": spec.stop_timeout,
+        "image_volume_mode": None if spec.image_volumes else "ignore",
         "log_configuration": None if spec.log_size is None else _log(spec.log_size),
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -29,6 +29,8 @@ COPY_FAILURES = (
 
 # The bits of Go's os.FileMode.
 _IS_DIRECTORY = 1 << 31
+# A symbolic link, a device, a pipe, a socket, a character device, or anything else.
+_IS_SPECIAL = 1 << 27 | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 _PERMISSIONS = 0o777
 _BLOCK = 1 << 20
 _HEAD = 65536  # more than the tar headers of one file take
@@ -52,7 +54,10 @@ def path_stat(header: str, *, engine: str) -> ContainerFile:
         msg = f"{engine}: its answer does not describe a file"
         raise EngineError(msg, engine=engine) from exc
     return ContainerFile(
-        size=size, mode=mode & _PERMISSIONS, is_directory=bool(mode & _IS_DIRECTORY)
+        size=size,
+        mode=mode & _PERMISSIONS,
+        is_directory=bool(mode & _IS_DIRECTORY),
+        is_special=bool(mode & _IS_SPECIAL),
     )
 
 

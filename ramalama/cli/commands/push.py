@@ -90,7 +90,9 @@ def _find_index(invocation: Invocation, named: str, source: ModelRef) -> Path | 
     if invocation.models().find(source) is not None:
         return None
     name = str(source).removeprefix("oci://") if source.scheme is Scheme.OCI else named
-    with suppress(EngineFailure, RagError), invocation.ramalama() as ramalama:
+    from ramalama.cli.signals import handled_signals  # noqa: PLC0415 (not for models)
+
+    with suppress(EngineFailure, RagError), handled_signals(), invocation.ramalama() as ramalama:
         return ramalama.read_index(name, pull_policy=PullPolicy.NEVER)
     return None
 

@@ -180,7 +180,7 @@ def _make(invocation: Invocation, arguments: RagArguments) -> None:
         return
     from ramalama.rag.images import load_index, pack_index  # noqa: PLC0415 (few make an image)
 
-    name = _image_name(destination)
+    name = _image_name(destination, is_made=True)
     path = kept_index(invocation.user, name)
     with invocation.ramalama() as ramalama:
         engine = ramalama.connect()  # first: without it, the work would be for nothing
@@ -292,8 +292,8 @@ def _find(invocation: Invocation, arguments: RagArguments) -> Path:
     """Return the file of the index that is named, which may be in an image."""
     if not _names_an_image(arguments.destination):
         return index_file(arguments.destination)
-    with invocation.ramalama() as ramalama:
-        return ramalama.read_index(_image_name(arguments.destination))
+    with handled_signals(), invocation.ramalama() as ramalama:
+        return ramalama.read_index(_image_name(arguments.destination, is_made=False))
 
 
 def _earlier(path: Path) -> IndexMeta | None:
@@ -389,14 +389,16 @@ def _names_an_image(destination: str) -> bool:
     return _IMAGE.match(destination) is not None and not destination.startswith((".", "/", "~"))
 
 
-def _image_name(destination: str) -> str:
-    """Return the name for the engine, with a tag.
+def _image_name(destination: str, *, is_made: bool) -> str:
+    """Return the name for the engine, with a tag or a digest; one that *is_made* needs a tag.
 
     Raises:
         InvalidReference: it is not valid.
     """
     text = re.sub(r"^(oci|docker)://", "", destination)
     reference = parse_image(text)
+    if reference is not None and reference.digest and not is_made:
+        return reference.format()
     if reference is None or reference.digest:
         msg = f"{destination}: an image that is made is named by a tag: quay.io/me/docs:1"
         raise InvalidReference(msg)

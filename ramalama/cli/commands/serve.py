@@ -161,6 +161,8 @@ class _Serve:
                 with Serving(server, signals) as running:
                     progress.clear()
                     if arguments.rag is not None:
+                        ramalama.offer_documents(running, arguments.rag, on_event=follow)
+                        progress.clear()
                         self._serve_documents(ramalama, running)
                         return
                     self._announce(ramalama, running)

@@ -16,7 +16,9 @@ from ramalama.events import (
     IndexProgress,
     IndexWriting,
     Notice,
+    ServerDied,
     ServerReady,
+    ServerRestarted,
     UploadPlanned,
     UploadProgress,
 )
@@ -49,8 +51,8 @@ class StartProgress:
                 self._status.show(f"Starting a container with {event.kind}{_place(event.url)} …")
             case ContainerStarted():
                 self._status.show("Loading the model …")
-            case ContainerCreated():
-                pass
+            case ContainerCreated() | ServerDied() | ServerRestarted():
+                pass  # no command restarts a server
             case ServerReady():
                 self._status.clear()
             case Notice():

@@ -8,13 +8,12 @@ sentence-transformers writes, or the architecture of an encoder.
 from __future__ import annotations
 
 import re
-import struct
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from ramalama.errors import ModelUnsupported, StoreError
 from ramalama.models.formats.bounded_read import read_json
-from ramalama.models.formats.gguf import GGUFHeader
+from ramalama.models.formats.gguf import ENCODERS, first_architecture
 from ramalama_values.json import is_array, is_object
 
 if TYPE_CHECKING:
@@ -23,21 +22,12 @@ if TYPE_CHECKING:
 
     from ramalama.models.formats.gguf_metadata import GGUFMetadata
 
-ENCODERS = frozenset({
-    *("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert"),
-    *("neo-bert", "eurobert", "gemma-embedding", "gemma-embedding2", "t5encoder", "llama-embed"),
-})  # fmt: skip
-"""llama.cpp's names of the architectures that generate no text."""
-
 POOLING_KEY = "pooling_type"
 """The key of GGUF, after the architecture, that says how the vectors of tokens become one."""
 
 RANK = 4
 """llama.cpp's number of the pooling of a model that ranks texts, and makes no vectors."""
 
-_BEGINNING = 256  # bytes; the first key is within them
-# The fixed header, a name of 20 bytes, the type of texts (8), and a text; of little-endian files.
-_FIRST_KEY = rb"(?s).{24}\x14\0{7}general\.architecture\x08\0{3}(.{8})(.*)"
 _MAX_FILE = 1024 * 1024  # bytes
 # Names of transformers; all others say nothing: "ChatGLMModel" generates text.
 _GENERATOR = r"ForCausalLM|ForConditionalGeneration|LMHeadModel"
@@ -58,11 +48,19 @@ class Purpose(Enum):
 def is_encoder(path: Path) -> bool:
     """Return whether the model at *path* generates no text; False if that is unknown.
 
-    *path* is a GGUF file or a directory of safetensors. This is quick, since every start asks it.
+    *path* is a GGUF file or a directory of safetensors. This is quick if the file begins with its
+    architecture, as nearly all do.
     """
     if path.is_dir():
         return purpose_of_directory(path) is Purpose.EMBEDDINGS
-    return _read_architecture(path) in ENCODERS
+    architecture = first_architecture(path)
+    if architecture is None:
+        from ramalama.models.formats.gguf_metadata import (  # noqa: PLC0415 (rarely needed)
+            read_metadata,
+        )
+
+        architecture = read_metadata(path).architecture
+    return architecture in ENCODERS
 
 
 def seems_encoder(path: Path) -> bool:
@@ -100,26 +98,6 @@ def purpose_of_directory(directory: Path) -> Purpose:
         _ENCODER: Purpose.EMBEDDINGS,
     }
     return next((purpose for pattern, purpose in known.items() if are(pattern)), Purpose.UNKNOWN)
-
-
-def _read_architecture(path: Path) -> str | None:
-    """Return the architecture of the model in a GGUF file; None if the file does not say it.
-
-    Almost always it is the first key, which is read without the rest of the header.
-    """
-    with path.open("rb") as file:
-        head = file.read(_BEGINNING)
-    GGUFHeader.parse(head, name=str(path))
-    found = re.match(_FIRST_KEY, head)
-    if found is not None:
-        (length,) = struct.unpack("<Q", found[1])
-        if len(name := found[2][:length]) == length:
-            return name.decode(errors="replace")
-    from ramalama.models.formats.gguf_metadata import (  # noqa: PLC0415 (rarely needed)
-        read_metadata,
-    )
-
-    return read_metadata(path).architecture
 
 
 def _architectures(directory: Path) -> Iterator[str]:

@@ -9,6 +9,7 @@ offset  size  field
 
 from __future__ import annotations
 
+import re
 import struct
 import sys
 from typing import TYPE_CHECKING, Literal, Self
@@ -35,6 +36,16 @@ _OTHERS = (
     (b"tjgg", "a model in GGML's old format, and not a GGUF file"),
     (b"\x80\x02", "a pickle of PyTorch, and not a GGUF file"),
 )
+
+ENCODERS = frozenset({
+    *("bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert"),
+    *("neo-bert", "eurobert", "gemma-embedding", "gemma-embedding2", "t5encoder", "llama-embed"),
+})  # fmt: skip
+"""llama.cpp's names of the architectures that generate no text."""
+
+# The fixed part, a name of 20 bytes, the type of texts (8), and a text; of little-endian files.
+_FIRST_KEY = rb"(?s).{24}\x14\0{7}general\.architecture\x08\0{3}(.{8})(.*)"
+_BEGINNING = 256  # bytes; the first key is within them
 
 # The largest vocabulary in use has seven megabytes; the template is before or after it.
 _METADATA = 32 * 1024 * 1024
@@ -111,6 +122,38 @@ def check_beginning(head: bytes, *, name: str) -> GGUFHeader:
         )
         raise WrongEndianness(msg)
     return header
+
+
+def first_architecture(path: Path) -> str | None:
+    """Return the architecture of the model in a GGUF file, if it is the first key of the header.
+
+    Nearly always it is, and the rest of the header, which can be megabytes, need not be read.
+
+    Raises:
+        ModelUnsupported: see `GGUFHeader.parse`.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_BEGINNING)
+    GGUFHeader.parse(head, name=str(path))
+    found = re.match(_FIRST_KEY, head)
+    if found is None:
+        return None
+    (length,) = struct.unpack("<Q", found[1])
+    name = found[2][:length]
+    return name.decode(errors="replace") if len(name) == length else None
+
+
+def generates_text(path: Path) -> bool:
+    """Return whether a GGUF file says at its beginning that its model generates text.
+
+    False if it does not say so, or cannot be read.
+    """
+    try:
+        architecture = first_architecture(path)
+    except (OSError, ModelUnsupported):
+        return False
+    return architecture is not None and architecture not in ENCODERS
 
 
 def has_chat_template(path: Path) -> bool:

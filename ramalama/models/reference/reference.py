@@ -67,6 +67,9 @@ class ModelRef:
     location: str
     tag: str = ""
 
+    def __repr__(self) -> str:
+        return f"ModelRef.parse({str(self)!r})"
+
     @classmethod
     def parse(
         cls,

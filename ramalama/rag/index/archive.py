@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from ramalama.rag.index.contents import Contents, read_vector
+from ramalama.rag.index.contents import (
+    Contents,
+    StoredChunk,
+    StoredDocument,
+    ensure_in_file,
+    read_vector,
+)
 from ramalama.rag.index.guard import Guard, find_index
 from ramalama.rag.index.meta import read_meta
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from ramalama.rag.index.contents import StoredChunk, StoredDocument
 
 _TIME = 60.0  # seconds
 _MOST_PROBES = 64
@@ -34,7 +38,7 @@ class Archive:
         try:
             self.size = file.stat().st_size
             with self._guard.limited(seconds=_TIME) as connection:
-                self.meta = read_meta(connection)
+                self.meta = read_meta(connection, file_size=self.size)
                 self._contents = Contents(connection)
         except BaseException:
             self.close()
@@ -43,12 +47,13 @@ class Archive:
     def documents(self) -> Sequence[StoredDocument]:
         """Return all documents in the order of their URIs."""
         with self._guard.limited(seconds=_TIME):
-            return list(self._contents.documents())
+            documents = self._contents.documents()
+            return list(ensure_in_file(documents, _size, self.size))
 
     def chunks(self, uri: str) -> Sequence[StoredChunk]:
         """Return the chunks of the document *uri* in their order."""
         with self._guard.limited(seconds=_TIME):
-            return list(self._contents.chunks(uri))
+            return list(ensure_in_file(self._contents.chunks(uri), _size, self.size))
 
     def probes(self) -> Sequence[bytes]:
         """Return vectors of questions, see `ramalama.rag.index.probes`."""
@@ -67,3 +72,7 @@ class Archive:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _size(stored: StoredDocument | StoredChunk) -> int:
+    return stored.size

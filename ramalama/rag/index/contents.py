@@ -1,17 +1,28 @@
-"""Read documents with their chunks and vectors, from an index or from a work file."""
+"""Read documents with their chunks and vectors, from an index or from a work file.
+
+In a stranger's file, many rows may share the pages of one long text, so that a small file has more
+text than any memory holds. `ensure_in_file` compares what was read with the size of the file.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.errors import IndexInvalid
-from ramalama.rag.index.schema import HEADINGS_SEPARATOR, LONGEST_TEXT
+from ramalama.rag.index.schema import (
+    HEADINGS_SEPARATOR,
+    LARGEST_DIMENSION,
+    LEAST_ROW,
+    LONGEST_TEXT,
+)
 from ramalama.rag.values import Chunk
 from ramalama_values import frozen
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
 
 _MOST_PAGES = 1_000_000
 
@@ -31,6 +42,11 @@ class StoredDocument:
     pages_without_text: tuple[int, ...] = ()
     chunks: int = 0
 
+    @property
+    def size(self) -> int:
+        """The number of characters, which takes at least as many bytes of a file."""
+        return len(self.uri) + len(self.title) + len(self.digest) + len(self.pages_without_text)
+
 
 @frozen()
 class StoredChunk:
@@ -38,6 +54,12 @@ class StoredChunk:
 
     chunk: Chunk
     vector: bytes | None
+
+    @property
+    def size(self) -> int:
+        """The number of characters and bytes, which takes at least as many bytes of a file."""
+        headings = sum(map(len, self.chunk.headings))
+        return len(self.chunk.text) + headings + len(self.vector or b"")
 
 
 class Contents:
@@ -71,6 +93,21 @@ class Contents:
         for page, overlap, headings, text, vector in rows:
             chunk = read_chunk(page, overlap, headings, text)
             yield StoredChunk(chunk=chunk, vector=read_vector(vector))
+
+
+def ensure_in_file(rows: Iterable[T], size_of: Callable[[T], int], file_size: int) -> Iterator[T]:
+    """Yield *rows* as long as all of them fit in a file of *file_size* bytes.
+
+    Raises:
+        IndexInvalid: there are more, so the same pages were read again and again.
+    """
+    left = file_size
+    for row in rows:
+        left -= size_of(row) + LEAST_ROW
+        if left < 0:
+            msg = "the index is damaged: it has more text than its file has bytes"
+            raise IndexInvalid(msg)
+        yield row
 
 
 def read_chunk(page: object, overlap: object, headings: object, text: object) -> Chunk:
@@ -123,7 +160,7 @@ def read_vector(value: object) -> bytes | None:
     Raises:
         IndexInvalid: it is something else.
     """
-    if isinstance(value, bytes | None):
+    if value is None or (isinstance(value, bytes) and len(value) <= 2 * LARGEST_DIMENSION):
         return value
     msg = "the index is damaged: a vector is none"
     raise IndexInvalid(msg)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100  # bytes; https://www.sqlite.org/fileformat.html, 1.3
 _QDRANT = ("collection", "meta.json")
-_OBJECTS = 32  # in a schema; ours has less than half as many
 _STEPS = 5000  # of SQLite's virtual machine, between two looks at the clock
 
 _LIMITS = {
@@ -102,13 +101,17 @@ class Guard:
         return time.monotonic() > self._deadline
 
     def _check_schema(self) -> None:
+        expected = expected_schema()
+        # SQLite takes some rows that come twice, behind which others could hide.
         rows = self.connection.execute(
-            "SELECT type, name, sql FROM sqlite_schema LIMIT ?", (_OBJECTS,)
-        )
+            "SELECT type, name, sql FROM sqlite_schema LIMIT ?", (len(expected) + 1,)
+        ).fetchall()
         config = "SELECT k, v FROM words_config LIMIT 2"
-        if frozenset(rows) != expected_schema() or self.connection.execute(config).fetchall() != [
-            ("version", 4)
-        ]:
+        if (
+            len(rows) != len(expected)
+            or frozenset(rows) != expected
+            or self.connection.execute(config).fetchall() != [("version", 4)]
+        ):
             msg = f"{self._path}: this is no index that `ramalama rag` has made"
             raise IndexInvalid(msg)
 
@@ -127,7 +130,7 @@ def find_index(path: Path) -> Path:
             raise _of_upstream(path)
         msg = f"{path}: there is no index in this directory"
         raise IndexNotFound(msg, hint=f"make one: `ramalama rag DOCUMENT… {path}`")
-    problem = _problem(_head(path))
+    problem = problem_in(_head(path))
     if problem:
         msg = f"{path}: {problem}"
         raise IndexInvalid(msg, hint=f"make an index: `ramalama rag DOCUMENT… {path.stem}.db`")
@@ -176,8 +179,8 @@ def _head(path: Path) -> bytes:
         os.close(handle)
 
 
-def _problem(head: bytes) -> str | None:
-    """Return why a file that begins with *head* is no index; None if it may be one."""
+def problem_in(head: bytes) -> str | None:
+    """Return why a file that begins with *head*, of any length, is no index; None if it may be."""
     if len(head) < _HEADER or not head.startswith(_MAGIC):
         return "this is not an index"
     version, application = struct.unpack(">I4xI", head[60:72])

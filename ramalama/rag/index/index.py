@@ -5,11 +5,17 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
+from ramalama.rag.index.contents import Contents, ensure_in_file
 from ramalama.rag.index.fusion import fuse
 from ramalama.rag.index.guard import Guard, find_index
 from ramalama.rag.index.meta import IndexMeta, read_meta
 from ramalama.rag.index.passages import passages
-from ramalama.rag.index.vectors import VectorScan, checked_question, vectors_of
+from ramalama.rag.index.vectors import (
+    VectorScan,
+    checked_question,
+    size_of_signs,
+    vectors_of,
+)
 from ramalama.rag.index.words import WordSearch
 from ramalama.rag.values import IndexInfo
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ramalama.rag.index.contents import StoredChunk, StoredDocument
     from ramalama.rag.index.vectors import Neighbour
     from ramalama.rag.values import Passage
 
@@ -56,7 +63,7 @@ class Index:
         guard = Guard(file)
         try:
             with guard.limited(seconds=_SEARCH_TIME) as connection:
-                meta = read_meta(connection)
+                meta = read_meta(connection, file_size=file.stat().st_size)
             return cls(file, guard, meta)
         except BaseException:
             guard.connection.close()
@@ -88,6 +95,24 @@ class Index:
             text = self._words.find(question, _CANDIDATES)
             found = fuse(text, near, self._meta.floor)
             return passages(connection, found, limit=limit, neighbours=neighbours)
+
+    def documents(self) -> Sequence[StoredDocument]:
+        """Return all documents in the order of their URIs.
+
+        Raises:
+            IndexInvalid: the file is damaged.
+        """
+        with self._lock, self._guard.limited(seconds=_LOAD_TIME) as connection:
+            return list(Contents(connection).documents())
+
+    def chunks(self, uri: str) -> Sequence[StoredChunk]:
+        """Return the chunks of the document *uri*, with their vectors.
+
+        Raises:
+            IndexInvalid: the file is damaged.
+        """
+        with self._lock, self._guard.limited(seconds=_LOAD_TIME) as connection:
+            return list(Contents(connection).chunks(uri))
 
     def preload(self) -> None:
         """Read what the first search with a vector needs, which takes 50 ms for 50,000 chunks."""
@@ -122,5 +147,6 @@ class Index:
         if self._scan is None:
             with self._guard.limited(seconds=_LOAD_TIME) as connection:
                 rows = connection.execute("SELECT chunks, bits FROM signs ORDER BY part")
-                self._scan = VectorScan(rows, dimension, self._meta.chunks)
+                real = ensure_in_file(rows, size_of_signs, self._size)
+                self._scan = VectorScan(real, dimension, self._meta.chunks)
         return self._scan

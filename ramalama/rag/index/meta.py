@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, TypeVar
 
 from ramalama.errors import IndexInvalid
-from ramalama.rag.index.schema import LARGEST_DIMENSION, LONGEST_TEXT
+from ramalama.rag.index.schema import LARGEST_DIMENSION, LEAST_ROW, LONGEST_TEXT
 from ramalama.rag.values import EmbedderInfo, OcrInfo
 from ramalama_values import frozen
 from ramalama_values.json import is_array, is_count, is_object, parse_json
@@ -56,15 +56,16 @@ class IndexMeta:
         return own == (other.embedder, other.chunk_size, other.reader, other.ocr)
 
 
-def read_meta(connection: sqlite3.Connection) -> IndexMeta:
-    """Read the table ``meta``.
+def read_meta(connection: sqlite3.Connection, *, file_size: int) -> IndexMeta:
+    """Read the table ``meta`` of an index of *file_size* bytes.
 
     Raises:
         IndexInvalid: a value is missing, or makes no sense.
     """
     rows = connection.execute("SELECT name, value FROM meta LIMIT ?", (_MOST_ENTRIES,))
     try:
-        return _parsed(dict(rows.fetchall()))
+        meta = _parsed(dict(map(_row, rows)))
+        return _checked(meta, max(meta.chunks, meta.documents) * LEAST_ROW <= file_size)
     except (KeyError, TypeError, ValueError):
         msg = "the index is damaged: what it says of itself makes no sense"
         raise IndexInvalid(msg, hint="make it again with `ramalama rag`") from None
@@ -87,6 +88,11 @@ def meta_rows(meta: IndexMeta) -> Mapping[str, str]:
         ocr = {"model": meta.ocr.model, "digest": meta.ocr.digest}
         rows["ocr"] = json.dumps(ocr, ensure_ascii=False)
     return rows
+
+
+def _row(row: tuple[object, object]) -> tuple[object, object]:
+    """Return a row; raise ValueError if the value is so long that it need not be kept."""
+    return _checked(row, all(len(str(each)) <= LONGEST_TEXT for each in row))
 
 
 def _embedder_text(embedder: EmbedderInfo) -> str:

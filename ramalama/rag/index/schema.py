@@ -30,6 +30,7 @@ TOKENIZER: Final = "porter unicode61"
 LONGEST_TEXT: Final = 1024 * 1024  # characters of a chunk, a title or a value in meta
 LARGEST_VALUE: Final = 16 * 1024 * 1024  # bytes; SQLite reads no larger one
 LARGEST_DIMENSION: Final = 8192
+LEAST_ROW: Final = 12  # bytes that a row takes at least, in any of the tables
 
 STATEMENTS: Final = (
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",

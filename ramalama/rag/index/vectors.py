@@ -83,6 +83,7 @@ class VectorScan:
 
     def __init__(self, rows: Iterable[Sequence[object]], dimension: int, chunks: int) -> None:
         self._dimension = dimension
+        self._most = chunks
         self._chunks = array("I")
         self._signs: list[int] = []
         for row in rows:
@@ -135,7 +136,8 @@ class VectorScan:
         match row:
             case (bytes() as ids, bytes() as bits):
                 count, width = len(ids) // _ID_SIZE, _width(self._dimension)
-                if len(ids) == count * _ID_SIZE and len(bits) == count * width:
+                fits = count <= self._most - len(self._chunks)
+                if fits and len(ids) == count * _ID_SIZE and len(bits) == count * width:
                     self._chunks += _from_little_endian(ids)
                     self._signs += [
                         int.from_bytes(bits[start : start + width], "little")
@@ -144,8 +146,13 @@ class VectorScan:
                     return
             case _:
                 pass
-        msg = "the index is damaged: the signs of its vectors are incomplete"
+        msg = "the index is damaged: the signs of its vectors do not fit"
         raise IndexInvalid(msg)
+
+
+def size_of_signs(row: Sequence[object]) -> int:
+    """Return the bytes of a row of the table ``signs``."""
+    return sum(len(value) for value in row if isinstance(value, bytes | str))
 
 
 def checked_question(vector: Sequence[float], dimension: int) -> Sequence[float]:
@@ -163,11 +170,13 @@ def checked_question(vector: Sequence[float], dimension: int) -> Sequence[float]
     return vector
 
 
-def vectors_of(connection: sqlite3.Connection, chunks: Sequence[int]) -> list[tuple[int, bytes]]:
-    """Return the stored vectors of *chunks*."""
+def vectors_of(
+    connection: sqlite3.Connection, chunks: Sequence[int]
+) -> Iterator[tuple[int, bytes]]:
+    """Return the stored vectors of *chunks*, which are read one by one."""
     marks = ",".join("?" * len(chunks))
     query = f"SELECT chunk, value FROM vector WHERE chunk IN ({marks})"  # noqa: S608 (marks alone)
-    return connection.execute(query, chunks).fetchall()
+    return connection.execute(query, chunks)
 
 
 def _width(dimension: int) -> int:

@@ -105,7 +105,8 @@ class WordSearch:
         for word in asked:
             share = weights[word] / whole
             rows = self._connection.execute(
-                "SELECT rowid FROM words WHERE words MATCH ?", (_quoted(word),)
+                "SELECT rowid FROM words WHERE words MATCH ? AND rowid BETWEEN 1 AND ?",
+                (_quoted(word), self._chunks),
             )
             for (chunk,) in rows:
                 if chunk in shares:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ramalama.rag.documents.limits import Unreadable
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors
 from ramalama_chat.client.requests import post, read_whole, send_patiently
 from ramalama_chat.errors import RequestFailed
 from ramalama_values.json import is_array, is_object, parse_json
@@ -54,7 +54,7 @@ class ServerReader:
         """
         body = self._body(picture)
         try:
-            with chat_errors():
+            with answer_errors():
                 response = send_patiently(
                     lambda: post(self._client, "/chat/completions", body), lambda: None
                 )

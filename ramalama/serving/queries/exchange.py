@@ -15,7 +15,7 @@ import httpx2
 
 from ramalama_chat.client._openai import openai
 from ramalama_chat.client.bounds import AnswerRefused
-from ramalama_chat.client.failures import chat_errors
+from ramalama_chat.client.failures import answer_errors, chat_errors
 from ramalama_chat.client.requests import (
     post,
     post_async,
@@ -36,6 +36,9 @@ T = TypeVar("T")
 _LONGEST = (
     16 * 1024 * 1024
 )  # bytes of a reply; 64 vectors of 8192 numbers, as Base64, have 3 million
+
+NO_SUCH_PATH = frozenset({404, 405, 501})
+"""HTTP statuses of a server that does not have what a query asks for."""
 
 _LATE = "the answer does not end"
 
@@ -102,7 +105,7 @@ def read_object(reply: bytes) -> object:
     Raises:
         ChatError: it is not JSON.
     """
-    with chat_errors():
+    with answer_errors():
         return parse_json(reply)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ramalama.serving.queries.exchange import Request, read_object
+from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, read_object
 from ramalama.serving.queries.metrics import read_metrics
 from ramalama_chat.errors import ChatError, RequestFailed
 from ramalama_values import frozen
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from ramalama.serving.queries.exchange import Query
-
-_UNKNOWN_PATH = 404
 
 # Names of llama-server's metrics, and of vLLM's.
 _BUSY = ("llamacpp:requests_processing", "vllm:num_requests_running")
@@ -78,7 +76,7 @@ def _is_ready(path: str, timeout: float) -> Query[bool]:
     try:
         yield Request(path=f"..{path}", timeout=timeout)
     except RequestFailed as exc:
-        if exc.status != _UNKNOWN_PATH:
+        if exc.status not in NO_SUCH_PATH:
             return False
     except ChatError:
         return False

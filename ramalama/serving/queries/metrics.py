@@ -9,7 +9,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from ramalama.serving.queries.exchange import Request
+from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request
 from ramalama_chat.errors import RequestFailed
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ def ask_metrics(*, timeout: float) -> Query[Mapping[str, float]]:
     """Ask for the metrics; there are none if the server has none."""
     try:
         reply = yield Request(path="../metrics", timeout=timeout)
-    except RequestFailed:
+    except RequestFailed as exc:
+        if exc.status not in NO_SUCH_PATH:
+            raise
         return {}
     return read_metrics(reply)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ramalama.serving.queries.exchange import Request, read_object
+from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, read_object
 from ramalama_chat.errors import ChatError, RequestFailed
 from ramalama_values.json import is_array, is_count, is_object
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ramalama.serving.queries.exchange import Query
-
-_NO_SUCH_PATH = frozenset({404, 405, 501})
 
 
 def ask_count(model: str, content: str | Sequence[Mapping[str, object]]) -> Query[int]:
@@ -27,7 +25,7 @@ def ask_count(model: str, content: str | Sequence[Mapping[str, object]]) -> Quer
             return (yield from _count_text(model, content))
         return (yield from _count_messages(model, content))
     except RequestFailed as exc:
-        if exc.status not in _NO_SUCH_PATH:
+        if exc.status not in NO_SUCH_PATH:
             raise
         msg = "the server does not count tokens"
         raise RequestFailed(msg, status=exc.status) from exc
@@ -44,7 +42,7 @@ def _count_messages(model: str, messages: Sequence[Mapping[str, object]]) -> Que
     try:
         reply = yield Request(path="../apply-template", body=body, patient=True)
     except RequestFailed as exc:
-        if exc.status not in _NO_SUCH_PATH:
+        if exc.status not in NO_SUCH_PATH:
             raise
         asked = {**body, "model": model, "add_generation_prompt": True}
         return _read_count((yield Request(path="../tokenize", body=asked, patient=True)))

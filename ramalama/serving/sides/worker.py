@@ -69,6 +69,7 @@ class Workers:
         """Create a container and yield its ID; it is removed at the end of the block."""
         spec = ContainerSpec(
             image=self.image,
+            image_volumes=False,
             entrypoint=(command[0],),
             command=tuple(command[1:]),
             labels={

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ramalama_chat import ChatSession, UnixEndpoint, open_client
+from tests.unit.chat.both import Chat, chatting
 from tests.unit.chat.scripted_server import Script, serving
 
 
@@ -19,3 +20,10 @@ def session(tmp_path: Path) -> Generator[ChatSession]:
     """A session with the scripted server; without `script`, there is no server."""
     with open_client(UnixEndpoint(str(tmp_path / "s.sock"))) as client:
         yield ChatSession(client, model="smollm2", system="Be brief.")
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def chat(tmp_path: Path, request: pytest.FixtureRequest) -> Generator[Chat]:
+    """The same, in both colors."""
+    with chatting(str(tmp_path / "s.sock"), asynchronous=bool(request.param)) as opened:
+        yield opened

@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 import threading
@@ -16,8 +17,9 @@ def test_the_door_lists_what_it_offers() -> None:
 
 
 def test_the_door_offers_nothing_else() -> None:
+    name = "Nonsense"
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
-        _ = ramalama_chat.Nonsense
+        getattr(ramalama_chat, name)
 
 
 def test_every_error_is_a_chat_error_and_stands_in_the_tree() -> None:
@@ -27,6 +29,25 @@ def test_every_error_is_a_chat_error_and_stands_in_the_tree() -> None:
             assert issubclass(error, ramalama_chat.ChatError)
             assert name in tree
             assert name in ramalama_chat.__all__
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in ramalama_chat.__all__ if hasattr(getattr(errors, name, None), "args")]
+)
+def test_an_error_passes_through_pickle_with_all_that_it_says(name: str) -> None:
+    kind: type[ramalama_chat.ChatError] = getattr(errors, name)
+    error = kind("the server is gone", hint="start it again")
+    vars(error).update(dict.fromkeys(vars(error).keys() - {"message", "hint"}, 7))
+
+    copy: Exception = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+
+    assert type(copy) is kind
+    assert (str(copy), vars(copy)) == ("the server is gone; start it again", vars(error))
+
+
+def test_what_takes_too_long_is_a_timeout_as_python_knows_it() -> None:
+    assert issubclass(ramalama_chat.AnswerTimedOut, TimeoutError)
+    assert issubclass(ramalama_chat.ServerSilent, TimeoutError)
 
 
 def test_preload_imports_nothing_that_one_answer_does_not_need() -> None:

@@ -21,6 +21,9 @@ MODEL = ModelRef(Scheme.FILE, "/models/granite.gguf")
 STORED = StoredModel(reference=MODEL, weights=(Path("/models/granite.gguf"),))
 OPTIONS = ServeOptions(model=MODEL)
 IMAGE = LocalImage(id="sha256:1", entrypoint=("llama-server",))
+
+# What a container with a socket runs before its server.
+FRESH_SOCKET = ("sh", "-c", '[ ! -S "$0" ] || rm -f "$0"; exec "$@"', "/run/ramalama/api.sock")
 CPU = Accelerator(kind=AcceleratorKind.CPU)
 LEASE = ProcessIdentity(host="0123abcd", pid=42, start=4711)
 INPUTS = PlanInputs(

@@ -12,6 +12,8 @@ import pkgutil
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+import httpx2
+import openai
 import pytest
 
 import ramalama
@@ -146,5 +148,6 @@ def test_the_failure_of_an_engine_can_be_caught_by_what_the_engine_said() -> Non
 
 
 def test_the_errors_of_the_clients_are_mapped_by_one_context_manager() -> None:
-    with pytest.raises(ramalama.ChatError, match="not JSON"), ramalama.chat_errors():
-        raise ValueError
+    request = httpx2.Request("POST", "http://localhost/v1/chat/completions")
+    with pytest.raises(ramalama.ServerGone), ramalama.chat_errors():
+        raise openai.APIConnectionError(request=request)

@@ -126,6 +126,7 @@ def test_a_plain_container_is_locked_down_and_the_rest_is_left_to_the_image_and_
         ({"memory_limit": 9}, {"resource_limits": {"memory": {"limit": 9, "swap": 18}}}),
         ({"log_size": 4096}, {"log_configuration": {"driver": "k8s-file", "size": 4096}}),
         ({"init": True}, {"init": True}),
+        ({"image_volumes": False}, {"image_volume_mode": "ignore"}),
         ({"stop_signal": "SIGINT"}, {"stop_signal": 2}),
         ({"stop_timeout": 0}, {"stop_timeout": 0}),
     ],

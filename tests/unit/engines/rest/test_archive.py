@@ -17,7 +17,7 @@ from ramalama_engines.spec import ContainerFile
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DIRECTORY = 1 << 31
+DIRECTORY, LINK, DEVICE, PIPE, SOCKET = 1 << 31, 1 << 27, 1 << 26 | 1 << 21, 1 << 25, 1 << 24
 
 
 def stat(**members: Any) -> str:  # noqa: ANN401 (JSON)
@@ -55,6 +55,13 @@ def read(*chunks: bytes, most: int = 1 << 20) -> bytes:
 )
 def test_a_path_is_described_by_a_header(header: str, file: ContainerFile) -> None:
     assert path_stat(header, engine="docker") == file
+
+
+@pytest.mark.parametrize("kind", [LINK, DEVICE, PIPE, SOCKET])
+def test_what_is_neither_a_file_nor_a_directory_is_told_apart(kind: int) -> None:
+    found = path_stat(stat(size=11, mode=kind | 0o777), engine="podman")
+
+    assert (found.is_special, found.is_directory, found.mode) == (True, False, 0o777)
 
 
 @pytest.mark.parametrize(

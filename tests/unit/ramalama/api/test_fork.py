@@ -154,3 +154,18 @@ def test_a_forked_process_has_connections_of_its_own() -> None:
     way = BLOCK.replace("    if fork", "    client = server.client()\n    if fork")
 
     assert run(way, "sys.exit(server.client() is client)") == ["0", "200 1", "clean"]
+
+
+def test_a_forked_process_asks_the_engine_whether_the_server_runs_and_why_it_ended() -> None:
+    way = """
+with handle.serve(servers.options) as server:
+    if fork():
+        print(server.running, server.why_ended(timeout=0), flush=True)
+        servers._servers[0]._listener = None  # its thread is the parent's
+        servers.engine.end(server.name, 1)  # in the child's copy of the engine
+        print(server.why_ended().exit_code, server.running, flush=True)
+        os._exit(0)
+    check(server)
+"""
+
+    assert run(way, "") == ["True None", "1 False", "0", "200 1", "clean"]

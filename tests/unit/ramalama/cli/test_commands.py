@@ -15,7 +15,7 @@ from ramalama import __version__
 from ramalama.cli import main
 from ramalama.system.process_identity import ProcessIdentity
 from tests.unit.engines.dockerd import Dockerd, Reply, serving
-from tests.unit.ramalama.made_up import GGUF
+from tests.unit.ramalama.made_up import FRESH_SOCKET, GGUF
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -445,7 +445,8 @@ def test_a_dry_run_prints_the_line_and_asks_the_engine_for_the_image_only(
         ["--read-only"],
         ["--env=A=b c"],
         [f"--volume={model}:/mnt/models/model.gguf:ro,z"],
-        ["--entrypoint=llama-server", "img", "--host", "/run/ramalama/api.sock"],
+        ["--entrypoint=sh", "img", *FRESH_SOCKET[1:], "llama-server"],
+        ["--host", "/run/ramalama/api.sock"],
         ["--model", "/mnt/models/model.gguf", "--alias", "it's a model"],
         ["--ctx-size", "512"],
         ["--threads", "3"],

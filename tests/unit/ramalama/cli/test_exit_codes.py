@@ -42,6 +42,8 @@ from ramalama.errors import (
     WrongEndianness,
 )
 from ramalama_chat.errors import (
+    AnswerInvalid,
+    AnswerTimedOut,
     ChatError,
     ContextExceeded,
     InputRefused,
@@ -50,6 +52,8 @@ from ramalama_chat.errors import (
     PromptTooLarge,
     RequestFailed,
     ServerGone,
+    ServerSilent,
+    SessionBusy,
 )
 from ramalama_engines.errors import (
     ContainerConflict,
@@ -100,12 +104,16 @@ CODES: dict[type[RamalamaError], int] = {
     StartCancelled: 1,
     ChatError: 1,
     ServerGone: 1,
+    ServerSilent: 1,
     RequestFailed: 1,
     ContextExceeded: 1,
     PromptTooLarge: 1,
     InputRefused: 22,
     KeepAliveExpired: 124,
     NoAnswer: 1,
+    AnswerInvalid: 1,
+    AnswerTimedOut: 1,
+    SessionBusy: 1,
 }
 CODES_OF_ENGINES: dict[type[EngineError], int] = {
     EngineError: 125,

@@ -218,3 +218,22 @@ def test_a_table_that_is_changed_later_changes_no_options() -> None:
     env["A"] = "2"
 
     assert options.env == {"A": "1"}
+
+
+def test_what_is_printed_of_options_is_what_was_said() -> None:
+    reference = ModelRef.parse("smollm2:135m")
+    options = ServeOptions(model=reference, ctx_size=8192, runtime="vllm", api_key="hunter2")
+
+    assert repr(reference) == "ModelRef.parse('ollama://library/smollm2:135m')"
+    assert repr(options) == (
+        f"ServeOptions(model={reference!r}, runtime=<RuntimeName.VLLM: 'vllm'>, ctx_size=8192)"
+    )
+    assert repr(PullOptions(offline=True)) == "PullOptions(offline=True)"
+    assert repr(Config()) == "Config()"
+
+
+def test_of_variables_only_the_names_are_printed() -> None:
+    options = ServeOptions(model=OPTIONS.model, env={"HF_TOKEN": "hunter2"})
+
+    assert repr(options).endswith("env=['HF_TOKEN'])")
+    assert repr(Config(env=("HF_TOKEN=hunter2", "HOME"))) == "Config(env=['HF_TOKEN', 'HOME'])"

@@ -7,7 +7,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -18,6 +18,7 @@ from ramalama.errors import (
     ModelPullError,
     ModelTooLarge,
     ModelUnsupported,
+    OptionRefused,
     UnknownModel,
     WrongEndianness,
 )
@@ -370,3 +371,29 @@ def test_a_pull_of_which_something_came_is_listed(place: Place) -> None:
     (listed,) = place.models.list()
     assert not listed.complete
     assert listed.size > 0
+
+
+def test_a_model_may_be_named_by_a_text_or_a_path(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = place.root / "own.gguf"
+    own.write_bytes(MODEL)
+    monkeypatch.chdir(place.root)
+    address = str(place.reference())
+
+    assert place.models.find(address) is None
+    pulled = place.models.pull(address)
+    assert place.models.get(address) == place.models.find(place.reference()) == pulled
+    assert place.models.get(Path("own.gguf")).weights == (own,)
+    assert place.models.remove(address).reference == place.reference()
+
+
+@pytest.mark.parametrize("model", [7, None, b"granite", ["granite"]])
+def test_what_names_no_model_is_refused_at_once(place: Place, model: object) -> None:
+    for use in (place.models.find, place.models.get, place.models.pull, place.models.remove):
+        with pytest.raises(OptionRefused, match=r"^model is a text, a path or a ModelRef, not "):
+            use(cast("str", model))
+
+
+def test_the_models_tell_where_they_are(place: Place) -> None:
+    assert repr(place.models) == f"<Models in '{place.root}/store'>"

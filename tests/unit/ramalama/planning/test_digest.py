@@ -99,6 +99,7 @@ OF_ONE_START: Mapping[str, object] = {
     "api_key": "another",
     "host_port": 40000,
     "placement": LocalFiles(has_sockets=False),
+    "beside": LocalFiles(has_sockets=False),
 }
 
 
@@ -257,4 +258,16 @@ def test_every_input_is_known_to_these_tests() -> None:
 
     # The estimate of the memory and the limits of texts follow from options and model.
     shaping = {"options", "model", "accelerator", "image_name", "image", "stack_name", "stack"}
-    assert names == shaping | {"model_memory", "embedding"}
+    assert names == shaping | {"embedder"} | {"model_memory", "embedding"}
+
+
+def test_an_embeddings_server_beside_counts_with_all_that_counts_of_it() -> None:
+    embedder = replace(INPUTS, options=replace(OPTIONS, embeddings=True))
+
+    digests = [
+        server_digest(replace(INPUTS, embedder=each), HERE)
+        for each in (None, embedder, replace(embedder, image=LocalImage(id="sha256:2")))
+    ]
+
+    assert len(set(digests)) == 3
+    assert digests[0] == DIGEST

@@ -96,7 +96,18 @@ def test_a_text_is_as_long_as_the_model_was_trained_for_or_as_the_user_says(
     options: Any,  # noqa: ANN401 (of any option)
     limits: EmbeddingLimits,
 ) -> None:
-    assert read_limits(replace(EMBED, **options), stored(tmp_path, content)) == limits
+    found = read_limits(replace(EMBED, **options), stored(tmp_path, content))
+
+    assert found == replace(limits, dimension=576)
+
+
+def test_the_length_of_vectors_is_that_of_the_last_layer(tmp_path: Path) -> None:
+    longer = llama(architecture="bert", instead={"embedding_length_out": scalar(4, 768)})
+
+    found = read_limits(EMBED, stored(tmp_path, longer))
+
+    assert found is not None
+    assert found.dimension == 768
 
 
 def test_vllm_reads_the_limits_itself(tmp_path: Path) -> None:

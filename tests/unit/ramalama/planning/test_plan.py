@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,7 +18,7 @@ from ramalama.models.reference.reference import ModelRef
 from ramalama.models.reference.scheme import Scheme
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.planning.checks import check_on_engine, check_options
-from ramalama.planning.plan import LaunchPlan, make_plan
+from ramalama.planning.plan import LaunchPlan, make_plan, without_shell
 from ramalama_accel import Accelerator, AcceleratorKind, Gpu
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
@@ -28,7 +31,7 @@ from ramalama_engines import (
     PortBinding,
     TmpfsMount,
 )
-from tests.unit.ramalama.made_up import CPU, HERE, IMAGE, INPUTS, OPTIONS, STORED
+from tests.unit.ramalama.made_up import CPU, FRESH_SOCKET, HERE, IMAGE, INPUTS, OPTIONS, STORED
 
 if TYPE_CHECKING:
     from ramalama.planning.inputs import PlanInputs
@@ -52,6 +55,8 @@ ASCEND = Accelerator(
 )
 GIB, MIB = 1 << 30, 1 << 20
 TMP = "/tmp"  # noqa: S108 (the container's own)
+# What a server is asked for its health and its metrics.
+QUESTIONS = {"LLAMA_ARG_ENDPOINT_METRICS": "1", "LLAMA_ARG_ENDPOINT_SLOTS": "1"}
 BRIDGE = replace(OPTIONS, network="bridge")
 HOST = replace(OPTIONS, network="host")
 VLLM = replace(OPTIONS, runtime=RuntimeName.VLLM)
@@ -91,7 +96,7 @@ def stored(*paths: str) -> StoredModel:
 def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
     assert container() == ContainerSpec(
         image="quay.io/ramalama/ramalama:0.25",
-        entrypoint=("llama-server",),
+        entrypoint=(*FRESH_SOCKET, "llama-server"),
         command=plan().server.argv,
         name="ramalama-0a1b2c3d4e",
         labels={
@@ -107,8 +112,9 @@ def test_by_default_a_container_is_cut_off_from_all_it_does_not_need() -> None:
             "ai.ramalama.port": "",
             "ai.ramalama.api": "",
             "ai.ramalama.companion": "",
+            "ai.ramalama.companions": "",
         },
-        env={"HOME": TMP, "LLAMA_ARG_CACHE_RAM": "2048", "LLAMA_ARG_FIT": "off"},
+        env={"HOME": TMP, **QUESTIONS, "LLAMA_ARG_CACHE_RAM": "2048", "LLAMA_ARG_FIT": "off"},
         devices=(),
         mounts=(
             BindMount(
@@ -366,6 +372,7 @@ def test_a_port_without_a_network_is_refused() -> None:
             {
                 "env": {
                     "HOME": "/home",
+                    **QUESTIONS,
                     "LLAMA_ARG_CACHE_RAM": "2048",
                     "LLAMA_ARG_FIT": "off",
                     "A": "1",
@@ -457,6 +464,7 @@ def test_cards_come_by_cdi_name_with_their_environment() -> None:
     assert made.devices == (CdiDevice(name="nvidia.com/gpu=all"),)
     assert made.env == {
         "HOME": TMP,
+        **QUESTIONS,
         "LLAMA_ARG_CACHE_RAM": "2048",
         "LLAMA_ARG_LOG_VERBOSITY": "4",
         "CUDA_VISIBLE_DEVICES": "0",
@@ -673,3 +681,36 @@ def test_a_key_of_the_users_is_asked_for_and_shown_nowhere() -> None:
 
     assert made.endpoint == TcpEndpoint(host="127.0.0.1", port=0, api_key="open-sesame")
     assert "open-sesame" not in repr((made, replace(BRIDGE, api_key="open-sesame")))
+
+
+@pytest.mark.parametrize("options", [OPTIONS, VLLM], ids=["llama.cpp", "vllm"])
+def test_a_container_that_is_started_again_removes_its_old_socket_first(
+    options: ServeOptions,
+) -> None:
+    spec = container(options)
+    plain = without_shell(spec)
+
+    assert spec.entrypoint is not None
+    assert spec.entrypoint[: len(FRESH_SOCKET)] == FRESH_SOCKET
+    assert plain == replace(spec, entrypoint=plan(options).server.entrypoint)
+
+
+@pytest.mark.parametrize("options", [BRIDGE, HOST])
+def test_a_server_on_a_port_needs_no_shell(options: ServeOptions) -> None:
+    assert without_shell(container(options)) is None
+
+
+def test_the_script_removes_a_socket_and_nothing_else_and_becomes_the_server(
+    tmp_path: Path,
+) -> None:
+    old, file = tmp_path / "api.sock", tmp_path / "file"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(old))
+    file.write_text("kept")
+
+    for path in (old, file, tmp_path / "missing"):
+        words = [*FRESH_SOCKET[:3], str(path), "sh", "-c", 'echo "$PPID $*"', "sh", "a b"]
+        done = subprocess.run(words, capture_output=True, check=True, text=True)
+        assert done.stdout == f"{os.getpid()} a b\n"
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]

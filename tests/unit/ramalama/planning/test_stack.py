@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -12,14 +13,22 @@ import yaml
 from ramalama.config.api_name import ApiName
 from ramalama.config.options import ServeOptions
 from ramalama.errors import OptionRefused
-from ramalama.planning.labels import CONFIG_NAME
+from ramalama.models.reference.reference import ModelRef
+from ramalama.models.reference.scheme import Scheme
+from ramalama.models.store.stored_model import StoredModel
+from ramalama.planning.labels import CONFIG_NAME, companion_names
 from ramalama.planning.plan import LaunchPlan, make_plan
 from ramalama.planning.stack import stack_config
+from ramalama.runtimes.base import EmbeddingLimits
+from ramalama.serving.sides.volumes import VolumePlacement
 from ramalama_accel import Accelerator, AcceleratorKind
 from ramalama_accel.runtime_name import RuntimeName
 from ramalama_chat import TcpEndpoint, UnixEndpoint
-from ramalama_engines import BindMount, CdiDevice, LocalImage, PortBinding, TmpfsMount
+from ramalama_engines import BindMount, CdiDevice, LocalImage, PortBinding, TmpfsMount, VolumeMount
 from tests.unit.ramalama.made_up import HERE, INPUTS, MODEL, OPTIONS
+
+if TYPE_CHECKING:
+    from ramalama.planning.inputs import LaunchEnvironment, PlanInputs
 
 STACK = replace(OPTIONS, api=ApiName.LLAMA_STACK)
 BRIDGE = replace(STACK, network="bridge")
@@ -28,9 +37,31 @@ DIRECTORY = "/run/user/1000/ramalama/0123abcd-42-4711-00ff"
 TMP = "/tmp"  # noqa: S108 (the container's own)
 
 
-def plan(options: ServeOptions = STACK, *, rootless: bool = False) -> LaunchPlan:
-    inputs = replace(INPUTS, options=options, stack_name=NAME, stack=LocalImage(id="sha256:2"))
-    return make_plan(inputs, replace(HERE, rootless=rootless))
+EMBEDDING_MODEL = ModelRef(Scheme.OLLAMA, "library/nomic-embed-text", "latest")
+EMBEDDER = replace(
+    INPUTS,
+    options=ServeOptions(model=EMBEDDING_MODEL, embeddings=True, devices=()),
+    model=StoredModel(reference=EMBEDDING_MODEL, weights=(Path("/models/nomic.gguf"),)),
+    embedding=EmbeddingLimits(text=2048, dimension=768),
+    model_memory=1 << 30,
+)
+
+
+def plan(
+    options: ServeOptions = STACK,
+    *,
+    rootless: bool = False,
+    embedder: PlanInputs | None = None,
+    here: LaunchEnvironment = HERE,
+) -> LaunchPlan:
+    inputs = replace(
+        INPUTS,
+        options=options,
+        stack_name=NAME,
+        stack=LocalImage(id="sha256:2"),
+        embedder=embedder,
+    )
+    return make_plan(inputs, replace(here, rootless=rootless))
 
 
 def config(made: LaunchPlan) -> Any:  # noqa: ANN401 (a configuration)
@@ -88,7 +119,12 @@ def test_labels_tell_the_stack_from_its_server_and_lead_from_one_to_the_other() 
 
     assert made.container.labels["ai.ramalama.api"] == "llama-stack"
     assert made.container.labels["ai.ramalama.companion"] == ""
-    assert labels == {**made.container.labels, "ai.ramalama.companion": "llama-stack"}
+    assert made.container.labels["ai.ramalama.companions"] == "stack"
+    assert labels == {
+        **made.container.labels,
+        "ai.ramalama.companion": "llama-stack",
+        "ai.ramalama.companions": "",
+    }
 
 
 def test_a_port_leads_to_the_stack_which_asks_for_the_key() -> None:
@@ -187,6 +223,97 @@ def test_what_would_open_the_stack_to_others_is_refused(options: ServeOptions, r
         plan(options)
 
 
+def test_an_embeddings_server_joins_the_two_and_is_locked_up_like_any_server() -> None:
+    made = plan(embedder=EMBEDDER)
+    (embedder, stack), server = made.companions, made.container
+
+    assert embedder.name == "ramalama-0a1b2c3d4e-embeddings"
+    assert (embedder.network, stack.network) == (f"container:{server.name}",) * 2
+    words = embedder.command
+    assert words[: words.index("--model")] == ("--host", "127.0.0.1", "--port", "8081")
+    assert words[words.index("--model") + 1] == "/mnt/models/nomic.gguf"
+    assert "--embeddings" in words
+    assert (embedder.cap_drop, embedder.no_new_privileges, embedder.read_only) == (
+        *(("all",), True, True),
+    )
+    assert (embedder.user, embedder.userns) == (server.user, server.userns)
+    assert (embedder.ports, embedder.devices) == ((), ())
+    assert embedder.memory_limit == 5 << 30
+    assert embedder.mounts == (
+        BindMount(source="/models/nomic.gguf", target="/mnt/models/nomic.gguf", relabel=True),
+        TmpfsMount(target=TMP, size=1 << 30),
+    )
+
+
+def test_labels_tell_the_embeddings_server_and_its_model() -> None:
+    made = plan(embedder=EMBEDDER)
+    embedder, stack = (each.labels for each in made.companions)
+
+    assert made.container.labels["ai.ramalama.companions"] == "embeddings,stack"
+    assert companion_names("x", "embeddings,stack") == ("x-embeddings", "x-stack")
+    assert embedder["ai.ramalama.companion"] == "embeddings"
+    assert embedder["ai.ramalama.model"] == str(EMBEDDING_MODEL)
+    assert (embedder["ai.ramalama.companions"], stack["ai.ramalama.companions"]) == ("", "")
+    assert embedder["ai.ramalama.instance"] == DIRECTORY
+    assert embedder["ai.ramalama.plan"] == ""
+
+
+def test_the_stack_knows_the_embeddings_server_and_splits_files_for_it() -> None:
+    made = plan(embedder=EMBEDDER)
+    told = config(made)
+
+    first, second = told["providers"]["inference"]
+    assert first["provider_id"] == "llama-cpp-server"
+    assert second == {
+        "provider_id": "embeddings",
+        "provider_type": "remote::llama-cpp-server",
+        "config": {"base_url": "http://127.0.0.1:8081/v1"},
+    }
+    assert told["registered_resources"]["models"][1] == {
+        "model_id": "nomic-embed-text",
+        "provider_id": "embeddings",
+        "provider_model_id": "nomic-embed-text",
+        "model_type": "embedding",
+        "metadata": {"embedding_dimension": 768, "context_length": 2048},
+    }
+    assert told["vector_stores"]["default_embedding_model"] == {
+        "provider_id": "embeddings",
+        "model_id": "nomic-embed-text",
+        "embedding_dimensions": 768,
+    }
+    assert "file_processors" in told["apis"]
+    env = made.companions[1].env
+    assert env["RAMALAMA_EMBEDDINGS_URL"] == "http://127.0.0.1:8081"
+    assert env["EMBEDDING_MODEL"] == "embeddings/nomic-embed-text"
+
+
+@pytest.mark.parametrize(("text", "size"), [(2048, 800), (512, 307), (64, 100)])
+def test_pieces_of_files_fit_the_embedding_model(text: int, size: int) -> None:
+    limits = EmbeddingLimits(text=text, dimension=384)
+    told = config(plan(embedder=replace(EMBEDDER, embedding=limits)))
+
+    (processor,) = told["providers"]["file_processors"]
+    assert processor["config"] == {
+        "default_chunk_size_tokens": size,
+        "default_chunk_overlap_tokens": size // 2,
+    }
+
+
+def test_the_embedding_model_may_be_in_another_place_than_the_model() -> None:
+    here = replace(HERE, beside=VolumePlacement(volume="embedder"))
+
+    (embedder, _) = plan(embedder=EMBEDDER, here=here).companions
+
+    assert embedder.mounts[0] == VolumeMount(name="embedder", target="/mnt")
+
+
+def test_without_an_embeddings_server_nothing_is_said_of_it() -> None:
+    made = plan()
+
+    assert "vector_stores" not in config(made)
+    assert "RAMALAMA_EMBEDDINGS_URL" not in made.companions[0].env
+
+
 def test_by_default_there_is_no_stack() -> None:
     made = plan(OPTIONS)
 
@@ -196,6 +323,6 @@ def test_by_default_there_is_no_stack() -> None:
 
 
 def test_the_former_and_the_new_name_are_one() -> None:
-    assert ServeOptions(model=MODEL, api="ogx").api is ApiName.LLAMA_STACK  # type: ignore[arg-type]  # a text
+    assert ServeOptions(model=MODEL, api="ogx").api is ApiName.LLAMA_STACK
     with pytest.raises(OptionRefused, match="one of none, llama-stack, ogx"):
         ServeOptions(model=MODEL, api="langchain")  # type: ignore[arg-type]  # a text

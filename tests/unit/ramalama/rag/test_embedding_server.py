@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from ramalama.config.defaults import DEFAULT_EMBEDDING_MODEL
 from ramalama.errors import (
     EmbeddingFailed,
     EngineFailure,
@@ -21,7 +22,6 @@ from ramalama.models.formats.model_files import Digest
 from ramalama.models.reference.reference import ModelRef
 from ramalama.models.store.stored_model import StoredModel
 from ramalama.rag.embedding_server import (
-    DEFAULT_MODEL,
     EmbedderAccess,
     opened_embedder,
     reopened_embedder,
@@ -157,7 +157,7 @@ def test_settings_for_chats_and_for_clients_on_a_port_are_not_its_own(starts: St
         assert options.network == "none"
     assert (named.runtime, named.image) == (RuntimeName.VLLM, "quay.io/me/vllm")
     assert (default.runtime, default.image) == (RuntimeName.LLAMA_CPP, None)
-    assert default.model == ModelRef.parse(DEFAULT_MODEL)
+    assert default.model == ModelRef.parse(DEFAULT_EMBEDDING_MODEL)
 
 
 FAILURES = [
@@ -180,7 +180,8 @@ def test_without_the_default_model_only_words_are_searched_and_a_notice_says_so(
     (notice,) = starts.events
     assert isinstance(notice, Notice)
     assert notice.message == (
-        f"{DEFAULT_MODEL} cannot be used, so only words are searched, not meanings: {failure}; "
+        f"{DEFAULT_EMBEDDING_MODEL} cannot be used, so only words are searched, not meanings: "
+        f"{failure}; "
         "the setting `embedding_model` names another one, such as a file of this machine, or none"
     )
 
@@ -287,5 +288,5 @@ def test_the_default_model_is_used_for_an_index_even_if_it_must_be_pulled(
 ) -> None:
     starts.wanted = wanted
 
-    with reopened_embedder(named(str(ModelRef.parse(DEFAULT_MODEL))), starts.access):
+    with reopened_embedder(named(str(ModelRef.parse(DEFAULT_EMBEDDING_MODEL))), starts.access):
         assert starts.running == 1

@@ -1,6 +1,7 @@
 """Passages in the user's message: room, marks, and what a hostile document may try."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -34,6 +35,18 @@ def test_a_prompt_has_the_numbered_passages_and_then_the_question() -> None:
         "b.md p. 12 › Networking",
     ]
     assert finding.sources[0].uri == "docs/guide.pdf"
+
+
+@pytest.mark.parametrize("text", ["\x1b[", "\x1b]", "\x9b", "\u200b ", "<|im_start|>", "a "])
+def test_passages_of_megabytes_take_no_longer_than_short_ones(text: str) -> None:
+    passages = [passage(f"Use -p. {text * 1_000_000}")] * 8
+    began = time.process_time()
+
+    finding = make_finding(QUESTION, passages, room=4096)
+
+    assert time.process_time() - began < 1
+    assert "Use -p." in finding.prompt
+    assert estimate_tokens(finding.prompt) < 1100
 
 
 def test_a_question_for_which_nothing_is_found_is_not_changed() -> None:

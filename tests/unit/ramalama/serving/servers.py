@@ -33,15 +33,18 @@ class ServerFixture:
     """A place to start servers in, and what came of it.
 
     *answers* are those of each server's health, and *on_request* is called before each of them;
-    *program* replaces the server where it is set, and *beside* what stands beside a server, which
-    otherwise answers in its place.
+    *program* replaces the server where it is set, *shell* the shell that runs it, and *beside* what
+    stands beside a server, which otherwise answers in its place. *embedder* is an embeddings server
+    there.
     """
 
     root: Path
     answers: Sequence[bytes] = ()
     on_request: Callable[[], None] | None = None
     program: FakeProgram | None = None
+    shell: FakeProgram | None = None
     beside: FakeProgram | None = None
+    embedder: FakeProgram = field(default_factory=FakeProgram)
     images: Mapping[str, LocalImage] = field(default_factory=lambda: {IMAGE_NAME: IMAGE})
     registry: Mapping[str, LocalImage | EngineError] = field(
         default_factory=dict[str, "LocalImage | EngineError"]
@@ -84,8 +87,12 @@ class ServerFixture:
         return not self.engine.list({"ai.ramalama": ""}) and not directories
 
     def _script(self, spec: ContainerSpec) -> FakeProgram:
+        if spec.labels.get("ai.ramalama.companion") == "embeddings":
+            return self.embedder
         is_beside = bool(spec.labels.get("ai.ramalama.companion"))
         program = self.beside if is_beside else self.program
+        if spec.entrypoint and spec.entrypoint[0] == "sh":
+            program = self.shell or program
         if program is not None:
             return program
         if spec.labels.get("ai.ramalama.api") and not is_beside:
@@ -93,11 +100,13 @@ class ServerFixture:
         server = FakeModelServer(*self.answers, on_request=self.on_request)
         self._servers.append(server)
         socket = socket_of(spec)
-        return FakeProgram(
-            logs=("loading the model",),
-            on_start=lambda: server.listen_on_socket(socket),
-            on_end=server.stop,
-        )
+
+        def listen() -> None:
+            if spec.entrypoint and spec.entrypoint[0] == "sh":  # removes the old one
+                socket.unlink(missing_ok=True)
+            server.listen_on_socket(socket)
+
+        return FakeProgram(logs=("loading the model",), on_start=listen, on_end=server.stop)
 
 
 def socket_of(spec: ContainerSpec) -> Path:

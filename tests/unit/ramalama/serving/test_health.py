@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 NOBODY = UnixEndpoint("/nowhere/api.sock")
 SILENT = b""
+PATIENCE = 20.0  # seconds
 ListenAddress = Callable[[FakeModelServer], Endpoint]
 
 
@@ -260,3 +262,33 @@ def test_a_container_that_ended_meanwhile_is_not_waited_for_again() -> None:
 
         assert watch.wait(10)
         assert engine.waits == 1
+
+
+def test_a_container_that_another_program_starts_again_has_not_ended(
+    engine: FakeEngine, container: str, watch: ExitWatch
+) -> None:
+    poll = ExitPoll(lambda: engine, lambda: False, container)
+    for _ in range(2):
+        engine.end(container, 0)
+        assert watch.wait(PATIENCE)
+        assert poll.wait(PATIENCE)
+
+        engine.start(container)
+        deadline = time.monotonic() + PATIENCE
+        while (watch.ended or poll.ended) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not watch.ended
+        assert not watch.wait(0)
+
+
+def test_a_forked_process_asks_the_engine(
+    engine: FakeEngine, container: str, watch: ExitWatch
+) -> None:
+    child = os.fork()
+    if child == 0:
+        runs = not watch.ended and not watch.wait(0)
+        engine.end(container, 1)
+        os._exit(0 if runs and watch.wait(PATIENCE) else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    assert not watch.ended

@@ -55,11 +55,12 @@ from ramalama_engines import (
     ImagePullError,
     LocalImage,
     PortBinding,
+    ProgramNotFound,
     PullPolicy,
     UnsupportedOption,
 )
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
-from tests.unit.ramalama.made_up import IMAGE, INPUTS, WITHOUT_TEMPLATE
+from tests.unit.ramalama.made_up import FRESH_SOCKET, IMAGE, INPUTS, WITHOUT_TEMPLATE
 from tests.unit.ramalama.serving.model_server import LOADING, READY, FakeModelServer
 from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
 from tests.unit.ramalama.system.test_removal import deep
@@ -619,7 +620,7 @@ def test_a_plan_can_be_made_without_the_image(run_dir: Path) -> None:
 
     plan = servers.ramalama().plan(servers.options)
 
-    assert plan.container.entrypoint == ("llama-server",)
+    assert plan.server.entrypoint == ("llama-server",)
     assert plan.container.image == IMAGE_NAME
 
 
@@ -670,7 +671,40 @@ def test_a_local_image_may_be_named_by_its_id(run_dir: Path) -> None:
     servers = ServerFixture(root=run_dir, images={"mine": image})
 
     with servers.ramalama().serve(replace(servers.options, image="a" * 64)) as server:
-        assert server.plan.container.entrypoint == ("/app/llama-server",)
+        assert server.plan.container.entrypoint == (*FRESH_SOCKET, "/app/llama-server")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        FakeProgram(start_error=ProgramNotFound("the image has no program sh")),
+        FakeProgram(logs=("sh: error while loading shared libraries",), exit_code=127),
+    ],
+    ids=["none", "broken"],
+)
+def test_an_image_without_a_shell_serves_too(servers: ServerFixture, program: FakeProgram) -> None:
+    servers.shell = program
+    with servers.ramalama().serve(servers.options, on_event=servers.events.append) as server:
+        assert server.running
+        assert server.plan.container.entrypoint == ("llama-server",)
+        (state,) = servers.engine.list({})
+
+    assert servers.events[-1] == ServerReady(state.id)
+    assert servers.is_clean()
+
+
+@pytest.mark.parametrize("code", [126, 127])
+def test_an_image_without_the_server_is_told_by_the_engine(
+    servers: ServerFixture, code: int
+) -> None:
+    servers.shell = FakeProgram(logs=("sh: 1: exec: llama-server: not found",), exit_code=code)
+    servers.program = FakeProgram(start_error=ProgramNotFound("no program llama-server"))
+
+    with pytest.raises(EngineFailure, match=r"^no program llama-server ") as caught:
+        servers.ramalama().start(servers.options)
+
+    assert caught.value.exit_code == 22
+    assert servers.is_clean()
 
 
 def test_a_missing_model_is_found_out_before_the_engine_is_asked(servers: ServerFixture) -> None:

@@ -50,8 +50,9 @@ def servers(run_dir: Path) -> Generator[ServerFixture]:
 
 
 @pytest.fixture
-def ramalama(servers: ServerFixture) -> Ramalama:
-    return servers.ramalama()
+def ramalama(servers: ServerFixture) -> Generator[Ramalama]:
+    with servers.ramalama() as handle:
+        yield handle
 
 
 def shared_directory(servers: ServerFixture) -> Path:

@@ -37,6 +37,31 @@ def change(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+def share_text(path: Path) -> None:
+    """Give the only chunk of an index, whose text is long, seven more chunks with the same pages.
+
+    Its cell is copied in the leaf of its table: https://www.sqlite.org/fileformat.html, 1.6.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE document SET chunks = 8")
+        connection.execute("UPDATE meta SET value = '8' WHERE name = 'chunks'")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'chunk'"
+        ).fetchone()
+    content = bytearray(path.read_bytes())
+    leaf = memoryview(content)[(page - 1) * size : page * size]
+    (count, begin) = struct.unpack_from(">HH", leaf, 3)
+    cell = bytes(leaf[begin:])
+    assert (leaf[0], count, cell[3]) == (13, 1, 1)  # after a size of three bytes comes the ID
+    cells = [cell[:3] + bytes([number]) + cell[4:] for number in range(1, 9)]
+    starts = [size - len(cell) * number for number in range(1, 9)]
+    for start, each in zip(starts, cells, strict=True):
+        leaf[start : start + len(each)] = each
+    struct.pack_into(">HHB8H", leaf, 3, 8, starts[-1], 0, *starts)
+    path.write_bytes(content)
+
+
 def use(path: Path) -> None:
     """Do all that is done with an index."""
     with Index.open(path) as index:
@@ -79,12 +104,31 @@ def test_a_schema_that_is_not_ours_is_refused(path: Path, statement: str) -> Non
     assert "no index that `ramalama rag` has made" in text or "is damaged" in text
 
 
+def test_nothing_hides_behind_entries_of_the_schema_that_come_twice(path: Path) -> None:
+    again = (
+        "INSERT INTO sqlite_schema SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema"
+        " WHERE name = 'sqlite_autoindex_document_1' LIMIT 1"
+    )
+    hidden = "VALUES ('view', 'v', 'v', 0, 'CREATE VIEW v AS SELECT 1')"
+    change(path, *[again] * 32, f"INSERT INTO sqlite_schema {hidden}")
+
+    assert "no index that `ramalama rag` has made" in complaint(path)
+
+
+def test_many_chunks_that_share_the_pages_of_one_text_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "docs.db", {"a.md": ["x" * (4092 * 200 + 400)]})
+    share_text(path)
+
+    assert "more text than its file has bytes" in complaint(path)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "DELETE FROM meta",
         "UPDATE meta SET value = 'many' WHERE name = 'chunks'",
         "UPDATE meta SET value = '-1' WHERE name = 'chunks'",
+        "UPDATE meta SET value = '1000000' WHERE name = 'chunks'",
         "UPDATE meta SET value = '99999999999999999999' WHERE name = 'documents'",
         "UPDATE meta SET value = zeroblob(100) WHERE name = 'sources'",
         "UPDATE meta SET value = '{}' WHERE name = 'sources'",
@@ -98,6 +142,8 @@ def test_a_schema_that_is_not_ours_is_refused(path: Path, statement: str) -> Non
         "UPDATE signs SET bits = 'text'",
         "UPDATE vector SET value = zeroblob(3)",
         "UPDATE vector SET value = 7",
+        "UPDATE vector SET value = zeroblob(1000000)",
+        "UPDATE probe SET value = zeroblob(1000000)",
         "UPDATE chunk SET text = x'ff'",
         "UPDATE chunk SET text = CAST(x'ff' AS TEXT)",
         "UPDATE chunk SET overlap = 1000000",
@@ -134,7 +180,6 @@ def test_values_that_make_no_sense_are_refused(path: Path, statement: str) -> No
         "UPDATE chunk SET document = 1",
         "UPDATE document SET first = 1, chunks = 1000000000",
         "UPDATE vector SET value = x'" + "ff7f" * 64 + "'",
-        "UPDATE meta SET value = '1000000' WHERE name = 'chunks'",
     ],
 )
 def test_what_does_not_fit_together_does_no_harm(path: Path, statement: str) -> None:

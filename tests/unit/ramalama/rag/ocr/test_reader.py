@@ -74,6 +74,25 @@ def test_an_answer_without_text_is_a_reason(server: FileServer, answer: object) 
         read(server)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html>",
+        b'{"choices":[{"message":{"content":"\xff\xfe"}}]}',
+        b"[" * 200_000,
+        b'{"choices":' + b"9" * 900_000 + b"}",
+    ],
+)
+def test_an_answer_that_is_no_json_is_a_failure_of_the_server(
+    server: FileServer, answer: bytes
+) -> None:
+    server.routes[PATH] = lambda _: Reply(body=answer)
+
+    with pytest.raises(ChatError, match="not JSON"):
+        read(server)
+
+
 def test_a_refusal_is_a_reason(server: FileServer) -> None:
     refusal = {"error": {"message": "failed to decode image"}}
     server.routes[PATH] = lambda _: Reply.of_json(refusal, status=400)
