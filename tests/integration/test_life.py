@@ -27,6 +27,7 @@ from tests.integration.engine_proxy import proxied
 from tests.integration.far import far_user
 from tests.lab import llama_stack
 from tests.lab.assets import IMAGE
+from tests.lab.examples import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -394,7 +395,7 @@ def test_gunicorn_loads_a_model_before_it_forks_and_reloads(
 ) -> None:
     (tmp_path / "preloaded.py").write_text(PRELOADED)
     socket, env = tmp_path / "http.sock", {**cli.env, "MODEL": str(model)}
-    gunicorn = [sys.executable, "-m", "gunicorn", "--preload", "--workers=2"]
+    gunicorn = [environment().program("gunicorn"), "--preload", "--workers=2"]
     words = [*gunicorn, f"--bind=unix:{socket}", "--graceful-timeout=5", "preloaded:app"]
     with (
         subprocess.Popen(words, cwd=tmp_path, env=env) as master,
