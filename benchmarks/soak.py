@@ -46,7 +46,8 @@ _SLOTS: Final = 8
 _CONTEXT: Final = 512  # tokens for each
 _LONGEST: Final = 60.0  # seconds; a request that takes longer hangs
 _SETTLED: Final = 60.0  # seconds, after which the memory is compared
-_MOST_GROWTH: Final = 1.1  # each death makes many requests fail at once, whose memory stays allotted
+# Each death makes many requests fail at once, and what they took stays allotted.
+_MOST_GROWTH: Final = 1.1
 _PROMPTS: Final = ("Tell me about the sea.", "Count to ten.", "Why is the sky blue?")
 _TOO_LONG: Final = "sea " * 2 * _CONTEXT
 _WAYS: Final = ("chat", "closed", "too long", "no time", "client", "embed")
