@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ramalama.config.options import check_seconds
-from ramalama.errors import StartCancelled
+from ramalama.errors import OptionRefused, StartCancelled
 from ramalama.events import ignore
 from ramalama_values import frozen
 
@@ -37,12 +37,16 @@ class StartRequest:
     restart: Restarts | None = None
 
     def __post_init__(self) -> None:
-        """Check the times.
+        """Check all but the options.
 
         Raises:
-            OptionRefused: a number of seconds is not a number, or is less than 0; *restart* is no
-                `Restarts`.
+            OptionRefused: a number of seconds is not a number, or is less than 0; another field has
+                a value of another type.
         """
+        _check("reuse", self.reuse, isinstance(self.reuse, bool), "true or false")
+        _check("on_event", self.on_event, callable(self.on_event), "a function")
+        is_event = self.cancel is None or callable(getattr(self.cancel, "is_set", None))
+        _check("cancel", self.cancel, is_event, "a threading.Event or None")
         check_seconds("keep_alive", self.keep_alive)
         check_seconds("ready_timeout", self.ready_timeout)
         if self.restart is not None:
@@ -63,6 +67,12 @@ class StartRequest:
         """
         raise_if_set(self.cancel)
         self.on_event(event)
+
+
+def _check(name: str, value: object, is_valid: bool, expected: str) -> None:  # noqa: FBT001
+    if not is_valid:
+        msg = f"{name} is {expected}, not {value!r}"
+        raise OptionRefused(msg)
 
 
 def raise_if_set(cancel: threading.Event | None) -> None:
