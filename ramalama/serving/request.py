@@ -43,7 +43,7 @@ class StartRequest:
             OptionRefused: a number of seconds is not a number, or is less than 0; another field has
                 a value of another type.
         """
-        _check("reuse", self.reuse, isinstance(self.reuse, bool), "true or false")
+        _check("reuse", self.reuse, _is_flag(self.reuse), "true or false")
         _check("on_event", self.on_event, callable(self.on_event), "a function")
         is_event = self.cancel is None or callable(getattr(self.cancel, "is_set", None))
         _check("cancel", self.cancel, is_event, "a threading.Event or None")
@@ -67,6 +67,10 @@ class StartRequest:
         """
         raise_if_set(self.cancel)
         self.on_event(event)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _check(name: str, value: object, is_valid: bool, expected: str) -> None:  # noqa: FBT001
