@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from ramalama.serving.exit_report import ExitReporter
     from ramalama.serving.restart_in_place import ServerInPlace
     from ramalama.serving.restarts import Restarts
+    from ramalama_engines.spec import ContainerState
 
 _log = logging.getLogger("ramalama.launch")
 _WAIT = 10.0  # seconds that one request to the engine waits for the end of the container
 _BESIDE = 0.5  # likewise, if there are containers beside it to look at, too
 _SETTLES = 3.0  # seconds until a container that was stopped is not expected to run again
+
+# The same for one that was killed, as `podman restart` of 4.3 does before it starts it. Meanwhile a
+# start from here would make that command fail.
+_SETTLES_KILLED = 1.0
+_KILLED = 137  # exit code after SIGKILL
+
 _PAUSE = 0.25  # seconds between two looks, or attempts
 _LONGEST_PAUSE = 5.0
 
@@ -109,17 +116,21 @@ class Supervisor:
         Raises:
             ContainerNotFound: it was removed.
         """
-        was_away, stopped_at, pause = False, None, _PAUSE
+        was_away, ended_at, pause = False, None, _PAUSE
         while not self._left.is_set():
             try:
-                if stopped_at is None and not was_away:
+                if ended_at is None and not was_away:
                     self._wait_for_end()
                 dead = self._server.dead_container()
                 if dead is None:
-                    was_away, stopped_at, pause = False, None, _PAUSE
+                    was_away, ended_at, pause = False, None, _PAUSE
                     continue
-                if is_death(dead.exit_code, oom_killed=dead.oom_killed, engine_was_away=was_away):
-                    return self._reporter.report()
+                ended_at = ended_at or time.monotonic()
+                died = is_death(
+                    dead.exit_code, oom_killed=dead.oom_killed, engine_was_away=was_away
+                )
+                if time.monotonic() - ended_at >= _settling(dead, died=died):
+                    return self._reporter.report() if died else None
             except ContainerNotFound:
                 raise
             except (EngineError, EngineFailure) as exc:
@@ -127,9 +138,6 @@ class Supervisor:
                 was_away, pause = True, min(2 * pause, _LONGEST_PAUSE)
                 self._left.wait(pause)
                 continue
-            stopped_at = stopped_at or time.monotonic()
-            if time.monotonic() - stopped_at > _SETTLES:
-                return None
             self._left.wait(_PAUSE)
         return None
 
@@ -208,3 +216,10 @@ class Supervisor:
             self._on_event(event)
         except Exception:  # noqa: BLE001 (whatever it is, the server is to be started again)
             _log.warning("the hook has failed at %s", event, exc_info=True)
+
+
+def _settling(ended: ContainerState, *, died: bool) -> float:
+    """Return for how many seconds another program may be about to start the container again."""
+    if not died:
+        return _SETTLES
+    return _SETTLES_KILLED if ended.exit_code == _KILLED and not ended.oom_killed else 0.0

@@ -27,6 +27,7 @@ from tests.integration.engine_proxy import proxied
 from tests.integration.far import far_user
 from tests.lab import llama_stack
 from tests.lab.assets import IMAGE
+from tests.lab.examples import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -46,13 +47,15 @@ MIB: Final = 1 << 20
 
 # A program with one server, which says what happens to it.
 PROGRAM: Final = """\
-import sys, time
+import os, sys, time
 import ramalama
 from ramalama import Config, Ramalama, Restarts
 if "asks" in sys.argv:
     ramalama.exit_on_sigterm()
 with (
-    Ramalama(Config(image=sys.argv[2], ngl=0)) as handle,
+    Ramalama(
+        Config(image=sys.argv[2], ngl=0, engine_url=os.environ.get("RAMALAMA_ENGINE_URL"))
+    ) as handle,
     ramalama.serve(
         sys.argv[1], using=handle, ctx_size=256, restart=Restarts(),
         on_event=lambda event: print(type(event).__name__, flush=True),
@@ -392,13 +395,14 @@ def test_gunicorn_loads_a_model_before_it_forks_and_reloads(
 ) -> None:
     (tmp_path / "preloaded.py").write_text(PRELOADED)
     socket, env = tmp_path / "http.sock", {**cli.env, "MODEL": str(model)}
-    gunicorn = [sys.executable, "-m", "gunicorn", "--preload", "--workers=2"]
+    gunicorn = [environment().program("gunicorn"), "--preload", "--workers=2"]
     words = [*gunicorn, f"--bind=unix:{socket}", "--graceful-timeout=5", "preloaded:app"]
     with (
         subprocess.Popen(words, cwd=tmp_path, env=env) as master,
         httpx2.Client(transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://x") as http,
     ):
         try:
+            eventually(socket.exists)
             first = {answer_of(http)[0] for _ in range(6)}
             for _ in range(2):
                 master.send_signal(signal.SIGHUP)

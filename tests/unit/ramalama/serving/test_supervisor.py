@@ -39,7 +39,14 @@ SHARED: list[StartKeywords] = [{}, {"reuse": True}, {"keep_alive": 0.0}]
 
 @pytest.fixture
 def servers(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[ServerFixture]:
-    for name, seconds in {"_WAIT": 0.05, "_BESIDE": 0.05, "_SETTLES": 0.2, "_PAUSE": 0.02}.items():
+    times = {
+        "_WAIT": 0.05,
+        "_BESIDE": 0.05,
+        "_SETTLES": 0.2,
+        "_SETTLES_KILLED": 0.1,
+        "_PAUSE": 0.02,
+    }
+    for name, seconds in times.items():
         monkeypatch.setattr(supervisor, name, seconds)
     with ServerFixture(root=run_dir) as made:
         yield made
@@ -151,11 +158,14 @@ def test_one_that_was_stopped_is_not_started_again_and_followed_if_another_progr
     assert servers.is_clean()
 
 
+@pytest.mark.parametrize("code", [0, KILLED])
 def test_one_that_another_program_restarts_has_not_died(
-    servers: ServerFixture, ramalama: Ramalama
+    servers: ServerFixture, ramalama: Ramalama, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
+    monkeypatch.setattr(supervisor, "_SETTLES_KILLED", 5.0)
     with start(servers, ramalama) as server:
-        servers.engine.end(server.container, 0)
+        servers.engine.end(server.container, code)
+        time.sleep(0.2)
         servers.engine.start(server.container)
 
         assert server.why_ended(timeout=0.5) is None
