@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ramalama.api.client import Ramalama
 from ramalama.config.options import ServeOptions
+from ramalama.errors import OptionRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterator
@@ -199,17 +200,24 @@ def _closed_on_failure(served: ServedModel) -> Generator[None]:
 def _opened(using: Ramalama | None, open_server: Callable[[Ramalama], ModelServer]) -> ModelServer:
     """Return the server; if a handle is opened for it, the end of the server closes that, too."""
     if using is not None:
-        return open_server(using)
+        return open_server(_checked(using))
     with ExitStack() as opened:
         server = open_server(opened.enter_context(Ramalama()))
         server.also_close(opened.pop_all())
     return server
 
 
+def _checked(using: object) -> Ramalama:
+    if isinstance(using, Ramalama):
+        return using
+    msg = f"using is a Ramalama or None, not {using!r}"
+    raise OptionRefused(msg)
+
+
 @contextmanager
 def _handle(using: Ramalama | None) -> Generator[Ramalama]:
     if using is not None:
-        yield using
+        yield _checked(using)
         return
     with Ramalama() as ramalama:
         yield ramalama

@@ -38,6 +38,7 @@ class QueryMethods:
         limit.
 
         Raises:
+            InputRefused: *texts* is no list of texts, but a single one, for example.
             ChatError: the server does not answer, or refuses a text, for example a long one.
             EmbeddingFailed: it answers with something else than the vectors of these texts.
         """
@@ -58,6 +59,7 @@ class QueryMethods:
         A text is counted without the tokens that mark its beginning and end.
 
         Raises:
+            InputRefused: *content* is neither a text nor messages.
             ChatError: the server does not answer, or does not count.
         """
         return self._ask(_count(self.model, content))

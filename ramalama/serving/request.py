@@ -37,15 +37,18 @@ class StartRequest:
     restart: Restarts | None = None
 
     def __post_init__(self) -> None:
-        """Check the values.
+        """Check all but the options.
 
         Raises:
-            OptionRefused: a number of seconds is not a number, or is less than 0; another value is
-                of a wrong type.
+            OptionRefused: a number of seconds is not a number, or is less than 0; another field has
+                a value of another type.
         """
+        _check("reuse", self.reuse, _is_flag(self.reuse), "true or false")
+        _check("on_event", self.on_event, callable(self.on_event), "a function")
+        is_event = self.cancel is None or callable(getattr(self.cancel, "is_set", None))
+        _check("cancel", self.cancel, is_event, "a threading.Event or None")
         check_seconds("keep_alive", self.keep_alive)
         check_seconds("ready_timeout", self.ready_timeout)
-        _check_types(self.reuse, self.on_event, self.cancel)
         if self.restart is not None:
             from ramalama.serving.restarts import check_restarts  # noqa: PLC0415 (rarely asked for)
 
@@ -66,20 +69,14 @@ class StartRequest:
         self.on_event(event)
 
 
-def _check_types(reuse: object, on_event: object, cancel: object) -> None:
-    for name, value, valid, what in (
-        ("reuse", reuse, isinstance(reuse, bool), "True or False"),
-        ("on_event", on_event, callable(on_event), "a function"),
-        (
-            "cancel",
-            cancel,
-            cancel is None or hasattr(cancel, "is_set"),
-            "a threading.Event or None",
-        ),
-    ):
-        if not valid:
-            msg = f"{name} is {what}, not {value!r}"
-            raise OptionRefused(msg)
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _check(name: str, value: object, is_valid: bool, expected: str) -> None:  # noqa: FBT001
+    if not is_valid:
+        msg = f"{name} is {expected}, not {value!r}"
+        raise OptionRefused(msg)
 
 
 def raise_if_set(cancel: threading.Event | None) -> None:

@@ -51,13 +51,18 @@ class ServedModel(QueryMethods):
         return self._model
 
     def client(self) -> openai.OpenAI:
-        """Return an OpenAI client for this server, the same one at each call in one process."""
+        """Return an OpenAI client for this server, the same one at each call in one process.
+
+        It raises OpenAI's errors; `chat_errors` turns them into ours. For llama.cpp, give
+        ``stream=True`` to what may be cancelled: otherwise the server goes on to its end.
+        """
         return self._own_clients().open()
 
     def async_client(self) -> openai.AsyncOpenAI:
         """Return an asynchronous client for the running event loop, the same one at each call.
 
-        `aclose` in this loop closes it, and `close` does so as soon as the loop can.
+        It is like that of `client`. `aclose` in this loop closes it, and `close` does so as soon as
+        the loop can.
         """
         return self._own_clients().open_async()
 

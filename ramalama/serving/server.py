@@ -63,6 +63,7 @@ class ModelServer(ServedModel):
         self._watch = watch
         self._exit_reporter: ExitReporter | Supervisor = exit_reporter
         self._supervisor: Supervisor | None = None
+        self._why_ended: ServerExited | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -183,11 +184,14 @@ class ModelServer(ServedModel):
         None, too, while it is being started again.
 
         It waits because a connection breaks a moment before the engine reports the end. A process
-        that was forked meanwhile asks the engine, too.
+        that was forked meanwhile asks the engine, too. After `close`, it is what was found before.
         """
+        if self._closed:
+            return self._why_ended
         if not self._watch.wait(timeout):
             return None
-        return self._exit_reporter.report()
+        self._why_ended = self._exit_reporter.report()
+        return self._why_ended
 
     def explain(self, gone: ServerGone) -> Exception:
         """Return the error to show for a request that failed because the server was *gone*."""

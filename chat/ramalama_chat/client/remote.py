@@ -134,7 +134,8 @@ def choose_model(
     return models[0]
 
 
-def _split(url: str) -> SplitResult:
+def _split(given: object) -> SplitResult:
+    url = given if isinstance(given, str) else repr(given)
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises ValueError if it is not a number

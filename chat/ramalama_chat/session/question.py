@@ -70,7 +70,7 @@ def read_question(
     if shape is not None:
         members["response_format"] = shape.response_format
     return Question(
-        prompt=prompt,
+        prompt=_prompt(prompt),
         images=options.get("images", ()),
         on_reasoning=options.get("on_reasoning"),
         members=members,
@@ -79,6 +79,13 @@ def read_question(
         schema=shape,
         tools=_functions(tools, coroutines=coroutines) if tools else None,
     )
+
+
+def _prompt(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    msg = f"prompt must be a text, not {value!r}"
+    raise InputRefused(msg)
 
 
 def _checked(name: str, value: object) -> object:

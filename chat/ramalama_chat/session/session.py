@@ -77,6 +77,10 @@ class BaseSession:
         self.on_wait: Callable[[str], None] = _ignore
         """Told in a few words what is waited for, and "" once the first word comes."""
 
+    def __repr__(self) -> str:
+        turns = len(self.conversation.exchanges)
+        return f"<{type(self).__name__} with {self._model}, {turns} exchanges>"
+
     @property
     def model(self) -> str:
         """The model's name on the server."""

@@ -6,16 +6,15 @@ llama-server has /tokenize for a text, and /apply-template, which makes a text o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from ramalama.serving.queries.exchange import NO_SUCH_PATH, Request, read_object
-from ramalama_chat.errors import ChatError, RequestFailed
+from ramalama_chat.errors import ChatError, InputRefused, RequestFailed
 from ramalama_values.json import is_array, is_count, is_object
 from ramalama_values.text import encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ramalama.serving.queries.exchange import Query
 
 
@@ -24,12 +23,22 @@ def ask_count(model: str, content: str | Sequence[Mapping[str, object]]) -> Quer
     try:
         if isinstance(content, str):
             return (yield from _count_text(model, content))
-        return (yield from _count_messages(model, content))
+        return (yield from _count_messages(model, _checked(content)))
     except RequestFailed as exc:
         if exc.status not in NO_SUCH_PATH:
             raise
         msg = "the server does not count tokens"
         raise RequestFailed(msg, status=exc.status) from exc
+
+
+def _checked(value: object) -> Sequence[Mapping[str, object]]:
+    if isinstance(value, Sequence):
+        values = cast("Sequence[object]", value)
+        messages = [cast("Mapping[str, object]", it) for it in values if isinstance(it, Mapping)]
+        if len(messages) == len(values):
+            return messages
+    msg = f"content must be a text or a list of messages, not {value!r}"
+    raise InputRefused(msg)
 
 
 def _count_text(model: str, text: str, *, is_prompt: bool = False) -> Query[int]:

@@ -112,6 +112,18 @@ def test_a_wrong_value_is_refused_at_once_by_its_name(
         ask("Hi", **options)
 
 
+def test_a_prompt_that_is_no_text_is_refused_by_its_name(chat: Chat) -> None:
+    ask = cast("Callable[..., object]", chat.session.ask)
+    with pytest.raises(InputRefused, match="prompt must be a text, not None"):
+        ask(None)
+
+
+def test_a_conversation_says_whom_it_asks_and_how_long_it_is(script: Script, chat: Chat) -> None:
+    script.add(words("A"))
+    chat.read(chat.session.ask("Hi"))
+    assert repr(chat.session).endswith(f"with {chat.session.model}, 1 exchanges>")
+
+
 def test_a_refusal_is_known_before_the_first_word(script: Script, chat: Chat) -> None:
     script.add(refusal(400, '{"error": {"n_prompt_tokens": 9, "n_ctx": 8}}'), endless("ha"))
 

@@ -257,3 +257,15 @@ def test_a_client_of_a_server_that_was_closed_twice_is_closed_once(servers: Serv
 
     asyncio.run(main())
     assert servers.is_clean()
+
+
+def test_a_closed_server_keeps_what_it_knew_of_its_end(servers: ServerFixture) -> None:
+    with ramalama.start(servers.model, using=servers.ramalama()) as stopped:
+        pass
+    with ramalama.start(servers.model, using=servers.ramalama()) as died:
+        servers.engine.end(died.name, 1)
+        ended = died.why_ended()
+
+    assert ended is not None
+    assert died.why_ended() is ended
+    assert stopped.why_ended() is None

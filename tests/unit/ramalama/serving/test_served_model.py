@@ -292,6 +292,41 @@ def test_no_text_has_no_vector(color: Color) -> None:
         assert asker.embed([]) == []
 
 
+@pytest.mark.parametrize("texts", ["a text", b"a", None, 3, [3], ["a", None]])
+def test_what_is_no_list_of_texts_gets_no_vectors(texts: object) -> None:
+    served = ServedModel(TcpEndpoint("127.0.0.1", 9), model="m")
+    embed = cast("Callable[[object], object]", served.embed)
+    with served, pytest.raises(InputRefused, match="texts must be a list of texts, not "):
+        embed(texts)
+
+
+@pytest.mark.parametrize("content", [None, 3, ["Hi"], [None]])
+def test_what_is_neither_a_text_nor_messages_is_not_counted(content: object) -> None:
+    served = ServedModel(TcpEndpoint("127.0.0.1", 9), model="m")
+    count = cast("Callable[[object], object]", served.count_tokens)
+    with served, pytest.raises(InputRefused, match="content must be a text or a list of messages"):
+        count(content)
+
+
+@pytest.mark.parametrize("url", [None, 3])
+def test_an_address_that_is_no_text_is_refused(url: object) -> None:
+    connect = cast("Callable[[object], object]", ramalama.connect)
+    with pytest.raises(InputRefused, match=f"'{url}' is not a server's address"):
+        connect(url)
+
+
+def test_a_closed_server_object_says_so() -> None:
+    served = ServedModel(TcpEndpoint("127.0.0.1", 9), model="m")
+    chat, client = served.chat(), served.client()
+    served.close()
+    with pytest.raises(ServerGone, match="is closed"):
+        chat.ask("Hi").read()
+    with pytest.raises(ServerGone, match="is closed"):
+        served.metrics()
+    with pytest.raises(ServerGone, match="is closed"), ramalama.chat_errors():
+        client.models.list()
+
+
 def test_other_vectors_than_those_of_the_texts_are_an_error(color: Color) -> None:
     with (
         asking({"/v1/embeddings": says('{"data": []}')}, color=color) as asker,
