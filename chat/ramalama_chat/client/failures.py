@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _NO_JSON = "the server sent an answer that is not JSON"
 _NO_ACCESS = frozenset({401, 403})  # unauthorized; forbidden
 _MEMBERS = ("error", "message", "detail", "msg")
-_CLOSED = "the client of the model server is closed, as its server object is"
 _TITLE = r"(?is)<title[^>]*>\s*([^<]+)"
 
 
@@ -56,10 +55,6 @@ def chat_errors() -> Generator[None]:
         raise ChatError(msg) from exc
     except (JSONDecodeError, UnicodeDecodeError) as exc:
         raise ChatError(_NO_JSON) from exc
-    except RuntimeError as exc:
-        if not _is_closed(exc):
-            raise
-        raise ServerGone(_CLOSED) from exc
 
 
 @contextmanager
@@ -94,20 +89,13 @@ def _absence(cause: BaseException | None) -> ChatError:
         case AnswerRefused():
             return ChatError(f"the server {cause}")
         case ClientClosed():
-            return ServerGone("the connection to the model server was closed by this program")
+            return ServerGone("the client of the model server is closed")
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
             return ServerGone(f"the model server cannot be reached: {one_line(str(cause))}")
-        case RuntimeError() if _is_closed(cause):
-            return ServerGone(_CLOSED)
         case httpx2.TimeoutException():
             return ServerSilent("the model server stopped answering")
         case _:
             return ServerGone("the model server went away in the middle of the answer")
-
-
-def _is_closed(exc: RuntimeError) -> bool:
-    # The HTTP library has no class for a request of a client that its program has closed.
-    return "client has been closed" in str(exc)
 
 
 def _refusal(exc: openai.APIStatusError) -> RequestFailed:

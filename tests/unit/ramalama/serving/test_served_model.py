@@ -308,13 +308,6 @@ def test_what_is_neither_a_text_nor_messages_is_not_counted(content: object) -> 
         count(content)
 
 
-@pytest.mark.parametrize("url", [None, 3])
-def test_an_address_that_is_no_text_is_refused(url: object) -> None:
-    connect = cast("Callable[[object], object]", ramalama.connect)
-    with pytest.raises(InputRefused, match=f"'{url}' is not a server's address"):
-        connect(url)
-
-
 def test_a_closed_server_object_says_so() -> None:
     served = ServedModel(TcpEndpoint("127.0.0.1", 9), model="m")
     chat, client = served.chat(), served.client()
@@ -495,14 +488,6 @@ def test_a_vector_of_other_than_finite_numbers_is_an_error(numbers: str, color: 
         asker.embed(["a"])
 
 
-def test_a_single_text_is_not_taken_for_its_letters(color: Color) -> None:
-    with (
-        asking({"/v1/embeddings": vectors}, color=color) as asker,
-        pytest.raises(OptionRefused, match="put a single one into a list"),
-    ):
-        asker.embed("abc")
-
-
 def test_half_a_character_is_replaced_before_it_is_sent(color: Color) -> None:
     routes = {"/v1/embeddings": vectors, "/tokenize": llama_tokens}
     with asking(routes, color=color) as asker:
@@ -545,7 +530,7 @@ def test_what_is_asked_after_the_end_is_a_typed_error(color: Color) -> None:
         asker = Asker(served, color=color)
         session = served.chat()
         served.client()
-    with pytest.raises(ServerGone, match="closed by this program"):
+    with pytest.raises(ServerGone, match="is closed"):
         session.ask("Hi").read()
     assert color == "asyncio" or asker.health() == ramalama.ServerHealth(ready=False)
 
