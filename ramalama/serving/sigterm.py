@@ -18,7 +18,7 @@ def exit_on_sigterm() -> None:
     its servers run on until the next command of this user removes them. After this call, blocks are
     left as after Ctrl-C, and servers that are still open are closed when the interpreter exits. The
     exit code is 143; systemd takes it for a success with ``SuccessExitStatus=143``. Further SIGTERM
-    are ignored meanwhile.
+    are ignored meanwhile. Python exits only when all threads but daemons have ended.
 
     Does nothing in a program that handles or ignores SIGTERM already, as servers such as gunicorn
     and uvicorn do: they end in their own way.

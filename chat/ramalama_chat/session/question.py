@@ -114,13 +114,21 @@ def _seconds(value: object) -> float | None:
     raise InputRefused(msg)
 
 
-def _schema(schema: type[object] | Mapping[str, object]) -> "AnswerSchema":
+def _schema(given: object) -> "AnswerSchema":
     from ramalama_chat.session.answer_schema import read_schema  # noqa: PLC0415 - rarely given
 
-    return read_schema(schema)
+    if isinstance(given, str | bytes | int | float):
+        msg = f"schema must be a class or a JSON schema, not {given!r}"
+        raise InputRefused(msg)
+    return read_schema(cast("type[object] | Mapping[str, object]", given))
 
 
-def _functions(functions: Sequence[Callable[..., object]], *, coroutines: bool) -> "ToolLoop":
+def _functions(given: object, *, coroutines: bool) -> "ToolLoop":
+    values = cast("Sequence[object]", given) if isinstance(given, Sequence) else (given,)
+    functions = [each for each in values if callable(each)]
+    if len(functions) < len(values) or not isinstance(given, Sequence):
+        msg = f"tools must be a list of functions, not {given!r}"
+        raise InputRefused(msg)
     from ramalama_chat.session.tool_loop import ToolLoop  # noqa: PLC0415 - rarely given
     from ramalama_chat.tools.functions import FunctionTools  # noqa: PLC0415 - likewise
 
