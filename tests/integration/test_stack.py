@@ -242,11 +242,11 @@ def test_an_embeddings_server_joins_them_and_they_end_together(
     beside = containers["stacked-embeddings"]
     assert beside["HostConfig"]["NetworkMode"] == f"container:{containers['stacked']['Id']}"
     assert beside["HostConfig"]["ReadonlyRootfs"]
-    assert beside["HostConfig"]["Memory"] > 0
     assert eventually(lambda: "model loaded" in cli.run("logs", "stacked-embeddings").out)
     (record,) = json.loads(cli.run("ps", "--json").out)
     assert record["name"] == "stacked"
     if cli.service.account is None:
+        assert beside["HostConfig"]["Memory"] > 0  # rootless only with cgroup v2
         status = cli.engine("exec", "stacked-embeddings", "grep", "Cap", "/proc/1/status")
         assert {line.split("\t")[1] for line in status.splitlines()} == {"0" * 16}
         ask = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from ramalama_engines import ContainerSpec, EngineError
 
 IMAGE_NAME = "quay.io/ramalama/ramalama:0.25"
+PATIENCE = 20.0  # seconds
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until *holds* returns True."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @dataclass(kw_only=True)

@@ -12,15 +12,13 @@ import pytest
 from ramalama.serving import kept
 from ramalama.serving.usage import FOR_EVER
 from ramalama_engines import EngineUnavailable
-from tests.unit.ramalama.serving.servers import ServerFixture
+from tests.unit.ramalama.serving.servers import ServerFixture, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from pathlib import Path
 
     from ramalama import Ramalama
-
-PATIENCE = 20.0  # seconds
 
 
 @pytest.fixture
@@ -34,13 +32,6 @@ def servers(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[ServerF
 def ramalama(servers: ServerFixture) -> Generator[Ramalama]:
     with servers.ramalama() as handle:
         yield handle
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def keepers() -> int:

@@ -21,7 +21,7 @@ from ramalama_engines import ContainerStartError, ContainerStatus, EngineKind, E
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import INPUTS
 from tests.unit.ramalama.serving.model_server import LOADING, READY
-from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -56,13 +56,6 @@ def servers(run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[ServerF
 def ramalama(servers: ServerFixture) -> Generator[Ramalama]:
     with servers.ramalama() as handle:
         yield handle
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def news(servers: ServerFixture) -> list[str]:

@@ -30,7 +30,7 @@ from ramalama_engines import (
 from ramalama_engines.fake.engine import FakeEngine, FakeProgram
 from tests.unit.ramalama.made_up import GGUF
 from tests.unit.ramalama.serving.model_server import LOADING, READY
-from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture
+from tests.unit.ramalama.serving.servers import IMAGE_NAME, ServerFixture, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -399,8 +399,8 @@ def test_a_server_stays_as_long_after_its_last_user_as_was_asked(
         assert again.name == name
 
     (shared_directory(servers) / "idle-since").write_text("-1e6")
-    assert remove_orphaned(servers.engine, servers.run_dir) == 1
-    assert servers.is_clean()
+    remove_orphaned(servers.engine, servers.run_dir)  # or the handle, which is open, is the first
+    eventually(servers.is_clean)
 
 
 def test_the_time_begins_anew_with_each_last_user(
