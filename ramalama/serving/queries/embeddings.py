@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from ramalama.errors import EmbeddingFailed
 from ramalama.serving.queries.exchange import Request, check_timeout, read_object
 from ramalama.serving.queries.vectors import read_vectors
 from ramalama_chat.errors import InputRefused
 from ramalama_values.text import encodable
 
 if TYPE_CHECKING:
+    from array import array
+
     from ramalama.serving.queries.exchange import Query
 
 _BATCH = 64  # texts of a request; a server divides them among its slots
@@ -28,8 +32,16 @@ def ask_vectors(
         some = [encodable(each) for each in checked[start : start + _BATCH]]
         body = {"model": model, "input": some, "encoding_format": "base64"}
         reply = yield Request(path="/embeddings", body=body, timeout=timeout, patient=True)
-        vectors += (each.tolist() for each in read_vectors(read_object(reply), len(some)))
+        vectors += map(_finite, read_vectors(read_object(reply), len(some)))
     return vectors
+
+
+def _finite(vector: array[float]) -> list[float]:
+    numbers = vector.tolist()
+    if not all(map(math.isfinite, numbers)):
+        msg = "the embedding model sent a vector with a number that is not finite"
+        raise EmbeddingFailed(msg)
+    return numbers
 
 
 def _checked(value: object) -> list[str]:
