@@ -14,6 +14,7 @@ from ramalama.models.formats.embedding_models import (
     purpose_of,
     purpose_of_directory,
 )
+from ramalama.models.formats.gguf import generates_text
 from ramalama.models.formats.gguf_metadata import parse_metadata
 from tests.unit.ramalama.models.formats.made_gguf import gguf, llama, scalar, string
 
@@ -63,6 +64,26 @@ def test_an_encoder_is_recognised_by_the_first_key_or_else_by_a_later_one(
     file.write_bytes(content)
 
     assert is_encoder(file) is encodes
+
+
+@pytest.mark.parametrize(
+    ("content", "generates"),
+    [
+        (llama(), True),
+        (llama(architecture="bert"), False),
+        (gguf({"general.name": string("x"), "general.architecture": string("llama")}), False),
+        (llama()[:30], False),
+        (b"PK", False),
+    ],
+)
+def test_a_model_generates_text_if_its_first_key_says_so(
+    tmp_path: Path, content: bytes, *, generates: bool
+) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+
+    assert generates_text(file) is generates
+    assert not generates_text(tmp_path / "other.gguf")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", llama()[:60], llama()[:30]])
