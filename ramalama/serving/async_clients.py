@@ -54,7 +54,6 @@ class AsyncClients:
     def close(self) -> None:
         """Have each loop that still runs close its client, soon; nothing is waited for."""
         with self._lock:
-            self._forget_closed_loops()
             clients = dict(self._of_loops)
             self._of_loops.clear()
             self._without_loop = None
@@ -93,5 +92,5 @@ def _close_soon(loop: asyncio.AbstractEventLoop, client: openai.AsyncOpenAI) -> 
 
     try:
         loop.call_soon_threadsafe(begin)
-    except RuntimeError:  # the loop was closed meanwhile
+    except RuntimeError:  # the loop is closed: nothing can be awaited in it any more
         return

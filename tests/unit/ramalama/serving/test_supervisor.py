@@ -239,6 +239,25 @@ def test_an_engine_that_is_away_is_waited_for_and_has_ended_the_server(
     assert servers.is_clean()
 
 
+def test_an_engine_that_is_away_when_the_server_is_to_be_started_is_no_death(
+    servers: ServerFixture, ramalama: Ramalama, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start_really, refusals = servers.engine.start, iter(range(3))
+
+    def start_later(container: str) -> None:
+        if next(refusals, None) is not None:
+            msg = "podman is restarted"
+            raise EngineUnavailable(msg)
+        start_really(container)
+
+    with start(servers, ramalama, most=1) as server:
+        monkeypatch.setattr(servers.engine, "start", start_later)
+        servers.engine.end(server.container, KILLED)
+        eventually(lambda: server.restarts == 1)
+
+    assert news(servers) == ["ServerDied", "ServerRestarted"]
+
+
 def test_of_two_users_one_starts_it_again_and_both_follow(
     servers: ServerFixture, ramalama: Ramalama
 ) -> None:
