@@ -152,7 +152,7 @@ class ServedModel(QueryMethods):
         return os.getpid() == self._opener
 
     def _own_clients(self) -> _Clients:
-        """Return the clients of this process: two processes must not share a connection."""
+        """Return the clients of this process: another thread may hold the lock of its parent's."""
         if self._clients.opener != os.getpid():
             self._clients = _Clients(self._endpoint)
         return self._clients

@@ -149,6 +149,18 @@ def test_what_is_no_index_is_told_by_its_name_in_the_image_and_not_kept(
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_of_what_is_no_index_only_the_beginning_is_read(
+    engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, blocks = made(engine, (made_image.entry("rag/rag.db"), b"PK")), iter(range(1000))
+    monkeypatch.setattr(engine, "read_from", lambda *_, **__: (b"PK".ljust(65536) for _ in blocks))
+
+    with pytest.raises(RagError, match="cannot be used: this is"):
+        read_index(engine, image, tmp_path / "cache")
+
+    assert next(blocks) == 1
+
+
 def test_a_damaged_index_is_not_kept(engine: FakeEngine, index: Path, tmp_path: Path) -> None:
     damaged = index.read_bytes()[:4096]
     image = made(engine, (made_image.entry("rag/rag.db"), damaged))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import signal
 import socket
 import threading
 import time
@@ -17,6 +19,7 @@ import pytest
 import ramalama
 from ramalama.errors import EmbeddingFailed, OptionRefused
 from ramalama.serving.served_model import ServedModel
+from ramalama_chat.client.client import open_client
 from ramalama_chat.client.endpoint import TcpEndpoint
 from ramalama_chat.errors import ChatError, InputRefused, RequestFailed, ServerGone, ServerSilent
 from tests.doubles.server import FileServer, Reply
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     import openai
 
     from ramalama.serving.queries.health import ServerHealth
+    from ramalama_chat.client.endpoint import Endpoint
     from tests.doubles.server import Request, Route
 
     Color = Literal["blocking", "asyncio"]
@@ -392,6 +396,27 @@ def test_a_loop_that_still_runs_closes_its_client_when_another_thread_closes_the
                 await asyncio.sleep(0.001)
 
         asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_child_does_not_wait_for_a_client_that_its_parent_was_opening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    children: list[int] = []
+
+    def open_and_fork(endpoint: Endpoint) -> openai.OpenAI:
+        if not children:
+            children.append(os.fork())
+            if children == [0]:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(10)
+                served.client()
+                os._exit(0)
+        return open_client(endpoint)
+
+    monkeypatch.setattr("ramalama_chat.client.client.open_client", open_and_fork)
+    with served_by({}) as (_, served):
+        served.client()
+        assert os.waitpid(children[0], 0)[1] == 0
 
 
 def test_a_loop_that_is_gone_is_no_obstacle_to_the_end() -> None:
