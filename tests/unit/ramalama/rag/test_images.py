@@ -153,7 +153,11 @@ def test_of_what_is_no_index_only_the_beginning_is_read(
     engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, blocks = made(engine, (made_image.entry("rag/rag.db"), b"PK")), iter(range(1000))
-    monkeypatch.setattr(engine, "read_from", lambda *_, **__: (b"PK".ljust(65536) for _ in blocks))
+
+    def read_much(_container: str, _path: str, *, most: int) -> Iterator[bytes]:
+        yield from (b"PK".ljust(min(65536, most)) for _ in blocks)
+
+    monkeypatch.setattr(engine, "read_from", read_much)
 
     with pytest.raises(RagError, match="cannot be used: this is"):
         read_index(engine, image, tmp_path / "cache")
