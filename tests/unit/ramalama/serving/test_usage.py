@@ -10,12 +10,14 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
 from ramalama.errors import ConfigError, EngineFailure, OptionRefused, StartCancelled
 from ramalama.events import ContainerCreated, ContainerStarted, Event, Notice
 from ramalama.serving.cleanup import is_orphaned, remove_orphaned
+from ramalama.serving.handle import ServerHandle
 from ramalama.serving.kept import KeptServers
 from ramalama.serving.run_dir import ServerDir
 from ramalama.serving.usage import FOR_EVER, SharedServer
@@ -392,7 +394,7 @@ def test_a_start_that_fails_leaves_nothing_however_long_it_was_to_stay(run_dir: 
 def test_a_server_stays_as_long_after_its_last_user_as_was_asked(
     servers: ServerFixture, ramalama: Ramalama, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KeptServers, "add", lambda *_: None)  # the handle, which is open, looks too
+    monkeypatch.setattr(KeptServers, "add", Mock())  # the handle, which is open, looks too
     with ramalama.serve(servers.options, keep_alive=3600) as server:
         name = server.name
 
@@ -607,3 +609,14 @@ def test_a_label_that_names_no_directory_leaves_the_owner_to_decide(
     )
 
     assert is_orphaned(state, run_dir, now=datetime.now(UTC)) is True
+
+
+def test_a_server_that_was_left_is_not_started_again(tmp_path: Path) -> None:
+    directory, calls = ServerDir(tmp_path / "server"), list[str]()
+    handle = ServerHandle("unix:///e.sock", directory, lambda: calls.append("removed"))
+
+    assert handle.unless_left(lambda: calls.append("started"))
+    handle.leave()
+    assert not handle.unless_left(lambda: calls.append("started"))
+
+    assert calls == ["started", "removed"]
